@@ -1,0 +1,162 @@
+//! Work that waits until the response has left.
+//!
+//! A handler [`defer`]s a job; whoever sends the response wraps the handler in [`collect`] and runs the [`Jobs`] once the
+//! response is on its way. Under Lambda that is [`AfterResponseLayer`]: the Runtime API has the response (and API Gateway
+//! has released the client) when the inner service is done, and only when the jobs are done too does the loop ask for the
+//! next invocation, so that the environment is not frozen in the middle of them.
+
+use std::{
+    cell::RefCell,
+    future::Future,
+    panic::AssertUnwindSafe,
+    pin::Pin,
+    task::{Context, Poll},
+    time::{Duration, SystemTime},
+};
+
+use futures_util::{
+    FutureExt,
+    future::{BoxFuture, join_all},
+};
+use lambda_runtime::LambdaInvocation;
+use tower::{Layer, Service};
+
+/// Given the time that is left, if that is known, a job returns the work.
+type Job = Box<dyn FnOnce(Option<Duration>) -> BoxFuture<'static, ()> + Send>;
+
+tokio::task_local! {
+    /// The jobs of the request that this task handles. One queue per request, not per process: with concurrent requests
+    /// each one's jobs must wait for its own response.
+    static JOBS: RefCell<Vec<Job>>;
+}
+
+/// Puts off `job` until the response of the current request has left. It is told how much time is left, and must not take
+/// longer: under Lambda it delays the next invocation.
+///
+/// # Panics
+///
+/// Outside of [`collect`], where there is no response to wait for.
+pub fn defer<W: Future<Output = ()> + Send + 'static>(job: impl FnOnce(Option<Duration>) -> W + Send + 'static) {
+    JOBS.with(|jobs| jobs.borrow_mut().push(Box::new(move |time_left| job(time_left).boxed())));
+}
+
+/// Runs a handler and keeps what it defers.
+pub async fn collect<H: Future>(handler: H) -> (H::Output, Jobs) {
+    let run = async {
+        let output = handler.await;
+        (output, Jobs(JOBS.with(RefCell::take)))
+    };
+    JOBS.scope(RefCell::default(), run).await
+}
+
+/// What one request has deferred.
+pub struct Jobs(Vec<Job>);
+
+impl Jobs {
+    /// Runs all jobs at once, to the end of the last. A job that panics ends itself and nothing else.
+    pub async fn run(self, time_left: Option<Duration>) {
+        join_all(self.0.into_iter().map(|job| async move {
+            if AssertUnwindSafe(async { job(time_left).await }).catch_unwind().await.is_err() {
+                tracing::error!("work after the response panicked");
+            }
+        }))
+        .await;
+    }
+}
+
+/// Runs what a handler has deferred when the Lambda Runtime API has its response, and before the next invocation is asked
+/// for.
+pub struct AfterResponseLayer;
+
+impl<S> Layer<S> for AfterResponseLayer {
+    type Service = AfterResponse<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        AfterResponse { inner }
+    }
+}
+
+/// The service of [`AfterResponseLayer`].
+pub struct AfterResponse<S> {
+    inner: S,
+}
+
+impl<S> Service<LambdaInvocation> for AfterResponse<S>
+where
+    S: Service<LambdaInvocation, Response = ()>,
+    S::Future: 'static,
+{
+    type Response = ();
+    type Error = S::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<(), S::Error>>>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, invocation: LambdaInvocation) -> Self::Future {
+        let deadline = invocation.context.deadline();
+        let handled = self.inner.call(invocation);
+        Box::pin(async move {
+            let (sent, jobs) = collect(handled).await;
+            jobs.run(time_left(deadline, SystemTime::now())).await;
+            sent
+        })
+    }
+}
+
+/// How long deferred work may take. The margin is for ending the invocation in time. A deadline in the past tells nothing
+/// (`cargo lambda watch` sends one in 1970).
+fn time_left(deadline: SystemTime, now: SystemTime) -> Option<Duration> {
+    const MARGIN: Duration = Duration::from_millis(50);
+    deadline.duration_since(now).ok().map(|left| left.saturating_sub(MARGIN))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn jobs_run_after_the_handler_and_a_panic_ends_only_itself() {
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let note = |what: &'static str| {
+            let log = Arc::clone(&log);
+            move || log.lock().expect("no panic while locked").push(what)
+        };
+        let (first, second, handled) = (note("first"), note("second"), note("handled"));
+        let ((), jobs) = collect(async move {
+            defer(|_| async move { first() });
+            defer(|_| async { panic!("a job") });
+            defer(|_| async move { second() });
+            handled();
+        })
+        .await;
+        jobs.run(None).await;
+        assert_eq!(*log.lock().expect("no panic while locked"), ["handled", "first", "second"]);
+    }
+
+    #[tokio::test]
+    async fn concurrent_requests_keep_their_jobs_apart() {
+        let request = |jobs: usize| {
+            collect(async move {
+                for _ in 0..jobs {
+                    defer(|_| async {});
+                    tokio::task::yield_now().await;
+                }
+            })
+        };
+        let ((_, one), (_, three)) = tokio::join!(request(1), request(3));
+        assert_eq!((one.0.len(), three.0.len()), (1, 3));
+    }
+
+    #[test]
+    fn the_time_left_ends_before_the_deadline_and_is_unknown_after_it() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
+        let left = |deadline| time_left(deadline, now);
+        assert_eq!(left(now + Duration::from_secs(3)), Some(Duration::from_millis(2950)));
+        assert_eq!(left(now + Duration::from_millis(10)), Some(Duration::ZERO));
+        assert_eq!(left(SystemTime::UNIX_EPOCH), None);
+    }
+}

@@ -1,0 +1,206 @@
+//! The cache in Redis: one connection, opened when first needed, reused until it breaks.
+//!
+//! A Lambda environment is frozen between invocations, and meanwhile its connection can be closed, reset or silently
+//! dropped. So no connection is trusted: one that was used before gets only part of a lookup's time to answer, and when
+//! it does not, it is given up and the lookup is tried once more on a fresh one.
+
+use std::{
+    fmt,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use ::redis::{Client, Cmd, ConnectionInfo, ErrorKind, FromRedisValue, RedisError, aio::MultiplexedConnection};
+use bytes::Bytes;
+use futures_util::{
+    FutureExt,
+    future::{BoxFuture, Shared},
+};
+use tokio::time::{Instant, timeout, timeout_at};
+
+use super::{CacheKey, Lookup, Tier};
+
+/// How long opening a connection may take: name resolution, TCP and the greeting. It goes on while lookups that wait for
+/// it give up, so it does not bound them.
+const CONNECT_TIMEOUT: Duration = Duration::from_millis(250);
+
+/// Which Redis, and how patient to be with it.
+#[derive(Clone)]
+pub struct RedisConfig {
+    /// Address, database and credentials.
+    pub connection: ConnectionInfo,
+    /// How long an entry lives. Without one, a `volatile-*` eviction policy (ElastiCache Serverless has no other) could
+    /// evict nothing.
+    pub ttl: Duration,
+    /// The deadline of a lookup, connecting and retrying included.
+    pub read_timeout: Duration,
+    /// The deadline of a write, connecting and retrying included.
+    pub write_timeout: Duration,
+}
+
+impl fmt::Debug for RedisConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { connection, ttl, read_timeout, write_timeout } = self;
+        f.debug_struct("RedisConfig")
+            .field("address", &connection.addr().to_string())
+            .field("ttl", ttl)
+            .field("read_timeout", read_timeout)
+            .field("write_timeout", write_timeout)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why Redis did not do what it was asked.
+///
+/// The texts go to the log. They hold nothing that Redis or the network said at length, since an error reply can quote
+/// the command, and with it an applicant's data.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// No connection, or no answer, in time.
+    #[error("no answer in time")]
+    Timeout,
+    /// The connection could not be opened, or broke.
+    #[error("connection lost or refused ({0})")]
+    Connection(String),
+    /// Redis does not accept the credentials.
+    #[error("authentication failed ({0})")]
+    Authentication(String),
+    /// The key holds another Redis type.
+    #[error("the key holds another type (WRONGTYPE)")]
+    WrongType,
+    /// Any other error reply, by its code: `OOM`, `READONLY`, `LOADING`…
+    #[error("error reply {0}")]
+    Reply(String),
+}
+
+impl Fault {
+    /// Whether the connection is of no use afterwards. An error reply leaves it intact.
+    fn breaks_connection(&self) -> bool {
+        matches!(self, Self::Timeout | Self::Connection(_) | Self::Authentication(_))
+    }
+}
+
+impl From<RedisError> for Fault {
+    fn from(error: RedisError) -> Self {
+        let code = error.code().unwrap_or_default().to_owned();
+        match (error.kind(), code.as_str()) {
+            (_, "WRONGTYPE") => Self::WrongType,
+            (_, "NOAUTH" | "WRONGPASS") | (ErrorKind::AuthenticationFailed, _) => Self::Authentication(code),
+            (ErrorKind::Server(_) | ErrorKind::Extension, _) => Self::Reply(code),
+            _ if error.is_timeout() => Self::Timeout,
+            // What is left is the network's doing, or an answer that is no Redis protocol.
+            _ => Self::Connection(error.category().to_owned()),
+        }
+    }
+}
+
+/// A connection that is open, or being opened by a task of its own. Awaiting it from any number of requests is one
+/// attempt, and a request that gives up waiting does not end the attempt.
+type Opening = Shared<BoxFuture<'static, Result<MultiplexedConnection, Fault>>>;
+
+/// Predictions in Redis Strings.
+pub struct RedisCache {
+    client: Client,
+    config: RedisConfig,
+    /// A std mutex: it is held for a clone or a swap, never across an await.
+    current: Mutex<Option<Opening>>,
+}
+
+impl RedisCache {
+    /// Nothing is opened yet.
+    ///
+    /// # Errors
+    ///
+    /// If the address is of a kind that the client does not know.
+    pub fn new(config: RedisConfig) -> Result<Self, Fault> {
+        let client = Client::open(config.connection.clone())?;
+        Ok(Self { client, config, current: Mutex::new(None) })
+    }
+
+    pub(super) async fn get(&self, key: &CacheKey) -> Lookup {
+        let mut get = ::redis::cmd("GET");
+        get.arg(key.as_str());
+        // Enough of the deadline remains to open another connection and ask there.
+        let patience = self.config.read_timeout * 2 / 5;
+        match self.ask::<Option<Vec<u8>>>(&get, patience, self.config.read_timeout).await {
+            Ok(Some(value)) => Lookup::Hit(value.into(), Tier::Redis),
+            Ok(None) => Lookup::Miss,
+            Err(Fault::WrongType) => Lookup::Foreign,
+            Err(fault) => Lookup::Unavailable(fault),
+        }
+    }
+
+    pub(super) async fn put(&self, key: &CacheKey, value: &Bytes, time_left: Option<Duration>) -> Result<(), Fault> {
+        let mut set = ::redis::cmd("SET");
+        set.arg(key.as_str()).arg(&value[..]).arg("EX").arg(self.config.ttl.as_secs());
+        let limit = self.config.write_timeout.min(time_left.unwrap_or(Duration::MAX));
+        self.ask::<()>(&set, limit, limit).await
+    }
+
+    pub(super) fn close(&self) {
+        self.current().take();
+    }
+
+    /// Runs a command within `limit`. A connection that was open before gets `patience` of it.
+    async fn ask<T: FromRedisValue>(&self, command: &Cmd, patience: Duration, limit: Duration) -> Result<T, Fault> {
+        let start = Instant::now();
+        let opening = self.connection();
+        let first = if opening.peek().is_some() { patience } else { limit };
+        match self.ask_on(&opening, command, start + first).await {
+            Err(fault) if fault.breaks_connection() && start.elapsed() < limit => {
+                self.ask_on(&self.connection(), command, start + limit).await
+            }
+            answer => answer,
+        }
+    }
+
+    async fn ask_on<T: FromRedisValue>(&self, opening: &Opening, command: &Cmd, deadline: Instant) -> Result<T, Fault> {
+        let Ok(opened) = timeout_at(deadline, opening.clone()).await else {
+            // Still opening: not given up, the next request finds it further on.
+            return Err(Fault::Timeout);
+        };
+        let answer = match opened {
+            Ok(mut connection) => match timeout_at(deadline, command.query_async(&mut connection)).await {
+                Ok(answer) => answer.map_err(Fault::from),
+                Err(_) => Err(Fault::Timeout),
+            },
+            Err(fault) => Err(fault),
+        };
+        if answer.as_ref().is_err_and(Fault::breaks_connection) {
+            self.give_up(opening);
+        }
+        answer
+    }
+
+    /// The connection of now, or the start of one.
+    fn connection(&self) -> Opening {
+        self.current()
+            .get_or_insert_with(|| {
+                let client = self.client.clone();
+                let task = tokio::spawn(async move {
+                    let config =
+                        ::redis::AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
+                    match timeout(CONNECT_TIMEOUT, client.get_multiplexed_async_connection_with_config(&config)).await {
+                        Ok(opened) => opened.map_err(Fault::from),
+                        Err(_) => Err(Fault::Timeout),
+                    }
+                });
+                let opened = async { task.await.unwrap_or_else(|error| Err(Fault::Connection(error.to_string()))) };
+                opened.boxed().shared()
+            })
+            .clone()
+    }
+
+    /// Forgets this connection, unless another has taken its place. A request that still waits on it keeps it open: a slow
+    /// write is not lost because a read behind it lost patience.
+    fn give_up(&self, broken: &Opening) {
+        let mut current = self.current();
+        if current.as_ref().is_some_and(|opening| opening.ptr_eq(broken)) {
+            current.take();
+        }
+    }
+
+    fn current(&self) -> MutexGuard<'_, Option<Opening>> {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,96 @@
+//! A gateway's event → an HTTP request.
+//!
+//! Four callers send three kinds of event: API Gateway's HTTP API and a Lambda function URL (payload 2.0), its REST API
+//! (payload 1.0) and an Application Load Balancer. lambda_http tells them apart and could also convert them, but it builds
+//! an absolute URI for that, which costs time, puts the stage of a REST API in front of the path, and panics on what is no
+//! URI or no base64. A path, a method, headers and a body are all that the router asks for.
+
+use std::borrow::Cow;
+
+use axum::{
+    body::{Body, Bytes},
+    http::{HeaderMap, HeaderValue, Method, Request, Uri, header},
+};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use lambda_http::request::LambdaRequest;
+
+use crate::http::UndecodableBody;
+
+/// Converts an event. A body that is said to be base64 and is not is left out, and the request [marked](UndecodableBody).
+pub fn into_request(event: LambdaRequest) -> Request<Body> {
+    match event {
+        LambdaRequest::ApiGatewayV2(event) => {
+            let mut headers = event.headers;
+            // Payload 2.0 takes cookies out of the headers.
+            if let Some(Ok(cookies)) = event.cookies.map(|cookies| HeaderValue::try_from(cookies.join("; "))) {
+                headers.insert(header::COOKIE, cookies);
+            }
+            request(event.request_context.http.method, event.raw_path, headers, event.body, event.is_base64_encoded)
+        }
+        LambdaRequest::ApiGatewayV1(event) => {
+            let headers = merged(event.multi_value_headers, event.headers);
+            request(event.http_method, event.path, headers, event.body, event.is_base64_encoded)
+        }
+        LambdaRequest::Alb(event) => {
+            let headers = merged(event.multi_value_headers, event.headers);
+            request(event.http_method, event.path, headers, event.body, event.is_base64_encoded)
+        }
+        // The enum is open; the kinds that this crate's features of lambda_http admit are above.
+        _ => request(Method::GET, None, HeaderMap::new(), None, false),
+    }
+}
+
+/// The multi-value headers, where they are sent, hold every value of the others.
+fn merged(multi_value: HeaderMap, single_value: HeaderMap) -> HeaderMap {
+    if multi_value.is_empty() { single_value } else { multi_value }
+}
+
+fn request(
+    method: Method,
+    path: Option<String>,
+    headers: HeaderMap,
+    body: Option<String>,
+    is_base64: bool,
+) -> Request<Body> {
+    let body = body.unwrap_or_default();
+    let body = if is_base64 { STANDARD.decode(body).ok().map(Bytes::from) } else { Some(body.into()) };
+    let mut request = Request::new(Body::empty());
+    *request.method_mut() = method;
+    *request.uri_mut() = uri(path.unwrap_or_default());
+    *request.headers_mut() = headers;
+    match body {
+        Some(body) => *request.body_mut() = Body::from(body),
+        None => {
+            request.extensions_mut().insert(UndecodableBody);
+        }
+    }
+    request
+}
+
+/// The path as a URI. Payload 2.0 has it percent-decoded, so it can hold what no URI does: no route of ours, and so
+/// anything that no route matches does in its place.
+fn uri(path: String) -> Uri {
+    let path = if path.starts_with('/') { Cow::Owned(path) } else { Cow::Borrowed("/") };
+    // A `?` in a decoded path is part of it, and would start a query here.
+    let parsed = if path.contains('?') { None } else { path.parse().ok() };
+    parsed.unwrap_or_else(|| Uri::from_static("/-"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_that_is_no_uri_becomes_one_that_matches_no_route() {
+        for path in ["/decisions", "/docs/", "/%20"] {
+            assert_eq!(uri(path.to_owned()).path(), path);
+        }
+        for path in ["/a b", "/decisions?x", "/\u{e4}", "/\"", &"/a".repeat(70_000)] {
+            let uri = uri(path.to_owned());
+            assert!(uri.path() == "/-" || uri.path() == path, "{path} became {uri}");
+            assert_ne!(uri.path(), "/decisions");
+        }
+        assert_eq!(uri(String::new()).path(), "/");
+        assert_eq!(uri("decisions".to_owned()).path(), "/");
+    }
+}

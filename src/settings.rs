@@ -1,0 +1,233 @@
+//! Settings: environment variables, read once at start-up. An empty variable is an unset one.
+
+use std::{fmt, num::NonZeroUsize, str::FromStr, time::Duration};
+
+use redis::IntoConnectionInfo;
+use tracing::level_filters::LevelFilter;
+
+use crate::{
+    cache::{Namespace, RedisConfig},
+    telemetry::TelemetrySettings,
+};
+
+/// What the environment says.
+#[derive(Debug)]
+pub struct Settings {
+    /// Where predictions are kept.
+    pub cache: CacheSettings,
+    /// `CACHE_NAMESPACE`: the first part of each key in the cache. 1 to 64 of A-Z, a-z, 0-9, `.`, `_` and `-`; default
+    /// `predict-once`.
+    pub namespace: Namespace,
+    /// `HOST`: the address that the local server listens on; default `127.0.0.1`.
+    pub host: String,
+    /// `PORT`: the port that the local server listens on, 0 to 65535; default 8080. 0 is any that is free.
+    pub port: u16,
+    /// Logs and metrics.
+    ///
+    /// * `LOG_LEVEL`: `off`, `error`, `warn`, `info`, `debug` or `trace`; default `info`. It is this service's own messages
+    ///   that it admits; its libraries' are logged from `warn`, whatever it says.
+    /// * `POWERTOOLS_METRICS_NAMESPACE`: the CloudWatch namespace of the metrics; default `predict-once`.
+    /// * `POWERTOOLS_SERVICE_NAME`: their dimension `service`; default `predict-once`.
+    pub telemetry: TelemetrySettings,
+}
+
+/// Where predictions are kept.
+#[derive(Debug)]
+pub enum CacheSettings {
+    /// With `REDIS_URL`: in Redis.
+    ///
+    /// * `REDIS_URL`: `redis://[user[:password]@]host[:port][/database]`.
+    /// * `REDIS_USERNAME`, `REDIS_PASSWORD`: credentials, in place of the URL's.
+    /// * `CACHE_LAYOUT`: `string`, the default and the only one so far: a Redis String for each prediction.
+    /// * `CACHE_TTL_SECONDS`: how long an entry lives, 1 to 31536000; default 604800, a week.
+    /// * `CACHE_READ_TIMEOUT_MS`: the deadline of a lookup, connecting and retrying included, 1 to 10000; default 50.
+    /// * `CACHE_WRITE_TIMEOUT_MS`: the deadline of the write after the response, 1 to 60000; default 250.
+    Redis(RedisConfig),
+    /// Without: in this process.
+    ///
+    /// * `MEMORY_CACHE_ENTRIES`: how many predictions at most, 0 to 10000000; default 10000. With 0 nothing is kept.
+    Memory(Option<NonZeroUsize>),
+}
+
+/// A variable that cannot be understood.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{variable} {problem}")]
+pub struct SettingsError {
+    /// The variable's name.
+    pub variable: &'static str,
+    /// What is wrong with its value, as a sentence without its subject.
+    pub problem: String,
+}
+
+impl Settings {
+    /// Reads the process's environment.
+    ///
+    /// # Errors
+    ///
+    /// Names the first variable that cannot be understood, and what it may be.
+    pub fn from_env() -> Result<Self, SettingsError> {
+        Self::from_lookup(|variable| match std::env::var(variable) {
+            Ok(value) => Ok(Some(value)),
+            Err(std::env::VarError::NotPresent) => Ok(None),
+            Err(std::env::VarError::NotUnicode(_)) => {
+                Err(SettingsError { variable, problem: "must be text in UTF-8".to_owned() })
+            }
+        })
+    }
+
+    fn from_lookup(
+        lookup: impl Fn(&'static str) -> Result<Option<String>, SettingsError>,
+    ) -> Result<Self, SettingsError> {
+        let env = Environment(lookup);
+        let namespace = match env.get("CACHE_NAMESPACE")? {
+            None => Namespace::default(),
+            Some(name) => Namespace::new(&name).ok_or_else(|| error("CACHE_NAMESPACE", Namespace::ALLOWED))?,
+        };
+        let layout = env.get("CACHE_LAYOUT")?;
+        if layout.is_some_and(|layout| layout != "string") {
+            return Err(error("CACHE_LAYOUT", "must be string"));
+        }
+        let ttl = Duration::from_secs(env.number("CACHE_TTL_SECONDS", 604_800, 1, 31_536_000)?);
+        let read_timeout = Duration::from_millis(env.number("CACHE_READ_TIMEOUT_MS", 50, 1, 10_000)?);
+        let write_timeout = Duration::from_millis(env.number("CACHE_WRITE_TIMEOUT_MS", 250, 1, 60_000)?);
+        let cache = match env.redis_connection()? {
+            Some(connection) => {
+                if env.number("MEMORY_CACHE_ENTRIES", 0, 0, 10_000_000)? > 0 {
+                    return Err(error(
+                        "MEMORY_CACHE_ENTRIES",
+                        "must be 0 or unset with REDIS_URL: the cache is in Redis",
+                    ));
+                }
+                CacheSettings::Redis(RedisConfig { connection, ttl, read_timeout, write_timeout })
+            }
+            None => {
+                CacheSettings::Memory(NonZeroUsize::new(env.number("MEMORY_CACHE_ENTRIES", 10_000, 0, 10_000_000)?))
+            }
+        };
+        let log_level = match env.get("LOG_LEVEL")? {
+            None => LevelFilter::INFO,
+            Some(level) => ["off", "error", "warn", "info", "debug", "trace"]
+                .into_iter()
+                .find(|known| level.eq_ignore_ascii_case(known))
+                .and_then(|known| known.parse().ok())
+                .ok_or_else(|| error("LOG_LEVEL", "must be off, error, warn, info, debug or trace"))?,
+        };
+        let or_name = |name: Option<String>| name.unwrap_or_else(|| "predict-once".to_owned());
+        Ok(Self {
+            cache,
+            namespace,
+            host: env.get("HOST")?.unwrap_or_else(|| "127.0.0.1".to_owned()),
+            port: env.number("PORT", 8080, 0, u16::MAX)?,
+            telemetry: TelemetrySettings {
+                log_level,
+                metrics_namespace: or_name(env.get("POWERTOOLS_METRICS_NAMESPACE")?),
+                service_name: or_name(env.get("POWERTOOLS_SERVICE_NAME")?),
+            },
+        })
+    }
+}
+
+fn error(variable: &'static str, problem: impl Into<String>) -> SettingsError {
+    SettingsError { variable, problem: problem.into() }
+}
+
+struct Environment<L>(L);
+
+impl<L: Fn(&'static str) -> Result<Option<String>, SettingsError>> Environment<L> {
+    fn get(&self, variable: &'static str) -> Result<Option<String>, SettingsError> {
+        Ok((self.0)(variable)?.filter(|value| !value.is_empty()))
+    }
+
+    /// A whole number from `least` to `most`.
+    fn number<N>(&self, variable: &'static str, default: N, least: N, most: N) -> Result<N, SettingsError>
+    where
+        N: FromStr + PartialOrd + fmt::Display,
+    {
+        let Some(value) = self.get(variable)? else { return Ok(default) };
+        value
+            .parse()
+            .ok()
+            .filter(|number| (&least..=&most).contains(&number))
+            .ok_or_else(|| error(variable, format!("must be a whole number from {least} to {most}")))
+    }
+
+    fn redis_connection(&self) -> Result<Option<redis::ConnectionInfo>, SettingsError> {
+        let Some(url) = self.get("REDIS_URL")? else { return Ok(None) };
+        // Neither message repeats the value: it may hold a password.
+        if !url.starts_with("redis://") {
+            return Err(error("REDIS_URL", "must start with redis://"));
+        }
+        let connection = url
+            .into_connection_info()
+            .map_err(|_| error("REDIS_URL", "must be redis://[user[:password]@]host[:port][/database]"))?;
+        let mut redis =
+            connection.redis_settings().clone().set_lib_name(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
+        if let Some(username) = self.get("REDIS_USERNAME")? {
+            redis = redis.set_username(username);
+        }
+        if let Some(password) = self.get("REDIS_PASSWORD")? {
+            redis = redis.set_password(password);
+        }
+        Ok(Some(connection.set_redis_settings(redis)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(variables: &[(&str, &str)]) -> Result<Settings, SettingsError> {
+        Settings::from_lookup(|name| {
+            Ok(variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned()))
+        })
+    }
+
+    #[test]
+    fn with_nothing_set_the_cache_is_in_memory_and_the_server_local() {
+        let settings = settings(&[("REDIS_URL", ""), ("PORT", "")]).expect("defaults are valid");
+        assert!(matches!(settings.cache, CacheSettings::Memory(Some(entries)) if entries.get() == 10_000));
+        assert_eq!((settings.host.as_str(), settings.port), ("127.0.0.1", 8080));
+        assert_eq!(settings.telemetry.log_level, LevelFilter::INFO);
+    }
+
+    #[test]
+    fn a_redis_url_brings_ttl_and_deadlines_with_it() {
+        let settings =
+            settings(&[("REDIS_URL", "redis://10.0.0.7:6380/2"), ("CACHE_TTL_SECONDS", "60")]).expect("valid");
+        let CacheSettings::Redis(redis) = settings.cache else { panic!("the cache is in Redis") };
+        assert_eq!(redis.connection.addr().to_string(), "10.0.0.7:6380");
+        assert_eq!(redis.ttl, Duration::from_secs(60));
+        assert_eq!(redis.read_timeout, Duration::from_millis(50));
+        assert_eq!(redis.write_timeout, Duration::from_millis(250));
+    }
+
+    #[test]
+    fn a_value_that_is_not_understood_names_its_variable_and_what_it_may_be() {
+        for (variable, value, problem) in [
+            ("CACHE_TTL_SECONDS", "0", "must be a whole number from 1 to 31536000"),
+            ("CACHE_TTL_SECONDS", "a day", "must be a whole number from 1 to 31536000"),
+            ("CACHE_READ_TIMEOUT_MS", "-1", "must be a whole number from 1 to 10000"),
+            ("CACHE_WRITE_TIMEOUT_MS", "60001", "must be a whole number from 1 to 60000"),
+            ("CACHE_NAMESPACE", "a:b", Namespace::ALLOWED),
+            ("CACHE_LAYOUT", "hash", "must be string"),
+            ("MEMORY_CACHE_ENTRIES", "many", "must be a whole number from 0 to 10000000"),
+            ("PORT", "65536", "must be a whole number from 0 to 65535"),
+            ("LOG_LEVEL", "loud", "must be off, error, warn, info, debug or trace"),
+            ("REDIS_URL", "localhost:6379", "must start with redis://"),
+            ("REDIS_URL", "redis://", "must be redis://[user[:password]@]host[:port][/database]"),
+        ] {
+            let found = settings(&[(variable, value)]).expect_err(value);
+            assert_eq!(found, SettingsError { variable, problem: problem.to_owned() });
+        }
+    }
+
+    #[test]
+    fn no_password_appears_in_debug_output_or_in_an_error() {
+        let valid =
+            settings(&[("REDIS_URL", "redis://user:hunter2@localhost"), ("REDIS_PASSWORD", "hunter3")]).expect("valid");
+        let invalid = settings(&[("REDIS_URL", "redis://user:hunter2@localhost:port")]).expect_err("not a port");
+        for text in [format!("{valid:?}"), format!("{valid:#?}"), invalid.to_string(), format!("{invalid:?}")] {
+            assert!(!text.contains("hunter"), "{text}");
+        }
+    }
+}
