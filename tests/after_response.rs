@@ -1,0 +1,129 @@
+//! The write comes after the response: the client has its answer whatever becomes of the write, and the function is not
+//! idle before the write has ended.
+
+mod support;
+
+use std::time::Duration;
+
+use serde_json::Value;
+use support::{
+    applications::aged,
+    eventually,
+    proxy::{Mode, Proxy},
+    redis::Redis,
+    runtime_api::{RuntimeApi, Step},
+    service::Service,
+};
+
+fn event(application: &Value) -> Value {
+    let mut event: Value = serde_json::from_str(include_str!("../events/http-api.json")).expect("JSON");
+    event["body"] = application.to_string().into();
+    event
+}
+
+#[tokio::test]
+async fn the_response_is_sent_then_the_set_reaches_redis_then_the_next_event_is_asked_for() {
+    let redis = Redis::start().await;
+    let mut api = RuntimeApi::start().await;
+    let (set, seen) = (api.note("SET"), |chunk: &[u8]| chunk.windows(9).any(|bytes| bytes == b"$3\r\nSET\r\n"));
+    let proxy = Proxy::start(([127, 0, 0, 1], redis.port).into(), move |chunk| {
+        if seen(chunk) {
+            set();
+        }
+    })
+    .await;
+    let _service = Service::lambda(&api, &[("REDIS_URL", &proxy.url()), ("CACHE_WRITE_TIMEOUT_MS", "60000")]);
+
+    proxy.set(Mode::HoldSets);
+    let outcome = api.invoke(&event(&aged(30))).await;
+    assert_eq!(outcome.cache_status(), "predict-once; fwd=miss");
+    let set = Step::Other("SET");
+    eventually("the SET is on its way", || async { api.steps().contains(&set) }).await;
+    assert_eq!(
+        api.steps(),
+        [Step::Next, Step::Response, set.clone()],
+        "and while it is held, no further event is asked for"
+    );
+    assert!(redis.keys().await.is_empty());
+
+    proxy.set(Mode::Pass);
+    api.idle().await;
+    assert_eq!(api.steps(), [Step::Next, Step::Response, set, Step::Next]);
+    assert_eq!(redis.keys().await.len(), 1, "the write was done before the next event was asked for");
+}
+
+#[tokio::test]
+async fn a_redis_that_holds_writes_for_two_seconds_does_not_hold_the_response() {
+    let redis = Redis::start().await;
+    let mut api = RuntimeApi::start().await;
+    let _service = Service::lambda(&api, &[("REDIS_URL", &redis.url()), ("CACHE_WRITE_TIMEOUT_MS", "3000")]);
+    let median = |mut times: Vec<Duration>| {
+        times.sort();
+        times[times.len() / 2]
+    };
+    let mut without = Vec::new();
+    for age in 18..25 {
+        without.push(api.invoke(&event(&aged(age))).await.time);
+        api.idle().await;
+    }
+
+    redis.command::<()>(&["CLIENT", "PAUSE", "2000", "WRITE"]).await;
+    let outcome = api.invoke(&event(&aged(60))).await;
+    assert_eq!((outcome.status(), outcome.cache_status()), (200, "predict-once; fwd=miss"));
+    // The pause is 2,000 ms: a response that waited for the write would be far above any of these.
+    assert!(outcome.time < Duration::from_millis(500) + median(without), "{:?}", outcome.time);
+
+    api.idle().await;
+    redis.holds(8).await;
+    let outcome = api.invoke(&event(&aged(60))).await;
+    assert_eq!(outcome.cache_status(), "predict-once; hit; detail=redis");
+}
+
+#[tokio::test]
+async fn a_redis_that_is_gone_before_the_write_costs_an_entry_and_nothing_else() {
+    let mut redis = Redis::start().await;
+    let mut api = RuntimeApi::start().await;
+    let proxy = Proxy::to_redis(&redis).await;
+    let mut service = Service::lambda(&api, &[("REDIS_URL", &proxy.url()), ("CACHE_WRITE_TIMEOUT_MS", "60000")]);
+
+    proxy.set(Mode::HoldSets);
+    let outcome = api.invoke(&event(&aged(30))).await;
+    assert_eq!((outcome.status(), outcome.cache_status()), (200, "predict-once; fwd=miss"), "the lookup was answered");
+    redis.kill();
+    proxy.set(Mode::Closed);
+    service.line_with("the prediction was not stored").await;
+
+    redis.restart().await;
+    proxy.set(Mode::Pass);
+    assert_eq!(api.invoke(&event(&aged(30))).await.cache_status(), "predict-once; fwd=miss");
+    api.idle().await;
+    assert_eq!(api.invoke(&event(&aged(30))).await.cache_status(), "predict-once; hit; detail=redis");
+    assert!(service.runs());
+}
+
+#[tokio::test]
+async fn a_write_ends_with_the_invocation_when_that_comes_first() {
+    let redis = Redis::start().await;
+    let mut api = RuntimeApi::with_deadline(Duration::from_millis(700)).await;
+    let proxy = Proxy::to_redis(&redis).await;
+    let service = Service::lambda(&api, &[("REDIS_URL", &proxy.url()), ("CACHE_WRITE_TIMEOUT_MS", "60000")]);
+    proxy.set(Mode::HoldSets);
+    assert_eq!(api.invoke(&event(&aged(30))).await.status(), 200);
+    api.idle().await;
+    service.line_with("the prediction was not stored").await;
+}
+
+#[tokio::test]
+async fn the_local_server_ends_when_what_it_deferred_has_ended() {
+    let redis = Redis::start().await;
+    let proxy = Proxy::to_redis(&redis).await;
+    let (mut service, http) = Service::local(&[("REDIS_URL", &proxy.url()), ("CACHE_WRITE_TIMEOUT_MS", "60000")]).await;
+    proxy.set(Mode::HoldSets);
+    assert_eq!(http.post("/decisions", &aged(30)).await.status, 200);
+    drop(http);
+    service.signal(nix::sys::signal::Signal::SIGTERM);
+    assert!(redis.keys().await.is_empty() && service.runs());
+    proxy.set(Mode::Pass);
+    assert!(service.ended().await);
+    assert_eq!(redis.keys().await.len(), 1);
+}

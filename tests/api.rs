@@ -1,0 +1,295 @@
+//! The API over plain HTTP: the three endpoints, and each line of the table of statuses.
+
+mod support;
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+use support::{
+    applications::{aged, example, with},
+    service::{Answer, Http, Service},
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+const ENDPOINTS: [(&str, &str); 3] =
+    [("/decisions", "decision"), ("/probabilities", "probability"), ("/risk_categories", "risk_category")];
+
+async fn started() -> (Service, Http) {
+    Service::local(&[]).await
+}
+
+/// Asserts the form of an error answer and returns its body.
+fn problem(answer: &Answer, status: u16) -> Value {
+    assert_eq!(answer.status, status, "{answer:?}");
+    assert_eq!(answer.header("content-type"), "application/problem+json");
+    let problem = answer.json();
+    assert_eq!(problem["status"], status, "{problem}");
+    for text in ["type", "title", "detail"] {
+        assert!(problem[text].as_str().is_some_and(|text| !text.is_empty()), "{text} of {problem}");
+    }
+    problem
+}
+
+/// The fields that an answer complains of, in its order.
+fn pointers(problem: &Value) -> Vec<&str> {
+    let errors = problem["errors"].as_array().unwrap_or_else(|| panic!("no errors in {problem}"));
+    errors.iter().map(|error| error["pointer"].as_str().expect("text")).collect()
+}
+
+#[tokio::test]
+async fn each_endpoint_answers_with_its_own_prediction() {
+    let (_service, http) = started().await;
+    let mut bodies = Vec::new();
+    for (path, field) in ENDPOINTS {
+        let answer = http.post(path, &example()).await;
+        assert_eq!((answer.status, answer.header("content-type")), (200, "application/json"), "{answer:?}");
+        let body = answer.json();
+        assert_eq!(body.as_object().expect("an object").keys().collect::<Vec<_>>(), [field]);
+        bodies.push(body[field].clone());
+    }
+    assert!(bodies[0] == "ACCEPT" || bodies[0] == "DECLINE", "{bodies:?}");
+    assert!(bodies[1].as_f64().is_some_and(|p| (0.0..=1.0).contains(&p)), "{bodies:?}");
+    assert!(["low_risk", "medium_risk", "high_risk", "very_high_risk"].iter().any(|c| bodies[2] == *c), "{bodies:?}");
+}
+
+#[tokio::test]
+async fn the_first_answer_is_a_miss_and_the_next_the_same_from_memory() {
+    let (_service, http) = started().await;
+    for (path, _) in ENDPOINTS {
+        let miss = http.post(path, &example()).await;
+        assert_eq!(miss.cache_status(), "predict-once; fwd=miss");
+        let hit = http.post(path, &example()).await;
+        assert_eq!(hit.cache_status(), "predict-once; hit; detail=memory");
+        assert_eq!(hit.text, miss.text);
+    }
+}
+
+#[tokio::test]
+async fn server_timing_tells_what_took_place_in_milliseconds() {
+    let (_service, http) = started().await;
+    let names = |answer: &Answer| -> Vec<String> {
+        let timing = answer.header("server-timing").to_owned();
+        let entries = timing.split(", ").map(|entry| entry.split_once(";dur=").expect(&timing));
+        entries
+            .inspect(|(_, ms)| assert!(ms.parse::<f64>().is_ok(), "{timing}"))
+            .map(|(name, _)| name.to_owned())
+            .collect()
+    };
+    assert_eq!(names(&http.post("/decisions", &example()).await), ["cache", "model"]);
+    assert_eq!(names(&http.post("/decisions", &example()).await), ["cache"]);
+    assert_eq!(names(&http.post_with("/decisions", &example(), "no-cache").await), ["model"]);
+}
+
+#[tokio::test]
+async fn without_a_cache_each_answer_is_a_miss() {
+    let (_service, http) = Service::local(&[("MEMORY_CACHE_ENTRIES", "0")]).await;
+    for _ in 0..2 {
+        assert_eq!(http.post("/decisions", &example()).await.cache_status(), "predict-once; fwd=miss");
+    }
+}
+
+#[tokio::test]
+async fn cache_control_says_how_far_the_cache_takes_part() {
+    let (_service, http) = started().await;
+    let status = async |age, cache_control: &str| {
+        let answer = http.post_with("/decisions", &aged(age), cache_control).await;
+        (answer.status, answer.cache_status().to_owned())
+    };
+    let bypass = (200, "predict-once; fwd=request".to_owned());
+    let hit = (200, "predict-once; hit; detail=memory".to_owned());
+    let miss = (200, "predict-once; fwd=miss".to_owned());
+
+    assert_eq!(status(40, "no-store").await, bypass);
+    assert_eq!(status(40, "max-age=60").await, miss, "no-store stored nothing");
+
+    assert_eq!(status(41, "no-cache").await, bypass);
+    assert_eq!(status(41, "max-age=60").await, hit, "no-cache stored");
+
+    assert_eq!(status(42, "only-if-cached").await, (504, "predict-once; fwd=miss".to_owned()));
+    assert_eq!(status(42, "only-if-cached").await.0, 504, "nothing was computed and so nothing stored");
+    assert_eq!(status(42, "").await, miss);
+    assert_eq!(status(42, "only-if-cached").await, hit);
+    assert_eq!(status(42, "only-if-cached, no-cache").await, (504, "predict-once; fwd=request".to_owned()));
+
+    problem(&http.post_with("/decisions", &aged(43), "only-if-cached").await, 504);
+}
+
+#[tokio::test]
+async fn what_is_no_json_is_a_400() {
+    let (_service, http) = started().await;
+    let text = example().to_string();
+    let deep = format!("{}1{}", "[".repeat(200), "]".repeat(200));
+    for body in [
+        String::new(),
+        " ".to_owned(),
+        "{".to_owned(),
+        "nonsense".to_owned(),
+        "NaN".to_owned(),
+        text.replace("0.25", "NaN"),
+        text.replace("0.25", "1e999"),
+        text.replace("0.25", "-Infinity"),
+        text.replace("0.25", ".25"),
+        text.replace(r#""yes""#, "'yes'"),
+        text.replacen('}', ",}", 1),
+        format!("{text}{text}"),
+        "[1e999]".to_owned(),
+        text.replacen('{', &format!("{{\"deep\": {deep}, "), 1),
+        deep,
+    ] {
+        let answer = http.post_text("/decisions", "application/json", body.clone()).await;
+        problem(&answer, 400);
+    }
+    let not_utf8 = [b"{\"age_in_years\": \"".as_slice(), &[0xff, 0xfe], b"\"}"].concat();
+    problem(&http.post_text("/decisions", "application/json", not_utf8).await, 400);
+}
+
+#[tokio::test]
+async fn an_invalid_application_is_a_422_that_names_every_field() {
+    let (_service, http) = started().await;
+    let rate = "#/installment_rate_in_percentage_of_disposable_income";
+    let all = [rate, "#/age_in_years", "#/foreign_worker", "#/present_employment_since", "#/personal_status_and_sex"];
+
+    assert_eq!(pointers(&problem(&http.post("/decisions", &json!({})).await, 422)), all);
+
+    let unknown = problem(&http.post("/decisions", &json!({"age": 30, "a/b": 1, "name": "x"})).await, 422);
+    let expected: BTreeSet<_> = all.into_iter().chain(["#/age", "#/a~1b", "#/name"]).collect();
+    assert_eq!(pointers(&unknown).into_iter().collect::<BTreeSet<_>>(), expected);
+
+    for (field, value) in [
+        ("installment_rate_in_percentage_of_disposable_income", json!(0)),
+        ("installment_rate_in_percentage_of_disposable_income", json!(-0.1)),
+        ("installment_rate_in_percentage_of_disposable_income", json!(1.01)),
+        ("installment_rate_in_percentage_of_disposable_income", json!(25)),
+        ("installment_rate_in_percentage_of_disposable_income", json!("0.25")),
+        ("installment_rate_in_percentage_of_disposable_income", Value::Null),
+        ("age_in_years", json!(17)),
+        ("age_in_years", json!(121)),
+        ("age_in_years", json!(30.5)),
+        ("age_in_years", json!("30")),
+        ("age_in_years", json!(-30)),
+        ("age_in_years", json!(true)),
+        ("age_in_years", json!([30])),
+        ("foreign_worker", json!("YES")),
+        ("foreign_worker", json!(true)),
+        ("present_employment_since", json!("")),
+        ("present_employment_since", json!(3)),
+        ("personal_status_and_sex", json!("male:single")),
+        ("personal_status_and_sex", json!({"male": "single"})),
+    ] {
+        let invalid = problem(&http.post("/risk_categories", &with(field, value)).await, 422);
+        assert_eq!(pointers(&invalid), [format!("#/{field}")], "{invalid}");
+    }
+    let invalid = problem(&http.post("/decisions", &with("age_in_years", 17)).await, 422);
+    assert_eq!(invalid["errors"][0]["detail"], "must be an integer from 18 to 120");
+}
+
+#[tokio::test]
+async fn a_repeated_field_is_a_422_even_with_the_same_value() {
+    let (_service, http) = started().await;
+    let twice = example().to_string().replacen('{', r#"{"age_in_years": 30, "#, 1);
+    let answer = problem(&http.post_text("/decisions", "application/json", twice).await, 422);
+    assert_eq!(pointers(&answer), ["#/age_in_years"]);
+}
+
+#[tokio::test]
+async fn what_is_no_object_is_a_422_an_array_in_the_order_of_the_fields_included() {
+    let (_service, http) = started().await;
+    for body in [json!([0.25, 30, "yes", "unemployed", "male: single"]), json!("x"), json!(1), json!(null), json!([])] {
+        let answer = problem(&http.post("/decisions", &body).await, 422);
+        assert_eq!(answer["errors"], Value::Null, "there is no field to point at");
+    }
+}
+
+#[tokio::test]
+async fn thirty_years_are_thirty_years_however_they_are_written() {
+    let (_service, http) = started().await;
+    assert_eq!(http.post("/decisions", &aged(30)).await.cache_status(), "predict-once; fwd=miss");
+    for years in ["30.0", "3e1", "30.000"] {
+        let body = example().to_string().replace(":30", &format!(":{years}"));
+        let answer = http.post_text("/decisions", "application/json", body).await;
+        assert_eq!((answer.status, answer.cache_status()), (200, "predict-once; hit; detail=memory"), "{years}");
+    }
+}
+
+#[tokio::test]
+async fn the_data_sets_spelling_and_rates_of_one_band_share_an_entry() {
+    let (_service, http) = started().await;
+    http.post("/decisions", &example()).await;
+    for same in [
+        with("personal_status_and_sex", "male : single"),
+        with("installment_rate_in_percentage_of_disposable_income", 0.3),
+    ] {
+        assert_eq!(http.post("/decisions", &same).await.cache_status(), "predict-once; hit; detail=memory", "{same}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_over_64_kib_is_a_413_and_one_of_64_kib_is_read() {
+    let (_service, http) = started().await;
+    let padded = |length: usize| {
+        let text = example().to_string();
+        text.clone() + &" ".repeat(length - text.len())
+    };
+    assert_eq!(http.post_text("/decisions", "application/json", padded(64 * 1024)).await.status, 200);
+    problem(&http.post_text("/decisions", "application/json", padded(64 * 1024 + 1)).await, 413);
+}
+
+#[tokio::test]
+async fn a_content_type_that_is_not_json_is_a_415_and_parameters_are_fine() {
+    let (_service, http) = started().await;
+    let text = example().to_string();
+    for json in ["application/json", "application/json; charset=utf-8", "Application/JSON ;x=y"] {
+        assert_eq!(http.post_text("/decisions", json, text.clone()).await.status, 200, "{json}");
+    }
+    for other in ["text/plain", "application/x-www-form-urlencoded", "application/jsonp", "application/vnd.api+json"] {
+        problem(&http.post_text("/decisions", other, text.clone()).await, 415);
+    }
+    problem(&http.send(http.client.post(http.url("/decisions")).body(text)).await, 415);
+}
+
+#[tokio::test]
+async fn an_unknown_path_is_a_404_and_another_method_a_405_with_allow() {
+    let (_service, http) = started().await;
+    for path in ["/", "/decision", "/decisions/", "/decisions/1", "/DECISIONS"] {
+        problem(&http.post(path, &example()).await, 404);
+    }
+    for (path, _) in ENDPOINTS {
+        let answer = http.get(path).await;
+        problem(&answer, 405);
+        assert_eq!(answer.header("allow"), "POST");
+    }
+    for path in ["/docs", "/openapi.json"] {
+        let answer = http.post(path, &example()).await;
+        problem(&answer, 405);
+        assert_eq!(answer.header("allow"), "GET,HEAD");
+    }
+}
+
+#[tokio::test]
+async fn the_local_server_tells_its_health_and_shows_the_docs() {
+    let (_service, http) = started().await;
+    assert_eq!(http.get("/health").await.status, 200);
+    let docs = http.get("/docs").await;
+    assert_eq!((docs.status, docs.header("content-type")), (200, "text/html; charset=utf-8"));
+}
+
+#[tokio::test]
+async fn pipelined_requests_on_one_connection_are_all_answered() {
+    let (_service, http) = started().await;
+    let mut stream = TcpStream::connect(http.address).await.expect("the server listens");
+    let body = example().to_string();
+    let one = |close| {
+        format!(
+            "POST /decisions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: {}\r\n\r\n{body}",
+            body.len(),
+            if close { "close" } else { "keep-alive" },
+        )
+    };
+    stream.write_all([one(false), one(false), one(true)].concat().as_bytes()).await.expect("sent");
+    let mut answers = String::new();
+    support::soon("the answers", stream.read_to_string(&mut answers)).await.expect("text");
+    assert_eq!(answers.matches("HTTP/1.1 200 OK").count(), 3, "{answers}");
+}

@@ -1,0 +1,199 @@
+//! The binary as a Lambda function, under a Runtime API: every caller's events, and events that are none.
+
+mod support;
+
+use serde_json::{Value, json};
+use support::{
+    applications::example,
+    runtime_api::{Outcome, RuntimeApi, Step},
+    service::Service,
+};
+
+fn event(text: &str) -> Value {
+    serde_json::from_str(text).expect("an event file is JSON")
+}
+
+fn http_api() -> Value {
+    event(include_str!("../events/http-api.json"))
+}
+
+/// The four callers, each with the specification's application for `/decisions`.
+fn callers() -> [(&'static str, Value); 4] {
+    [
+        ("HTTP API", http_api()),
+        ("REST API", event(include_str!("../events/rest-api.json"))),
+        ("function URL", event(include_str!("../events/function-url.json"))),
+        ("ALB", event(include_str!("../events/alb.json"))),
+    ]
+}
+
+async fn started() -> (RuntimeApi, Service) {
+    let api = RuntimeApi::start().await;
+    let service = Service::lambda(&api, &[]);
+    (api, service)
+}
+
+fn assert_decision(outcome: &Outcome, caller: &str) {
+    assert!(!outcome.is_error, "{caller}: {outcome:?}");
+    assert_eq!(outcome.status(), 200, "{caller}: {outcome:?}");
+    assert!(outcome.body()["decision"].is_string(), "{caller}: {outcome:?}");
+    assert_eq!(outcome.header("content-type"), Some("application/json"), "{caller}: {outcome:?}");
+    assert_eq!(outcome.payload["isBase64Encoded"], false, "{caller}: {outcome:?}");
+}
+
+#[tokio::test]
+async fn every_caller_gets_an_answer_in_its_own_form_and_shares_the_cache() {
+    let (mut api, _service) = started().await;
+    for (position, (caller, event)) in callers().into_iter().enumerate() {
+        let outcome = api.invoke(&event).await;
+        assert_decision(&outcome, caller);
+        let expected = if position == 0 { "predict-once; fwd=miss" } else { "predict-once; hit; detail=memory" };
+        assert_eq!(outcome.cache_status(), expected, "{caller}");
+        api.idle().await;
+    }
+}
+
+#[tokio::test]
+async fn an_alb_is_given_its_status_and_headers_in_both_forms() {
+    let (mut api, _service) = started().await;
+    let outcome = api.invoke(&event(include_str!("../events/alb.json"))).await;
+    assert_eq!(outcome.payload["statusDescription"], "200 OK");
+    assert_eq!(outcome.payload["headers"]["content-type"], "application/json");
+    assert_eq!(outcome.payload["multiValueHeaders"]["content-type"], json!(["application/json"]));
+}
+
+#[tokio::test]
+async fn the_stage_of_a_rest_api_needs_no_setting_even_if_it_is_called_like_a_path() {
+    let (mut api, _service) = started().await;
+    for stage in ["prod", "decisions", "$default"] {
+        let mut event = event(include_str!("../events/rest-api.json"));
+        event["requestContext"]["stage"] = stage.into();
+        event["requestContext"]["path"] = format!("/{stage}/decisions").into();
+        assert_decision(&api.invoke(&event).await, stage);
+    }
+}
+
+#[tokio::test]
+async fn a_header_in_multi_value_form_counts_as_much() {
+    let (mut api, _service) = started().await;
+    let mut event = event(include_str!("../events/rest-api.json"));
+    event["headers"] = Value::Null;
+    event["multiValueHeaders"] =
+        json!({"content-type": ["application/json"], "cache-control": ["max-age=0", "no-store"]});
+    assert_eq!(api.invoke(&event).await.cache_status(), "predict-once; fwd=request");
+}
+
+#[tokio::test]
+async fn a_base64_body_is_decoded_and_one_that_is_not_base64_is_a_400() {
+    let (mut api, _service) = started().await;
+    assert_decision(&api.invoke(&event(include_str!("../events/http-api-base64.json"))).await, "base64");
+    for (caller, mut event) in callers() {
+        event["isBase64Encoded"] = true.into();
+        // The body is the application's JSON, which is no base64.
+        let outcome = api.invoke(&event).await;
+        assert_eq!((outcome.is_error, outcome.status()), (false, 400), "{caller}: {outcome:?}");
+        assert_eq!(outcome.body()["status"], 400, "{caller}");
+    }
+    let mut not_utf8 = http_api();
+    not_utf8["isBase64Encoded"] = true.into();
+    not_utf8["body"] = "/////w==".into();
+    assert_eq!(api.invoke(&not_utf8).await.status(), 400);
+}
+
+#[tokio::test]
+async fn bad_requests_are_answered_and_leave_the_next_invocation_alone() {
+    let (mut api, _service) = started().await;
+    for (file, status) in [
+        (include_str!("../events/http-api-invalid-application.json"), 422),
+        (include_str!("../events/http-api-undecodable-base64.json"), 400),
+        (include_str!("../events/http-api-unknown-path.json"), 404),
+        (include_str!("../events/http-api-wrong-method.json"), 405),
+    ] {
+        let outcome = api.invoke(&event(file)).await;
+        assert_eq!((outcome.is_error, outcome.status()), (false, status), "{outcome:?}");
+        assert_eq!(outcome.header("content-type"), Some("application/problem+json"));
+        assert_decision(&api.invoke(&http_api()).await, "the next");
+    }
+}
+
+#[tokio::test]
+async fn an_event_without_a_body_or_with_a_strange_path_is_answered() {
+    let (mut api, _service) = started().await;
+    let mut bodiless = http_api();
+    bodiless.as_object_mut().expect("an object").remove("body");
+    assert_eq!(api.invoke(&bodiless).await.status(), 400);
+    for path in ["", "decisions", "/deci sions", "/decisions?x=1", "/\u{fffd}\"<>", "//decisions", "/../decisions"] {
+        let mut event = http_api();
+        event["rawPath"] = path.into();
+        let outcome = api.invoke(&event).await;
+        assert_eq!((outcome.is_error, outcome.status()), (false, 404), "{path:?}: {outcome:?}");
+    }
+    let mut hosted = http_api();
+    hosted["headers"]["host"] = "not a host".into();
+    assert_decision(&api.invoke(&hosted).await, "a strange host");
+}
+
+#[tokio::test]
+async fn an_event_that_is_not_http_is_an_invocation_error_and_the_next_is_served() {
+    let (mut api, mut service) = started().await;
+    for text in [include_str!("../events/not-http.json"), "{}", "[]", "null", "\"text\"", r#"{"httpMethod": "POST"}"#] {
+        let outcome = api.invoke_text(text.to_owned()).await;
+        assert!(outcome.is_error, "{text}: {outcome:?}");
+        assert!(outcome.payload["errorMessage"].is_string(), "{text}: {outcome:?}");
+        assert_decision(&api.invoke(&http_api()).await, "the next");
+    }
+    assert!(service.runs());
+}
+
+#[tokio::test]
+async fn the_body_limit_holds_for_events_too() {
+    let (mut api, _service) = started().await;
+    let mut event = http_api();
+    event["body"] = (example().to_string() + &" ".repeat(64 * 1024)).into();
+    assert_eq!(api.invoke(&event).await.status(), 413);
+}
+
+#[tokio::test]
+async fn the_docs_are_text_and_not_base64() {
+    let (mut api, _service) = started().await;
+    for (path, media_type) in [("/docs", "text/html; charset=utf-8"), ("/openapi.json", "application/json")] {
+        let mut event = http_api();
+        event["rawPath"] = path.into();
+        event["requestContext"]["http"]["method"] = "GET".into();
+        let outcome = api.invoke(&event).await;
+        assert_eq!((outcome.status(), outcome.header("content-type")), (200, Some(media_type)));
+        assert_eq!(outcome.payload["isBase64Encoded"], false);
+    }
+    let mut event = http_api();
+    event["rawPath"] = "/health".into();
+    event["requestContext"]["http"]["method"] = "GET".into();
+    assert_eq!(api.invoke(&event).await.status(), 404, "the platform watches a function's health");
+}
+
+#[tokio::test]
+async fn each_invocation_is_answered_once_before_the_next_is_asked_for() {
+    let (mut api, _service) = started().await;
+    for _ in 0..3 {
+        api.invoke(&http_api()).await;
+    }
+    api.idle().await;
+    let one = [Step::Next, Step::Response];
+    assert_eq!(api.steps(), [&one[..], &one, &one, &[Step::Next]].concat());
+}
+
+#[tokio::test]
+async fn a_termination_signal_ends_the_function_cleanly() {
+    let (api, mut service) = started().await;
+    api.asked_for(1).await;
+    service.signal(nix::sys::signal::Signal::SIGTERM);
+    assert!(service.ended().await);
+}
+
+#[tokio::test]
+async fn a_setting_that_is_not_understood_stops_the_start_and_names_its_variable() {
+    let api = RuntimeApi::start().await;
+    let mut service = Service::lambda(&api, &[("CACHE_TTL_SECONDS", "soon")]);
+    assert!(!service.ended().await);
+    service.line_with("CACHE_TTL_SECONDS must be a whole number from 1 to 31536000").await;
+    assert!(api.steps().is_empty());
+}

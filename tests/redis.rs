@@ -1,0 +1,257 @@
+//! Predictions in a real Redis, and what happens when it fails: always an answer, always the right one.
+
+mod support;
+
+use std::time::{Duration, Instant};
+
+use predict_once::credit::CreditRiskModel;
+use support::{
+    applications::{aged, example},
+    proxy::{Mode, Proxy},
+    redis::Redis,
+    service::{Http, Service},
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+};
+
+const HIT: &str = "predict-once; hit; detail=redis";
+const MISS: &str = "predict-once; fwd=miss";
+const UNAVAILABLE: &str = "predict-once; fwd=miss; detail=unavailable";
+const CORRUPT: &str = "predict-once; fwd=miss; detail=corrupt";
+
+async fn with_redis(url: &str) -> (Service, Http) {
+    Service::local(&[("REDIS_URL", url)]).await
+}
+
+/// What the model says, without any cache.
+async fn uncached() -> (Service, Http) {
+    Service::local(&[("MEMORY_CACHE_ENTRIES", "0")]).await
+}
+
+#[tokio::test]
+async fn a_miss_is_stored_and_the_next_process_hits() {
+    let redis = Redis::start().await;
+    let (_one, http) = with_redis(&redis.url()).await;
+    let mut first = Vec::new();
+    for path in ["/decisions", "/probabilities", "/risk_categories"] {
+        let answer = http.post(path, &example()).await;
+        assert_eq!(answer.cache_status(), MISS);
+        first.push(answer.text);
+    }
+    redis.holds(3).await;
+    let (_other, http) = with_redis(&redis.url()).await;
+    for (path, text) in ["/decisions", "/probabilities", "/risk_categories"].into_iter().zip(first) {
+        let answer = http.post(path, &example()).await;
+        assert_eq!((answer.cache_status(), &answer.text), (HIT, &text));
+    }
+}
+
+#[tokio::test]
+async fn an_entry_is_a_string_that_can_be_read_and_expires() {
+    let redis = Redis::start().await;
+    let (_service, http) =
+        Service::local(&[("REDIS_URL", &redis.url()), ("CACHE_NAMESPACE", "team-a"), ("CACHE_TTL_SECONDS", "1000")])
+            .await;
+    let decision = http.post("/decisions", &example()).await.json();
+    redis.holds(1).await;
+    let model = CreditRiskModel::embedded().expect("loads");
+    let key = format!("team-a:{}:decision:2,30,0,0,2", model.fingerprint());
+    assert_eq!(redis.keys().await, [key.as_str()]);
+    assert_eq!(redis.command::<String>(&["GET", &key]).await, decision["decision"]);
+    let ttl: i64 = redis.command(&["TTL", &key]).await;
+    assert!((990..=1000).contains(&ttl), "{ttl}");
+}
+
+#[tokio::test]
+async fn another_namespace_is_another_cache() {
+    let redis = Redis::start().await;
+    for (namespace, keys) in [("one", 1), ("other", 2)] {
+        let (_service, http) = Service::local(&[("REDIS_URL", &redis.url()), ("CACHE_NAMESPACE", namespace)]).await;
+        assert_eq!(http.post("/decisions", &example()).await.cache_status(), MISS);
+        redis.holds(keys).await;
+    }
+}
+
+#[tokio::test]
+async fn one_connection_serves_every_request() {
+    let redis = Redis::start().await;
+    let proxy = Proxy::to_redis(&redis).await;
+    let (_service, http) = with_redis(&proxy.url()).await;
+    assert_eq!(proxy.connections(), 0, "it is opened when first needed");
+    for age in 18..68 {
+        http.post("/decisions", &aged(age)).await;
+    }
+    redis.holds(50).await;
+    assert_eq!(proxy.connections(), 1);
+}
+
+#[tokio::test]
+async fn an_entry_that_is_no_prediction_is_a_miss_and_is_overwritten() {
+    let redis = Redis::start().await;
+    let (_service, http) = with_redis(&redis.url()).await;
+    let truth = http.post("/decisions", &example()).await;
+    redis.holds(1).await;
+    let key = &redis.keys().await[0];
+    for command in [
+        &["SET", key, ""][..],
+        &["SET", key, "MAYBE"],
+        &["SET", key, "ACCEPT\n"],
+        &["SET", key, "low_risk"],
+        &["HSET", key, "decision", "ACCEPT"],
+        &["RPUSH", key, "ACCEPT"],
+    ] {
+        redis.command::<()>(&["DEL", key]).await;
+        redis.command::<()>(command).await;
+        let answer = http.post("/decisions", &example()).await;
+        assert_eq!((answer.cache_status(), &answer.text), (CORRUPT, &truth.text), "{command:?}");
+        support::eventually("the entry is mended", || async {
+            http.post_with("/decisions", &example(), "only-if-cached").await.status == 200
+        })
+        .await;
+    }
+}
+
+/// Sends each application once and compares with the model's own answers.
+async fn all_right(http: &Http, ages: std::ops::Range<u8>) -> Vec<String> {
+    let (_service, model) = uncached().await;
+    let mut outcomes = Vec::new();
+    for age in ages {
+        let (answer, truth) =
+            (http.post("/probabilities", &aged(age)).await, model.post("/probabilities", &aged(age)).await);
+        assert_eq!((answer.status, &answer.text), (200, &truth.text));
+        outcomes.push(answer.cache_status().to_owned());
+    }
+    outcomes
+}
+
+#[tokio::test]
+async fn with_nobody_listening_every_answer_comes_from_the_model() {
+    let port = TcpListener::bind("127.0.0.1:0").await.expect("a port").local_addr().expect("bound").port();
+    let (_service, http) = with_redis(&format!("redis://127.0.0.1:{port}")).await;
+    assert_eq!(all_right(&http, 18..28).await, [UNAVAILABLE; 10]);
+}
+
+/// A server that accepts and then does something that is no Redis.
+async fn impostor(answer: &'static [u8]) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let url = format!("redis://{}", listener.local_addr().expect("bound"));
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let mut buffer = [0; 1024];
+                while stream.read(&mut buffer).await.is_ok_and(|n| n > 0) {
+                    if stream.write_all(answer).await.is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    url
+}
+
+#[tokio::test]
+async fn a_server_that_answers_nonsense_is_no_cache() {
+    for nonsense in
+        [&b"HTTP/1.1 400 Bad Request\r\n\r\n"[..], b"\x00\x01\x02\x03", b"+OK\r\n:7\r\n*2\r\n$-1\r\n", b"$99999999\r\n"]
+    {
+        let (_service, http) = with_redis(&impostor(nonsense).await).await;
+        all_right(&http, 18..21).await;
+    }
+}
+
+#[tokio::test]
+async fn a_silent_server_costs_the_deadline_of_a_lookup_and_no_more() {
+    let (_service, http) =
+        Service::local(&[("REDIS_URL", &impostor(b"").await), ("CACHE_READ_TIMEOUT_MS", "200")]).await;
+    for age in 18..21 {
+        let start = Instant::now();
+        let answer = http.post("/decisions", &aged(age)).await;
+        assert_eq!((answer.status, answer.cache_status()), (200, UNAVAILABLE));
+        let waited = start.elapsed();
+        // Below: the deadline is not cut short. Above: nothing waits on top of it; the slack is for a busy machine.
+        assert!((Duration::from_millis(195)..Duration::from_secs(2)).contains(&waited), "{waited:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_was_closed_is_replaced_and_the_lookup_still_hits() {
+    let mut redis = Redis::start().await;
+    let proxy = Proxy::to_redis(&redis).await;
+    let (_service, http) = with_redis(&proxy.url()).await;
+    http.post("/decisions", &example()).await;
+    redis.holds(1).await;
+
+    proxy.set(Mode::Closed);
+    assert_eq!(http.post("/decisions", &example()).await.cache_status(), UNAVAILABLE);
+    proxy.set(Mode::Pass);
+    assert_eq!(http.post("/decisions", &example()).await.cache_status(), HIT);
+
+    redis.command::<()>(&["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"]).await;
+    assert_eq!(
+        http.post("/decisions", &example()).await.cache_status(),
+        HIT,
+        "closed by the server between two requests"
+    );
+
+    redis.kill();
+    assert_eq!(http.post("/decisions", &example()).await.cache_status(), UNAVAILABLE);
+    redis.restart().await;
+    assert_eq!(http.post("/decisions", &example()).await.cache_status(), MISS, "it came back empty");
+}
+
+#[tokio::test]
+async fn a_connection_that_fell_silent_is_replaced_and_the_lookup_still_hits() {
+    let redis = Redis::start().await;
+    let silent = Proxy::to_redis(&redis).await;
+    let (_service, http) = Service::local(&[("REDIS_URL", &silent.url()), ("CACHE_READ_TIMEOUT_MS", "2000")]).await;
+    http.post("/decisions", &example()).await;
+    redis.holds(1).await;
+    silent.silence_open_connections();
+    let answer = http.post("/decisions", &example()).await;
+    assert_eq!(answer.cache_status(), HIT);
+    assert_eq!(silent.connections(), 2);
+}
+
+#[tokio::test]
+async fn a_redis_that_hangs_and_recovers_is_used_again() {
+    let redis = Redis::start().await;
+    let (_service, http) = with_redis(&redis.url()).await;
+    http.post("/decisions", &example()).await;
+    redis.holds(1).await;
+    let hanging = redis.hang();
+    assert_eq!(http.post("/decisions", &example()).await.cache_status(), UNAVAILABLE);
+    drop(hanging);
+    support::eventually("a hit", || async { http.post("/decisions", &example()).await.cache_status() == HIT }).await;
+}
+
+#[tokio::test]
+async fn a_full_redis_still_answers_lookups() {
+    let redis = Redis::start().await;
+    let (service, http) = with_redis(&redis.url()).await;
+    http.post("/decisions", &example()).await;
+    redis.holds(1).await;
+    redis.command::<()>(&["CONFIG", "SET", "maxmemory-policy", "noeviction"]).await;
+    redis.command::<()>(&["CONFIG", "SET", "maxmemory", "1"]).await;
+    assert_eq!(http.post("/decisions", &aged(40)).await.cache_status(), MISS);
+    service.line_with("error reply OOM").await;
+    assert_eq!(http.post("/decisions", &example()).await.cache_status(), HIT);
+}
+
+#[tokio::test]
+async fn credentials_are_taken_from_the_url_or_from_settings_and_wrong_ones_are_no_cache() {
+    let redis = Redis::start().await;
+    redis.command::<()>(&["ACL", "SETUSER", "service", "on", ">secret", "~*", "+@all"]).await;
+    let named = redis.url().replace("redis://", "redis://service:secret@");
+    let (_service, http) = with_redis(&named).await;
+    assert_eq!(http.post("/decisions", &aged(50)).await.cache_status(), MISS);
+    let variables = [("REDIS_URL", &*redis.url()), ("REDIS_USERNAME", "service"), ("REDIS_PASSWORD", "secret")];
+    let (_service, http) = Service::local(&variables).await;
+    assert_eq!(http.post("/decisions", &aged(51)).await.cache_status(), MISS);
+    let wrong = redis.url().replace("redis://", "redis://service:wrong@");
+    let (service, http) = with_redis(&wrong).await;
+    assert_eq!(http.post("/decisions", &aged(52)).await.cache_status(), UNAVAILABLE);
+    assert!(service.lines().iter().all(|line| !line.contains("wrong")), "{:?}", service.lines());
+}

@@ -1,0 +1,26 @@
+//! Credit applications to send.
+
+use serde_json::{Value, json};
+
+/// The specification's example.
+pub fn example() -> Value {
+    json!({
+        "installment_rate_in_percentage_of_disposable_income": 0.25,
+        "age_in_years": 30,
+        "foreign_worker": "yes",
+        "present_employment_since": "unemployed",
+        "personal_status_and_sex": "male: single"
+    })
+}
+
+/// The example with another value of one field.
+pub fn with(field: &str, value: impl Into<Value>) -> Value {
+    let mut application = example();
+    application[field] = value.into();
+    application
+}
+
+/// The example at another age: another prediction, and another entry in the cache.
+pub fn aged(years: u8) -> Value {
+    with("age_in_years", years)
+}

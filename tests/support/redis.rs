@@ -1,0 +1,88 @@
+//! A real redis-server on a free port.
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use redis::{ConnectionAddr, FromRedisValue, IntoConnectionInfo};
+use redis_test::server::RedisServer;
+
+use super::eventually;
+
+pub struct Redis {
+    server: Option<RedisServer>,
+    pub port: u16,
+}
+
+impl Redis {
+    /// Starts a server and waits until it answers.
+    pub async fn start() -> Self {
+        let server = RedisServer::new();
+        let port = server.host_and_port().expect("a TCP server").1;
+        let redis = Self { server: Some(server), port };
+        redis.answers().await;
+        redis
+    }
+
+    /// Ends the server with SIGKILL: its connections are closed by the kernel.
+    pub fn kill(&mut self) {
+        self.server.take();
+    }
+
+    /// Stops the process: connections stay open, nothing is answered. It goes on when the guard is dropped.
+    pub fn hang(&self) -> impl Drop + use<> {
+        struct Hanging(Pid);
+        impl Drop for Hanging {
+            fn drop(&mut self) {
+                let _ = kill(self.0, Signal::SIGCONT);
+            }
+        }
+        let server = self.server.as_ref().expect("it runs");
+        let pid = Pid::from_raw(server.process.id().try_into().expect("a process id"));
+        kill(pid, Signal::SIGSTOP).expect("the process is ours");
+        Hanging(pid)
+    }
+
+    /// Starts a server on the same port, with nothing in it.
+    pub async fn restart(&mut self) {
+        self.kill();
+        let address = ConnectionAddr::Tcp("127.0.0.1".to_owned(), self.port);
+        self.server = Some(RedisServer::new_with_addr_and_modules(address, &[], false));
+        self.answers().await;
+    }
+
+    async fn answers(&self) {
+        eventually("redis-server answers", || async { self.try_command::<String>(&["PING"]).await.is_ok() }).await;
+    }
+
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// Runs a command on a connection of its own.
+    pub async fn command<T: FromRedisValue>(&self, words: &[&str]) -> T {
+        self.try_command(words).await.unwrap_or_else(|error| panic!("{words:?}: {error}"))
+    }
+
+    async fn try_command<T: FromRedisValue>(&self, words: &[&str]) -> redis::RedisResult<T> {
+        let client = redis::Client::open(self.url().into_connection_info()?)?;
+        let mut connection = client.get_multiplexed_async_connection().await?;
+        let mut command = redis::cmd(words[0]);
+        words[1..].iter().for_each(|word| {
+            command.arg(*word);
+        });
+        command.query_async(&mut connection).await
+    }
+
+    /// All keys, sorted.
+    pub async fn keys(&self) -> Vec<String> {
+        let mut keys: Vec<String> = self.command(&["KEYS", "*"]).await;
+        keys.sort();
+        keys
+    }
+
+    /// Waits until there are so many keys: writes come after responses.
+    pub async fn holds(&self, keys: usize) {
+        eventually(&format!("{keys} keys in Redis"), || async { self.keys().await.len() == keys }).await;
+    }
+}

@@ -1,0 +1,195 @@
+//! A Lambda Runtime API: hands out events, takes responses, and notes in which order the function comes for what.
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use axum::{
+    Router,
+    body::Bytes,
+    extract::{Path, State},
+    http::{HeaderMap, StatusCode},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use serde_json::Value;
+use tokio::{
+    net::TcpListener,
+    sync::{mpsc, watch},
+};
+
+/// What was seen, in the order in which it came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// The function asked for an event.
+    Next,
+    /// The function answered.
+    Response,
+    /// The function reported that the invocation failed.
+    Error,
+    /// Something that the test noted itself.
+    Other(&'static str),
+}
+
+/// How an invocation ended.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The response as the function formed it for the gateway, or the error report.
+    pub payload: Value,
+    pub is_error: bool,
+    /// From when the event was on its way to when the outcome was here.
+    pub time: Duration,
+}
+
+impl Outcome {
+    pub fn status(&self) -> u64 {
+        self.payload["statusCode"].as_u64().unwrap_or_else(|| panic!("no status in {:?}", self.payload))
+    }
+
+    pub fn body(&self) -> Value {
+        let text = self.payload["body"].as_str().unwrap_or_else(|| panic!("no body in {:?}", self.payload));
+        serde_json::from_str(text).unwrap_or_else(|error| panic!("{text}: {error}"))
+    }
+
+    /// A header, from whichever map the gateway's form has.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let single = self.payload["headers"][name].as_str();
+        single.or_else(|| self.payload["multiValueHeaders"][name][0].as_str())
+    }
+
+    pub fn cache_status(&self) -> &str {
+        self.header("cache-status").unwrap_or_else(|| panic!("no cache-status in {:?}", self.payload))
+    }
+}
+
+struct Shared {
+    events: tokio::sync::Mutex<mpsc::UnboundedReceiver<(u64, String)>>,
+    outcomes: mpsc::UnboundedSender<(u64, bool, Bytes, Instant)>,
+    steps: Mutex<Vec<Step>>,
+    waiting: watch::Sender<usize>,
+    deadline: Duration,
+}
+
+/// The Runtime API, for one function.
+pub struct RuntimeApi {
+    pub address: SocketAddr,
+    shared: Arc<Shared>,
+    events: mpsc::UnboundedSender<(u64, String)>,
+    outcomes: mpsc::UnboundedReceiver<(u64, bool, Bytes, Instant)>,
+    invocations: u64,
+}
+
+impl RuntimeApi {
+    pub async fn start() -> Self {
+        Self::with_deadline(Duration::from_secs(30)).await
+    }
+
+    /// `deadline`: how long an invocation may take, as the function is told.
+    pub async fn with_deadline(deadline: Duration) -> Self {
+        let (events, receiver) = mpsc::unbounded_channel();
+        let (sender, outcomes) = mpsc::unbounded_channel();
+        let shared = Arc::new(Shared {
+            events: tokio::sync::Mutex::new(receiver),
+            outcomes: sender,
+            steps: Mutex::default(),
+            waiting: watch::Sender::new(0),
+            deadline,
+        });
+        let invocation = "/2018-06-01/runtime/invocation";
+        let router = Router::new()
+            .route(&format!("{invocation}/next"), get(next))
+            .route(&format!("{invocation}/{{id}}/response"), post(response))
+            .route(&format!("{invocation}/{{id}}/error"), post(error))
+            .with_state(Arc::clone(&shared));
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("bound");
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        Self { address, shared, events, outcomes, invocations: 0 }
+    }
+
+    /// Sends an event and waits for its outcome: what the client of a gateway waits for.
+    pub async fn invoke(&mut self, event: &Value) -> Outcome {
+        self.invoke_text(event.to_string()).await
+    }
+
+    pub async fn invoke_text(&mut self, event: String) -> Outcome {
+        self.invocations += 1;
+        let start = Instant::now();
+        self.events.send((self.invocations, event)).expect("the server runs");
+        let (id, is_error, body, at) =
+            super::soon("the function answers", self.outcomes.recv()).await.expect("the server runs");
+        assert_eq!(id, self.invocations, "the answer is to this invocation");
+        let payload = serde_json::from_slice(&body).expect("the function answers in JSON");
+        Outcome { payload, is_error, time: at - start }
+    }
+
+    /// Waits until the function has asked for so many events: with one more than invocations, it is idle.
+    pub async fn asked_for(&self, events: usize) {
+        let mut waiting = self.shared.waiting.subscribe();
+        super::soon("the function asks for an event", waiting.wait_for(|asked| *asked >= events))
+            .await
+            .expect("the server runs");
+    }
+
+    /// Waits until the function has done all work of all invocations, and is idle.
+    pub async fn idle(&self) {
+        self.asked_for(self.invocations as usize + 1).await;
+    }
+
+    pub fn steps(&self) -> Vec<Step> {
+        self.shared.steps.lock().expect("not poisoned").clone()
+    }
+
+    /// Something to call from elsewhere when something happens that belongs in the order.
+    pub fn note(&self, what: &'static str) -> impl Fn() + Send + Sync + 'static {
+        let shared = Arc::clone(&self.shared);
+        move || shared.note(Step::Other(what))
+    }
+}
+
+impl Shared {
+    fn note(&self, step: Step) {
+        self.steps.lock().expect("not poisoned").push(step);
+    }
+
+    fn end(&self, id: &str, step: Step, body: Bytes) -> StatusCode {
+        let is_error = step == Step::Error;
+        self.note(step);
+        let id = id.parse().expect("the id that was handed out");
+        let _ = self.outcomes.send((id, is_error, body, Instant::now()));
+        StatusCode::ACCEPTED
+    }
+}
+
+async fn next(State(shared): State<Arc<Shared>>) -> Response {
+    shared.note(Step::Next);
+    shared.waiting.send_modify(|asked| *asked += 1);
+    let Some((id, event)) = shared.events.lock().await.recv().await else {
+        return StatusCode::GONE.into_response();
+    };
+    let deadline = SystemTime::now() + shared.deadline;
+    let deadline = deadline.duration_since(UNIX_EPOCH).expect("after 1970").as_millis();
+    let mut headers = HeaderMap::new();
+    for (name, value) in [
+        ("lambda-runtime-aws-request-id", id.to_string()),
+        ("lambda-runtime-deadline-ms", deadline.to_string()),
+        (
+            "lambda-runtime-invoked-function-arn",
+            "arn:aws:lambda:eu-central-1:123456789012:function:predict-once".to_owned(),
+        ),
+        ("content-type", "application/json".to_owned()),
+    ] {
+        headers.insert(name, value.parse().expect("a header value"));
+    }
+    (headers, event).into_response()
+}
+
+async fn response(State(shared): State<Arc<Shared>>, Path(id): Path<String>, body: Bytes) -> StatusCode {
+    shared.end(&id, Step::Response, body)
+}
+
+async fn error(State(shared): State<Arc<Shared>>, Path(id): Path<String>, body: Bytes) -> StatusCode {
+    shared.end(&id, Step::Error, body)
+}

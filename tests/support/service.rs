@@ -1,0 +1,176 @@
+//! The real binary, as a Lambda function or as a local server.
+
+use std::{
+    net::SocketAddr,
+    process::Stdio,
+    sync::{Arc, Mutex},
+};
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use serde_json::Value;
+use tokio::{
+    io::{AsyncBufReadExt, AsyncRead, BufReader},
+    process::{Child, Command},
+};
+
+use super::{eventually, runtime_api::RuntimeApi, soon};
+
+pub const BINARY: &str = env!("CARGO_BIN_EXE_predict-once");
+
+/// A running process of the service. It is killed when this is dropped.
+pub struct Service {
+    child: Child,
+    lines: Arc<Mutex<Vec<String>>>,
+}
+
+impl Service {
+    /// Starts the binary with these variables and no others.
+    pub fn start(variables: &[(&str, &str)]) -> Self {
+        let mut child = Command::new(BINARY)
+            .env_clear()
+            .envs(variables.iter().copied())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("the binary starts");
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        tokio::spawn(read_lines(child.stdout.take().expect("piped"), Arc::clone(&lines)));
+        tokio::spawn(read_lines(child.stderr.take().expect("piped"), Arc::clone(&lines)));
+        Self { child, lines }
+    }
+
+    /// Starts it as the function behind this Runtime API.
+    pub fn lambda(api: &RuntimeApi, variables: &[(&str, &str)]) -> Self {
+        Self::start(&lambda_environment(&api.address.to_string(), variables))
+    }
+
+    /// Starts it as a local server on a free port.
+    pub async fn local(variables: &[(&str, &str)]) -> (Self, Http) {
+        let mut all = vec![("PORT", "0")];
+        all.extend_from_slice(variables);
+        let service = Self::start(&all);
+        let line = service.line_with("listening on http://").await;
+        let address = line.rsplit("http://").next().expect("split yields").trim();
+        let address = address.parse().unwrap_or_else(|error| panic!("{line}: {error}"));
+        (service, Http { address, client: reqwest::Client::new() })
+    }
+
+    /// All that it has printed so far, to either stream.
+    pub fn lines(&self) -> Vec<String> {
+        self.lines.lock().expect("not poisoned").clone()
+    }
+
+    /// Waits for a line that holds `text`.
+    pub async fn line_with(&self, text: &str) -> String {
+        let find = || self.lines().into_iter().find(|line| line.contains(text));
+        eventually(&format!("a line with {text:?}"), || async { find().is_some() }).await;
+        find().expect("just seen")
+    }
+
+    /// The lines of JSON that it has printed.
+    pub fn json_lines(&self) -> Vec<Value> {
+        self.lines().iter().filter_map(|line| serde_json::from_str(line).ok()).collect()
+    }
+
+    pub fn pid(&self) -> Pid {
+        Pid::from_raw(self.child.id().expect("runs").try_into().expect("a process id"))
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        kill(self.pid(), signal).expect("the process is ours");
+    }
+
+    /// Waits for its end; whether that was a success.
+    pub async fn ended(&mut self) -> bool {
+        soon("the process ends", self.child.wait()).await.expect("it was started").success()
+    }
+
+    /// Whether it runs.
+    pub fn runs(&mut self) -> bool {
+        self.child.try_wait().expect("it was started").is_none()
+    }
+}
+
+/// What Lambda sets for a function, and `variables`.
+pub fn lambda_environment<'a>(runtime_api: &'a str, variables: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
+    let mut all = vec![
+        ("AWS_LAMBDA_RUNTIME_API", runtime_api),
+        ("AWS_LAMBDA_FUNCTION_NAME", "predict-once"),
+        ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256"),
+        ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
+    ];
+    all.extend_from_slice(variables);
+    all
+}
+
+async fn read_lines(stream: impl AsyncRead + Unpin, lines: Arc<Mutex<Vec<String>>>) {
+    let mut stream = BufReader::new(stream).lines();
+    while let Ok(Some(line)) = stream.next_line().await {
+        lines.lock().expect("not poisoned").push(line);
+    }
+}
+
+/// A client of the local server.
+pub struct Http {
+    pub address: SocketAddr,
+    pub client: reqwest::Client,
+}
+
+/// A response, read whole.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: reqwest::header::HeaderMap,
+    pub text: String,
+}
+
+impl Answer {
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{}: {error}", self.text))
+    }
+
+    pub fn header(&self, name: &str) -> &str {
+        let value = self.headers.get(name).unwrap_or_else(|| panic!("no {name} in {:?}", self.headers));
+        value.to_str().expect("text")
+    }
+
+    pub fn cache_status(&self) -> &str {
+        self.header("cache-status")
+    }
+}
+
+impl Http {
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    pub async fn send(&self, request: reqwest::RequestBuilder) -> Answer {
+        let response = soon("the service answers", request.send()).await.expect("a response");
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        Answer { status, headers, text: response.text().await.expect("a body in text") }
+    }
+
+    /// Posts an application.
+    pub async fn post(&self, path: &str, application: &Value) -> Answer {
+        self.send(self.client.post(self.url(path)).json(application)).await
+    }
+
+    /// Posts an application with a `cache-control`.
+    pub async fn post_with(&self, path: &str, application: &Value, cache_control: &str) -> Answer {
+        self.send(self.client.post(self.url(path)).json(application).header("cache-control", cache_control)).await
+    }
+
+    /// Posts a body as it is.
+    pub async fn post_text(&self, path: &str, content_type: &str, body: impl Into<reqwest::Body>) -> Answer {
+        self.send(self.client.post(self.url(path)).header("content-type", content_type).body(body)).await
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        self.send(self.client.get(self.url(path))).await
+    }
+}
