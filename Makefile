@@ -1,0 +1,105 @@
+# What to do with this project. `make` alone lists it; a target that needs a tool installs it (scripts/install-*).
+
+SHELL := bash
+.DEFAULT_GOAL := help
+
+REDIS_PORT ?= 6379
+# The processor that the function is built for: arm64 (Graviton, the template's default) or x86_64.
+ARCH ?= arm64
+EVENT ?= events/http-api.json
+
+export REDIS_PORT SAM_CLI_TELEMETRY = 0
+
+# `make lambda` listens where cargo-lambda's own documentation says.
+LAMBDA_PORT ?= 9000
+
+## Run it
+
+.PHONY: run
+run: ## Start the service on 127.0.0.1:8080; it caches in memory, or in Redis if REDIS_URL is set
+	cargo run --release
+
+.PHONY: redis
+redis: ## Start a Redis on 127.0.0.1:6379 (or REDIS_PORT): 64 MB, allkeys-lfu; installed if missing
+	@scripts/redis start
+
+.PHONY: redis-stop
+redis-stop: ## Stop the Redis that `make redis` started
+	@scripts/redis stop
+
+.PHONY: api
+api: ## Start the service against that Redis
+	REDIS_URL=redis://127.0.0.1:$(REDIS_PORT) cargo run --release
+
+.PHONY: request
+request: ## Send the example application: the answer, hit or miss, the time (ENDPOINT=probabilities, URL=http://...)
+	@scripts/request
+
+## Run it as a Lambda function
+
+.PHONY: lambda
+lambda: ## Start the function under cargo-lambda on 127.0.0.1:9000; installed if missing
+	PATH="$$(scripts/install-cargo-lambda):$$PATH" cargo lambda watch --ignore-changes \
+		--invoke-address 127.0.0.1 --invoke-port $(LAMBDA_PORT)
+
+.PHONY: invoke
+invoke: ## Send an event to `make lambda` (EVENT=events/rest-api.json)
+	@PATH="$$(scripts/install-cargo-lambda):$$PATH" cargo lambda invoke \
+		-A 127.0.0.1 -P $(LAMBDA_PORT) --data-file $(EVENT)
+
+.PHONY: events
+events: ## Play every event of events/ through the real binary and show the answers
+	cargo test --quiet --test events -- --nocapture
+
+.PHONY: build
+build: ## Build what AWS runs, target/lambda/predict-once/bootstrap (ARCH=arm64 or x86_64)
+	PATH="$$(scripts/install-cargo-lambda):$$PATH" cargo lambda build --release --$(subst _,-,$(ARCH))
+
+## Prove it
+
+.PHONY: test
+test: ## Run all tests, on real Redis servers (installed if missing)
+	scripts/install-redis
+	cargo test
+
+.PHONY: test-emulators
+test-emulators: ## Run the function under AWS's runtime interface emulator and under cargo-lambda
+	tests/emulators/run
+
+.PHONY: test-model
+test-model: ## Train the model anew: the same bytes as the committed ones?
+	scripts/test-model
+
+.PHONY: lint
+lint: ## Check the format; clippy, warnings as errors
+	cargo fmt --check
+	cargo clippy --all-targets -- -D warnings
+
+.PHONY: docs
+docs: ## Build the crate's documentation, warnings as errors
+	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps
+
+.PHONY: validate
+validate: ## Validate and lint template.yaml
+	"$$(scripts/install-sam)/sam" validate --lint
+
+.PHONY: check
+check: lint test docs validate ## Everything to run before a commit
+
+.PHONY: bench
+bench: ## Measure the function beside a bare lambda_http function, in one run
+	scripts/install-redis
+	cargo build --release --example bare_lambda
+	cargo bench --bench lambda
+
+## Train the model
+
+.PHONY: model
+model: ## Train the model: models/credit_risk/model.onnx, its golden predictions and its card
+	"$$(scripts/python-tool model -r models/credit_risk/requirements.txt)/python" models/credit_risk/train.py
+
+.PHONY: help
+help: # Lists the targets
+	@awk 'BEGIN { FS = ":.*## " } \
+		/^## / { printf "\n%s\n", substr($$0, 4) } \
+		/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

@@ -1,0 +1,37 @@
+# shellcheck shell=bash
+# Shared by the scripts of this folder: sourced, not run.
+
+# The scripts use it.
+# shellcheck disable=SC2034
+root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
+
+say() { printf '%s\n' "$*" >&2; }
+
+die() {
+  say "$*"
+  exit 1
+}
+
+have() { command -v "$1" >/dev/null 2>&1; }
+
+# install_package WHAT APT BREW: installs a system package, or says exactly what to install by hand.
+install_package() {
+  local what="$1" apt="$2" brew="$3" sudo=""
+  if have apt-get; then
+    if [ "$(id -u)" -ne 0 ]; then
+      have sudo || die "$what is missing, and there is no sudo to install it. As root: apt-get install $apt"
+      sudo=sudo
+    fi
+    say "Installing $apt with apt-get ($what is missing)"
+    $sudo apt-get update -qq
+    # $apt may name several packages.
+    # shellcheck disable=SC2086
+    $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $apt >&2
+  elif have brew; then
+    say "Installing $brew with Homebrew ($what is missing)"
+    # shellcheck disable=SC2086
+    brew install $brew >&2
+  else
+    die "$what is missing. Install it with this system's package manager (Debian: $apt, Homebrew: $brew)."
+  fi
+}

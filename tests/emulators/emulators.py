@@ -1,0 +1,435 @@
+"""Proves the function under AWS's runtime interface emulator and under cargo-lambda. `run` starts it.
+
+Every process is started on a free port and ended by its id. Nothing sleeps for a fixed time: what takes a while is
+polled, up to a deadline.
+"""
+
+import argparse
+import base64
+import contextlib
+import http.client
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+EVENTS = ROOT / "events"
+
+MISS = "predict-once; fwd=miss"
+HIT_MEMORY = "predict-once; hit; detail=memory"
+HIT_REDIS = "predict-once; hit; detail=redis"
+
+APPLICATION = {
+    "installment_rate_in_percentage_of_disposable_income": 0.25,
+    "age_in_years": 30,
+    "foreign_worker": "yes",
+    "present_employment_since": "unemployed",
+    "personal_status_and_sex": "male: single",
+}
+
+
+# --- Checks ---------------------------------------------------------------------------------------
+
+
+class Checks:
+    """Prints one line per check and counts."""
+
+    def __init__(self):
+        self.passed = self.failed = 0
+
+    def check(self, promise, kept, seen=""):
+        if kept:
+            self.passed += 1
+            print(f"ok - {promise}", flush=True)
+        else:
+            self.failed += 1
+            print(f"not ok - {promise}: {seen}", flush=True)
+
+    def equal(self, promise, actual, expected):
+        self.check(promise, actual == expected, f"{actual!r}, not {expected!r}")
+
+    @contextlib.contextmanager
+    def part(self, title):
+        """One emulator's checks. An exception fails this part, and the next one is still tried."""
+        print(f"# {title}", flush=True)
+        try:
+            yield
+        except Exception as error:  # Whatever went wrong is a failed check, with its reason.
+            self.check(title, False, f"{type(error).__name__}: {error}")
+
+
+# --- Processes ------------------------------------------------------------------------------------
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def until(condition, what, seconds=30, of=None):
+    """Polls until `condition` gives something true, and gives that; connections that fail count as not yet. There is
+    nothing to wait for once the process `of` has ended.
+    """
+    deadline = time.monotonic() + seconds
+    last = None
+    while time.monotonic() < deadline:
+        if of and of.poll() is not None:
+            raise RuntimeError(f"{what}: it has ended with {of.returncode}")
+        try:
+            if result := condition():
+                return result
+        except (OSError, http.client.HTTPException) as error:
+            last = error
+        time.sleep(0.02)
+    raise TimeoutError(f"{what}: not within {seconds} s" + (f" ({last!r})" if last else ""))
+
+
+def environment(**extra):
+    """This environment without what would configure the service, and with `extra`."""
+    ours = ("REDIS_", "CACHE_", "MEMORY_CACHE_", "AWS_", "LOG_LEVEL", "CORS_", "HOST", "PORT")
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    return inherited | extra
+
+
+@contextlib.contextmanager
+def process(scratch, name, command, **options):
+    """Runs `command`; shows the end of what it printed if the checks break off; ends it."""
+    log = scratch / f"{name}-{time.monotonic_ns()}.log"
+    with log.open("wb") as output:
+        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, **options)
+    try:
+        yield child
+    except Exception:
+        print(f"# the last that {name} printed:")
+        for line in log.read_text(errors="replace").splitlines()[-30:]:
+            print(f"#   {line}")
+        raise
+    finally:
+        # All of them end what they started when they are asked to end.
+        child.terminate()
+        try:
+            child.wait(10)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+
+
+# --- Redis ----------------------------------------------------------------------------------------
+
+
+class Redis:
+    def __init__(self, port):
+        self.port = port
+        self.url = f"redis://127.0.0.1:{port}"
+
+    def command(self, *words):
+        done = subprocess.run(
+            ["redis-cli", "-h", "127.0.0.1", "-p", str(self.port), *words], capture_output=True, text=True, timeout=30
+        )
+        return done.stdout.strip()
+
+    def keys(self):
+        return set(self.command("KEYS", "*").split())
+
+
+@contextlib.contextmanager
+def redis_server(scratch):
+    redis = Redis(free_port())
+    command = ["redis-server", "--bind", "127.0.0.1", "--port", str(redis.port), "--save", "", "--appendonly", "no"]
+    with process(scratch, "redis-server", command, cwd=scratch) as server:
+        until(lambda: redis.command("PING") == "PONG", "redis-server answers", of=server)
+        yield redis
+
+
+# --- Answers --------------------------------------------------------------------------------------
+
+
+class Answer:
+    """An HTTP response, whether it came over a socket or as the JSON that a function gives to its caller."""
+
+    def __init__(self, status, headers, body):
+        self.status = status
+        self.headers = {name.lower(): value for name, value in headers.items()}
+        self.body = body
+
+    @classmethod
+    def of_function(cls, payload):
+        # API Gateway's REST API gets its headers in multiValueHeaders, its HTTP API in headers, ALB in both.
+        headers = {name: ", ".join(values) for name, values in (payload.get("multiValueHeaders") or {}).items()}
+        headers |= payload.get("headers") or {}
+        body = payload.get("body") or ""
+        if payload.get("isBase64Encoded"):
+            body = base64.b64decode(body).decode()
+        if "statusCode" not in payload:
+            raise ValueError(f"not an HTTP answer: {payload}")
+        return cls(payload["statusCode"], headers, body)
+
+    @property
+    def json(self):
+        return json.loads(self.body)
+
+    @property
+    def cache_status(self):
+        return self.headers.get("cache-status")
+
+
+def send(port, method, path, body=None, headers=None, timeout=30):
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
+    try:
+        connection.request(method, path, body, headers or {})
+        response = connection.getresponse()
+        return Answer(response.status, dict(response.getheaders()), response.read().decode())
+    finally:
+        connection.close()
+
+
+def post_application(port, path, **changes):
+    body = json.dumps(APPLICATION | changes)
+    return send(port, "POST", path, body, {"content-type": "application/json"})
+
+
+def event(name):
+    return json.loads((EVENTS / f"{name}.json").read_text())
+
+
+# --- What both emulators must show ----------------------------------------------------------------
+
+
+def prove_events(checks, invoke, hit):
+    """Plays the files of events/. `invoke` takes an event's name and gives the function's answer to it; `hit` is the
+    cache-status of an answer from the cache.
+    """
+
+    def http_answer(name):
+        return Answer.of_function(invoke(name))
+
+    first = http_answer("http-api")
+    checks.equal("HTTP API: 200", first.status, 200)
+    checks.equal("HTTP API: JSON", first.headers.get("content-type"), "application/json")
+    checks.check("HTTP API: a decision", first.json in ({"decision": "ACCEPT"}, {"decision": "DECLINE"}), first.body)
+    checks.equal("HTTP API: the first answer is a miss", first.cache_status, MISS)
+    checks.check("HTTP API: server-timing has the model's time", "model;dur=" in first.headers.get("server-timing", ""))
+
+    again = http_answer("http-api")
+    checks.equal("HTTP API: the second is a hit", again.cache_status, hit)
+    checks.equal("HTTP API: the hit has the miss's answer", again.body, first.body)
+
+    for name in ("rest-api", "function-url", "alb", "http-api-base64"):
+        answer = http_answer(name)
+        checks.equal(f"{name}: 200", answer.status, 200)
+        checks.equal(f"{name}: the same decision", answer.body, first.body)
+        checks.equal(f"{name}: a hit, since the application is the same", answer.cache_status, hit)
+
+    rest = invoke("rest-api")
+    checks.check("REST API: headers where it reads them", rest.get("multiValueHeaders", {}).get("cache-status"), rest)
+    balancer = invoke("alb")
+    checks.equal("ALB: statusDescription", balancer.get("statusDescription"), "200 OK")
+    checks.equal("ALB: headers where it reads them", balancer.get("headers", {}).get("cache-status"), hit)
+
+    probability = http_answer("http-api-probabilities")
+    checks.check("probabilities: between 0 and 1", 0 < probability.json["probability"] < 1, probability.body)
+    checks.equal("probabilities: a miss, though the application is the same", probability.cache_status, MISS)
+    again = http_answer("http-api-probabilities")
+    checks.equal("probabilities: then a hit", (again.cache_status, again.body), (hit, probability.body))
+
+    category = http_answer("http-api-risk-categories")
+    checks.check("risk_categories: a category", category.json["risk_category"].endswith("_risk"), category.body)
+    checks.equal("risk_categories: a miss, though the application is the same", category.cache_status, MISS)
+    again = http_answer("http-api-risk-categories")
+    checks.equal("risk_categories: then a hit", (again.cache_status, again.body), (hit, category.body))
+
+    document = http_answer("http-api-openapi")
+    checks.equal(
+        "openapi.json: the three endpoints",
+        (document.status, sorted(document.json["paths"])),
+        (200, ["/decisions", "/probabilities", "/risk_categories"]),
+    )
+
+    for name, status in (
+        ("http-api-invalid-application", 422),
+        ("http-api-undecodable-base64", 400),
+        ("http-api-unknown-path", 404),
+        ("http-api-wrong-method", 405),
+    ):
+        answer = http_answer(name)
+        checks.equal(f"{name}: {status}", answer.status, status)
+        checks.equal(f"{name}: a problem", answer.headers.get("content-type"), "application/problem+json")
+        checks.equal(f"{name}: the status in the body too", answer.json.get("status"), status)
+        if status == 422:
+            checks.equal(
+                f"{name}: every wrong field",
+                sorted(error["pointer"] for error in answer.json["errors"]),
+                [
+                    "#/age_in_years",
+                    "#/foreign_worker",
+                    "#/installment_rate_in_percentage_of_disposable_income",
+                    "#/monthly_income",
+                    "#/present_employment_since",
+                ],
+            )
+        if status == 405:
+            checks.check(f"{name}: allow", "POST" in answer.headers.get("allow", ""), answer.headers)
+
+    error = invoke("not-http")
+    checks.check("not-http: an invocation error", error.get("errorType") and error.get("errorMessage"), error)
+    after = http_answer("http-api")
+    checks.equal("not-http: the next event is served as ever", (after.status, after.cache_status), (200, hit))
+
+
+def warm_up(answer_to_another_application):
+    """Lets the function start and connect at its own pace: the lookup's deadline is made for a connection that is
+    there, and a busy machine may need longer for the first.
+    """
+    until(lambda: "; hit" in (answer_to_another_application().cache_status or ""), "a first hit", 60)
+
+
+# --- AWS's runtime interface emulator -------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def runtime_interface_emulator(scratch, emulator, bootstrap, **settings):
+    """Runs the binary under the emulator and gives a function that sends it an event.
+
+    The emulator answers only when the function asks for the next event, so it cannot show that the write comes after
+    the response.
+    """
+    port, api_port = free_port(), free_port()
+    command = [emulator, "--runtime-interface-emulator-address", f"127.0.0.1:{port}"]
+    command += ["--runtime-api-address", f"127.0.0.1:{api_port}", bootstrap]
+    settings = environment(AWS_LAMBDA_FUNCTION_NAME="predict-once", **settings)
+
+    def invoke(payload):
+        return json.loads(send(port, "POST", "/2015-03-31/functions/function/invocations", json.dumps(payload)).body)
+
+    def listens():
+        socket.create_connection(("127.0.0.1", port), 1).close()
+        return True
+
+    with process(scratch, "aws-lambda-rie", command, env=settings) as child:
+        until(listens, "aws-lambda-rie listens", of=child)
+        warm = event("http-api") | {"body": json.dumps(APPLICATION | {"age_in_years": 99})}
+        warm_up(lambda: Answer.of_function(invoke(warm)))
+        yield invoke
+
+
+# --- cargo-lambda ---------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def cargo_lambda_watch(scratch, **settings):
+    port = free_port()
+    command = ["cargo", "lambda", "watch", "--ignore-changes"]
+    command += ["--invoke-address", "127.0.0.1", "--invoke-port", str(port)]
+    with process(scratch, "cargo-lambda-watch", command, cwd=ROOT, env=environment(**settings)) as child:
+        until(lambda: send(port, "GET", "/openapi.json").status == 200, "cargo lambda watch serves", 300, of=child)
+        warm_up(lambda: post_application(port, "/decisions", age_in_years=99))
+        yield port
+
+
+def cargo_lambda_invoke(port, name, function=None):
+    command = ["cargo", "lambda", "invoke"] + ([function] if function else [])
+    command += ["-A", "127.0.0.1", "-P", str(port), "--data-file", str(EVENTS / f"{name}.json")]
+    done = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=60)
+    if done.returncode != 0:
+        # It prints the error's type on the first line and its message below, as text.
+        kind, _, message = done.stderr.strip().partition("\n")
+        return {"errorType": kind, "errorMessage": message.strip()}
+    return json.loads(done.stdout)
+
+
+def prove_http(checks, port):
+    """The same function, as one calls it with curl while developing."""
+    for path in ("/decisions", "/lambda-url/predict-once/decisions"):
+        changes = {"age_in_years": 31 if path == "/decisions" else 32}
+        first = post_application(port, path, **changes)
+        checks.equal(f"POST {path}: 200", first.status, 200)
+        checks.equal(f"POST {path}: first a miss", first.cache_status, MISS)
+        again = post_application(port, path, **changes)
+        checks.equal(f"POST {path}: then a hit", (again.cache_status, again.body), (HIT_REDIS, first.body))
+    nothing = send(port, "POST", "/decisions", "", {"content-type": "application/json"})
+    checks.equal("POST /decisions of nothing: 400", nothing.status, 400)
+
+
+def prove_shared_cache(checks, port):
+    """cargo-lambda starts another process for a function that is called by its name: another execution environment."""
+    answer = Answer.of_function(cargo_lambda_invoke(port, "http-api", "predict-once"))
+    checks.equal("another environment hits what the first one stored", answer.cache_status, HIT_REDIS)
+
+
+def prove_write_after_response(checks, port, redis):
+    """Redis holds every write back for two seconds: the response does not wait, and the entry is there in the end."""
+    before = redis.keys()
+    paused = time.monotonic()
+    redis.command("CLIENT", "PAUSE", "2000", "WRITE")
+    answer = post_application(port, "/decisions", age_in_years=64)
+    took = time.monotonic() - paused
+    entries_then = redis.keys()
+
+    checks.equal("held write: a miss, answered", (answer.status, answer.cache_status), (200, MISS))
+    checks.check(f"held write: the response is there after {took * 1000:.0f} ms", took < 1, f"{took:.3f} s")
+    checks.equal("held write: the entry is not there yet", entries_then, before)
+
+    until(lambda: redis.keys() - before, "the entry is stored", 10)
+    waited = time.monotonic() - paused
+    stored = redis.keys() - before
+    checks.check(f"held write: the entry is there after {waited:.1f} s", len(stored) == 1 and waited > 1.5, stored)
+    checks.check("held write: the entry has a TTL", all(int(redis.command("TTL", key)) > 0 for key in stored), stored)
+
+    again = post_application(port, "/decisions", age_in_years=64)
+    checks.equal("held write: the next answer is a hit", (again.cache_status, again.body), (HIT_REDIS, answer.body))
+
+
+# --- All of it ------------------------------------------------------------------------------------
+
+
+def main():
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("--bootstrap", required=True, type=Path, help="binary that cargo lambda build made")
+    arguments.add_argument("--emulator", required=True, type=Path, help="AWS's runtime interface emulator")
+    options = arguments.parse_args()
+    # Ended from outside, it still ends what it started.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+
+    checks = Checks()
+    with tempfile.TemporaryDirectory(prefix="predict-once-emulators-") as folder:
+        scratch = Path(folder)
+        # SAM's package ships the emulator as data, which may not be executable.
+        emulator = Path(shutil.copy(options.emulator, scratch))
+        emulator.chmod(0o755)
+        bootstrap = options.bootstrap.resolve(strict=True)
+        # The lookup's deadline of 50 ms is not what is tested here, and a busy machine may miss it.
+        patient = {"CACHE_READ_TIMEOUT_MS": "1000"}
+
+        with checks.part("AWS's runtime interface emulator, cache in memory"):
+            with runtime_interface_emulator(scratch, emulator, bootstrap) as invoke:
+                prove_events(checks, lambda name: invoke(event(name)), HIT_MEMORY)
+
+        with checks.part("AWS's runtime interface emulator, cache in Redis"):
+            with redis_server(scratch) as redis:
+                settings = patient | {"REDIS_URL": redis.url}
+                with runtime_interface_emulator(scratch, emulator, bootstrap, **settings) as invoke:
+                    prove_events(checks, lambda name: invoke(event(name)), HIT_REDIS)
+
+        with checks.part("cargo lambda watch and invoke, cache in Redis"):
+            with redis_server(scratch) as redis:
+                settings = patient | {"REDIS_URL": redis.url, "CACHE_WRITE_TIMEOUT_MS": "3000"}
+                with cargo_lambda_watch(scratch, **settings) as port:
+                    prove_events(checks, lambda name: cargo_lambda_invoke(port, name), HIT_REDIS)
+                    prove_http(checks, port)
+                    prove_shared_cache(checks, port)
+                    prove_write_after_response(checks, port, redis)
+
+    print(f"{checks.passed} passed, {checks.failed} failed")
+    return 1 if checks.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
