@@ -3,16 +3,17 @@
 use std::sync::LazyLock;
 
 use axum::{
-    Router,
     http::{HeaderValue, header},
     response::{Html, IntoResponse},
-    routing::get,
 };
 use utoipa::OpenApi;
 
-use super::problem::PointedError;
+use super::{predictions, problem::PointedError};
 
-/// What the document says of the API as a whole. The endpoints add themselves.
+/// The OpenAPI document, out of the annotations of handlers and types.
+///
+/// It is made when it is first asked for. utoipa-axum would make it whenever the router is built, to take the routes from
+/// it, and that is at every cold start.
 #[derive(OpenApi)]
 #[openapi(
     info(
@@ -20,28 +21,23 @@ use super::problem::PointedError;
         description = "Credit-risk predictions. The same prediction is never computed twice: a request that was seen \
                        before is answered from a cache, and the response's `cache-status` says so."
     ),
+    paths(predictions::decisions, predictions::probabilities, predictions::risk_categories),
     // What only the error answers refer to is not collected from the endpoints.
     components(schemas(PointedError))
 )]
 struct Api;
 
-/// The OpenAPI document, generated from the handlers and types.
+/// The OpenAPI document of the prediction endpoints.
 pub fn openapi() -> utoipa::openapi::OpenApi {
-    let mut document = Api::openapi();
-    document.merge(super::predictions().into_openapi());
-    document
+    Api::openapi()
 }
 
-pub(super) fn router() -> Router {
-    Router::new().route("/openapi.json", get(document)).route("/docs", get(page))
-}
-
-async fn document() -> impl IntoResponse {
+pub(super) async fn document() -> impl IntoResponse {
     static DOCUMENT: LazyLock<String> =
         LazyLock::new(|| openapi().to_json().expect("the document is strings, numbers and maps with string keys"));
     ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], DOCUMENT.as_str())
 }
 
-async fn page() -> Html<&'static str> {
+pub(super) async fn page() -> Html<&'static str> {
     Html(include_str!("docs.html"))
 }

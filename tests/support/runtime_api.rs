@@ -69,6 +69,7 @@ struct Shared {
     outcomes: mpsc::UnboundedSender<(u64, bool, Bytes, Instant)>,
     steps: Mutex<Vec<Step>>,
     waiting: watch::Sender<usize>,
+    first_asked: Mutex<Option<Instant>>,
     deadline: Duration,
 }
 
@@ -95,6 +96,7 @@ impl RuntimeApi {
             outcomes: sender,
             steps: Mutex::default(),
             waiting: watch::Sender::new(0),
+            first_asked: Mutex::default(),
             deadline,
         });
         let invocation = "/2018-06-01/runtime/invocation";
@@ -123,6 +125,12 @@ impl RuntimeApi {
         assert_eq!(id, self.invocations, "the answer is to this invocation");
         let payload = serde_json::from_slice(&body).expect("the function answers in JSON");
         Outcome { payload, is_error, time: at - start }
+    }
+
+    /// Waits until the function asks for its first event; when that was.
+    pub async fn first_asked(&self) -> Instant {
+        self.asked_for(1).await;
+        self.shared.first_asked.lock().expect("not poisoned").expect("just asked")
     }
 
     /// Waits until the function has asked for so many events: with one more than invocations, it is idle.
@@ -164,6 +172,7 @@ impl Shared {
 }
 
 async fn next(State(shared): State<Arc<Shared>>) -> Response {
+    shared.first_asked.lock().expect("not poisoned").get_or_insert_with(Instant::now);
     shared.note(Step::Next);
     shared.waiting.send_modify(|asked| *asked += 1);
     let Some((id, event)) = shared.events.lock().await.recv().await else {
