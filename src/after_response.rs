@@ -14,10 +14,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use futures_util::{
-    FutureExt,
-    future::{BoxFuture, join_all},
-};
+use futures_util::{FutureExt, future::BoxFuture};
 use lambda_runtime::LambdaInvocation;
 use tower::{Layer, Service};
 
@@ -53,14 +50,13 @@ pub async fn collect<H: Future>(handler: H) -> (H::Output, Jobs) {
 pub struct Jobs(Vec<Job>);
 
 impl Jobs {
-    /// Runs all jobs at once, to the end of the last. A job that panics ends itself and nothing else.
+    /// Runs the jobs in the order in which they were deferred. A job that panics ends itself and nothing else.
     pub async fn run(self, time_left: Option<Duration>) {
-        join_all(self.0.into_iter().map(|job| async move {
+        for job in self.0 {
             if AssertUnwindSafe(async { job(time_left).await }).catch_unwind().await.is_err() {
                 tracing::error!("work after the response panicked");
             }
-        }))
-        .await;
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 
 use axum::{
     body::{Body, Bytes},
-    http::{HeaderMap, HeaderValue, Method, Request, Uri, header},
+    http::{HeaderMap, Method, Request, Uri},
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use lambda_http::request::LambdaRequest;
@@ -20,12 +20,8 @@ use crate::http::UndecodableBody;
 pub fn into_request(event: LambdaRequest) -> Request<Body> {
     match event {
         LambdaRequest::ApiGatewayV2(event) => {
-            let mut headers = event.headers;
-            // Payload 2.0 takes cookies out of the headers.
-            if let Some(Ok(cookies)) = event.cookies.map(|cookies| HeaderValue::try_from(cookies.join("; "))) {
-                headers.insert(header::COOKIE, cookies);
-            }
-            request(event.request_context.http.method, event.raw_path, headers, event.body, event.is_base64_encoded)
+            let method = event.request_context.http.method;
+            request(method, event.raw_path, event.headers, event.body, event.is_base64_encoded)
         }
         LambdaRequest::ApiGatewayV1(event) => {
             let headers = merged(event.multi_value_headers, event.headers);
@@ -71,8 +67,8 @@ fn request(
 /// anything that no route matches does in its place.
 fn uri(path: String) -> Uri {
     let path = if path.starts_with('/') { Cow::Owned(path) } else { Cow::Borrowed("/") };
-    // A `?` in a decoded path is part of it, and would start a query here.
-    let parsed = if path.contains('?') { None } else { path.parse().ok() };
+    // In a decoded path these are part of it, and would end it here.
+    let parsed = if path.contains(['?', '#']) { None } else { path.parse().ok() };
     parsed.unwrap_or_else(|| Uri::from_static("/-"))
 }
 
@@ -85,7 +81,7 @@ mod tests {
         for path in ["/decisions", "/docs/", "/%20"] {
             assert_eq!(uri(path.to_owned()).path(), path);
         }
-        for path in ["/a b", "/decisions?x", "/\u{e4}", "/\"", &"/a".repeat(70_000)] {
+        for path in ["/a b", "/decisions?x", "/decisions#x", "/\u{e4}", "/\"", &"/a".repeat(70_000)] {
             let uri = uri(path.to_owned());
             assert!(uri.path() == "/-" || uri.path() == path, "{path} became {uri}");
             assert_ne!(uri.path(), "/decisions");

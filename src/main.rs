@@ -16,10 +16,17 @@ use tokio::{
     signal::unix::{SignalKind, signal},
 };
 
-// One thread: a Lambda environment serves one request at a time, and handing it between threads would cost more than it
-// gains (measured: half as much again per request, twice the time of a Redis round trip).
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> anyhow::Result<()> {
+fn main() -> anyhow::Result<()> {
+    // One thread: a Lambda environment serves one request at a time, and handing it between threads would cost more than it
+    // gains (measured: half as much again per request, twice the time of a Redis round trip).
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let ended = runtime.block_on(run());
+    // A name resolution that hangs has a thread of its own, which is not waited for.
+    runtime.shutdown_background();
+    ended
+}
+
+async fn run() -> anyhow::Result<()> {
     let settings = Settings::from_env()?;
     let in_lambda = lambda::is_environment();
     telemetry::start(settings.telemetry, in_lambda);
@@ -32,6 +39,7 @@ async fn main() -> anyhow::Result<()> {
     let router = http::router(Arc::clone(&service));
     let shutdown = shutdown_signal().context("signal handlers")?;
     if in_lambda {
+        // The platform sends its signal between invocations.
         tokio::select! {
             ended = lambda::run(router) => ended.map_err(anyhow::Error::from_boxed)?,
             () = shutdown => {}

@@ -1,7 +1,7 @@
 //! Cache-aside: look up, else predict, answer, and store once the response has left.
 
 use std::{
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
 
@@ -9,7 +9,6 @@ use crate::{
     after_response,
     cache::{KeySpace, Lookup, Namespace, PredictionCache, Tier},
     credit::{CreditApplication, CreditRiskModel, ModelError, Prediction},
-    telemetry,
 };
 
 /// The model behind its cache.
@@ -51,17 +50,26 @@ pub enum CacheOutcome {
     Bypass,
 }
 
-/// A prediction and how it came about.
-#[derive(Clone, Copy, Debug)]
+/// A prediction, or why there is none, and how it came about.
+#[derive(Debug)]
 pub struct Answer<P> {
-    /// `None` if the request would have nothing but a cached prediction, and there was none.
-    pub prediction: Option<P>,
+    /// The prediction.
+    pub prediction: Result<P, NoPrediction>,
     /// How it came about.
     pub served: Served,
 }
 
+/// Why a valid application has no prediction.
+#[derive(Debug)]
+pub enum NoPrediction {
+    /// The request would have nothing but a cached one, and there was none.
+    NotCached,
+    /// The model failed.
+    Failed(ModelError),
+}
+
 /// How an answer came about: what the headers, the log and the metrics tell.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Served {
     /// The cache's part in it.
     pub outcome: CacheOutcome,
@@ -69,6 +77,17 @@ pub struct Served {
     pub cache_time: Option<Duration>,
     /// How long the model took, if it ran.
     pub model_time: Option<Duration>,
+    /// The write that follows the response, if one does. It is there when the write has ended.
+    pub write: Option<Arc<OnceLock<CacheWrite>>>,
+}
+
+/// How a write to the cache ended.
+#[derive(Clone, Copy, Debug)]
+pub struct CacheWrite {
+    /// How long it took.
+    pub time: Duration,
+    /// Whether the prediction is stored.
+    pub stored: bool,
 }
 
 impl PredictionService {
@@ -82,17 +101,9 @@ impl PredictionService {
     ///
     /// The new prediction is stored [after the response](crate::after_response). A fault of the cache is an
     /// [outcome](CacheOutcome::Unavailable), not an error.
-    ///
-    /// # Errors
-    ///
-    /// Only if the model fails.
-    pub async fn predict<P: Prediction>(
-        &self,
-        application: &CreditApplication,
-        policy: CachePolicy,
-    ) -> Result<Answer<P>, ModelError> {
+    pub async fn predict<P: Prediction>(&self, application: &CreditApplication, policy: CachePolicy) -> Answer<P> {
         let key = self.keys.key(P::NAME, application);
-        let mut served = Served { outcome: CacheOutcome::Bypass, cache_time: None, model_time: None };
+        let mut served = Served { outcome: CacheOutcome::Bypass, cache_time: None, model_time: None, write: None };
 
         if policy.read {
             let start = Instant::now();
@@ -100,38 +111,40 @@ impl PredictionService {
             served.cache_time = Some(start.elapsed());
             served.outcome = match lookup {
                 Lookup::Hit(entry, tier) => match P::from_bytes(&entry) {
-                    prediction @ Some(_) => {
+                    Some(prediction) => {
                         served.outcome = CacheOutcome::Hit(tier);
-                        return Ok(Answer { prediction, served });
+                        return Answer { prediction: Ok(prediction), served };
                     }
                     None => CacheOutcome::Corrupt,
                 },
                 Lookup::Foreign => CacheOutcome::Corrupt,
                 Lookup::Miss => CacheOutcome::Miss,
-                Lookup::Unavailable(fault) => {
-                    tracing::warn!(%fault, "the cache did not answer");
-                    CacheOutcome::Unavailable
-                }
+                Lookup::Unavailable(_) => CacheOutcome::Unavailable,
             };
         }
         if policy.only_if_cached {
-            return Ok(Answer { prediction: None, served });
+            return Answer { prediction: Err(NoPrediction::NotCached), served };
         }
 
         let start = Instant::now();
-        let probability = self.model.predict(application)?;
+        let probability = match self.model.predict(application) {
+            Ok(probability) => probability,
+            Err(error) => return Answer { prediction: Err(NoPrediction::Failed(error)), served },
+        };
         served.model_time = Some(start.elapsed());
         let prediction = P::derive(probability, self.model.thresholds());
 
-        if policy.store {
+        if policy.store && self.cache.stores() {
             let cache = Arc::clone(&self.cache);
+            let write = Arc::new(OnceLock::new());
+            served.write = Some(Arc::clone(&write));
             after_response::defer(move |time_left| async move {
                 let start = Instant::now();
-                let written = cache.put(key, prediction.to_bytes(), time_left).await;
-                telemetry::cache_written(start.elapsed(), written.err().as_ref());
+                let stored = cache.put(key, prediction.to_bytes(), time_left).await.is_ok();
+                write.get_or_init(|| CacheWrite { time: start.elapsed(), stored });
             });
         }
-        Ok(Answer { prediction: Some(prediction), served })
+        Answer { prediction: Ok(prediction), served }
     }
 
     /// Closes the connection to the cache.

@@ -168,7 +168,9 @@ impl<L: Fn(&'static str) -> Result<Option<String>, SettingsError>> Environment<L
         if let Some(password) = self.get("REDIS_PASSWORD")? {
             redis = redis.set_password(password);
         }
-        Ok(Some(connection.set_redis_settings(redis)))
+        // Requests share the connection: none may wait until the answer to another's has been acknowledged.
+        let tcp = redis::io::tcp::TcpSettings::default().set_nodelay(true);
+        Ok(Some(connection.set_redis_settings(redis).set_tcp_settings(tcp)))
     }
 }
 

@@ -1,9 +1,10 @@
 //! Logs and metrics.
 //!
-//! Each request gets one line when its response has left: endpoint, status, what the cache had to do with it, and times in
-//! milliseconds; never anything of the application. Under Lambda that line is JSON and at the same time the request's
-//! metrics, in CloudWatch's [embedded metric format][emf] under the names of AWS Lambda Powertools: no call to CloudWatch,
-//! and nothing to pay twice. Elsewhere it is a readable line.
+//! Each request gets one line when its response has left and its write has ended: endpoint, status, what the cache had to do
+//! with it, and times in milliseconds; never anything of the application. Under Lambda that line is JSON and at the same
+//! time the request's metrics, in CloudWatch's [embedded metric format][emf] with the settings' names of AWS Lambda
+//! Powertools: no call to CloudWatch, and nothing to pay twice. It is written at every log level, since metrics are not for
+//! a log level to take away. Elsewhere it is a readable line at level `info`.
 //!
 //! [emf]: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
 
@@ -18,7 +19,7 @@ use tracing::level_filters::LevelFilter;
 use tracing_subscriber::{Layer, filter::Targets, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
 use crate::{
-    cache::{Fault, Tier},
+    cache::Tier,
     service::{CacheOutcome, Served},
 };
 
@@ -39,7 +40,11 @@ static METRICS: OnceLock<TelemetrySettings> = OnceLock::new();
 /// Starts logging, once per process.
 pub fn start(settings: TelemetrySettings, in_lambda: bool) {
     // Of other crates only warnings: at `trace`, lambda_runtime writes whole events, and applicants' data with them.
-    let targets = Targets::new().with_default(LevelFilter::WARN).with_target("predict_once", settings.log_level);
+    let targets = Targets::new()
+        .with_default(LevelFilter::WARN)
+        .with_target("predict_once", settings.log_level)
+        // Nothing but the span of an invocation, which puts the request id on the lines within.
+        .with_target("lambda_runtime::layers::trace", LevelFilter::INFO);
     let lines = fmt::layer();
     if in_lambda {
         let lines = lines.json().flatten_event(true).with_current_span(true).with_span_list(false).with_filter(targets);
@@ -64,51 +69,56 @@ pub struct RequestRecord {
     pub served: Option<Served>,
 }
 
-/// Writes the line of a request.
+/// Writes the line of a request, when what it deferred has ended.
 pub fn request_served(record: &RequestRecord) {
     let RequestRecord { request_id, endpoint, status, served } = record;
-    let cache = served.map(|served| outcome_name(served.outcome));
-    let cache_ms = served.and_then(|served| served.cache_time).map(milliseconds);
-    let model_ms = served.and_then(|served| served.model_time).map(milliseconds);
+    let cache = served.as_ref().map(|served| outcome_name(served.outcome));
+    let cache_ms = served.as_ref().and_then(|served| served.cache_time).map(milliseconds);
+    let model_ms = served.as_ref().and_then(|served| served.model_time).map(milliseconds);
+    let write = served.as_ref().and_then(|served| served.write.as_ref()?.get().copied());
+    let write_ms = write.map(|write| milliseconds(write.time));
+    let stored = write.map(|write| write.stored);
     let Some(settings) = METRICS.get() else {
-        tracing::info!(endpoint, status, cache, cache_ms, model_ms, request_id, "request");
+        tracing::info!(endpoint, status, cache, cache_ms, model_ms, write_ms, stored, request_id, "request");
         return;
     };
     let mut line = Map::new();
-    line.insert("level".to_owned(), "INFO".into());
-    line.insert("message".to_owned(), "request".into());
-    line.insert("request_id".to_owned(), request_id.as_str().into());
-    line.insert("endpoint".to_owned(), endpoint.as_str().into());
-    line.insert("status".to_owned(), (*status).into());
-    for (name, value) in [
-        ("cache", cache.map(Value::from)),
-        ("cache_ms", cache_ms.map(Value::from)),
-        ("model_ms", model_ms.map(Value::from)),
-    ] {
-        line.extend(value.map(|value| (name.to_owned(), value)));
+    let mut add = |name: &str, value: Value| line.insert(name.to_owned(), value);
+    add("level", "INFO".into());
+    add("message", "request".into());
+    add("request_id", request_id.as_str().into());
+    add("endpoint", endpoint.as_str().into());
+    add("status", (*status).into());
+    add("service", settings.service_name.as_str().into());
+    if let Some(cache) = cache {
+        add("cache", cache.into());
     }
-    let mut metrics = Vec::new();
+    for (name, ms) in [("cache_ms", cache_ms), ("model_ms", model_ms), ("write_ms", write_ms)] {
+        if let Some(ms) = ms {
+            add(name, ms.into());
+        }
+    }
     if let Some(served) = served {
-        metrics.push((outcome_metric(served.outcome), "Count", json!(1)));
-        metrics.extend(cache_ms.map(|ms| ("CacheReadTime", "Milliseconds", json!(ms))));
-        metrics.extend(model_ms.map(|ms| ("ModelTime", "Milliseconds", json!(ms))));
+        let mut metrics = vec![(outcome_metric(served.outcome), "Count", json!(1))];
+        for (name, ms) in [("CacheReadTime", cache_ms), ("ModelTime", model_ms), ("CacheWriteTime", write_ms)] {
+            metrics.extend(ms.map(|ms| (name, "Milliseconds", json!(ms))));
+        }
+        metrics.extend(stored.map(|stored| ("CacheWriteFailed", "Count", json!(u8::from(!stored)))));
+        line.insert("_aws".to_owned(), directive(settings, &metrics));
+        line.extend(metrics.into_iter().map(|(name, _, value)| (name.to_owned(), value)));
     }
-    write_line(settings, line, &metrics);
+    let mut text = Value::Object(line).to_string();
+    text.push('\n');
+    // A log that nobody reads any more is no reason to fail.
+    let _ = std::io::stdout().write_all(text.as_bytes());
 }
 
-/// Notes the write that followed a response: how long it took, and what went wrong.
-pub fn cache_written(time: Duration, fault: Option<&Fault>) {
-    if let Some(fault) = fault {
-        tracing::warn!(%fault, "the prediction was not stored");
-    }
-    if let Some(settings) = METRICS.get() {
-        let failed = u8::from(fault.is_some());
-        let metrics = [
-            ("CacheWriteTime", "Milliseconds", json!(milliseconds(time))),
-            ("CacheWriteFailed", "Count", json!(failed)),
-        ];
-        write_line(settings, Map::new(), &metrics);
-    }
+/// What tells CloudWatch which members of a line are metrics.
+fn directive(settings: &TelemetrySettings, metrics: &[(&str, &str, Value)]) -> Value {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let definitions: Vec<_> = metrics.iter().map(|(name, unit, _)| json!({"Name": name, "Unit": unit})).collect();
+    let set = json!({"Namespace": settings.metrics_namespace, "Dimensions": [["service"]], "Metrics": definitions});
+    json!({"Timestamp": now.as_millis() as u64, "CloudWatchMetrics": [set]})
 }
 
 /// The outcome as one word, for filtering logs.
@@ -133,25 +143,7 @@ fn outcome_metric(outcome: CacheOutcome) -> &'static str {
     }
 }
 
-/// Writes `line` and `metrics` as one line of JSON, in embedded metric format if there are metrics.
-fn write_line(settings: &TelemetrySettings, mut line: Map<String, Value>, metrics: &[(&str, &str, Value)]) {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    line.insert("timestamp".to_owned(), json!(now.as_millis() as u64));
-    line.insert("service".to_owned(), settings.service_name.as_str().into());
-    if !metrics.is_empty() {
-        let definitions: Vec<_> = metrics.iter().map(|(name, unit, _)| json!({"Name": name, "Unit": unit})).collect();
-        let directive =
-            json!({"Namespace": settings.metrics_namespace, "Dimensions": [["service"]], "Metrics": definitions});
-        line.insert("_aws".to_owned(), json!({"Timestamp": now.as_millis() as u64, "CloudWatchMetrics": [directive]}));
-        line.extend(metrics.iter().map(|(name, _, value)| ((*name).to_owned(), value.clone())));
-    }
-    let mut text = Value::Object(line).to_string();
-    text.push('\n');
-    // A log that nobody reads any more is no reason to fail.
-    let _ = std::io::stdout().write_all(text.as_bytes());
-}
-
-/// Milliseconds with three decimals: a lookup in this process takes less than a microsecond.
+/// Milliseconds with four decimals: a lookup in this process takes less than a microsecond.
 pub(crate) fn milliseconds(time: Duration) -> f64 {
-    time.as_micros() as f64 / 1000.0
+    (time.as_secs_f64() * 1e7).round() / 1e4
 }

@@ -9,7 +9,7 @@ use serde_json::Value;
 use support::{
     applications::aged,
     eventually,
-    proxy::{Mode, Proxy},
+    proxy::{Mode, Proxy, is_set},
     redis::Redis,
     runtime_api::{RuntimeApi, Step},
     service::Service,
@@ -25,9 +25,9 @@ fn event(application: &Value) -> Value {
 async fn the_response_is_sent_then_the_set_reaches_redis_then_the_next_event_is_asked_for() {
     let redis = Redis::start().await;
     let mut api = RuntimeApi::start().await;
-    let (set, seen) = (api.note("SET"), |chunk: &[u8]| chunk.windows(9).any(|bytes| bytes == b"$3\r\nSET\r\n"));
+    let set = api.note("SET");
     let proxy = Proxy::start(([127, 0, 0, 1], redis.port).into(), move |chunk| {
-        if seen(chunk) {
+        if is_set(chunk) {
             set();
         }
     })
@@ -39,11 +39,9 @@ async fn the_response_is_sent_then_the_set_reaches_redis_then_the_next_event_is_
     assert_eq!(outcome.cache_status(), "predict-once; fwd=miss");
     let set = Step::Other("SET");
     eventually("the SET is on its way", || async { api.steps().contains(&set) }).await;
-    assert_eq!(
-        api.steps(),
-        [Step::Next, Step::Response, set.clone()],
-        "and while it is held, no further event is asked for"
-    );
+    let asked = tokio::time::timeout(Duration::from_millis(300), api.asked_for(2)).await;
+    assert!(asked.is_err(), "while it is held, no further event is asked for");
+    assert_eq!(api.steps(), [Step::Next, Step::Response, set.clone()]);
     assert!(redis.keys().await.is_empty());
 
     proxy.set(Mode::Pass);
@@ -91,7 +89,7 @@ async fn a_redis_that_is_gone_before_the_write_costs_an_entry_and_nothing_else()
     assert_eq!((outcome.status(), outcome.cache_status()), (200, "predict-once; fwd=miss"), "the lookup was answered");
     redis.kill();
     proxy.set(Mode::Closed);
-    service.line_with("the prediction was not stored").await;
+    service.line_with("\"CacheWriteFailed\":1").await;
 
     redis.restart().await;
     proxy.set(Mode::Pass);
@@ -110,19 +108,25 @@ async fn a_write_ends_with_the_invocation_when_that_comes_first() {
     proxy.set(Mode::HoldSets);
     assert_eq!(api.invoke(&event(&aged(30))).await.status(), 200);
     api.idle().await;
-    service.line_with("the prediction was not stored").await;
+    service.line_with("\"CacheWriteFailed\":1").await;
 }
 
 #[tokio::test]
 async fn the_local_server_ends_when_what_it_deferred_has_ended() {
     let redis = Redis::start().await;
-    let proxy = Proxy::to_redis(&redis).await;
-    let (mut service, http) = Service::local(&[("REDIS_URL", &proxy.url()), ("CACHE_WRITE_TIMEOUT_MS", "60000")]).await;
+    let (set, seen) = tokio::sync::watch::channel(false);
+    let proxy = Proxy::start(([127, 0, 0, 1], redis.port).into(), move |chunk| {
+        set.send_if_modified(|set| !*set && std::mem::replace(set, is_set(chunk)) != *set);
+    })
+    .await;
+    let (mut service, http) = Service::local(&[("REDIS_URL", &proxy.url())]).await;
     proxy.set(Mode::HoldSets);
     assert_eq!(http.post("/decisions", &aged(30)).await.status, 200);
     drop(http);
+    support::soon("the SET is on its way", seen.clone().wait_for(|set| *set)).await.expect("the proxy runs");
     service.signal(nix::sys::signal::Signal::SIGTERM);
-    assert!(redis.keys().await.is_empty() && service.runs());
+    let ended = tokio::time::timeout(Duration::from_millis(300), service.ended()).await;
+    assert!(ended.is_err(), "the write is still under way");
     proxy.set(Mode::Pass);
     assert!(service.ended().await);
     assert_eq!(redis.keys().await.len(), 1);

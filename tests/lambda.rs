@@ -122,7 +122,16 @@ async fn an_event_without_a_body_or_with_a_strange_path_is_answered() {
     let mut bodiless = http_api();
     bodiless.as_object_mut().expect("an object").remove("body");
     assert_eq!(api.invoke(&bodiless).await.status(), 400);
-    for path in ["", "decisions", "/deci sions", "/decisions?x=1", "/\u{fffd}\"<>", "//decisions", "/../decisions"] {
+    for path in [
+        "",
+        "decisions",
+        "/deci sions",
+        "/decisions?x=1",
+        "/decisions#x",
+        "/\u{fffd}\"<>",
+        "//decisions",
+        "/../decisions",
+    ] {
         let mut event = http_api();
         event["rawPath"] = path.into();
         let outcome = api.invoke(&event).await;

@@ -107,3 +107,21 @@ async fn every_reference_in_the_document_leads_somewhere() {
         assert!(resolved(&document, reference).is_object());
     }
 }
+
+/// The page is written by hand.
+#[tokio::test]
+async fn the_page_names_every_path_field_and_value_of_the_document() {
+    let (_service, http, document) = document().await;
+    let docs = http.get("/docs").await;
+    assert_eq!((docs.status, docs.header("content-type")), (200, "text/html; charset=utf-8"));
+    let names = |value: &Value| value.as_object().expect("an object").keys().cloned().collect::<Vec<_>>();
+    let schemas = &document["components"]["schemas"];
+    let values = schemas.as_object().expect("schemas").values().flat_map(|schema| schema["enum"].as_array());
+    let values = values.flatten().map(|value| value.as_str().expect("text").to_owned());
+    for text in
+        names(&document["paths"]).into_iter().chain(names(&schemas["CreditApplication"]["properties"])).chain(values)
+    {
+        let escaped = text.replace('<', "&lt;").replace('>', "&gt;");
+        assert!(docs.text.contains(&escaped), "{text} is not on the page");
+    }
+}

@@ -3,9 +3,11 @@
 //! A cache can be slow, full, or gone; none of that is an error to a caller. A lookup that the cache did not answer is
 //! [`Lookup::Unavailable`], which the caller treats as a miss with a name.
 
+mod breaker;
 mod key;
 mod memory;
 mod redis;
+mod reply_log;
 
 use std::time::Duration;
 
@@ -60,7 +62,16 @@ impl PredictionCache {
         }
     }
 
+    /// Whether [`Self::put`] stores anything.
+    pub fn stores(&self) -> bool {
+        !matches!(self, Self::Off)
+    }
+
     /// Stores an entry, within the cache's own deadline and at most `time_left`.
+    ///
+    /// # Errors
+    ///
+    /// Says why it was not stored; the log has it already.
     pub async fn put(&self, key: CacheKey, value: Bytes, time_left: Option<Duration>) -> Result<(), Fault> {
         match self {
             Self::Off => Ok(()),

@@ -18,10 +18,10 @@ use futures_util::{
 };
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::{CacheKey, Lookup, Tier};
+use super::{CacheKey, Lookup, Tier, breaker::CircuitBreaker, reply_log::ReplyLog};
 
-/// How long opening a connection may take: name resolution, TCP and the greeting. It goes on while lookups that wait for
-/// it give up, so it does not bound them.
+/// How long opening a connection may take at least: name resolution, TCP and the greeting. It goes on while lookups that
+/// wait for it give up, so it does not bound them; and what they are willing to wait, it may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(250);
 
 /// Which Redis, and how patient to be with it.
@@ -56,27 +56,33 @@ impl fmt::Debug for RedisConfig {
 /// the command, and with it an applicant's data.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
-    /// No connection, or no answer, in time.
+    /// No answer in time.
     #[error("no answer in time")]
     Timeout,
+    /// The connection is still being opened.
+    #[error("no connection in time")]
+    Connecting,
     /// The connection could not be opened, or broke.
     #[error("connection lost or refused ({0})")]
     Connection(String),
     /// Redis does not accept the credentials.
-    #[error("authentication failed ({0})")]
-    Authentication(String),
+    #[error("authentication failed")]
+    Authentication,
     /// The key holds another Redis type.
     #[error("the key holds another type (WRONGTYPE)")]
     WrongType,
     /// Any other error reply, by its code: `OOM`, `READONLY`, `LOADING`…
     #[error("error reply {0}")]
     Reply(String),
+    /// It was not asked: it did not answer a moment ago.
+    #[error("not asked, since it did not answer before")]
+    Paused,
 }
 
 impl Fault {
     /// Whether the connection is of no use afterwards. An error reply leaves it intact.
     fn breaks_connection(&self) -> bool {
-        matches!(self, Self::Timeout | Self::Connection(_) | Self::Authentication(_))
+        matches!(self, Self::Timeout | Self::Connection(_) | Self::Authentication)
     }
 }
 
@@ -85,7 +91,7 @@ impl From<RedisError> for Fault {
         let code = error.code().unwrap_or_default().to_owned();
         match (error.kind(), code.as_str()) {
             (_, "WRONGTYPE") => Self::WrongType,
-            (_, "NOAUTH" | "WRONGPASS") | (ErrorKind::AuthenticationFailed, _) => Self::Authentication(code),
+            (_, "NOAUTH" | "WRONGPASS") | (ErrorKind::AuthenticationFailed, _) => Self::Authentication,
             (ErrorKind::Server(_) | ErrorKind::Extension, _) => Self::Reply(code),
             _ if error.is_timeout() => Self::Timeout,
             // What is left is the network's doing, or an answer that is no Redis protocol.
@@ -104,6 +110,9 @@ pub struct RedisCache {
     config: RedisConfig,
     /// A std mutex: it is held for a clone or a swap, never across an await.
     current: Mutex<Option<Opening>>,
+    breaker: CircuitBreaker,
+    read_replies: ReplyLog,
+    write_replies: ReplyLog,
 }
 
 impl RedisCache {
@@ -113,16 +122,30 @@ impl RedisCache {
     ///
     /// If the address is of a kind that the client does not know.
     pub fn new(config: RedisConfig) -> Result<Self, Fault> {
-        let client = Client::open(config.connection.clone())?;
-        Ok(Self { client, config, current: Mutex::new(None) })
+        Ok(Self {
+            client: Client::open(config.connection.clone())?,
+            config,
+            current: Mutex::new(None),
+            breaker: CircuitBreaker::default(),
+            read_replies: ReplyLog::new("lookups"),
+            write_replies: ReplyLog::new("writes"),
+        })
     }
 
     pub(super) async fn get(&self, key: &CacheKey) -> Lookup {
+        if !self.breaker.allows() {
+            return Lookup::Unavailable(Fault::Paused);
+        }
         let mut get = ::redis::cmd("GET");
         get.arg(key.as_str());
         // Enough of the deadline remains to open another connection and ask there.
         let patience = self.config.read_timeout * 2 / 5;
-        match self.ask::<Option<Vec<u8>>>(&get, patience, self.config.read_timeout).await {
+        let answer = self.ask::<Option<Vec<u8>>>(&get, patience, self.config.read_timeout).await;
+        // A connection that takes long to open is waited for by the write after the response: that decides.
+        if !matches!(answer, Err(Fault::Connecting)) {
+            self.note(&answer, &self.read_replies);
+        }
+        match answer {
             Ok(Some(value)) => Lookup::Hit(value.into(), Tier::Redis),
             Ok(None) => Lookup::Miss,
             Err(Fault::WrongType) => Lookup::Foreign,
@@ -131,22 +154,45 @@ impl RedisCache {
     }
 
     pub(super) async fn put(&self, key: &CacheKey, value: &Bytes, time_left: Option<Duration>) -> Result<(), Fault> {
+        if !self.breaker.allows() {
+            return Err(Fault::Paused);
+        }
         let mut set = ::redis::cmd("SET");
         set.arg(key.as_str()).arg(&value[..]).arg("EX").arg(self.config.ttl.as_secs());
         let limit = self.config.write_timeout.min(time_left.unwrap_or(Duration::MAX));
-        self.ask::<()>(&set, limit, limit).await
+        let answer = self.ask::<()>(&set, limit, limit).await;
+        // A write that the invocation's end cut short says nothing about Redis.
+        if answer.is_ok() || limit == self.config.write_timeout {
+            self.note(&answer, &self.write_replies);
+        }
+        answer
     }
 
     pub(super) fn close(&self) {
         self.current().take();
     }
 
+    /// Tells the breaker and the log what became of a command.
+    fn note<T>(&self, answer: &Result<T, Fault>, replies: &ReplyLog) {
+        match answer {
+            Ok(_) => {
+                self.breaker.answered();
+                replies.good();
+            }
+            Err(fault) if fault.breaks_connection() || *fault == Fault::Connecting => self.breaker.failed(fault),
+            Err(reply) => {
+                self.breaker.answered();
+                replies.bad(reply);
+            }
+        }
+    }
+
     /// Runs a command within `limit`. A connection that was open before gets `patience` of it.
     async fn ask<T: FromRedisValue>(&self, command: &Cmd, patience: Duration, limit: Duration) -> Result<T, Fault> {
         let start = Instant::now();
         let opening = self.connection();
-        let first = if opening.peek().is_some() { patience } else { limit };
-        match self.ask_on(&opening, command, start + first).await {
+        let is_open = opening.clone().now_or_never().is_some();
+        match self.ask_on(&opening, command, start + if is_open { patience } else { limit }).await {
             Err(fault) if fault.breaks_connection() && start.elapsed() < limit => {
                 self.ask_on(&self.connection(), command, start + limit).await
             }
@@ -156,15 +202,13 @@ impl RedisCache {
 
     async fn ask_on<T: FromRedisValue>(&self, opening: &Opening, command: &Cmd, deadline: Instant) -> Result<T, Fault> {
         let Ok(opened) = timeout_at(deadline, opening.clone()).await else {
-            // Still opening: not given up, the next request finds it further on.
-            return Err(Fault::Timeout);
+            // Not given up: the next request finds it further on.
+            return Err(Fault::Connecting);
         };
-        let answer = match opened {
-            Ok(mut connection) => match timeout_at(deadline, command.query_async(&mut connection)).await {
-                Ok(answer) => answer.map_err(Fault::from),
-                Err(_) => Err(Fault::Timeout),
-            },
-            Err(fault) => Err(fault),
+        let mut connection = opened.inspect_err(|_| self.give_up(opening))?;
+        let answer = match timeout_at(deadline, command.query_async(&mut connection)).await {
+            Ok(answer) => answer.map_err(Fault::from),
+            Err(_) => Err(Fault::Timeout),
         };
         if answer.as_ref().is_err_and(Fault::breaks_connection) {
             self.give_up(opening);
@@ -177,10 +221,11 @@ impl RedisCache {
         self.current()
             .get_or_insert_with(|| {
                 let client = self.client.clone();
+                let limit = CONNECT_TIMEOUT.max(self.config.read_timeout).max(self.config.write_timeout);
                 let task = tokio::spawn(async move {
                     let config =
                         ::redis::AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
-                    match timeout(CONNECT_TIMEOUT, client.get_multiplexed_async_connection_with_config(&config)).await {
+                    match timeout(limit, client.get_multiplexed_async_connection_with_config(&config)).await {
                         Ok(opened) => opened.map_err(Fault::from),
                         Err(_) => Err(Fault::Timeout),
                     }

@@ -62,7 +62,7 @@ impl AgeInYears {
 
 /// The five attributes that the model reads. Two applications are equal exactly when the model's input is.
 ///
-/// [`CreditApplication::from_json`] is the only way in from outside, so that one that exists is valid.
+/// Each attribute is of a type that cannot be invalid, and so an application that exists is valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CreditApplication {
     pub(super) installment_rate: InstallmentRate,

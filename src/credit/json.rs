@@ -1,6 +1,6 @@
 //! JSON → [`CreditApplication`], or everything that is wrong with it in one go.
 
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, collections::HashSet, fmt};
 
 use serde::{
     Deserialize, Deserializer,
@@ -117,7 +117,10 @@ impl<'a> Fields<'a> {
         })
     }
 
+    /// Whatever is left is unknown: reported once for each name.
     fn reject_the_rest(&mut self) {
+        let mut seen = HashSet::new();
+        self.members.retain(|(name, _)| seen.insert(name.clone()));
         self.errors.extend(self.members.drain(..).map(|(name, _)| FieldError {
             field: name.into_owned(),
             detail: "is not a field of a credit application".into(),

@@ -1,7 +1,8 @@
 //! The domain: one credit-risk model and what goes in and comes out of it. It knows nothing of HTTP, Lambda or Redis.
 //!
-//! To serve another model, replace this module and `models/`: the rest of the crate uses [`CreditApplication`] (what is
-//! asked), [`CreditRiskModel`] (what computes) and the [`Prediction`]s (what is answered), and nothing else.
+//! To serve another model, replace this module and `models/`. The service uses [`CreditApplication`] (what is asked),
+//! [`CreditRiskModel`] (what computes) and [`Prediction`] (what is answered); `http/` names the answers of the three
+//! endpoints and describes them in `docs.html`.
 
 mod application;
 mod category;

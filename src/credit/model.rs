@@ -1,6 +1,9 @@
 //! The embedded model: an ONNX graph that tract runs.
 
-use std::{panic, sync::Arc};
+use std::{
+    panic::{self, AssertUnwindSafe},
+    sync::Arc,
+};
 
 use tract_onnx::prelude::*;
 
@@ -89,7 +92,10 @@ impl CreditRiskModel {
     fn run(&self, features: [f32; CreditApplication::FEATURES]) -> Result<Probability, ModelError> {
         let fail = |error: TractError| ModelError::Output(format!("{error:#}"));
         let input = Tensor::from_shape(&[1, features.len()], &features).map_err(fail)?;
-        let outputs = self.graph.run(tvec!(input.into_tvalue())).map_err(fail)?;
+        // A panic in the graph is this request's failure, and not the process's.
+        let outputs = panic::catch_unwind(AssertUnwindSafe(|| self.graph.run(tvec!(input.into_tvalue()))))
+            .map_err(|_| ModelError::Output("tract panicked".to_owned()))?
+            .map_err(fail)?;
         let output = outputs.first().ok_or_else(|| ModelError::Output("the graph has no output".to_owned()))?;
         let value = output.cast_to_scalar::<f32>().map_err(fail)?;
         Probability::new(value).ok_or_else(|| ModelError::Output(value.to_string()))
@@ -127,5 +133,33 @@ impl Metadata {
             tensor.to_plain_array_view::<String>().map_err(|error| problem(format!("is no text: {error:#}")))?;
         let text = texts.first().ok_or_else(|| problem("is empty".to_owned()))?;
         serde_json::from_str(text).map_err(|error| problem(format!("is not what is expected: {error}")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_model_is_refused_with_a_reason() {
+        for bytes in [&b""[..], b"no model", &MODEL[..MODEL.len() / 2], &MODEL[..MODEL.len() - 1]] {
+            assert!(CreditRiskModel::load(bytes, "digest").is_err());
+        }
+    }
+
+    #[test]
+    fn a_model_of_other_features_is_refused_by_name() {
+        let (name, renamed) = (b"foreign_worker=yes", b"foreign_walker=yes");
+        let position = MODEL.windows(name.len()).position(|bytes| bytes == name).expect("a feature");
+        let mut other = MODEL.to_vec();
+        other[position..position + name.len()].copy_from_slice(renamed);
+        let error = CreditRiskModel::load(&other, "digest").err().expect("refused");
+        assert!(matches!(error, ModelError::Metadata { entry: "feature_names", .. }), "{error}");
+    }
+
+    #[test]
+    fn the_fingerprint_is_a_digest_and_the_version_of_the_encoding() {
+        let model = CreditRiskModel::load(MODEL, "0123456789abcdef").expect("the model that ships loads");
+        assert_eq!(model.fingerprint(), format!("0123456789abcdef.{}", CreditApplication::ENCODING_VERSION));
     }
 }

@@ -53,14 +53,14 @@ fn cache_status(outcome: CacheOutcome) -> &'static str {
     }
 }
 
-/// `cache;dur=0.184, model;dur=0.004`, in milliseconds, as far as each took place.
+/// `cache;dur=0.1841, model;dur=0.0043`, in milliseconds, as far as each took place.
 fn server_timing(served: &Served) -> Option<HeaderValue> {
     let mut text = String::with_capacity(40);
     let mut add = |name: &str, time: Option<Duration>| {
         if let Some(time) = time {
             let separator = if text.is_empty() { "" } else { ", " };
             // Writing to a String does not fail.
-            let _ = write!(text, "{separator}{name};dur={:.3}", milliseconds(time));
+            let _ = write!(text, "{separator}{name};dur={:.4}", milliseconds(time));
         }
     };
     add("cache", served.cache_time);

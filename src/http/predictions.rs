@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{
     extract::{Request, State},
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderValue, header},
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
@@ -24,17 +24,10 @@ async fn predict<P: Prediction, B: Serialize>(
 ) -> Result<Response, Problem> {
     let policy = CachePolicy::from(request.headers());
     let application = application::read(request).await?;
-    let answer = service.predict(&application, policy).await.map_err(|error| {
-        tracing::error!(%error, "the model failed");
-        Problem::internal()
-    })?;
+    let answer = service.predict(&application, policy).await;
     let mut response = match answer.prediction {
-        Some(prediction) => json(&respond(prediction)),
-        None => Problem::new(
-            StatusCode::GATEWAY_TIMEOUT,
-            "there is no cached prediction, and cache-control: only-if-cached allows no other",
-        )
-        .into_response(),
+        Ok(prediction) => json(&respond(prediction)),
+        Err(none) => Problem::from(none).into_response(),
     };
     cache_status::describe(&answer.served, response.headers_mut());
     response.extensions_mut().insert(answer.served);

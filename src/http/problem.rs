@@ -9,7 +9,10 @@ use axum::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::credit::{FieldError, InvalidApplication};
+use crate::{
+    credit::{FieldError, InvalidApplication},
+    service::NoPrediction,
+};
 
 /// An error answer. Its texts are for the client; what went wrong inside is logged where it happened.
 #[derive(Debug, Serialize, ToSchema)]
@@ -25,7 +28,7 @@ pub(crate) struct Problem {
     #[schema(value_type = u16, example = 422)]
     status: StatusCode,
     /// What was wrong with this request.
-    #[schema(example = "the credit application has 1 invalid field")]
+    #[schema(example = "1 field(s) of the credit application are invalid")]
     detail: Cow<'static, str>,
     /// Every missing, unknown, repeated and invalid field of the application.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -52,6 +55,21 @@ impl Problem {
     /// Something failed that is not the client's to know.
     pub(super) fn internal() -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "the prediction failed; the fault is ours")
+    }
+}
+
+impl From<NoPrediction> for Problem {
+    fn from(none: NoPrediction) -> Self {
+        match none {
+            NoPrediction::NotCached => Self::new(
+                StatusCode::GATEWAY_TIMEOUT,
+                "there is no cached prediction, and cache-control: only-if-cached allows no other",
+            ),
+            NoPrediction::Failed(error) => {
+                tracing::error!(%error, "the model failed");
+                Self::internal()
+            }
+        }
     }
 }
 
@@ -118,6 +136,16 @@ pub(super) async fn method_not_allowed(method: Method) -> Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::credit::ModelError;
+
+    #[test]
+    fn a_failed_model_is_a_500_that_tells_nothing_of_the_inside() {
+        let failed = NoPrediction::Failed(ModelError::Output("NaN at node 7".to_owned()));
+        let problem = Problem::from(failed);
+        assert_eq!(problem.status, StatusCode::INTERNAL_SERVER_ERROR);
+        let text = serde_json::to_string(&problem).expect("strings and numbers");
+        assert!(!text.contains("NaN") && !text.contains("node"), "{text}");
+    }
 
     #[test]
     fn a_pointer_is_a_uri_fragment_whatever_the_field_is_called() {

@@ -29,7 +29,7 @@ pub(super) async fn log(mut request: Request, next: Next) -> Response {
     let RequestId(request_id) = request.extensions_mut().remove().unwrap_or_else(RequestId::next);
     let endpoint = request.extensions().get::<MatchedPath>().map_or("unmatched", MatchedPath::as_str).to_owned();
     let response = next.run(request).await;
-    let served = response.extensions().get::<Served>().copied();
+    let served = response.extensions().get::<Served>().cloned();
     let record = RequestRecord { request_id, endpoint, status: response.status().as_u16(), served };
     after_response::defer(move |_| async move { telemetry::request_served(&record) });
     response

@@ -20,6 +20,8 @@ pub enum Mode {
     Pass,
     /// Each connection is closed, and each new one at once.
     Closed,
+    /// Connections are accepted, and nothing passes until the mode changes.
+    Hold,
     /// Everything passes but `SET`s, which wait until the mode changes: a hand on the tap.
     HoldSets,
 }
@@ -86,7 +88,8 @@ async fn pass(mut client: TcpStream, target: SocketAddr, mut modes: watch::Recei
     let Ok(mut server) = TcpStream::connect(target).await else { return };
     let (mut from_client, mut from_server) = (vec![0; 16 * 1024], vec![0; 16 * 1024]);
     loop {
-        if *modes.borrow_and_update() == Mode::Closed {
+        let Ok(mode) = modes.wait_for(|mode| *mode != Mode::Hold).await.map(|mode| *mode) else { return };
+        if mode == Mode::Closed {
             return;
         }
         tokio::select! {
@@ -94,8 +97,7 @@ async fn pass(mut client: TcpStream, target: SocketAddr, mut modes: watch::Recei
             read = client.read(&mut from_client) => match read {
                 Ok(n) if n > 0 => {
                     on_request(&from_client[..n]);
-                    let is_set = from_client[..n].windows(9).any(|bytes| bytes == b"$3\r\nSET\r\n");
-                    if is_set && modes.wait_for(|mode| *mode != Mode::HoldSets).await.is_err() { return }
+                    if is_set(&from_client[..n]) && modes.wait_for(|mode| *mode != Mode::HoldSets).await.is_err() { return }
                     if server.write_all(&from_client[..n]).await.is_err() { return }
                 }
                 _ => return,
@@ -106,4 +108,9 @@ async fn pass(mut client: TcpStream, target: SocketAddr, mut modes: watch::Recei
             },
         }
     }
+}
+
+/// Whether a client sends a `SET`.
+pub fn is_set(chunk: &[u8]) -> bool {
+    chunk.windows(9).any(|bytes| bytes == b"$3\r\nSET\r\n")
 }

@@ -4,7 +4,7 @@ use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
-use redis::{ConnectionAddr, FromRedisValue, IntoConnectionInfo};
+use redis::{ConnectionAddr, FromRedisValue, IntoConnectionInfo, aio::MultiplexedConnection};
 use redis_test::server::RedisServer;
 
 use super::eventually;
@@ -64,9 +64,17 @@ impl Redis {
         self.try_command(words).await.unwrap_or_else(|error| panic!("{words:?}: {error}"))
     }
 
+    /// A connection, open until it is dropped.
+    pub async fn connection(&self) -> MultiplexedConnection {
+        self.try_connection().await.expect("Redis runs")
+    }
+
+    async fn try_connection(&self) -> redis::RedisResult<MultiplexedConnection> {
+        redis::Client::open(self.url().into_connection_info()?)?.get_multiplexed_async_connection().await
+    }
+
     async fn try_command<T: FromRedisValue>(&self, words: &[&str]) -> redis::RedisResult<T> {
-        let client = redis::Client::open(self.url().into_connection_info()?)?;
-        let mut connection = client.get_multiplexed_async_connection().await?;
+        let mut connection = self.try_connection().await?;
         let mut command = redis::cmd(words[0]);
         words[1..].iter().for_each(|word| {
             command.arg(*word);

@@ -27,10 +27,13 @@ pub struct Service {
 }
 
 impl Service {
-    /// Starts the binary with these variables and no others.
+    /// Starts the binary with these variables and no others, but for a patient cache: what a test does not say of
+    /// deadlines shall not depend on how busy the machine is.
     pub fn start(variables: &[(&str, &str)]) -> Self {
         let mut child = Command::new(BINARY)
             .env_clear()
+            .env("CACHE_READ_TIMEOUT_MS", "10000")
+            .env("CACHE_WRITE_TIMEOUT_MS", "10000")
             .envs(variables.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

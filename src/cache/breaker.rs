@@ -1,0 +1,77 @@
+//! A circuit breaker: a Redis that does not answer is asked once per second, and not once per request.
+
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use super::Fault;
+
+/// How long nothing is asked after a failure.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Closed, it lets everything through. A fault of the connection opens it; then it lets one request through per [`PAUSE`],
+/// the probe, whose success closes it. An error reply is an answer: it leaves the breaker closed.
+///
+/// The probe moves the end of the pause when it starts and not when it ends, so that one that is cancelled leaves nothing
+/// behind.
+#[derive(Default)]
+pub(super) struct CircuitBreaker {
+    paused_until: Mutex<Option<Instant>>,
+}
+
+impl CircuitBreaker {
+    /// Whether to ask now.
+    pub(super) fn allows(&self) -> bool {
+        let now = Instant::now();
+        match &mut *self.state() {
+            None => true,
+            Some(until) if now < *until => false,
+            Some(until) => {
+                *until = now + PAUSE;
+                true
+            }
+        }
+    }
+
+    /// Notes that the cache failed, and says so in the log when that is new.
+    pub(super) fn failed(&self, fault: &Fault) {
+        if self.state().replace(Instant::now() + PAUSE).is_none() {
+            tracing::warn!(%fault, "the cache is not available; asking it once per second until it is");
+        }
+    }
+
+    /// Notes that the cache answered, and says so in the log when that is new.
+    pub(super) fn answered(&self) {
+        if self.state().take().is_some() {
+            tracing::info!("the cache is available again");
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.paused_until.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_fault_pauses_everything_but_one_probe_per_second_until_one_is_answered() {
+        let breaker = CircuitBreaker::default();
+        assert!(breaker.allows() && breaker.allows());
+        breaker.failed(&Fault::Timeout);
+        assert!(!breaker.allows());
+        tokio::time::advance(PAUSE).await;
+        assert!(breaker.allows(), "the probe");
+        assert!(!breaker.allows(), "one probe");
+        // The probe is cancelled: it reports nothing.
+        tokio::time::advance(PAUSE).await;
+        assert!(breaker.allows(), "the next probe");
+        breaker.answered();
+        assert!(breaker.allows() && breaker.allows());
+    }
+}

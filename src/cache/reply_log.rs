@@ -1,0 +1,38 @@
+//! Error replies in the log: once when they start and once when they end, and not once per request.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::Fault;
+
+/// What the last command of a kind was answered.
+pub(super) struct ReplyLog {
+    /// What is answered, for the log: `lookups` or `writes`.
+    commands: &'static str,
+    last_bad: Mutex<Option<Fault>>,
+}
+
+impl ReplyLog {
+    pub(super) fn new(commands: &'static str) -> Self {
+        Self { commands, last_bad: Mutex::default() }
+    }
+
+    /// Notes an error reply.
+    pub(super) fn bad(&self, reply: &Fault) {
+        let mut last = self.last();
+        if last.as_ref() != Some(reply) {
+            tracing::warn!(fault = %reply, "the cache refuses {}", self.commands);
+            *last = Some(reply.clone());
+        }
+    }
+
+    /// Notes a reply that is no error.
+    pub(super) fn good(&self) {
+        if self.last().take().is_some() {
+            tracing::info!("the cache accepts {} again", self.commands);
+        }
+    }
+
+    fn last(&self) -> MutexGuard<'_, Option<Fault>> {
+        self.last_bad.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
