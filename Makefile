@@ -98,6 +98,10 @@ bench: ## Measure the function beside a bare lambda_http function, in one run
 model: ## Train the model: models/credit_risk/model.onnx, its golden predictions and its card
 	"$$(scripts/python-tool model -r models/credit_risk/requirements.txt)/python" models/credit_risk/train.py
 
+.PHONY: iam-golden
+iam-golden: ## Sign the IAM tokens of tests/iam anew, with botocore
+	"$$(scripts/python-tool botocore botocore==1.43.127)/python" tests/iam/golden.py
+
 .PHONY: help
 help: # Lists the targets
 	@awk 'BEGIN { FS = ":.*## " } \

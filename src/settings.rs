@@ -1,8 +1,9 @@
 //! Settings: environment variables, read once at start-up. An empty variable is an unset one.
 
-use std::{fmt, num::NonZeroUsize, str::FromStr, time::Duration};
+mod redis;
 
-use redis::IntoConnectionInfo;
+use std::{fmt, num::NonZeroUsize, str::FromStr};
+
 use tracing::level_filters::LevelFilter;
 
 use crate::{
@@ -33,11 +34,18 @@ pub struct Settings {
 
 /// Where predictions are kept.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one of these in a process")]
 pub enum CacheSettings {
     /// With `REDIS_URL`: in Redis.
     ///
-    /// * `REDIS_URL`: `redis://[user[:password]@]host[:port][/database]`.
+    /// * `REDIS_URL`: `redis://[user[:password]@]host[:port][/database]`, or `rediss://` for TLS.
     /// * `REDIS_USERNAME`, `REDIS_PASSWORD`: credentials, in place of the URL's.
+    /// * `REDIS_CLUSTER`: `true` if the address is that of a Redis Cluster; default `false`.
+    /// * `REDIS_CA_FILE`: a file of the certificate authorities to trust, in PEM, in place of the bundled ones (Mozilla's).
+    /// * `REDIS_AUTH`: `password`, the default, or `iam`: ElastiCache IAM, with the username as user id, `AWS_REGION`, and the
+    ///   credentials of the environment. Then
+    ///   `REDIS_IAM_CACHE_NAME`: the cache's name; and
+    ///   `REDIS_IAM_SERVERLESS`: `true` if the cache is a serverless one; default `false`.
     /// * `CACHE_LAYOUT`: `string`, the default and the only one so far: a Redis String for each prediction.
     /// * `CACHE_TTL_SECONDS`: how long an entry lives, 1 to 31536000; default 604800, a week.
     /// * `CACHE_READ_TIMEOUT_MS`: the deadline of a lookup, connecting and retrying included, 1 to 10000; default 50.
@@ -83,22 +91,15 @@ impl Settings {
             None => Namespace::default(),
             Some(name) => Namespace::new(&name).ok_or_else(|| error("CACHE_NAMESPACE", Namespace::ALLOWED))?,
         };
-        let layout = env.get("CACHE_LAYOUT")?;
-        if layout.is_some_and(|layout| layout != "string") {
-            return Err(error("CACHE_LAYOUT", "must be string"));
-        }
-        let ttl = Duration::from_secs(env.number("CACHE_TTL_SECONDS", 604_800, 1, 31_536_000)?);
-        let read_timeout = Duration::from_millis(env.number("CACHE_READ_TIMEOUT_MS", 50, 1, 10_000)?);
-        let write_timeout = Duration::from_millis(env.number("CACHE_WRITE_TIMEOUT_MS", 250, 1, 60_000)?);
-        let cache = match env.redis_connection()? {
-            Some(connection) => {
+        let cache = match redis::config(&env)? {
+            Some(config) => {
                 if env.number("MEMORY_CACHE_ENTRIES", 0, 0, 10_000_000)? > 0 {
                     return Err(error(
                         "MEMORY_CACHE_ENTRIES",
                         "must be 0 or unset with REDIS_URL: the cache is in Redis",
                     ));
                 }
-                CacheSettings::Redis(RedisConfig { connection, ttl, read_timeout, write_timeout })
+                CacheSettings::Redis(config)
             }
             None => {
                 CacheSettings::Memory(NonZeroUsize::new(env.number("MEMORY_CACHE_ENTRIES", 10_000, 0, 10_000_000)?))
@@ -131,6 +132,7 @@ fn error(variable: &'static str, problem: impl Into<String>) -> SettingsError {
     SettingsError { variable, problem: problem.into() }
 }
 
+/// Where the variables are looked up.
 struct Environment<L>(L);
 
 impl<L: Fn(&'static str) -> Result<Option<String>, SettingsError>> Environment<L> {
@@ -151,26 +153,13 @@ impl<L: Fn(&'static str) -> Result<Option<String>, SettingsError>> Environment<L
             .ok_or_else(|| error(variable, format!("must be a whole number from {least} to {most}")))
     }
 
-    fn redis_connection(&self) -> Result<Option<redis::ConnectionInfo>, SettingsError> {
-        let Some(url) = self.get("REDIS_URL")? else { return Ok(None) };
-        // Neither message repeats the value: it may hold a password.
-        if !url.starts_with("redis://") {
-            return Err(error("REDIS_URL", "must start with redis://"));
+    /// `true` or `false`; unset is false.
+    fn flag(&self, variable: &'static str) -> Result<bool, SettingsError> {
+        match self.get(variable)?.as_deref() {
+            None | Some("false") => Ok(false),
+            Some("true") => Ok(true),
+            Some(_) => Err(error(variable, "must be true or false")),
         }
-        let connection = url
-            .into_connection_info()
-            .map_err(|_| error("REDIS_URL", "must be redis://[user[:password]@]host[:port][/database]"))?;
-        let mut redis =
-            connection.redis_settings().clone().set_lib_name(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
-        if let Some(username) = self.get("REDIS_USERNAME")? {
-            redis = redis.set_username(username);
-        }
-        if let Some(password) = self.get("REDIS_PASSWORD")? {
-            redis = redis.set_password(password);
-        }
-        // Requests share the connection: none may wait until the answer to another's has been acknowledged.
-        let tcp = redis::io::tcp::TcpSettings::default().set_nodelay(true);
-        Ok(Some(connection.set_redis_settings(redis).set_tcp_settings(tcp)))
     }
 }
 
@@ -193,43 +182,15 @@ mod tests {
     }
 
     #[test]
-    fn a_redis_url_brings_ttl_and_deadlines_with_it() {
-        let settings =
-            settings(&[("REDIS_URL", "redis://10.0.0.7:6380/2"), ("CACHE_TTL_SECONDS", "60")]).expect("valid");
-        let CacheSettings::Redis(redis) = settings.cache else { panic!("the cache is in Redis") };
-        assert_eq!(redis.connection.addr().to_string(), "10.0.0.7:6380");
-        assert_eq!(redis.ttl, Duration::from_secs(60));
-        assert_eq!(redis.read_timeout, Duration::from_millis(50));
-        assert_eq!(redis.write_timeout, Duration::from_millis(250));
-    }
-
-    #[test]
     fn a_value_that_is_not_understood_names_its_variable_and_what_it_may_be() {
         for (variable, value, problem) in [
-            ("CACHE_TTL_SECONDS", "0", "must be a whole number from 1 to 31536000"),
-            ("CACHE_TTL_SECONDS", "a day", "must be a whole number from 1 to 31536000"),
-            ("CACHE_READ_TIMEOUT_MS", "-1", "must be a whole number from 1 to 10000"),
-            ("CACHE_WRITE_TIMEOUT_MS", "60001", "must be a whole number from 1 to 60000"),
             ("CACHE_NAMESPACE", "a:b", Namespace::ALLOWED),
-            ("CACHE_LAYOUT", "hash", "must be string"),
             ("MEMORY_CACHE_ENTRIES", "many", "must be a whole number from 0 to 10000000"),
             ("PORT", "65536", "must be a whole number from 0 to 65535"),
             ("LOG_LEVEL", "loud", "must be off, error, warn, info, debug or trace"),
-            ("REDIS_URL", "localhost:6379", "must start with redis://"),
-            ("REDIS_URL", "redis://", "must be redis://[user[:password]@]host[:port][/database]"),
         ] {
             let found = settings(&[(variable, value)]).expect_err(value);
             assert_eq!(found, SettingsError { variable, problem: problem.to_owned() });
-        }
-    }
-
-    #[test]
-    fn no_password_appears_in_debug_output_or_in_an_error() {
-        let valid =
-            settings(&[("REDIS_URL", "redis://user:hunter2@localhost"), ("REDIS_PASSWORD", "hunter3")]).expect("valid");
-        let invalid = settings(&[("REDIS_URL", "redis://user:hunter2@localhost:port")]).expect_err("not a port");
-        for text in [format!("{valid:?}"), format!("{valid:#?}"), invalid.to_string(), format!("{invalid:?}")] {
-            assert!(!text.contains("hunter"), "{text}");
         }
     }
 }

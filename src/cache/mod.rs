@@ -4,6 +4,8 @@
 //! [`Lookup::Unavailable`], which the caller treats as a miss with a name.
 
 mod breaker;
+mod connection;
+mod iam;
 mod key;
 mod memory;
 mod redis;
@@ -14,13 +16,14 @@ use std::time::Duration;
 use bytes::Bytes;
 
 pub use self::{
+    connection::RedisConfig,
+    iam::{IamError, IamTokens},
     key::{CacheKey, KeySpace, Namespace},
     memory::MemoryCache,
-    redis::{Fault, RedisCache, RedisConfig},
+    redis::{Fault, RedisCache},
 };
 
 /// Where predictions are kept.
-#[expect(clippy::large_enum_variant, reason = "there is one of these in a process")]
 pub enum PredictionCache {
     /// Nowhere: every lookup is a miss.
     Off,

@@ -5,50 +5,35 @@
 //! it does not, it is given up and the lookup is tried once more on a fresh one.
 
 use std::{
-    fmt,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use ::redis::{Client, Cmd, ConnectionInfo, ErrorKind, FromRedisValue, RedisError, aio::MultiplexedConnection};
+use ::redis::{Cmd, ErrorKind, FromRedisValue, RedisError};
 use bytes::Bytes;
 use futures_util::{
     FutureExt,
     future::{BoxFuture, Shared},
 };
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::{
+    sync::Semaphore,
+    time::{Instant, timeout, timeout_at},
+};
 
-use super::{CacheKey, Lookup, Tier, breaker::CircuitBreaker, reply_log::ReplyLog};
+use super::{
+    CacheKey, Lookup, Tier,
+    breaker::CircuitBreaker,
+    connection::{Connection, RedisConfig},
+    reply_log::ReplyLog,
+};
 
 /// How long opening a connection may take at least: name resolution, TCP and the greeting. It goes on while lookups that
 /// wait for it give up, so it does not bound them; and what they are willing to wait, it may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(250);
 
-/// Which Redis, and how patient to be with it.
-#[derive(Clone)]
-pub struct RedisConfig {
-    /// Address, database and credentials.
-    pub connection: ConnectionInfo,
-    /// How long an entry lives. Without one, a `volatile-*` eviction policy (ElastiCache Serverless has no other) could
-    /// evict nothing.
-    pub ttl: Duration,
-    /// The deadline of a lookup, connecting and retrying included.
-    pub read_timeout: Duration,
-    /// The deadline of a write, connecting and retrying included.
-    pub write_timeout: Duration,
-}
-
-impl fmt::Debug for RedisConfig {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { connection, ttl, read_timeout, write_timeout } = self;
-        f.debug_struct("RedisConfig")
-            .field("address", &connection.addr().to_string())
-            .field("ttl", ttl)
-            .field("read_timeout", read_timeout)
-            .field("write_timeout", write_timeout)
-            .finish_non_exhaustive()
-    }
-}
+/// How many writes may be under way at once. One is a response's, and under Lambda there is one response at a time; a local
+/// server in front of a slow Redis must not pile them up.
+const MOST_WRITES: usize = 256;
 
 /// Why Redis did not do what it was asked.
 ///
@@ -74,6 +59,9 @@ pub enum Fault {
     /// Any other error reply, by its code: `OOM`, `READONLY`, `LOADING`…
     #[error("error reply {0}")]
     Reply(String),
+    /// It was not asked: too many writes are under way.
+    #[error("not asked, since too many writes are under way")]
+    Busy,
     /// It was not asked: it did not answer a moment ago.
     #[error("not asked, since it did not answer before")]
     Paused,
@@ -102,14 +90,15 @@ impl From<RedisError> for Fault {
 
 /// A connection that is open, or being opened by a task of its own. Awaiting it from any number of requests is one
 /// attempt, and a request that gives up waiting does not end the attempt.
-type Opening = Shared<BoxFuture<'static, Result<MultiplexedConnection, Fault>>>;
+type Opening = Shared<BoxFuture<'static, Result<Connection, Fault>>>;
 
 /// Predictions in Redis Strings.
 pub struct RedisCache {
-    client: Client,
-    config: RedisConfig,
-    /// A std mutex: it is held for a clone or a swap, never across an await.
-    current: Mutex<Option<Opening>>,
+    config: Arc<RedisConfig>,
+    /// The connection of now, and when its opening began. A std mutex: it is held for a clone or a swap, never across an
+    /// await.
+    current: Mutex<Option<(Opening, Instant)>>,
+    writes: Semaphore,
     breaker: CircuitBreaker,
     read_replies: ReplyLog,
     write_replies: ReplyLog,
@@ -120,12 +109,13 @@ impl RedisCache {
     ///
     /// # Errors
     ///
-    /// If the address is of a kind that the client does not know.
+    /// If the address or the certificates are of a kind that the client does not know.
     pub fn new(config: RedisConfig) -> Result<Self, Fault> {
+        config.prepare()?;
         Ok(Self {
-            client: Client::open(config.connection.clone())?,
-            config,
+            config: Arc::new(config),
             current: Mutex::new(None),
+            writes: Semaphore::new(MOST_WRITES),
             breaker: CircuitBreaker::default(),
             read_replies: ReplyLog::new("lookups"),
             write_replies: ReplyLog::new("writes"),
@@ -157,6 +147,7 @@ impl RedisCache {
         if !self.breaker.allows() {
             return Err(Fault::Paused);
         }
+        let Ok(_under_way) = self.writes.try_acquire() else { return Err(Fault::Busy) };
         let mut set = ::redis::cmd("SET");
         set.arg(key.as_str()).arg(&value[..]).arg("EX").arg(self.config.ttl.as_secs());
         let limit = self.config.write_timeout.min(time_left.unwrap_or(Duration::MAX));
@@ -206,7 +197,7 @@ impl RedisCache {
             return Err(Fault::Connecting);
         };
         let mut connection = opened.inspect_err(|_| self.give_up(opening))?;
-        let answer = match timeout_at(deadline, command.query_async(&mut connection)).await {
+        let answer = match timeout_at(deadline, connection.run(command)).await {
             Ok(answer) => answer.map_err(Fault::from),
             Err(_) => Err(Fault::Timeout),
         };
@@ -218,34 +209,32 @@ impl RedisCache {
 
     /// The connection of now, or the start of one.
     fn connection(&self) -> Opening {
-        self.current()
-            .get_or_insert_with(|| {
-                let client = self.client.clone();
-                let limit = CONNECT_TIMEOUT.max(self.config.read_timeout).max(self.config.write_timeout);
-                let task = tokio::spawn(async move {
-                    let config =
-                        ::redis::AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
-                    match timeout(limit, client.get_multiplexed_async_connection_with_config(&config)).await {
-                        Ok(opened) => opened.map_err(Fault::from),
-                        Err(_) => Err(Fault::Timeout),
-                    }
-                });
-                let opened = async { task.await.unwrap_or_else(|error| Err(Fault::Connection(error.to_string()))) };
-                opened.boxed().shared()
-            })
-            .clone()
+        let mut current = self.current();
+        if let (Some((_, began)), Some(max_age)) = (&*current, self.config.max_connection_age)
+            && began.elapsed() >= max_age
+        {
+            current.take();
+        }
+        let (opening, _) = current.get_or_insert_with(|| {
+            let config = Arc::clone(&self.config);
+            let limit = CONNECT_TIMEOUT.max(config.read_timeout).max(config.write_timeout);
+            let task = tokio::spawn(async move { timeout(limit, config.open()).await.unwrap_or(Err(Fault::Timeout)) });
+            let opened = async { task.await.unwrap_or_else(|error| Err(Fault::Connection(error.to_string()))) };
+            (opened.boxed().shared(), Instant::now())
+        });
+        opening.clone()
     }
 
     /// Forgets this connection, unless another has taken its place. A request that still waits on it keeps it open: a slow
     /// write is not lost because a read behind it lost patience.
     fn give_up(&self, broken: &Opening) {
         let mut current = self.current();
-        if current.as_ref().is_some_and(|opening| opening.ptr_eq(broken)) {
+        if current.as_ref().is_some_and(|(opening, _)| opening.ptr_eq(broken)) {
             current.take();
         }
     }
 
-    fn current(&self) -> MutexGuard<'_, Option<Opening>> {
+    fn current(&self) -> MutexGuard<'_, Option<(Opening, Instant)>> {
         self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

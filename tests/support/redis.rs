@@ -5,13 +5,14 @@ use nix::{
     unistd::Pid,
 };
 use redis::{ConnectionAddr, FromRedisValue, IntoConnectionInfo, aio::MultiplexedConnection};
-use redis_test::server::RedisServer;
+use redis_test::{server::RedisServer, utils::get_random_available_port};
 
 use super::eventually;
 
 pub struct Redis {
     server: Option<RedisServer>,
     pub port: u16,
+    tls_port: Option<u16>,
 }
 
 impl Redis {
@@ -19,9 +20,30 @@ impl Redis {
     pub async fn start() -> Self {
         let server = RedisServer::new();
         let port = server.host_and_port().expect("a TCP server").1;
-        let redis = Self { server: Some(server), port };
+        let redis = Self { server: Some(server), port, tls_port: None };
         redis.answers().await;
         redis
+    }
+
+    /// Starts a server that takes TLS connections, with a certificate of an authority of its own; and plain ones from us.
+    pub async fn start_tls() -> Self {
+        let (port, tls_port) = (get_random_available_port(), get_random_available_port());
+        let address =
+            ConnectionAddr::TcpTls { host: "127.0.0.1".to_owned(), port: tls_port, insecure: false, tls_params: None };
+        let spawn = |command: &mut std::process::Command| {
+            command.arg("--port").arg(port.to_string()).spawn().expect("redis-server starts")
+        };
+        let server = RedisServer::new_with_addr_tls_modules_and_spawner(address, None, None, false, None, &[], spawn);
+        let redis = Self { server: Some(server), port, tls_port: Some(tls_port) };
+        redis.answers().await;
+        redis
+    }
+
+    /// The URL of the TLS port, and the file of the authority that signed its certificate.
+    pub fn tls(&self) -> (String, String) {
+        let port = self.tls_port.expect("started with TLS");
+        let paths = self.server.as_ref().and_then(|server| server.tls_paths.as_ref()).expect("started with TLS");
+        (format!("rediss://127.0.0.1:{port}"), paths.ca_crt.to_string_lossy().into_owned())
     }
 
     /// Ends the server with SIGKILL: its connections are closed by the kernel.

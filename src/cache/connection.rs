@@ -1,0 +1,125 @@
+//! Opening a connection to Redis: a single server or a cluster, plain or TLS, with a password or an IAM token.
+
+use std::{fmt, time::Duration};
+
+use redis::{
+    Client, Cmd, ConnectionInfo, FromRedisValue, RedisResult, TlsCertificates,
+    aio::MultiplexedConnection,
+    cluster::{ClusterClient, ClusterConfig},
+    cluster_async::ClusterConnection,
+};
+
+use super::{Fault, iam::IamTokens};
+
+/// Which Redis, and how patient to be with it.
+#[derive(Clone)]
+pub struct RedisConfig {
+    /// Address, database and credentials. A TLS address makes it a TLS connection.
+    pub connection: ConnectionInfo,
+    /// Whether the address is that of a Redis Cluster.
+    pub cluster: bool,
+    /// The certificate authorities to trust, in PEM, in place of the bundled ones (Mozilla's).
+    pub certificate_authorities: Option<Vec<u8>>,
+    /// What makes ElastiCache IAM tokens, which then take the password's place.
+    pub iam: Option<IamTokens>,
+    /// How old a connection may get. ElastiCache ends one that was authenticated by IAM after 12 hours.
+    pub max_connection_age: Option<Duration>,
+    /// How long an entry lives. Without one, a `volatile-*` eviction policy (ElastiCache Serverless has no other) could
+    /// evict nothing.
+    pub ttl: Duration,
+    /// The deadline of a lookup, connecting and retrying included.
+    pub read_timeout: Duration,
+    /// The deadline of a write, connecting and retrying included.
+    pub write_timeout: Duration,
+}
+
+impl RedisConfig {
+    /// Prepares TLS, if it is asked for, and checks the certificate authorities.
+    ///
+    /// # Errors
+    ///
+    /// If the address or the certificates are of a kind that the client does not know.
+    pub(super) fn prepare(&self) -> Result<(), Fault> {
+        if let redis::ConnectionAddr::TcpTls { .. } = self.connection.addr() {
+            // ring: the other choice, aws-lc-rs, spends 10 to 50 ms on entropy in a process's first handshake. Whoever was
+            // here first has installed the same.
+            let _ = rustls::crypto::ring::default_provider().install_default();
+        }
+        self.client(self.connection.clone())?;
+        Ok(())
+    }
+
+    /// Opens a connection. The caller bounds the time that it takes.
+    pub(super) async fn open(&self) -> Result<Connection, Fault> {
+        let mut info = self.connection.clone();
+        if let Some(iam) = &self.iam {
+            let token = iam.mint(std::time::SystemTime::now()).await.map_err(|_| Fault::Authentication)?;
+            let authenticated = info.redis_settings().clone().set_password(token);
+            info = info.set_redis_settings(authenticated);
+        }
+        if self.cluster {
+            // Each node gets as long as the caller has at most; left to itself, the client would wait for ever.
+            let limit = self.read_timeout.max(self.write_timeout);
+            let mut client = ClusterClient::builder([info]).connection_timeout(limit).response_timeout(limit);
+            if let Some(certificates) = self.certificates() {
+                client = client.certs(certificates);
+            }
+            let connection = client.build()?.get_async_connection_with_config(ClusterConfig::new()).await?;
+            return Ok(Connection::Cluster(connection));
+        }
+        let unbounded = redis::AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
+        Ok(Connection::Single(self.client(info)?.get_multiplexed_async_connection_with_config(&unbounded).await?))
+    }
+
+    fn client(&self, info: ConnectionInfo) -> RedisResult<Client> {
+        match self.certificates() {
+            Some(certificates) => Client::build_with_tls(info, certificates),
+            None => Client::open(info),
+        }
+    }
+
+    fn certificates(&self) -> Option<TlsCertificates> {
+        let root_cert = self.certificate_authorities.clone()?;
+        Some(TlsCertificates { client_tls: None, root_cert: Some(root_cert) })
+    }
+}
+
+impl fmt::Debug for RedisConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            connection,
+            cluster,
+            certificate_authorities: _,
+            iam,
+            max_connection_age: _,
+            ttl,
+            read_timeout,
+            write_timeout,
+        } = self;
+        f.debug_struct("RedisConfig")
+            .field("address", &connection.addr().to_string())
+            .field("cluster", cluster)
+            .field("iam", &iam.is_some())
+            .field("ttl", ttl)
+            .field("read_timeout", read_timeout)
+            .field("write_timeout", write_timeout)
+            .finish_non_exhaustive()
+    }
+}
+
+/// An open connection; a clone is the same one.
+#[derive(Clone)]
+pub(super) enum Connection {
+    Single(MultiplexedConnection),
+    Cluster(ClusterConnection),
+}
+
+impl Connection {
+    /// Runs a command. The caller bounds the time that it takes.
+    pub(super) async fn run<T: FromRedisValue>(&mut self, command: &Cmd) -> RedisResult<T> {
+        match self {
+            Self::Single(connection) => command.query_async(connection).await,
+            Self::Cluster(connection) => command.query_async(connection).await,
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! The settings of a cache in Redis.
+
+use std::time::Duration;
+
+use redis::{ConnectionInfo, IntoConnectionInfo, io::tcp::TcpSettings};
+
+use super::{Environment, SettingsError, error};
+use crate::cache::{IamTokens, RedisConfig};
+
+/// ElastiCache ends a connection that was authenticated by IAM after 12 hours.
+const MAX_IAM_CONNECTION_AGE: Duration = Duration::from_secs(11 * 60 * 60);
+
+/// Reads the settings of Redis. Without `REDIS_URL` there is no Redis, but a value that is not understood is none even so.
+pub(super) fn config<L>(env: &Environment<L>) -> Result<Option<RedisConfig>, SettingsError>
+where
+    L: Fn(&'static str) -> Result<Option<String>, SettingsError>,
+{
+    if env.get("CACHE_LAYOUT")?.is_some_and(|layout| layout != "string") {
+        return Err(error("CACHE_LAYOUT", "must be string"));
+    }
+    let ttl = Duration::from_secs(env.number("CACHE_TTL_SECONDS", 604_800, 1, 31_536_000)?);
+    let read_timeout = Duration::from_millis(env.number("CACHE_READ_TIMEOUT_MS", 50, 1, 10_000)?);
+    let write_timeout = Duration::from_millis(env.number("CACHE_WRITE_TIMEOUT_MS", 250, 1, 60_000)?);
+    let cluster = env.flag("REDIS_CLUSTER")?;
+    let serverless = env.flag("REDIS_IAM_SERVERLESS")?;
+    let by_iam = match env.get("REDIS_AUTH")?.as_deref() {
+        None | Some("password") => false,
+        Some("iam") => true,
+        Some(_) => return Err(error("REDIS_AUTH", "must be password or iam")),
+    };
+    let Some(url) = env.get("REDIS_URL")? else { return Ok(None) };
+
+    // No message repeats the value: it may hold a password.
+    let tls = url.starts_with("rediss://");
+    if !tls && !url.starts_with("redis://") {
+        return Err(error("REDIS_URL", "must start with redis:// or rediss://"));
+    }
+    let connection = url.into_connection_info().map_err(|_| {
+        error("REDIS_URL", "must be redis://[user[:password]@]host[:port][/database], or rediss:// for TLS")
+    })?;
+    let connection = with_credentials(env, connection)?;
+
+    let certificate_authorities = match env.get("REDIS_CA_FILE")? {
+        None => None,
+        Some(_) if !tls => return Err(error("REDIS_CA_FILE", "needs a REDIS_URL that starts with rediss://")),
+        Some(path) => Some(certificates(&path)?),
+    };
+    let iam = match (by_iam, tls) {
+        (false, _) => None,
+        // Whoever reads a token can use it for 15 minutes.
+        (true, false) => return Err(error("REDIS_AUTH", "iam needs a REDIS_URL that starts with rediss://")),
+        (true, true) => {
+            let needed =
+                |variable| env.get(variable)?.ok_or_else(|| error(variable, "must be set with REDIS_AUTH=iam"));
+            let user = connection.redis_settings().username().map(str::to_owned);
+            Some(IamTokens {
+                cache: needed("REDIS_IAM_CACHE_NAME")?.to_ascii_lowercase(),
+                user: user.ok_or_else(|| error("REDIS_USERNAME", "must be set with REDIS_AUTH=iam"))?,
+                region: needed("AWS_REGION")?,
+                serverless,
+            })
+        }
+    };
+    let max_connection_age = iam.as_ref().map(|_| MAX_IAM_CONNECTION_AGE);
+    Ok(Some(RedisConfig {
+        connection,
+        cluster,
+        certificate_authorities,
+        iam,
+        max_connection_age,
+        ttl,
+        read_timeout,
+        write_timeout,
+    }))
+}
+
+fn with_credentials<L>(env: &Environment<L>, connection: ConnectionInfo) -> Result<ConnectionInfo, SettingsError>
+where
+    L: Fn(&'static str) -> Result<Option<String>, SettingsError>,
+{
+    let mut redis = connection.redis_settings().clone().set_lib_name(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
+    if let Some(username) = env.get("REDIS_USERNAME")? {
+        redis = redis.set_username(username);
+    }
+    if let Some(password) = env.get("REDIS_PASSWORD")? {
+        redis = redis.set_password(password);
+    }
+    // Requests share the connection: none may wait until the answer to another's has been acknowledged.
+    let tcp = TcpSettings::default().set_nodelay(true);
+    Ok(connection.set_redis_settings(redis).set_tcp_settings(tcp))
+}
+
+fn certificates(path: &str) -> Result<Vec<u8>, SettingsError> {
+    let pem = std::fs::read(path).map_err(|reason| error("REDIS_CA_FILE", format!("cannot be read: {reason}")))?;
+    let marker = b"-----BEGIN CERTIFICATE-----";
+    if !pem.windows(marker.len()).any(|bytes| bytes == marker) {
+        return Err(error("REDIS_CA_FILE", "must hold at least one certificate in PEM"));
+    }
+    Ok(pem)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::{CacheSettings, Settings};
+
+    fn settings(variables: &[(&str, &str)]) -> Result<Settings, SettingsError> {
+        Settings::from_lookup(|name| {
+            Ok(variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned()))
+        })
+    }
+
+    fn redis(variables: &[(&str, &str)]) -> RedisConfig {
+        match settings(variables).expect("valid").cache {
+            CacheSettings::Redis(config) => config,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    const IAM: [(&str, &str); 5] = [
+        ("REDIS_AUTH", "iam"),
+        ("REDIS_URL", "rediss://predictions.example:6379"),
+        ("REDIS_USERNAME", "predict-once"),
+        ("REDIS_IAM_CACHE_NAME", "Predictions"),
+        ("AWS_REGION", "eu-central-1"),
+    ];
+
+    #[test]
+    fn a_redis_url_brings_ttl_and_deadlines_with_it() {
+        let redis = redis(&[("REDIS_URL", "redis://10.0.0.7:6380/2"), ("CACHE_TTL_SECONDS", "60")]);
+        assert_eq!(redis.connection.addr().to_string(), "10.0.0.7:6380");
+        assert_eq!(redis.ttl, Duration::from_secs(60));
+        assert_eq!((redis.read_timeout, redis.write_timeout), (Duration::from_millis(50), Duration::from_millis(250)));
+        assert!(!redis.cluster && redis.iam.is_none() && redis.max_connection_age.is_none());
+    }
+
+    #[test]
+    fn iam_takes_the_user_the_cache_and_the_region_and_renews_connections_in_time() {
+        let redis = redis(&IAM);
+        assert!(redis.max_connection_age.is_some_and(|age| age < Duration::from_secs(12 * 3600)));
+        let iam = redis.iam.expect("IAM");
+        assert_eq!((&*iam.cache, &*iam.user, &*iam.region), ("predictions", "predict-once", "eu-central-1"));
+    }
+
+    #[test]
+    fn iam_is_refused_over_plaintext_and_without_what_it_needs() {
+        let plain: Vec<_> = IAM
+            .map(|(name, value)| (name, if name == "REDIS_URL" { "redis://predictions.example" } else { value }))
+            .into();
+        assert_eq!(settings(&plain).expect_err("plaintext").variable, "REDIS_AUTH");
+        for missing in ["REDIS_USERNAME", "REDIS_IAM_CACHE_NAME", "AWS_REGION"] {
+            let others: Vec<_> = IAM.into_iter().filter(|(name, _)| *name != missing).collect();
+            assert_eq!(settings(&others).expect_err(missing).variable, missing);
+        }
+    }
+
+    #[test]
+    fn a_value_that_is_not_understood_names_its_variable_and_what_it_may_be() {
+        let url = "must be redis://[user[:password]@]host[:port][/database], or rediss:// for TLS";
+        for (variable, value, problem) in [
+            ("CACHE_TTL_SECONDS", "0", "must be a whole number from 1 to 31536000"),
+            ("CACHE_TTL_SECONDS", "a day", "must be a whole number from 1 to 31536000"),
+            ("CACHE_READ_TIMEOUT_MS", "-1", "must be a whole number from 1 to 10000"),
+            ("CACHE_WRITE_TIMEOUT_MS", "60001", "must be a whole number from 1 to 60000"),
+            ("CACHE_LAYOUT", "hash", "must be string"),
+            ("REDIS_CLUSTER", "yes", "must be true or false"),
+            ("REDIS_IAM_SERVERLESS", "1", "must be true or false"),
+            ("REDIS_AUTH", "kerberos", "must be password or iam"),
+            ("REDIS_URL", "localhost:6379", "must start with redis:// or rediss://"),
+            ("REDIS_URL", "redis://", url),
+            ("REDIS_URL", "rediss://host:port", url),
+        ] {
+            let found = settings(&[(variable, value)]).expect_err(value);
+            assert_eq!(found, SettingsError { variable, problem: problem.to_owned() });
+        }
+        for (url, file) in [("redis://h", "/any"), ("rediss://h", "/does/not/exist"), ("rediss://h", "Cargo.toml")] {
+            let found = settings(&[("REDIS_URL", url), ("REDIS_CA_FILE", file)]).expect_err(file);
+            assert_eq!(found.variable, "REDIS_CA_FILE");
+        }
+    }
+
+    #[test]
+    fn no_password_appears_in_debug_output_or_in_an_error() {
+        let valid = settings(&[("REDIS_URL", "redis://user:hunter2@localhost"), ("REDIS_PASSWORD", "hunter3")]);
+        let valid = valid.expect("valid");
+        let invalid = settings(&[("REDIS_URL", "redis://user:hunter2@localhost:port")]).expect_err("not a port");
+        for text in [format!("{valid:?}"), format!("{valid:#?}"), invalid.to_string(), format!("{invalid:?}")] {
+            assert!(!text.contains("hunter"), "{text}");
+        }
+    }
+}

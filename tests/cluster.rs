@@ -1,0 +1,128 @@
+//! A real Redis Cluster of three nodes.
+
+mod support;
+
+use std::ops::Range;
+
+use predict_once::credit::{CreditApplication, CreditRiskModel};
+use redis_test::cluster::{RedisCluster, RedisClusterConfiguration};
+use support::{
+    applications::aged,
+    eventually,
+    service::{Answer, Http, Service},
+};
+
+const HIT: &str = "predict-once; hit; detail=redis";
+
+struct Cluster(RedisCluster);
+
+impl Cluster {
+    async fn start() -> Self {
+        let started = tokio::task::spawn_blocking(|| RedisCluster::new(RedisClusterConfiguration::default()));
+        Self(started.await.expect("the cluster starts"))
+    }
+
+    fn url(&self, node: usize) -> String {
+        format!("redis://{}", self.0.servers[node].addr)
+    }
+
+    async fn command<T: redis::FromRedisValue>(&self, node: usize, words: &[&str]) -> redis::RedisResult<T> {
+        let mut connection = redis::Client::open(self.url(node))?.get_multiplexed_async_connection().await?;
+        let mut command = redis::cmd(words[0]);
+        words[1..].iter().for_each(|word| {
+            command.arg(*word);
+        });
+        command.query_async(&mut connection).await
+    }
+
+    async fn id(&self, node: usize) -> String {
+        self.command(node, &["CLUSTER", "MYID"]).await.expect("an id")
+    }
+
+    /// The node that holds this key.
+    async fn holder(&self, key: &str) -> usize {
+        for node in 0..3 {
+            if self.command::<Option<String>>(node, &["GET", key]).await.is_ok_and(|value| value.is_some()) {
+                return node;
+            }
+        }
+        panic!("{key} is nowhere");
+    }
+
+    /// Moves the slot of a key, and the key, to another node.
+    async fn move_slot_of(&self, key: &str) {
+        let from = self.holder(key).await;
+        let to = (from + 1) % 3;
+        let slot: u16 = self.command(0, &["CLUSTER", "KEYSLOT", key]).await.expect("a slot");
+        let slot = slot.to_string();
+        let (from_id, to_id) = (self.id(from).await, self.id(to).await);
+        let port = self.url(to).rsplit(':').next().expect("a port").to_owned();
+        for (node, words) in [
+            (to, &["CLUSTER", "SETSLOT", &slot, "IMPORTING", &from_id][..]),
+            (from, &["CLUSTER", "SETSLOT", &slot, "MIGRATING", &to_id]),
+            (from, &["MIGRATE", "127.0.0.1", &port, key, "0", "5000"]),
+            (to, &["CLUSTER", "SETSLOT", &slot, "NODE", &to_id]),
+            (from, &["CLUSTER", "SETSLOT", &slot, "NODE", &to_id]),
+        ] {
+            self.command::<()>(node, words).await.unwrap_or_else(|error| panic!("{words:?}: {error}"));
+        }
+        assert_eq!(self.holder(key).await, to);
+    }
+}
+
+/// Asks for each age and compares with the model itself.
+async fn all_right(http: &Http, ages: Range<u8>) -> Vec<Answer> {
+    let model = CreditRiskModel::embedded().expect("loads");
+    let mut answers = Vec::new();
+    for age in ages {
+        let application = CreditApplication::from_json(aged(age).to_string().as_bytes()).expect("valid");
+        let expected = model.predict(&application).expect("a probability").get();
+        let answer = http.post("/probabilities", &aged(age)).await;
+        assert_eq!((answer.status, answer.json()["probability"].as_f64().map(|p| p as f32)), (200, Some(expected)));
+        answers.push(answer);
+    }
+    answers
+}
+
+async fn all_hit(http: &Http, ages: Range<u8>) {
+    eventually("hits only", || async {
+        all_right(http, ages.clone()).await.iter().all(|answer| answer.cache_status() == HIT)
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_cluster_is_a_cache_through_a_moved_slot_and_no_error_when_a_node_is_killed() {
+    let mut cluster = Cluster::start().await;
+    let url = cluster.url(0);
+    let (_service, http) =
+        Service::local(&[("REDIS_URL", &url), ("REDIS_CLUSTER", "true"), ("CACHE_READ_TIMEOUT_MS", "2000")]).await;
+    // Thirty keys lie on all three nodes.
+    all_hit(&http, 18..48).await;
+    let mut sizes = Vec::new();
+    for node in 0..3 {
+        sizes.push(cluster.command::<usize>(node, &["DBSIZE"]).await.expect("a size"));
+    }
+    assert!(sizes.iter().sum::<usize>() == 30 && sizes.iter().all(|size| *size > 0), "{sizes:?}");
+
+    let fingerprint = CreditRiskModel::embedded().expect("loads").fingerprint().to_owned();
+    for age in 18..24 {
+        let key = format!("predict-once:{fingerprint}:probability:2,{age},0,0,2");
+        cluster.move_slot_of(&key).await;
+        assert_eq!(all_right(&http, age..age + 1).await[0].cache_status(), HIT, "a moved slot is followed");
+    }
+    all_hit(&http, 18..48).await;
+
+    // Without replicas, the slots of a node that is gone are nowhere.
+    cluster.0.servers[2].stop();
+    all_right(&http, 18..48).await;
+}
+
+#[tokio::test]
+async fn a_cluster_that_is_asked_as_a_single_server_answers_what_it_holds_and_names_the_rest() {
+    let cluster = Cluster::start().await;
+    let url = cluster.url(0);
+    let (service, http) = Service::local(&[("REDIS_URL", &url)]).await;
+    all_right(&http, 18..48).await;
+    service.line_with("error reply MOVED").await;
+}
