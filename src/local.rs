@@ -1,6 +1,6 @@
 //! The way in over plain HTTP, for development and for containers.
 
-use std::{future::Future, io};
+use std::{future::Future, io, pin::pin, time::Duration};
 
 use axum::{
     Router,
@@ -9,17 +9,30 @@ use axum::{
     response::Response,
     routing::get,
 };
+use hyper::server::conn::http1;
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    server::graceful::GracefulShutdown,
+    service::TowerToHyperService,
+};
 use tokio::net::TcpListener;
 use tokio_util::task::TaskTracker;
 
 use crate::after_response;
+
+/// How long a client may take to send the head of a request.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How large a request's head may be, in bytes and in lines; beyond, it is answered with 431.
+const HEAD_LIMIT: usize = 32 * 1024;
+const HEADERS_LIMIT: usize = 100;
 
 /// Serves `router` and `GET /health` on `listener` until `shutdown`, then finishes the requests that are under way and
 /// what they have deferred.
 ///
 /// # Errors
 ///
-/// If the listener fails.
+/// If the listener has no address.
 pub async fn serve(
     router: Router,
     listener: TcpListener,
@@ -29,8 +42,35 @@ pub async fn serve(
     let app = router
         .layer(middleware::from_fn_with_state(deferred.clone(), run_after_response))
         .route("/health", get(|| async { "ok\n" }));
+    let app = TowerToHyperService::new(app);
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(HEAD_LIMIT).max_headers(HEADERS_LIMIT);
+
     tracing::info!("listening on http://{}", listener.local_addr()?);
-    axum::serve(listener, app).with_graceful_shutdown(shutdown).await?;
+    let connections = GracefulShutdown::new();
+    let mut shutdown = pin!(shutdown);
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = &mut shutdown => break,
+        };
+        match accepted {
+            Ok((stream, _)) => {
+                // A response is written whole: it need not wait for the one before it to be acknowledged.
+                let _ = stream.set_nodelay(true);
+                let connection = connections.watch(http.serve_connection(TokioIo::new(stream), app.clone()));
+                // How a connection ends is its client's affair.
+                tokio::spawn(async { drop(connection.await) });
+            }
+            Err(error) => {
+                // Out of file descriptors, most likely: others have to end first.
+                tracing::warn!(%error, "a connection was not accepted");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+    drop(listener);
+    connections.shutdown().await;
     deferred.close();
     deferred.wait().await;
     Ok(())

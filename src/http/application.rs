@@ -1,16 +1,22 @@
 //! A request's body → a credit application, or the problem with it.
 
+use std::time::Duration;
+
 use axum::{
     body,
     extract::Request,
     http::{HeaderMap, StatusCode, header},
 };
+use tokio::time::timeout;
 
 use super::problem::Problem;
 use crate::credit::CreditApplication;
 
 /// Far more than an application needs: all fields with generous whitespace are under 1 KiB.
 const BODY_LIMIT: usize = 64 * 1024;
+
+/// How long a client of the local server may take to send it. Under Lambda the body is there before the request is.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Marks a request whose body was flagged as base64 in the gateway's event and is not (as an extension of the request).
 #[derive(Clone, Copy, Debug)]
@@ -27,7 +33,11 @@ pub(super) async fn read(request: Request) -> Result<CreditApplication, Problem>
             "the body must be sent as content-type application/json",
         ));
     }
-    let body = match body::to_bytes(request.into_body(), BODY_LIMIT).await {
+    let Ok(body) = timeout(BODY_TIMEOUT, body::to_bytes(request.into_body(), BODY_LIMIT)).await else {
+        let detail = format!("the body did not arrive within {} seconds", BODY_TIMEOUT.as_secs());
+        return Err(Problem::new(StatusCode::REQUEST_TIMEOUT, detail));
+    };
+    let body = match body {
         Ok(body) => body,
         Err(error) if is_over_limit(&error) => {
             let detail = format!("the body is larger than {} KiB", BODY_LIMIT / 1024);

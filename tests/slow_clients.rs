@@ -1,0 +1,90 @@
+//! Clients of the local server that are slow, or send heads without end: they hold nothing for ever, and nobody else up.
+
+mod support;
+
+use std::time::{Duration, Instant};
+
+use support::{
+    applications::example,
+    service::{Http, Service},
+    soon,
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+/// Sends `head`, then a byte of `rest` every 100 ms until the server ends the connection; what it answered, and after how
+/// long.
+async fn trickle(http: &Http, head: &str, rest: &str) -> (String, Duration) {
+    let start = Instant::now();
+    let stream = TcpStream::connect(http.address).await.expect("the server listens");
+    let (mut answers, mut requests) = stream.into_split();
+    requests.write_all(head.as_bytes()).await.expect("sent");
+    let rest = rest.to_owned();
+    let sending = tokio::spawn(async move {
+        for byte in rest.bytes().cycle() {
+            if requests.write_all(&[byte]).await.is_err() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    });
+    let mut text = Vec::new();
+    // A server that closes while bytes are under way resets the connection: that too is an end.
+    let _ = soon("the server ends the connection", answers.read_to_end(&mut text)).await;
+    sending.abort();
+    (String::from_utf8_lossy(&text).into_owned(), start.elapsed())
+}
+
+#[tokio::test]
+async fn a_head_that_trickles_in_is_ended_and_others_are_served_meanwhile() {
+    let (_service, http) = Service::local(&[]).await;
+    let slow = trickle(&http, "POST /decisions HTTP/1.1\r\nhost: x\r\nx-slow: ", "a");
+    let others = async {
+        for _ in 0..50 {
+            assert_eq!(http.post("/decisions", &example()).await.status, 200);
+        }
+    };
+    let ((answer, time), ()) = tokio::join!(slow, others);
+    assert!(!answer.contains(" 200 "), "{answer}");
+    assert!((Duration::from_secs(9)..Duration::from_secs(20)).contains(&time), "{time:?}");
+}
+
+#[tokio::test]
+async fn a_body_that_trickles_in_is_a_408() {
+    let (_service, http) = Service::local(&[]).await;
+    let head = "POST /decisions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 9999\r\n\r\n";
+    let (answer, time) = trickle(&http, head, " ").await;
+    assert!(answer.starts_with("HTTP/1.1 408 ") && answer.contains("application/problem+json"), "{answer}");
+    assert!((Duration::from_secs(9)..Duration::from_secs(20)).contains(&time), "{time:?}");
+}
+
+#[tokio::test]
+async fn a_head_without_end_is_a_431() {
+    let (_service, http) = Service::local(&[]).await;
+    let large = "a".repeat(64 * 1024);
+    let many: String = (0..200).map(|n| format!("x-{n}: a\r\n")).collect();
+    for head in [format!("x-large: {large}\r\n"), many] {
+        let mut stream = TcpStream::connect(http.address).await.expect("the server listens");
+        let request = format!("GET /docs HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{head}\r\n");
+        // The server may end the connection before it has all.
+        let _ = stream.write_all(request.as_bytes()).await;
+        let mut answer = Vec::new();
+        let _ = soon("an answer", stream.read_to_end(&mut answer)).await;
+        let answer = String::from_utf8_lossy(&answer);
+        assert!(answer.starts_with("HTTP/1.1 431 "), "{answer}");
+    }
+    assert_eq!(http.post("/decisions", &example()).await.status, 200);
+}
+
+#[tokio::test]
+async fn an_idle_connection_does_not_keep_the_server_from_ending() {
+    let (mut service, http) = Service::local(&[]).await;
+    assert_eq!(http.post("/decisions", &example()).await.status, 200);
+    let _idle = TcpStream::connect(http.address).await.expect("the server listens");
+    let start = Instant::now();
+    service.signal(nix::sys::signal::Signal::SIGINT);
+    assert!(service.ended().await);
+    assert!(start.elapsed() < Duration::from_secs(9), "{:?}", start.elapsed());
+}
