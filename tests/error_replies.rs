@@ -1,0 +1,140 @@
+//! What Redis replies when it will not do as asked: each is a named miss, the answer comes from the model, and the
+//! connection goes on: a refused write is no reason to stop reading.
+
+mod support;
+
+use support::{
+    applications::{aged, example},
+    eventually,
+    redis::Redis,
+    service::{Http, Service},
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+};
+
+const HIT: &str = "predict-once; hit; detail=redis";
+const MISS: &str = "predict-once; fwd=miss";
+const UNAVAILABLE: &str = "predict-once; fwd=miss; detail=unavailable";
+
+/// A service with the example in its Redis.
+async fn filled() -> (Redis, Service, Http) {
+    let redis = Redis::start().await;
+    let (service, http) = Service::local(&[("REDIS_URL", &redis.url())]).await;
+    assert_eq!(http.post("/decisions", &example()).await.cache_status(), MISS);
+    redis.holds(1).await;
+    (redis, service, http)
+}
+
+async fn asked(http: &Http, application: &serde_json::Value) -> String {
+    let answer = http.post("/decisions", application).await;
+    assert_eq!(answer.status, 200);
+    answer.cache_status().to_owned()
+}
+
+async fn hits_again(http: &Http) {
+    eventually("a hit", || async { asked(http, &example()).await == HIT }).await;
+}
+
+#[tokio::test]
+async fn a_replica_without_its_primary_is_read_and_its_refused_writes_are_logged_once() {
+    let (redis, service, http) = filled().await;
+    redis.command::<()>(&["REPLICAOF", "127.0.0.1", "1"]).await;
+    for age in 40..45 {
+        assert_eq!(asked(&http, &aged(age)).await, MISS);
+    }
+    service.line_with("the cache refuses writes fault=error reply READONLY").await;
+    assert_eq!(asked(&http, &example()).await, HIT);
+    redis.command::<()>(&["REPLICAOF", "NO", "ONE"]).await;
+    asked(&http, &aged(46)).await;
+    service.line_with("the cache accepts writes again").await;
+    let refusals = service.lines().iter().filter(|line| line.contains("refuses writes")).count();
+    assert_eq!(refusals, 1, "{:?}", service.lines());
+}
+
+#[tokio::test]
+async fn a_replica_that_will_not_serve_stale_data_is_no_cache_until_it_does() {
+    let (redis, service, http) = filled().await;
+    redis.command::<()>(&["CONFIG", "SET", "replica-serve-stale-data", "no"]).await;
+    redis.command::<()>(&["REPLICAOF", "127.0.0.1", "1"]).await;
+    assert_eq!(asked(&http, &example()).await, UNAVAILABLE);
+    service.line_with("the cache refuses lookups fault=error reply MASTERDOWN").await;
+    redis.command::<()>(&["REPLICAOF", "NO", "ONE"]).await;
+    hits_again(&http).await;
+    service.line_with("the cache accepts lookups again").await;
+}
+
+#[tokio::test]
+async fn a_user_without_permission_is_no_cache_until_it_has_it() {
+    let (redis, service, http) = filled().await;
+    redis.command::<()>(&["ACL", "SETUSER", "default", "-get"]).await;
+    assert_eq!(asked(&http, &example()).await, UNAVAILABLE);
+    service.line_with("the cache refuses lookups fault=error reply NOPERM").await;
+    redis.command::<()>(&["ACL", "SETUSER", "default", "+get"]).await;
+    hits_again(&http).await;
+}
+
+#[tokio::test]
+async fn a_password_that_is_set_in_the_middle_of_a_run_ends_the_cache_and_taking_it_back_mends_it() {
+    let (redis, service, http) = filled().await;
+    let mut control = redis.connection().await;
+    let mut run = async |words: &[&str]| {
+        let mut command = redis::cmd(words[0]);
+        words[1..].iter().for_each(|word| {
+            command.arg(*word);
+        });
+        command.exec_async(&mut control).await.unwrap_or_else(|error| panic!("{words:?}: {error}"));
+    };
+    run(&["CONFIG", "SET", "requirepass", "secret"]).await;
+    run(&["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"]).await;
+    assert_eq!(asked(&http, &example()).await, UNAVAILABLE);
+    service.line_with("the cache is not available").await;
+    run(&["CONFIG", "SET", "requirepass", ""]).await;
+    hits_again(&http).await;
+}
+
+/// A server that answers every `GET` and `SET` with this error reply, and everything else with OK.
+async fn refusing(reply: &'static str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let url = format!("redis://{}", listener.local_addr().expect("bound"));
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let mut buffer = vec![0; 64 * 1024];
+                while let Ok(n @ 1..) = stream.read(&mut buffer).await {
+                    let text = String::from_utf8_lossy(&buffer[..n]).into_owned();
+                    // Each command is an array of bulk strings: one `*` at the start of a line for each.
+                    let commands = text.split_inclusive("\r\n").filter(|line| line.starts_with('*')).count();
+                    let refused = ["\r\nGET\r\n", "\r\nSET\r\n"].iter().any(|command| text.contains(command));
+                    let answer = if refused { format!("-{reply}\r\n") } else { "+OK\r\n".to_owned() };
+                    if stream.write_all(answer.repeat(commands).as_bytes()).await.is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    url
+}
+
+/// Those that a real server cannot be brought to in a test of this size.
+#[tokio::test]
+async fn every_other_error_reply_is_a_named_miss_too() {
+    for (reply, logged) in [
+        ("LOADING Redis is loading the dataset in memory", "error reply LOADING"),
+        ("CLUSTERDOWN The cluster is down", "error reply CLUSTERDOWN"),
+        ("MOVED 3999 127.0.0.1:6381", "error reply MOVED"),
+        ("ASK 3999 127.0.0.1:6381", "error reply ASK"),
+        ("TRYAGAIN Multiple keys request during rehashing of slot", "error reply TRYAGAIN"),
+        ("BUSY Redis is busy running a script", "error reply BUSY"),
+        ("MISCONF Redis is configured to save RDB snapshots", "error reply MISCONF"),
+        ("ERR unknown command 'GET', with args beginning with: 'predict-once:'", "error reply ERR"),
+        ("NOAUTH Authentication required.", "authentication failed"),
+    ] {
+        let (service, http) = Service::local(&[("REDIS_URL", &refusing(reply).await)]).await;
+        assert_eq!(asked(&http, &example()).await, UNAVAILABLE, "{reply}");
+        let line = service.line_with(logged).await;
+        assert!(!line.contains("predict-once:"), "a reply can quote a key: {line}");
+    }
+}
