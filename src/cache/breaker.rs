@@ -43,6 +43,13 @@ impl CircuitBreaker {
         }
     }
 
+    /// Notes that a request ended without an answer or a failure: the next one may ask in its place.
+    pub(super) fn undecided(&self) {
+        if let Some(until) = &mut *self.state() {
+            *until = Instant::now();
+        }
+    }
+
     /// Notes that the cache answered, and says so in the log when that is new.
     pub(super) fn answered(&self) {
         if self.state().take().is_some() {
@@ -71,6 +78,9 @@ mod tests {
         // The probe is cancelled: it reports nothing.
         tokio::time::advance(PAUSE).await;
         assert!(breaker.allows(), "the next probe");
+        breaker.undecided();
+        assert!(breaker.allows(), "it had no result, and another takes its place");
+        assert!(!breaker.allows(), "one again");
         breaker.answered();
         assert!(breaker.allows() && breaker.allows());
     }

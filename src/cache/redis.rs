@@ -131,8 +131,10 @@ impl RedisCache {
         // Enough of the deadline remains to open another connection and ask there.
         let patience = self.config.read_timeout * 2 / 5;
         let answer = self.ask::<Option<Vec<u8>>>(&get, patience, self.config.read_timeout).await;
-        // A connection that takes long to open is waited for by the write after the response: that decides.
-        if !matches!(answer, Err(Fault::Connecting)) {
+        if matches!(answer, Err(Fault::Connecting)) {
+            // The write after the response goes on waiting for it, and decides.
+            self.breaker.undecided();
+        } else {
             self.note(&answer, &self.read_replies);
         }
         match answer {
