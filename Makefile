@@ -83,6 +83,14 @@ docs: ## Build the crate's documentation, warnings as errors
 validate: ## Validate and lint template.yaml
 	"$$(scripts/install-sam)/sam" validate --lint
 
+.PHONY: deny
+deny: ## Check the licences and sources of all dependencies against deny.toml; installs cargo-deny if missing
+	"$$(scripts/install-cargo-deny)/cargo-deny" --locked check --hide-inclusion-graph licenses bans sources
+
+.PHONY: advisories
+advisories: ## Check the dependencies for known vulnerabilities; fetches the database of them
+	"$$(scripts/install-cargo-deny)/cargo-deny" --locked check advisories
+
 .PHONY: check
 check: lint test docs validate ## Everything to run before a commit
 
