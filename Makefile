@@ -7,6 +7,8 @@ REDIS_PORT ?= 6379
 # The processor that the function is built for: arm64 (Graviton, the template's default) or x86_64.
 ARCH ?= arm64
 EVENT ?= events/http-api.json
+# How many cases of each kind `make fuzz` tries.
+CASES ?= 100000
 
 export REDIS_PORT SAM_CLI_TELEMETRY = 0
 
@@ -62,6 +64,14 @@ test: ## Run all tests, on real Redis servers (installed if missing)
 	scripts/install-redis
 	cargo test
 
+.PHONY: fuzz
+fuzz: ## Fuzz for some minutes what `make test` fuzzes for seconds: events, bodies, entries of the cache (CASES=100000)
+	PROPTEST_CASES=$(CASES) cargo test --test fuzz
+
+.PHONY: test-api
+test-api: ## Test the service against its own OpenAPI document with schemathesis; installed if missing
+	tests/api_conformance/run
+
 .PHONY: test-emulators
 test-emulators: ## Run the function under AWS's runtime interface emulator and under cargo-lambda
 	tests/emulators/run
@@ -82,6 +92,14 @@ docs: ## Build the crate's documentation, warnings as errors
 .PHONY: validate
 validate: ## Validate and lint template.yaml
 	"$$(scripts/install-sam)/sam" validate --lint
+
+.PHONY: deny
+deny: ## Check the licences and sources of all dependencies against deny.toml; installs cargo-deny if missing
+	"$$(scripts/install-cargo-deny)/cargo-deny" --locked check --hide-inclusion-graph licenses bans sources
+
+.PHONY: advisories
+advisories: ## Check the dependencies for known vulnerabilities; fetches the database of them
+	"$$(scripts/install-cargo-deny)/cargo-deny" --locked check advisories
 
 .PHONY: check
 check: lint test docs validate ## Everything to run before a commit
