@@ -54,6 +54,8 @@ pub struct Proxy {
     mode: watch::Sender<Mode>,
     strikes: watch::Sender<Strike>,
     connections: Arc<Mutex<usize>>,
+    /// Held by each connection on which bytes pass.
+    passing: Arc<()>,
 }
 
 impl Proxy {
@@ -64,13 +66,14 @@ impl Proxy {
         let strikes = watch::Sender::new(Strike::Close);
         let connections = Arc::new(Mutex::new(0));
         let on_request: OnRequest = Arc::new(on_request);
-        let proxy = Self { port, mode, strikes, connections };
+        let proxy = Self { port, mode, strikes, connections, passing: Arc::new(()) };
         let (count, modes, strikes) = (Arc::clone(&proxy.connections), proxy.mode.clone(), proxy.strikes.clone());
+        let passing = Arc::clone(&proxy.passing);
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 *count.lock().expect("not poisoned") += 1;
                 let (modes, strikes) = (modes.subscribe(), strikes.subscribe());
-                tokio::spawn(serve(client, target, modes, strikes, Arc::clone(&on_request)));
+                tokio::spawn(serve(client, target, modes, strikes, Arc::clone(&on_request), Arc::clone(&passing)));
             }
         });
         proxy
@@ -103,6 +106,12 @@ impl Proxy {
         self.strikes.send_replace(Strike::Close);
     }
 
+    /// On how many connections bytes pass.
+    pub fn passing(&self) -> usize {
+        // The proxy and its listener hold one each.
+        Arc::strong_count(&self.passing) - 2
+    }
+
     /// How many connections were accepted so far.
     pub fn connections(&self) -> usize {
         *self.connections.lock().expect("not poisoned")
@@ -122,6 +131,7 @@ async fn serve(
     modes: watch::Receiver<Mode>,
     mut strikes: watch::Receiver<Strike>,
     on_request: OnRequest,
+    passing: Arc<()>,
 ) {
     let end = tokio::select! {
         end = pass(&mut client, target, modes, on_request) => end,
@@ -132,11 +142,15 @@ async fn serve(
         },
     };
     match end {
-        End::Close => {}
+        End::Close => drop(client),
         // With no linger time, closing sends RST. If the client is gone already, that is as good.
-        End::Reset => drop(client.set_zero_linger()),
+        End::Reset => {
+            let _ = client.set_zero_linger();
+            drop(client);
+        }
         // Open for as long as the client keeps it, and not longer: no descriptor is left behind.
         End::Silence => {
+            drop(passing);
             let mut swallowed = [0; 4096];
             while client.read(&mut swallowed).await.is_ok_and(|n| n > 0) {}
         }

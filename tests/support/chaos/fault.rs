@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::world::World;
+use super::world::{World, patient_connection};
 use crate::support::{eventually, proxy::Mode};
 
 /// What can happen to a cache.
@@ -186,19 +186,16 @@ async fn load_slowly(world: &mut World) {
     let settings = ["CONFIG", "SET", "key-load-delay", "1000", "loading-process-events-interval-bytes", "1024"];
     world.admin::<()>(&settings).await;
     // Enough that it does not end by itself.
-    world.admin::<()>(&["DEBUG", "POPULATE", "100000", "filler"]).await;
+    world.admin::<()>(&["DEBUG", "POPULATE", "20000", "filler"]).await;
     let folder = world.admin::<(String, String)>(&["CONFIG", "GET", "dir"]).await.1;
-    let mut connection = world.redis.connection().await;
+    let mut connection = patient_connection(&world.redis).await;
     world.reload = Some(tokio::spawn(async move {
-        // The client's own patience with an answer ends before this does; Redis goes on.
-        let _ = redis::cmd("DEBUG").arg("RELOAD").exec_async(&mut connection).await;
-        let wait = async || redis::cmd("PING").exec_async(&mut connection.clone()).await.is_ok();
-        eventually("Redis has loaded", wait).await;
+        redis::cmd("DEBUG").arg("RELOAD").exec_async(&mut connection).await.expect("Redis loads");
         std::fs::remove_file(format!("{folder}/dump.rdb")).expect("Redis saved what it loads");
     }));
-    let admin = world.redis.connection().await;
+    let other = patient_connection(&world.redis).await;
     let loads = async || {
-        let refused = redis::cmd("EXISTS").arg("x").query_async::<bool>(&mut admin.clone()).await;
+        let refused = redis::cmd("EXISTS").arg("x").query_async::<bool>(&mut other.clone()).await;
         refused.is_err_and(|error| error.code() == Some("LOADING"))
     };
     eventually("Redis loads", loads).await;

@@ -2,10 +2,11 @@
 
 use std::any::Any;
 
-use redis::{FromRedisValue, RedisResult, aio::MultiplexedConnection};
+use redis::{AsyncConnectionConfig, Client, FromRedisValue, aio::MultiplexedConnection};
 use tokio::task::JoinHandle;
 
 use crate::support::{
+    PATIENCE,
     proxy::Proxy,
     redis::Redis,
     service::{Http, Service},
@@ -30,7 +31,7 @@ impl World {
     pub async fn new() -> Self {
         let redis = Redis::start().await;
         let proxy = Proxy::to_redis(&redis).await;
-        let admin = redis.connection().await;
+        let admin = patient_connection(&redis).await;
         Self { redis, proxy, admin, hanging: None, reload: None }
     }
 
@@ -42,17 +43,21 @@ impl World {
 
     pub async fn restart_redis(&mut self) {
         self.redis.restart().await;
-        self.admin = self.redis.connection().await;
+        self.admin = patient_connection(&self.redis).await;
     }
 
     /// A command on the connection that was open before the fault.
     pub async fn admin<T: FromRedisValue>(&mut self, words: &[&str]) -> T {
-        self.try_admin(words).await.unwrap_or_else(|error| panic!("{words:?}: {error}"))
-    }
-
-    pub async fn try_admin<T: FromRedisValue>(&mut self, words: &[&str]) -> RedisResult<T> {
         let mut command = redis::cmd(words[0]);
         command.arg(&words[1..]);
-        command.query_async(&mut self.admin).await
+        command.query_async(&mut self.admin).await.unwrap_or_else(|error| panic!("{words:?}: {error}"))
     }
+}
+
+/// A connection that waits for an answer longer than the client's half a second.
+pub async fn patient_connection(redis: &Redis) -> MultiplexedConnection {
+    let config =
+        AsyncConnectionConfig::new().set_response_timeout(Some(PATIENCE)).set_connection_timeout(Some(PATIENCE));
+    let client = Client::open(redis.url()).expect("a URL of Redis");
+    client.get_multiplexed_async_connection_with_config(&config).await.expect("Redis runs")
 }
