@@ -110,6 +110,16 @@ bench: ## Measure the function beside a bare lambda_http function, in one run
 	cargo build --release --example bare_lambda
 	cargo bench --bench lambda
 
+.PHONY: chaos
+chaos: ## Break Redis and the network in every way under load; writes docs/reliability.md
+	scripts/install-redis
+	cargo bench --bench chaos
+
+.PHONY: soak
+soak: ## Ten minutes of full load and random faults (SOAK_SECONDS): no wrong answer, nothing leaks
+	scripts/install-redis
+	cargo bench --bench soak
+
 ## Train the model
 
 .PHONY: model

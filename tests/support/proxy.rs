@@ -1,36 +1,61 @@
-//! A TCP proxy in front of a server, that can note what passes and hold it back.
+//! A TCP proxy in front of a server, that can note what passes, hold it back, and break connections in every way that a
+//! network has.
 
 use std::{
     net::SocketAddr,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
     sync::watch,
+    time::sleep,
 };
 
 /// Called with each chunk that a client sends, before it is passed on.
 type OnRequest = Arc<dyn Fn(&[u8]) + Send + Sync>;
 
+/// What becomes of bytes and connections from now on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
     /// Everything passes.
     Pass,
-    /// Each connection is closed, and each new one at once.
+    /// Each connection is closed (FIN), and each new one at once.
     Closed,
+    /// Each connection is reset (RST), and each new one at once.
+    Refuse,
     /// Connections are accepted, and nothing passes until the mode changes.
     Hold,
     /// Everything passes but `SET`s, which wait until the mode changes: a hand on the tap.
     HoldSets,
+    /// What clients send is swallowed and nothing is answered, on new connections too; and a connection that lost bytes is
+    /// silent for ever, since TCP loses none in the middle of a stream.
+    Blackhole,
+    /// Each chunk, in either direction, passes after this time.
+    Delay(Duration),
+    /// So many bytes per second pass on each connection, both directions together.
+    Throttle(u32),
+    /// Each connection is reset when the server has answered so many bytes on it, in the middle of an answer.
+    CutAfter(usize),
+}
+
+/// What happens once to the connections that are open.
+#[derive(Clone, Copy)]
+enum Strike {
+    Silence,
+    Reset,
+    Close,
 }
 
 pub struct Proxy {
     pub port: u16,
     mode: watch::Sender<Mode>,
-    silenced: watch::Sender<()>,
+    strikes: watch::Sender<Strike>,
     connections: Arc<Mutex<usize>>,
+    /// Held by each connection on which bytes pass.
+    passing: Arc<()>,
 }
 
 impl Proxy {
@@ -38,24 +63,17 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let port = listener.local_addr().expect("bound").port();
         let mode = watch::Sender::new(Mode::Pass);
-        let silenced = watch::Sender::new(());
+        let strikes = watch::Sender::new(Strike::Close);
         let connections = Arc::new(Mutex::new(0));
         let on_request: OnRequest = Arc::new(on_request);
-        let proxy = Self { port, mode, silenced, connections };
-        let (count, modes, silenced) = (Arc::clone(&proxy.connections), proxy.mode.clone(), proxy.silenced.clone());
+        let proxy = Self { port, mode, strikes, connections, passing: Arc::new(()) };
+        let (count, modes, strikes) = (Arc::clone(&proxy.connections), proxy.mode.clone(), proxy.strikes.clone());
+        let passing = Arc::clone(&proxy.passing);
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 *count.lock().expect("not poisoned") += 1;
-                let mut silence = silenced.subscribe();
-                let passing = pass(client, target, modes.subscribe(), Arc::clone(&on_request));
-                tokio::spawn(async move {
-                    let mut passing = std::pin::pin!(passing);
-                    tokio::select! {
-                        () = &mut passing => {}
-                        // The connection stays open, and nobody reads or writes it any more.
-                        Ok(()) = silence.changed() => std::future::pending().await,
-                    }
-                });
+                let (modes, strikes) = (modes.subscribe(), strikes.subscribe());
+                tokio::spawn(serve(client, target, modes, strikes, Arc::clone(&on_request), Arc::clone(&passing)));
             }
         });
         proxy
@@ -75,7 +93,23 @@ impl Proxy {
 
     /// The connections that are open now fall silent for ever, as if a firewall had forgotten them. New ones pass.
     pub fn silence_open_connections(&self) {
-        self.silenced.send_replace(());
+        self.strikes.send_replace(Strike::Silence);
+    }
+
+    /// The connections that are open now are reset (RST), as by a peer that was restarted. New ones pass.
+    pub fn reset_open_connections(&self) {
+        self.strikes.send_replace(Strike::Reset);
+    }
+
+    /// The connections that are open now are closed (FIN), as by a server that thinks them idle. New ones pass.
+    pub fn close_open_connections(&self) {
+        self.strikes.send_replace(Strike::Close);
+    }
+
+    /// On how many connections bytes pass.
+    pub fn passing(&self) -> usize {
+        // The proxy and its listener hold one each.
+        Arc::strong_count(&self.passing) - 2
     }
 
     /// How many connections were accepted so far.
@@ -84,29 +118,98 @@ impl Proxy {
     }
 }
 
-async fn pass(mut client: TcpStream, target: SocketAddr, mut modes: watch::Receiver<Mode>, on_request: OnRequest) {
-    let Ok(mut server) = TcpStream::connect(target).await else { return };
+/// How a connection's passing ended.
+enum End {
+    Close,
+    Reset,
+    Silence,
+}
+
+async fn serve(
+    mut client: TcpStream,
+    target: SocketAddr,
+    modes: watch::Receiver<Mode>,
+    mut strikes: watch::Receiver<Strike>,
+    on_request: OnRequest,
+    passing: Arc<()>,
+) {
+    let end = tokio::select! {
+        end = pass(&mut client, target, modes, on_request) => end,
+        struck = strikes.changed() => match struck.map(|()| *strikes.borrow()) {
+            Ok(Strike::Silence) => End::Silence,
+            Ok(Strike::Reset) => End::Reset,
+            Ok(Strike::Close) | Err(_) => End::Close,
+        },
+    };
+    match end {
+        End::Close => drop(client),
+        // With no linger time, closing sends RST. If the client is gone already, that is as good.
+        End::Reset => {
+            let _ = client.set_zero_linger();
+            drop(client);
+        }
+        // Open for as long as the client keeps it, and not longer: no descriptor is left behind.
+        End::Silence => {
+            drop(passing);
+            let mut swallowed = [0; 4096];
+            while client.read(&mut swallowed).await.is_ok_and(|n| n > 0) {}
+        }
+    }
+}
+
+async fn pass(
+    client: &mut TcpStream,
+    target: SocketAddr,
+    mut modes: watch::Receiver<Mode>,
+    on_request: OnRequest,
+) -> End {
+    let server = TcpStream::connect(target).await;
     let (mut from_client, mut from_server) = (vec![0; 16 * 1024], vec![0; 16 * 1024]);
+    let Ok(mut server) = server else { return End::Close };
+    let mut left_until_cut = None;
     loop {
-        let Ok(mode) = modes.wait_for(|mode| *mode != Mode::Hold).await.map(|mode| *mode) else { return };
-        if mode == Mode::Closed {
-            return;
+        let Ok(mode) = modes.wait_for(|mode| *mode != Mode::Hold).await.map(|mode| *mode) else { return End::Close };
+        match mode {
+            Mode::Closed => return End::Close,
+            Mode::Refuse => return End::Reset,
+            Mode::Blackhole => return End::Silence,
+            Mode::CutAfter(bytes) => drop(left_until_cut.get_or_insert(bytes)),
+            _ => left_until_cut = None,
         }
         tokio::select! {
-            changed = modes.changed() => if changed.is_err() { return },
+            changed = modes.changed() => if changed.is_err() { return End::Close },
             read = client.read(&mut from_client) => match read {
                 Ok(n) if n > 0 => {
                     on_request(&from_client[..n]);
-                    if is_set(&from_client[..n]) && modes.wait_for(|mode| *mode != Mode::HoldSets).await.is_err() { return }
-                    if server.write_all(&from_client[..n]).await.is_err() { return }
+                    if is_set(&from_client[..n]) && modes.wait_for(|mode| *mode != Mode::HoldSets).await.is_err() {
+                        return End::Close;
+                    }
+                    slow_down(mode, n).await;
+                    if server.write_all(&from_client[..n]).await.is_err() { return End::Close }
                 }
-                _ => return,
+                _ => return End::Close,
             },
             read = server.read(&mut from_server) => match read {
-                Ok(n) if n > 0 => if client.write_all(&from_server[..n]).await.is_err() { return },
-                _ => return,
+                Ok(n) if n > 0 => {
+                    slow_down(mode, n).await;
+                    let passing = left_until_cut.map_or(n, |left| n.min(left));
+                    if client.write_all(&from_server[..passing]).await.is_err() { return End::Close }
+                    if let Some(left) = &mut left_until_cut {
+                        *left -= passing;
+                        if *left == 0 { return End::Reset }
+                    }
+                }
+                _ => return End::Close,
             },
         }
+    }
+}
+
+async fn slow_down(mode: Mode, bytes: usize) {
+    match mode {
+        Mode::Delay(time) => sleep(time).await,
+        Mode::Throttle(per_second) => sleep(Duration::from_secs_f64(bytes as f64 / f64::from(per_second))).await,
+        _ => {}
     }
 }
 

@@ -1,0 +1,129 @@
+//! Full load and random faults for ten minutes: `make soak` (`SOAK_SECONDS` sets another time). It fails if an answer was
+//! wrong or was not 200, if memory grows by more than a tenth after the first minute, or if a descriptor is left open.
+
+#[path = "../tests/support/chaos/mod.rs"]
+mod chaos;
+#[path = "../tests/support/mod.rs"]
+mod support;
+
+use std::{
+    process::ExitCode,
+    sync::atomic::{AtomicUsize, Ordering::Relaxed},
+    time::Duration,
+};
+
+use chaos::{
+    fault::Fault,
+    load::{self, Outcome},
+    population::{Population, Random},
+    world::World,
+};
+use futures_util::future::join_all;
+use support::service::{Http, Service};
+use tokio::time::{Instant, sleep};
+
+const CONNECTIONS: usize = 8;
+const SEED: u64 = 7;
+/// How long a fault lasts, and how long there is none, in milliseconds: less or more than the circuit breaker's pause.
+const SHORTEST: u64 = 100;
+const LONGEST: u64 = 3000;
+
+/// Exact counts, whatever their number.
+#[derive(Default)]
+struct Counts {
+    requests: AtomicUsize,
+    wrong: AtomicUsize,
+    not_ok: AtomicUsize,
+    hits: AtomicUsize,
+    unavailable: AtomicUsize,
+    faults: AtomicUsize,
+}
+
+/// What the process holds when it has nothing to do.
+#[derive(Debug)]
+struct Holding {
+    rss_kib: u64,
+    descriptors: usize,
+}
+
+/// Full load until `until`, and one random fault after the other, each of them gone before the next.
+async fn trouble(
+    clients: &[Http],
+    population: &Population,
+    until: Instant,
+    counts: &Counts,
+    random: &mut Random,
+    world: &mut World,
+) {
+    let worker = async |http: &Http| {
+        while Instant::now() < until {
+            let n = counts.requests.fetch_add(1, Relaxed);
+            let sample = load::ask(http, n, population.applicant(SEED, n)).await;
+            counts.wrong.fetch_add(usize::from(!sample.right), Relaxed);
+            counts.not_ok.fetch_add(usize::from(!sample.ok), Relaxed);
+            counts.hits.fetch_add(usize::from(sample.outcome == Outcome::Hit), Relaxed);
+            counts.unavailable.fetch_add(usize::from(sample.outcome == Outcome::Unavailable), Relaxed);
+        }
+    };
+    let faults = async {
+        loop {
+            let [healthy, sick] =
+                [random.next(), random.next()].map(|n| Duration::from_millis(SHORTEST + n % (LONGEST - SHORTEST)));
+            if Instant::now() + healthy + sick > until {
+                return;
+            }
+            sleep(healthy).await;
+            let fault = Fault::ALL[random.below(Fault::ALL.len() as u64) as usize];
+            counts.faults.fetch_add(1, Relaxed);
+            fault.strike(world).await;
+            sleep(sick).await;
+            fault.heal(world).await;
+        }
+    };
+    tokio::join!(join_all(clients.iter().map(worker)), faults);
+}
+
+/// Waits until the service is healthy and idle, and looks at what it holds.
+async fn holding(service: &Service, http: &Http, population: &Population) -> Holding {
+    let hits = async || load::ask(http, 0, population.favourite()).await.outcome == Outcome::Hit;
+    support::eventually("a hit", hits).await;
+    // Nothing tells that no write is under way any more; all deadlines together are shorter.
+    sleep(Duration::from_secs(2)).await;
+    let process = format!("/proc/{}", service.pid());
+    let status = std::fs::read_to_string(format!("{process}/status")).expect("it runs, on Linux");
+    let rss = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("the kernel tells");
+    Holding {
+        rss_kib: rss.split_whitespace().next().and_then(|kib| kib.parse().ok()).expect("a number"),
+        descriptors: std::fs::read_dir(format!("{process}/fd")).expect("it runs").count(),
+    }
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let seconds = std::env::var("SOAK_SECONDS").map_or(600, |text| text.parse().expect("SOAK_SECONDS is a number"));
+    let (all, first) = (Duration::from_secs(seconds), Duration::from_secs(seconds.min(120) / 2));
+    println!("{seconds} s, seed {SEED}");
+    let population = Population::new(SEED);
+    let mut world = World::new().await;
+    let (service, http) = world.service(true, "warn").await;
+    let clients: Vec<_> = (0..CONNECTIONS).map(|_| load::client_of(&http)).collect();
+    let (counts, mut random, start) = (Counts::default(), Random::new(SEED), Instant::now());
+
+    trouble(&clients, &population, start + first, &counts, &mut random, &mut world).await;
+    let before = holding(&service, &http, &population).await;
+    println!("after {:.0} s: {before:?}", start.elapsed().as_secs_f64());
+    trouble(&clients, &population, start + all, &counts, &mut random, &mut world).await;
+    let after = holding(&service, &http, &population).await;
+    println!("after {:.0} s: {after:?}", start.elapsed().as_secs_f64());
+
+    let Counts { requests, wrong, not_ok, hits, unavailable, faults } = counts;
+    let [requests, wrong, not_ok, hits, unavailable, faults] =
+        [requests, wrong, not_ok, hits, unavailable, faults].map(AtomicUsize::into_inner);
+    println!(
+        "{requests} requests, {faults} faults, {hits} hits, {unavailable} unavailable, {wrong} wrong, {not_ok} not 200"
+    );
+    let growth = after.rss_kib as f64 / before.rss_kib as f64 - 1.0;
+    println!("resident memory {:+.1} %, descriptors {} → {}", growth * 100.0, before.descriptors, after.descriptors);
+    let holds = wrong == 0 && not_ok == 0 && growth <= 0.1 && after.descriptors <= before.descriptors;
+    if holds { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}

@@ -1,0 +1,110 @@
+//! Everybody who can apply: each of the model's possible inputs, with the answer that the model itself gives.
+
+use predict_once::credit::{
+    AgeInYears, Category, CreditApplication, CreditRiskModel, ForeignWorker, InstallmentRate, PersonalStatusAndSex,
+    PresentEmploymentSince,
+};
+use serde_json::json;
+
+/// A request body and the body that must answer it.
+pub struct Applicant {
+    pub body: String,
+    pub truth: String,
+}
+
+/// All applicants, and how popular each one is.
+pub struct Population {
+    applicants: Vec<Applicant>,
+    /// The applicants' shares in the requests, summed up to each.
+    cumulative: Vec<f64>,
+}
+
+impl Population {
+    /// Popular are those at the front of a shuffled list: the nth is asked for in proportion to 1/n, as in Zipf's law.
+    pub fn new(seed: u64) -> Self {
+        let model = CreditRiskModel::embedded().expect("the model that ships loads");
+        let mut applicants = Vec::with_capacity(20_600);
+        for rate in [0.1, 0.22, 0.3, 0.5] {
+            for age in 18_u8..=120 {
+                for (foreign, foreign_name) in ForeignWorker::ALL {
+                    for (employment, employment_name) in PresentEmploymentSince::ALL {
+                        for (status, status_name) in PersonalStatusAndSex::ALL {
+                            let application = CreditApplication::new(
+                                InstallmentRate::from_fraction(rate).expect("a fraction"),
+                                AgeInYears::from_number(age.into()).expect("an age"),
+                                *foreign,
+                                *employment,
+                                *status,
+                            );
+                            let probability = model.predict(&application).expect("the model runs");
+                            let truth = serde_json::to_string(&probability).expect("a number");
+                            let body = json!({
+                                InstallmentRate::FIELD: rate,
+                                AgeInYears::FIELD: age,
+                                ForeignWorker::FIELD: foreign_name,
+                                PresentEmploymentSince::FIELD: employment_name,
+                                PersonalStatusAndSex::FIELD: status_name,
+                            });
+                            let truth = format!("{{\"probability\":{truth}}}");
+                            applicants.push(Applicant { body: body.to_string(), truth });
+                        }
+                    }
+                }
+            }
+        }
+        let mut random = Random::new(seed);
+        for last in (1..applicants.len()).rev() {
+            applicants.swap(last, random.below(last as u64 + 1) as usize);
+        }
+        let mut sum = 0.0;
+        let cumulative = (1..=applicants.len())
+            .map(|rank| {
+                sum += 1.0 / rank as f64;
+                sum
+            })
+            .collect();
+        Self { applicants, cumulative }
+    }
+
+    pub fn len(&self) -> usize {
+        self.applicants.len()
+    }
+
+    /// The most popular one.
+    pub fn favourite(&self) -> &Applicant {
+        &self.applicants[0]
+    }
+
+    /// The applicant of the nth request of a run. It depends on nothing else, so that two runs ask for the same.
+    pub fn applicant(&self, seed: u64, n: usize) -> &Applicant {
+        let total = self.cumulative[self.cumulative.len() - 1];
+        let point = Random::new(seed ^ (n as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15)).fraction() * total;
+        &self.applicants[self.cumulative.partition_point(|sum| *sum <= point).min(self.applicants.len() - 1)]
+    }
+}
+
+/// SplitMix64: the same numbers from the same seed, in every version of everything.
+pub struct Random(u64);
+
+impl Random {
+    pub fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    pub fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// From 0 to 1, without 1.
+    pub fn fraction(&mut self) -> f64 {
+        (self.next() >> 11) as f64 / (1_u64 << 53) as f64
+    }
+
+    pub fn below(&mut self, end: u64) -> u64 {
+        self.next() % end
+    }
+}

@@ -1,0 +1,63 @@
+//! A real Redis, a proxy in front of it, and a way to talk to Redis that no fault cuts off.
+
+use std::any::Any;
+
+use redis::{AsyncConnectionConfig, Client, FromRedisValue, aio::MultiplexedConnection};
+use tokio::task::JoinHandle;
+
+use crate::support::{
+    PATIENCE,
+    proxy::Proxy,
+    redis::Redis,
+    service::{Http, Service},
+};
+
+/// Deadlines as in production: an empty variable is an unset one.
+const PRODUCTION: [(&str, &str); 2] = [("CACHE_READ_TIMEOUT_MS", ""), ("CACHE_WRITE_TIMEOUT_MS", "")];
+
+/// What the service depends on.
+pub struct World {
+    pub redis: Redis,
+    pub proxy: Proxy,
+    /// Opened before any fault: it stays logged in when the password changes.
+    admin: MultiplexedConnection,
+    /// The guard of a stopped redis-server.
+    pub hanging: Option<Box<dyn Any + Send>>,
+    /// A `DEBUG RELOAD` under way.
+    pub reload: Option<JoinHandle<()>>,
+}
+
+impl World {
+    pub async fn new() -> Self {
+        let redis = Redis::start().await;
+        let proxy = Proxy::to_redis(&redis).await;
+        let admin = patient_connection(&redis).await;
+        Self { redis, proxy, admin, hanging: None, reload: None }
+    }
+
+    /// A service that reaches Redis through the proxy or directly: an ended redis-server looks different through a proxy.
+    pub async fn service(&self, through_proxy: bool, log_level: &str) -> (Service, Http) {
+        let url = if through_proxy { self.proxy.url() } else { self.redis.url() };
+        Service::local(&[PRODUCTION[0], PRODUCTION[1], ("REDIS_URL", &url), ("LOG_LEVEL", log_level)]).await
+    }
+
+    pub async fn restart_redis(&mut self) {
+        self.redis.restart().await;
+        self.admin = patient_connection(&self.redis).await;
+    }
+
+    /// A command on the connection that was open before the fault.
+    pub async fn admin<T: FromRedisValue>(&mut self, words: &[&str]) -> T {
+        let mut command = redis::cmd(words[0]);
+        command.arg(&words[1..]);
+        command.query_async(&mut self.admin).await.unwrap_or_else(|error| panic!("{words:?}: {error}"))
+    }
+}
+
+/// A connection that waits for an answer longer than the client's half a second.
+pub async fn patient_connection(redis: &Redis) -> MultiplexedConnection {
+    let config =
+        AsyncConnectionConfig::new().set_response_timeout(Some(PATIENCE)).set_connection_timeout(Some(PATIENCE));
+    let client = Client::open(redis.url()).expect("a URL of Redis");
+    client.get_multiplexed_async_connection_with_config(&config).await.expect("Redis runs")
+}
