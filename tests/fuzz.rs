@@ -474,9 +474,8 @@ fn a_body_of_any_json_gets_a_right_answer_or_a_problem() {
 
 /// Reads an entry as `P`, if it is one: then it is the one that `P` writes.
 fn strictly<P: Prediction>(entry: &[u8]) -> TestCaseResult {
-    match P::from_bytes(entry) {
-        Some(prediction) => prop_assert_eq!(prediction.to_bytes(), entry),
-        None => {}
+    if let Some(prediction) = P::from_bytes(entry) {
+        prop_assert_eq!(prediction.to_bytes(), entry)
     }
     Ok(())
 }
@@ -549,8 +548,7 @@ fn a_redis_that_replies_with_anything_brings_no_wrong_answer() {
         let address = runtime.block_on(impostor(reply.into()));
         let connection = format!("redis://{address}").into_connection_info().expect("an address");
         let deadline = Duration::from_millis(20);
-        let config =
-            RedisConfig { connection, ttl: Duration::from_secs(60), read_timeout: deadline, write_timeout: deadline };
+        let config = RedisConfig { read_timeout: deadline, write_timeout: deadline, ..RedisConfig::new(connection) };
         let subject = Subject::on(runtime, PredictionCache::Redis(RedisCache::new(config).expect("an address")));
         for _ in 0..2 {
             prop_assert_eq!(subject.post("/decisions", example().to_string())?, StatusCode::OK);

@@ -106,14 +106,9 @@ async fn a_connection_that_is_too_old_is_replaced_before_it_is_cut() {
         let before: usize = connections(&redis).await;
         let cache = PredictionCache::Redis(
             RedisCache::new(RedisConfig {
-                connection: redis.url().into_connection_info().expect("a URL"),
-                cluster: false,
-                certificate_authorities: None,
-                iam: None,
                 max_connection_age,
-                ttl: Duration::from_secs(60),
                 read_timeout: Duration::from_secs(10),
-                write_timeout: Duration::from_secs(10),
+                ..RedisConfig::new(redis.url().into_connection_info().expect("a URL"))
             })
             .expect("valid"),
         );

@@ -34,6 +34,20 @@ pub struct RedisConfig {
 }
 
 impl RedisConfig {
+    /// A single server, with what the settings default to: entries live for a week, a lookup may take 50 ms, a write 250 ms.
+    pub fn new(connection: ConnectionInfo) -> Self {
+        Self {
+            connection,
+            cluster: false,
+            certificate_authorities: None,
+            iam: None,
+            max_connection_age: None,
+            ttl: Duration::from_secs(604_800),
+            read_timeout: Duration::from_millis(50),
+            write_timeout: Duration::from_millis(250),
+        }
+    }
+
     /// Prepares TLS, if it is asked for, and checks the certificate authorities.
     ///
     /// # Errors
