@@ -7,6 +7,8 @@ REDIS_PORT ?= 6379
 # The processor that the function is built for: arm64 (Graviton, the template's default) or x86_64.
 ARCH ?= arm64
 EVENT ?= events/http-api.json
+# How many cases of each kind `make fuzz` tries.
+CASES ?= 100000
 
 export REDIS_PORT SAM_CLI_TELEMETRY = 0
 
@@ -61,6 +63,10 @@ build: ## Build what AWS runs, target/lambda/predict-once/bootstrap (ARCH=arm64 
 test: ## Run all tests, on real Redis servers (installed if missing)
 	scripts/install-redis
 	cargo test
+
+.PHONY: fuzz
+fuzz: ## Fuzz for some minutes what `make test` fuzzes for seconds: events, bodies, entries of the cache (CASES=100000)
+	PROPTEST_CASES=$(CASES) cargo test --test fuzz
 
 .PHONY: test-emulators
 test-emulators: ## Run the function under AWS's runtime interface emulator and under cargo-lambda
