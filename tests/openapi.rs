@@ -47,6 +47,24 @@ async fn every_documented_path_answers_and_there_are_three() {
 }
 
 #[tokio::test]
+async fn every_cache_control_and_header_of_an_answer_is_documented() {
+    let (_service, http, document) = document().await;
+    for (path, item) in document["paths"].as_object().expect("paths") {
+        let operation = &item["post"];
+        let parameter = &operation["parameters"][0];
+        assert_eq!((&parameter["name"], &parameter["in"]), (&json!("cache-control"), &json!("header")));
+        for directive in parameter["schema"]["examples"].as_array().expect("a list") {
+            let directive = directive.as_str().expect("text");
+            let answer = http.post_with(path, &example(), directive).await;
+            let headers = &operation["responses"][answer.status.to_string()]["headers"];
+            let statuses = headers["cache-status"]["schema"]["enum"].as_array().expect("a list");
+            assert!(statuses.contains(&answer.cache_status().into()), "{directive}: {}", answer.cache_status());
+            assert!(headers["server-timing"].is_object(), "{directive}: {headers}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn the_documented_application_is_the_one_that_is_accepted() {
     let (_service, http, document) = document().await;
     let schema = resolved(

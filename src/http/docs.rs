@@ -8,7 +8,7 @@ use axum::{
 };
 use utoipa::OpenApi;
 
-use super::{predictions, problem::PointedError};
+use super::{cache_status::CacheHeaders, predictions, problem::PointedError};
 
 /// The OpenAPI document, out of the annotations of handlers and types.
 ///
@@ -23,7 +23,8 @@ use super::{predictions, problem::PointedError};
     ),
     paths(predictions::decisions, predictions::probabilities, predictions::risk_categories),
     // What only the error answers refer to is not collected from the endpoints.
-    components(schemas(PointedError))
+    components(schemas(PointedError)),
+    modifiers(&CacheHeaders)
 )]
 struct Api;
 
