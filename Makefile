@@ -68,6 +68,10 @@ test: ## Run all tests, on real Redis servers (installed if missing)
 fuzz: ## Fuzz for some minutes what `make test` fuzzes for seconds: events, bodies, entries of the cache (CASES=100000)
 	PROPTEST_CASES=$(CASES) cargo test --test fuzz
 
+.PHONY: test-api
+test-api: ## Test the service against its own OpenAPI document with schemathesis; installed if missing
+	tests/api_conformance/run
+
 .PHONY: test-emulators
 test-emulators: ## Run the function under AWS's runtime interface emulator and under cargo-lambda
 	tests/emulators/run
