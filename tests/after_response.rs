@@ -131,3 +131,26 @@ async fn the_local_server_ends_when_what_it_deferred_has_ended() {
     assert!(service.ended().await);
     assert_eq!(redis.keys().await.len(), 1);
 }
+
+#[tokio::test]
+async fn more_writes_than_may_be_under_way_at_once_are_given_up_and_counted() {
+    let redis = Redis::start().await;
+    let proxy = Proxy::to_redis(&redis).await;
+    let (service, http) = Service::local(&[("REDIS_URL", &proxy.url())]).await;
+    proxy.set(Mode::HoldSets);
+    let mut sent = 0;
+    for age in 18..=117 {
+        for rate in [0.1, 0.22, 0.3] {
+            let mut application = aged(age);
+            application["installment_rate_in_percentage_of_disposable_income"] = rate.into();
+            // Not looked up, so that no lookup waits behind a held write.
+            assert_eq!(http.post_with("/decisions", &application, "no-cache").await.status, 200);
+            sent += 1;
+        }
+    }
+    let lines = |end: &str| service.lines().iter().filter(|line| line.contains(end)).count();
+    eventually("the rest is given up", || async { lines("stored=false") == sent - 256 }).await;
+    proxy.set(Mode::Pass);
+    eventually("the others are written", || async { lines("stored=true") == 256 }).await;
+    redis.holds(256).await;
+}
