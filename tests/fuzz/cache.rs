@@ -1,0 +1,108 @@
+//! What comes back from the cache: entries, and replies of a server that is no Redis.
+
+use std::{net::SocketAddr, time::Duration};
+
+use axum::http::StatusCode;
+use bytes::Bytes;
+use predict_once::{
+    cache::{PredictionCache, RedisCache, RedisConfig},
+    credit::{Decision, Prediction, Probability, RiskCategory},
+};
+use proptest::{collection::vec, prelude::*, sample::select, test_runner::TestCaseResult};
+use redis::IntoConnectionInfo;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+};
+
+use crate::{
+    edit::{any_edit, edited},
+    fuzz,
+    subject::{Subject, current_thread},
+    support::applications::example,
+};
+
+/// Reads an entry as `P`, if it is one: then it is the one that `P` writes.
+pub(crate) fn strictly<P: Prediction>(entry: &[u8]) -> TestCaseResult {
+    if let Some(prediction) = P::from_bytes(entry) {
+        prop_assert_eq!(prediction.to_bytes(), entry)
+    }
+    Ok(())
+}
+
+#[test]
+fn an_entry_is_a_prediction_only_if_it_is_what_the_prediction_is_written_as() {
+    let written =
+        select(vec!["ACCEPT", "DECLINE", "low_risk", "very_high_risk", "0.32025427", "0", "1", "0.00001", "1e-45"]);
+    let entries = prop_oneof![
+        vec(any::<u8>(), 0..24),
+        (written, vec(any_edit(), 0..3)).prop_map(|(entry, edits)| edited(entry, &edits)),
+        "[-+]?[0-9]{0,12}(\\.[0-9]{0,12})?([eE][-+]?[0-9]{1,3})?".prop_map(String::into_bytes),
+    ];
+    fuzz(20_000, 1, entries, |entry| {
+        strictly::<Decision>(&entry)?;
+        strictly::<Probability>(&entry)?;
+        strictly::<RiskCategory>(&entry)
+    });
+}
+
+/// A server that greets like Redis and then answers every lookup and write with `reply`.
+pub(crate) async fn impostor(reply: Bytes) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("it is bound");
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let reply = reply.clone();
+            tokio::spawn(async move {
+                let mut command = [0; 4096];
+                while let Ok(length @ 1..) = stream.read(&mut command).await {
+                    let text = String::from_utf8_lossy(&command[..length]);
+                    // The greeting names the client library, in commands that start with CLIENT.
+                    let greetings = text.matches("CLIENT\r\n").count();
+                    let answer = if greetings > 0 { "+OK\r\n".repeat(greetings).into() } else { reply.clone() };
+                    if stream.write_all(&answer).await.is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    address
+}
+
+/// No reply of these holds another valid entry than the right one: a cache that lies in our own words is believed.
+#[test]
+fn a_redis_that_replies_with_anything_brings_no_wrong_answer() {
+    let replies = prop_oneof![
+        vec(any::<u8>(), 0..64),
+        (
+            select(vec![
+                "$7\r\nDECLINE\r\n",
+                "+DECLINE\r\n",
+                "$-1\r\n",
+                "*1\r\n$7\r\nDECLINE\r\n",
+                "%1\r\n+a\r\n:1\r\n",
+                "=11\r\ntxt:DECLINE\r\n",
+                "-ERR no\r\n",
+                ">2\r\n+invalidate\r\n*0\r\n",
+                "(3492890328409238509324850943850943825024385\r\n",
+                ",inf\r\n",
+            ]),
+            vec(any_edit(), 0..3)
+        )
+            .prop_map(|(reply, edits)| edited(reply, &edits)),
+    ];
+    // A case waits for a deadline or two, which takes a hundred times as long as the others do.
+    fuzz(100, 100, replies, |reply| {
+        let runtime = current_thread();
+        let address = runtime.block_on(impostor(reply.into()));
+        let connection = format!("redis://{address}").into_connection_info().expect("an address");
+        let deadline = Duration::from_millis(20);
+        let config = RedisConfig { read_timeout: deadline, write_timeout: deadline, ..RedisConfig::new(connection) };
+        let subject = Subject::on(runtime, PredictionCache::Redis(RedisCache::new(config).expect("an address")));
+        for _ in 0..2 {
+            prop_assert_eq!(subject.post("/decisions", example().to_string())?, StatusCode::OK);
+        }
+        Ok(())
+    });
+}

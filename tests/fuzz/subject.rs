@@ -1,0 +1,141 @@
+//! The service in this process, and what must hold of each of its answers.
+
+use std::{cell::Cell, sync::Arc};
+
+use axum::{
+    Router,
+    body::{Body, to_bytes},
+    http::{HeaderMap, Method, Request, StatusCode},
+};
+use predict_once::{
+    after_response,
+    cache::{MemoryCache, Namespace, PredictionCache},
+    credit::{CreditApplication, CreditRiskModel, Decision, Prediction, RiskCategory},
+    http::{self, UndecodableBody},
+    service::PredictionService,
+};
+use proptest::{prelude::*, sample::select};
+use serde_json::{Value, json};
+use tokio::runtime::Runtime;
+use tower::ServiceExt;
+
+/// The service in this process, and its model beside it to tell what is right.
+pub(crate) struct Subject {
+    runtime: Runtime,
+    router: Router,
+    model: CreditRiskModel,
+}
+
+impl Subject {
+    pub(crate) fn new(cache: PredictionCache) -> Self {
+        Self::on(current_thread(), cache)
+    }
+
+    pub(crate) fn on(runtime: Runtime, cache: PredictionCache) -> Self {
+        let model = || CreditRiskModel::embedded().expect("loads");
+        let service = PredictionService::new(model(), cache, &Namespace::default());
+        Self { runtime, router: http::router(Arc::new(service)), model: model() }
+    }
+
+    /// What the endpoint of this path must answer to an application. In text, as it is sent: as a number of twice the
+    /// precision a probability is another.
+    pub(crate) fn prediction(&self, path: &str, application: &CreditApplication) -> Option<String> {
+        let probability = self.model.predict(application).expect("the model runs");
+        let thresholds = self.model.thresholds();
+        match path {
+            "/decisions" => Some(json!({"decision": Decision::derive(probability, thresholds)}).to_string()),
+            "/probabilities" => Some(format!(r#"{{"probability":{}}}"#, probability.get())),
+            "/risk_categories" => {
+                Some(json!({"risk_category": RiskCategory::derive(probability, thresholds)}).to_string())
+            }
+            _ => None,
+        }
+    }
+
+    /// Sends a request as Lambda does, runs what it defers, and checks the answer.
+    pub(crate) fn check(&self, request: Request<Body>) -> Result<StatusCode, TestCaseError> {
+        self.runtime.block_on(async {
+            let (parts, body) = request.into_parts();
+            let sent = to_bytes(body, usize::MAX).await.expect("it is in memory");
+            let (method, path) = (parts.method.clone(), parts.uri.path().to_owned());
+            let only_if_cached = says_only_if_cached(&parts.headers);
+            let undecodable = parts.extensions.get::<UndecodableBody>().is_some();
+            let request = Request::from_parts(parts, Body::from(sent.clone()));
+
+            let (answered, jobs) = after_response::collect(self.router.clone().oneshot(request)).await;
+            jobs.run(None).await;
+
+            let Ok(response) = answered;
+            let (status, headers) = (response.status(), response.headers().clone());
+            let body = to_bytes(response.into_body(), usize::MAX).await.expect("it is in memory");
+            let seen = format!("{method} {path}: {status} {}", String::from_utf8_lossy(&body));
+            prop_assert!(!status.is_server_error() || (status == 504 && only_if_cached), "{seen}");
+            prop_assert!(status == 200 || status.is_client_error() || status.is_server_error(), "{seen}");
+            if status != 200 {
+                prop_assert_eq!(headers.get("content-type").expect("there is one"), "application/problem+json");
+                // An answer to HEAD has no body.
+                if method != Method::HEAD {
+                    let problem: Value = serde_json::from_slice(&body).expect(&seen);
+                    prop_assert_eq!(&problem["status"], status.as_u16(), "{}", seen);
+                }
+            }
+            prop_assert_eq!(status == 405, headers.contains_key("allow"), "{}", seen);
+
+            let application = if undecodable { None } else { CreditApplication::from_json(&sent).ok() };
+            match application.and_then(|application| self.prediction(&path, &application)) {
+                Some(right) if status == 200 => {
+                    prop_assert_eq!(&body, &right, "{}", seen);
+                }
+                // The headers can be wrong, or the body be too large.
+                Some(_) => prop_assert!([405, 413, 415, 504].contains(&status.as_u16()), "{seen}"),
+                None => prop_assert!(status != 200 || ["/docs", "/openapi.json"].contains(&&*path), "{seen}"),
+            }
+            Ok(status)
+        })
+    }
+
+    /// Posts a body to a prediction endpoint.
+    pub(crate) fn post(&self, path: &str, body: impl Into<Body>) -> Result<StatusCode, TestCaseError> {
+        let request = Request::post(path).header("content-type", "application/json");
+        self.check(request.body(body.into()).expect("a valid request"))
+    }
+}
+
+pub(crate) fn current_thread() -> Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime")
+}
+
+pub(crate) fn in_memory() -> Subject {
+    Subject::new(PredictionCache::Memory(MemoryCache::new(100)))
+}
+
+pub(crate) fn says_only_if_cached(headers: &HeaderMap) -> bool {
+    headers.get_all("cache-control").iter().any(|value| {
+        value.as_bytes().split(|byte| *byte == b',').any(|one| one.trim_ascii().eq_ignore_ascii_case(b"only-if-cached"))
+    })
+}
+
+pub(crate) fn any_path() -> impl Strategy<Value = &'static str> {
+    select(vec!["/decisions", "/probabilities", "/risk_categories"])
+}
+
+/// How many cases got how far: a fuzzer whose every case fails at the door proves nothing.
+#[derive(Default)]
+pub(crate) struct Reached {
+    pub(crate) all: Cell<u32>,
+    pub(crate) router: Cell<u32>,
+    pub(crate) predictions: Cell<u32>,
+}
+
+impl Reached {
+    pub(crate) fn count(counter: &Cell<u32>) {
+        counter.set(counter.get() + 1);
+    }
+
+    pub(crate) fn answered(&self, status: StatusCode) {
+        Self::count(&self.router);
+        if status == 200 {
+            Self::count(&self.predictions);
+        }
+    }
+}
