@@ -9,7 +9,10 @@ use std::{
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
+    net::{
+        TcpListener, TcpStream,
+        tcp::{ReadHalf, WriteHalf},
+    },
     sync::watch,
     time::sleep,
 };
@@ -35,7 +38,7 @@ pub enum Mode {
     Blackhole,
     /// Each chunk, in either direction, passes after this time.
     Delay(Duration),
-    /// So many bytes per second pass on each connection, both directions together.
+    /// So many bytes per second pass on each connection, in each direction.
     Throttle(u32),
     /// Each connection is reset when the server has answered so many bytes on it, in the middle of an answer.
     CutAfter(usize),
@@ -157,15 +160,25 @@ async fn serve(
     }
 }
 
-async fn pass(
-    client: &mut TcpStream,
-    target: SocketAddr,
+async fn pass(client: &mut TcpStream, target: SocketAddr, modes: watch::Receiver<Mode>, on_request: OnRequest) -> End {
+    let Ok(mut server) = TcpStream::connect(target).await else { return End::Close };
+    let (from_client, to_client) = client.split();
+    let (from_server, to_server) = server.split();
+    tokio::select! {
+        end = one_way(from_client, to_server, modes.clone(), Some(on_request)) => end,
+        end = one_way(from_server, to_client, modes, None) => end,
+    }
+}
+
+/// Passes on requests, if there is somebody to call with them, or else answers. Each way has its own pace: an answer does not
+/// wait for a request that is being held.
+async fn one_way(
+    mut from: ReadHalf<'_>,
+    mut to: WriteHalf<'_>,
     mut modes: watch::Receiver<Mode>,
-    on_request: OnRequest,
+    on_request: Option<OnRequest>,
 ) -> End {
-    let server = TcpStream::connect(target).await;
-    let (mut from_client, mut from_server) = (vec![0; 16 * 1024], vec![0; 16 * 1024]);
-    let Ok(mut server) = server else { return End::Close };
+    let mut buffer = vec![0; 16 * 1024];
     let mut left_until_cut = None;
     loop {
         let Ok(mode) = modes.wait_for(|mode| *mode != Mode::Hold).await.map(|mode| *mode) else { return End::Close };
@@ -173,34 +186,32 @@ async fn pass(
             Mode::Closed => return End::Close,
             Mode::Refuse => return End::Reset,
             Mode::Blackhole => return End::Silence,
-            Mode::CutAfter(bytes) => drop(left_until_cut.get_or_insert(bytes)),
+            Mode::CutAfter(bytes) if on_request.is_none() => drop(left_until_cut.get_or_insert(bytes)),
             _ => left_until_cut = None,
         }
-        tokio::select! {
-            changed = modes.changed() => if changed.is_err() { return End::Close },
-            read = client.read(&mut from_client) => match read {
-                Ok(n) if n > 0 => {
-                    on_request(&from_client[..n]);
-                    if is_set(&from_client[..n]) && modes.wait_for(|mode| *mode != Mode::HoldSets).await.is_err() {
-                        return End::Close;
-                    }
-                    slow_down(mode, n).await;
-                    if server.write_all(&from_client[..n]).await.is_err() { return End::Close }
-                }
+        let chunk = tokio::select! {
+            changed = modes.changed() => if changed.is_ok() { continue } else { return End::Close },
+            read = from.read(&mut buffer) => match read {
+                Ok(n) if n > 0 => &buffer[..n],
                 _ => return End::Close,
             },
-            read = server.read(&mut from_server) => match read {
-                Ok(n) if n > 0 => {
-                    slow_down(mode, n).await;
-                    let passing = left_until_cut.map_or(n, |left| n.min(left));
-                    if client.write_all(&from_server[..passing]).await.is_err() { return End::Close }
-                    if let Some(left) = &mut left_until_cut {
-                        *left -= passing;
-                        if *left == 0 { return End::Reset }
-                    }
-                }
-                _ => return End::Close,
-            },
+        };
+        if let Some(on_request) = &on_request {
+            on_request(chunk);
+            if is_set(chunk) && modes.wait_for(|mode| *mode != Mode::HoldSets).await.is_err() {
+                return End::Close;
+            }
+        }
+        slow_down(mode, chunk.len()).await;
+        let passing = left_until_cut.map_or(chunk.len(), |left| chunk.len().min(left));
+        if to.write_all(&chunk[..passing]).await.is_err() {
+            return End::Close;
+        }
+        if let Some(left) = &mut left_until_cut {
+            *left -= passing;
+            if *left == 0 {
+                return End::Reset;
+            }
         }
     }
 }
