@@ -48,7 +48,8 @@ pub enum CacheSettings {
     ///   `REDIS_IAM_SERVERLESS`: `true` if the cache is a serverless one; default `false`.
     /// * `CACHE_LAYOUT`: `string`, the default and the only one so far: a Redis String for each prediction.
     /// * `CACHE_TTL_SECONDS`: how long an entry lives, 1 to 31536000; default 604800, a week.
-    /// * `CACHE_READ_TIMEOUT_MS`: the deadline of a lookup, connecting and retrying included, 1 to 10000; default 50.
+    /// * `CACHE_READ_TIMEOUT_MS`: the deadline of a lookup, connecting and retrying included, 1 to 10000; default 50. An open
+    ///   connection has two fifths of it to answer before another is tried: let it be three round trips at least.
     /// * `CACHE_WRITE_TIMEOUT_MS`: the deadline of the write after the response, 1 to 60000; default 250.
     Redis(RedisConfig),
     /// Without: in this process.
