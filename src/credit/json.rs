@@ -22,7 +22,7 @@ pub enum InvalidApplication {
     #[error("the body must be a JSON object")]
     NotAnObject,
     /// It is an object, with missing, unknown, repeated or invalid fields: all of them, in the order of the fields.
-    #[error("{} field(s) of the credit application are invalid", .0.len())]
+    #[error("the credit application is invalid: errors has every field that is")]
     Fields(Vec<FieldError>),
 }
 

@@ -28,7 +28,7 @@ pub(crate) struct Problem {
     #[schema(value_type = u16, example = 422)]
     status: StatusCode,
     /// What was wrong with this request.
-    #[schema(example = "1 field(s) of the credit application are invalid")]
+    #[schema(example = "the credit application is invalid: errors has every field that is")]
     detail: Cow<'static, str>,
     /// Every missing, unknown, repeated and invalid field of the application.
     #[serde(skip_serializing_if = "Vec::is_empty")]
