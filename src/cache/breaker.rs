@@ -19,14 +19,20 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// behind.
 #[derive(Default)]
 pub(super) struct CircuitBreaker {
-    paused_until: Mutex<Option<Instant>>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    paused_until: Option<Instant>,
+    answered_at: Option<Instant>,
 }
 
 impl CircuitBreaker {
     /// Whether to ask now.
     pub(super) fn allows(&self) -> bool {
         let now = Instant::now();
-        match &mut *self.state() {
+        match &mut self.state().paused_until {
             None => true,
             Some(until) if now < *until => false,
             Some(until) => {
@@ -36,29 +42,36 @@ impl CircuitBreaker {
         }
     }
 
-    /// Notes that the cache failed, and says so in the log when that is new.
-    pub(super) fn failed(&self, fault: &Fault) {
-        if self.state().replace(Instant::now() + PAUSE).is_none() {
+    /// Notes that a request that was begun at `began` failed, and says so in the log when that is new. If another has been
+    /// answered since, it was a connection that failed and not the cache: nothing is paused.
+    pub(super) fn failed(&self, fault: &Fault, began: Instant) {
+        let mut state = self.state();
+        if state.answered_at.is_some_and(|answered| answered > began) {
+            return;
+        }
+        if state.paused_until.replace(Instant::now() + PAUSE).is_none() {
             tracing::warn!(%fault, "the cache is not available; asking it once per second until it is");
         }
     }
 
     /// Notes that a request ended without an answer or a failure: the next one may ask in its place.
     pub(super) fn undecided(&self) {
-        if let Some(until) = &mut *self.state() {
+        if let Some(until) = &mut self.state().paused_until {
             *until = Instant::now();
         }
     }
 
     /// Notes that the cache answered, and says so in the log when that is new.
     pub(super) fn answered(&self) {
-        if self.state().take().is_some() {
+        let mut state = self.state();
+        state.answered_at = Some(Instant::now());
+        if state.paused_until.take().is_some() {
             tracing::info!("the cache is available again");
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, Option<Instant>> {
-        self.paused_until.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -70,7 +83,7 @@ mod tests {
     async fn a_fault_pauses_everything_but_one_probe_per_second_until_one_is_answered() {
         let breaker = CircuitBreaker::default();
         assert!(breaker.allows() && breaker.allows());
-        breaker.failed(&Fault::Timeout);
+        breaker.failed(&Fault::Timeout, Instant::now());
         assert!(!breaker.allows());
         tokio::time::advance(PAUSE).await;
         assert!(breaker.allows(), "the probe");
@@ -83,5 +96,18 @@ mod tests {
         assert!(!breaker.allows(), "one again");
         breaker.answered();
         assert!(breaker.allows() && breaker.allows());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_fault_beside_a_later_answer_pauses_nothing() {
+        let breaker = CircuitBreaker::default();
+        let began = Instant::now();
+        tokio::time::advance(Duration::from_millis(10)).await;
+        breaker.answered();
+        breaker.failed(&Fault::Timeout, began);
+        assert!(breaker.allows());
+        tokio::time::advance(Duration::from_millis(10)).await;
+        breaker.failed(&Fault::Timeout, Instant::now());
+        assert!(!breaker.allows());
     }
 }

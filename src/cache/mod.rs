@@ -24,6 +24,7 @@ pub use self::{
 };
 
 /// Where predictions are kept.
+#[allow(clippy::large_enum_variant, reason = "there is one of these in a process")]
 pub enum PredictionCache {
     /// Nowhere: every lookup is a miss.
     Off,

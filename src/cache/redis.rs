@@ -130,12 +130,13 @@ impl RedisCache {
         get.arg(key.as_str());
         // Enough of the deadline remains to open another connection and ask there.
         let patience = self.config.read_timeout * 2 / 5;
+        let began = Instant::now();
         let answer = self.ask::<Option<Vec<u8>>>(&get, patience, self.config.read_timeout).await;
         if matches!(answer, Err(Fault::Connecting)) {
             // The write after the response goes on waiting for it, and decides.
             self.breaker.undecided();
         } else {
-            self.note(&answer, &self.read_replies);
+            self.note(&answer, began, &self.read_replies);
         }
         match answer {
             Ok(Some(value)) => Lookup::Hit(value.into(), Tier::Redis),
@@ -153,10 +154,11 @@ impl RedisCache {
         let mut set = ::redis::cmd("SET");
         set.arg(key.as_str()).arg(&value[..]).arg("EX").arg(self.config.ttl.as_secs());
         let limit = self.config.write_timeout.min(time_left.unwrap_or(Duration::MAX));
+        let began = Instant::now();
         let answer = self.ask::<()>(&set, limit, limit).await;
         // A write that the invocation's end cut short says nothing about Redis.
         if answer.is_ok() || limit == self.config.write_timeout {
-            self.note(&answer, &self.write_replies);
+            self.note(&answer, began, &self.write_replies);
         }
         answer
     }
@@ -165,14 +167,14 @@ impl RedisCache {
         self.current().take();
     }
 
-    /// Tells the breaker and the log what became of a command.
-    fn note<T>(&self, answer: &Result<T, Fault>, replies: &ReplyLog) {
+    /// Tells the breaker and the log what became of a command that was begun at `began`.
+    fn note<T>(&self, answer: &Result<T, Fault>, began: Instant, replies: &ReplyLog) {
         match answer {
             Ok(_) => {
                 self.breaker.answered();
                 replies.good();
             }
-            Err(fault) if fault.breaks_connection() || *fault == Fault::Connecting => self.breaker.failed(fault),
+            Err(fault) if fault.breaks_connection() || *fault == Fault::Connecting => self.breaker.failed(fault, began),
             Err(reply) => {
                 self.breaker.answered();
                 replies.bad(reply);
