@@ -26,7 +26,7 @@ struct Verdict {
 
 async fn observe(population: &Population, fault: Option<Fault>, through_proxy: bool) -> Verdict {
     let mut world = World::new().await;
-    let (service, http) = world.service(through_proxy, "info").await;
+    let (service, http) = world.service(through_proxy).await;
     let run = load::run(&http, population, LOAD, fault, &mut world).await;
     let outcomes = run.outcomes();
     let logged = load::logged_outcomes(&service, LOAD.requests).await;

@@ -105,7 +105,7 @@ async fn main() -> ExitCode {
     println!("{seconds} s, seed {SEED}");
     let population = Population::new(SEED);
     let mut world = World::new().await;
-    let (service, http) = world.service(true, "warn").await;
+    let (service, http) = world.quiet_service().await;
     let clients: Vec<_> = (0..CONNECTIONS).map(|_| load::client_of(&http)).collect();
     let (counts, mut random, start) = (Counts::default(), Random::new(SEED), Instant::now());
 

@@ -18,7 +18,7 @@ static POPULATION: LazyLock<Population> = LazyLock::new(|| Population::new(3));
 
 async fn survives(fault: Fault) {
     let mut world = World::new().await;
-    let (service, http) = world.service(fault.is_of_the_network(), "info").await;
+    let (service, http) = world.service(fault.is_of_the_network()).await;
     let load = Load { requests: 480, connections: 8, pause: Duration::ZERO, seed: 7 };
     let run = load::run(&http, &POPULATION, load, Some(fault), &mut world).await;
     assert_eq!((run.samples.len(), run.wrong(), run.not_ok()), (load.requests, 0, 0));

@@ -3,10 +3,10 @@
 use std::any::Any;
 
 use redis::{AsyncConnectionConfig, Client, FromRedisValue, aio::MultiplexedConnection};
-use tokio::task::JoinHandle;
+use tokio::{net::TcpListener, task::JoinHandle};
 
 use crate::support::{
-    PATIENCE,
+    PATIENCE, eventually,
     proxy::Proxy,
     redis::Redis,
     service::{Http, Service},
@@ -36,9 +36,24 @@ impl World {
     }
 
     /// A service that reaches Redis through the proxy or directly: an ended redis-server looks different through a proxy.
-    pub async fn service(&self, through_proxy: bool, log_level: &str) -> (Service, Http) {
+    pub async fn service(&self, through_proxy: bool) -> (Service, Http) {
         let url = if through_proxy { self.proxy.url() } else { self.redis.url() };
-        Service::local(&[PRODUCTION[0], PRODUCTION[1], ("REDIS_URL", &url), ("LOG_LEVEL", log_level)]).await
+        Service::local(&[PRODUCTION[0], PRODUCTION[1], ("REDIS_URL", &url)]).await
+    }
+
+    /// A service behind the proxy without a line per request, since millions of them would be kept.
+    pub async fn quiet_service(&self) -> (Service, Http) {
+        // It does not say where it listens either.
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("bound");
+        drop(listener);
+        let (url, port) = (self.proxy.url(), address.port().to_string());
+        let variables = [("REDIS_URL", &*url), ("PORT", &*port), ("LOG_LEVEL", "warn")];
+        let service = Service::start(&[&PRODUCTION[..], &variables].concat());
+        let http = Http { address, client: reqwest::Client::new() };
+        let healthy = async || http.client.get(http.url("/health")).send().await.is_ok();
+        eventually("the service listens", healthy).await;
+        (service, http)
     }
 
     pub async fn restart_redis(&mut self) {
