@@ -20,7 +20,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::after_response;
 
-/// How long a client may take to send the head of a request.
+/// How long a client may take to send the head of a request, and how long its connection may be idle between two.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How large a request's head may be, in bytes and in lines; beyond, it is answered with 431.

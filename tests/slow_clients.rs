@@ -88,3 +88,15 @@ async fn an_idle_connection_does_not_keep_the_server_from_ending() {
     assert!(service.ended().await);
     assert!(start.elapsed() < Duration::from_secs(9), "{:?}", start.elapsed());
 }
+
+#[tokio::test]
+async fn a_connection_that_stays_idle_after_an_answer_is_ended() {
+    let (_service, http) = Service::local(&[]).await;
+    let mut stream = TcpStream::connect(http.address).await.expect("the server listens");
+    stream.write_all(b"GET /health HTTP/1.1\r\nhost: x\r\n\r\n").await.expect("sent");
+    let start = Instant::now();
+    let mut answer = String::new();
+    soon("the server ends the connection", stream.read_to_string(&mut answer)).await.expect("text");
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    assert!((Duration::from_secs(9)..Duration::from_secs(20)).contains(&start.elapsed()), "{:?}", start.elapsed());
+}

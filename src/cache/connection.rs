@@ -74,7 +74,10 @@ impl RedisConfig {
         if self.cluster {
             // Each node gets as long as the caller has at most; left to itself, the client would wait for ever.
             let limit = self.read_timeout.max(self.write_timeout);
-            let mut client = ClusterClient::builder([info]).connection_timeout(limit).response_timeout(limit);
+            // It takes credentials and TLS from the address, but not the TCP settings.
+            let tcp = info.tcp_settings().clone();
+            let mut client =
+                ClusterClient::builder([info]).tcp_settings(tcp).connection_timeout(limit).response_timeout(limit);
             if let Some(certificates) = self.certificates() {
                 client = client.certs(certificates);
             }

@@ -28,14 +28,9 @@ use super::{cache_status::CacheHeaders, predictions, problem::PointedError};
 )]
 struct Api;
 
-/// The OpenAPI document of the prediction endpoints.
-pub fn openapi() -> utoipa::openapi::OpenApi {
-    Api::openapi()
-}
-
 pub(super) async fn document() -> impl IntoResponse {
     static DOCUMENT: LazyLock<String> =
-        LazyLock::new(|| openapi().to_json().expect("the document is strings, numbers and maps with string keys"));
+        LazyLock::new(|| Api::openapi().to_json().expect("the document is strings, numbers and maps with string keys"));
     ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], DOCUMENT.as_str())
 }
 

@@ -16,7 +16,7 @@ use axum::{
 
 use crate::service::PredictionService;
 
-pub use self::{application::UndecodableBody, docs::openapi, request_log::RequestId};
+pub use self::{application::UndecodableBody, request_log::RequestId};
 
 /// The API on top of a service: three prediction endpoints and their documentation.
 pub fn router(service: Arc<PredictionService>) -> Router {
