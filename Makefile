@@ -69,7 +69,7 @@ fuzz: ## Fuzz for some minutes what `make test` fuzzes for seconds: events, bodi
 	PROPTEST_CASES=$(CASES) cargo test --test fuzz
 
 .PHONY: test-api
-test-api: ## Test the service against its own OpenAPI document with schemathesis; installed if missing
+test-api: ## Lint the OpenAPI document, and test the service against it with schemathesis; installs what it needs
 	tests/api_conformance/run
 
 .PHONY: test-emulators
@@ -120,7 +120,12 @@ soak: ## Ten minutes of full load and random faults (SOAK_SECONDS): no wrong ans
 	scripts/install-redis
 	cargo bench --bench soak
 
-## Train the model
+## Change it
+
+.PHONY: openapi
+openapi: ## Write docs/openapi.json, the API's description, from the code
+	cargo run --quiet --example openapi > docs/openapi.json.new
+	mv docs/openapi.json.new docs/openapi.json
 
 .PHONY: model
 model: ## Train the model: models/credit_risk/model.onnx, its golden predictions and its card

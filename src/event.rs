@@ -9,31 +9,39 @@ use std::borrow::Cow;
 
 use axum::{
     body::{Body, Bytes},
-    http::{HeaderMap, Method, Request, Uri},
+    http::{HeaderMap, Method, Request, Uri, header},
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use lambda_http::request::LambdaRequest;
 
-use crate::http::UndecodableBody;
+use crate::http::{GatewayRequestId, UndecodableBody};
 
-/// Converts an event. A body that is said to be base64 and is not is left out, and the request [marked](UndecodableBody).
-pub fn into_request(event: LambdaRequest) -> Request<Body> {
-    match event {
+/// Converts an event of the invocation `invocation`, whose id stands in where the gateway has none for the request. A
+/// body that is said to be base64 and is not is left out, and the request [marked](UndecodableBody).
+pub fn into_request(event: LambdaRequest, invocation: &str) -> Request<Body> {
+    let (mut request, id) = match event {
         LambdaRequest::ApiGatewayV2(event) => {
             let method = event.request_context.http.method;
-            request(method, event.raw_path, event.headers, event.body, event.is_base64_encoded)
+            let request = request(method, event.raw_path, event.headers, event.body, event.is_base64_encoded);
+            (request, event.request_context.request_id)
         }
         LambdaRequest::ApiGatewayV1(event) => {
-            let headers = merged(event.multi_value_headers, event.headers);
-            request(event.http_method, event.path, headers, event.body, event.is_base64_encoded)
+            let mut headers = merged(event.multi_value_headers, event.headers);
+            // A compressed answer reaches the gateway as base64, which a REST API passes on as it is unless it was told the
+            // media type.
+            headers.remove(header::ACCEPT_ENCODING);
+            let request = request(event.http_method, event.path, headers, event.body, event.is_base64_encoded);
+            (request, event.request_context.request_id)
         }
         LambdaRequest::Alb(event) => {
             let headers = merged(event.multi_value_headers, event.headers);
-            request(event.http_method, event.path, headers, event.body, event.is_base64_encoded)
+            (request(event.http_method, event.path, headers, event.body, event.is_base64_encoded), None)
         }
         // The enum is open; the kinds that this crate's features of lambda_http admit are above.
-        _ => request(Method::GET, None, HeaderMap::new(), None, false),
-    }
+        _ => (request(Method::GET, None, HeaderMap::new(), None, false), None),
+    };
+    request.extensions_mut().insert(GatewayRequestId(id.unwrap_or_else(|| invocation.to_owned())));
+    request
 }
 
 /// The multi-value headers, where they are sent, hold every value of the others.

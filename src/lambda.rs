@@ -7,7 +7,7 @@ use lambda_http::{TransformResponse, request::LambdaRequest};
 use lambda_runtime::{Error, LambdaEvent, Runtime, layers::TracingLayer, service_fn};
 use tower::ServiceExt;
 
-use crate::{after_response::AfterResponseLayer, event, http::RequestId};
+use crate::{after_response::AfterResponseLayer, event, http::FunctionRequestId};
 
 /// Whether this process was started by Lambda, or by something that stands in for it.
 pub fn is_environment() -> bool {
@@ -31,7 +31,7 @@ pub async fn run(router: Router) -> Result<(), Error> {
 }
 
 async fn answer(router: Router, event: LambdaEvent<LambdaRequest>) -> Result<Response, Infallible> {
-    let mut request = event::into_request(event.payload);
-    request.extensions_mut().insert(RequestId(event.context.request_id));
+    let mut request = event::into_request(event.payload, &event.context.request_id);
+    request.extensions_mut().insert(FunctionRequestId(event.context.request_id));
     router.oneshot(request).await
 }

@@ -19,17 +19,22 @@
 //! * [`http`]: three endpoints, errors, headers, documentation.
 //! * [`service`]: look up, else predict, answer, store afterwards. Here domain, cache and transport meet.
 //! * [`after_response`]: work that waits until the response has left.
-//! * [`credit`]: the domain. Replace it, and `models/`, to serve another model.
+//! * [`domain`]: which model is served; it is [`credit`]. Replace that, and `models/`, to serve another.
+//! * [`input`], [`onnx`] and [`prediction`]: what every domain is made of: fields, a graph, answers.
 //! * [`cache`]: bytes under keys, in this process or in Redis.
 //! * [`telemetry`]: logs and metrics.
 
 pub mod after_response;
 pub mod cache;
 pub mod credit;
+pub mod domain;
 pub mod event;
 pub mod http;
+pub mod input;
 pub mod lambda;
 pub mod local;
+pub mod onnx;
+pub mod prediction;
 pub mod service;
 pub mod settings;
 pub mod telemetry;

@@ -5,7 +5,7 @@ use std::{future::Future, io, sync::Arc};
 use anyhow::Context;
 use predict_once::{
     cache::{MemoryCache, PredictionCache, RedisCache},
-    credit::CreditRiskModel,
+    domain::Model,
     http, lambda, local,
     service::PredictionService,
     settings::{CacheSettings, Settings},
@@ -35,8 +35,8 @@ async fn run() -> anyhow::Result<()> {
         CacheSettings::Memory(Some(entries)) => PredictionCache::Memory(MemoryCache::new(entries.get())),
         CacheSettings::Memory(None) => PredictionCache::Off,
     };
-    let service = Arc::new(PredictionService::new(CreditRiskModel::embedded()?, cache, &settings.namespace));
-    let router = http::router(Arc::clone(&service));
+    let service = Arc::new(PredictionService::new(Model::embedded()?, cache, &settings.namespace));
+    let router = http::router(Arc::clone(&service), settings.allowed_origins);
     let shutdown = shutdown_signal().context("signal handlers")?;
     if in_lambda {
         // The platform sends its signal between invocations.

@@ -8,12 +8,14 @@ use std::{
 use crate::{
     after_response,
     cache::{KeySpace, Lookup, Namespace, PredictionCache, Tier},
-    credit::{CreditApplication, CreditRiskModel, ModelError, Prediction},
+    domain::{Input, Model},
+    onnx::ModelError,
+    prediction::Prediction,
 };
 
 /// The model behind its cache.
 pub struct PredictionService {
-    model: CreditRiskModel,
+    model: Model,
     cache: Arc<PredictionCache>,
     keys: KeySpace,
 }
@@ -59,7 +61,7 @@ pub struct Answer<P> {
     pub served: Served,
 }
 
-/// Why a valid application has no prediction.
+/// Why a valid input has no prediction.
 #[derive(Debug)]
 pub enum NoPrediction {
     /// The request would have nothing but a cached one, and there was none.
@@ -92,17 +94,17 @@ pub struct CacheWrite {
 
 impl PredictionService {
     /// The service of this model, whose predictions are kept in `cache` under `namespace`.
-    pub fn new(model: CreditRiskModel, cache: PredictionCache, namespace: &Namespace) -> Self {
+    pub fn new(model: Model, cache: PredictionCache, namespace: &Namespace) -> Self {
         let keys = KeySpace::new(namespace, model.fingerprint());
         Self { model, cache: Arc::new(cache), keys }
     }
 
-    /// Predicts `P` for an application: from the cache if it is there and may be used, from the model if not.
+    /// Predicts `P` for an input: from the cache if it is there and may be used, from the model if not.
     ///
     /// The new prediction is stored [after the response](crate::after_response). A fault of the cache is an
     /// [outcome](CacheOutcome::Unavailable), not an error.
-    pub async fn predict<P: Prediction>(&self, application: &CreditApplication, policy: CachePolicy) -> Answer<P> {
-        let key = self.keys.key(P::NAME, application);
+    pub async fn predict<P: Prediction>(&self, input: &Input, policy: CachePolicy) -> Answer<P> {
+        let key = self.keys.key(P::NAME, input);
         let mut served = Served { outcome: CacheOutcome::Bypass, cache_time: None, model_time: None, write: None };
 
         if policy.read {
@@ -127,12 +129,12 @@ impl PredictionService {
         }
 
         let start = Instant::now();
-        let probability = match self.model.predict(application) {
-            Ok(probability) => probability,
+        let output = match self.model.predict(input) {
+            Ok(output) => output,
             Err(error) => return Answer { prediction: Err(NoPrediction::Failed(error)), served },
         };
         served.model_time = Some(start.elapsed());
-        let prediction = P::derive(probability, self.model.thresholds());
+        let prediction = P::derive(output, &self.model);
 
         if policy.store && self.cache.stores() {
             let cache = Arc::clone(&self.cache);

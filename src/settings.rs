@@ -8,6 +8,7 @@ use tracing::level_filters::LevelFilter;
 
 use crate::{
     cache::{Namespace, RedisConfig},
+    http::AllowedOrigins,
     telemetry::TelemetrySettings,
 };
 
@@ -23,6 +24,9 @@ pub struct Settings {
     pub host: String,
     /// `PORT`: the port that the local server listens on, 0 to 65535; default 8080. 0 is any that is free.
     pub port: u16,
+    /// `CORS_ALLOWED_ORIGINS`: the origins of the web pages that may call the API from a browser, with commas between
+    /// them, or `*` for any; default none.
+    pub allowed_origins: Option<AllowedOrigins>,
     /// Logs and metrics.
     ///
     /// * `LOG_LEVEL`: `off`, `error`, `warn`, `info`, `debug` or `trace`; default `info`. It is this service's own messages
@@ -106,6 +110,13 @@ impl Settings {
                 CacheSettings::Memory(NonZeroUsize::new(env.number("MEMORY_CACHE_ENTRIES", 10_000, 0, 10_000_000)?))
             }
         };
+        let allowed_origins = match env.get("CORS_ALLOWED_ORIGINS")? {
+            None => None,
+            Some(origins) => Some(
+                AllowedOrigins::parse(&origins)
+                    .ok_or_else(|| error("CORS_ALLOWED_ORIGINS", AllowedOrigins::ALLOWED))?,
+            ),
+        };
         let log_level = match env.get("LOG_LEVEL")? {
             None => LevelFilter::INFO,
             Some(level) => ["off", "error", "warn", "info", "debug", "trace"]
@@ -120,6 +131,7 @@ impl Settings {
             namespace,
             host: env.get("HOST")?.unwrap_or_else(|| "127.0.0.1".to_owned()),
             port: env.number("PORT", 8080, 0, u16::MAX)?,
+            allowed_origins,
             telemetry: TelemetrySettings {
                 log_level,
                 metrics_namespace: or_name(env.get("POWERTOOLS_METRICS_NAMESPACE")?),
@@ -166,6 +178,8 @@ impl<L: Fn(&'static str) -> Result<Option<String>, SettingsError>> Environment<L
 
 #[cfg(test)]
 mod tests {
+    use std::{cell::RefCell, collections::BTreeSet};
+
     use super::*;
 
     fn settings(variables: &[(&str, &str)]) -> Result<Settings, SettingsError> {
@@ -182,12 +196,92 @@ mod tests {
         assert_eq!(settings.telemetry.log_level, LevelFilter::INFO);
     }
 
+    /// The variables of `docs/settings.md`, each with the cells of its default and of what is allowed.
+    fn documented() -> Vec<(&'static str, &'static str, &'static str)> {
+        let rows = include_str!("../docs/settings.md").lines().filter(|line| line.starts_with("| `"));
+        rows.map(|row| {
+            let cells: Vec<_> = row.split(" | ").map(|cell| cell.trim_matches(['|', ' '])).collect();
+            let [variable, default, allowed, _] = cells[..] else { panic!("four cells: {row}") };
+            (variable.trim_matches('`'), default, allowed)
+        })
+        .collect()
+    }
+
+    /// The texts in a cell that are code.
+    fn code(cell: &'static str) -> Vec<&'static str> {
+        cell.split('`').skip(1).step_by(2).collect()
+    }
+
+    const REDIS: &[(&str, &str)] = &[("REDIS_URL", "rediss://host")];
+    const IAM: &[(&str, &str)] = &[
+        ("REDIS_URL", "rediss://host"),
+        ("REDIS_AUTH", "iam"),
+        ("REDIS_USERNAME", "user"),
+        ("REDIS_IAM_CACHE_NAME", "cache"),
+        ("AWS_REGION", "eu-central-1"),
+    ];
+
+    #[test]
+    fn the_documented_variables_are_those_that_are_read() {
+        let read = RefCell::new(BTreeSet::new());
+        for variables in [&[], REDIS, IAM] {
+            Settings::from_lookup(|name| {
+                read.borrow_mut().insert(name);
+                Ok(variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned()))
+            })
+            .expect("valid");
+        }
+        assert_eq!(documented().into_iter().map(|(variable, ..)| variable).collect::<BTreeSet<_>>(), read.into_inner());
+    }
+
+    #[test]
+    fn the_documented_defaults_bounds_and_choices_are_the_real_ones() {
+        let mut checked = 0;
+        for (variable, default, allowed) in documented() {
+            let base = if variable.starts_with("MEMORY") { &[] } else { IAM };
+            let with = |value: &str| {
+                let others = base.iter().filter(|(name, _)| *name != variable).copied();
+                settings(&others.chain([(variable, value)]).collect::<Vec<_>>())
+            };
+            let shown = |settings: Result<Settings, SettingsError>| format!("{:?}", settings.expect(variable));
+            if let [default] = code(default)[..] {
+                assert_eq!(shown(with(default)), shown(with("")), "{variable}");
+                checked += 1;
+            }
+            match code(allowed)[..] {
+                [least, most] if allowed == format!("`{least}` to `{most}`") => {
+                    let number = |text: &str| text.parse::<i64>().expect(variable);
+                    for inside in [least, most] {
+                        with(inside).expect(variable);
+                    }
+                    for outside in [number(least) - 1, number(most) + 1] {
+                        let refused = with(&outside.to_string()).expect_err(variable);
+                        assert_eq!(refused.problem, format!("must be a whole number from {least} to {most}"));
+                    }
+                    checked += 1;
+                }
+                [] => {}
+                ref choices => {
+                    let listed: Vec<_> = choices.iter().map(|choice| format!("`{choice}`")).collect();
+                    // Not a form in words, with examples.
+                    if allowed == listed.join(", ") {
+                        choices.iter().for_each(|choice| drop(with(choice).expect(variable)));
+                        assert_eq!(with("nonsense").expect_err("no choice").variable, variable);
+                        checked += 1;
+                    }
+                }
+            }
+        }
+        assert_eq!(checked, 24, "12 defaults, 6 ranges, 6 choices");
+    }
+
     #[test]
     fn a_value_that_is_not_understood_names_its_variable_and_what_it_may_be() {
         for (variable, value, problem) in [
             ("CACHE_NAMESPACE", "a:b", Namespace::ALLOWED),
             ("MEMORY_CACHE_ENTRIES", "many", "must be a whole number from 0 to 10000000"),
             ("PORT", "65536", "must be a whole number from 0 to 65535"),
+            ("CORS_ALLOWED_ORIGINS", "example.com", AllowedOrigins::ALLOWED),
             ("LOG_LEVEL", "loud", "must be off, error, warn, info, debug or trace"),
         ] {
             let found = settings(&[(variable, value)]).expect_err(value);

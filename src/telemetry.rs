@@ -59,8 +59,12 @@ pub fn start(settings: TelemetrySettings, in_lambda: bool) {
 /// One request, as the log tells it.
 #[derive(Clone, Debug)]
 pub struct RequestRecord {
-    /// The platform's name for the request.
+    /// The request's id, as the response has it.
     pub request_id: String,
+    /// Lambda's id of the invocation.
+    pub function_request_id: Option<String>,
+    /// The trace that the client says the request belongs to.
+    pub trace_id: Option<String>,
     /// The path of the route, or `unmatched`: what else a client may have written there is not logged.
     pub endpoint: String,
     /// The response's status.
@@ -71,7 +75,7 @@ pub struct RequestRecord {
 
 /// Writes the line of a request, when what it deferred has ended.
 pub fn request_served(record: &RequestRecord) {
-    let RequestRecord { request_id, endpoint, status, served } = record;
+    let RequestRecord { request_id, function_request_id, trace_id, endpoint, status, served } = record;
     let cache = served.as_ref().map(|served| outcome_name(served.outcome));
     let cache_ms = served.as_ref().and_then(|served| served.cache_time).map(milliseconds);
     let model_ms = served.as_ref().and_then(|served| served.model_time).map(milliseconds);
@@ -79,7 +83,7 @@ pub fn request_served(record: &RequestRecord) {
     let write_ms = write.map(|write| milliseconds(write.time));
     let stored = write.map(|write| write.stored);
     let Some(settings) = METRICS.get() else {
-        tracing::info!(endpoint, status, cache, cache_ms, model_ms, write_ms, stored, request_id, "request");
+        tracing::info!(endpoint, status, cache, cache_ms, model_ms, write_ms, stored, request_id, trace_id, "request");
         return;
     };
     let mut line = Map::new();
@@ -90,8 +94,12 @@ pub fn request_served(record: &RequestRecord) {
     add("endpoint", endpoint.as_str().into());
     add("status", (*status).into());
     add("service", settings.service_name.as_str().into());
-    if let Some(cache) = cache {
-        add("cache", cache.into());
+    for (name, text) in
+        [("function_request_id", function_request_id.as_deref()), ("trace_id", trace_id.as_deref()), ("cache", cache)]
+    {
+        if let Some(text) = text {
+            add(name, text.into());
+        }
     }
     for (name, ms) in [("cache_ms", cache_ms), ("model_ms", model_ms), ("write_ms", write_ms)] {
         if let Some(ms) = ms {

@@ -253,18 +253,18 @@ async fn a_content_type_that_is_not_json_is_a_415_and_parameters_are_fine() {
 #[tokio::test]
 async fn an_unknown_path_is_a_404_and_another_method_a_405_with_allow() {
     let (_service, http) = started().await;
-    for path in ["/", "/decision", "/decisions/", "/decisions/1", "/DECISIONS"] {
+    for path in ["/", "/decision", "/decisions/", "/decisions/1", "/DECISIONS", "/docs/none"] {
         problem(&http.post(path, &example()).await, 404);
     }
     for (path, _) in ENDPOINTS {
         let answer = http.get(path).await;
         problem(&answer, 405);
-        assert_eq!(answer.header("allow"), "POST");
+        assert_eq!(answer.header("allow"), "POST,OPTIONS");
     }
     for path in ["/docs", "/openapi.json"] {
         let answer = http.post(path, &example()).await;
         problem(&answer, 405);
-        assert_eq!(answer.header("allow"), "GET,HEAD");
+        assert_eq!(answer.header("allow"), "GET,HEAD,OPTIONS");
     }
 }
 

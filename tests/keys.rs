@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, HashSet};
 
 use predict_once::{
     cache::{KeySpace, Namespace},
-    credit::{Category, CreditApplication, ForeignWorker, PersonalStatusAndSex, PresentEmploymentSince},
+    credit::{CreditApplication, ForeignWorker, PersonalStatusAndSex, PresentEmploymentSince},
+    input::Category,
 };
 use proptest::{prelude::*, sample::select};
 
@@ -13,10 +14,6 @@ type Fields = [(&'static str, String); 5];
 
 /// A rate of each band.
 const RATES: [f64; 4] = [0.5, 0.3, 0.22, 0.1];
-
-fn names<C: Category>() -> impl Iterator<Item = &'static str> {
-    C::ALL.iter().map(|(_, name)| *name)
-}
 
 fn fields(rate: f64, age: u8, foreign_worker: &str, employment: &str, status: &str) -> Fields {
     [
@@ -33,9 +30,9 @@ fn any_fields() -> impl Strategy<Value = Fields> {
     (
         0.0001f64..=1.0,
         18u8..=120,
-        category(names::<ForeignWorker>().collect()),
-        category(names::<PresentEmploymentSince>().collect()),
-        category(names::<PersonalStatusAndSex>().collect()),
+        category(ForeignWorker::names().collect()),
+        category(PresentEmploymentSince::names().collect()),
+        category(PersonalStatusAndSex::names().collect()),
     )
         .prop_map(|(rate, age, foreign_worker, employment, status)| {
             fields(rate, age, foreign_worker, employment, status)
@@ -66,9 +63,9 @@ fn each_of_the_20600_inputs_of_the_model_has_a_key_of_its_own() {
     let mut inputs_by_key = BTreeMap::new();
     for rate in RATES {
         for age in 18..=120 {
-            for foreign_worker in names::<ForeignWorker>() {
-                for employment in names::<PresentEmploymentSince>() {
-                    for status in names::<PersonalStatusAndSex>() {
+            for foreign_worker in ForeignWorker::names() {
+                for employment in PresentEmploymentSince::names() {
+                    for status in PersonalStatusAndSex::names() {
                         let application = parse(&json(&fields(rate, age, foreign_worker, employment, status), ""));
                         let input = application.encode().map(f32::to_bits);
                         assert_eq!(inputs_by_key.insert(key(&application), input), None, "{application}");

@@ -1,7 +1,10 @@
 //! The embedded model against the golden file that its training wrote: scikit-learn and ONNX Runtime on each of the 1,000
 //! applications of the data set and on the corners of the input space.
 
-use predict_once::credit::{CreditApplication, CreditRiskModel, Decision, Prediction, RiskCategory};
+use predict_once::{
+    credit::{CreditApplication, CreditRiskModel, Decision, RiskCategory},
+    prediction::Prediction,
+};
 use serde_json::{Value, json};
 
 const GOLDEN: &str = include_str!("../models/credit_risk/golden.csv");
@@ -55,7 +58,7 @@ fn decisions_and_categories_are_those_of_the_training_script() {
     let model = CreditRiskModel::embedded().expect("the model that ships loads");
     for row in rows() {
         let probability = model.predict(&application(&row)).expect("a probability");
-        assert_eq!(Decision::derive(probability, model.thresholds()).name(), row["decision"], "{row}");
-        assert_eq!(RiskCategory::derive(probability, model.thresholds()).name(), row["risk_category"], "{row}");
+        assert_eq!(Decision::derive(probability, &model).name(), row["decision"], "{row}");
+        assert_eq!(RiskCategory::derive(probability, &model).name(), row["risk_category"], "{row}");
     }
 }

@@ -2,88 +2,38 @@
 
 use std::fmt;
 
-use super::category::{Category, ForeignWorker, PersonalStatusAndSex, PresentEmploymentSince};
+use serde_json::{Value, json};
 
-/// The instalment rate, in the four bands of the data set. Within a band the model sees no difference, so the band is all
-/// that is kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct InstallmentRate {
-    code: u8,
-}
-
-impl InstallmentRate {
-    /// The attribute's name in a request.
-    pub const FIELD: &'static str = "installment_rate_in_percentage_of_disposable_income";
-    /// What a request may hold.
-    pub const ALLOWED: &'static str = "must be a number greater than 0 and at most 1: the instalment as a fraction of disposable income (0.25 is 25 %)";
-
-    /// The band of a rate, given as a fraction of disposable income; `None` unless 0 < `fraction` ≤ 1.
-    ///
-    /// The codes are those of attribute 8 of the data set: 1 (35 % or more), 2 (25 to < 35 %), 3 (20 to < 25 %),
-    /// 4 (less than 20 %).
-    pub fn from_fraction(fraction: f64) -> Option<Self> {
-        let code = match fraction {
-            f if !(f > 0.0 && f <= 1.0) => return None,
-            f if f >= 0.35 => 1,
-            f if f >= 0.25 => 2,
-            f if f >= 0.20 => 3,
-            _ => 4,
-        };
-        Some(Self { code })
-    }
-
-    /// The data set's code, 1 to 4.
-    pub fn code(self) -> u8 {
-        self.code
-    }
-}
-
-/// An age in whole years, 18 to 120.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct AgeInYears(u8);
-
-impl AgeInYears {
-    /// The attribute's name in a request.
-    pub const FIELD: &'static str = "age_in_years";
-    /// What a request may hold.
-    pub const ALLOWED: &'static str = "must be an integer from 18 to 120";
-
-    /// The age, if `years` is an integer from 18 to 120. `30.0` is an integer, as JSON Schema has it; `30.5` is not.
-    pub fn from_number(years: f64) -> Option<Self> {
-        let valid = (18.0..=120.0).contains(&years) && years.fract() == 0.0;
-        valid.then_some(Self(years as u8))
-    }
-
-    /// The age in years.
-    pub fn years(self) -> u8 {
-        self.0
-    }
-}
+use super::attributes::{AgeInYears, ForeignWorker, InstallmentRate, PersonalStatusAndSex, PresentEmploymentSince};
+use crate::{
+    domain::Example,
+    input::{Category, Field, Fields, InvalidInput},
+};
 
 /// The five attributes that the model reads. Two applications are equal exactly when the model's input is.
 ///
 /// Each attribute is of a type that cannot be invalid, and so an application that exists is valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CreditApplication {
-    pub(super) installment_rate: InstallmentRate,
-    pub(super) age: AgeInYears,
-    pub(super) foreign_worker: ForeignWorker,
-    pub(super) employment: PresentEmploymentSince,
-    pub(super) status: PersonalStatusAndSex,
+    installment_rate: InstallmentRate,
+    age: AgeInYears,
+    foreign_worker: ForeignWorker,
+    employment: PresentEmploymentSince,
+    status: PersonalStatusAndSex,
 }
 
 impl CreditApplication {
-    /// The version of the encoding below. It is part of the model's fingerprint: raise it when [`Self::encode`] or the
-    /// text of [`fmt::Display`] gives another result for the same application.
+    /// The version of the code around the model. It is part of the model's fingerprint: raise it when [`Self::encode`],
+    /// the text of [`fmt::Display`] or a prediction's [`derive`](crate::prediction::Prediction::derive) gives another
+    /// result for the same application.
     pub const ENCODING_VERSION: u8 = 1;
 
     /// How many numbers the model reads.
     pub const FEATURES: usize = 1
-        + Self::RATE_CODES
+        + InstallmentRate::CODES
         + ForeignWorker::ALL.len()
         + PresentEmploymentSince::ALL.len()
         + PersonalStatusAndSex::ALL.len();
-    const RATE_CODES: usize = 4;
 
     /// An application of these attributes.
     pub fn new(
@@ -96,14 +46,80 @@ impl CreditApplication {
         Self { installment_rate, age, foreign_worker, employment, status }
     }
 
+    /// Reads an application from JSON text: an object of all five fields, and no others.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with it.
+    pub fn from_json(text: &[u8]) -> Result<Self, InvalidInput> {
+        let mut fields = Fields::from_json(text)?;
+        let (rate, age, foreign_worker, employment, status) =
+            (fields.take(), fields.take(), fields.take(), fields.take(), fields.take());
+        let application = || Some(Self::new(rate?, age?, foreign_worker?, employment?, status?));
+        fields.finish(application())
+    }
+
+    /// The JSON Schema of what [`Self::from_json`] reads.
+    pub fn schema() -> Value {
+        json!({
+            "type": "object",
+            "description": "A credit application: all five fields, and no others.",
+            "properties": {
+                InstallmentRate::NAME: InstallmentRate::schema(),
+                AgeInYears::NAME: AgeInYears::schema(),
+                ForeignWorker::NAME: ForeignWorker::schema(),
+                PresentEmploymentSince::NAME: PresentEmploymentSince::schema(),
+                PersonalStatusAndSex::NAME: PersonalStatusAndSex::schema(),
+            },
+            "required": [
+                InstallmentRate::NAME,
+                AgeInYears::NAME,
+                ForeignWorker::NAME,
+                PresentEmploymentSince::NAME,
+                PersonalStatusAndSex::NAME,
+            ],
+            "additionalProperties": false,
+        })
+    }
+
+    /// Applications for the documentation, the last of them a wrong one.
+    pub fn examples() -> Vec<Example> {
+        let application = |rate: Value, age, foreign_worker, employment, status| {
+            json!({
+                InstallmentRate::NAME: rate,
+                AgeInYears::NAME: age,
+                ForeignWorker::NAME: foreign_worker,
+                PresentEmploymentSince::NAME: employment,
+                PersonalStatusAndSex::NAME: status,
+            })
+        };
+        vec![
+            Example {
+                name: "unemployed",
+                summary: "A single man of 30 without employment",
+                input: application(json!(0.25), 30, "yes", "unemployed", "male: single"),
+            },
+            Example {
+                name: "long_employed",
+                summary: "A single man of 45, for ten years in the same employment",
+                input: application(json!(0.4), 45, "no", "... >= 7 years", "male: single"),
+            },
+            Example {
+                name: "mistakes",
+                summary: "Wrong on purpose: per cent for a fraction, and a misspelt category",
+                input: application(json!(25), 30, "yes", "unemployed", "male:single"),
+            },
+        ]
+    }
+
     /// The model's input: the age in years, then a one for the code that applies of each attribute and zeros for the
     /// others. [`Self::feature_names`] names the columns.
     pub fn encode(&self) -> [f32; Self::FEATURES] {
         let mut features = [0.0; Self::FEATURES];
-        features[0] = f32::from(self.age.0);
+        features[0] = f32::from(self.age.years());
         let mut first = 1;
         for (code, codes) in [
-            (self.installment_rate.code - 1, Self::RATE_CODES),
+            (self.installment_rate.code() - 1, InstallmentRate::CODES),
             (self.foreign_worker.code(), ForeignWorker::ALL.len()),
             (self.employment.code(), PresentEmploymentSince::ALL.len()),
             (self.status.code(), PersonalStatusAndSex::ALL.len()),
@@ -117,10 +133,10 @@ impl CreditApplication {
     /// The names of the columns of [`Self::encode`], as the training script writes them into the model.
     pub fn feature_names() -> impl Iterator<Item = String> {
         fn one_hot<C: Category>() -> impl Iterator<Item = String> {
-            C::ALL.iter().map(|(_, name)| format!("{}={name}", C::FIELD))
+            C::names().map(|name| format!("{}={name}", C::NAME))
         }
-        std::iter::once(AgeInYears::FIELD.to_owned())
-            .chain((1..=Self::RATE_CODES).map(|code| format!("installment_rate_code={code}")))
+        std::iter::once(AgeInYears::NAME.to_owned())
+            .chain((1..=InstallmentRate::CODES).map(|code| format!("installment_rate_code={code}")))
             .chain(one_hot::<ForeignWorker>())
             .chain(one_hot::<PresentEmploymentSince>())
             .chain(one_hot::<PersonalStatusAndSex>())
@@ -133,8 +149,8 @@ impl fmt::Display for CreditApplication {
         write!(
             f,
             "{},{},{},{},{}",
-            self.installment_rate.code,
-            self.age.0,
+            self.installment_rate.code(),
+            self.age.years(),
             self.foreign_worker.code(),
             self.employment.code(),
             self.status.code()
@@ -145,38 +161,27 @@ impl fmt::Display for CreditApplication {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::input::{FieldError, FieldErrorCode};
 
-    #[test]
-    fn rates_fall_into_the_bands_of_the_data_set() {
-        let code = |rate| InstallmentRate::from_fraction(rate).map(InstallmentRate::code);
-        for (rate, band) in
-            [(1.0, 1), (0.35, 1), (0.349_999, 2), (0.25, 2), (0.249_999, 3), (0.2, 3), (0.199_999, 4), (5e-324, 4)]
-        {
-            assert_eq!(code(rate), Some(band), "{rate}");
-        }
-        for invalid in [0.0, -0.0, -0.1, 1.000_000_1, 25.0, f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
-            assert_eq!(code(invalid), None, "{invalid}");
-        }
-    }
+    const EXAMPLE: &str = r#"{
+        "installment_rate_in_percentage_of_disposable_income": 0.25,
+        "age_in_years": 30,
+        "foreign_worker": "yes",
+        "present_employment_since": "unemployed",
+        "personal_status_and_sex": "male: single"
+    }"#;
 
-    #[test]
-    fn an_age_is_an_integer_from_18_to_120() {
-        let years = |age| AgeInYears::from_number(age).map(AgeInYears::years);
-        assert_eq!([18.0, 30.0, 120.0].map(years), [Some(18), Some(30), Some(120)]);
-        for invalid in [17.0, 17.999, 30.5, 120.5, 121.0, 286.0, -30.0, 0.0, f64::NAN, f64::INFINITY] {
-            assert_eq!(years(invalid), None, "{invalid}");
+    fn errors(text: &str) -> Vec<FieldError> {
+        match CreditApplication::from_json(text.as_bytes()) {
+            Err(InvalidInput::Fields(errors)) => errors,
+            other => panic!("{text} gave {other:?}"),
         }
     }
 
     #[test]
-    fn the_encoding_is_the_age_and_one_hot_categories() {
-        let application = CreditApplication::new(
-            InstallmentRate { code: 2 },
-            AgeInYears(30),
-            ForeignWorker::Yes,
-            PresentEmploymentSince::Unemployed,
-            PersonalStatusAndSex::MaleSingle,
-        );
+    fn the_specifications_example_is_an_application_and_is_encoded_as_its_age_and_one_hot_categories() {
+        let application = CreditApplication::from_json(EXAMPLE.as_bytes()).expect("valid");
+        assert_eq!(application.to_string(), "2,30,0,0,2");
         let set: Vec<_> = CreditApplication::feature_names()
             .zip(application.encode())
             .filter(|(_, value)| *value != 0.0)
@@ -192,6 +197,58 @@ mod tests {
                 "personal_status_and_sex=male: single: 1",
             ]
         );
-        assert_eq!(application.to_string(), "2,30,0,0,2");
+    }
+
+    #[test]
+    fn an_escaped_name_is_the_same_name_and_counts_as_a_repetition() {
+        let escaped = EXAMPLE.replace("age_in_years", r"age\u005fin_years");
+        assert!(CreditApplication::from_json(escaped.as_bytes()).is_ok());
+        let twice = EXAMPLE.replacen('{', r#"{ "age\u005fin_years": 30,"#, 1);
+        let [error] = &errors(&twice)[..] else { panic!("one error") };
+        assert_eq!((&*error.field, &*error.detail), ("age_in_years", "must appear only once"));
+        assert_eq!((error.code, error.received.as_deref()), (FieldErrorCode::Repeated, Some("2 members of this name")));
+    }
+
+    #[test]
+    fn every_wrong_field_is_reported_in_the_order_of_the_fields_with_what_was_sent_and_meant() {
+        let found = errors(
+            r#"{"age": 1, "foreign_worker": "YES", "age_in_years": "30", "personal_status_and_sex": null, "employment": {}}"#,
+        );
+        let fields: Vec<_> = found.iter().map(|error| error.field.as_str()).collect();
+        assert_eq!(
+            fields,
+            [
+                "installment_rate_in_percentage_of_disposable_income",
+                "age_in_years",
+                "foreign_worker",
+                "present_employment_since",
+                "personal_status_and_sex",
+                "age",
+                "employment",
+            ]
+        );
+        let codes: Vec<_> = found.iter().map(|error| error.code).collect();
+        let (missing, invalid, unknown) = (FieldErrorCode::Missing, FieldErrorCode::Invalid, FieldErrorCode::Unknown);
+        assert_eq!(codes, [missing, invalid, invalid, missing, invalid, unknown, unknown]);
+        let told = |position: usize| {
+            let FieldError { detail, received, suggestion, .. } = &found[position];
+            (&**detail, received.as_deref(), suggestion.as_deref())
+        };
+        assert_eq!(told(1), ("must be an integer from 18 to 120", Some("\"30\""), Some("30, without quotes")));
+        assert_eq!(told(2), (r#"must be one of "yes", "no""#, Some("\"YES\""), Some("\"yes\"")));
+        assert!(told(3).0.starts_with("is required and must be one of \"unemployed\""), "{:?}", told(3));
+        assert_eq!((told(3).1, told(3).2), (None, None));
+        assert_eq!((told(4).1, told(4).2), (Some("null"), None));
+        // age_in_years is there, if with a wrong value: it was not meant.
+        assert_eq!(told(5), ("is not a field of the input", Some("1"), None));
+        assert_eq!(told(6), ("is not a field of the input", Some("an object"), Some("present_employment_since")));
+    }
+
+    #[test]
+    fn what_is_no_object_is_told_what_it_is() {
+        let message = |text: &str| CreditApplication::from_json(text.as_bytes()).expect_err(text).to_string();
+        assert_eq!(message(" \n"), "the body is empty; it must be a JSON object");
+        assert_eq!(message("[]"), "the body must be a JSON object, and is an array");
+        assert_eq!(message("null"), "the body must be a JSON object, and is null");
     }
 }

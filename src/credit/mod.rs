@@ -1,18 +1,19 @@
 //! The domain: one credit-risk model and what goes in and comes out of it. It knows nothing of HTTP, Lambda or Redis.
 //!
-//! To serve another model, replace this module and `models/`. The service uses [`CreditApplication`] (what is asked),
-//! [`CreditRiskModel`] (what computes) and [`Prediction`] (what is answered); `http/` names the answers of the three
-//! endpoints and describes them in `docs.html`.
+//! [`crate::domain`] says what the service asks of it.
 
 mod application;
-mod category;
-mod json;
+mod attributes;
 mod model;
 mod prediction;
-mod schema;
 
-pub use application::{AgeInYears, CreditApplication, InstallmentRate};
-pub use category::{Category, ForeignWorker, PersonalStatusAndSex, PresentEmploymentSince};
-pub use json::{FieldError, InvalidApplication};
-pub use model::{CreditRiskModel, ModelError};
-pub use prediction::{Decision, Prediction, Probability, RiskCategory, Thresholds};
+pub use application::CreditApplication;
+pub use attributes::{AgeInYears, ForeignWorker, InstallmentRate, PersonalStatusAndSex, PresentEmploymentSince};
+pub use model::CreditRiskModel;
+pub use prediction::{Decision, Probability, RiskCategory, Thresholds, each_prediction};
+
+/// What the API's documentation begins with, in Markdown.
+pub const DESCRIPTION: &str = "\
+Estimates the credit risk of an application from five attributes, in three forms: a decision, the probability that the credit \
+goes bad, and a risk category. The model is a logistic regression on the UCI Statlog (German Credit) data, and a weak one: it \
+shows how a model is served, and must not decide on anybody's credit.";

@@ -1,22 +1,17 @@
 //! What is answered: a probability, and the decision and the risk category that follow from it.
 
 use bytes::Bytes;
-use serde::{Serialize, Serializer};
-use utoipa::ToSchema;
+use serde::Serialize;
+use serde_json::{Value, json};
 
-/// One of the answers to a credit application: how it follows from the model's output, and how the cache holds it.
-pub trait Prediction: Copy + Send + Sync + 'static {
-    /// What is predicted, as the cache's keys call it.
-    const NAME: &'static str;
+use super::model::CreditRiskModel;
+use crate::prediction::{Prediction, PredictionVisitor, named};
 
-    /// The answer that follows from the probability of default.
-    fn derive(probability: Probability, thresholds: &Thresholds) -> Self;
-
-    /// The cached form: short readable text, without quotes.
-    fn to_bytes(self) -> Bytes;
-
-    /// Reads the cached form strictly: `None` for anything that [`Self::to_bytes`] does not write.
-    fn from_bytes(bytes: &[u8]) -> Option<Self>;
+/// The three predictions, in the order of the documentation.
+pub fn each_prediction(visitor: &mut impl PredictionVisitor) {
+    visitor.visit::<Decision>();
+    visitor.visit::<Probability>();
+    visitor.visit::<RiskCategory>();
 }
 
 /// The cut points that turn a probability into a decision and a category. They come from the model's metadata.
@@ -39,8 +34,7 @@ impl Thresholds {
 }
 
 /// The probability that the credit goes bad, from 0 to 1.
-#[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize, ToSchema)]
-#[schema(value_type = f64, minimum = 0, maximum = 1)]
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize)]
 pub struct Probability(f32);
 
 impl Probability {
@@ -57,8 +51,11 @@ impl Probability {
 
 impl Prediction for Probability {
     const NAME: &'static str = "probability";
+    const ENDPOINT: &'static str = "probabilities";
+    const SUMMARY: &'static str = "How probable it is that the credit goes bad";
+    const DESCRIPTION: &'static str = "The model's own output, from which the decision and the risk category follow.";
 
-    fn derive(probability: Probability, _: &Thresholds) -> Self {
+    fn derive(probability: Probability, _: &CreditRiskModel) -> Self {
         probability
     }
 
@@ -72,54 +69,24 @@ impl Prediction for Probability {
         // `+0.3`, `3e-1` and `0.30` are numbers, but no entries of ours.
         (probability.to_bytes() == bytes).then_some(probability)
     }
-}
 
-/// A prediction out of a closed set, known by name in answers and in the cache alike.
-macro_rules! named {
-    ($(#[$attribute:meta])* $name:ident, $what:literal { $( $(#[$doc:meta])* $variant:ident = $text:literal, )+ }) => {
-        $(#[$attribute])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ToSchema)]
-        pub enum $name {
-            $( $(#[$doc])* #[schema(rename = $text)] $variant, )+
-        }
-
-        impl $name {
-            /// The name in an answer.
-            pub fn name(self) -> &'static str {
-                match self { $( Self::$variant => $text, )+ }
-            }
-        }
-
-        impl Serialize for $name {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.serialize_str(self.name())
-            }
-        }
-
-        impl Prediction for $name {
-            const NAME: &'static str = $what;
-
-            fn derive(probability: Probability, thresholds: &Thresholds) -> Self {
-                Self::at(probability, thresholds)
-            }
-
-            fn to_bytes(self) -> Bytes {
-                Bytes::from_static(self.name().as_bytes())
-            }
-
-            fn from_bytes(bytes: &[u8]) -> Option<Self> {
-                [$( Self::$variant ),+].into_iter().find(|value| value.name().as_bytes() == bytes)
-            }
-        }
-    };
+    fn schema() -> Value {
+        json!({
+            "type": "number",
+            "format": "double",
+            "description": "The probability that the credit goes bad: 0.25 is 25 %.",
+            "minimum": 0,
+            "maximum": 1,
+        })
+    }
 }
 
 named! {
     /// Whether the credit is granted.
-    Decision, "decision" {
-        /// The probability of default is below the model's decision threshold.
+    Decision {
+        /// the probability that the credit goes bad is below the model's threshold
         Accept = "ACCEPT",
-        /// It is not.
+        /// it is not
         Decline = "DECLINE",
     }
 }
@@ -130,16 +97,40 @@ impl Decision {
     }
 }
 
+impl Prediction for Decision {
+    const NAME: &'static str = "decision";
+    const ENDPOINT: &'static str = "decisions";
+    const SUMMARY: &'static str = "Whether the credit is granted";
+    const DESCRIPTION: &'static str = "An application is accepted if the probability that the credit goes bad is below the \
+                                       model's threshold, which came from its training.";
+
+    fn derive(probability: Probability, model: &CreditRiskModel) -> Self {
+        Self::at(probability, model.thresholds())
+    }
+
+    fn to_bytes(self) -> Bytes {
+        Bytes::from_static(self.name().as_bytes())
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        Self::from_name(bytes)
+    }
+
+    fn schema() -> Value {
+        Self::named_schema()
+    }
+}
+
 named! {
-    /// How risky the credit is, in four bands of the probability of default.
-    RiskCategory, "risk_category" {
-        /// Below the first cut point.
+    /// How risky the credit is: four bands of the probability that it goes bad, whose limits came from the model's training.
+    RiskCategory {
+        /// the least risky band
         Low = "low_risk",
-        /// From the first cut point.
+        /// the second
         Medium = "medium_risk",
-        /// From the second cut point.
+        /// the third
         High = "high_risk",
-        /// From the third cut point.
+        /// the riskiest
         VeryHigh = "very_high_risk",
     }
 }
@@ -153,6 +144,29 @@ impl RiskCategory {
             p if p < very_high => Self::High,
             _ => Self::VeryHigh,
         }
+    }
+}
+
+impl Prediction for RiskCategory {
+    const NAME: &'static str = "risk_category";
+    const ENDPOINT: &'static str = "risk_categories";
+    const SUMMARY: &'static str = "How risky the credit is, in four categories";
+    const DESCRIPTION: &'static str = "The four categories are bands of the probability that the credit goes bad.";
+
+    fn derive(probability: Probability, model: &CreditRiskModel) -> Self {
+        Self::at(probability, model.thresholds())
+    }
+
+    fn to_bytes(self) -> Bytes {
+        Bytes::from_static(self.name().as_bytes())
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        Self::from_name(bytes)
+    }
+
+    fn schema() -> Value {
+        Self::named_schema()
     }
 }
 
@@ -172,9 +186,9 @@ mod tests {
 
     #[test]
     fn a_cut_point_belongs_to_the_riskier_side() {
-        let decide = |p| Decision::derive(probability(p), &thresholds()).name();
+        let decide = |p| Decision::at(probability(p), &thresholds()).name();
         assert_eq!([0.0, 0.299_999, 0.3, 1.0].map(decide), ["ACCEPT", "ACCEPT", "DECLINE", "DECLINE"]);
-        let categorise = |p| RiskCategory::derive(probability(p), &thresholds()).name();
+        let categorise = |p| RiskCategory::at(probability(p), &thresholds()).name();
         assert_eq!(
             [0.0, 0.25, 0.3, 0.4, 1.0].map(categorise),
             ["low_risk", "medium_risk", "high_risk", "very_high_risk", "very_high_risk"]
@@ -206,9 +220,9 @@ mod tests {
         fn a_prediction_reads_back_from_the_bytes_it_writes(value in 0.0f32..=1.0) {
             let probability = probability(value);
             prop_assert_eq!(Probability::from_bytes(&probability.to_bytes()), Some(probability));
-            let decision = Decision::derive(probability, &thresholds());
+            let decision = Decision::at(probability, &thresholds());
             prop_assert_eq!(Decision::from_bytes(&decision.to_bytes()), Some(decision));
-            let category = RiskCategory::derive(probability, &thresholds());
+            let category = RiskCategory::at(probability, &thresholds());
             prop_assert_eq!(RiskCategory::from_bytes(&category.to_bytes()), Some(category));
         }
 

@@ -2,24 +2,15 @@
 
 use std::{fmt::Write, time::Duration};
 
-use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
-use serde_json::json;
-use utoipa::{
-    Modify,
-    openapi::{
-        Header, HeaderBuilder, ObjectBuilder, OpenApi, RefOr, Type,
-        path::{ParameterBuilder, ParameterIn},
-    },
-};
-
 use crate::{
     cache::Tier,
     service::{CacheOutcome, CachePolicy, Served},
     telemetry::milliseconds,
 };
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 
-const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
-const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
+pub(super) const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
+pub(super) const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
 impl From<&HeaderMap> for CachePolicy {
     /// `no-cache`: do not look, but store. `no-store`: neither. `only-if-cached`: nothing but a cached answer. Other
@@ -50,7 +41,17 @@ pub(super) fn describe(served: &Served, headers: &mut HeaderMap) {
     }
 }
 
-fn cache_status(outcome: CacheOutcome) -> &'static str {
+/// Every value of `cache-status`, and what it means.
+pub(super) const CACHE_STATUSES: [(&str, &str); 6] = [
+    (cache_status(CacheOutcome::Hit(Tier::Memory)), "from the cache, which is in the service's memory"),
+    (cache_status(CacheOutcome::Hit(Tier::Redis)), "from the cache, which is in Redis"),
+    (cache_status(CacheOutcome::Miss), "not in the cache: computed, and stored after the answer"),
+    (cache_status(CacheOutcome::Corrupt), "the cache held something that is no prediction: computed, and stored anew"),
+    (cache_status(CacheOutcome::Unavailable), "the cache did not answer: computed"),
+    (cache_status(CacheOutcome::Bypass), "the request's `cache-control` allowed no cached answer: computed"),
+];
+
+const fn cache_status(outcome: CacheOutcome) -> &'static str {
     match outcome {
         CacheOutcome::Hit(Tier::Memory) => "predict-once; hit; detail=memory",
         CacheOutcome::Hit(Tier::Redis) => "predict-once; hit; detail=redis",
@@ -74,65 +75,6 @@ fn server_timing(served: &Served) -> Option<HeaderValue> {
     add("cache", served.cache_time);
     add("model", served.model_time);
     HeaderValue::try_from(text).ok().filter(|value| !value.is_empty())
-}
-
-/// Documents these headers on every prediction endpoint.
-pub(super) struct CacheHeaders;
-
-impl Modify for CacheHeaders {
-    fn modify(&self, openapi: &mut OpenApi) {
-        let cache_control = ParameterBuilder::new()
-            .name(header::CACHE_CONTROL.as_str())
-            .parameter_in(ParameterIn::Header)
-            .description(Some(
-                "How far the cache may take part: `no-cache` does not look but stores, `no-store` does neither, \
-                 `only-if-cached` is answered from the cache or with a 504. Other directives are ignored.",
-            ))
-            .schema(Some(ObjectBuilder::new().schema_type(Type::String).examples([
-                "no-cache",
-                "no-store",
-                "only-if-cached",
-            ])))
-            .build();
-        for operation in openapi.paths.paths.values_mut().filter_map(|path| path.post.as_mut()) {
-            operation.parameters.get_or_insert_default().push(cache_control.clone().into());
-            // The answers that a lookup precedes.
-            for status in ["200", "504"] {
-                if let Some(RefOr::T(response)) = operation.responses.responses.get_mut(status) {
-                    response.headers.insert(CACHE_STATUS.to_string(), cache_status_header().into());
-                    response.headers.insert(SERVER_TIMING.to_string(), server_timing_header().into());
-                }
-            }
-        }
-    }
-}
-
-fn cache_status_header() -> Header {
-    let values = [
-        CacheOutcome::Hit(Tier::Memory),
-        CacheOutcome::Hit(Tier::Redis),
-        CacheOutcome::Miss,
-        CacheOutcome::Corrupt,
-        CacheOutcome::Unavailable,
-        CacheOutcome::Bypass,
-    ]
-    .map(cache_status);
-    HeaderBuilder::new()
-        .schema(Some(ObjectBuilder::new().schema_type(Type::String).enum_values(Some(values))))
-        .description(Some("The cache's part in the answer (RFC 9211)."))
-        .build()
-}
-
-fn server_timing_header() -> Header {
-    HeaderBuilder::new()
-        .schema(Some(
-            ObjectBuilder::new()
-                .schema_type(Type::String)
-                .pattern(Some(r"^(cache|model);dur=[0-9]+\.[0-9]{4}(, model;dur=[0-9]+\.[0-9]{4})?$")),
-        ))
-        .description(Some("Milliseconds that the lookup in the cache and the model took, as far as each took place."))
-        .example(Some(json!("cache;dur=0.1841, model;dur=0.0043")))
-        .build()
 }
 
 #[cfg(test)]

@@ -1,39 +1,131 @@
-//! The documentation: the OpenAPI document and a page to read.
+//! The documentation: the OpenAPI document, the page that lets one try it, and the one on errors.
+//!
+//! The files are in the binary, compressed by `build/docs.rs`: nothing is read or made at start-up.
 
-use std::sync::LazyLock;
+use std::{io::Read, sync::Arc};
 
 use axum::{
-    http::{HeaderValue, header},
-    response::{Html, IntoResponse},
+    Router,
+    body::Bytes,
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Redirect, Response},
+    routing::get,
 };
-use utoipa::OpenApi;
+use flate2::read::GzDecoder;
 
-use super::{cache_status::CacheHeaders, predictions, problem::PointedError};
+use super::no_content;
+use crate::service::PredictionService;
 
-/// The OpenAPI document, out of the annotations of handlers and types.
-///
-/// It is made when it is first asked for. utoipa-axum would make it whenever the router is built, to take the routes from
-/// it, and that is at every cold start.
-#[derive(OpenApi)]
-#[openapi(
-    info(
-        title = "predict-once",
-        description = "Credit-risk predictions. The same prediction is never computed twice: a request that was seen \
-                       before is answered from a cache, and the response's `cache-status` says so."
-    ),
-    paths(predictions::decisions, predictions::probabilities, predictions::risk_categories),
-    // What only the error answers refer to is not collected from the endpoints.
-    components(schemas(PointedError)),
-    modifiers(&CacheHeaders)
-)]
-struct Api;
-
-pub(super) async fn document() -> impl IntoResponse {
-    static DOCUMENT: LazyLock<String> =
-        LazyLock::new(|| Api::openapi().to_json().expect("the document is strings, numbers and maps with string keys"));
-    ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], DOCUMENT.as_str())
+/// A file of the documentation.
+#[derive(Debug)]
+pub struct Asset {
+    /// Its path.
+    pub path: &'static str,
+    /// Its media type.
+    pub content_type: &'static str,
+    /// The entity tag of its bytes as they are.
+    etag: &'static str,
+    /// The entity tag of its bytes gzipped.
+    gzip_etag: &'static str,
+    /// Its bytes, gzipped.
+    gzipped: &'static [u8],
 }
 
-pub(super) async fn page() -> Html<&'static str> {
-    Html(include_str!("docs.html"))
+/// All files of the documentation.
+pub static ASSETS: &[Asset] = include!(concat!(env!("OUT_DIR"), "/assets.rs"));
+
+/// The documentation changes with a deployment only; five minutes are what a reader may be behind.
+const CACHE_CONTROL: HeaderValue = HeaderValue::from_static("public, max-age=300");
+
+/// Nothing but the service's own files, and no request to anywhere else. Swagger UI draws some of its icons from `data:` URLs.
+const CONTENT_SECURITY_POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; \
+     form-action 'none'; frame-ancestors 'none'",
+);
+
+/// Routes every file.
+pub(super) fn routes() -> Router<Arc<PredictionService>> {
+    let routes = Router::new().route("/docs/", get(async || Redirect::permanent("../docs")));
+    ASSETS.iter().fold(routes, |routes, asset| {
+        let file = get(move |headers: HeaderMap| async move { asset.answer(&headers) });
+        routes.route(asset.path, file.options(async || no_content("GET,HEAD,OPTIONS")))
+    })
+}
+
+impl Asset {
+    /// The file, or 304 if the client has it.
+    fn answer(&self, request: &HeaderMap) -> Response {
+        let gzip = accepts_gzip(request);
+        let etag = if gzip { self.gzip_etag } else { self.etag };
+        let common = [
+            (header::ETAG, HeaderValue::from_static(etag)),
+            (header::CACHE_CONTROL, CACHE_CONTROL),
+            (header::VARY, HeaderValue::from_static("accept-encoding")),
+        ];
+        if has_already(request, etag) {
+            return (StatusCode::NOT_MODIFIED, common).into_response();
+        }
+        let security = [
+            (header::CONTENT_TYPE, HeaderValue::from_static(self.content_type)),
+            (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
+            (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+            (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+        ];
+        let body = if gzip { Bytes::from_static(self.gzipped) } else { self.inflated() };
+        let mut response = (common, security, body).into_response();
+        if gzip {
+            response.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        }
+        response
+    }
+
+    /// The bytes as they are, for the few clients that read no gzip.
+    fn inflated(&self) -> Bytes {
+        let mut bytes = Vec::new();
+        GzDecoder::new(self.gzipped).read_to_end(&mut bytes).expect("the build has gzipped it");
+        bytes.into()
+    }
+}
+
+/// Whether `accept-encoding` (RFC 9110, 12.5.3) admits gzip.
+fn accepts_gzip(request: &HeaderMap) -> bool {
+    let weight = |coding: &str| {
+        let weight = |parameter: &str| parameter.trim().strip_prefix("q=").map(|q| q.trim().parse().unwrap_or(0.0));
+        coding.split(';').skip(1).find_map(weight).unwrap_or(1.0_f32)
+    };
+    let find = |name: &str| {
+        let named = |coding: &&str| coding.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(name);
+        list(request, &header::ACCEPT_ENCODING).find(named).map(weight)
+    };
+    find("gzip").or_else(|| find("*")).is_some_and(|weight| weight > 0.0)
+}
+
+/// Whether `if-none-match` (RFC 9110, 13.1.2) names the entity tag.
+fn has_already(request: &HeaderMap, etag: &str) -> bool {
+    list(request, &header::IF_NONE_MATCH).any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag)
+}
+
+/// The members of a header that is a list.
+fn list<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
+    let values = headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).map(str::trim)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gzip_is_sent_to_those_who_accept_it() {
+        let accepts = |value: &'static str| {
+            accepts_gzip(&HeaderMap::from_iter([(header::ACCEPT_ENCODING, HeaderValue::from_static(value))]))
+        };
+        for value in ["gzip", "br, GZIP;q=0.5", "*", "identity;q=0, *;q=0.1", "deflate, gzip; q=1.0"] {
+            assert!(accepts(value), "{value}");
+        }
+        for value in ["", "identity", "br", "gzip;q=0", "*;q=0", "gzip;q=0, *", "gzip;q=much"] {
+            assert!(!accepts(value), "{value}");
+        }
+        assert!(!accepts_gzip(&HeaderMap::new()));
+    }
 }

@@ -1,33 +1,55 @@
 //! The HTTP API: routes, and what a request and a response look like.
 
-mod application;
+mod body;
 mod cache_status;
+mod cors;
 mod docs;
+mod openapi;
 mod predictions;
 mod problem;
+mod request_id;
 mod request_log;
 
 use std::sync::Arc;
 
 use axum::{
-    Router, middleware,
-    routing::{get, post},
+    Router,
+    http::{HeaderValue, Method, StatusCode, Uri, header},
+    middleware,
+    response::{IntoResponse, Response},
 };
+use tower::util::option_layer;
 
+use self::predictions::PREDICTION_PATHS;
 use crate::service::PredictionService;
 
-pub use self::{application::UndecodableBody, request_log::RequestId};
+pub use self::{
+    body::UndecodableBody,
+    cors::AllowedOrigins,
+    docs::{ASSETS, Asset},
+    openapi::document as openapi_document,
+    problem::ProblemKind,
+    request_id::{FunctionRequestId, GatewayRequestId},
+};
 
-/// The API on top of a service: three prediction endpoints and their documentation.
-pub fn router(service: Arc<PredictionService>) -> Router {
+/// The API on top of a service: the prediction endpoints and their documentation, for scripts of these origins too.
+pub fn router(service: Arc<PredictionService>, origins: Option<AllowedOrigins>) -> Router {
     Router::new()
-        .route("/decisions", post(predictions::decisions))
-        .route("/probabilities", post(predictions::probabilities))
-        .route("/risk_categories", post(predictions::risk_categories))
-        .route("/docs", get(docs::page))
-        .route("/openapi.json", get(docs::document))
+        .merge(predictions::routes())
+        .merge(docs::routes())
         .with_state(service)
-        .fallback(problem::no_such_path)
-        .method_not_allowed_fallback(problem::method_not_allowed)
+        .fallback(async |uri: Uri| problem::no_such_path(&uri))
+        .method_not_allowed_fallback(async |method: Method| problem::method_not_allowed(&method))
+        .layer(option_layer(origins.map(cors::layer)))
         .layer(middleware::from_fn(request_log::log))
+}
+
+/// All paths that the router has, but for `/docs/`, which leads to `/docs`.
+pub fn paths() -> impl Iterator<Item = &'static str> {
+    PREDICTION_PATHS.iter().map(String::as_str).chain(ASSETS.iter().map(|asset| asset.path))
+}
+
+/// The answer to OPTIONS: which methods a path has.
+fn no_content(allow: &'static str) -> Response {
+    (StatusCode::NO_CONTENT, [(header::ALLOW, HeaderValue::from_static(allow))]).into_response()
 }

@@ -1,37 +1,81 @@
-//! The three prediction endpoints: one flow, three types.
+//! The prediction endpoints: one flow, a type for each.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use axum::{
+    Router,
     extract::{Request, State},
-    http::{HeaderValue, header},
+    http::{HeaderName, HeaderValue, header},
     response::{IntoResponse, Response},
+    routing::post,
 };
-use serde::Serialize;
-use utoipa::ToSchema;
+use serde::{Serialize, Serializer, ser::SerializeMap};
 
-use super::{application, cache_status, problem::Problem};
+use super::{body, cache_status, no_content, problem::Problem};
 use crate::{
-    credit::{CreditApplication, Decision, Prediction, Probability, RiskCategory},
+    domain,
+    prediction::{Prediction, PredictionVisitor},
     service::{CachePolicy, PredictionService},
 };
 
-/// Looks up or computes a prediction and answers with the body that `respond` makes of it.
-async fn predict<P: Prediction, B: Serialize>(
-    service: &PredictionService,
+/// The paths of all predictions.
+pub(super) static PREDICTION_PATHS: LazyLock<Vec<String>> = LazyLock::new(|| {
+    struct Paths(Vec<String>);
+    impl PredictionVisitor for Paths {
+        fn visit<P: Prediction>(&mut self) {
+            self.0.push(path::<P>());
+        }
+    }
+    let mut paths = Paths(Vec::new());
+    domain::each_prediction(&mut paths);
+    paths.0
+});
+
+/// The path of a prediction.
+pub(super) fn path<P: Prediction>() -> String {
+    format!("/{}", P::ENDPOINT)
+}
+
+/// Routes every prediction of the domain.
+pub(super) fn routes() -> Router<Arc<PredictionService>> {
+    struct Routes(Router<Arc<PredictionService>>);
+    impl PredictionVisitor for Routes {
+        fn visit<P: Prediction>(&mut self) {
+            let routes = std::mem::take(&mut self.0);
+            self.0 = routes.route(&path::<P>(), post(predict::<P>).options(options));
+        }
+    }
+    let mut routes = Routes(Router::new());
+    domain::each_prediction(&mut routes);
+    routes.0
+}
+
+/// Looks up or computes a prediction and answers with it.
+async fn predict<P: Prediction>(
+    State(service): State<Arc<PredictionService>>,
     request: Request,
-    respond: impl FnOnce(P) -> B,
 ) -> Result<Response, Problem> {
     let policy = CachePolicy::from(request.headers());
-    let application = application::read(request).await?;
-    let answer = service.predict(&application, policy).await;
+    let input = body::read(request).await?;
+    let answer = service.predict::<P>(&input, policy).await;
     let mut response = match answer.prediction {
-        Ok(prediction) => json(&respond(prediction)),
+        Ok(prediction) => json(&Answer(prediction)),
         Err(none) => Problem::from(none).into_response(),
     };
     cache_status::describe(&answer.served, response.headers_mut());
     response.extensions_mut().insert(answer.served);
     Ok(response)
+}
+
+/// An object of one member: the prediction under its name.
+pub(super) struct Answer<P>(pub(super) P);
+
+impl<P: Prediction> Serialize for Answer<P> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut object = serializer.serialize_map(Some(1))?;
+        object.serialize_entry(P::NAME, &self.0)?;
+        object.end()
+    }
 }
 
 fn json(body: &impl Serialize) -> Response {
@@ -44,86 +88,10 @@ fn json(body: &impl Serialize) -> Response {
     }
 }
 
-/// Whether the credit is granted.
-#[derive(Serialize, ToSchema)]
-struct DecisionAnswer {
-    decision: Decision,
-}
-
-/// Decides on a credit application
-#[utoipa::path(
-    post,
-    path = "/decisions",
-    request_body = CreditApplication,
-    responses((status = OK, body = DecisionAnswer), Problems)
-)]
-pub(super) async fn decisions(
-    State(service): State<Arc<PredictionService>>,
-    request: Request,
-) -> Result<Response, Problem> {
-    predict(&service, request, |decision| DecisionAnswer { decision }).await
-}
-
-/// How probable it is that the credit goes bad.
-#[derive(Serialize, ToSchema)]
-struct ProbabilityAnswer {
-    probability: Probability,
-}
-
-/// Estimates the probability that the credit goes bad
-#[utoipa::path(
-    post,
-    path = "/probabilities",
-    request_body = CreditApplication,
-    responses((status = OK, body = ProbabilityAnswer), Problems)
-)]
-pub(super) async fn probabilities(
-    State(service): State<Arc<PredictionService>>,
-    request: Request,
-) -> Result<Response, Problem> {
-    predict(&service, request, |probability| ProbabilityAnswer { probability }).await
-}
-
-/// How risky the credit is.
-#[derive(Serialize, ToSchema)]
-struct RiskCategoryAnswer {
-    risk_category: RiskCategory,
-}
-
-/// Puts a credit application into a risk category
-#[utoipa::path(
-    post,
-    path = "/risk_categories",
-    request_body = CreditApplication,
-    responses((status = OK, body = RiskCategoryAnswer), Problems)
-)]
-pub(super) async fn risk_categories(
-    State(service): State<Arc<PredictionService>>,
-    request: Request,
-) -> Result<Response, Problem> {
-    predict(&service, request, |risk_category| RiskCategoryAnswer { risk_category }).await
-}
-
-/// The error answers that the three endpoints share.
-#[derive(utoipa::IntoResponses)]
-#[allow(dead_code, reason = "read by the derive, which documents each variant")]
-enum Problems {
-    /// The body is not JSON.
-    #[response(status = 400, content_type = "application/problem+json")]
-    NotJson(#[to_schema] Problem),
-    /// The body is larger than 64 KiB.
-    #[response(status = 413, content_type = "application/problem+json")]
-    TooLarge(#[to_schema] Problem),
-    /// The content type is not `application/json`.
-    #[response(status = 415, content_type = "application/problem+json")]
-    NotSentAsJson(#[to_schema] Problem),
-    /// The body is JSON, but no valid credit application. Every invalid field is listed.
-    #[response(status = 422, content_type = "application/problem+json")]
-    Invalid(#[to_schema] Problem),
-    /// The prediction failed; the fault is ours.
-    #[response(status = 500, content_type = "application/problem+json")]
-    Failed(#[to_schema] Problem),
-    /// The request's `cache-control: only-if-cached` allows nothing but a cached prediction, and there is none.
-    #[response(status = 504, content_type = "application/problem+json")]
-    NotCached(#[to_schema] Problem),
+/// What a prediction's path answers, and what it reads (`accept-post`, W3C Linked Data Platform).
+async fn options() -> Response {
+    const ACCEPT_POST: HeaderName = HeaderName::from_static("accept-post");
+    let mut response = no_content("POST,OPTIONS");
+    response.headers_mut().insert(ACCEPT_POST, HeaderValue::from_static("application/json"));
+    response
 }

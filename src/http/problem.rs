@@ -3,58 +3,139 @@
 use std::borrow::Cow;
 
 use axum::{
-    http::{HeaderValue, Method, StatusCode, header},
+    http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
-use serde::Serialize;
-use utoipa::ToSchema;
+use serde::{Serialize, Serializer};
 
+use super::PREDICTION_PATHS;
 use crate::{
-    credit::{FieldError, InvalidApplication},
+    input::{FieldError, FieldErrorCode, InvalidInput, closest},
     service::NoPrediction,
 };
 
-/// An error answer. Its texts are for the client; what went wrong inside is logged where it happened.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Problem {
-    /// `about:blank`: the status says it all (RFC 9457, section 4.2.1).
-    #[serde(rename = "type")]
-    kind: &'static str,
-    /// The status in words.
-    #[schema(example = "Unprocessable Entity")]
-    title: &'static str,
-    /// The HTTP status.
-    #[serde(serialize_with = "status_number")]
-    #[schema(value_type = u16, example = 422)]
-    status: StatusCode,
-    /// What was wrong with this request.
-    #[schema(example = "the credit application is invalid: errors has every field that is")]
-    detail: Cow<'static, str>,
-    /// Every missing, unknown, repeated and invalid field of the application.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    errors: Vec<PointedError>,
+/// The kinds of error. Each is explained in `docs/errors.md`, which the service serves: a problem's `type` leads there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProblemKind {
+    /// The body cannot be read as the bytes that it is said to be.
+    UnreadableBody,
+    /// The body is not JSON.
+    InvalidJson,
+    /// There is no such path.
+    NoSuchPath,
+    /// The path does not answer this method.
+    MethodNotAllowed,
+    /// The body did not arrive in time.
+    BodyTimeout,
+    /// The body is too large.
+    BodyTooLarge,
+    /// The body is not sent as JSON.
+    UnsupportedMediaType,
+    /// The body is JSON, but not a valid input.
+    InvalidFields,
+    /// The prediction failed.
+    InternalError,
+    /// Nothing but a cached prediction was asked for, and there is none.
+    NotCached,
 }
 
-/// What is wrong with one field.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct PointedError {
-    /// Where the field is or should be: a JSON Pointer (RFC 6901) as a URI fragment.
-    #[schema(example = "#/age_in_years")]
-    pointer: String,
-    /// What is allowed there.
-    #[schema(example = "must be an integer from 18 to 120")]
+impl ProblemKind {
+    /// All of them, in the order of their statuses.
+    pub const ALL: [Self; 10] = [
+        Self::UnreadableBody,
+        Self::InvalidJson,
+        Self::NoSuchPath,
+        Self::MethodNotAllowed,
+        Self::BodyTimeout,
+        Self::BodyTooLarge,
+        Self::UnsupportedMediaType,
+        Self::InvalidFields,
+        Self::InternalError,
+        Self::NotCached,
+    ];
+
+    /// Status, `type` and `title`.
+    fn describe(self) -> (StatusCode, &'static str, &'static str) {
+        match self {
+            Self::UnreadableBody => {
+                (StatusCode::BAD_REQUEST, "/docs/errors#unreadable-body", "The body cannot be read")
+            }
+            Self::InvalidJson => (StatusCode::BAD_REQUEST, "/docs/errors#invalid-json", "The body is not JSON"),
+            Self::NoSuchPath => (StatusCode::NOT_FOUND, "/docs/errors#no-such-path", "There is no such path"),
+            Self::MethodNotAllowed => (
+                StatusCode::METHOD_NOT_ALLOWED,
+                "/docs/errors#method-not-allowed",
+                "The path does not answer this method",
+            ),
+            Self::BodyTimeout => {
+                (StatusCode::REQUEST_TIMEOUT, "/docs/errors#body-timeout", "The body did not arrive in time")
+            }
+            Self::BodyTooLarge => {
+                (StatusCode::PAYLOAD_TOO_LARGE, "/docs/errors#body-too-large", "The body is too large")
+            }
+            Self::UnsupportedMediaType => (
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "/docs/errors#unsupported-media-type",
+                "The body is not sent as JSON",
+            ),
+            Self::InvalidFields => {
+                (StatusCode::UNPROCESSABLE_ENTITY, "/docs/errors#invalid-fields", "Not every field is as it must be")
+            }
+            Self::InternalError => {
+                (StatusCode::INTERNAL_SERVER_ERROR, "/docs/errors#internal-error", "The prediction failed")
+            }
+            Self::NotCached => (StatusCode::GATEWAY_TIMEOUT, "/docs/errors#not-cached", "Nothing is cached"),
+        }
+    }
+
+    /// The status that it is answered with.
+    pub fn status(self) -> StatusCode {
+        self.describe().0
+    }
+
+    /// The URI reference that is a problem's `type`: a heading of `docs/errors.md`, as the service serves it.
+    pub fn uri(self) -> &'static str {
+        self.describe().1
+    }
+
+    /// The part of [`Self::uri`] that names the kind: `invalid-fields`.
+    pub fn slug(self) -> &'static str {
+        self.uri().rsplit('#').next().unwrap_or_default()
+    }
+
+    /// The kind in words.
+    pub fn title(self) -> &'static str {
+        self.describe().2
+    }
+}
+
+/// An error answer. Its texts are for the client; what went wrong inside is logged where it happened.
+#[derive(Debug)]
+pub(crate) struct Problem {
+    kind: ProblemKind,
     detail: Cow<'static, str>,
+    errors: Vec<FieldError>,
+    header: Option<(HeaderName, HeaderValue)>,
 }
 
 impl Problem {
-    pub(super) fn new(status: StatusCode, detail: impl Into<Cow<'static, str>>) -> Self {
-        let title = status.canonical_reason().unwrap_or("Error");
-        Self { kind: "about:blank", title, status, detail: detail.into(), errors: Vec::new() }
+    pub(super) fn new(kind: ProblemKind, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self { kind, detail: detail.into(), errors: Vec::new(), header: None }
+    }
+
+    /// With a response header that says what would have been right.
+    pub(super) fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.header = Some((name, value));
+        self
+    }
+
+    pub(super) fn kind(&self) -> ProblemKind {
+        self.kind
     }
 
     /// Something failed that is not the client's to know.
     pub(super) fn internal() -> Self {
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "the prediction failed; the fault is ours")
+        Self::new(ProblemKind::InternalError, "the fault is ours; the same request may succeed later")
     }
 }
 
@@ -62,7 +143,7 @@ impl From<NoPrediction> for Problem {
     fn from(none: NoPrediction) -> Self {
         match none {
             NoPrediction::NotCached => Self::new(
-                StatusCode::GATEWAY_TIMEOUT,
+                ProblemKind::NotCached,
                 "there is no cached prediction, and cache-control: only-if-cached allows no other",
             ),
             NoPrediction::Failed(error) => {
@@ -73,27 +154,55 @@ impl From<NoPrediction> for Problem {
     }
 }
 
-impl From<InvalidApplication> for Problem {
-    fn from(invalid: InvalidApplication) -> Self {
-        let status = match invalid {
-            InvalidApplication::Syntax(_) => StatusCode::BAD_REQUEST,
-            InvalidApplication::NotAnObject | InvalidApplication::Fields(_) => StatusCode::UNPROCESSABLE_ENTITY,
+impl From<InvalidInput> for Problem {
+    fn from(invalid: InvalidInput) -> Self {
+        let kind = match invalid {
+            InvalidInput::Empty | InvalidInput::Syntax(_) => ProblemKind::InvalidJson,
+            InvalidInput::NotAnObject(_) | InvalidInput::Fields(_) => ProblemKind::InvalidFields,
         };
-        let mut problem = Self::new(status, invalid.to_string());
-        if let InvalidApplication::Fields(errors) = invalid {
-            problem.errors = errors.into_iter().map(PointedError::from).collect();
+        let mut problem = Self::new(kind, invalid.to_string());
+        if let InvalidInput::Fields(errors) = invalid {
+            problem.errors = errors;
         }
         problem
     }
 }
 
-impl From<FieldError> for PointedError {
-    fn from(FieldError { field, detail }: FieldError) -> Self {
-        Self { pointer: pointer(&field), detail }
+impl Serialize for Problem {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Body<'a> {
+            r#type: &'a str,
+            title: &'a str,
+            status: u16,
+            detail: &'a str,
+            #[serde(skip_serializing_if = "Vec::is_empty")]
+            errors: Vec<PointedError<'a>>,
+        }
+        #[derive(Serialize)]
+        struct PointedError<'a> {
+            pointer: String,
+            code: FieldErrorCode,
+            detail: &'a str,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            received: Option<&'a str>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            suggestion: Option<&'a str>,
+        }
+        let errors = self.errors.iter().map(|FieldError { field, code, detail, received, suggestion }| PointedError {
+            pointer: pointer(field),
+            code: *code,
+            detail,
+            received: received.as_deref(),
+            suggestion: suggestion.as_deref(),
+        });
+        let (status, r#type, title) = self.kind.describe();
+        Body { r#type, title, status: status.as_u16(), detail: &self.detail, errors: errors.collect() }
+            .serialize(serializer)
     }
 }
 
-/// `#/name`, with `~` and `/` escaped as JSON Pointer has it, and percent-encoded as a URI fragment has it.
+/// `#/name`, with `~` and `/` escaped as JSON Pointer (RFC 6901) has it, and percent-encoded as a URI fragment has it.
 fn pointer(field: &str) -> String {
     let mut pointer = String::from("#/");
     for byte in field.bytes() {
@@ -107,42 +216,52 @@ fn pointer(field: &str) -> String {
     pointer
 }
 
-fn status_number<S: serde::Serializer>(status: &StatusCode, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_u16(status.as_u16())
-}
-
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let content_type = [(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"))];
         // Strings and numbers always serialise; an empty body would still carry the status.
         let body = serde_json::to_vec(&self).unwrap_or_default();
-        (self.status, content_type, body).into_response()
+        let mut response = (self.kind.status(), content_type, body).into_response();
+        response.headers_mut().extend(self.header);
+        response
     }
 }
 
 /// 404.
-pub(super) async fn no_such_path() -> Problem {
-    Problem::new(
-        StatusCode::NOT_FOUND,
-        "there is no such path; predictions are at /decisions, /probabilities and /risk_categories, the documentation at /docs",
-    )
+pub(super) fn no_such_path(uri: &Uri) -> Problem {
+    let predictions = || PREDICTION_PATHS.iter().map(String::as_str);
+    let known = predictions().chain(["/docs", "/docs/errors", "/openapi.json"]);
+    let detail = match closest(uri.path(), known) {
+        Some(path) => format!("there is no such path; {path} was probably meant"),
+        None => {
+            let predictions: Vec<_> = predictions().collect();
+            format!(
+                "there is no such path; predictions are at {}, the documentation is at /docs",
+                predictions.join(", ")
+            )
+        }
+    };
+    Problem::new(ProblemKind::NoSuchPath, detail)
 }
 
 /// 405; the router adds `allow`.
-pub(super) async fn method_not_allowed(method: Method) -> Problem {
-    Problem::new(StatusCode::METHOD_NOT_ALLOWED, format!("this path does not answer {method}; see the allow header"))
+pub(super) fn method_not_allowed(method: &Method) -> Problem {
+    Problem::new(
+        ProblemKind::MethodNotAllowed,
+        format!("this path does not answer {method}; its allow header has the methods that it does"),
+    )
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::credit::ModelError;
+    use crate::onnx::ModelError;
 
     #[test]
     fn a_failed_model_is_a_500_that_tells_nothing_of_the_inside() {
         let failed = NoPrediction::Failed(ModelError::Output("NaN at node 7".to_owned()));
         let problem = Problem::from(failed);
-        assert_eq!(problem.status, StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(problem.kind.status(), StatusCode::INTERNAL_SERVER_ERROR);
         let text = serde_json::to_string(&problem).expect("strings and numbers");
         assert!(!text.contains("NaN") && !text.contains("node"), "{text}");
     }

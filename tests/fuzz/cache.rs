@@ -6,7 +6,8 @@ use axum::http::StatusCode;
 use bytes::Bytes;
 use predict_once::{
     cache::{PredictionCache, RedisCache, RedisConfig},
-    credit::{Decision, Prediction, Probability, RiskCategory},
+    credit::{Decision, Probability, RiskCategory},
+    prediction::Prediction,
 };
 use proptest::{collection::vec, prelude::*, sample::select, test_runner::TestCaseResult};
 use redis::IntoConnectionInfo;

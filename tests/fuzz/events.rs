@@ -174,7 +174,7 @@ fn play(subject: &Subject, text: &[u8], reached: &Reached) -> TestCaseResult {
     Reached::count(&reached.all);
     // What is no HTTP event is an error of the invocation, which the platform answers.
     if let Ok(event) = serde_json::from_slice::<LambdaRequest>(text) {
-        reached.answered(subject.check(event::into_request(event))?);
+        reached.answered(subject.check(event::into_request(event, "invocation"))?);
     }
     Ok(())
 }

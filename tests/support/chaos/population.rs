@@ -1,8 +1,11 @@
 //! Everybody who can apply: each of the model's possible inputs, with the answer that the model itself gives.
 
-use predict_once::credit::{
-    AgeInYears, Category, CreditApplication, CreditRiskModel, ForeignWorker, InstallmentRate, PersonalStatusAndSex,
-    PresentEmploymentSince,
+use predict_once::{
+    credit::{
+        AgeInYears, CreditApplication, CreditRiskModel, ForeignWorker, InstallmentRate, PersonalStatusAndSex,
+        PresentEmploymentSince,
+    },
+    input::{Category, Field},
 };
 use serde_json::json;
 
@@ -26,9 +29,9 @@ impl Population {
         let mut applicants = Vec::with_capacity(20_600);
         for rate in [0.1, 0.22, 0.3, 0.5] {
             for age in 18_u8..=120 {
-                for (foreign, foreign_name) in ForeignWorker::ALL {
-                    for (employment, employment_name) in PresentEmploymentSince::ALL {
-                        for (status, status_name) in PersonalStatusAndSex::ALL {
+                for (foreign, foreign_name, _) in ForeignWorker::ALL {
+                    for (employment, employment_name, _) in PresentEmploymentSince::ALL {
+                        for (status, status_name, _) in PersonalStatusAndSex::ALL {
                             let application = CreditApplication::new(
                                 InstallmentRate::from_fraction(rate).expect("a fraction"),
                                 AgeInYears::from_number(age.into()).expect("an age"),
@@ -39,11 +42,11 @@ impl Population {
                             let probability = model.predict(&application).expect("the model runs");
                             let truth = serde_json::to_string(&probability).expect("a number");
                             let body = json!({
-                                InstallmentRate::FIELD: rate,
-                                AgeInYears::FIELD: age,
-                                ForeignWorker::FIELD: foreign_name,
-                                PresentEmploymentSince::FIELD: employment_name,
-                                PersonalStatusAndSex::FIELD: status_name,
+                                InstallmentRate::NAME: rate,
+                                AgeInYears::NAME: age,
+                                ForeignWorker::NAME: foreign_name,
+                                PresentEmploymentSince::NAME: employment_name,
+                                PersonalStatusAndSex::NAME: status_name,
                             });
                             let truth = format!("{{\"probability\":{truth}}}");
                             applicants.push(Applicant { body: body.to_string(), truth });

@@ -1,0 +1,22 @@
+//! Does at build time what a cold start must not: digests the model, renders and compresses the documentation.
+
+mod docs;
+mod model;
+
+use std::{env, path::PathBuf};
+
+use sha2::{Digest, Sha256};
+
+fn main() {
+    let root =
+        PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets CARGO_MANIFEST_DIR for build scripts"));
+    let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR for build scripts"));
+    println!("cargo::rerun-if-changed=build");
+    model::digest(&root);
+    docs::embed(&root, &out);
+}
+
+/// The first 64 bits of the SHA-256 of `bytes`, in hexadecimal.
+fn short_digest(bytes: &[u8]) -> String {
+    Sha256::digest(bytes)[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+}

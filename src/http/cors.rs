@@ -1,0 +1,93 @@
+//! Which web pages may call the API from a browser (CORS, off unless it is set).
+
+use std::time::Duration;
+
+use axum::http::{HeaderValue, Method, header};
+use tower_http::cors::{AllowOrigin, CorsLayer};
+
+use super::{
+    cache_status::{CACHE_STATUS, SERVER_TIMING},
+    request_id::{TRACEPARENT, X_REQUEST_ID},
+};
+
+/// The origins of the pages that may call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AllowedOrigins {
+    /// `*`
+    Any,
+    /// These, as a browser sends them in `origin`.
+    Only(Vec<HeaderValue>),
+}
+
+impl AllowedOrigins {
+    /// What a list of origins may be.
+    pub const ALLOWED: &'static str = "must be `*`, or origins with commas between them, each `http://` or `https://`, a host and perhaps a port, and no path";
+
+    /// Reads `*`, or origins with commas between them.
+    pub fn parse(text: &str) -> Option<Self> {
+        if text.trim() == "*" {
+            return Some(Self::Any);
+        }
+        text.split(',').map(|origin| parse_origin(origin.trim())).collect::<Option<_>>().map(Self::Only)
+    }
+}
+
+/// An origin (RFC 6454) as browsers write it: a scheme, a host in lower case, a port unless it is the scheme's own.
+fn parse_origin(origin: &str) -> Option<HeaderValue> {
+    let authority = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"))?;
+    let authority: axum::http::uri::Authority = authority.parse().ok()?;
+    let plain = !authority.as_str().contains('@') && !authority.host().is_empty();
+    let port = authority.as_str().strip_prefix(authority.host())?;
+    let valid_port = port.is_empty() || authority.port_u16().is_some();
+    let lower = !origin.contains(|c: char| c.is_ascii_uppercase() || c == '*');
+    (plain && valid_port && lower).then(|| HeaderValue::from_str(origin).ok()).flatten()
+}
+
+/// Adds the headers of CORS to responses and answers preflight requests. No credentials: the API reads none.
+pub(super) fn layer(origins: AllowedOrigins) -> CorsLayer {
+    let origins = match origins {
+        AllowedOrigins::Any => AllowOrigin::any(),
+        AllowedOrigins::Only(origins) => AllowOrigin::list(origins),
+    };
+    CorsLayer::new()
+        .allow_origin(origins)
+        .allow_methods([Method::GET, Method::HEAD, Method::POST])
+        .allow_headers([header::CACHE_CONTROL, header::CONTENT_TYPE, TRACEPARENT, X_REQUEST_ID])
+        .expose_headers([CACHE_STATUS, SERVER_TIMING, X_REQUEST_ID])
+        .max_age(Duration::from_secs(2 * 60 * 60))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn origins_are_read_as_browsers_send_them_and_what_would_never_match_is_refused() {
+        let only = |origins: &[&'static str]| {
+            Some(AllowedOrigins::Only(origins.iter().copied().map(HeaderValue::from_static).collect()))
+        };
+        assert_eq!(AllowedOrigins::parse(" * "), Some(AllowedOrigins::Any));
+        assert_eq!(AllowedOrigins::parse("https://a.example"), only(&["https://a.example"]));
+        assert_eq!(
+            AllowedOrigins::parse("https://a.example, http://localhost:3000,http://[::1]:80"),
+            only(&["https://a.example", "http://localhost:3000", "http://[::1]:80"])
+        );
+        for refused in [
+            "a.example",
+            "https://",
+            "https://a.example/",
+            "https://a.example/path",
+            "https://*.example",
+            "https://A.example",
+            "https://user@a.example",
+            "https://a.example:port",
+            "https://a.example:99999",
+            "ftp://a.example",
+            "null",
+            "https://a.example,",
+            "https://a.example,*",
+        ] {
+            assert_eq!(AllowedOrigins::parse(refused), None, "{refused}");
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! The paths of the documentation.
+
+use serde_json::{Map, Value, json};
+
+use super::{DOCUMENTATION, headers, problems};
+use crate::http::docs::ASSETS;
+
+/// What can be done at the paths of the [`ASSETS`]. Those that pages are made of share one path.
+pub(super) fn paths() -> Map<String, Value> {
+    let mut files = Vec::new();
+    let mut media_types = Map::new();
+    let mut paths = Map::new();
+    for asset in ASSETS {
+        let content = json!({ asset.content_type: { "schema": { "type": "string" } } });
+        let (summary, operation_id) = match asset.path {
+            "/docs" => ("This page, on which requests can be tried", "get_docs"),
+            "/docs/errors" => ("What each error means and what to do about it", "get_docs_errors"),
+            "/openapi.json" => ("This document", "get_openapi"),
+            path => {
+                files.push(path.trim_start_matches("/docs/"));
+                media_types.insert(asset.content_type.to_owned(), content[asset.content_type].clone());
+                continue;
+            }
+        };
+        let mut operation = get(summary, operation_id, content);
+        if asset.path == "/openapi.json" {
+            operation["get"]["responses"]["200"]["content"]["application/json"]["schema"] = json!({ "type": "object" });
+        }
+        paths.insert(asset.path.to_owned(), operation);
+    }
+    let mut operation = get("What the pages are made of", "get_docs_file", media_types.into());
+    operation["get"]["parameters"] = json!([{
+        "name": "file",
+        "in": "path",
+        "required": true,
+        "description": "The file's name.",
+        "schema": { "type": "string", "enum": files },
+    }]);
+    paths.insert("/docs/{file}".to_owned(), operation);
+    paths
+}
+
+fn get(summary: &str, operation_id: &str, content: Value) -> Value {
+    let headers = headers::header_references(&[
+        ("etag", "ETag"),
+        ("cache-control", "CacheControl"),
+        ("x-request-id", "RequestId"),
+    ]);
+    json!({
+        "get": {
+            "tags": [DOCUMENTATION],
+            "summary": summary,
+            "operationId": operation_id,
+            "responses": {
+                "200": { "description": "The file, gzipped for those who accept it.", "headers": headers, "content": content },
+                "304": { "description": "`if-none-match` names the version that there is.", "headers": headers },
+                "4XX": problems::other_reference(),
+            },
+        },
+    })
+}

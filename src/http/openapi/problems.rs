@@ -1,0 +1,161 @@
+//! The errors, each with an example that the service's own code has made.
+
+use std::fmt::Write;
+
+use axum::http::{Method, StatusCode, Uri};
+use serde_json::{Map, Value, json};
+
+use super::{headers, reference};
+use crate::{
+    domain::Input,
+    http::{
+        body,
+        problem::{self, Problem, ProblemKind},
+    },
+    service::NoPrediction,
+};
+
+const PROBLEM_JSON: &str = "application/problem+json";
+
+/// The schemas of a problem and of what is wrong with a field.
+pub(super) fn schemas() -> Map<String, Value> {
+    let mut kinds = String::from(
+        "What kind of error it is: a URI reference that leads to its explanation. It does not change, so let your code tell \
+         errors apart by it.\n",
+    );
+    for kind in ProblemKind::ALL {
+        // Writing to a String does not fail.
+        let _ = write!(kinds, "\n* `{}`: {}", kind.uri(), kind.title());
+    }
+    let problem = json!({
+        "type": "object",
+        "description": "An error (RFC 9457).",
+        "properties": {
+            "type": { "type": "string", "format": "uri-reference", "description": kinds },
+            "title": { "type": "string", "description": "The kind of error in a few words." },
+            "status": { "type": "integer", "description": "The response's status.", "minimum": 400, "maximum": 599 },
+            "detail": { "type": "string", "description": "What was wrong with this request, for people." },
+            "errors": {
+                "type": "array",
+                "description": "What is wrong with the input, field by field: every field that is, in one answer.",
+                "items": reference("schemas", "FieldError"),
+                "minItems": 1,
+            },
+        },
+        "required": ["type", "title", "status", "detail"],
+    });
+    let field_error = json!({
+        "type": "object",
+        "description": "What is wrong with one field.",
+        "properties": {
+            "pointer": {
+                "type": "string",
+                "format": "uri-reference",
+                "description": "Which field: a JSON Pointer (RFC 6901) as a URI fragment.",
+            },
+            "code": {
+                "type": "string",
+                "description": "How it is wrong, for your code to tell: `missing` (it is not there), `invalid` (its value is not \
+                                an allowed one), `repeated` (it is there more than once), `unknown` (there is no such field).",
+                "enum": ["missing", "invalid", "repeated", "unknown"],
+            },
+            "detail": { "type": "string", "description": "What is allowed, for people." },
+            "received": {
+                "type": "string",
+                "description": "What was sent, if anything was: as JSON, or what kind of value it was.",
+            },
+            "suggestion": { "type": "string", "description": "What was probably meant, where that can be guessed." },
+        },
+        "required": ["pointer", "code", "detail"],
+    });
+    Map::from_iter([("Problem".to_owned(), problem), ("FieldError".to_owned(), field_error)])
+}
+
+/// The responses with an error, as components, except that for invalid fields.
+pub(super) fn responses() -> Value {
+    let mut responses = Map::new();
+    for (status, name) in PREDICTION_STATUSES {
+        let examples = ProblemKind::ALL.into_iter().filter(|kind| kind.status() == status).filter_map(example);
+        let examples: Vec<_> = examples.collect();
+        let titles: Vec<_> = examples.iter().map(|problem| problem.kind().title()).collect();
+        let mut response = response(&format!("{}.", titles.join(". ")), examples);
+        if status == StatusCode::REQUEST_TIMEOUT {
+            response["description"] = format!("{}. (The local server only.)", titles.join(". ")).into();
+        }
+        if status == StatusCode::GATEWAY_TIMEOUT {
+            let more =
+                headers::header_references(&[("cache-status", "CacheStatus"), ("server-timing", "ServerTiming")]);
+            response["headers"].as_object_mut().expect("a response has headers").extend(more);
+        }
+        responses.insert(name.to_owned(), response);
+    }
+    let others = [ProblemKind::NoSuchPath, ProblemKind::MethodNotAllowed];
+    let mut other =
+        response("There is no such path, or it does not answer the method.", others.into_iter().filter_map(example));
+    other["headers"]
+        .as_object_mut()
+        .expect("a response has headers")
+        .extend(headers::header_references(&[("allow", "Allow")]));
+    responses.insert("OtherError".to_owned(), other);
+    responses.into()
+}
+
+/// The statuses of errors that a prediction's endpoint answers with, besides that for invalid fields, and their components' names.
+const PREDICTION_STATUSES: [(StatusCode, &str); 6] = [
+    (StatusCode::BAD_REQUEST, "UnreadableBody"),
+    (StatusCode::REQUEST_TIMEOUT, "BodyTimeout"),
+    (StatusCode::PAYLOAD_TOO_LARGE, "BodyTooLarge"),
+    (StatusCode::UNSUPPORTED_MEDIA_TYPE, "UnsupportedMediaType"),
+    (StatusCode::INTERNAL_SERVER_ERROR, "InternalError"),
+    (StatusCode::GATEWAY_TIMEOUT, "NotCached"),
+];
+
+/// References to the [`responses`] of a prediction's endpoint, by status.
+pub(super) fn references() -> Map<String, Value> {
+    let references =
+        PREDICTION_STATUSES.map(|(status, name)| (status.as_str().to_owned(), reference("responses", name)));
+    Map::from_iter(references)
+}
+
+/// A reference to the response of a path or a method that there is not.
+pub(super) fn other_reference() -> Value {
+    reference("responses", "OtherError")
+}
+
+/// The response to an input with invalid fields.
+pub(super) fn invalid_fields(examples: Map<String, Value>) -> Value {
+    let mut response =
+        response("Fields are missing, unknown, repeated or invalid: `errors` has every one that is.", []);
+    response["content"][PROBLEM_JSON]["examples"] = examples.into();
+    response
+}
+
+fn response(description: &str, examples: impl IntoIterator<Item = Problem>) -> Value {
+    let examples = examples.into_iter().map(|problem| {
+        let name = problem.kind().slug().replace('-', "_");
+        (name, json!({ "summary": problem.kind().title(), "value": problem }))
+    });
+    json!({
+        "description": description,
+        "headers": headers::header_references(&[("x-request-id", "RequestId")]),
+        "content": {
+            PROBLEM_JSON: { "schema": reference("schemas", "Problem"), "examples": Map::from_iter(examples) },
+        },
+    })
+}
+
+/// An error of this kind, as the service would answer it. Invalid fields have the domain's own examples.
+fn example(kind: ProblemKind) -> Option<Problem> {
+    Some(match kind {
+        ProblemKind::UnreadableBody => body::undecodable(),
+        ProblemKind::InvalidJson => Problem::from(Input::from_json(br#"{ "age_in_years": }"#).err()?),
+        ProblemKind::NoSuchPath => problem::no_such_path(&Uri::from_static("/decision")),
+        ProblemKind::MethodNotAllowed => problem::method_not_allowed(&Method::DELETE),
+        ProblemKind::BodyTimeout => body::too_slow(),
+        ProblemKind::BodyTooLarge => body::too_large(),
+        ProblemKind::UnsupportedMediaType => body::no_json(Some("application/x-www-form-urlencoded")),
+        ProblemKind::InvalidFields => return None,
+        ProblemKind::InternalError => Problem::internal(),
+        ProblemKind::NotCached => NoPrediction::NotCached.into(),
+    })
+}

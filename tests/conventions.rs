@@ -1,0 +1,240 @@
+//! What every client of HTTP may expect: HEAD and OPTIONS, entity tags and compression, CORS, request ids and traces.
+
+mod support;
+
+use std::io::Read;
+
+use predict_once::http::ASSETS;
+use reqwest::Method;
+use serde_json::{Value, json};
+use support::{
+    applications::example,
+    eventually,
+    runtime_api::RuntimeApi,
+    service::{Answer, Http, Service},
+};
+
+const PAGE: &str = "https://shop.example";
+
+fn http_api(path: &str, headers: Value) -> Value {
+    let mut event: Value = serde_json::from_str(include_str!("../events/http-api.json")).expect("JSON");
+    if path.starts_with("/docs") {
+        event["requestContext"]["http"]["method"] = "GET".into();
+    }
+    event["rawPath"] = path.into();
+    event["headers"].as_object_mut().expect("headers").extend(headers.as_object().expect("an object").clone());
+    event
+}
+
+async fn request(http: &Http, method: Method, path: &str, headers: &[(&str, &str)]) -> Answer {
+    let request = headers
+        .iter()
+        .fold(http.client.request(method, http.url(path)), |request, (name, value)| request.header(*name, *value));
+    http.send(request).await
+}
+
+fn has(answer: &Answer, name: &str) -> bool {
+    answer.headers.contains_key(name)
+}
+
+#[tokio::test]
+async fn head_is_get_without_the_body() {
+    let (_service, http) = Service::local(&[]).await;
+    for asset in ASSETS {
+        let (get, head) = (http.get(asset.path).await, request(&http, Method::HEAD, asset.path, &[]).await);
+        assert_eq!((get.status, head.status), (200, 200), "{}", asset.path);
+        assert!(!get.text.is_empty() && head.text.is_empty(), "{}", asset.path);
+        for name in ["content-type", "content-length", "etag", "cache-control", "vary", "content-security-policy"] {
+            assert_eq!(get.header(name), head.header(name), "{name} of {}", asset.path);
+        }
+    }
+}
+
+#[tokio::test]
+async fn options_tell_the_methods_of_a_path_and_what_it_reads() {
+    let (_service, http) = Service::local(&[]).await;
+    let answer = request(&http, Method::OPTIONS, "/decisions", &[]).await;
+    assert_eq!((answer.status, answer.header("allow")), (204, "POST,OPTIONS"));
+    assert_eq!(answer.header("accept-post"), "application/json");
+    let answer = request(&http, Method::OPTIONS, "/docs", &[]).await;
+    assert_eq!((answer.status, answer.header("allow")), (204, "GET,HEAD,OPTIONS"));
+    assert_eq!(request(&http, Method::OPTIONS, "/nowhere", &[]).await.status, 404);
+}
+
+#[tokio::test]
+async fn a_client_that_has_the_file_is_told_so_and_one_that_has_another_gets_it() {
+    let (_service, http) = Service::local(&[]).await;
+    for asset in ASSETS {
+        let first = http.get(asset.path).await;
+        assert_eq!(first.header("cache-control"), "public, max-age=300");
+        let etag = first.header("etag");
+        for has_it in [etag, "*", &format!("\"other\", {etag}"), &format!("W/{etag}")] {
+            let again = request(&http, Method::GET, asset.path, &[("if-none-match", has_it)]).await;
+            assert_eq!((again.status, again.text.as_str(), again.header("etag")), (304, "", etag), "{has_it}");
+        }
+        let gzip = [("if-none-match", etag), ("accept-encoding", "gzip")];
+        let other = request(&http, Method::GET, asset.path, &gzip).await;
+        assert_eq!((other.status, other.header("content-encoding")), (200, "gzip"), "another representation");
+        assert_ne!(other.header("etag"), etag);
+    }
+}
+
+#[tokio::test]
+async fn a_file_is_the_same_gzipped_and_not() {
+    let (_service, http) = Service::local(&[]).await;
+    for asset in ASSETS {
+        let plain = http.get(asset.path).await;
+        assert!(!has(&plain, "content-encoding"));
+        let gzipped = http.client.get(http.url(asset.path)).header("accept-encoding", "br, gzip").send().await;
+        let gzipped = gzipped.expect("an answer").bytes().await.expect("bytes");
+        let mut inflated = String::new();
+        flate2::read::GzDecoder::new(&*gzipped).read_to_string(&mut inflated).expect("gzip");
+        assert!(inflated == plain.text, "{}", asset.path);
+        assert!(gzipped.len() < plain.text.len(), "{}", asset.path);
+    }
+}
+
+#[tokio::test]
+async fn a_page_may_load_nothing_but_the_services_own_files_and_run_no_inline_script() {
+    let (_service, http) = Service::local(&[]).await;
+    for path in ["/docs", "/docs/errors"] {
+        let page = http.get(path).await;
+        let policy = page.header("content-security-policy");
+        assert!(policy.starts_with("default-src 'none'; script-src 'self'; style-src 'self';"), "{policy}");
+        assert!(!policy.contains("unsafe"), "{policy}");
+        assert_eq!(page.header("x-content-type-options"), "nosniff");
+        assert_eq!(page.header("referrer-policy"), "no-referrer");
+    }
+}
+
+#[tokio::test]
+async fn the_docs_with_a_slash_lead_to_the_docs_without_below_any_prefix() {
+    let (_service, http) = Service::local(&[]).await;
+    let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().expect("a client");
+    let answer = http.send(client.get(http.url("/docs/"))).await;
+    assert_eq!((answer.status, answer.header("location")), (308, "../docs"));
+    assert_eq!(http.get("/docs/").await.status, 200);
+}
+
+#[tokio::test]
+async fn the_gateway_is_given_a_gzipped_file_in_base64_and_a_rest_api_a_plain_one() {
+    let mut api = RuntimeApi::start().await;
+    let _service = Service::lambda(&api, &[]);
+    let gzip = json!({ "accept-encoding": "gzip, br" });
+    let answer = api.invoke(&http_api("/docs", gzip)).await;
+    assert_eq!((answer.status(), answer.header("content-encoding")), (200, Some("gzip")));
+    assert_eq!(answer.payload["isBase64Encoded"], true);
+    // The magic number of gzip, in base64.
+    assert!(answer.payload["body"].as_str().expect("text").starts_with("H4sI"));
+
+    let mut rest: Value = serde_json::from_str(include_str!("../events/rest-api.json")).expect("JSON");
+    rest["path"] = "/docs".into();
+    rest["httpMethod"] = "GET".into();
+    rest["multiValueHeaders"]["Accept-Encoding"] = json!(["gzip"]);
+    let answer = api.invoke(&rest).await;
+    assert_eq!((answer.status(), answer.header("content-encoding")), (200, None));
+    assert_eq!(answer.payload["isBase64Encoded"], false);
+    assert!(answer.payload["body"].as_str().expect("text").starts_with("<!doctype html>"));
+}
+
+#[tokio::test]
+async fn without_the_setting_no_page_of_another_origin_may_call() {
+    let (_service, http) = Service::local(&[]).await;
+    let preflight = [("origin", PAGE), ("access-control-request-method", "POST")];
+    let answer = request(&http, Method::OPTIONS, "/decisions", &preflight).await;
+    assert!(!has(&answer, "access-control-allow-origin"), "{answer:?}");
+    let answer = http.send(http.client.post(http.url("/decisions")).json(&example()).header("origin", PAGE)).await;
+    assert!(answer.status == 200 && !has(&answer, "access-control-allow-origin"), "{answer:?}");
+}
+
+#[tokio::test]
+async fn a_page_of_an_allowed_origin_may_call_and_read_the_headers_and_no_other_may() {
+    let origins = format!("http://localhost:3000, {PAGE}");
+    let (_service, http) = Service::local(&[("CORS_ALLOWED_ORIGINS", &origins)]).await;
+    let preflight = |origin| {
+        [
+            ("origin", origin),
+            ("access-control-request-method", "POST"),
+            ("access-control-request-headers", "cache-control,content-type,x-request-id"),
+        ]
+    };
+    for origin in [PAGE, "http://localhost:3000"] {
+        let answer = request(&http, Method::OPTIONS, "/decisions", &preflight(origin)).await;
+        assert_eq!((answer.status, answer.header("access-control-allow-origin")), (200, origin));
+        assert_eq!(answer.header("access-control-max-age"), "7200");
+        for (name, part) in [
+            ("access-control-allow-methods", "POST"),
+            ("access-control-allow-headers", "content-type"),
+            ("access-control-allow-headers", "cache-control"),
+            ("access-control-allow-headers", "x-request-id"),
+            ("access-control-allow-headers", "traceparent"),
+        ] {
+            assert!(answer.header(name).contains(part), "{name}: {}", answer.header(name));
+        }
+        let post = http.client.post(http.url("/decisions")).header("origin", origin);
+        let answer = http.send(post.json(&example())).await;
+        assert_eq!((answer.status, answer.header("access-control-allow-origin")), (200, origin));
+        assert!(answer.header("vary").contains("origin"));
+        for name in ["cache-status", "server-timing", "x-request-id"] {
+            assert!(answer.header("access-control-expose-headers").contains(name), "{name}");
+        }
+        let wrong = http.send(http.client.post(http.url("/decisions")).header("origin", origin)).await;
+        assert_eq!((wrong.status, wrong.header("access-control-allow-origin")), (415, origin), "errors are readable");
+    }
+    let answer = request(&http, Method::OPTIONS, "/decisions", &preflight("https://other.example")).await;
+    assert!(!has(&answer, "access-control-allow-origin"), "{answer:?}");
+}
+
+#[tokio::test]
+async fn a_star_lets_every_page_call() {
+    let (_service, http) = Service::local(&[("CORS_ALLOWED_ORIGINS", "*")]).await;
+    let answer = http.send(http.client.post(http.url("/decisions")).json(&example()).header("origin", PAGE)).await;
+    assert_eq!(answer.header("access-control-allow-origin"), "*");
+}
+
+#[tokio::test]
+async fn a_request_keeps_the_id_that_its_client_gave_it_in_the_answer_and_in_the_log() {
+    let (service, http) = Service::local(&[]).await;
+    let named = |id: &'static str| http.client.post(http.url("/decisions")).json(&example()).header("x-request-id", id);
+    assert_eq!(http.send(named("order-4711")).await.header("x-request-id"), "order-4711");
+    service.line_with("request_id=\"order-4711\"").await;
+    let missing = http.send(http.client.get(http.url("/nowhere")).header("x-request-id", "lost")).await;
+    assert_eq!((missing.status, missing.header("x-request-id")), (404, "lost"), "errors have it too");
+
+    let replaced = http.send(named("a b\"c")).await;
+    let replaced = replaced.header("x-request-id").to_owned();
+    assert!(uuid::Uuid::parse_str(&replaced).is_ok(), "{replaced}");
+    service.line_with(&format!("request_id=\"{replaced}\"")).await;
+}
+
+#[tokio::test]
+async fn behind_a_gateway_an_unnamed_request_has_the_gateways_id_and_the_log_the_invocations_too() {
+    let mut api = RuntimeApi::start().await;
+    let service = Service::lambda(&api, &[]);
+    let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let outcome = api.invoke(&http_api("/decisions", json!({ "traceparent": trace }))).await;
+    let event: Value = serde_json::from_str(include_str!("../events/http-api.json")).expect("JSON");
+    let gateways = event["requestContext"]["requestId"].as_str().expect("text");
+    assert_eq!(outcome.header("x-request-id"), Some(gateways));
+    let own =
+        api.invoke(&http_api("/decisions", json!({ "x-request-id": "order-1", "traceparent": "00-0-0-0" }))).await;
+    assert_eq!(own.header("x-request-id"), Some("order-1"));
+    // A load balancer gives no id: the invocation's stands in.
+    let alb = serde_json::from_str(include_str!("../events/alb.json")).expect("JSON");
+    assert_eq!(api.invoke(&alb).await.header("x-request-id"), Some("3"));
+
+    let requests = || service.json_lines().into_iter().filter(|line| line["message"] == "request").collect::<Vec<_>>();
+    eventually("three lines", || async { requests().len() == 3 }).await;
+    let ids: Vec<_> = requests()
+        .iter()
+        .map(|line| ["request_id", "function_request_id", "trace_id"].map(|name| line[name].clone()))
+        .collect();
+    assert_eq!(
+        ids,
+        [
+            [json!(gateways), json!("1"), json!("0af7651916cd43dd8448eb211c80319c")],
+            [json!("order-1"), json!("2"), Value::Null],
+            [json!("3"), json!("3"), Value::Null],
+        ]
+    );
+}

@@ -1,0 +1,150 @@
+//! Each kind of error: the service answers it, `docs/errors.md` explains it with that very answer, and the OpenAPI
+//! document shows it.
+
+mod support;
+
+use std::collections::BTreeMap;
+
+use predict_once::http::ProblemKind;
+use serde_json::{Value, json};
+use support::{
+    applications::example,
+    runtime_api::RuntimeApi,
+    service::{Http, Service},
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+const ERRORS: &str = include_str!("../docs/errors.md");
+
+/// The example in the section of a kind.
+fn explained(kind: ProblemKind) -> Value {
+    let heading = format!("\n## `{}`\n", kind.slug());
+    let section = ERRORS.split(&heading).nth(1).unwrap_or_else(|| panic!("docs/errors.md has no {heading}"));
+    let section = section.split("\n## ").next().expect("split yields");
+    let example = section.split("```json\n").nth(1).and_then(|rest| rest.split("```").next());
+    serde_json::from_str(example.unwrap_or_else(|| panic!("no example of {kind:?}"))).expect("JSON")
+}
+
+/// The examples of the OpenAPI document, by their kinds' URIs.
+async fn documented(http: &Http) -> BTreeMap<String, Vec<Value>> {
+    fn collect(value: &Value, found: &mut BTreeMap<String, Vec<Value>>) {
+        if let Some(uri) = value["value"]["type"].as_str() {
+            found.entry(uri.to_owned()).or_default().push(value["value"].clone());
+        }
+        match value {
+            Value::Object(members) => members.values().for_each(|member| collect(member, found)),
+            Value::Array(items) => items.iter().for_each(|item| collect(item, found)),
+            _ => {}
+        }
+    }
+    let mut found = BTreeMap::new();
+    collect(&http.get("/openapi.json").await.json(), &mut found);
+    found
+}
+
+/// Brings an error about. `None` for the one that nobody can.
+async fn provoked(kind: ProblemKind, http: &Http) -> Option<Value> {
+    let post = |content_type, body: String| http.post_text("/decisions", content_type, body);
+    let answer = match kind {
+        ProblemKind::UnreadableBody => return Some(undecodable().await),
+        ProblemKind::InvalidJson => post("application/json", r#"{ "age_in_years": }"#.to_owned()).await,
+        ProblemKind::NoSuchPath => http.get("/decision").await,
+        ProblemKind::MethodNotAllowed => http.send(http.client.delete(http.url("/decisions"))).await,
+        ProblemKind::BodyTimeout => return Some(timed_out(http).await),
+        ProblemKind::BodyTooLarge => post("application/json", " ".repeat(64 * 1024 + 1)).await,
+        ProblemKind::UnsupportedMediaType => post("application/x-www-form-urlencoded", example().to_string()).await,
+        ProblemKind::InvalidFields => http.post("/decisions", &mistakes()).await,
+        ProblemKind::InternalError => return None,
+        ProblemKind::NotCached => http.post_with("/decisions", &example(), "only-if-cached").await,
+    };
+    assert_eq!(answer.status, kind.status().as_u16());
+    assert_eq!(answer.header("content-type"), "application/problem+json");
+    Some(answer.json())
+}
+
+fn mistakes() -> Value {
+    let mut application = example();
+    application["installment_rate_in_percentage_of_disposable_income"] = json!(25);
+    application["personal_status_and_sex"] = json!("male:single");
+    application
+}
+
+/// An event whose body is no base64, though it says so: only a gateway can send that.
+async fn undecodable() -> Value {
+    let mut api = RuntimeApi::start().await;
+    let _service = Service::lambda(&api, &[]);
+    let event = serde_json::from_str(include_str!("../events/http-api-undecodable-base64.json")).expect("JSON");
+    api.invoke(&event).await.body()
+}
+
+/// A body that never comes.
+async fn timed_out(http: &Http) -> Value {
+    let mut stream = TcpStream::connect(http.address).await.expect("the server listens");
+    let head = "POST /decisions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 10\r\n\r\n{";
+    stream.write_all(head.as_bytes()).await.expect("sent");
+    let mut answer = Vec::new();
+    // The server ends the connection with its answer.
+    stream.read_to_end(&mut answer).await.expect("an answer");
+    let answer = String::from_utf8(answer).expect("text");
+    assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+    serde_json::from_str(answer.split("\r\n\r\n").nth(1).expect("a body")).expect("JSON")
+}
+
+#[tokio::test]
+async fn every_kind_is_answered_as_its_page_and_the_document_show_it() {
+    let (_service, http) = Service::local(&[]).await;
+    let documented = documented(&http).await;
+    assert_eq!(documented.len(), ProblemKind::ALL.len());
+    for kind in ProblemKind::ALL {
+        let explained = explained(kind);
+        assert_eq!(explained["type"], kind.uri());
+        assert!(documented[kind.uri()].contains(&explained), "{kind:?}: the document has {:?}", documented[kind.uri()]);
+        if let Some(answered) = provoked(kind, &http).await {
+            assert_eq!(answered, explained, "{kind:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_type_of_an_error_leads_to_a_heading_that_exists() {
+    let (_service, http) = Service::local(&[]).await;
+    for kind in ProblemKind::ALL {
+        let (path, fragment) = kind.uri().split_once('#').expect("a fragment");
+        let page = http.get(path).await;
+        assert_eq!((page.status, page.header("content-type")), (200, "text/html; charset=utf-8"));
+        assert_eq!(page.text.matches(&format!("<h2 id=\"{fragment}\">")).count(), 1, "{fragment}");
+    }
+    assert_eq!(ERRORS.matches("\n## ").count(), ProblemKind::ALL.len(), "a section for each kind, and no other");
+}
+
+#[tokio::test]
+async fn a_wrong_path_is_told_the_one_that_was_probably_meant() {
+    let (_service, http) = Service::local(&[]).await;
+    let detail = async |path: &str| http.get(path).await.json()["detail"].as_str().expect("text").to_owned();
+    for (path, meant) in [
+        ("/decisions/", "/decisions"),
+        ("/Decisions", "/decisions"),
+        ("/probability", "/probabilities"),
+        ("/risk-categories", "/risk_categories"),
+        ("/doc", "/docs"),
+        ("/openapi", "/openapi.json"),
+    ] {
+        assert_eq!(detail(path).await, format!("there is no such path; {meant} was probably meant"));
+    }
+    let unlike = detail("/v1/models").await;
+    assert!(unlike.contains("/decisions, /probabilities, /risk_categories") && unlike.contains("/docs"), "{unlike}");
+}
+
+#[tokio::test]
+async fn what_would_have_been_right_is_in_the_headers_too() {
+    let (_service, http) = Service::local(&[]).await;
+    let text = example().to_string();
+    let answer = http.post_text("/decisions", "text/plain", text.clone()).await;
+    assert_eq!((answer.status, answer.header("accept")), (415, "application/json"));
+    let gzipped = http.client.post(http.url("/decisions")).header("content-type", "application/json");
+    let answer = http.send(gzipped.header("content-encoding", "gzip").body(text)).await;
+    assert_eq!((answer.status, answer.header("accept-encoding")), (415, "identity"));
+}
