@@ -120,6 +120,14 @@ soak: ## Ten minutes of full load and random faults (SOAK_SECONDS): no wrong ans
 	scripts/install-redis
 	cargo bench --bench soak
 
+.PHONY: measure-redis-memory
+measure-redis-memory: ## Measure what a prediction takes in Redis and how many fit; writes docs/caching.md
+	scripts/measure-redis-memory
+
+.PHONY: compare-fastapi
+compare-fastapi: ## Ask the same of FastAPI and of the service; writes docs/fastapi.md
+	scripts/compare-fastapi
+
 ## Train the model
 
 .PHONY: model
@@ -134,4 +142,4 @@ iam-golden: ## Sign the IAM tokens of tests/iam anew, with botocore
 help: # Lists the targets
 	@awk 'BEGIN { FS = ":.*## " } \
 		/^## / { printf "\n%s\n", substr($$0, 4) } \
-		/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+		/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
