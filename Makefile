@@ -72,6 +72,10 @@ fuzz: ## Fuzz for some minutes what `make test` fuzzes for seconds: events, bodi
 test-api: ## Test the service against its own OpenAPI document with schemathesis; installed if missing
 	tests/api_conformance/run
 
+.PHONY: test-redis-acl
+test-redis-acl: ## Test which commands a Redis user must be allowed, on a single Redis and on a cluster
+	tests/redis_acl/run
+
 .PHONY: test-emulators
 test-emulators: ## Run the function under AWS's runtime interface emulator and under cargo-lambda
 	tests/emulators/run
