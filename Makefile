@@ -125,7 +125,7 @@ soak: ## Ten minutes of full load and random faults (SOAK_SECONDS): no wrong ans
 	cargo bench --bench soak
 
 .PHONY: measure-redis-memory
-measure-redis-memory: ## Measure what a prediction takes in Redis and how many fit; writes docs/caching.md
+measure-redis-memory: ## Measure what a prediction takes in Redis and how many fit (some minutes); writes docs/caching.md
 	scripts/measure-redis-memory
 
 .PHONY: compare-fastapi

@@ -16,6 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 from urllib.parse import urljoin, urlsplit
 
+from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from processes import APPLICATION, ROOT, binary, free_port, process, service, until, write_measured
 
@@ -49,7 +50,7 @@ class Server:
     def __init__(self, port, cors_port):
         self.port, self.cors_port = port, cors_port
         self.document = self.request("GET", "/openapi.json").json()
-        self.seen = set()
+        self.answers = []
 
     def request(self, method, path, body=None, headers=None, cors=False):
         connection = http.client.HTTPConnection("127.0.0.1", self.cors_port if cors else self.port, timeout=60)
@@ -58,7 +59,7 @@ class Server:
         response = Response(answer.status, answer.headers, answer.read())
         connection.close()
         if path == PATHS[0] and method == "POST":
-            self.seen.add(response.status)
+            self.answers.append(response)
         return response
 
     def post(self, body, content_type="application/json", **headers):
@@ -158,6 +159,12 @@ def policy(server):
     return server.request("GET", "/docs").header("content-security-policy")
 
 
+@row("The documentation page", "`x-content-type-options`, `referrer-policy`")
+def security(server):
+    answer = server.request("GET", "/docs")
+    return f"{answer.header('x-content-type-options')}, {answer.header('referrer-policy')}"
+
+
 @row("The documentation page", "`cache-control`, `etag`")
 def caching(server):
     answer = server.request("GET", "/docs")
@@ -248,6 +255,11 @@ def explained(server):
     values = [(value, schema.get("description", "")) for schema in schemas for value in schema["enum"]]
     # Strings that are said to mean something, and are not only listed.
     return f"{sum(f'`{value}`:' in text for value, text in values)} of {len(values)}"
+
+
+@row("The OpenAPI document", "`operationId` of `POST /decisions`, a generated client's method")
+def operation_id(server):
+    return f"`{server.operation()['operationId']}`" if "operationId" in server.operation() else "none"
 
 
 @row("The OpenAPI document", "further paths documented")
@@ -378,8 +390,22 @@ def large(server):
 
 @row("What a wrong input is answered", "statuses seen in these requests that the document does not have")
 def undocumented(server):
-    seen = {str(status) for status in server.seen} - set(server.operation()["responses"])
+    seen = {str(answer.status) for answer in server.answers} - set(server.operation()["responses"])
     return ", ".join(sorted(seen)) or "none"
+
+
+@row("What a wrong input is answered", "answers to these requests that are of the form that the document promises")
+def promised(server):
+    def kept(answer):
+        documented = server.resolve(server.operation()["responses"].get(str(answer.status), {}))
+        media = documented.get("content", {}).get((answer.headers["content-type"] or "").split(";")[0])
+        if media is None:
+            return False
+        # With the components beside it, its references lead somewhere.
+        schema = media["schema"] | {"components": server.document["components"]}
+        return OAS31Validator(schema).is_valid(answer.json())
+
+    return f"{sum(map(kept, server.answers))} of {len(server.answers)}"
 
 
 # --- HTTP -------------------------------------------------------------------------------------------
