@@ -217,7 +217,7 @@ def error_media(server):
     return ", ".join(f"`{media}`" for media in response["content"])
 
 
-@row("The OpenAPI document", "examples of its request; of all its answers")
+@row("The OpenAPI document", "whole examples of its request; of its answers")
 def examples(server):
     def count(content):
         return sum(len(media.get("examples", {})) + ("example" in media) for media in content.values())
@@ -251,8 +251,14 @@ def headers(server):
 
 @row("The OpenAPI document", "values of a closed set that a description names one by one")
 def explained(server):
-    schemas = [node for name, node in members(server.document) if isinstance(node, dict) and "enum" in node]
-    values = [(value, schema.get("description", "")) for schema in schemas for value in schema["enum"]]
+    values, seen = [], set()
+    for _, node in members(server.document):
+        # A header's description stands beside its schema.
+        schema = node.get("schema", node) if isinstance(node, dict) else {}
+        if "enum" in schema and not (schema is node and id(node) in seen):
+            seen.add(id(schema))
+            text = f"{node.get('description', '')} {schema.get('description', '')}"
+            values += [(value, text) for value in schema["enum"]]
     return f"{sum(f'`{value}`' in text for value, text in values)} of {len(values)}"
 
 
