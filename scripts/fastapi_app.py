@@ -1,7 +1,7 @@
 """The same API in FastAPI, written as its documentation teaches: what scripts/compare-fastapi measures beside the service.
 
-It runs the same ONNX model and caches nothing. Everything that FastAPI's declarations can say is said; nothing is added that would
-have to be programmed.
+It runs the same ONNX model and caches nothing. Everything that FastAPI's declarations can say is said; nothing is added that
+would have to be programmed.
 """
 
 import json
@@ -28,7 +28,9 @@ class CreditApplication(BaseModel):
 
     installment_rate_in_percentage_of_disposable_income: Annotated[
         float,
-        Field(gt=0, le=1, description="The instalment as a **fraction** of disposable income: `0.25` is 25 %.", examples=[0.25]),
+        Field(
+            gt=0, le=1, description="The instalment as a **fraction** of disposable income: `0.25` is 25 %.", examples=[0.25]
+        ),
     ]
     age_in_years: Annotated[int, Field(ge=18, le=120, description="The applicant's age in complete years.", examples=[30])]
     foreign_worker: Annotated[
