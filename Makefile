@@ -72,6 +72,10 @@ fuzz: ## Fuzz for some minutes what `make test` fuzzes for seconds: events, bodi
 test-api: ## Lint the OpenAPI document, and test the service against it with schemathesis; installs what it needs
 	tests/api_conformance/run
 
+.PHONY: test-redis-acl
+test-redis-acl: ## Test which commands a Redis user must be allowed, on a single Redis and on a cluster
+	tests/redis_acl/run
+
 .PHONY: test-emulators
 test-emulators: ## Run the function under AWS's runtime interface emulator and under cargo-lambda
 	tests/emulators/run
@@ -120,6 +124,14 @@ soak: ## Ten minutes of full load and random faults (SOAK_SECONDS): no wrong ans
 	scripts/install-redis
 	cargo bench --bench soak
 
+.PHONY: measure-redis-memory
+measure-redis-memory: ## Measure what a prediction takes in Redis and how many fit (some minutes); writes docs/caching.md
+	scripts/measure-redis-memory
+
+.PHONY: compare-fastapi
+compare-fastapi: ## Ask the same of FastAPI and of the service; writes docs/fastapi.md
+	scripts/compare-fastapi
+
 ## Change it
 
 .PHONY: openapi
@@ -139,4 +151,4 @@ iam-golden: ## Sign the IAM tokens of tests/iam anew, with botocore
 help: # Lists the targets
 	@awk 'BEGIN { FS = ":.*## " } \
 		/^## / { printf "\n%s\n", substr($$0, 4) } \
-		/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+		/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
