@@ -1,0 +1,247 @@
+"""Runs the programs of docs/clients.md and README.md: each does what the page says, also when the service fails. `run` starts it.
+
+A comment `<!-- runs: NAME -->` stands before each program, and `<!-- prints: NAME -->` or `<!-- answers: NAME -->` before what
+comes of it.
+"""
+
+import argparse
+import concurrent.futures
+import json
+import re
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+
+from faulty_proxy import FaultyProxy
+from support import EXAMPLE, ROOT, Checks, environment, service
+
+# The programs that promise everything: timeouts, retries, errors that are read.
+COMPLETE = ["curl", "requests", "httpx", "httpx-async", "typescript", "rust"]
+SMALL = ["five-minutes", "mistake", "http-sf", "many", "readme-python", "readme-typescript"]
+DEFAULT_URL = "http://127.0.0.1:8080"
+TOTAL_SECONDS = 10
+# A program's start, on a machine that is busy with others.
+SLACK_SECONDS = 4
+
+
+def marked(kind):
+    """The code after each comment of this kind, by name, in both documents."""
+    blocks = {}
+    for document in ("README.md", "docs/clients.md"):
+        text = (ROOT / document).read_text()
+        found = re.findall(rf"<!-- {kind}: ([\w-]+) -->\n+```\w*\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+        assert len(found) == text.count(f"<!-- {kind}: "), f"{document}: a comment '{kind}' without its code"
+        for name, code in found:
+            assert name not in blocks, f"{document}: a second {name}"
+            blocks[name] = code
+    return blocks
+
+
+@dataclass
+class Run:
+    status: int
+    output: str
+    errors: str
+    seconds: float
+
+    @property
+    def text(self):
+        return self.output + self.errors
+
+
+class Programs:
+    """The programs, each in a file of its own, and how they are run."""
+
+    def __init__(self, folder, rust_client):
+        self.rust_client = str(rust_client)
+        self.sources = marked("runs")
+        self.files = {}
+        for name, source in self.sources.items():
+            suffix = ".mts" if "typescript" in name else ".py" if "import " in source else ".sh"
+            self.files[name] = Path(folder, name + suffix)
+            self.files[name].write_text(source)
+
+    def run(self, name, url):
+        program = self.files[name]
+        # What has no variable for the address has the default one in it.
+        if "PREDICT_ONCE_URL" not in self.sources[name]:
+            assert DEFAULT_URL in self.sources[name], f"{name} does not call the service"
+            program = program.with_stem(f"{name}-{time.monotonic_ns()}")
+            program.write_text(self.sources[name].replace(DEFAULT_URL, url))
+        if name == "rust":
+            command = [self.rust_client]
+        elif program.suffix == ".mts":
+            command = [str(Path(sys.executable).with_name("node")), str(program)]
+        elif program.suffix == ".py":
+            command = [sys.executable, str(program)]
+        else:
+            command = ["sh", str(program)]
+        started = time.monotonic()
+        done = subprocess.run(
+            command, env=environment(PREDICT_ONCE_URL=url), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60
+        )
+        return Run(done.returncode, done.stdout, done.stderr, time.monotonic() - started)
+
+
+def answered(run):
+    """Whether it ended well, with the decision."""
+    return run.status == 0 and re.search(r'decision"?: ?"?(ACCEPT|DECLINE)\b', run.output) is not None
+
+
+def check_complete(checks, programs, binary, name, folder):
+    """One program's promises. The curl program shows headers as they come, and cannot tell one 504 from the other."""
+    curl = name == "curl"
+
+    def through(script):
+        """Runs the program once, through a proxy with this script, against a new service."""
+        with service(binary, folder) as url, FaultyProxy(url, script) as proxy:
+            return programs.run(name, proxy.url), proxy.requests
+
+    with checks.part(f"{name}: sends the example"), service(binary, folder) as url:
+        first, second = programs.run(name, url), programs.run(name, url)
+        checks.check(f"{name}: the example gets its decision", answered(first), first)
+        checks.check(f"{name}: the first is a miss", re.search("fwd=miss$" if curl else "^cache: miss$", first.output, re.M), first)
+        hit = r"hit; detail=memory$" if curl else r"^cache: hit \(memory\)$"
+        checks.check(f"{name}: the second is a hit in memory", answered(second) and re.search(hit, second.output, re.M), second)
+        timing = re.search(r"^server-timing: cache;dur=[\d.]+, model;dur=[\d.]+\s*$", first.output, re.M)
+        checks.check(f"{name}: prints server-timing", timing, first)
+
+    with checks.part(f"{name}: 503"):
+        run, requests = through(["503", "503", "pass"])
+        checks.check(f"{name}: 503 twice, then the answer", answered(run) and len(requests) == 3, (run, len(requests)))
+        ids = {request.get("x-request-id") for request in requests}
+        checks.check(f"{name}: sends one x-request-id over all attempts", len(ids) == 1 and None not in ids, ids)
+        echoed = re.search(r"^x-request-id: (\S+)\s*$", run.output, re.M)
+        checks.check(f"{name}: the service sends that x-request-id back", echoed and {echoed[1]} == ids, (run, ids))
+
+    for script in (["drop", "429", "pass"], ["500", "502", "pass"], ["504", "pass"]):
+        with checks.part(f"{name}: {script}"):
+            run, requests = through(script)
+            faults = " and ".join("a broken connection" if step == "drop" else step for step in script[:-1])
+            checks.check(f"{name}: tries again after {faults}", answered(run) and len(requests) == len(script), (run, len(requests)))
+
+    with checks.part(f"{name}: nothing listens"):
+        with FaultyProxy("http://unused", ["pass"]) as closed:
+            pass
+        run = programs.run(name, closed.url)
+        checks.check(f"{name}: fails if nothing listens", run.status != 0 and run.seconds < TOTAL_SECONDS + SLACK_SECONDS, run)
+
+    with checks.part(f"{name}: 422"):
+        run, requests = through(["spoil"])
+        checks.check(f"{name}: a 422 is not tried again", run.status != 0 and len(requests) == 1, (run, len(requests)))
+        checks.check(f"{name}: names the wrong fields", "/age_in_years" in run.text and "from 18 to 120" in run.text, run)
+        kept = "30, without quotes" in run.text and '"male: single"' in run.text.replace("\\", "")
+        checks.check(f"{name}: says what was probably meant", kept, run)
+
+    if not curl:
+        with checks.part(f"{name}: not-cached"):
+            run, requests = through(["only-if-cached"])
+            checks.check(f"{name}: the service's own 504 is not tried again", run.status != 0 and len(requests) == 1, (run, requests))
+
+    with checks.part(f"{name}: 503 for ever"):
+        run, requests = through(["503"])
+        # curl's pauses double from one second, so fewer attempts fit in.
+        attempts = range(3, 6) if curl else [5]
+        checks.check(f"{name}: gives up after five attempts", run.status != 0 and len(requests) in attempts, (run, len(requests)))
+
+    with checks.part(f"{name}: a hanging service"):
+        run, requests = through(["hang"])
+        ended = run.status != 0 and run.seconds < TOTAL_SECONDS + SLACK_SECONDS
+        checks.check(f"{name}: a service that hangs is left after ten seconds", ended, run)
+        checks.check(f"{name}: and was tried more than once", len(requests) >= 2, len(requests))
+
+
+def shape(text):
+    """What a page can promise of an output: everything but numbers, ids and dates, and how wide they are."""
+    text = re.sub(r"(?m)^date: .*$", "date: D", text.replace("\r", ""))
+    text = re.sub(r"(?m)^x-request-id: \S+$", "x-request-id: I", text)
+    return re.sub(r"dur=[\d.]+", "dur=N", text).strip()
+
+
+def check_small(checks, programs, binary, folder):
+    """The shorter programs of the page and the README."""
+    for name in SMALL:
+        with checks.part(f"{name} runs"), service(binary, folder) as url:
+            first, second = programs.run(name, url), programs.run(name, url)
+            if name == "five-minutes":
+                shown = marked("prints")[name]
+                checks.equal(f"{name}: prints what the page shows", shape(first.output), shape(shown))
+                checks.check(f"{name}: the second is a hit", "hit; detail=memory" in second.output, second)
+            elif name == "mistake":
+                shown = json.loads(marked("answers")[name])
+                checks.equal(f"{name}: the answer is the one that the page shows", json.loads(first.output), shown)
+            elif name == "http-sf":
+                outputs = [first.output.strip(), second.output.strip()]
+                checks.equal(f"{name}: reads miss, then hit", outputs, ["predict-once miss", "predict-once hit memory"])
+            elif name == "many":
+                kept = first.status == 0 and first.output == second.output
+                counts = [int(count) for count in re.findall(r"'(?:ACCEPT|DECLINE)': (\d+)", first.output)]
+                checks.check(f"{name}: all 103 are answered, and the same twice", kept and sum(counts) == 103, (first, second))
+            else:
+                checks.check(f"{name}: prints a decision and a miss", "DECLINE" in first.output and "fwd=miss" in first.output, first)
+                checks.check(f"{name}: then a hit", "DECLINE" in second.output and "; hit" in second.output, second)
+        if name.startswith("readme-"):
+            with checks.part(f"{name}: a 422"), service(binary, folder) as url, FaultyProxy(url, ["spoil"]) as proxy:
+                run = programs.run(name, proxy.url)
+                checks.check(f"{name}: a mistake is explained", "/age_in_years" in run.text and "without quotes" in run.text, run)
+                lines = len(programs.sources[name].splitlines())
+                checks.check(f"{name}: is twelve lines at most", lines <= 12, lines)
+
+
+def check_page(checks, programs, binary, folder, tsc):
+    """What the page says beside its programs."""
+    checks.equal("every program of the pages is run", sorted(programs.sources), sorted(COMPLETE + SMALL))
+    example = (ROOT / "examples/client.rs").read_text()
+    checks.check("the Rust program of the page is examples/client.rs", programs.sources["rust"] == example, "they differ")
+
+    page = (ROOT / "docs/clients.md").read_text()
+    anchors = {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in re.findall(r"(?m)^#+ (.*)$", page)}
+    dangling = [link for link in re.findall(r"\]\(#([^)]+)\)", page) if link not in anchors]
+    checks.equal("every link within the page leads somewhere", dangling, [])
+
+    for name in ("typescript", "readme-typescript"):
+        options = ["--noEmit", "--strict", "--target", "esnext", "--module", "nodenext", "--types", "node"]
+        types = tsc.parents[1] / "@types"
+        command = [tsc, *options, "--typeRoots", types, programs.files[name]]
+        node = environment(PATH=f"{Path(sys.executable).parent}:/usr/bin:/bin")
+        done = subprocess.run(command, cwd=folder, env=node, capture_output=True, text=True)
+        checks.check(f"{name}: passes the strict type check", done.returncode == 0, done.stdout)
+
+    with service(binary, folder, CORS_ALLOWED_ORIGINS="https://app.example") as url:
+        headers = {"content-type": "application/json", "origin": "https://app.example"}
+        request = urllib.request.Request(f"{url}/decisions", json.dumps(EXAMPLE).encode(), headers)
+        with urllib.request.urlopen(request, timeout=10) as response:
+            allowed = response.headers.get("access-control-allow-origin")
+            exposed = response.headers.get("access-control-expose-headers", "").lower()
+        checks.equal("CORS_ALLOWED_ORIGINS lets a page of that origin read the answer", allowed, "https://app.example")
+        kept = all(name in exposed for name in ("cache-status", "server-timing", "x-request-id"))
+        checks.check("and the three headers", kept, exposed)
+
+
+def main():
+    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    arguments.add_argument("--binary", type=Path, required=True, help="the service")
+    arguments.add_argument("--rust-client", type=Path, required=True, help="examples/client.rs, built")
+    arguments.add_argument("--tsc", type=Path, required=True, help="TypeScript's type checker")
+    options = arguments.parse_args()
+    checks = Checks()
+
+    with tempfile.TemporaryDirectory() as folder:
+        programs = Programs(folder, options.rust_client.resolve())
+        binary = options.binary.resolve()
+        with checks.part("the page"):
+            check_page(checks, programs, binary, folder, options.tsc.resolve())
+        check_small(checks, programs, binary, folder)
+        # Most of what follows is waiting: for pauses, and for a service that hangs.
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            for name in COMPLETE:
+                pool.submit(check_complete, checks, programs, binary, name, folder)
+    return checks.finish()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
