@@ -62,7 +62,8 @@ class Programs:
         self.files = {}
         for name, source in self.sources.items():
             suffix = ".mts" if "typescript" in name else ".py" if "import " in source else ".sh"
-            self.files[name] = Path(folder, name + suffix)
+            # With a prefix: a requests.py would stand before the library of that name.
+            self.files[name] = Path(folder, f"client-{name}{suffix}")
             self.files[name].write_text(source)
 
     def run(self, name, url):
@@ -70,7 +71,7 @@ class Programs:
         # What has no variable for the address has the default one in it.
         if "PREDICT_ONCE_URL" not in self.sources[name]:
             assert DEFAULT_URL in self.sources[name], f"{name} does not call the service"
-            program = program.with_stem(f"{name}-{time.monotonic_ns()}")
+            program = program.with_stem(f"client-{name}-{time.monotonic_ns()}")
             program.write_text(self.sources[name].replace(DEFAULT_URL, url))
         if name == "rust":
             command = [self.rust_client]
@@ -234,12 +235,13 @@ def main():
         programs = Programs(folder, options.rust_client.resolve())
         binary = options.binary.resolve()
         with checks.part("the page"):
-            check_page(checks, programs, binary, folder, options.tsc.resolve())
+            check_page(checks, programs, binary, folder, options.tsc.absolute())
         check_small(checks, programs, binary, folder)
         # Most of what follows is waiting: for pauses, and for a service that hangs.
-        with concurrent.futures.ThreadPoolExecutor() as pool:
-            for name in COMPLETE:
-                pool.submit(check_complete, checks, programs, binary, name, folder)
+        with concurrent.futures.ThreadPoolExecutor(len(COMPLETE)) as pool:
+            parts = [pool.submit(check_complete, checks, programs, binary, name, folder) for name in COMPLETE]
+            for part in parts:
+                part.result()
     return checks.finish()
 
 
