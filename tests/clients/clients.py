@@ -56,8 +56,9 @@ class Run:
 class Programs:
     """The programs, each in a file of its own, and how they are run."""
 
-    def __init__(self, folder, rust_client):
+    def __init__(self, folder, rust_client, node):
         self.rust_client = str(rust_client)
+        self.node = str(node)
         self.sources = marked("runs")
         self.files = {}
         for name, source in self.sources.items():
@@ -76,7 +77,7 @@ class Programs:
         if name == "rust":
             command = [self.rust_client]
         elif program.suffix == ".mts":
-            command = [str(Path(sys.executable).with_name("node")), str(program)]
+            command = [self.node, str(program)]
         elif program.suffix == ".py":
             command = [sys.executable, str(program)]
         else:
@@ -105,7 +106,9 @@ def check_complete(checks, programs, binary, name, folder):
     with checks.part(f"{name}: sends the example"), service(binary, folder) as url:
         first, second = programs.run(name, url), programs.run(name, url)
         checks.check(f"{name}: the example gets its decision", answered(first), first)
-        checks.check(f"{name}: the first is a miss", re.search("fwd=miss$" if curl else "^cache: miss$", first.output, re.M), first)
+        checks.check(
+            f"{name}: the first is a miss", re.search("fwd=miss$" if curl else "^cache: miss$", first.output, re.M), first
+        )
         hit = r"hit; detail=memory$" if curl else r"^cache: hit \(memory\)$"
         checks.check(f"{name}: the second is a hit in memory", answered(second) and re.search(hit, second.output, re.M), second)
         timing = re.search(r"^server-timing: cache;dur=[\d.]+, model;dur=[\d.]+\s*$", first.output, re.M)
@@ -123,7 +126,9 @@ def check_complete(checks, programs, binary, name, folder):
         with checks.part(f"{name}: {script}"):
             run, requests = through(script)
             faults = " and ".join("a broken connection" if step == "drop" else step for step in script[:-1])
-            checks.check(f"{name}: tries again after {faults}", answered(run) and len(requests) == len(script), (run, len(requests)))
+            checks.check(
+                f"{name}: tries again after {faults}", answered(run) and len(requests) == len(script), (run, len(requests))
+            )
 
     with checks.part(f"{name}: nothing listens"):
         with FaultyProxy("http://unused", ["pass"]) as closed:
@@ -141,13 +146,17 @@ def check_complete(checks, programs, binary, name, folder):
     if not curl:
         with checks.part(f"{name}: not-cached"):
             run, requests = through(["only-if-cached"])
-            checks.check(f"{name}: the service's own 504 is not tried again", run.status != 0 and len(requests) == 1, (run, requests))
+            checks.check(
+                f"{name}: the service's own 504 is not tried again", run.status != 0 and len(requests) == 1, (run, requests)
+            )
 
     with checks.part(f"{name}: 503 for ever"):
         run, requests = through(["503"])
         # curl's pauses double from one second, so fewer attempts fit in.
         attempts = range(3, 6) if curl else [5]
-        checks.check(f"{name}: gives up after five attempts", run.status != 0 and len(requests) in attempts, (run, len(requests)))
+        checks.check(
+            f"{name}: gives up after five attempts", run.status != 0 and len(requests) in attempts, (run, len(requests))
+        )
 
     with checks.part(f"{name}: a hanging service"):
         run, requests = through(["hang"])
@@ -183,17 +192,28 @@ def check_small(checks, programs, binary, folder):
                 counts = [int(count) for count in re.findall(r"'(?:ACCEPT|DECLINE)': (\d+)", first.output)]
                 checks.check(f"{name}: all 103 are answered, and the same twice", kept and sum(counts) == 103, (first, second))
             else:
-                checks.check(f"{name}: prints a decision and a miss", "DECLINE" in first.output and "fwd=miss" in first.output, first)
+                checks.check(
+                    f"{name}: prints a decision and a miss", "DECLINE" in first.output and "fwd=miss" in first.output, first
+                )
                 checks.check(f"{name}: then a hit", "DECLINE" in second.output and "; hit" in second.output, second)
         if name.startswith("readme-"):
             with checks.part(f"{name}: a 422"), service(binary, folder) as url, FaultyProxy(url, ["spoil"]) as proxy:
                 run = programs.run(name, proxy.url)
-                checks.check(f"{name}: a mistake is explained", "/age_in_years" in run.text and "without quotes" in run.text, run)
+                checks.check(
+                    f"{name}: a mistake is explained", "/age_in_years" in run.text and "without quotes" in run.text, run
+                )
                 lines = len(programs.sources[name].splitlines())
                 checks.check(f"{name}: is twelve lines at most", lines <= 12, lines)
 
 
-def check_page(checks, programs, binary, folder, tsc):
+def ask(address, **headers):
+    """The headers and the body of the answer to the example."""
+    request = urllib.request.Request(address, json.dumps(EXAMPLE).encode(), {"content-type": "application/json"} | headers)
+    with urllib.request.urlopen(request, timeout=10) as response:
+        return response.headers, response.read()
+
+
+def check_page(checks, programs, binary, folder, node_tools):
     """What the page says beside its programs."""
     checks.equal("every program of the pages is run", sorted(programs.sources), sorted(COMPLETE + SMALL))
     example = (ROOT / "examples/client.rs").read_text()
@@ -206,18 +226,22 @@ def check_page(checks, programs, binary, folder, tsc):
 
     for name in ("typescript", "readme-typescript"):
         options = ["--noEmit", "--strict", "--target", "esnext", "--module", "nodenext", "--types", "node"]
-        types = tsc.parents[1] / "@types"
-        command = [tsc, *options, "--typeRoots", types, programs.files[name]]
-        node = environment(PATH=f"{Path(sys.executable).parent}:/usr/bin:/bin")
-        done = subprocess.run(command, cwd=folder, env=node, capture_output=True, text=True)
+        command = [node_tools / "tsc", *options, "--typeRoots", node_tools.parent / "@types", programs.files[name]]
+        path = environment(PATH=f"{node_tools}:/usr/bin:/bin")
+        done = subprocess.run(command, cwd=folder, env=path, capture_output=True, text=True)
         checks.check(f"{name}: passes the strict type check", done.returncode == 0, done.stdout)
 
     with service(binary, folder, CORS_ALLOWED_ORIGINS="https://app.example") as url:
-        headers = {"content-type": "application/json", "origin": "https://app.example"}
-        request = urllib.request.Request(f"{url}/decisions", json.dumps(EXAMPLE).encode(), headers)
-        with urllib.request.urlopen(request, timeout=10) as response:
-            allowed = response.headers.get("access-control-allow-origin")
-            exposed = response.headers.get("access-control-expose-headers", "").lower()
+        for endpoint in ("decisions", "probabilities", "risk_categories"):
+            (miss, computed), (hit, cached) = (ask(f"{url}/{endpoint}") for _ in range(2))
+            outcomes = [headers["cache-status"] for headers in (miss, hit)]
+            kept = "fwd=miss" in outcomes[0] and "hit" in outcomes[1] and computed == cached
+            checks.check(
+                f"a cached answer of /{endpoint} is byte for byte the computed one", kept, (outcomes, computed, cached)
+            )
+        headers, _ = ask(f"{url}/decisions", origin="https://app.example")
+        allowed = headers.get("access-control-allow-origin")
+        exposed = headers.get("access-control-expose-headers", "").lower()
         checks.equal("CORS_ALLOWED_ORIGINS lets a page of that origin read the answer", allowed, "https://app.example")
         kept = all(name in exposed for name in ("cache-status", "server-timing", "x-request-id"))
         checks.check("and the three headers", kept, exposed)
@@ -227,15 +251,15 @@ def main():
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("--binary", type=Path, required=True, help="the service")
     arguments.add_argument("--rust-client", type=Path, required=True, help="examples/client.rs, built")
-    arguments.add_argument("--tsc", type=Path, required=True, help="TypeScript's type checker")
+    arguments.add_argument("--node-tools", type=Path, required=True, help="the folder of node and tsc")
     options = arguments.parse_args()
     checks = Checks()
 
     with tempfile.TemporaryDirectory() as folder:
-        programs = Programs(folder, options.rust_client.resolve())
+        programs = Programs(folder, options.rust_client.resolve(), options.node_tools.absolute() / "node")
         binary = options.binary.resolve()
         with checks.part("the page"):
-            check_page(checks, programs, binary, folder, options.tsc.absolute())
+            check_page(checks, programs, binary, folder, options.node_tools.absolute())
         check_small(checks, programs, binary, folder)
         # Most of what follows is waiting: for pauses, and for a service that hangs.
         with concurrent.futures.ThreadPoolExecutor(len(COMPLETE)) as pool:

@@ -87,7 +87,7 @@ def check_request(checks, binary, folder):
         status, output, _ = run(REQUEST, 'age_in_years="30"', "personal_status_and_sex=male:single", URL=url)
         checks.equal("request: an error ends with 1", status, 1)
         lines = [
-            "422 Invalid fields",
+            "422 Not every field is as it must be",
             "#/age_in_years  must be an integer from 18 to 120",
             "did you mean 30, without quotes?",
             "#/personal_status_and_sex  must be one of",
@@ -96,7 +96,11 @@ def check_request(checks, binary, folder):
         places = [output.find(line) for line in lines]
         checks.check("request: and says of each field what was meant", -1 not in places and places == sorted(places), output)
         output = run(REQUEST, URL=url, ENDPOINT="decision")[1]
-        checks.check("request: a wrong path is answered with the nearest", "404" in output and "/decisions" in output, output)
+        checks.check(
+            "request: a wrong path is answered with the nearest",
+            "404 " in output and "/decisions was probably meant" in output,
+            output,
+        )
 
         status, text = run_on_terminal(REQUEST, URL=url)
         checks.check("request: has colours on a terminal", status == 0 and f"{COLOUR}32mhit in memory" in text, text)
@@ -105,11 +109,17 @@ def check_request(checks, binary, folder):
 
         with FaultyProxy(url, ["503"]) as gateway:
             status, output, _ = run(REQUEST, URL=gateway.url)
-        checks.check("request: shows a gateway's own error", status == 1 and "503 " in output and "Unavailable" in output, output)
+        checks.check(
+            "request: shows a gateway's own error", status == 1 and "503 " in output and "Unavailable" in output, output
+        )
     status, output, errors = run(REQUEST, URL=url)
-    checks.check("request: says how to start a service that is not running", status == 2 and "make run" in errors, (status, errors))
+    checks.check(
+        "request: says how to start a service that is not running", status == 2 and "make run" in errors, (status, errors)
+    )
     status, output, errors = run(REQUEST, "no-such-file.json", URL=url)
-    checks.check("request: names an argument that it does not understand", status == 2 and "no-such-file.json" in errors, errors)
+    checks.check(
+        "request: names an argument that it does not understand", status == 2 and "no-such-file.json" in errors, errors
+    )
 
 
 STARTED = r"A Redis on 127\.0\.0\.1:(\d+) and the service on http://127\.0\.0\.1:(\d+) have started\."
@@ -121,8 +131,7 @@ STORY = {
     "so is the same in other words": r"\n3\. .*another order.*\ndecision DECLINE  hit in Redis  ",
     "another endpoint has its own miss": r"\n4\. Another endpoint.*\nprobability 0\.\d+  miss: computed by the model  ",
     "mistakes are explained": r"\n5\. Two mistakes.*\n422 .*\n(  .*\n)*  #/age_in_years  .*\n(  .*\n)*  #/personal_status_and_sex  ",
-    "without Redis there is an answer, and it says so":
-        r"\n6\. Redis has been killed.*\ndecision DECLINE  miss: the cache does not answer, computed by the model  ",
+    "without Redis there is an answer, and it says so": r"\n6\. Redis has been killed.*\ndecision DECLINE  miss: the cache does not answer, computed by the model  ",
     "with Redis back there is a miss": r"\n7\. Redis is back.*\ndecision DECLINE  miss: computed by the model  ",
     "and then a hit in Redis": r"\n8\. And that is a hit\.\ndecision DECLINE  hit in Redis  ",
     "it says how long it took": r"\nThat took (\d+) seconds\. Every request had its answer\.\n$",
