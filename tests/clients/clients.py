@@ -1,4 +1,4 @@
-"""Runs the programs of docs/clients.md and README.md: each does what the page says, also when the service fails. `run` starts it.
+"""Runs the programs of docs/clients.md and README.md: each does what the page says, when the service fails too. `run` starts it.
 
 A comment `<!-- runs: NAME -->` stands before each program, and `<!-- prints: NAME -->` or `<!-- answers: NAME -->` before what
 comes of it.
@@ -22,6 +22,7 @@ from support import EXAMPLE, ROOT, Checks, environment, service
 # The programs that promise everything: timeouts, retries, errors that are read.
 COMPLETE = ["curl", "requests", "httpx", "httpx-async", "typescript", "rust"]
 SMALL = ["five-minutes", "mistake", "http-sf", "many", "readme-python", "readme-typescript"]
+FAULTS = {"drop": "a connection that breaks", "cut": "half an answer"}
 DEFAULT_URL = "http://127.0.0.1:8080"
 TOTAL_SECONDS = 10
 # A program's start, on a machine that is busy with others.
@@ -122,10 +123,10 @@ def check_complete(checks, programs, binary, name, folder):
         echoed = re.search(r"^x-request-id: (\S+)\s*$", run.output, re.M)
         checks.check(f"{name}: the service sends that x-request-id back", echoed and {echoed[1]} == ids, (run, ids))
 
-    for script in (["drop", "429", "pass"], ["500", "502", "pass"], ["504", "pass"]):
+    for script in (["drop", "429", "pass"], ["500", "502", "pass"], ["cut", "504", "pass"]):
         with checks.part(f"{name}: {script}"):
             run, requests = through(script)
-            faults = " and ".join("a broken connection" if step == "drop" else step for step in script[:-1])
+            faults = " and ".join(FAULTS.get(step, step) for step in script[:-1])
             checks.check(
                 f"{name}: tries again after {faults}", answered(run) and len(requests) == len(script), (run, len(requests))
             )
@@ -213,16 +214,24 @@ def ask(address, **headers):
         return response.headers, response.read()
 
 
+def leads_somewhere(link):
+    """Whether a link of docs/clients.md has its file, and its heading in it."""
+    path, _, anchor = link.partition("#")
+    page = ROOT / "docs" / (path or "clients.md")
+    if not page.is_file():
+        return False
+    headings = re.findall(r"(?m)^#+ (.*)$", page.read_text())
+    return not anchor or anchor in {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
 def check_page(checks, programs, binary, folder, node_tools):
     """What the page says beside its programs."""
     checks.equal("every program of the pages is run", sorted(programs.sources), sorted(COMPLETE + SMALL))
     example = (ROOT / "examples/client.rs").read_text()
     checks.check("the Rust program of the page is examples/client.rs", programs.sources["rust"] == example, "they differ")
 
-    page = (ROOT / "docs/clients.md").read_text()
-    anchors = {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in re.findall(r"(?m)^#+ (.*)$", page)}
-    dangling = [link for link in re.findall(r"\]\(#([^)]+)\)", page) if link not in anchors]
-    checks.equal("every link within the page leads somewhere", dangling, [])
+    links = re.findall(r"\]\((?!https:)([^)]*)\)", (ROOT / "docs/clients.md").read_text())
+    checks.equal("every link of the page leads somewhere", [link for link in links if not leads_somewhere(link)], [])
 
     for name in ("typescript", "readme-typescript"):
         options = ["--noEmit", "--strict", "--target", "esnext", "--module", "nodenext", "--types", "node"]

@@ -22,6 +22,7 @@ class FaultyProxy:
     pass            on to the service, and back
     503 (or so)     API Gateway's answer of that status, without the service
     drop            the connection ends without an answer
+    cut             the connection ends in the middle of an answer
     hang            no answer for as long as the proxy lives
     spoil           on to the service with two fields as people get them wrong
     only-if-cached  on to the service with that cache-control
@@ -68,6 +69,12 @@ class FaultyProxy:
             self.closing.wait()
             client.close_connection = True
         elif step == "drop":
+            client.close_connection = True
+        elif step == "cut":
+            client.send_response_only(200)
+            client.send_header("content-length", "22")
+            client.end_headers()
+            client.wfile.write(b'{"decision":')
             client.close_connection = True
         elif step.isdigit():
             answer = json.dumps({"message": GATEWAY[int(step)]}).encode()
