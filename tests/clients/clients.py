@@ -1,4 +1,4 @@
-"""Runs the programs of docs/clients.md and README.md: each does what the page says, when the service fails too. `run` starts it.
+"""Runs the programs of docs/clients.md and README.md, against a service that works and one that fails. `run` starts it.
 
 A comment `<!-- runs: NAME -->` stands before each program, and `<!-- prints: NAME -->` or `<!-- answers: NAME -->` before what
 comes of it.
