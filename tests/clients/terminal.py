@@ -131,7 +131,7 @@ STORY = {
     "so is the same in other words": r"\n3\. .*another order.*\ndecision DECLINE  hit in Redis  ",
     "another endpoint has its own miss": r"\n4\. Another endpoint.*\nprobability 0\.\d+  miss: computed by the model  ",
     "mistakes are explained": r"\n5\. Two mistakes.*\n422 (.*\n  )+#/age_in_years  (.*\n  )+#/personal_status_and_sex  ",
-    "without Redis there is an answer, and it says so": r"\n6\. Redis .* killed.*\ndecision DECLINE  miss: the cache does not answer, ",
+    "without Redis it answers, and says so": r"\n6\. Redis .* killed.*\ndecision DECLINE  miss: the cache does not answer, ",
     "with Redis back there is a miss": r"\n7\. Redis is back.*\ndecision DECLINE  miss: computed by the model  ",
     "and then a hit in Redis": r"\n8\. And that is a hit\.\ndecision DECLINE  hit in Redis  ",
     "it says how long it took": r"\nThat took (\d+) seconds\. Every request had its answer\.\n$",
