@@ -37,6 +37,10 @@ api: ## Start the service against that Redis
 request: ## Send the example application: the answer, hit or miss, the time (ENDPOINT=probabilities, URL=http://...)
 	@scripts/request
 
+.PHONY: demo
+demo: ## The whole story in ten seconds: miss, hit, a mistake, Redis killed and back; with a Redis of its own
+	@scripts/demo
+
 ## Run it as a Lambda function
 
 .PHONY: lambda
@@ -75,6 +79,10 @@ test-api: ## Lint the OpenAPI document, and test the service against it with sch
 .PHONY: test-redis-acl
 test-redis-acl: ## Test which commands a Redis user must be allowed, on a single Redis and on a cluster
 	tests/redis_acl/run
+
+.PHONY: test-clients
+test-clients: ## Run the programs of docs/clients.md and the README, `make request` and `make demo`; installs their libraries
+	tests/clients/run
 
 .PHONY: test-emulators
 test-emulators: ## Run the function under AWS's runtime interface emulator and under cargo-lambda

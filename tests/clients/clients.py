@@ -1,0 +1,282 @@
+"""Runs the programs of docs/clients.md and README.md, against a service that works and one that fails. `run` starts it.
+
+A comment `<!-- runs: NAME -->` stands before each program, and `<!-- prints: NAME -->` or `<!-- answers: NAME -->` before what
+comes of it.
+"""
+
+import argparse
+import concurrent.futures
+import json
+import re
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+
+from faulty_proxy import FaultyProxy
+from support import EXAMPLE, ROOT, Checks, environment, service
+
+# The programs that promise everything: timeouts, retries, errors that are read.
+COMPLETE = ["curl", "requests", "httpx", "httpx-async", "typescript", "rust"]
+SMALL = ["five-minutes", "mistake", "http-sf", "many", "readme-python", "readme-typescript"]
+FAULTS = {"drop": "a connection that breaks", "cut": "half an answer"}
+DEFAULT_URL = "http://127.0.0.1:8080"
+TOTAL_SECONDS = 10
+# A program's start, on a machine that is busy with others.
+SLACK_SECONDS = 4
+
+
+def marked(kind):
+    """The code after each comment of this kind, by name, in both documents."""
+    blocks = {}
+    for document in ("README.md", "docs/clients.md"):
+        text = (ROOT / document).read_text()
+        found = re.findall(rf"<!-- {kind}: ([\w-]+) -->\n+```\w*\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+        assert len(found) == text.count(f"<!-- {kind}: "), f"{document}: a comment '{kind}' without its code"
+        for name, code in found:
+            assert name not in blocks, f"{document}: a second {name}"
+            blocks[name] = code
+    return blocks
+
+
+@dataclass
+class Run:
+    status: int
+    output: str
+    errors: str
+    seconds: float
+
+    @property
+    def text(self):
+        return self.output + self.errors
+
+
+class Programs:
+    """The programs, each in a file of its own, and how they are run."""
+
+    def __init__(self, folder, rust_client, node):
+        self.rust_client = str(rust_client)
+        self.node = str(node)
+        self.sources = marked("runs")
+        self.files = {}
+        for name, source in self.sources.items():
+            suffix = ".mts" if "typescript" in name else ".py" if "import " in source else ".sh"
+            # With a prefix: a requests.py would stand before the library of that name.
+            self.files[name] = Path(folder, f"client-{name}{suffix}")
+            self.files[name].write_text(source)
+
+    def run(self, name, url):
+        program = self.files[name]
+        # What has no variable for the address has the default one in it.
+        if "PREDICT_ONCE_URL" not in self.sources[name]:
+            assert DEFAULT_URL in self.sources[name], f"{name} does not call the service"
+            program = program.with_stem(f"client-{name}-{time.monotonic_ns()}")
+            program.write_text(self.sources[name].replace(DEFAULT_URL, url))
+        if name == "rust":
+            command = [self.rust_client]
+        elif program.suffix == ".mts":
+            command = [self.node, str(program)]
+        elif program.suffix == ".py":
+            command = [sys.executable, str(program)]
+        else:
+            command = ["sh", str(program)]
+        started = time.monotonic()
+        done = subprocess.run(
+            command, env=environment(PREDICT_ONCE_URL=url), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60
+        )
+        return Run(done.returncode, done.stdout, done.stderr, time.monotonic() - started)
+
+
+def answered(run):
+    """Whether it ended well, with the decision."""
+    return run.status == 0 and re.search(r'decision"?: ?"?(ACCEPT|DECLINE)\b', run.output) is not None
+
+
+def check_complete(checks, programs, binary, name, folder):
+    """One program's promises. The curl program shows headers as they come, and cannot tell one 504 from the other."""
+    curl = name == "curl"
+
+    def through(script):
+        """Runs the program once, through a proxy with this script, against a new service."""
+        with service(binary, folder) as url, FaultyProxy(url, script) as proxy:
+            return programs.run(name, proxy.url), proxy.requests
+
+    with checks.part(f"{name}: sends the example"), service(binary, folder) as url:
+        first, second = programs.run(name, url), programs.run(name, url)
+        checks.check(f"{name}: the example gets its decision", answered(first), first)
+        checks.check(
+            f"{name}: the first is a miss", re.search("fwd=miss$" if curl else "^cache: miss$", first.output, re.M), first
+        )
+        hit = r"hit; detail=memory$" if curl else r"^cache: hit \(memory\)$"
+        checks.check(f"{name}: the second is a hit in memory", answered(second) and re.search(hit, second.output, re.M), second)
+        timing = re.search(r"^server-timing: cache;dur=[\d.]+, model;dur=[\d.]+\s*$", first.output, re.M)
+        checks.check(f"{name}: prints server-timing", timing, first)
+
+    with checks.part(f"{name}: 503"):
+        run, requests = through(["503", "503", "pass"])
+        checks.check(f"{name}: 503 twice, then the answer", answered(run) and len(requests) == 3, (run, len(requests)))
+        ids = {request.get("x-request-id") for request in requests}
+        checks.check(f"{name}: sends one x-request-id over all attempts", len(ids) == 1 and None not in ids, ids)
+        echoed = re.search(r"^x-request-id: (\S+)\s*$", run.output, re.M)
+        checks.check(f"{name}: the service sends that x-request-id back", echoed and {echoed[1]} == ids, (run, ids))
+
+    for script in (["drop", "429", "pass"], ["500", "502", "pass"], ["cut", "504", "pass"]):
+        with checks.part(f"{name}: {script}"):
+            run, requests = through(script)
+            faults = " and ".join(FAULTS.get(step, step) for step in script[:-1])
+            checks.check(
+                f"{name}: tries again after {faults}", answered(run) and len(requests) == len(script), (run, len(requests))
+            )
+
+    with checks.part(f"{name}: nothing listens"):
+        with FaultyProxy("http://unused", ["pass"]) as closed:
+            pass
+        run = programs.run(name, closed.url)
+        checks.check(f"{name}: fails if nothing listens", run.status != 0 and run.seconds < TOTAL_SECONDS + SLACK_SECONDS, run)
+
+    with checks.part(f"{name}: 422"):
+        run, requests = through(["spoil"])
+        checks.check(f"{name}: a 422 is not tried again", run.status != 0 and len(requests) == 1, (run, len(requests)))
+        checks.check(f"{name}: names the wrong fields", "/age_in_years" in run.text and "from 18 to 120" in run.text, run)
+        kept = "30, without quotes" in run.text and '"male: single"' in run.text.replace("\\", "")
+        checks.check(f"{name}: says what was probably meant", kept, run)
+
+    if not curl:
+        with checks.part(f"{name}: not-cached"):
+            run, requests = through(["only-if-cached"])
+            checks.check(
+                f"{name}: the service's own 504 is not tried again", run.status != 0 and len(requests) == 1, (run, requests)
+            )
+
+    with checks.part(f"{name}: 503 for ever"):
+        run, requests = through(["503"])
+        # curl's pauses double from one second, so fewer attempts fit in.
+        attempts = range(3, 6) if curl else [5]
+        checks.check(
+            f"{name}: gives up after five attempts", run.status != 0 and len(requests) in attempts, (run, len(requests))
+        )
+
+    with checks.part(f"{name}: a hanging service"):
+        run, requests = through(["hang"])
+        ended = run.status != 0 and run.seconds < TOTAL_SECONDS + SLACK_SECONDS
+        checks.check(f"{name}: a service that hangs is left after ten seconds", ended, run)
+        checks.check(f"{name}: and was tried more than once", len(requests) >= 2, len(requests))
+
+
+def shape(text):
+    """What a page can promise of an output: everything but numbers, ids and dates, and how wide they are."""
+    text = re.sub(r"(?m)^date: .*$", "date: D", text.replace("\r", ""))
+    text = re.sub(r"(?m)^x-request-id: \S+$", "x-request-id: I", text)
+    return re.sub(r"dur=[\d.]+", "dur=N", text).strip()
+
+
+def check_small(checks, programs, binary, folder):
+    """The shorter programs of the page and the README."""
+    for name in SMALL:
+        with checks.part(f"{name} runs"), service(binary, folder) as url:
+            first, second = programs.run(name, url), programs.run(name, url)
+            if name == "five-minutes":
+                shown = marked("prints")[name]
+                checks.equal(f"{name}: prints what the page shows", shape(first.output), shape(shown))
+                checks.check(f"{name}: the second is a hit", "hit; detail=memory" in second.output, second)
+            elif name == "mistake":
+                shown = json.loads(marked("answers")[name])
+                checks.equal(f"{name}: the answer is the one that the page shows", json.loads(first.output), shown)
+            elif name == "http-sf":
+                outputs = [first.output.strip(), second.output.strip()]
+                checks.equal(f"{name}: reads miss, then hit", outputs, ["predict-once miss", "predict-once hit memory"])
+            elif name == "many":
+                kept = first.status == 0 and first.output == second.output
+                counts = [int(count) for count in re.findall(r"'(?:ACCEPT|DECLINE)': (\d+)", first.output)]
+                checks.check(f"{name}: all 103 are answered, and the same twice", kept and sum(counts) == 103, (first, second))
+            else:
+                checks.check(
+                    f"{name}: prints a decision and a miss", "DECLINE" in first.output and "fwd=miss" in first.output, first
+                )
+                checks.check(f"{name}: then a hit", "DECLINE" in second.output and "; hit" in second.output, second)
+        if name.startswith("readme-"):
+            with checks.part(f"{name}: a 422"), service(binary, folder) as url, FaultyProxy(url, ["spoil"]) as proxy:
+                run = programs.run(name, proxy.url)
+                checks.check(
+                    f"{name}: a mistake is explained", "/age_in_years" in run.text and "without quotes" in run.text, run
+                )
+                lines = len(programs.sources[name].splitlines())
+                checks.check(f"{name}: is twelve lines at most", lines <= 12, lines)
+
+
+def ask(address, **headers):
+    """The headers and the body of the answer to the example."""
+    request = urllib.request.Request(address, json.dumps(EXAMPLE).encode(), {"content-type": "application/json"} | headers)
+    with urllib.request.urlopen(request, timeout=10) as response:
+        return response.headers, response.read()
+
+
+def leads_somewhere(link):
+    """Whether a link of docs/clients.md has its file, and its heading in it."""
+    path, _, anchor = link.partition("#")
+    page = ROOT / "docs" / (path or "clients.md")
+    if not page.is_file():
+        return False
+    headings = re.findall(r"(?m)^#+ (.*)$", page.read_text())
+    return not anchor or anchor in {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def check_page(checks, programs, binary, folder, node_tools):
+    """What the page says beside its programs."""
+    checks.equal("every program of the pages is run", sorted(programs.sources), sorted(COMPLETE + SMALL))
+    example = (ROOT / "examples/client.rs").read_text()
+    checks.check("the Rust program of the page is examples/client.rs", programs.sources["rust"] == example, "they differ")
+
+    links = re.findall(r"\]\((?!https:)([^)]*)\)", (ROOT / "docs/clients.md").read_text())
+    checks.equal("every link of the page leads somewhere", [link for link in links if not leads_somewhere(link)], [])
+
+    for name in ("typescript", "readme-typescript"):
+        options = ["--noEmit", "--strict", "--target", "esnext", "--module", "nodenext", "--types", "node"]
+        command = [node_tools / "tsc", *options, "--typeRoots", node_tools.parent / "@types", programs.files[name]]
+        path = environment(PATH=f"{node_tools}:/usr/bin:/bin")
+        done = subprocess.run(command, cwd=folder, env=path, capture_output=True, text=True)
+        checks.check(f"{name}: passes the strict type check", done.returncode == 0, done.stdout)
+
+    with service(binary, folder, CORS_ALLOWED_ORIGINS="https://app.example") as url:
+        for endpoint in ("decisions", "probabilities", "risk_categories"):
+            (miss, computed), (hit, cached) = (ask(f"{url}/{endpoint}") for _ in range(2))
+            outcomes = [headers["cache-status"] for headers in (miss, hit)]
+            kept = "fwd=miss" in outcomes[0] and "hit" in outcomes[1] and computed == cached
+            checks.check(
+                f"a cached answer of /{endpoint} is byte for byte the computed one", kept, (outcomes, computed, cached)
+            )
+        headers, _ = ask(f"{url}/decisions", origin="https://app.example")
+        allowed = headers.get("access-control-allow-origin")
+        exposed = headers.get("access-control-expose-headers", "").lower()
+        checks.equal("CORS_ALLOWED_ORIGINS lets a page of that origin read the answer", allowed, "https://app.example")
+        kept = all(name in exposed for name in ("cache-status", "server-timing", "x-request-id"))
+        checks.check("and the three headers", kept, exposed)
+
+
+def main():
+    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    arguments.add_argument("--binary", type=Path, required=True, help="the service")
+    arguments.add_argument("--rust-client", type=Path, required=True, help="examples/client.rs, built")
+    arguments.add_argument("--node-tools", type=Path, required=True, help="the folder of node and tsc")
+    options = arguments.parse_args()
+    checks = Checks()
+
+    with tempfile.TemporaryDirectory() as folder:
+        programs = Programs(folder, options.rust_client.resolve(), options.node_tools.absolute() / "node")
+        binary = options.binary.resolve()
+        with checks.part("the page"):
+            check_page(checks, programs, binary, folder, options.node_tools.absolute())
+        check_small(checks, programs, binary, folder)
+        # Most of what follows is waiting: for pauses, and for a service that hangs.
+        with concurrent.futures.ThreadPoolExecutor(len(COMPLETE)) as pool:
+            parts = [pool.submit(check_complete, checks, programs, binary, name, folder) for name in COMPLETE]
+            for part in parts:
+                part.result()
+    return checks.finish()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

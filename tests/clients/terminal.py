@@ -1,0 +1,190 @@
+"""Checks what scripts/request and scripts/demo print, in a pipe and on a terminal, and what the demo leaves behind. `run`
+starts it.
+"""
+
+import argparse
+import json
+import os
+import pty
+import re
+import select
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from faulty_proxy import FaultyProxy
+from support import EXAMPLE, ROOT, Checks, environment, service
+
+REQUEST = ROOT / "scripts/request"
+DEMO = ROOT / "scripts/demo"
+COLOUR = "\033["
+MILLISECONDS = r"\d+\.\d ms"
+UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+
+
+def run(script, *arguments, seconds=60, **variables):
+    """Status, output and errors of a script whose output is no terminal."""
+    command = [str(script), *arguments]
+    done = subprocess.run(command, env=environment(**variables), capture_output=True, text=True, timeout=seconds)
+    return done.returncode, done.stdout, done.stderr
+
+
+def run_on_terminal(script, interrupt_at=None, seconds=60, **variables):
+    """Status and text of a script on a pseudo-terminal; Ctrl-C is pressed as soon as the text has `interrupt_at`."""
+    child, terminal = pty.fork()
+    if child == 0:
+        os.execve(script, [str(script)], environment(TERM="xterm-256color", **variables))
+    text, pressed, deadline = b"", False, time.monotonic() + seconds
+    try:
+        while time.monotonic() < deadline:
+            if not select.select([terminal], [], [], 0.1)[0]:
+                continue
+            try:
+                read = os.read(terminal, 65536)
+            except OSError:  # Linux's way to say that the other end has been closed
+                break
+            if not read:
+                break
+            text += read
+            if interrupt_at and not pressed and interrupt_at.encode() in text:
+                os.write(terminal, b"\x03")
+                pressed = True
+        else:
+            os.kill(child, signal.SIGKILL)
+    finally:
+        os.close(terminal)
+        _, status = os.waitpid(child, 0)
+    return os.waitstatus_to_exitcode(status), text.decode()
+
+
+def check_request(checks, binary, folder):
+    """One line for each outcome, in words."""
+    with service(binary, folder) as url:
+        answers = [run(REQUEST, URL=url) for _ in range(2)]
+        tail = rf"request {UUID}\n"
+        miss = rf"decision DECLINE  miss: computed by the model  {MILLISECONDS} \(cache [\d.]+ ms, model [\d.]+ ms\)  {tail}"
+        hit = rf"decision DECLINE  hit in memory  {MILLISECONDS} \(cache [\d.]+ ms\)  {tail}"
+        checks.check("request: the first is a miss, in one line", re.fullmatch(miss, answers[0][1]), answers[0])
+        checks.check("request: the second is a hit in memory, in one line", re.fullmatch(hit, answers[1][1]), answers[1])
+
+        output = run(REQUEST, URL=f"{url}/", ENDPOINT="/probabilities")[1]
+        checks.check("request: ENDPOINT is another endpoint", re.match(r"probability 0\.\d+  miss", output), output)
+        output = run(REQUEST, "cache-control:no-cache", "x-request-id:order-4711", URL=url)[1]
+        asked = "not looked up, as cache-control asks" in output and output.endswith("request order-4711\n")
+        checks.check("request: HEADER:VALUE is sent", asked, output)
+        file = Path(folder, "application.json")
+        file.write_text(json.dumps(EXAMPLE | {"age_in_years": 64}))
+        outputs = [run(REQUEST, "age_in_years=64", URL=url)[1], run(REQUEST, str(file), URL=url)[1]]
+        checks.check("request: FIELD=VALUE is another application", "  miss: " in outputs[0], outputs[0])
+        checks.check("request: FILE.json is sent, and the same to the service", "  hit in memory  " in outputs[1], outputs[1])
+        output = run(REQUEST, URL=url, APPLICATION=json.dumps(EXAMPLE | {"age_in_years": 64}))[1]
+        checks.check("request: so is APPLICATION", "  hit in memory  " in output, output)
+
+        status, output, _ = run(REQUEST, 'age_in_years="30"', "personal_status_and_sex=male:single", URL=url)
+        checks.equal("request: an error ends with 1", status, 1)
+        lines = [
+            "422 Not every field is as it must be",
+            "#/age_in_years  must be an integer from 18 to 120",
+            "did you mean 30, without quotes?",
+            "#/personal_status_and_sex  must be one of",
+            'did you mean "male: single"?',
+        ]
+        places = [output.find(line) for line in lines]
+        checks.check("request: and says of each field what was meant", -1 not in places and places == sorted(places), output)
+        output = run(REQUEST, URL=url, ENDPOINT="decision")[1]
+        checks.check(
+            "request: a wrong path is answered with the nearest",
+            "404 " in output and "/decisions was probably meant" in output,
+            output,
+        )
+
+        status, text = run_on_terminal(REQUEST, URL=url)
+        checks.check("request: has colours on a terminal", status == 0 and f"{COLOUR}32mhit in memory" in text, text)
+        status, text = run_on_terminal(REQUEST, URL=url, NO_COLOR="1")
+        checks.check("request: but for NO_COLOR", "hit in memory" in text and COLOUR not in text, text)
+
+        with FaultyProxy(url, ["503"]) as gateway:
+            status, output, _ = run(REQUEST, URL=gateway.url)
+        checks.check(
+            "request: shows a gateway's own error", status == 1 and "503 " in output and "Unavailable" in output, output
+        )
+    status, output, errors = run(REQUEST, URL=url)
+    checks.check(
+        "request: says how to start a service that is not running", status == 2 and "make run" in errors, (status, errors)
+    )
+    status, output, errors = run(REQUEST, "no-such-file.json", URL=url)
+    checks.check(
+        "request: names an argument that it does not understand", status == 2 and "no-such-file.json" in errors, errors
+    )
+
+
+STARTED = r"A Redis on 127\.0\.0\.1:(\d+) and the service on http://127\.0\.0\.1:(\d+) have started\."
+# What the demo shows, in this order.
+STORY = {
+    "starts a Redis and a service": STARTED,
+    "a first application is a miss": r"\n1\. .*the model computes.*\ndecision DECLINE  miss: computed by the model  ",
+    "the same again is a hit in Redis": r"\n2\. The same again.*\ndecision DECLINE  hit in Redis  ",
+    "so is the same in other words": r"\n3\. .*another order.*\ndecision DECLINE  hit in Redis  ",
+    "another endpoint has its own miss": r"\n4\. Another endpoint.*\nprobability 0\.\d+  miss: computed by the model  ",
+    "mistakes are explained": r"\n5\. Two mistakes.*\n422 (.*\n  )+#/age_in_years  (.*\n  )+#/personal_status_and_sex  ",
+    "without Redis it answers, and says so": r"\n6\. Redis .* killed.*\ndecision DECLINE  miss: the cache does not answer, ",
+    "with Redis back there is a miss": r"\n7\. Redis is back.*\ndecision DECLINE  miss: computed by the model  ",
+    "and then a hit in Redis": r"\n8\. And that is a hit\.\ndecision DECLINE  hit in Redis  ",
+    "it says how long it took": r"\nThat took (\d+) seconds\. Every request had its answer\.\n$",
+}
+
+
+def ports(text):
+    """Those of the demo's Redis and service."""
+    return [int(port) for port in re.search(STARTED, text).groups()]
+
+
+def listens(port):
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def check_demo(checks, binary):
+    """The story in its order; nothing of it runs on afterwards."""
+    leftovers = {"BINARY": str(binary), "TMPDIR": tempfile.mkdtemp()}
+    status, output, errors = run(DEMO, **leftovers, DEMO_PAUSE="0", NO_COLOR="1", ENDPOINT="none", REDIS_URL="redis://none")
+    checks.check("demo: ends well, and complains of nothing", status == 0 and not errors, (status, errors))
+    place = 0
+    for promise, lines in STORY.items():
+        found = re.search(lines, output[place:])
+        checks.check(f"demo: {promise}", found, output)
+        place += found.end() if found else 0
+    checks.check("demo: has no colours in a pipe", COLOUR not in output, output)
+    checks.check("demo: its Redis and its service have ended", not any(map(listens, ports(output))), output)
+
+    status, text = run_on_terminal(DEMO, **leftovers)
+    checks.check("demo: has colours on a terminal", status == 0 and COLOUR in text and f"{COLOUR}32mhit in Redis" in text, text)
+    seconds = re.search(r"That took (\d+) seconds", text)
+    checks.check("demo: takes about ten seconds", seconds and 7 <= int(seconds[1]) <= 20, seconds and seconds[0])
+
+    status, text = run_on_terminal(DEMO, interrupt_at="\r\n2. ", **leftovers, NO_COLOR="1")
+    checks.check("demo: Ctrl-C ends it", status in (130, -signal.SIGINT) and "\n4. " not in text, (status, text))
+    checks.check("demo: and its Redis and its service with it", not any(map(listens, ports(text))), text)
+    checks.equal("demo: leaves no files behind", os.listdir(leftovers["TMPDIR"]), [])
+    os.rmdir(leftovers["TMPDIR"])
+
+
+def main():
+    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    arguments.add_argument("--binary", type=Path, required=True, help="the service")
+    binary = arguments.parse_args().binary.resolve()
+    checks = Checks()
+    with tempfile.TemporaryDirectory() as folder:
+        with checks.part("request"):
+            check_request(checks, binary, folder)
+        with checks.part("demo"):
+            check_demo(checks, binary)
+    return checks.finish()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
