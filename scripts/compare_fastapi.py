@@ -115,7 +115,7 @@ def problem(answer, field):
     for error in body.get("errors", []):
         if error["pointer"] == f"#/{field}":
             parts = [error["detail"]]
-            parts += [f"{name}: {error[name]}" for name in ("received", "suggestion") if name in error]
+            parts += [f"{name}: {error[name]}" for name in ("code", "received", "suggestion") if name in error]
             return f"{answer.status} {'; '.join(parts)}"
     if isinstance(body["detail"], list):
         for error in body["detail"]:

@@ -54,7 +54,8 @@ impl OnnxModel {
         Ok(Self { graph, metadata })
     }
 
-    /// Runs the graph on one row: the numbers of its first output, in their order.
+    /// Runs the graph on one row: the numbers of its first output, in their order. (A classifier that skl2onnx has
+    /// converted has the label there: cut the graph to its probabilities when it is exported.)
     ///
     /// # Errors
     ///

@@ -50,7 +50,7 @@ async fn provoked(kind: ProblemKind, http: &Http) -> Option<Value> {
     let post = |content_type, body: String| http.post_text("/decisions", content_type, body);
     let answer = match kind {
         ProblemKind::UnreadableBody => return Some(undecodable().await),
-        ProblemKind::InvalidJson => post("application/json", r#"{ "age_in_years": }"#.to_owned()).await,
+        ProblemKind::InvalidJson => post("application/json", r#"{"field": }"#.to_owned()).await,
         ProblemKind::NoSuchPath => http.get("/decision").await,
         ProblemKind::MethodNotAllowed => http.send(http.client.delete(http.url("/decisions"))).await,
         ProblemKind::BodyTimeout => return Some(timed_out(http).await),

@@ -9,6 +9,7 @@ mod problems;
 
 use serde_json::{Map, Value, json};
 
+use super::predictions::PREDICTION_PATHS;
 use crate::{
     domain::{self, Example, Input, Model},
     onnx::ModelError,
@@ -19,7 +20,7 @@ use crate::{
 const PREDICTIONS: &str = "Predictions";
 const DOCUMENTATION: &str = "Documentation";
 
-/// What a client developer is told first, after what the domain says of itself.
+/// What a client developer is told first, after what the domain says of itself. `{path}` stands for a prediction's.
 const INTRODUCTION: &str = include_str!("introduction.md");
 
 /// Makes the document (OpenAPI 3.1). The answers to its examples are the embedded model's.
@@ -42,11 +43,12 @@ pub fn document() -> Result<Value, ModelError> {
     }
     paths.extend(pages::paths());
     schemas.extend(problems::schemas());
+    let introduction = INTRODUCTION.replace("{path}", &PREDICTION_PATHS[0]);
     Ok(json!({
         "openapi": "3.1.1",
         "info": {
             "title": "predict-once",
-            "description": format!("{}\n\n{}", domain::DESCRIPTION, INTRODUCTION.trim_end()),
+            "description": format!("{}\n\n{}", domain::DESCRIPTION, introduction.trim_end()),
             "contact": { "name": "The predict-once developers" },
             "license": { "name": env!("CARGO_PKG_LICENSE"), "identifier": env!("CARGO_PKG_LICENSE") },
             "version": env!("CARGO_PKG_VERSION"),

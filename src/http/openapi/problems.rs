@@ -10,6 +10,7 @@ use crate::{
     domain::Input,
     http::{
         body,
+        predictions::PREDICTION_PATHS,
         problem::{self, Problem, ProblemKind},
     },
     service::NoPrediction,
@@ -148,8 +149,11 @@ fn response(description: &str, examples: impl IntoIterator<Item = Problem>) -> V
 fn example(kind: ProblemKind) -> Option<Problem> {
     Some(match kind {
         ProblemKind::UnreadableBody => body::undecodable(),
-        ProblemKind::InvalidJson => Problem::from(Input::from_json(br#"{ "age_in_years": }"#).err()?),
-        ProblemKind::NoSuchPath => problem::no_such_path(&Uri::from_static("/decision")),
+        ProblemKind::InvalidJson => Problem::from(Input::from_json(br#"{"field": }"#).err()?),
+        ProblemKind::NoSuchPath => {
+            let path = &PREDICTION_PATHS[0];
+            problem::no_such_path(&path[..path.len() - 1].parse::<Uri>().ok()?)
+        }
         ProblemKind::MethodNotAllowed => problem::method_not_allowed(&Method::DELETE),
         ProblemKind::BodyTimeout => body::too_slow(),
         ProblemKind::BodyTooLarge => body::too_large(),
