@@ -6,12 +6,15 @@
 mod category;
 mod fields;
 mod json;
+mod number;
 mod suggestion;
 
 use std::borrow::Cow;
 
-pub use self::{category::Category, fields::Fields, json::Json};
-pub(crate) use self::{category::category, suggestion::closest};
+pub(crate) use self::suggestion::closest;
+pub use self::{category::Category, fields::Fields, json::Json, number::Bounds};
+#[allow(unused_imports, reason = "a domain may have numbers only, or none")]
+pub(crate) use self::{category::category, number::number};
 
 /// One field of the input, as a type that cannot be invalid.
 pub trait Field: Sized {
