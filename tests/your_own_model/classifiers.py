@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 from palmerpenguins import load_penguins
-from sklearn.discriminant_analysis import LinearDiscriminantAnalysis, QuadraticDiscriminantAnalysis
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.ensemble import (
     AdaBoostClassifier,
     BaggingClassifier,
@@ -37,10 +37,11 @@ PLAIN = [
     HistGradientBoostingClassifier(random_state=0),
     AdaBoostClassifier(random_state=0),
     BaggingClassifier(random_state=0),
-    VotingClassifier([("tree", DecisionTreeClassifier(random_state=0)), ("bayes", GaussianNB())], voting="soft"),
+    VotingClassifier(
+        [("tree", DecisionTreeClassifier(random_state=0)), ("bayes", GaussianNB())], voting="soft", flatten_transform=False
+    ),
     GaussianNB(),
     LinearDiscriminantAnalysis(),
-    QuadraticDiscriminantAnalysis(),
 ]
 SCALED = [
     LogisticRegression(),
