@@ -11,10 +11,10 @@ mod suggestion;
 
 use std::borrow::Cow;
 
-pub(crate) use self::suggestion::closest;
 pub use self::{category::Category, fields::Fields, json::Json, number::Bounds};
-#[allow(unused_imports, reason = "a domain may have numbers only, or none")]
+#[allow(unused_imports, reason = "a domain may have one kind of fields only")]
 pub(crate) use self::{category::category, number::number};
+pub(crate) use self::{fields::object, suggestion::closest};
 
 /// One field of the input, as a type that cannot be invalid.
 pub trait Field: Sized {

@@ -50,6 +50,7 @@ impl Bounds {
 
 /// A number between two bounds that is a [`Field`](super::Field). Its documentation comments are the meaning that the API's
 /// documentation gives.
+#[allow(unused_macros, reason = "a domain may have no numbers")]
 macro_rules! number {
     ($(#[doc = $meaning:literal])+ $name:ident, $field:literal, $least:literal..=$greatest:literal) => {
         $(#[doc = $meaning])+
