@@ -42,11 +42,13 @@ PLAIN = [
     ),
     GaussianNB(),
     LinearDiscriminantAnalysis(),
+    LogisticRegression(max_iter=10_000),
+    KNeighborsClassifier(),
 ]
 SCALED = [
     LogisticRegression(),
-    MLPClassifier(max_iter=2000, random_state=0),
     KNeighborsClassifier(),
+    MLPClassifier(max_iter=2000, random_state=0),
     SVC(probability=True, random_state=0),
 ]
 
