@@ -76,6 +76,10 @@ fuzz: ## Fuzz for some minutes what `make test` fuzzes for seconds: events, bodi
 test-api: ## Lint the OpenAPI document, and test the service against it with schemathesis; installs what it needs
 	tests/api_conformance/run
 
+.PHONY: test-docs-page
+test-docs-page: ## Use /docs in a real Chromium (installed if missing): every example, mistakes, Redis killed, axe-core
+	tests/docs_page/run
+
 .PHONY: test-redis-acl
 test-redis-acl: ## Test which commands a Redis user must be allowed, on a single Redis and on a cluster
 	tests/redis_acl/run
@@ -126,6 +130,10 @@ bench: ## Measure the function beside a bare lambda_http function, in one run
 	cargo build --release --example bare_lambda
 	cargo bench --bench lambda
 
+.PHONY: bench-docs
+bench-docs: ## The same, beside a build without documentation: what do the embedded files cost at a start?
+	scripts/bench-docs
+
 .PHONY: chaos
 chaos: ## Break Redis and the network in every way under load; writes docs/reliability.md
 	scripts/install-redis
@@ -150,6 +158,10 @@ compare-fastapi: ## Ask the same of FastAPI and of the service; writes docs/fast
 openapi: ## Write docs/openapi.json, the API's description, from the code
 	cargo run --quiet --example openapi > docs/openapi.json.new
 	mv docs/openapi.json.new docs/openapi.json
+
+.PHONY: vendor-swagger-ui
+vendor-swagger-ui: ## Take the files of Swagger UI into assets/docs (its version is in the script)
+	scripts/vendor-swagger-ui
 
 .PHONY: model
 model: ## Train the model: models/credit_risk/model.onnx, its golden predictions and its card

@@ -95,5 +95,6 @@ fn rendered(markdown: &str) -> String {
     }
     let mut page = String::new();
     html::push_html(&mut page, events.into_iter());
-    page
+    // What scrolls must be reached by the keyboard.
+    page.replace("<pre>", "<pre tabindex=\"0\">")
 }

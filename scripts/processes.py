@@ -4,6 +4,7 @@ Nothing sleeps for a fixed time: what takes a while is polled, up to a deadline.
 """
 
 import contextlib
+import http.client
 import os
 import re
 import socket
@@ -38,11 +39,17 @@ def until(condition, what, seconds=30, of=None):
     while time.monotonic() < deadline:
         if of and of.poll() is not None:
             raise RuntimeError(f"{what}: the process has ended with {of.returncode}")
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, http.client.HTTPException):
             if result := condition():
                 return result
         time.sleep(0.02)
     raise TimeoutError(f"{what}: not within {seconds} s")
+
+
+def environment(**extra):
+    """Nothing of the caller's that would configure the service, a client or the colours, and `extra`."""
+    inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
+    return inherited | extra
 
 
 def binary():
@@ -75,9 +82,16 @@ def process(command, **options):
 @contextlib.contextmanager
 def service(program, **variables):
     """The service as a local server, with these settings and no others. Gives its port and its log."""
-    with process([program], env={"PORT": "0", **variables}) as (child, log):
+    with process([program], env=environment(PORT="0", **variables)) as (child, log):
         listening = until(lambda: re.search(r"listening on http://[\d.]+:(\d+)", log.read_text()), "it listens", of=child)
         yield int(listening[1]), log
+
+
+@contextlib.contextmanager
+def service_url(program, **variables):
+    """The address of such a service, when its log is of no interest."""
+    with service(program, **variables) as (port, _):
+        yield f"http://127.0.0.1:{port}"
 
 
 class Redis:

@@ -76,6 +76,24 @@ fn documented_response<'a>(document: &'a Value, operation: &'a Value, answer: &A
     response
 }
 
+/// Equal but for the digits of numbers that differ between processors.
+fn same(one: &Value, other: &Value) -> bool {
+    match (one, other) {
+        (Value::Number(one), Value::Number(other)) => {
+            let [one, other] = [one, other].map(|number| number.as_f64().expect("a number"));
+            (one - other).abs() <= 1e-5 * one.abs()
+        }
+        (Value::Object(one), Value::Object(other)) => {
+            one.len() == other.len()
+                && one.iter().all(|(name, value)| other.get(name).is_some_and(|of| same(value, of)))
+        }
+        (Value::Array(one), Value::Array(other)) => {
+            one.len() == other.len() && one.iter().zip(other).all(|(one, other)| same(one, other))
+        }
+        _ => one == other,
+    }
+}
+
 #[tokio::test]
 async fn the_document_is_the_one_that_the_code_makes_today() {
     let made = http::openapi_document().expect("the model loads");
@@ -115,7 +133,8 @@ async fn every_example_is_answered_as_the_document_says() {
             assert_eq!(answer.status == 200, content["examples"].get(name).is_some(), "{path}: {name}");
             let response = documented_response(&document, operation, &answer);
             let content = &response["content"][answer.header("content-type")];
-            assert_eq!(answer.json(), content["examples"][name]["value"], "{path}: {name}");
+            let documented = &content["examples"][name]["value"];
+            assert!(same(&answer.json(), documented), "{path}: {name}: {} is not {documented}", answer.text);
         }
         let answers = ["200", "422"].map(|status| &operation["responses"][status]["content"]);
         let answers = answers.into_iter().flat_map(|content| object(content).values()).map(|of| &of["examples"]);

@@ -74,7 +74,8 @@ impl Prediction for Probability {
         json!({
             "type": "number",
             "format": "double",
-            "description": "The probability that the credit goes bad: 0.25 is 25 %.",
+            "description": "The probability that the credit goes bad: 0.25 is 25 %. From the seventh digit on it may differ \
+                            between processors.",
             "minimum": 0,
             "maximum": 1,
         })

@@ -17,7 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from faulty_proxy import FaultyProxy
-from support import EXAMPLE, ROOT, Checks, environment, service
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
+from checks import Checks  # noqa: E402
+from processes import APPLICATION, ROOT, environment, service_url  # noqa: E402
 
 # The programs that promise everything: timeouts, retries, errors that are read.
 COMPLETE = ["curl", "requests", "httpx", "httpx-async", "typescript", "rust"]
@@ -95,16 +98,16 @@ def answered(run):
     return run.status == 0 and re.search(r'decision"?: ?"?(ACCEPT|DECLINE)\b', run.output) is not None
 
 
-def check_complete(checks, programs, binary, name, folder):
+def check_complete(checks, programs, binary, name):
     """One program's promises. The curl program shows headers as they come, and cannot tell one 504 from the other."""
     curl = name == "curl"
 
     def through(script):
         """Runs the program once, through a proxy with this script, against a new service."""
-        with service(binary, folder) as url, FaultyProxy(url, script) as proxy:
+        with service_url(binary) as url, FaultyProxy(url, script) as proxy:
             return programs.run(name, proxy.url), proxy.requests
 
-    with checks.part(f"{name}: sends the example"), service(binary, folder) as url:
+    with checks.part(f"{name}: sends the example"), service_url(binary) as url:
         first, second = programs.run(name, url), programs.run(name, url)
         checks.check(f"{name}: the example gets its decision", answered(first), first)
         checks.check(
@@ -173,10 +176,10 @@ def shape(text):
     return re.sub(r"dur=[\d.]+", "dur=N", text).strip()
 
 
-def check_small(checks, programs, binary, folder):
+def check_small(checks, programs, binary):
     """The shorter programs of the page and the README."""
     for name in SMALL:
-        with checks.part(f"{name} runs"), service(binary, folder) as url:
+        with checks.part(f"{name} runs"), service_url(binary) as url:
             first, second = programs.run(name, url), programs.run(name, url)
             if name == "five-minutes":
                 shown = marked("prints")[name]
@@ -198,7 +201,7 @@ def check_small(checks, programs, binary, folder):
                 )
                 checks.check(f"{name}: then a hit", "DECLINE" in second.output and "; hit" in second.output, second)
         if name.startswith("readme-"):
-            with checks.part(f"{name}: a 422"), service(binary, folder) as url, FaultyProxy(url, ["spoil"]) as proxy:
+            with checks.part(f"{name}: a 422"), service_url(binary) as url, FaultyProxy(url, ["spoil"]) as proxy:
                 run = programs.run(name, proxy.url)
                 checks.check(
                     f"{name}: a mistake is explained", "/age_in_years" in run.text and "without quotes" in run.text, run
@@ -209,7 +212,7 @@ def check_small(checks, programs, binary, folder):
 
 def ask(address, **headers):
     """The headers and the body of the answer to the example."""
-    request = urllib.request.Request(address, json.dumps(EXAMPLE).encode(), {"content-type": "application/json"} | headers)
+    request = urllib.request.Request(address, json.dumps(APPLICATION).encode(), {"content-type": "application/json"} | headers)
     with urllib.request.urlopen(request, timeout=10) as response:
         return response.headers, response.read()
 
@@ -240,7 +243,7 @@ def check_page(checks, programs, binary, folder, node_tools):
         done = subprocess.run(command, cwd=folder, env=path, capture_output=True, text=True)
         checks.check(f"{name}: passes the strict type check", done.returncode == 0, done.stdout)
 
-    with service(binary, folder, CORS_ALLOWED_ORIGINS="https://app.example") as url:
+    with service_url(binary, CORS_ALLOWED_ORIGINS="https://app.example") as url:
         for endpoint in ("decisions", "probabilities", "risk_categories"):
             (miss, computed), (hit, cached) = (ask(f"{url}/{endpoint}") for _ in range(2))
             outcomes = [headers["cache-status"] for headers in (miss, hit)]
@@ -269,10 +272,10 @@ def main():
         binary = options.binary.resolve()
         with checks.part("the page"):
             check_page(checks, programs, binary, folder, options.node_tools.absolute())
-        check_small(checks, programs, binary, folder)
+        check_small(checks, programs, binary)
         # Most of what follows is waiting: for pauses, and for a service that hangs.
         with concurrent.futures.ThreadPoolExecutor(len(COMPLETE)) as pool:
-            parts = [pool.submit(check_complete, checks, programs, binary, name, folder) for name in COMPLETE]
+            parts = [pool.submit(check_complete, checks, programs, binary, name) for name in COMPLETE]
             for part in parts:
                 part.result()
     return checks.finish()

@@ -17,7 +17,10 @@ import time
 from pathlib import Path
 
 from faulty_proxy import FaultyProxy
-from support import EXAMPLE, ROOT, Checks, environment, service
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
+from checks import Checks  # noqa: E402
+from processes import APPLICATION, ROOT, environment, service_url  # noqa: E402
 
 REQUEST = ROOT / "scripts/request"
 DEMO = ROOT / "scripts/demo"
@@ -63,7 +66,7 @@ def run_on_terminal(script, interrupt_at=None, seconds=60, **variables):
 
 def check_request(checks, binary, folder):
     """One line for each outcome, in words."""
-    with service(binary, folder) as url:
+    with service_url(binary) as url:
         answers = [run(REQUEST, URL=url) for _ in range(2)]
         tail = rf"request {UUID}\n"
         miss = rf"decision DECLINE  miss: computed by the model  {MILLISECONDS} \(cache [\d.]+ ms, model [\d.]+ ms\)  {tail}"
@@ -77,11 +80,11 @@ def check_request(checks, binary, folder):
         asked = "not looked up, as cache-control asks" in output and output.endswith("request order-4711\n")
         checks.check("request: HEADER:VALUE is sent", asked, output)
         file = Path(folder, "application.json")
-        file.write_text(json.dumps(EXAMPLE | {"age_in_years": 64}))
+        file.write_text(json.dumps(APPLICATION | {"age_in_years": 64}))
         outputs = [run(REQUEST, "age_in_years=64", URL=url)[1], run(REQUEST, str(file), URL=url)[1]]
         checks.check("request: FIELD=VALUE is another application", "  miss: " in outputs[0], outputs[0])
         checks.check("request: FILE.json is sent, and the same to the service", "  hit in memory  " in outputs[1], outputs[1])
-        output = run(REQUEST, URL=url, APPLICATION=json.dumps(EXAMPLE | {"age_in_years": 64}))[1]
+        output = run(REQUEST, URL=url, APPLICATION=json.dumps(APPLICATION | {"age_in_years": 64}))[1]
         checks.check("request: so is APPLICATION", "  hit in memory  " in output, output)
 
         status, output, _ = run(REQUEST, 'age_in_years="30"', "personal_status_and_sex=male:single", URL=url)

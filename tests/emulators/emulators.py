@@ -19,77 +19,17 @@ import tempfile
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
+from checks import Checks  # noqa: E402
+from processes import APPLICATION, ROOT, free_port, process, redis, until  # noqa: E402
+
 EVENTS = ROOT / "events"
 
 MISS = "predict-once; fwd=miss"
 HIT_MEMORY = "predict-once; hit; detail=memory"
 HIT_REDIS = "predict-once; hit; detail=redis"
 
-APPLICATION = {
-    "installment_rate_in_percentage_of_disposable_income": 0.25,
-    "age_in_years": 30,
-    "foreign_worker": "yes",
-    "present_employment_since": "unemployed",
-    "personal_status_and_sex": "male: single",
-}
-
-
-# --- Checks ---------------------------------------------------------------------------------------
-
-
-class Checks:
-    """Prints one line per check and counts."""
-
-    def __init__(self):
-        self.passed = self.failed = 0
-
-    def check(self, promise, kept, seen=""):
-        if kept:
-            self.passed += 1
-            print(f"ok - {promise}", flush=True)
-        else:
-            self.failed += 1
-            print(f"not ok - {promise}: {seen}", flush=True)
-
-    def equal(self, promise, actual, expected):
-        self.check(promise, actual == expected, f"{actual!r}, not {expected!r}")
-
-    @contextlib.contextmanager
-    def part(self, title):
-        """One emulator's checks. An exception fails this part, and the next one is still tried."""
-        print(f"# {title}", flush=True)
-        try:
-            yield
-        except Exception as error:  # Whatever went wrong is a failed check, with its reason.
-            self.check(title, False, f"{type(error).__name__}: {error}")
-
-
 # --- Processes ------------------------------------------------------------------------------------
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def until(condition, what, seconds=30, of=None):
-    """Polls until `condition` gives something true, and gives that; connections that fail count as not yet. There is
-    nothing to wait for once the process `of` has ended.
-    """
-    deadline = time.monotonic() + seconds
-    last = None
-    while time.monotonic() < deadline:
-        if of and of.poll() is not None:
-            raise RuntimeError(f"{what}: it has ended with {of.returncode}")
-        try:
-            if result := condition():
-                return result
-        except (OSError, http.client.HTTPException) as error:
-            last = error
-        time.sleep(0.02)
-    raise TimeoutError(f"{what}: not within {seconds} s" + (f" ({last!r})" if last else ""))
 
 
 def environment(**extra):
@@ -97,56 +37,6 @@ def environment(**extra):
     ours = ("REDIS_", "CACHE_", "MEMORY_CACHE_", "AWS_", "LOG_LEVEL", "CORS_", "HOST", "PORT")
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     return inherited | extra
-
-
-@contextlib.contextmanager
-def process(scratch, name, command, **options):
-    """Runs `command`; shows the end of what it printed if the checks break off; ends it."""
-    log = scratch / f"{name}-{time.monotonic_ns()}.log"
-    with log.open("wb") as output:
-        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, **options)
-    try:
-        yield child
-    except Exception:
-        print(f"# the last that {name} printed:")
-        for line in log.read_text(errors="replace").splitlines()[-30:]:
-            print(f"#   {line}")
-        raise
-    finally:
-        # All of them end what they started when they are asked to end.
-        child.terminate()
-        try:
-            child.wait(10)
-        except subprocess.TimeoutExpired:
-            child.kill()
-            child.wait()
-
-
-# --- Redis ----------------------------------------------------------------------------------------
-
-
-class Redis:
-    def __init__(self, port):
-        self.port = port
-        self.url = f"redis://127.0.0.1:{port}"
-
-    def command(self, *words):
-        done = subprocess.run(
-            ["redis-cli", "-h", "127.0.0.1", "-p", str(self.port), *words], capture_output=True, text=True, timeout=30
-        )
-        return done.stdout.strip()
-
-    def keys(self):
-        return set(self.command("KEYS", "*").split())
-
-
-@contextlib.contextmanager
-def redis_server(scratch):
-    redis = Redis(free_port())
-    command = ["redis-server", "--bind", "127.0.0.1", "--port", str(redis.port), "--save", "", "--appendonly", "no"]
-    with process(scratch, "redis-server", command, cwd=scratch) as server:
-        until(lambda: redis.command("PING") == "PONG", "redis-server answers", of=server)
-        yield redis
 
 
 # --- Answers --------------------------------------------------------------------------------------
@@ -295,7 +185,7 @@ def warm_up(answer_to_another_application):
 
 
 @contextlib.contextmanager
-def runtime_interface_emulator(scratch, emulator, bootstrap, **settings):
+def runtime_interface_emulator(emulator, bootstrap, **settings):
     """Runs the binary under the emulator and gives a function that sends it an event.
 
     The emulator answers only when the function asks for the next event, so it cannot show that the write comes after
@@ -313,7 +203,7 @@ def runtime_interface_emulator(scratch, emulator, bootstrap, **settings):
         socket.create_connection(("127.0.0.1", port), 1).close()
         return True
 
-    with process(scratch, "aws-lambda-rie", command, env=settings) as child:
+    with process(command, env=settings) as (child, _):
         until(listens, "aws-lambda-rie listens", of=child)
         warm = event("http-api") | {"body": json.dumps(APPLICATION | {"age_in_years": 99})}
         warm_up(lambda: Answer.of_function(invoke(warm)))
@@ -324,11 +214,11 @@ def runtime_interface_emulator(scratch, emulator, bootstrap, **settings):
 
 
 @contextlib.contextmanager
-def cargo_lambda_watch(scratch, **settings):
+def cargo_lambda_watch(**settings):
     port = free_port()
     command = ["cargo", "lambda", "watch", "--ignore-changes"]
     command += ["--invoke-address", "127.0.0.1", "--invoke-port", str(port)]
-    with process(scratch, "cargo-lambda-watch", command, cwd=ROOT, env=environment(**settings)) as child:
+    with process(command, cwd=ROOT, env=environment(**settings)) as (child, _):
         until(lambda: send(port, "GET", "/openapi.json").status == 200, "cargo lambda watch serves", 300, of=child)
         warm_up(lambda: post_application(port, "/decisions", age_in_years=99))
         yield port
@@ -364,24 +254,28 @@ def prove_shared_cache(checks, port):
     checks.equal("another environment hits what the first one stored", answer.cache_status, HIT_REDIS)
 
 
-def prove_write_after_response(checks, port, redis):
+def prove_write_after_response(checks, port, store):
     """Redis holds every write back for two seconds: the response does not wait, and the entry is there in the end."""
-    before = redis.keys()
+
+    def keys():
+        return set(store.command("KEYS", "*").split())
+
+    before = keys()
     paused = time.monotonic()
-    redis.command("CLIENT", "PAUSE", "2000", "WRITE")
+    store.command("CLIENT", "PAUSE", "2000", "WRITE")
     answer = post_application(port, "/decisions", age_in_years=64)
     took = time.monotonic() - paused
-    entries_then = redis.keys()
+    entries_then = keys()
 
     checks.equal("held write: a miss, answered", (answer.status, answer.cache_status), (200, MISS))
     checks.check(f"held write: the response is there after {took * 1000:.0f} ms", took < 1, f"{took:.3f} s")
     checks.equal("held write: the entry is not there yet", entries_then, before)
 
-    until(lambda: redis.keys() - before, "the entry is stored", 10)
+    until(lambda: keys() - before, "the entry is stored", 10)
     waited = time.monotonic() - paused
-    stored = redis.keys() - before
+    stored = keys() - before
     checks.check(f"held write: the entry is there after {waited:.1f} s", len(stored) == 1 and waited > 1.5, stored)
-    checks.check("held write: the entry has a TTL", all(int(redis.command("TTL", key)) > 0 for key in stored), stored)
+    checks.check("held write: the entry has a TTL", all(int(store.command("TTL", key)) > 0 for key in stored), stored)
 
     again = post_application(port, "/decisions", age_in_years=64)
     checks.equal("held write: the next answer is a hit", (again.cache_status, again.body), (HIT_REDIS, answer.body))
@@ -409,26 +303,25 @@ def main():
         patient = {"CACHE_READ_TIMEOUT_MS": "1000"}
 
         with checks.part("AWS's runtime interface emulator, cache in memory"):
-            with runtime_interface_emulator(scratch, emulator, bootstrap) as invoke:
+            with runtime_interface_emulator(emulator, bootstrap) as invoke:
                 prove_events(checks, lambda name: invoke(event(name)), HIT_MEMORY)
 
         with checks.part("AWS's runtime interface emulator, cache in Redis"):
-            with redis_server(scratch) as redis:
-                settings = patient | {"REDIS_URL": redis.url}
-                with runtime_interface_emulator(scratch, emulator, bootstrap, **settings) as invoke:
+            with redis() as store:
+                settings = patient | {"REDIS_URL": store.url}
+                with runtime_interface_emulator(emulator, bootstrap, **settings) as invoke:
                     prove_events(checks, lambda name: invoke(event(name)), HIT_REDIS)
 
         with checks.part("cargo lambda watch and invoke, cache in Redis"):
-            with redis_server(scratch) as redis:
-                settings = patient | {"REDIS_URL": redis.url, "CACHE_WRITE_TIMEOUT_MS": "3000"}
-                with cargo_lambda_watch(scratch, **settings) as port:
+            with redis() as store:
+                settings = patient | {"REDIS_URL": store.url, "CACHE_WRITE_TIMEOUT_MS": "3000"}
+                with cargo_lambda_watch(**settings) as port:
                     prove_events(checks, lambda name: cargo_lambda_invoke(port, name), HIT_REDIS)
                     prove_http(checks, port)
                     prove_shared_cache(checks, port)
-                    prove_write_after_response(checks, port, redis)
+                    prove_write_after_response(checks, port, store)
 
-    print(f"{checks.passed} passed, {checks.failed} failed")
-    return 1 if checks.failed else 0
+    return checks.finish()
 
 
 if __name__ == "__main__":

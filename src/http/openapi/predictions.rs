@@ -16,7 +16,7 @@ pub(super) fn path_item<P: Prediction>(model: &Model, examples: &[Example]) -> R
     for example in examples {
         let shown = |value: &Value| json!({ "summary": example.summary, "value": value });
         let (inputs, answers, answer) = match Input::from_json(example.input.to_string().as_bytes()) {
-            Ok(input) => (&mut right, &mut answered, as_sent(&Answer(P::derive(model.predict(&input)?, model)))),
+            Ok(input) => (&mut right, &mut answered, rounded(&Answer(P::derive(model.predict(&input)?, model)))),
             Err(invalid) => (&mut wrong, &mut refused, json!(Problem::from(invalid))),
         };
         inputs.insert(example.name.to_owned(), shown(&example.input));
@@ -62,10 +62,23 @@ pub(super) fn path_item<P: Prediction>(model: &Model, examples: &[Example]) -> R
     }))
 }
 
-/// The numbers of an answer as its text has them: taken directly, an f32 would become another double.
-fn as_sent<P: Prediction>(answer: &Answer<P>) -> Value {
-    let text = serde_json::to_vec(answer).expect("an answer is JSON");
-    serde_json::from_slice(&text).expect("it was written just now")
+/// The answer with its numbers to six digits: processors differ in the last ones of an `f32`, and the document is the same
+/// on all.
+fn rounded<P: Prediction>(answer: &Answer<P>) -> Value {
+    fn round(value: &mut Value) {
+        match value {
+            Value::Number(number) if number.is_f64() => {
+                let number = number.as_f64().expect("it is one");
+                *value = format!("{number:.5e}").parse::<f64>().expect("it was written just now").into();
+            }
+            Value::Array(items) => items.iter_mut().for_each(round),
+            Value::Object(members) => members.values_mut().for_each(round),
+            _ => {}
+        }
+    }
+    let mut answer = serde_json::to_value(answer).expect("an answer is JSON");
+    round(&mut answer);
+    answer
 }
 
 /// The schema of an [`Answer`].

@@ -1,0 +1,313 @@
+"""Uses the documentation's pages in a real Chromium as a reader does, and holds them to what is promised: everything works with
+the service alone, nothing is asked of anywhere else, no script or style from outside of the content security policy is needed,
+and axe-core finds nothing. `run` starts it.
+"""
+
+import argparse
+import contextlib
+import http.client
+import json
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect, sync_playwright
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
+from checks import Checks  # noqa: E402
+from processes import ROOT, binary, redis, service_url, until  # noqa: E402
+
+DOCUMENT = json.loads((ROOT / "docs/openapi.json").read_text())
+# The looks in which axe-core examines the pages: colour scheme, width in pixels.
+LOOKS = [("light", 1280), ("dark", 1280), ("light", 360), ("dark", 360)]
+
+checks = Checks()
+
+
+class Reader:
+    """A page in a browser, and everything that it complained of or asked elsewhere."""
+
+    def __init__(self, context, origin):
+        self.complaints, self.elsewhere, self.requests = [], [], []
+        self.page = context.new_page()
+        self.page.set_default_timeout(20_000)
+        self.page.on("console", lambda message: message.type in ("error", "warning") and self.complaints.append(message.text))
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("request", lambda request: self.note(request.url, origin))
+
+    def note(self, url, origin):
+        self.requests.append(url)
+        if not url.startswith((f"{origin}/", "data:", "blob:")):
+            self.elsewhere.append(url)
+
+    def open(self, url):
+        self.page.goto(url)
+        return self.page
+
+    def operation(self, path, method="post"):
+        """The part of the page that is about an operation, opened."""
+        part = self.page.locator(f"#{operation_id(path, method)}")
+        control = part.locator(".opblock-summary-control")
+        if control.get_attribute("aria-expanded") == "false":
+            control.click()
+        part.locator("button.execute").wait_for()
+        return part
+
+    def execute(self, part, example=None):
+        """Sends an example as it stands; what the page says of the answer, its status and its headers."""
+        if example:
+            part.locator(".opblock-section-request-body .examples-select-element").select_option(example)
+        with self.page.expect_response(lambda response: response.request.method == "POST") as answered:
+            part.locator("button.execute").click()
+        response = answered.value
+        # Each request has another id, which is shown once its answer is.
+        shown = part.locator(".live-responses-table")
+        expect(shown).to_contain_text(response.headers["x-request-id"])
+        return part.locator(".outcome").inner_text(), response, shown.inner_text()
+
+
+def operation_id(path, method):
+    operation = DOCUMENT["paths"][path][method]
+    return f"operations-{operation['tags'][0]}-{operation['operationId']}"
+
+
+def predictions():
+    return [path for path, item in DOCUMENT["paths"].items() if "post" in item]
+
+
+def content_of(path):
+    return DOCUMENT["paths"][path]["post"]["requestBody"]["content"]["application/json"]
+
+
+def quiet(reader, what, allowed=()):
+    """The page neither complained, but of the statuses that are meant to be seen, nor asked anything of anywhere else."""
+    complaints = [text for text in reader.complaints if not any(status in text for status in allowed)]
+    checks.equal(f"{what}: nothing is in the console", complaints, [])
+    checks.equal(f"{what}: nothing was asked of anywhere else", reader.elsewhere, [])
+    checks.check(f"{what}: and the requests were seen", len(reader.requests) > 3, reader.requests)
+
+
+def accessible(page, what):
+    # Colours fade in: what is examined is what stays.
+    page.evaluate("() => Promise.allSettled(document.getAnimations().map((animation) => animation.finished)).then(() => {})")
+    found = Axe().run(page).response["violations"]
+    seen = [f"{rule['id']} {[node['target'] for node in rule['nodes'][:3]]}" for rule in found]
+    checks.equal(f"axe-core finds nothing: {what}", seen, [])
+
+
+def check_reading(browser, url):
+    """What the page shows before anything is sent."""
+    reader = Reader(browser.new_context(), url)
+    page = reader.open(f"{url}/docs")
+    page.locator(".opblock").first.wait_for()
+    for path, item in DOCUMENT["paths"].items():
+        for method, operation in item.items():
+            summary = page.locator(f"#{operation_id(path, method)} .opblock-summary").inner_text()
+            shown = path in summary.replace("\u200b", "") and operation["summary"] in summary
+            checks.check(f"{method} {path} is shown", shown, summary)
+    first = page.locator(".opblock").first
+    checks.check("the first prediction is open", first.locator("button.execute").is_visible())
+    checks.check("its address is not in the page's", "#" not in page.url, page.url)
+    for part in ("In five minutes", "What to rely on"):
+        checks.check(f"the introduction has {part!r}", page.get_by_role("heading", name=part).is_visible())
+
+    first.get_by_role("tab", name="Schema").first.click()
+    schema = first.locator(".opblock-section-request-body .model-container")
+    fields = DOCUMENT["components"]["schemas"][content_of(predictions()[0])["schema"]["$ref"].rsplit("/", 1)[1]]["properties"]
+    for field in fields:
+        expect(schema).to_contain_text(field)
+    checks.check("the schema of the input has every field", True)
+
+    for link, ends in (("Errors", "/docs/errors"), ("OpenAPI", "/openapi.json")):
+        page.goto(f"{url}/docs")
+        page.get_by_role("navigation").get_by_role("link", name=link, exact=True).click()
+        checks.check(f"{link} leads to {ends}", page.url == url + ends, page.url)
+    quiet(reader, "reading")
+
+    page.goto(f"{url}/docs/")
+    checks.equal("/docs/ is the same page", page.url, f"{url}/docs")
+
+
+def check_predicting(browser, url):
+    """Every right example, twice: computed, then from the cache, in words and in the header."""
+    reader = Reader(browser.new_context(), url)
+    reader.open(f"{url}/docs")
+    for path in predictions():
+        part = reader.operation(path)
+        answers = DOCUMENT["paths"][path]["post"]["responses"]["200"]["content"]["application/json"]["examples"]
+        for name in content_of(path)["examples"]:
+            said, response, shown = reader.execute(part, name)
+            checks.equal(f"{path}, {name}: answered", response.status, 200)
+            field, documented = next(iter(answers[name]["value"].items()))
+            answer = response.json()[field]
+            close = abs(answer - documented) < 1e-5 if isinstance(answer, float) else answer == documented
+            checks.check(f"{path}, {name}: as documented", close, f"{answer}, not {documented}")
+            checks.check(f"{path}, {name}: the answer is seen", str(answer) in shown, shown)
+            checks.check(f"{path}, {name}: so is cache-status", "cache-status: predict-once; fwd=miss" in shown, shown)
+            checks.check(f"{path}, {name}: computed, in words", said.startswith("Not in the cache yet: the model computed"), said)
+            said, response, shown = reader.execute(part)
+            checks.check(f"{path}, {name}: cached", "cache-status: predict-once; hit; detail=memory" in shown, shown)
+            checks.check(f"{path}, {name}: cached, in words", said.startswith("From the cache (the service's memory)"), said)
+            announced = reader.page.locator("#announcement").inner_text()
+            checks.equal(f"{path}, {name}: announced to a screen reader", announced, f"Answered. {said}")
+
+    part.locator("[data-param-name=cache-control] input").fill("no-cache")
+    said, response, _ = reader.execute(part)
+    checks.equal("cache-control is sent", response.headers["cache-status"], "predict-once; fwd=request")
+    checks.check("and said", said.startswith("Your cache-control passed the cache by"), said)
+    quiet(reader, "predicting")
+
+
+def check_mistakes(browser, url):
+    """The example that is wrong on purpose, and the way to the page on errors."""
+    reader = Reader(browser.new_context(), url)
+    page = reader.open(f"{url}/docs")
+    path = predictions()[0]
+    part = reader.operation(path)
+    for name in content_of(path)["x-wrong-examples"]:
+        said, response, _ = reader.execute(part, name)
+        checks.equal(f"{name}: refused", response.status, 422)
+        problem = response.json()
+        checks.check(f"{name}: the page says so", problem["title"] in said, said)
+        for error in problem["errors"]:
+            told = error["pointer"][2:] in said and error["detail"] in said and error["suggestion"] in said
+            checks.check(f"{name}: {error['pointer']}, what is allowed, and what was probably meant", told, said)
+        announced = page.locator("#announcement").inner_text()
+        checks.check(f"{name}: announced to a screen reader", all(e["detail"] in announced for e in problem["errors"]), announced)
+    part.locator("textarea.body-param__text").fill("{")
+    said, response, _ = reader.execute(part)
+    checks.equal("what is no JSON is refused", response.status, 400)
+
+    fragment = response.json()["type"].partition("#")[2]
+    part.get_by_role("link", name="What this error means").click()
+    checks.equal("its link leads to its heading", page.url, f"{url}/docs/errors#{fragment}")
+    checks.equal("which is there", page.locator("h2:target").inner_text(), fragment)
+    quiet(reader, "mistakes", allowed=("422", "400"))
+
+
+def check_redis(browser, program):
+    """The page says where an answer came from, and what a dead Redis costs: nothing."""
+    with redis() as server, service_url(program, REDIS_URL=server.url, CACHE_READ_TIMEOUT_MS="2000") as url:
+        reader = Reader(browser.new_context(), url)
+        reader.open(f"{url}/docs")
+        part = reader.operation(predictions()[0])
+        said, _, _ = reader.execute(part)
+        checks.check("with Redis: computed", said.startswith("Not in the cache yet"), said)
+        until(lambda: server.command("DBSIZE") != "0", "it is stored")
+        said, _, _ = reader.execute(part)
+        checks.check("with Redis: then from Redis", said.startswith("From the cache (Redis)"), said)
+        with contextlib.suppress(Exception):
+            server.command("SHUTDOWN", "NOSAVE")
+        said, response, _ = reader.execute(part)
+        checks.equal("with Redis gone: still answered", response.status, 200)
+        checks.check("with Redis gone: and the page says so", said.startswith("The cache did not answer"), said)
+        quiet(reader, "with Redis")
+
+
+class Stage(BaseHTTPRequestHandler):
+    """What a stage of API Gateway does to paths: the service is below /prod, and there is nothing else."""
+
+    protocol_version = "HTTP/1.1"
+    service = None
+
+    def do_GET(self):
+        path = self.path.removeprefix("/prod")
+        if path == self.path:
+            return self.answer(403, [("content-type", "application/json")], b'{"message":"Forbidden"}')
+        body = self.rfile.read(int(self.headers["content-length"] or 0))
+        connection = http.client.HTTPConnection(self.service.removeprefix("http://"))
+        connection.request(self.command, path or "/", body or None, dict(self.headers))
+        answer = connection.getresponse()
+        headers = [(name, value) for name, value in answer.getheaders() if name not in ("content-length", "connection")]
+        self.answer(answer.status, headers, answer.read())
+
+    do_POST = do_GET
+
+    def answer(self, status, headers, body):
+        self.send_response_only(status)
+        for name, value in [*headers, ("content-length", str(len(body)))]:
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+def check_stage(browser, url):
+    """Below a stage's path the page finds its files, the service and the page on errors."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), type("StageOf", (Stage,), {"service": url}))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    origin = f"http://127.0.0.1:{server.server_address[1]}"
+    reader = Reader(browser.new_context(), f"{origin}/prod")
+    page = reader.open(f"{origin}/prod/docs")
+    path = predictions()[0]
+    part = reader.operation(path)
+    _, response, _ = reader.execute(part)
+    checks.equal("below /prod: sent to", (response.url, response.status), (f"{origin}/prod{path}", 200))
+    reader.execute(part, next(iter(content_of(path)["x-wrong-examples"])))
+    part.get_by_role("link", name="What this error means").click()
+    checks.check("below /prod: the page on errors", page.locator("h2:target").is_visible(), page.url)
+    page.get_by_role("navigation").get_by_role("link", name="API", exact=True).click()
+    page.locator(".opblock").first.wait_for()
+    quiet(reader, "below /prod", allowed=("422",))
+    server.shutdown()
+    server.server_close()
+
+
+def check_accessibility(browser, url, look):
+    """axe-core, with everything closed, open, answered and refused; and nothing is wider than the screen."""
+    scheme, width = look
+    reader = Reader(browser.new_context(color_scheme=scheme, viewport={"width": width, "height": 900}), url)
+    named = f"{scheme}, {width} px"
+    page = reader.open(f"{url}/docs")
+    part = reader.operation(predictions()[0])
+    accessible(page, f"{named}, as it opens")
+    reader.execute(part)
+    accessible(page, f"{named}, answered")
+    reader.execute(part, next(iter(content_of(predictions()[0])["x-wrong-examples"])))
+    accessible(page, f"{named}, refused")
+    closed = page.locator(".opblock-summary-control[aria-expanded=false]")
+    while closed.count():
+        closed.first.click()
+    page.locator("section.models").get_by_role("button").first.click()
+    for button in page.locator(".json-schema-2020-12-expand-deep-button").all():
+        button.click()
+    accessible(page, f"{named}, everything open")
+    page.get_by_role("link", name="To the API").focus()
+    accessible(page, f"{named}, at the link past the head")
+    checks.equal(f"{named}: nothing is too wide", page.evaluate("document.documentElement.scrollWidth"), width)
+    page.goto(f"{url}/docs/errors")
+    accessible(page, f"{named}, the page on errors")
+    checks.equal(f"{named}: nothing is too wide on it", page.evaluate("document.documentElement.scrollWidth"), width)
+
+
+def check_without_script(browser, url):
+    context = browser.new_context(java_script_enabled=False)
+    page = Reader(context, url).open(f"{url}/docs")
+    page.locator("noscript").get_by_role("link", name="OpenAPI document").click()
+    checks.equal("without JavaScript, the document is a link away", page.url, f"{url}/openapi.json")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--chromium", required=True)
+    chromium = parser.parse_args().chromium
+    program = binary()
+    # Nothing in here is foreign, and as root Chromium starts without its sandbox only.
+    with sync_playwright() as playwright, playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"]) as browser:
+        for part in (check_reading, check_predicting, check_mistakes, check_stage, check_without_script):
+            with checks.part(part.__name__), service_url(program) as url:
+                part(browser, url)
+        with checks.part("check_redis"):
+            check_redis(browser, program)
+        for look in LOOKS:
+            with checks.part(f"accessibility {look}"), service_url(program) as url:
+                check_accessibility(browser, url, look)
+    return checks.finish()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
