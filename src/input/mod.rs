@@ -1,7 +1,7 @@
 //! What a client sends → values that cannot be invalid, or everything that is wrong with it in one go.
 //!
-//! This knows JSON and nothing of what the fields mean: that is the [domain](crate::domain)'s, whose input is read with
-//! [`Fields`], one [`Field`] after the other.
+//! This knows JSON and nothing of what the fields mean: that is the [domain](crate::domain)'s, whose input is an `object!` of
+//! fields. A field is a `number!`, a `category!`, or a type that is a [`Field`] by its own code.
 
 mod category;
 mod fields;
