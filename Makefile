@@ -152,6 +152,10 @@ measure-redis-memory: ## Measure what a prediction takes in Redis and how many f
 compare-fastapi: ## Ask the same of FastAPI and of the service; writes docs/fastapi.md
 	scripts/compare-fastapi
 
+.PHONY: compare-api-pages
+compare-api-pages: ## Open Swagger UI, Scalar, Redoc and /docs in Chromium; writes docs/api-documentation.md
+	scripts/compare-api-pages
+
 ## Change it
 
 .PHONY: openapi

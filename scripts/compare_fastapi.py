@@ -503,8 +503,10 @@ def fastapi(**variables):
 def same_answers(one, other):
     """The two are the same API: equal answers to inputs of every kind of value."""
     for changed in (
-        {}, {RATE: 0.4, "age_in_years": 45, "foreign_worker": "no", "present_employment_since": "... >= 7 years"},
-        {RATE: 0.1, STATUS: "male : single"}, {RATE: 0.22, "age_in_years": 120, STATUS: "female: single"},
+        {},
+        {RATE: 0.4, "age_in_years": 45, "foreign_worker": "no", "present_employment_since": "... >= 7 years"},
+        {RATE: 0.1, STATUS: "male : single"},
+        {RATE: 0.22, "age_in_years": 120, STATUS: "female: single"},
         {"present_employment_since": "... < 1 year", STATUS: "female: divorced/separated/married"},
     ):
         for path in PATHS:
@@ -525,9 +527,11 @@ def cell(text):
 def main():
     program = binary()
     cors = {"CORS_ALLOWED_ORIGINS": ORIGIN}
-    with fastapi() as theirs, fastapi(**cors) as theirs_cors, service(program) as (ours, _), service(program, **cors) as (
-        ours_cors,
-        _,
+    with (
+        fastapi() as theirs,
+        fastapi(**cors) as theirs_cors,
+        service(program) as (ours, _log),
+        service(program, **cors) as (ours_cors, _log),
     ):
         servers = (Server(theirs, theirs_cors), Server(ours, ours_cors))
         same_answers(*servers)

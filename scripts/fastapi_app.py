@@ -17,8 +17,11 @@ from fastapi.middleware.cors import CORSMiddleware
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 SESSION = onnxruntime.InferenceSession(Path(__file__).parent.parent / "models/credit_risk/model.onnx")
-METADATA = {name: json.loads(value) for name, value in SESSION.get_modelmeta().custom_metadata_map.items()
-            if name in ("feature_names", "decision_threshold", "risk_category_cut_points")}
+METADATA = {
+    name: json.loads(value)
+    for name, value in SESSION.get_modelmeta().custom_metadata_map.items()
+    if name in ("feature_names", "decision_threshold", "risk_category_cut_points")
+}
 
 
 class CreditApplication(BaseModel):

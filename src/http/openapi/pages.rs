@@ -33,7 +33,8 @@ pub(super) fn paths() -> Map<String, Value> {
         "name": "file",
         "in": "path",
         "required": true,
-        "description": "The file's name.",
+        "description": "The page's own are `page.js`, `page.css` and `icon.svg`; `swagger-ui-bundle.js` and `swagger-ui.css` are \
+                        Swagger UI, under `LICENSE-swagger-ui.txt` and `LICENSE-swagger-ui-bundle.txt`.",
         "schema": { "type": "string", "enum": files },
     }]);
     paths.insert("/docs/{file}".to_owned(), operation);
