@@ -88,6 +88,10 @@ test-redis-acl: ## Test which commands a Redis user must be allowed, on a single
 test-clients: ## Run the programs of docs/clients.md and the README, `make request` and `make demo`; installs their libraries
 	tests/clients/run
 
+.PHONY: test-own-model
+test-own-model: ## Perform docs/your-own-model.md in a copy: another model from its training to its answers
+	tests/your_own_model/run
+
 .PHONY: test-emulators
 test-emulators: ## Run the function under AWS's runtime interface emulator and under cargo-lambda
 	tests/emulators/run

@@ -1,4 +1,4 @@
-//! A credit application, as the model reads it.
+//! A credit application, as the model reads it: two are equal exactly when the model's input is.
 
 use std::fmt;
 
@@ -7,19 +7,18 @@ use serde_json::{Value, json};
 use super::attributes::{AgeInYears, ForeignWorker, InstallmentRate, PersonalStatusAndSex, PresentEmploymentSince};
 use crate::{
     domain::Example,
-    input::{Category, Field, Fields, InvalidInput},
+    input::{Category, Field, object},
 };
 
-/// The five attributes that the model reads. Two applications are equal exactly when the model's input is.
-///
-/// Each attribute is of a type that cannot be invalid, and so an application that exists is valid.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CreditApplication {
-    installment_rate: InstallmentRate,
-    age: AgeInYears,
-    foreign_worker: ForeignWorker,
-    employment: PresentEmploymentSince,
-    status: PersonalStatusAndSex,
+object! {
+    /// A credit application: all five fields, and no others.
+    CreditApplication {
+        installment_rate: InstallmentRate,
+        age: AgeInYears,
+        foreign_worker: ForeignWorker,
+        employment: PresentEmploymentSince,
+        status: PersonalStatusAndSex,
+    }
 }
 
 impl CreditApplication {
@@ -44,42 +43,6 @@ impl CreditApplication {
         status: PersonalStatusAndSex,
     ) -> Self {
         Self { installment_rate, age, foreign_worker, employment, status }
-    }
-
-    /// Reads an application from JSON text: an object of all five fields, and no others.
-    ///
-    /// # Errors
-    ///
-    /// Everything that is wrong with it.
-    pub fn from_json(text: &[u8]) -> Result<Self, InvalidInput> {
-        let mut fields = Fields::from_json(text)?;
-        let (rate, age, foreign_worker, employment, status) =
-            (fields.take(), fields.take(), fields.take(), fields.take(), fields.take());
-        let application = || Some(Self::new(rate?, age?, foreign_worker?, employment?, status?));
-        fields.finish(application())
-    }
-
-    /// The JSON Schema of what [`Self::from_json`] reads.
-    pub fn schema() -> Value {
-        json!({
-            "type": "object",
-            "description": "A credit application: all five fields, and no others.",
-            "properties": {
-                InstallmentRate::NAME: InstallmentRate::schema(),
-                AgeInYears::NAME: AgeInYears::schema(),
-                ForeignWorker::NAME: ForeignWorker::schema(),
-                PresentEmploymentSince::NAME: PresentEmploymentSince::schema(),
-                PersonalStatusAndSex::NAME: PersonalStatusAndSex::schema(),
-            },
-            "required": [
-                InstallmentRate::NAME,
-                AgeInYears::NAME,
-                ForeignWorker::NAME,
-                PresentEmploymentSince::NAME,
-                PersonalStatusAndSex::NAME,
-            ],
-            "additionalProperties": false,
-        })
     }
 
     /// Applications for the documentation, the last of them a wrong one.
@@ -161,7 +124,7 @@ impl fmt::Display for CreditApplication {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::input::{FieldError, FieldErrorCode};
+    use crate::input::{FieldError, FieldErrorCode, InvalidInput};
 
     const EXAMPLE: &str = r#"{
         "installment_rate_in_percentage_of_disposable_income": 0.25,

@@ -70,6 +70,7 @@ impl<C: Category> Field for C {
 }
 
 /// An enum that is a [`Category`]. Its documentation comments are the meanings that the API's documentation gives.
+#[allow(unused_macros, reason = "a domain may have no categories")]
 macro_rules! category {
     (
         $(#[doc = $meaning:literal])+

@@ -99,3 +99,42 @@ impl<'a> Fields<'a> {
         }
     }
 }
+
+/// A struct that is read from a JSON object of all its fields, and no others. Its documentation comments are what the API's
+/// documentation says of it.
+macro_rules! object {
+    ($(#[doc = $meaning:literal])+ $name:ident { $($field:ident: $kind:ty,)+ }) => {
+        $(#[doc = $meaning])+
+        #[derive(Clone, Copy, Debug, PartialEq)]
+        pub struct $name { $($field: $kind,)+ }
+
+        impl $name {
+            /// Reads it from JSON text: an object of all its fields, and no others.
+            ///
+            /// # Errors
+            ///
+            /// Everything that is wrong with it.
+            pub fn from_json(text: &[u8]) -> Result<Self, $crate::input::InvalidInput> {
+                let mut fields = $crate::input::Fields::from_json(text)?;
+                $(let $field = fields.take();)+
+                let made = || Some(Self { $($field: $field?,)+ });
+                fields.finish(made())
+            }
+
+            /// The JSON Schema of what [`Self::from_json`] reads.
+            pub fn schema() -> serde_json::Value {
+                serde_json::json!({
+                    "type": "object",
+                    "description": concat!($($meaning),+).trim_ascii(),
+                    "properties": {
+                        $( (<$kind as $crate::input::Field>::NAME): <$kind as $crate::input::Field>::schema(), )+
+                    },
+                    "required": [ $(<$kind as $crate::input::Field>::NAME),+ ],
+                    "additionalProperties": false,
+                })
+            }
+        }
+    };
+}
+
+pub(crate) use object;

@@ -1,17 +1,20 @@
 //! What a client sends → values that cannot be invalid, or everything that is wrong with it in one go.
 //!
-//! This knows JSON and nothing of what the fields mean: that is the [domain](crate::domain)'s, whose input is read with
-//! [`Fields`], one [`Field`] after the other.
+//! This knows JSON and nothing of what the fields mean: that is the [domain](crate::domain)'s, whose input is an `object!` of
+//! fields. A field is a `number!`, a `category!`, or a type that is a [`Field`] by its own code.
 
 mod category;
 mod fields;
 mod json;
+mod number;
 mod suggestion;
 
 use std::borrow::Cow;
 
-pub use self::{category::Category, fields::Fields, json::Json};
-pub(crate) use self::{category::category, suggestion::closest};
+pub use self::{category::Category, fields::Fields, json::Json, number::Bounds};
+#[allow(unused_imports, reason = "a domain may have one kind of fields only")]
+pub(crate) use self::{category::category, number::number};
+pub(crate) use self::{fields::object, suggestion::closest};
 
 /// One field of the input, as a type that cannot be invalid.
 pub trait Field: Sized {
