@@ -142,6 +142,15 @@ mod tests {
     }
 
     #[test]
+    fn the_first_fields_that_there_are_not_are_named_and_the_others_counted() {
+        let many: Vec<_> = (0..8_000).map(|name| format!(r#""x{name}": 0"#)).collect();
+        let errors = errors(&EXAMPLE.replacen('{', &format!("{{{},", many.join(",")), 1));
+        assert_eq!(errors.len(), 20);
+        assert_eq!(errors[18].detail, "is not a field of the input");
+        assert_eq!(errors[19].detail, "is not a field of the input, nor are 7980 further ones");
+    }
+
+    #[test]
     fn the_specifications_example_is_an_application_and_is_encoded_as_its_age_and_one_hot_categories() {
         let application = CreditApplication::from_json(EXAMPLE.as_bytes()).expect("valid");
         assert_eq!(application.to_string(), "2,30,0,0,2");

@@ -52,19 +52,20 @@ impl Field for InstallmentRate {
         "must be a number greater than 0 and at most 1: the instalment as a fraction of disposable income (0.25 is 25 %)".into()
     }
 
-    /// A number of up to 100 was meant in per cent; `"0.25"` and `"25 %"` are numbers in quotes.
+    /// A number of up to 100 was meant in per cent; `"0.25"`, `"0,25"` and `"25 %"` are numbers in quotes.
     fn suggestion(value: &Json<'_>) -> Option<String> {
         let (number, percent) = match value {
             Json::Number(number) => (*number, *number > 1.0),
             Json::Text(text) => {
                 let text = text.trim();
-                let number: f64 = text.trim_end_matches('%').trim_end().parse().ok()?;
+                let number: f64 = text.trim_end_matches('%').trim_end().replace(',', ".").parse().ok()?;
                 (number, number > 1.0 || text.ends_with('%'))
             }
             _ => return None,
         };
         if percent {
-            let fraction = number / 100.0;
+            // A hundredth, as people write it: 33.3 / 100.0 is 0.33299999999999996.
+            let fraction = (number * 1e10).round() / 1e12;
             Self::from_fraction(fraction).map(|_| format!("{fraction} for {number} %"))
         } else {
             Self::from_fraction(number).map(|_| format!("{number}, without quotes"))
@@ -218,6 +219,9 @@ mod tests {
         for (sent, meant) in [
             ("25", Some("0.25 for 25 %")),
             ("2.5", Some("0.025 for 2.5 %")),
+            ("33.3", Some("0.333 for 33.3 %")),
+            ("1.1", Some("0.011 for 1.1 %")),
+            (r#""0,25""#, Some("0.25, without quotes")),
             (r#""25 %""#, Some("0.25 for 25 %")),
             (r#""0.5%""#, Some("0.005 for 0.5 %")),
             (r#""0.25""#, Some("0.25, without quotes")),

@@ -49,13 +49,12 @@ impl<C: Category> Field for C {
 
     /// The name that is most like what was sent; a boolean is a yes or a no.
     fn suggestion(value: &Json<'_>) -> Option<String> {
-        let text = match value {
-            Json::Text(text) => text,
-            Json::Bool(true) => "yes",
-            Json::Bool(false) => "no",
-            _ => return None,
+        let meant = match value {
+            Json::Text(text) => closest(text, C::names()),
+            Json::Bool(answer) => C::names().find(|name| *name == if *answer { "yes" } else { "no" }),
+            _ => None,
         };
-        closest(text, C::names()).map(|name| format!("\"{name}\""))
+        meant.map(|name| format!("\"{name}\""))
     }
 
     fn schema() -> Value {

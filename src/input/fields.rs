@@ -4,6 +4,9 @@ use std::{borrow::Cow, collections::HashSet};
 
 use super::{Field, FieldError, FieldErrorCode, InvalidInput, Json, closest};
 
+/// How many fields that there are not are named one by one: guessing at each costs time, and naming it makes the answer longer.
+const NAMED_UNKNOWN_FIELDS: usize = 20;
+
 /// The members of an object that no field has taken yet, and what was wrong with those that were taken.
 ///
 /// Every field must be there, once, with an allowed value, and no other field may be.
@@ -84,7 +87,8 @@ impl<'a> Fields<'a> {
     pub fn finish<T>(mut self, made: Option<T>) -> Result<T, InvalidInput> {
         let mut seen = HashSet::new();
         self.members.retain(|(name, _)| seen.insert(name.clone()));
-        for (name, value) in self.members.drain(..) {
+        let unnamed = self.members.len().saturating_sub(NAMED_UNKNOWN_FIELDS);
+        for (name, value) in self.members.drain(..).take(NAMED_UNKNOWN_FIELDS) {
             self.errors.push(FieldError {
                 suggestion: closest(&name, self.missing.iter().copied()).map(str::to_owned),
                 field: name.into_owned(),
@@ -92,6 +96,9 @@ impl<'a> Fields<'a> {
                 detail: "is not a field of the input".into(),
                 received: Some(value.to_string()),
             });
+        }
+        if let (1.., Some(last)) = (unnamed, self.errors.last_mut()) {
+            last.detail = format!("is not a field of the input, nor are {unnamed} further ones").into();
         }
         match made {
             Some(made) if self.errors.is_empty() => Ok(made),

@@ -26,7 +26,8 @@ pub(crate) fn closest<'a>(text: &str, candidates: impl Iterator<Item = &'a str> 
         let scored = candidates.clone().map(alike).filter(|(score, _)| *score >= least);
         scored.max_by(|(one, _), (other, _)| one.total_cmp(other)).map(|(_, candidate)| candidate)
     };
-    let mut holding = candidates.clone().filter(|candidate| words(candidate).contains(&words(text)));
+    let wanted_words = words(text);
+    let mut holding = candidates.clone().filter(|candidate| words(candidate).contains(&wanted_words));
     match (holding.next(), holding.next()) {
         (Some(only), None) => Some(only),
         (Some(_), Some(_)) => most_alike(VERY_ALIKE),
