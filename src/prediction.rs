@@ -27,7 +27,7 @@ pub trait Prediction: Copy + Serialize + Send + Sync + 'static {
     fn from_bytes(bytes: &[u8]) -> Option<Self>;
 
     /// The JSON Schema of the value: its meaning, unit and bounds.
-    fn schema() -> serde_json::Value;
+    fn schema(model: &Model) -> serde_json::Value;
 }
 
 /// Visits the types of a model's predictions, of which there can be no list.

@@ -50,6 +50,8 @@ pub enum CacheOutcome {
     Unavailable,
     /// The request asked not to look.
     Bypass,
+    /// There is no cache.
+    Off,
 }
 
 /// A prediction, or why there is none, and how it came about.
@@ -122,6 +124,7 @@ impl PredictionService {
                 Lookup::Foreign => CacheOutcome::Corrupt,
                 Lookup::Miss => CacheOutcome::Miss,
                 Lookup::Unavailable(_) => CacheOutcome::Unavailable,
+                Lookup::Off => CacheOutcome::Off,
             };
         }
         if policy.only_if_cached {

@@ -138,6 +138,7 @@ fn outcome_name(outcome: CacheOutcome) -> &'static str {
         CacheOutcome::Corrupt => "corrupt",
         CacheOutcome::Unavailable => "unavailable",
         CacheOutcome::Bypass => "bypass",
+        CacheOutcome::Off => "off",
     }
 }
 
@@ -147,7 +148,7 @@ fn outcome_metric(outcome: CacheOutcome) -> &'static str {
         CacheOutcome::Hit(_) => "CacheHit",
         CacheOutcome::Miss | CacheOutcome::Corrupt => "CacheMiss",
         CacheOutcome::Unavailable => "CacheUnavailable",
-        CacheOutcome::Bypass => "CacheBypass",
+        CacheOutcome::Bypass | CacheOutcome::Off => "CacheBypass",
     }
 }
 

@@ -84,10 +84,10 @@ async fn server_timing_tells_what_took_place_in_milliseconds() {
 }
 
 #[tokio::test]
-async fn without_a_cache_each_answer_is_a_miss() {
+async fn without_a_cache_each_answer_is_computed_and_says_so() {
     let (_service, http) = Service::local(&[("MEMORY_CACHE_ENTRIES", "0")]).await;
     for _ in 0..2 {
-        assert_eq!(http.post("/decisions", &example()).await.cache_status(), "predict-once; fwd=miss");
+        assert_eq!(http.post("/decisions", &example()).await.cache_status(), "predict-once; fwd=bypass");
     }
 }
 

@@ -62,6 +62,19 @@ async fn options_tell_the_methods_of_a_path_and_what_it_reads() {
 }
 
 #[tokio::test]
+async fn an_answer_is_json_whatever_is_accepted() {
+    let (_service, http) = Service::local(&[]).await;
+    for (accept, input, content_type) in [
+        ("application/xml", example(), "application/json"),
+        ("text/html", example(), "application/json"),
+        ("application/json", json!({}), "application/problem+json"),
+    ] {
+        let request = http.client.post(http.url("/decisions")).json(&input).header("accept", accept);
+        assert_eq!(http.send(request).await.header("content-type"), content_type, "{accept}");
+    }
+}
+
+#[tokio::test]
 async fn a_client_that_has_the_file_is_told_so_and_one_that_has_another_gets_it() {
     let (_service, http) = Service::local(&[]).await;
     for asset in ASSETS {

@@ -60,7 +60,7 @@ fn any_prediction(document: &Value) -> (&String, &Value, &Value) {
     (path, resolved(document, &content["schema"]), &content["examples"][name]["value"])
 }
 
-/// The documented response of an answer's status, whose required headers the answer has and whose media type it is of.
+/// The documented response of a prediction's status: the answer has its required headers and no others, and is of its media type.
 fn documented_response<'a>(document: &'a Value, operation: &'a Value, answer: &Answer) -> &'a Value {
     let response = resolved(document, &operation["responses"][answer.status.to_string()]);
     assert!(response.is_object(), "{} is not documented", answer.status);
@@ -71,6 +71,13 @@ fn documented_response<'a>(document: &'a Value, operation: &'a Value, answer: &A
         if let (Some(sent), Some(allowed)) = (sent, header["schema"]["enum"].as_array()) {
             assert!(allowed.iter().any(|value| value == sent), "{name}: {sent}");
         }
+    }
+    for name in answer.headers.keys().map(reqwest::header::HeaderName::as_str) {
+        let everywhere = ["content-type", "content-length", "date"].contains(&name);
+        assert!(everywhere || response["headers"][name].is_object(), "{name} is not documented: {answer:?}");
+    }
+    if answer.status == 200 {
+        assert!(answer.headers.contains_key("server-timing"), "{answer:?}");
     }
     assert!(response["content"][answer.header("content-type")].is_object(), "{answer:?}");
     response
@@ -145,7 +152,7 @@ async fn every_example_is_answered_as_the_document_says() {
 }
 
 #[tokio::test]
-async fn every_example_of_a_header_is_taken_and_every_header_of_an_answer_is_documented() {
+async fn every_example_of_a_header_is_taken() {
     let (_service, http, document) = document().await;
     let (_, _, input) = any_prediction(&document);
     for (path, operation) in prediction_operations(&document) {
@@ -157,16 +164,31 @@ async fn every_example_of_a_header_is_taken_and_every_header_of_an_answer_is_doc
             for value in parameter["schema"]["examples"].as_array().expect("examples") {
                 let value = value.as_str().expect("text");
                 let answer = http.send(http.client.post(http.url(path)).json(input).header(name, value)).await;
-                let response = documented_response(&document, operation, &answer);
-                let documented = object(&response["headers"]);
-                for name in answer.headers.keys().map(reqwest::header::HeaderName::as_str) {
-                    let everywhere = ["content-type", "content-length", "date"].contains(&name);
-                    assert!(everywhere || documented.contains_key(name), "{name} of {path} with {value}");
-                }
+                documented_response(&document, operation, &answer);
                 if name == "x-request-id" {
                     assert_eq!(answer.header(name), value);
                 }
             }
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_the_service_does_not_read_is_refused_as_documented() {
+    let (_service, http, document) = document().await;
+    let (_, _, input) = any_prediction(&document);
+    for (path, operation) in prediction_operations(&document) {
+        let request = || http.client.post(http.url(path));
+        let (xml, gzip) = (request().header("content-type", "text/xml"), request().header("content-encoding", "gzip"));
+        let too_large = request().header("content-type", "application/json").body(" ".repeat(70_000));
+        let not_cached = request().json(input).header("cache-control", "no-cache, only-if-cached");
+        let no_json = request().header("content-type", "application/json").body("{");
+        for (request, status) in
+            [(xml.body("<a/>"), 415), (gzip.json(input), 415), (too_large, 413), (not_cached, 504), (no_json, 400)]
+        {
+            let answer = http.send(request).await;
+            assert_eq!(answer.status, status, "{answer:?}");
+            documented_response(&document, operation, &answer);
         }
     }
 }

@@ -3,9 +3,9 @@
 
 // --- How an answer came about ------------------------------------------------------------------
 
-/** The parts of a structured `cache-status` (RFC 9211): `predict-once; hit; detail=redis`. */
+/** The parts of a structured `cache-status` (RFC 9211): `predict-once; hit; detail=redis`. Other caches' follow after commas. */
 function cacheStatus(value) {
-  const parts = value.split(";").map((part) => part.trim());
+  const parts = String(value).split(",")[0].split(";").map((part) => part.trim());
   const named = Object.fromEntries(parts.slice(1).map((part) => part.split("=")));
   return { hit: "hit" in named, forward: named.fwd, detail: named.detail };
 }
@@ -27,9 +27,11 @@ function howAnswered(status, headers) {
     const where = detail === "redis" ? "Redis" : "the service's memory";
     return `From the cache (${where}) in ${took.cache}. The model did not run.`;
   }
-  if (status === 504) return "Nothing is cached, and only a cached answer was asked for. The model did not run.";
+  if (status === 504) return "Only a cached answer was asked for, and there is none that may be used. The model did not run.";
+  if (status !== 200) return undefined;
   if (forward === "request") return `Your cache-control passed the cache by: ${computed}.`;
-  if (detail === "unavailable") return `The cache did not answer: ${computed}. Nobody noticed but this page.`;
+  if (forward === "bypass") return `The service has no cache: ${computed}.`;
+  if (detail === "unavailable") return `The cache did not answer: ${computed}.`;
   if (detail === "corrupt") return `The cache held something that is no prediction: ${computed}, and it is stored anew.`;
   return `Not in the cache yet: ${computed}, and it is stored now. Execute again to get it from the cache.`;
 }
@@ -70,9 +72,10 @@ function plugin({ React }) {
   function Outcome({ response }) {
     const { problem, how, fields } = summary(response);
     const spoken = announced({ problem, how, fields });
+    const requestId = response.headers?.["x-request-id"];
     React.useEffect(() => {
       document.getElementById("announcement").textContent = spoken;
-    }, [response]);
+    }, [spoken, requestId]);
     if (!problem && !how) return null;
     return element(
       "div",

@@ -26,7 +26,7 @@ pub use self::{
 /// Where predictions are kept.
 #[allow(clippy::large_enum_variant, reason = "there is one of these in a process")]
 pub enum PredictionCache {
-    /// Nowhere: every lookup is a miss.
+    /// Nowhere.
     Off,
     /// In this process, bounded by entries.
     Memory(MemoryCache),
@@ -54,13 +54,15 @@ pub enum Lookup {
     Foreign,
     /// The cache did not answer in time, or not with an answer.
     Unavailable(Fault),
+    /// There is no cache.
+    Off,
 }
 
 impl PredictionCache {
     /// Looks up an entry, within the cache's own deadline.
     pub async fn get(&self, key: &CacheKey) -> Lookup {
         match self {
-            Self::Off => Lookup::Miss,
+            Self::Off => Lookup::Off,
             Self::Memory(memory) => memory.get(key),
             Self::Redis(redis) => redis.get(key).await,
         }

@@ -70,7 +70,7 @@ impl Prediction for Probability {
         (probability.to_bytes() == bytes).then_some(probability)
     }
 
-    fn schema() -> Value {
+    fn schema(_: &CreditRiskModel) -> Value {
         json!({
             "type": "number",
             "format": "double",
@@ -87,7 +87,7 @@ named! {
     Decision {
         /// the probability that the credit goes bad is below the model's threshold
         Accept = "ACCEPT",
-        /// it is not
+        /// the probability is that threshold or more
         Decline = "DECLINE",
     }
 }
@@ -117,8 +117,10 @@ impl Prediction for Decision {
         Self::from_name(bytes)
     }
 
-    fn schema() -> Value {
-        Self::named_schema()
+    fn schema(model: &CreditRiskModel) -> Value {
+        let mut schema = Self::named_schema();
+        explain(&mut schema, &format!("The threshold is {}.", model.thresholds().decision));
+        schema
     }
 }
 
@@ -166,9 +168,20 @@ impl Prediction for RiskCategory {
         Self::from_name(bytes)
     }
 
-    fn schema() -> Value {
-        Self::named_schema()
+    fn schema(model: &CreditRiskModel) -> Value {
+        let [medium, high, very_high] = model.thresholds().risk_categories;
+        let mut schema = Self::named_schema();
+        let limits =
+            format!("The bands begin at 0, {medium}, {high} and {very_high}; a limit belongs to the riskier band.");
+        explain(&mut schema, &limits);
+        schema
     }
+}
+
+/// Adds to what a schema says what only the model knows.
+fn explain(schema: &mut Value, more: &str) {
+    let description = schema["description"].as_str().unwrap_or_default();
+    schema["description"] = format!("{description}\n\n{more}").into();
 }
 
 #[cfg(test)]

@@ -42,13 +42,14 @@ pub(super) fn describe(served: &Served, headers: &mut HeaderMap) {
 }
 
 /// Every value of `cache-status`, and what it means.
-pub(super) const CACHE_STATUSES: [(&str, &str); 6] = [
+pub(super) const CACHE_STATUSES: [(&str, &str); 7] = [
     (cache_status(CacheOutcome::Hit(Tier::Memory)), "from the cache, which is in the service's memory"),
     (cache_status(CacheOutcome::Hit(Tier::Redis)), "from the cache, which is in Redis"),
     (cache_status(CacheOutcome::Miss), "not in the cache: computed, and stored after the answer"),
     (cache_status(CacheOutcome::Corrupt), "the cache held something that is no prediction: computed, and stored anew"),
     (cache_status(CacheOutcome::Unavailable), "the cache did not answer: computed"),
     (cache_status(CacheOutcome::Bypass), "the request's `cache-control` allowed no cached answer: computed"),
+    (cache_status(CacheOutcome::Off), "the service has no cache: computed, and not stored"),
 ];
 
 const fn cache_status(outcome: CacheOutcome) -> &'static str {
@@ -59,6 +60,7 @@ const fn cache_status(outcome: CacheOutcome) -> &'static str {
         CacheOutcome::Corrupt => "predict-once; fwd=miss; detail=corrupt",
         CacheOutcome::Unavailable => "predict-once; fwd=miss; detail=unavailable",
         CacheOutcome::Bypass => "predict-once; fwd=request",
+        CacheOutcome::Off => "predict-once; fwd=bypass",
     }
 }
 

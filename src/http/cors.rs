@@ -21,7 +21,7 @@ pub enum AllowedOrigins {
 
 impl AllowedOrigins {
     /// What a list of origins may be.
-    pub const ALLOWED: &'static str = "must be `*`, or origins with commas between them, each `http://` or `https://`, a host and perhaps a port, and no path";
+    pub const ALLOWED: &'static str = "must be `*`, or origins with commas between them, each `http://` or `https://`, a host and perhaps a port (not the scheme's own), and no path";
 
     /// Reads `*`, or origins with commas between them.
     pub fn parse(text: &str) -> Option<Self> {
@@ -38,7 +38,8 @@ fn parse_origin(origin: &str) -> Option<HeaderValue> {
     let authority: axum::http::uri::Authority = authority.parse().ok()?;
     let plain = !authority.as_str().contains('@') && !authority.host().is_empty();
     let port = authority.as_str().strip_prefix(authority.host())?;
-    let valid_port = port.is_empty() || authority.port_u16().is_some();
+    let own = if origin.starts_with("https:") { ":443" } else { ":80" };
+    let valid_port = port.is_empty() || (authority.port_u16().is_some() && port != own && !port.starts_with(":0"));
     let lower = !origin.contains(|c: char| c.is_ascii_uppercase() || c == '*');
     (plain && valid_port && lower).then(|| HeaderValue::from_str(origin).ok()).flatten()
 }
@@ -69,8 +70,8 @@ mod tests {
         assert_eq!(AllowedOrigins::parse(" * "), Some(AllowedOrigins::Any));
         assert_eq!(AllowedOrigins::parse("https://a.example"), only(&["https://a.example"]));
         assert_eq!(
-            AllowedOrigins::parse("https://a.example, http://localhost:3000,http://[::1]:80"),
-            only(&["https://a.example", "http://localhost:3000", "http://[::1]:80"])
+            AllowedOrigins::parse("https://a.example, http://localhost:3000,http://[::1]:8080"),
+            only(&["https://a.example", "http://localhost:3000", "http://[::1]:8080"])
         );
         for refused in [
             "a.example",
@@ -82,6 +83,9 @@ mod tests {
             "https://user@a.example",
             "https://a.example:port",
             "https://a.example:99999",
+            "https://a.example:443",
+            "http://a.example:80",
+            "https://a.example:0444",
             "ftp://a.example",
             "null",
             "https://a.example,",

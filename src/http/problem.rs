@@ -1,6 +1,6 @@
 //! Errors as the client sees them: `application/problem+json` (RFC 9457).
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
 use axum::{
     http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header},
@@ -11,6 +11,7 @@ use serde::{Serialize, Serializer};
 use super::PREDICTION_PATHS;
 use crate::{
     input::{FieldError, FieldErrorCode, InvalidInput, closest},
+    onnx::ModelError,
     service::NoPrediction,
 };
 
@@ -109,18 +110,19 @@ impl ProblemKind {
     }
 }
 
-/// An error answer. Its texts are for the client; what went wrong inside is logged where it happened.
+/// An error answer. Its texts are for the client. What went wrong inside goes with the response, as an extension, to the log.
 #[derive(Debug)]
 pub(crate) struct Problem {
     kind: ProblemKind,
     detail: Cow<'static, str>,
     errors: Vec<FieldError>,
     header: Option<(HeaderName, HeaderValue)>,
+    cause: Option<Arc<ModelError>>,
 }
 
 impl Problem {
     pub(super) fn new(kind: ProblemKind, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { kind, detail: detail.into(), errors: Vec::new(), header: None }
+        Self { kind, detail: detail.into(), errors: Vec::new(), header: None, cause: None }
     }
 
     /// With a response header that says what would have been right.
@@ -144,12 +146,9 @@ impl From<NoPrediction> for Problem {
         match none {
             NoPrediction::NotCached => Self::new(
                 ProblemKind::NotCached,
-                "there is no cached prediction, and cache-control: only-if-cached allows no other",
+                "there is no cached prediction that may be used, and cache-control: only-if-cached allows no other",
             ),
-            NoPrediction::Failed(error) => {
-                tracing::error!(%error, "the model failed");
-                Self::internal()
-            }
+            NoPrediction::Failed(error) => Self { cause: Some(Arc::new(error)), ..Self::internal() },
         }
     }
 }
@@ -223,6 +222,9 @@ impl IntoResponse for Problem {
         let body = serde_json::to_vec(&self).unwrap_or_default();
         let mut response = (self.kind.status(), content_type, body).into_response();
         response.headers_mut().extend(self.header);
+        if let Some(cause) = self.cause {
+            response.extensions_mut().insert(cause);
+        }
         response
     }
 }
@@ -255,7 +257,6 @@ pub(super) fn method_not_allowed(method: &Method) -> Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::onnx::ModelError;
 
     #[test]
     fn a_failed_model_is_a_500_that_tells_nothing_of_the_inside() {

@@ -1,5 +1,7 @@
 //! One log line per request, written when the response has left.
 
+use std::sync::Arc;
+
 use axum::{
     extract::{MatchedPath, Request},
     middleware::Next,
@@ -9,6 +11,7 @@ use axum::{
 use super::request_id::{self, FunctionRequestId};
 use crate::{
     after_response,
+    onnx::ModelError,
     service::Served,
     telemetry::{self, RequestRecord},
 };
@@ -19,10 +22,57 @@ pub(super) async fn log(mut request: Request, next: Next) -> Response {
     let function_request_id = request.extensions_mut().remove().map(|FunctionRequestId(id)| id);
     let endpoint = request.extensions().get::<MatchedPath>().map_or("unmatched", MatchedPath::as_str).to_owned();
     let mut response = next.run(request).await;
+    if let Some(error) = response.extensions_mut().remove::<Arc<ModelError>>() {
+        tracing::error!(%error, request_id, "the model failed");
+    }
     request_id::echo(&request_id, response.headers_mut());
     let served = response.extensions().get::<Served>().cloned();
     let status = response.status().as_u16();
     let record = RequestRecord { request_id, function_request_id, trace_id, endpoint, status, served };
     after_response::defer(move |_| async move { telemetry::request_served(&record) });
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io,
+        sync::{Mutex, PoisonError},
+    };
+
+    use axum::{Router, body::Body, middleware, routing::get};
+    use tower::ServiceExt;
+
+    use super::*;
+    use crate::{http::problem::Problem, service::NoPrediction};
+
+    /// What the log's lines are written into.
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn what_went_wrong_in_the_model_is_logged_under_the_requests_id() {
+        let lines = Lines::default();
+        let written = lines.clone();
+        let _default = tracing::subscriber::set_default(
+            tracing_subscriber::fmt().with_ansi(false).with_writer(move || written.clone()).finish(),
+        );
+        let fail = async || Problem::from(NoPrediction::Failed(ModelError::Output("NaN".to_owned())));
+        let app = Router::new().route("/", get(fail)).layer(middleware::from_fn(log));
+        let request = Request::get("/").header("x-request-id", "order-4711").body(Body::empty()).expect("a request");
+        let response = after_response::collect(app.oneshot(request)).await.0.expect("no error");
+        assert_eq!(response.status(), 500);
+        let text = String::from_utf8(lines.0.lock().expect("one thread").clone()).expect("UTF-8");
+        assert!(text.contains("the model failed") && text.contains("NaN") && text.contains("order-4711"), "{text}");
+    }
 }

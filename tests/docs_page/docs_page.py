@@ -157,7 +157,20 @@ def check_predicting(browser, url):
     said, response, _ = reader.execute(part)
     checks.equal("cache-control is sent", response.headers["cache-status"], "predict-once; fwd=request")
     checks.check("and said", said.startswith("Your cache-control passed the cache by"), said)
-    quiet(reader, "predicting")
+    part.locator("[data-param-name=cache-control] input").fill("no-cache, only-if-cached")
+    said, response, _ = reader.execute(part)
+    checks.equal("only-if-cached is a 504 where nothing may be used", response.status, 504)
+    checks.check("and the model did not run", "The model did not run" in said and "computed" not in said, said)
+    quiet(reader, "predicting", allowed=("504",))
+
+
+def check_no_cache(browser, program):
+    """Without a cache the page does not promise one."""
+    with service_url(program, MEMORY_CACHE_ENTRIES="0") as url:
+        reader = Reader(browser.new_context(), url)
+        reader.open(f"{url}/docs")
+        said, _, _ = reader.execute(reader.operation(predictions()[0]))
+        checks.check("without a cache: computed", said.startswith("The service has no cache: the model computed"), said)
 
 
 def check_mistakes(browser, url):
@@ -301,8 +314,9 @@ def main():
         for part in (check_reading, check_predicting, check_mistakes, check_stage, check_without_script):
             with checks.part(part.__name__), service_url(program) as url:
                 part(browser, url)
-        with checks.part("check_redis"):
-            check_redis(browser, program)
+        for part in (check_no_cache, check_redis):
+            with checks.part(part.__name__):
+                part(browser, program)
         for look in LOOKS:
             with checks.part(f"accessibility {look}"), service_url(program) as url:
                 check_accessibility(browser, url, look)

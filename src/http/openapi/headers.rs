@@ -57,6 +57,8 @@ pub(super) fn headers() -> Value {
         // Writing to a String does not fail.
         let _ = write!(cache_status, "\n* `{value}`: {meaning}");
     }
+    cache_status
+        .push_str("\n\nWith a 504, which `only-if-cached` asked for, and with a 500 nothing was computed or stored.");
     let mut headers = json!({
         "CacheStatus": header(
             &cache_status,
@@ -78,10 +80,16 @@ pub(super) fn headers() -> Value {
             "How long a browser may keep it.",
             json!({ "type": "string", "const": "public, max-age=300" }),
         ),
+        "Vary": header("The representation depends on what you accept.", json!({ "type": "string", "const": "accept-encoding" })),
+        "Accept": header("What the body may be sent as.", json!({ "type": "string", "const": "application/json" })),
+        "AcceptEncoding": header(
+            "How the body may be encoded: not at all.",
+            json!({ "type": "string", "const": "identity" }),
+        ),
         "Allow": header("The methods that the path answers.", json!({ "type": "string", "examples": ["POST,OPTIONS"] })),
     });
     // Nothing is timed when the cache is not asked and the model does not run; a 405 only has the methods.
-    for optional in ["ServerTiming", "Allow"] {
+    for optional in ["ServerTiming", "Allow", "Accept", "AcceptEncoding"] {
         headers[optional]["required"] = false.into();
     }
     headers

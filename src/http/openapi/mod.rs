@@ -81,7 +81,7 @@ struct PredictionParts {
 
 impl PredictionVisitor for PredictionParts {
     fn visit<P: Prediction>(&mut self) {
-        self.schemas.insert(name_of::<P>(), P::schema());
+        self.schemas.insert(name_of::<P>(), P::schema(&self.model));
         match predictions::path_item::<P>(&self.model, &self.examples) {
             Ok(item) => {
                 self.paths.insert(super::predictions::path::<P>(), item);

@@ -45,6 +45,7 @@ fn get(summary: &str, operation_id: &str, content: Value) -> Value {
     let headers = headers::header_references(&[
         ("etag", "ETag"),
         ("cache-control", "CacheControl"),
+        ("vary", "Vary"),
         ("x-request-id", "RequestId"),
     ]);
     json!({

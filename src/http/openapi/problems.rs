@@ -63,7 +63,8 @@ pub(super) fn schemas() -> Map<String, Value> {
             "detail": { "type": "string", "description": "What is allowed, for people." },
             "received": {
                 "type": "string",
-                "description": "What was sent, if anything was: as JSON, or what kind of value it was.",
+                "description": "What was sent, if anything was, for people: long values are cut, and of a repeated \
+                                field it is the number of members.",
             },
             "suggestion": { "type": "string", "description": "What was probably meant, where that can be guessed." },
         },
@@ -83,9 +84,13 @@ pub(super) fn responses() -> Value {
         if status == StatusCode::REQUEST_TIMEOUT {
             response["description"] = format!("{}. (The local server only.)", titles.join(". ")).into();
         }
-        if status == StatusCode::GATEWAY_TIMEOUT {
+        if [StatusCode::INTERNAL_SERVER_ERROR, StatusCode::GATEWAY_TIMEOUT].contains(&status) {
             let more =
                 headers::header_references(&[("cache-status", "CacheStatus"), ("server-timing", "ServerTiming")]);
+            response["headers"].as_object_mut().expect("a response has headers").extend(more);
+        }
+        if status == StatusCode::UNSUPPORTED_MEDIA_TYPE {
+            let more = headers::header_references(&[("accept", "Accept"), ("accept-encoding", "AcceptEncoding")]);
             response["headers"].as_object_mut().expect("a response has headers").extend(more);
         }
         responses.insert(name.to_owned(), response);
