@@ -217,6 +217,14 @@ mod tests {
     }
 
     #[test]
+    fn an_object_around_the_fields_is_seen_through() {
+        let errors = errors(&format!(r#"{{"application": {EXAMPLE}}}"#));
+        let suggestions: Vec<_> = errors.iter().map(|error| error.suggestion.as_deref()).collect();
+        let meant = Some("its fields, without an object around them");
+        assert_eq!(suggestions, [None, None, None, None, None, meant]);
+    }
+
+    #[test]
     fn what_is_no_object_is_told_what_it_is() {
         let message = |text: &str| CreditApplication::from_json(text.as_bytes()).expect_err(text).to_string();
         assert_eq!(message(" \n"), "the body is empty; it must be a JSON object");

@@ -89,8 +89,13 @@ impl<'a> Fields<'a> {
         self.members.retain(|(name, _)| seen.insert(name.clone()));
         let unnamed = self.members.len().saturating_sub(NAMED_UNKNOWN_FIELDS);
         for (name, value) in self.members.drain(..).take(NAMED_UNKNOWN_FIELDS) {
+            let wraps = |member: &(Cow<'_, str>, Json<'_>)| self.missing.iter().any(|field| *field == member.0);
+            let suggestion = match &value {
+                Json::Object(members) if members.iter().any(wraps) => Some("its fields, without an object around them"),
+                _ => closest(&name, self.missing.iter().copied()),
+            };
             self.errors.push(FieldError {
-                suggestion: closest(&name, self.missing.iter().copied()).map(str::to_owned),
+                suggestion: suggestion.map(str::to_owned),
                 field: name.into_owned(),
                 code: FieldErrorCode::Unknown,
                 detail: "is not a field of the input".into(),
