@@ -1,6 +1,6 @@
 //! Settings → telemetry → service → Lambda or a local server.
 
-use std::{future::Future, io, sync::Arc};
+use std::{future::Future, io, process::ExitCode, sync::Arc};
 
 use anyhow::Context;
 use predict_once::{
@@ -16,14 +16,22 @@ use tokio::{
     signal::unix::{SignalKind, signal},
 };
 
-fn main() -> anyhow::Result<()> {
+fn main() -> ExitCode {
     // One thread: a Lambda environment serves one request at a time, and handing it between threads would cost more than it
     // gains (measured: half as much again per request, twice the time of a Redis round trip).
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime needs few resources");
     let ended = runtime.block_on(run());
     // A name resolution that hangs has a thread of its own, which is not waited for.
     runtime.shutdown_background();
-    ended
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // One line, whatever RUST_BACKTRACE says.
+            eprintln!("Error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 async fn run() -> anyhow::Result<()> {
@@ -46,8 +54,9 @@ async fn run() -> anyhow::Result<()> {
         }
     } else {
         let address = (settings.host.as_str(), settings.port);
-        let listener =
-            TcpListener::bind(address).await.with_context(|| format!("HOST and PORT: cannot listen on {address:?}"))?;
+        let listener = TcpListener::bind(address)
+            .await
+            .with_context(|| format!("HOST and PORT: cannot listen on {}:{}", settings.host, settings.port))?;
         local::serve(router, listener, shutdown).await?;
     }
     service.close();

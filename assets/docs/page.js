@@ -138,7 +138,9 @@ function forThePage(description, address) {
       content.examples = { ...content.examples, ...content["x-wrong-examples"] };
     }
   }
-  description.servers = [{ url: new URL(".", address).href.replace(/\/$/, "") }];
+  const root = new URL(".", address).href.replace(/\/$/, "");
+  description.servers = [{ url: root }];
+  description.info.description = description.info.description.replaceAll("https://…", root);
   return description;
 }
 

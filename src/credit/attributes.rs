@@ -76,7 +76,8 @@ impl Field for InstallmentRate {
         json!({
             "type": "number",
             "format": "double",
-            "description": "The instalment as a **fraction** of disposable income, greater than 0 and at most 1: `0.25` is 25 %. \
+            "description": "The instalment as a **fraction** of disposable income, greater than 0 and at most 1: `0.25` is 25 %, \
+                            `1` is 100 %. \
                             (The name is the data set's.)\n\nThe model does not see the fraction but its band, coded as in the \
                             data set: 0.35 and more (code 1), from 0.25 (2), from 0.20 (3), below 0.20 (4). Two rates of one \
                             band have the same prediction.",

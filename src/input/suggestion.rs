@@ -12,7 +12,7 @@ const LONGEST: usize = 80;
 /// The candidate that `text` was probably meant to be: the one that differs in case, spaces or punctuation only, else
 /// the only one that has words which begin with it, else the most alike one by edit distance, if it is alike enough.
 ///
-/// A text with a number in it is taken at its word: `4 years` is close to `1 <= ... < 4 years`, and is not in it.
+/// The opposite is never guessed: `employed` is not `unemployed`. A text with a number in it is taken at its word: `4 years` is close to `1 <= ... < 4 years`, and is not in it.
 pub(crate) fn closest<'a>(text: &str, candidates: impl Iterator<Item = &'a str> + Clone) -> Option<&'a str> {
     let wanted = (text.len() <= LONGEST).then(|| normalised(text)).filter(|wanted| !wanted.is_empty())?;
     if let Some(same) = candidates.clone().find(|candidate| normalised(candidate) == wanted) {
@@ -21,6 +21,13 @@ pub(crate) fn closest<'a>(text: &str, candidates: impl Iterator<Item = &'a str> 
     if wanted.contains(|c: char| c.is_ascii_digit()) {
         return None;
     }
+    let opposite = |candidate: &&str| {
+        let known = normalised(candidate);
+        let negates =
+            |one: &str, other: &str| ["un", "non", "not"].iter().any(|no| one.strip_prefix(no) == Some(other));
+        negates(&known, &wanted) || negates(&wanted, &known)
+    };
+    let candidates = candidates.filter(|candidate| !opposite(candidate));
     let most_alike = |least: f64| {
         let alike = |candidate| (strsim::normalized_damerau_levenshtein(&normalised(candidate), &wanted), candidate);
         let scored = candidates.clone().map(alike).filter(|(score, _)| *score >= least);
@@ -54,7 +61,7 @@ mod tests {
 
     #[test]
     fn a_guess_is_the_candidate_that_is_most_alike_if_any_is() {
-        let names = ["male: single", "female: single", "... < 1 year", "1 <= ... < 4 years", "yes", "no"];
+        let names = ["male: single", "female: single", "... < 1 year", "1 <= ... < 4 years", "unemployed", "yes", "no"];
         for (text, expected) in [
             ("male:single", Some("male: single")),
             ("MALE  SINGLE", Some("male: single")),
@@ -70,6 +77,8 @@ mod tests {
             ("", None),
             ("  ", None),
             ("employed", None),
+            ("unemployd", Some("unemployed")),
+            ("Not employed", Some("unemployed")),
             (&"male: single".repeat(10), None),
         ] {
             assert_eq!(closest(text, names.into_iter()), expected, "{text:?}");

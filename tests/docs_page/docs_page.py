@@ -113,6 +113,7 @@ def check_reading(browser, url):
     for part in ("In five minutes", "What to rely on"):
         checks.check(f"the introduction has {part!r}", page.get_by_role("heading", name=part).is_visible())
 
+    checks.check("its curl has the service's address", f"curl -i {url}/" in page.locator(".info").inner_text())
     first.get_by_role("tab", name="Schema").first.click()
     schema = first.locator(".opblock-section-request-body .model-container")
     fields = DOCUMENT["components"]["schemas"][content_of(predictions()[0])["schema"]["$ref"].rsplit("/", 1)[1]]["properties"]

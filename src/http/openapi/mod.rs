@@ -20,7 +20,8 @@ use crate::{
 const PREDICTIONS: &str = "Predictions";
 const DOCUMENTATION: &str = "Documentation";
 
-/// What a client developer is told first, after what the domain says of itself. `{path}` stands for a prediction's.
+/// What a client developer is told first, after what the domain says of itself. `{path}` stands for a prediction's, `{example}`
+/// for an input.
 const INTRODUCTION: &str = include_str!("introduction.md");
 
 /// Makes the document (OpenAPI 3.1). The answers to its examples are the embedded model's.
@@ -37,13 +38,14 @@ pub fn document() -> Result<Value, ModelError> {
         failed: None,
     };
     domain::each_prediction(&mut parts);
-    let PredictionParts { mut paths, mut schemas, failed, .. } = parts;
+    let PredictionParts { mut paths, mut schemas, failed, examples, .. } = parts;
     if let Some(error) = failed {
         return Err(error);
     }
     paths.extend(pages::paths());
     schemas.extend(problems::schemas());
-    let introduction = INTRODUCTION.replace("{path}", &PREDICTION_PATHS[0]);
+    let example = examples.first().map_or_else(String::new, |example| format!("{:#}", example.input));
+    let introduction = INTRODUCTION.replace("{path}", &PREDICTION_PATHS[0]).replace("{example}", &example);
     Ok(json!({
         "openapi": "3.1.1",
         "info": {

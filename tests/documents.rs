@@ -1,4 +1,4 @@
-//! Every link from one document of the repository to another leads somewhere.
+//! The documents of the repository are whole: links lead somewhere, and figures are there.
 
 use std::{
     fs,
@@ -44,6 +44,22 @@ fn anchors(markdown: &str) -> Vec<String> {
         }
     }
     anchors
+}
+
+#[test]
+fn no_place_for_measured_figures_is_empty() {
+    let mut files = Vec::new();
+    documents(&Path::new(env!("CARGO_MANIFEST_DIR")).join("docs"), &mut files);
+    let mut places = 0;
+    for file in files {
+        for measured in read(&file).split("<!-- measured: ").skip(1) {
+            places += 1;
+            let figures = measured.split_once("-->").and_then(|(_, rest)| rest.split_once("<!-- end: "));
+            let there = figures.is_some_and(|(figures, _)| figures.contains('|'));
+            assert!(there, "{} has no figures for {}", file.display(), measured.lines().next().unwrap_or_default());
+        }
+    }
+    assert!(places > 2, "{places} places");
 }
 
 #[test]
