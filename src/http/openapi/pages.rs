@@ -33,9 +33,19 @@ pub(super) fn paths() -> Map<String, Value> {
         "name": "file",
         "in": "path",
         "required": true,
-        "description": "The page's own are `page.js`, `page.css` and `icon.svg`; `swagger-ui-bundle.js` and `swagger-ui.css` are \
-                        Swagger UI, under `LICENSE-swagger-ui.txt` and `LICENSE-swagger-ui-bundle.txt`.",
-        "schema": { "type": "string", "enum": files },
+        "description": "The file's name.",
+        "schema": {
+            "type": "string",
+            "description": "One of\n\n\
+                            * `page.js`: what the page does\n\
+                            * `page.css`: how the pages look\n\
+                            * `icon.svg`: their icon\n\
+                            * `swagger-ui-bundle.js`: Swagger UI\n\
+                            * `swagger-ui.css`: how it looks\n\
+                            * `LICENSE-swagger-ui.txt`: its licence\n\
+                            * `LICENSE-swagger-ui-bundle.txt`: the licences of what it is made of",
+            "enum": files,
+        },
     }]);
     paths.insert("/docs/{file}".to_owned(), operation);
     paths
