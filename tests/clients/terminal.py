@@ -40,6 +40,8 @@ def run_on_terminal(script, interrupt_at=None, seconds=60, **variables):
     """Status and text of a script on a pseudo-terminal; Ctrl-C is pressed as soon as the text has `interrupt_at`."""
     child, terminal = pty.fork()
     if child == 0:
+        # Whoever runs the tests in the background has them ignore it, and a shell cannot trap what it is born to ignore.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.execve(script, [str(script)], environment(TERM="xterm-256color", **variables))
     text, pressed, deadline = b"", False, time.monotonic() + seconds
     try:
