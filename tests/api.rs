@@ -291,3 +291,19 @@ async fn pipelined_requests_on_one_connection_are_all_answered() {
     support::soon("the answers", stream.read_to_string(&mut answers)).await.expect("text");
     assert_eq!(answers.matches("HTTP/1.1 200 OK").count(), 3, "{answers}");
 }
+
+#[test]
+fn a_start_that_fails_is_one_line_that_names_the_variable() {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let taken = port.local_addr().expect("an address").port().to_string();
+    for (variable, value, said) in [
+        ("PORT", "many", "Error: PORT must be a whole number from 0 to 65535\n".to_owned()),
+        ("PORT", &taken, format!("Error: HOST and PORT: cannot listen on 127.0.0.1:{taken}: Address")),
+        ("REDIS_URL", "http://127.0.0.1", "Error: REDIS_URL must start with redis:// or rediss://\n".to_owned()),
+    ] {
+        let mut service = std::process::Command::new(support::service::BINARY);
+        let ended = service.env_clear().env("RUST_BACKTRACE", "1").env(variable, value).output().expect("it starts");
+        let text = String::from_utf8(ended.stderr).expect("UTF-8");
+        assert!(!ended.status.success() && text.starts_with(&said) && text.lines().count() == 1, "{variable}: {text}");
+    }
+}
