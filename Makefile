@@ -21,6 +21,10 @@ LAMBDA_PORT ?= 9000
 run: ## Start the service on 127.0.0.1:8080; it caches in memory, or in Redis if REDIS_URL is set
 	cargo run --release
 
+.PHONY: check-model
+check-model: ## Check a model package: load it, replay its golden answers, measure it (MODEL=models/credit_risk)
+	cargo run --release --quiet -- check $(MODEL)
+
 .PHONY: redis
 redis: ## Start a Redis on 127.0.0.1:6379 (or REDIS_PORT): 64 MB, allkeys-lfu; installed if missing
 	@scripts/redis start
@@ -160,7 +164,7 @@ compare-api-pages: ## Open Swagger UI, Scalar, Redoc and /docs in Chromium; writ
 
 .PHONY: openapi
 openapi: ## Write docs/openapi.json, the API's description, from the code
-	cargo run --quiet --example openapi > docs/openapi.json.new
+	cargo run --quiet -- openapi > docs/openapi.json.new
 	mv docs/openapi.json.new docs/openapi.json
 
 .PHONY: vendor-swagger-ui

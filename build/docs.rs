@@ -32,8 +32,6 @@ pub(crate) fn embed(root: &Path, out: &Path) {
             _ => assets.push((format!("/docs/{name}"), bytes)),
         }
     }
-    assets.push(("/openapi.json".to_owned(), read(&root.join("docs/openapi.json"))));
-
     assets.sort();
     let mut table = String::from("&[\n");
     for (path, bytes) in &assets {
@@ -43,8 +41,8 @@ pub(crate) fn embed(root: &Path, out: &Path) {
         let (content_type, digest) = (content_type(path), short_digest(bytes));
         writeln!(
             table,
-            "Asset {{ path: {path:?}, content_type: {content_type:?}, etag: \"\\\"{digest}\\\"\", \
-             gzip_etag: \"\\\"{digest}-gz\\\"\", gzipped: include_bytes!({file:?}) }},"
+            "Asset {{ path: {path:?}, content_type: {content_type:?}, etag: Cow::Borrowed(\"\\\"{digest}\\\"\"), \
+             gzip_etag: Cow::Borrowed(\"\\\"{digest}-gz\\\"\"), gzipped: Cow::Borrowed(include_bytes!({file:?})) }},"
         )
         .expect("writing to a String does not fail");
     }
@@ -76,7 +74,6 @@ fn content_type(path: &str) -> &'static str {
         None => "text/html; charset=utf-8",
         Some("css") => "text/css; charset=utf-8",
         Some("js") => "text/javascript; charset=utf-8",
-        Some("json") => "application/json",
         Some("svg") => "image/svg+xml",
         Some("txt") => "text/plain; charset=utf-8",
         Some(other) => panic!("{path}: what is the media type of .{other}?"),

@@ -1,6 +1,7 @@
-//! Does at build time what a cold start must not: digests the model, renders and compresses the documentation.
+//! Does at build time what a cold start must not: checks the embedded model package, renders and compresses the documentation.
 
 mod docs;
+#[allow(dead_code, unused_imports, unreachable_pub, reason = "it shares files with the service, which uses the rest of them")]
 mod model;
 
 use std::{env, path::PathBuf};
@@ -12,7 +13,7 @@ fn main() {
         PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets CARGO_MANIFEST_DIR for build scripts"));
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR for build scripts"));
     println!("cargo::rerun-if-changed=build");
-    model::digest(&root);
+    model::embed(&root, &out);
     docs::embed(&root, &out);
 }
 

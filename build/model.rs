@@ -1,31 +1,65 @@
-//! Finds the model, and digests it: hashing a 100 MB model takes longer than loading ours.
+//! The model package that is embedded: where it is, and whether its `model.toml` is right. Its graph is checked by a test and at
+//! every start, so that the build need not compile tract.
+
+#[path = "../src/model/field/mod.rs"]
+mod field;
+#[path = "../src/model/input.rs"]
+mod input;
+#[path = "../src/model/json.rs"]
+mod json;
+#[path = "../src/model/manifest.rs"]
+mod manifest;
+#[path = "../src/model/mistake.rs"]
+mod mistake;
+#[path = "../src/model/prediction.rs"]
+mod prediction;
+#[path = "../src/model/signature.rs"]
+mod signature;
+#[path = "../src/model/suggestion.rs"]
+mod suggestion;
 
 use std::{
-    fs,
+    env, fs,
     path::{Path, PathBuf},
+    process,
 };
 
-use crate::short_digest;
+use mistake::{GOLDEN, GRAPH, MANIFEST};
+use signature::Signature;
 
-/// Sets `MODEL_FILE`, the path of the one `models/*/model.onnx`, and `MODEL_DIGEST` for the crate.
-pub(crate) fn digest(root: &Path) {
-    let models = root.join("models");
-    println!("cargo::rerun-if-changed={}", models.display());
-    let file = only_model(&models);
-    println!("cargo::rerun-if-changed={}", file.display());
-    let model = fs::read(&file).unwrap_or_else(|error| panic!("{} cannot be read: {error}", file.display()));
-    println!("cargo::rustc-env=MODEL_FILE={}", file.display());
-    // 64 bits: what tells one model from another is in every key, so it is kept as short as is safe.
-    println!("cargo::rustc-env=MODEL_DIGEST={}", short_digest(&model));
+/// The package that ships.
+const SHIPPED: &str = "models/credit_risk";
+
+/// Checks `model.toml` of the directory that `EMBED_MODEL_DIR` names, and writes `embedded.rs`, its files as Rust, to `out`.
+pub(crate) fn embed(root: &Path, out: &Path) {
+    println!("cargo::rerun-if-env-changed=EMBED_MODEL_DIR");
+    let chosen = env::var_os("EMBED_MODEL_DIR").filter(|value| !value.is_empty());
+    let directory = root.join(chosen.map_or_else(|| PathBuf::from(SHIPPED), PathBuf::from));
+    let file = |name: &str| {
+        let file = directory.join(name);
+        println!("cargo::rerun-if-changed={}", file.display());
+        file
+    };
+    let (manifest, graph, golden) = (file(MANIFEST), file(GRAPH), file(GOLDEN));
+    let toml = fs::read_to_string(&manifest)
+        .unwrap_or_else(|error| stop(&[format!("{} cannot be read: {error}", manifest.display())]));
+    if let Err(mistakes) = Signature::parse(&toml) {
+        let lines: Vec<_> =
+            mistakes.iter().map(|mistake| format!("{}/{mistake}", directory.display())).collect();
+        stop(&lines);
+    }
+    if !graph.is_file() {
+        stop(&[format!("{} is missing", graph.display())]);
+    }
+    let golden = if golden.is_file() { format!("Some(include_str!({golden:?}))") } else { "None".to_owned() };
+    let files = format!("(include_str!({manifest:?}), include_bytes!({graph:?}), {golden})");
+    fs::write(out.join("embedded.rs"), files).expect("OUT_DIR can be written to");
 }
 
-fn only_model(models: &Path) -> PathBuf {
-    let folders = fs::read_dir(models).unwrap_or_else(|error| panic!("{} cannot be read: {error}", models.display()));
-    let files = folders.filter_map(|folder| Some(folder.ok()?.path().join("model.onnx")));
-    let mut found: Vec<_> = files.filter(|file| file.is_file()).collect();
-    match found.pop() {
-        Some(file) if found.is_empty() => file,
-        Some(file) => panic!("one model is served, and there are {} and {}", file.display(), found[0].display()),
-        None => panic!("there is no models/*/model.onnx; `make model` trains it"),
+/// Ends the build with a line for each mistake.
+fn stop(lines: &[String]) -> ! {
+    for line in lines {
+        println!("cargo::error={line}");
     }
+    process::exit(1)
 }

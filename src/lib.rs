@@ -4,37 +4,34 @@
 //! # The path of a request
 //!
 //! ```text
-//! API Gateway event ── lambda ──┐                                    ┌── model (tract) on a miss
-//!                      event    ├─► http router ─► parse ─► service ─┤
-//! plain HTTP ───────── local ───┘                  (valid   look up  └── prediction ─► response ─► client
-//!                                                  types)   cache                         │
-//!                                                                                         └─ afterwards: write the cache,
-//!                                                                                            log, count
+//! API Gateway event ── lambda ──┐                                      ┌── model (tract) on a miss
+//!                      event    ├─► http router ─► model ──► service ──┤
+//! plain HTTP ───────── local ───┘                  (a valid  look up   └── answer ─► response ─► client
+//!                                                  input)    cache                      │
+//!                                                                                       └─ afterwards: write the cache,
+//!                                                                                          log, count
 //! ```
 //!
 //! # The modules, in reading order
 //!
 //! * [`settings`]: environment → [`settings::Settings`].
 //! * [`lambda`] and [`local`]: the two ways in. [`event`] makes an HTTP request of a gateway's event.
-//! * [`http`]: three endpoints, errors, headers, documentation.
-//! * [`service`]: look up, else predict, answer, store afterwards. Here domain, cache and transport meet.
+//! * [`http`]: the predictions' endpoints, errors, headers, documentation.
+//! * [`service`]: look up, else predict, answer, store afterwards. Here model, cache and transport meet.
 //! * [`after_response`]: work that waits until the response has left.
-//! * [`domain`]: which model is served; it is [`credit`]. Replace that, and `models/`, to serve another.
-//! * [`input`], [`onnx`] and [`prediction`]: what every domain is made of: fields, a graph, answers.
+//! * [`model`]: the package that is served: fields, graph, predictions.
 //! * [`cache`]: bytes under keys, in this process or in Redis.
 //! * [`telemetry`]: logs and metrics.
+//! * [`check`]: the subcommand that a package's owner runs before a deployment.
 
 pub mod after_response;
 pub mod cache;
-pub mod credit;
-pub mod domain;
+pub mod check;
 pub mod event;
 pub mod http;
-pub mod input;
 pub mod lambda;
 pub mod local;
-pub mod onnx;
-pub mod prediction;
+pub mod model;
 pub mod service;
 pub mod settings;
 pub mod telemetry;

@@ -1,12 +1,13 @@
-//! Settings → telemetry → service → Lambda or a local server.
+//! Settings → telemetry → model → service → Lambda or a local server; or one of the subcommands.
 
-use std::{future::Future, io, process::ExitCode, sync::Arc};
+use std::{future::Future, io, io::Write, path::Path, process::ExitCode, sync::Arc};
 
 use anyhow::Context;
 use predict_once::{
     cache::{MemoryCache, PredictionCache, RedisCache},
-    domain::Model,
+    check::Report,
     http, lambda, local,
+    model::{Model, Package, PackageError},
     service::PredictionService,
     settings::{CacheSettings, Settings},
     telemetry,
@@ -16,14 +17,67 @@ use tokio::{
     signal::unix::{SignalKind, signal},
 };
 
+const USAGE: &str = "\
+predict-once: a prediction API that never computes the same prediction twice
+
+Usage:
+  predict-once                       serve the model: over HTTP, or as a Lambda function if AWS_LAMBDA_RUNTIME_API is set
+  predict-once check [DIR] [--json]  check a model package: load it, replay its golden answers, measure it
+  predict-once openapi [DIR]         print the OpenAPI document of a model package
+  predict-once --version
+  predict-once --help
+
+DIR is the directory of a model package; without it, the package that is embedded in the binary.
+Settings are environment variables: MODEL_DIR, PORT, REDIS_URL and others (docs/settings.md).
+";
+
 fn main() -> ExitCode {
-    match start() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            // One line, whatever RUST_BACKTRACE says.
-            eprintln!("Error: {error:#}");
-            ExitCode::FAILURE
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let done = match arguments[..] {
+        [] => start().map(|()| ExitCode::SUCCESS),
+        ["check"] => check(None, false),
+        ["check", "--json"] => check(None, true),
+        ["check", directory] if !directory.starts_with('-') => check(Some(directory), false),
+        ["check", directory, "--json"] | ["check", "--json", directory] => check(Some(directory), true),
+        ["openapi"] => openapi(None),
+        ["openapi", directory] if !directory.starts_with('-') => openapi(Some(directory)),
+        ["--version" | "-V"] => print(&format!("predict-once {}", env!("CARGO_PKG_VERSION"))),
+        ["--help" | "-h" | "help"] => print(USAGE.trim_end()),
+        _ => {
+            eprint!("{USAGE}");
+            return ExitCode::from(2);
         }
+    };
+    done.unwrap_or_else(|error| {
+        // One line, whatever RUST_BACKTRACE says.
+        eprintln!("Error: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+fn package(directory: Option<&Path>) -> Result<Package, PackageError> {
+    directory.map_or_else(|| Ok(Package::embedded()), Package::read)
+}
+
+fn check(directory: Option<&str>, json: bool) -> anyhow::Result<ExitCode> {
+    // What a library panics with on a malformed graph is told as a mistake, not in a trace.
+    std::panic::set_hook(Box::new(|_| {}));
+    let report = Report::of(package(directory.map(Path::new)));
+    print(&if json { serde_json::to_string_pretty(&report)? } else { report.to_string() })?;
+    Ok(if report.ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn openapi(directory: Option<&str>) -> anyhow::Result<ExitCode> {
+    let model = Model::load(&package(directory.map(Path::new))?)?;
+    print(&format!("{:#}", http::openapi_document(&model)?))
+}
+
+fn print(text: &str) -> anyhow::Result<ExitCode> {
+    match writeln!(io::stdout(), "{text}") {
+        // Whoever read it has seen enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
+        written => Ok(written.map(|()| ExitCode::SUCCESS)?),
     }
 }
 
@@ -40,13 +94,14 @@ fn start() -> anyhow::Result<()> {
 async fn run() -> anyhow::Result<()> {
     let settings = Settings::from_env()?;
     let in_lambda = lambda::is_environment();
-    telemetry::start(settings.telemetry, in_lambda);
+    let model = Model::load(&package(settings.model_dir.as_deref())?)?;
+    telemetry::start(settings.telemetry, in_lambda, &model);
     let cache = match settings.cache {
         CacheSettings::Redis(config) => PredictionCache::Redis(RedisCache::new(config).context("REDIS_URL")?),
         CacheSettings::Memory(Some(entries)) => PredictionCache::Memory(MemoryCache::new(entries.get())),
         CacheSettings::Memory(None) => PredictionCache::Off,
     };
-    let service = Arc::new(PredictionService::new(Model::embedded()?, cache, &settings.namespace));
+    let service = Arc::new(PredictionService::new(model, cache, &settings.namespace));
     let router = http::router(Arc::clone(&service), settings.allowed_origins);
     let shutdown = shutdown_signal().context("signal handlers")?;
     if in_lambda {

@@ -5,12 +5,12 @@ use std::{
     time::{Duration, Instant},
 };
 
+use bytes::Bytes;
+
 use crate::{
     after_response,
     cache::{KeySpace, Lookup, Namespace, PredictionCache, Tier},
-    domain::{Input, Model},
-    onnx::ModelError,
-    prediction::Prediction,
+    model::{Input, Model, ModelError, prediction},
 };
 
 /// The model behind its cache.
@@ -56,9 +56,9 @@ pub enum CacheOutcome {
 
 /// A prediction, or why there is none, and how it came about.
 #[derive(Debug)]
-pub struct Answer<P> {
-    /// The prediction.
-    pub prediction: Result<P, NoPrediction>,
+pub struct Answer {
+    /// The response's body: a JSON object of one member, the prediction's name.
+    pub body: Result<Bytes, NoPrediction>,
     /// How it came about.
     pub served: Served,
 }
@@ -101,12 +101,14 @@ impl PredictionService {
         Self { model, cache: Arc::new(cache), keys }
     }
 
-    /// Predicts `P` for an input: from the cache if it is there and may be used, from the model if not.
+    /// Answers the model's prediction of this position for an input: from the cache if it is there and may be used, from the
+    /// model if not.
     ///
     /// The new prediction is stored [after the response](crate::after_response). A fault of the cache is an
     /// [outcome](CacheOutcome::Unavailable), not an error.
-    pub async fn predict<P: Prediction>(&self, input: &Input, policy: CachePolicy) -> Answer<P> {
-        let key = self.keys.key(P::NAME, input);
+    pub async fn predict(&self, prediction: usize, input: &Input, policy: CachePolicy) -> Answer {
+        let asked = &self.model.predictions()[prediction];
+        let key = self.keys.key(asked.name(), input);
         let mut served = Served { outcome: CacheOutcome::Bypass, cache_time: None, model_time: None, write: None };
 
         if policy.read {
@@ -114,10 +116,10 @@ impl PredictionService {
             let lookup = self.cache.get(&key).await;
             served.cache_time = Some(start.elapsed());
             served.outcome = match lookup {
-                Lookup::Hit(entry, tier) => match P::from_bytes(&entry) {
-                    Some(prediction) => {
+                Lookup::Hit(entry, tier) => match asked.read(&entry) {
+                    Some(cached) => {
                         served.outcome = CacheOutcome::Hit(tier);
-                        return Answer { prediction: Ok(prediction), served };
+                        return Answer { body: Ok(cached.body), served };
                     }
                     None => CacheOutcome::Corrupt,
                 },
@@ -128,16 +130,15 @@ impl PredictionService {
             };
         }
         if policy.only_if_cached {
-            return Answer { prediction: Err(NoPrediction::NotCached), served };
+            return Answer { body: Err(NoPrediction::NotCached), served };
         }
 
         let start = Instant::now();
-        let output = match self.model.predict(input) {
-            Ok(output) => output,
-            Err(error) => return Answer { prediction: Err(NoPrediction::Failed(error)), served },
+        let prediction::Answer { entry, body } = match self.model.predict(prediction, input) {
+            Ok(answer) => answer,
+            Err(error) => return Answer { body: Err(NoPrediction::Failed(error)), served },
         };
         served.model_time = Some(start.elapsed());
-        let prediction = P::derive(output, &self.model);
 
         if policy.store && self.cache.stores() {
             let cache = Arc::clone(&self.cache);
@@ -145,11 +146,16 @@ impl PredictionService {
             served.write = Some(Arc::clone(&write));
             after_response::defer(move |time_left| async move {
                 let start = Instant::now();
-                let stored = cache.put(key, prediction.to_bytes(), time_left).await.is_ok();
+                let stored = cache.put(key, entry, time_left).await.is_ok();
                 write.get_or_init(|| CacheWrite { time: start.elapsed(), stored });
             });
         }
-        Answer { prediction: Ok(prediction), served }
+        Answer { body: Ok(body), served }
+    }
+
+    /// The model.
+    pub fn model(&self) -> &Model {
+        &self.model
     }
 
     /// Closes the connection to the cache.

@@ -2,7 +2,7 @@
 
 mod redis;
 
-use std::{fmt, num::NonZeroUsize, str::FromStr};
+use std::{fmt, num::NonZeroUsize, path::PathBuf, str::FromStr};
 
 use tracing::level_filters::LevelFilter;
 
@@ -17,6 +17,8 @@ use crate::{
 pub struct Settings {
     /// Where predictions are kept.
     pub cache: CacheSettings,
+    /// `MODEL_DIR`: the directory of the model package to serve; default: the package that is embedded in the binary.
+    pub model_dir: Option<PathBuf>,
     /// `CACHE_NAMESPACE`: the first part of each key in the cache. 1 to 64 of A-Z, a-z, 0-9, `.`, `_` and `-`; default
     /// `predict-once`.
     pub namespace: Namespace,
@@ -128,6 +130,7 @@ impl Settings {
         let or_name = |name: Option<String>| name.unwrap_or_else(|| "predict-once".to_owned());
         Ok(Self {
             cache,
+            model_dir: env.get("MODEL_DIR")?.map(PathBuf::from),
             namespace,
             host: env.get("HOST")?.unwrap_or_else(|| "127.0.0.1".to_owned()),
             port: env.number("PORT", 8080, 0, u16::MAX)?,

@@ -20,6 +20,7 @@ use tracing_subscriber::{Layer, filter::Targets, fmt, layer::SubscriberExt, util
 
 use crate::{
     cache::Tier,
+    model::Model,
     service::{CacheOutcome, Served},
 };
 
@@ -37,8 +38,12 @@ pub struct TelemetrySettings {
 /// Present under Lambda only: there the lines are JSON, and metrics are written.
 static METRICS: OnceLock<TelemetrySettings> = OnceLock::new();
 
-/// Starts logging, once per process.
-pub fn start(settings: TelemetrySettings, in_lambda: bool) {
+/// The name and the fingerprint of the model that this process serves.
+static MODEL: OnceLock<(String, String)> = OnceLock::new();
+
+/// Starts logging, once per process, for a service of this model.
+pub fn start(settings: TelemetrySettings, in_lambda: bool, model: &Model) {
+    MODEL.get_or_init(|| (model.signature().name.clone(), model.fingerprint().to_owned()));
     // Of other crates only warnings: at `trace`, lambda_runtime writes whole events, and applicants' data with them.
     let targets = Targets::new()
         .with_default(LevelFilter::WARN)
@@ -82,8 +87,13 @@ pub fn request_served(record: &RequestRecord) {
     let write = served.as_ref().and_then(|served| served.write.as_ref()?.get().copied());
     let write_ms = write.map(|write| milliseconds(write.time));
     let stored = write.map(|write| write.stored);
+    // Of a prediction only: a page is no model's.
+    let model = MODEL.get().filter(|_| served.is_some());
+    let (model, fingerprint) = model.map(|(name, fingerprint)| (name.as_str(), fingerprint.as_str())).unzip();
     let Some(settings) = METRICS.get() else {
-        tracing::info!(endpoint, status, cache, cache_ms, model_ms, write_ms, stored, request_id, trace_id, "request");
+        tracing::info!(
+            endpoint, status, cache, cache_ms, model_ms, write_ms, stored, model, fingerprint, request_id, trace_id, "request"
+        );
         return;
     };
     let mut line = Map::new();
@@ -94,9 +104,13 @@ pub fn request_served(record: &RequestRecord) {
     add("endpoint", endpoint.as_str().into());
     add("status", (*status).into());
     add("service", settings.service_name.as_str().into());
-    for (name, text) in
-        [("function_request_id", function_request_id.as_deref()), ("trace_id", trace_id.as_deref()), ("cache", cache)]
-    {
+    for (name, text) in [
+        ("function_request_id", function_request_id.as_deref()),
+        ("trace_id", trace_id.as_deref()),
+        ("cache", cache),
+        ("model", model),
+        ("fingerprint", fingerprint),
+    ] {
         if let Some(text) = text {
             add(name, text.into());
         }

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 use support::{
     applications::{aged, example, with},
+    models,
     service::{Answer, Http, Service},
 };
 use tokio::{
@@ -64,6 +65,22 @@ async fn the_first_answer_is_a_miss_and_the_next_the_same_from_memory() {
         let hit = http.post(path, &example()).await;
         assert_eq!(hit.cache_status(), "predict-once; hit; detail=memory");
         assert_eq!(hit.text, miss.text);
+    }
+}
+
+#[tokio::test]
+async fn every_answer_of_the_model_names_it_and_no_other_answer_does() {
+    let (_service, http) = started().await;
+    let named = format!("credit_risk; fingerprint={}", models::shipped().fingerprint());
+    assert_eq!(named.len(), "credit_risk; fingerprint=".len() + 16, "{named}");
+    for outcome in ["predict-once; fwd=miss", "predict-once; hit; detail=memory"] {
+        for (path, _) in ENDPOINTS {
+            let answer = http.post(path, &example()).await;
+            assert_eq!((answer.cache_status(), answer.header("x-model")), (outcome, named.as_str()));
+        }
+    }
+    for other in [http.post("/decisions", &json!({})).await, http.post("/none", &example()).await, http.get("/docs").await] {
+        assert!(!other.headers.contains_key("x-model"), "{other:?}");
     }
 }
 

@@ -14,6 +14,11 @@ use support::{
     service::{Answer, Http, Service},
 };
 
+/// The paths of all files, the OpenAPI document included, which is made when it is first asked for.
+fn files() -> impl Iterator<Item = &'static str> {
+    ASSETS.iter().map(|asset| asset.path).chain(["/openapi.json"])
+}
+
 const PAGE: &str = "https://shop.example";
 
 fn http_api(path: &str, headers: Value) -> Value {
@@ -40,12 +45,12 @@ fn has(answer: &Answer, name: &str) -> bool {
 #[tokio::test]
 async fn head_is_get_without_the_body() {
     let (_service, http) = Service::local(&[]).await;
-    for asset in ASSETS {
-        let (get, head) = (http.get(asset.path).await, request(&http, Method::HEAD, asset.path, &[]).await);
-        assert_eq!((get.status, head.status), (200, 200), "{}", asset.path);
-        assert!(!get.text.is_empty() && head.text.is_empty(), "{}", asset.path);
+    for path in files() {
+        let (get, head) = (http.get(path).await, request(&http, Method::HEAD, path, &[]).await);
+        assert_eq!((get.status, head.status), (200, 200), "{path}");
+        assert!(!get.text.is_empty() && head.text.is_empty(), "{path}");
         for name in ["content-type", "content-length", "etag", "cache-control", "vary", "content-security-policy"] {
-            assert_eq!(get.header(name), head.header(name), "{name} of {}", asset.path);
+            assert_eq!(get.header(name), head.header(name), "{name} of {path}");
         }
     }
 }
@@ -77,16 +82,16 @@ async fn an_answer_is_json_whatever_is_accepted() {
 #[tokio::test]
 async fn a_client_that_has_the_file_is_told_so_and_one_that_has_another_gets_it() {
     let (_service, http) = Service::local(&[]).await;
-    for asset in ASSETS {
-        let first = http.get(asset.path).await;
+    for path in files() {
+        let first = http.get(path).await;
         assert_eq!(first.header("cache-control"), "public, max-age=300");
         let etag = first.header("etag");
         for has_it in [etag, "*", &format!("\"other\", {etag}"), &format!("W/{etag}")] {
-            let again = request(&http, Method::GET, asset.path, &[("if-none-match", has_it)]).await;
+            let again = request(&http, Method::GET, path, &[("if-none-match", has_it)]).await;
             assert_eq!((again.status, again.text.as_str(), again.header("etag")), (304, "", etag), "{has_it}");
         }
         let gzip = [("if-none-match", etag), ("accept-encoding", "gzip")];
-        let other = request(&http, Method::GET, asset.path, &gzip).await;
+        let other = request(&http, Method::GET, path, &gzip).await;
         assert_eq!((other.status, other.header("content-encoding")), (200, "gzip"), "another representation");
         assert_ne!(other.header("etag"), etag);
     }
@@ -95,15 +100,15 @@ async fn a_client_that_has_the_file_is_told_so_and_one_that_has_another_gets_it(
 #[tokio::test]
 async fn a_file_is_the_same_gzipped_and_not() {
     let (_service, http) = Service::local(&[]).await;
-    for asset in ASSETS {
-        let plain = http.get(asset.path).await;
+    for path in files() {
+        let plain = http.get(path).await;
         assert!(!has(&plain, "content-encoding"));
-        let gzipped = http.client.get(http.url(asset.path)).header("accept-encoding", "br, gzip").send().await;
+        let gzipped = http.client.get(http.url(path)).header("accept-encoding", "br, gzip").send().await;
         let gzipped = gzipped.expect("an answer").bytes().await.expect("bytes");
         let mut inflated = String::new();
         flate2::read::GzDecoder::new(&*gzipped).read_to_string(&mut inflated).expect("gzip");
-        assert!(inflated == plain.text, "{}", asset.path);
-        assert!(gzipped.len() < plain.text.len(), "{}", asset.path);
+        assert!(inflated == plain.text, "{path}");
+        assert!(gzipped.len() < plain.text.len(), "{path}");
     }
 }
 
@@ -188,7 +193,7 @@ async fn a_page_of_an_allowed_origin_may_call_and_read_the_headers_and_no_other_
         let answer = http.send(post.json(&example())).await;
         assert_eq!((answer.status, answer.header("access-control-allow-origin")), (200, origin));
         assert!(answer.header("vary").contains("origin"));
-        for name in ["cache-status", "server-timing", "x-request-id"] {
+        for name in ["cache-status", "server-timing", "x-model", "x-request-id"] {
             assert!(answer.header("access-control-expose-headers").contains(name), "{name}");
         }
         let wrong = http.send(http.client.post(http.url("/decisions")).header("origin", origin)).await;

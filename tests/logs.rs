@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 use support::{
     applications::{aged, example, with},
-    eventually,
+    eventually, models,
     redis::Redis,
     runtime_api::RuntimeApi,
     service::Service,
@@ -50,6 +50,10 @@ async fn each_request_is_one_line_with_the_outcome_and_times_in_milliseconds() {
     );
     assert!(lines[0]["cache_ms"].is_f64() && lines[0]["model_ms"].is_f64(), "{}", lines[0]);
     assert!(lines[1]["cache_ms"].is_f64() && lines[1]["model_ms"].is_null(), "{}", lines[1]);
+    let models: Vec<_> = lines.iter().map(|line| (line["model"].as_str(), line["fingerprint"].as_str())).collect();
+    let model = models::shipped();
+    let named = (Some("credit_risk"), Some(model.fingerprint()));
+    assert_eq!(models, [named, named, (None, None), (None, None)]);
     let ids: Vec<_> = lines.iter().map(|line| line["function_request_id"].as_str().expect("text")).collect();
     assert_eq!(ids, ["1", "2", "3", "4"], "the platform's own");
 }
@@ -158,9 +162,18 @@ async fn the_local_servers_log_is_readable_and_obeys_its_level() {
     let (service, http) = Service::local(&[]).await;
     http.post("/decisions", &example()).await;
     let line = service.line_with("request").await;
-    for part in
-        ["INFO", "endpoint=\"/decisions\"", "status=200", "cache=\"miss\"", "cache_ms=", "model_ms=", "request_id="]
-    {
+    let fingerprint = format!("fingerprint=\"{}\"", models::shipped().fingerprint());
+    for part in [
+        "INFO",
+        "endpoint=\"/decisions\"",
+        "status=200",
+        "cache=\"miss\"",
+        "cache_ms=",
+        "model_ms=",
+        "model=\"credit_risk\"",
+        &fingerprint,
+        "request_id=",
+    ] {
         assert!(line.contains(part), "{part} in {line}");
     }
     let quiet = Service::start(&[("PORT", "0"), ("LOG_LEVEL", "error"), ("HOST", "192.0.2.1")]);

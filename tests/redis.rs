@@ -4,9 +4,9 @@ mod support;
 
 use std::time::{Duration, Instant};
 
-use predict_once::credit::CreditRiskModel;
 use support::{
     applications::{aged, example},
+    models,
     proxy::{Mode, Proxy},
     redis::Redis,
     service::{Http, Service},
@@ -56,8 +56,7 @@ async fn an_entry_is_a_string_that_can_be_read_and_expires() {
             .await;
     let decision = http.post("/decisions", &example()).await.json();
     redis.holds(1).await;
-    let model = CreditRiskModel::embedded().expect("loads");
-    let key = format!("team-a:{}:decision:2,30,0,0,2", model.fingerprint());
+    let key = format!("team-a:{}:decision:2,30,0,0,2", models::shipped().fingerprint());
     assert_eq!(redis.keys().await, [key.as_str()]);
     assert_eq!(redis.command::<String>(&["GET", &key]).await, decision["decision"]);
     let ttl: i64 = redis.command(&["TTL", &key]).await;

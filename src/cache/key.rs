@@ -1,6 +1,11 @@
-//! The keys of the cache: `namespace:model:prediction:input`, as in `predict-once:9f86d081884c7d65.1:decision:2,30,0,0,2`.
+//! The keys of the cache: `namespace:model:prediction:input`, as in `predict-once:9f86d081884c7d65:decision:2,30,0,0,2`.
 
 use std::fmt::{Display, Write};
+
+use sha2::{Digest, Sha256};
+
+/// An input that prints longer than this, in bytes, is keyed by a digest.
+const LONGEST_INPUT: usize = 200;
 
 /// The first part of each key: what tells this service's entries from others' in the same Redis.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +49,16 @@ impl KeySpace {
         key.push_str(prediction);
         // Writing to a String does not fail.
         let _ = write!(key, ":{input}");
+        let start = self.prefix.len() + prediction.len() + 1;
+        if key.len() - start > LONGEST_INPUT {
+            let digest = Sha256::digest(&key.as_bytes()[start..]);
+            key.truncate(start);
+            // 128 bits. No input prints with a number sign.
+            key.push('#');
+            for byte in &digest[..16] {
+                let _ = write!(key, "{byte:02x}");
+            }
+        }
         CacheKey(key)
     }
 }
@@ -65,8 +80,17 @@ mod tests {
 
     #[test]
     fn a_key_reads_namespace_model_prediction_input() {
-        let keys = KeySpace::new(&Namespace::default(), "9f86d081884c7d65.1");
-        assert_eq!(keys.key("decision", "2,30,0,0,2").as_str(), "predict-once:9f86d081884c7d65.1:decision:2,30,0,0,2");
+        let keys = KeySpace::new(&Namespace::default(), "9f86d081884c7d65");
+        assert_eq!(keys.key("decision", "2,30,0,0,2").as_str(), "predict-once:9f86d081884c7d65:decision:2,30,0,0,2");
+    }
+
+    #[test]
+    fn a_long_input_is_keyed_by_its_digest() {
+        let keys = KeySpace::new(&Namespace::default(), "m");
+        let key = |length: usize, last: char| keys.key("p", format!("{}{last}", "1".repeat(length - 1))).0;
+        assert_eq!(key(200, '2').len(), "predict-once:m:p:".len() + 200);
+        assert_eq!(key(201, '2').len(), "predict-once:m:p:#".len() + 32);
+        assert_ne!(key(201, '2'), key(201, '3'));
     }
 
     #[test]

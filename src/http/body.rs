@@ -10,7 +10,7 @@ use axum::{
 use tokio::time::timeout;
 
 use super::problem::{Problem, ProblemKind};
-use crate::domain::Input;
+use crate::model::{Input, Model};
 
 /// Far more than an input of a hundred fields needs.
 pub(super) const BODY_LIMIT: usize = 64 * 1024;
@@ -22,8 +22,8 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 #[derive(Clone, Copy, Debug)]
 pub struct UndecodableBody;
 
-/// Reads the input that a request carries.
-pub(super) async fn read(request: Request) -> Result<Input, Problem> {
+/// Reads the input of `model` that a request carries.
+pub(super) async fn read(request: Request, model: &Model) -> Result<Input, Problem> {
     if request.extensions().get::<UndecodableBody>().is_some() {
         return Err(undecodable());
     }
@@ -40,13 +40,13 @@ pub(super) async fn read(request: Request) -> Result<Input, Problem> {
     let body = match body {
         Ok(body) => body,
         Err(error) if is_over_limit(&error) => return Err(too_large()),
-        Err(_) => return Err(Problem::new(ProblemKind::UnreadableBody, "the body did not arrive whole")),
+        Err(_) => return Err(Problem::new(ProblemKind::UnreadableBody, "the connection ended before the whole body had arrived")),
     };
-    Ok(Input::from_json(&body)?)
+    Ok(model.read(&body)?)
 }
 
 pub(super) fn undecodable() -> Problem {
-    Problem::new(ProblemKind::UnreadableBody, "the body is said to be base64, and is not")
+    Problem::new(ProblemKind::UnreadableBody, "the body is not valid base64")
 }
 
 /// `sent` is the content type that came in place of the right one.
@@ -57,13 +57,13 @@ pub(super) fn no_json(sent: Option<&str>) -> Problem {
         Some(sent) if sent.len() > LONGEST => "as something else".to_owned(),
         Some(sent) => format!("as {sent}"),
     };
-    let detail = format!("the body must be sent as content-type: application/json, and came {came}");
+    let detail = format!("the body must be sent as content-type: application/json, and was sent {came}");
     Problem::new(ProblemKind::UnsupportedMediaType, detail)
         .with_header(header::ACCEPT, HeaderValue::from_static("application/json"))
 }
 
 fn encoded() -> Problem {
-    let detail = "the body must be sent as it is, without a content-encoding";
+    let detail = "the body must be sent uncompressed, without a content-encoding";
     Problem::new(ProblemKind::UnsupportedMediaType, detail)
         .with_header(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"))
 }

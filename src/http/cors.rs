@@ -7,6 +7,7 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use super::{
     cache_status::{CACHE_STATUS, SERVER_TIMING},
+    predictions::X_MODEL,
     request_id::{TRACEPARENT, X_REQUEST_ID},
 };
 
@@ -54,7 +55,7 @@ pub(super) fn layer(origins: AllowedOrigins) -> CorsLayer {
         .allow_origin(origins)
         .allow_methods([Method::GET, Method::HEAD, Method::POST])
         .allow_headers([header::CACHE_CONTROL, header::CONTENT_TYPE, TRACEPARENT, X_REQUEST_ID])
-        .expose_headers([CACHE_STATUS, SERVER_TIMING, X_REQUEST_ID])
+        .expose_headers([CACHE_STATUS, SERVER_TIMING, X_MODEL, X_REQUEST_ID])
         .max_age(Duration::from_secs(2 * 60 * 60))
 }
 

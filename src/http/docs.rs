@@ -1,20 +1,33 @@
 //! The documentation: the OpenAPI document, the page that lets one try it, and the one on errors.
 //!
-//! The files are in the binary, compressed by `build/docs.rs`: nothing is read or made at start-up.
+//! The files that are the same for every model are in the binary, compressed by `build/docs.rs`. The OpenAPI document is the
+//! model's, and is made when it is first asked for.
 
-use std::{io::Read, sync::Arc};
+use std::{
+    borrow::Cow,
+    io::{Read, Write},
+    sync::{Arc, OnceLock},
+};
 
 use axum::{
     Router,
     body::Bytes,
+    extract::State,
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Redirect, Response},
     routing::get,
 };
-use flate2::read::GzDecoder;
+use flate2::{Compression, read::GzDecoder, write::GzEncoder};
+use sha2::{Digest, Sha256};
 
-use super::no_content;
-use crate::service::PredictionService;
+use super::{no_content, openapi, problem::Problem};
+use crate::{
+    model::{Model, ModelError},
+    service::{NoPrediction, PredictionService},
+};
+
+/// The path of the OpenAPI document.
+pub(super) const OPENAPI: &str = "/openapi.json";
 
 /// A file of the documentation.
 #[derive(Debug)]
@@ -24,14 +37,14 @@ pub struct Asset {
     /// Its media type.
     pub content_type: &'static str,
     /// The entity tag of its bytes as they are.
-    etag: &'static str,
+    etag: Cow<'static, str>,
     /// The entity tag of its bytes gzipped.
-    gzip_etag: &'static str,
+    gzip_etag: Cow<'static, str>,
     /// Its bytes, gzipped.
-    gzipped: &'static [u8],
+    gzipped: Cow<'static, [u8]>,
 }
 
-/// All files of the documentation.
+/// The files that are the same for every model: all but the OpenAPI document.
 pub static ASSETS: &[Asset] = include!(concat!(env!("OUT_DIR"), "/assets.rs"));
 
 /// The documentation changes with a deployment only; five minutes are what a reader may be behind.
@@ -46,19 +59,54 @@ const CONTENT_SECURITY_POLICY: HeaderValue = HeaderValue::from_static(
 /// Routes every file.
 pub(super) fn routes() -> Router<Arc<PredictionService>> {
     let routes = Router::new().route("/docs/", get(async || Redirect::permanent("../docs")));
-    ASSETS.iter().fold(routes, |routes, asset| {
+    let routes = ASSETS.iter().fold(routes, |routes, asset| {
         let file = get(move |headers: HeaderMap| async move { asset.answer(&headers) });
-        routes.route(asset.path, file.options(async || no_content("GET,HEAD,OPTIONS")))
-    })
+        routes.route(asset.path, file.options(options))
+    });
+    let document = Arc::new(OnceLock::new());
+    let openapi = get(async move |State(service): State<Arc<PredictionService>>, headers: HeaderMap| {
+        match openapi_json(&document, service.model()) {
+            Ok(asset) => asset.answer(&headers),
+            Err(error) => Problem::from(NoPrediction::Failed(error)).into_response(),
+        }
+    });
+    routes.route(OPENAPI, openapi.options(options))
+}
+
+async fn options() -> Response {
+    no_content("GET,HEAD,OPTIONS")
+}
+
+/// The OpenAPI document, made if it has not been asked for before.
+fn openapi_json<'a>(document: &'a OnceLock<Asset>, model: &Model) -> Result<&'a Asset, ModelError> {
+    if let Some(made) = document.get() {
+        return Ok(made);
+    }
+    let text = format!("{:#}\n", openapi::document(model)?);
+    Ok(document.get_or_init(|| Asset::made(OPENAPI, "application/json", text.as_bytes())))
 }
 
 impl Asset {
+    /// A file of these bytes, with tags and compressed as `build/docs.rs` does it.
+    fn made(path: &'static str, content_type: &'static str, bytes: &[u8]) -> Self {
+        let digest: String = Sha256::digest(bytes)[..8].iter().map(|byte| format!("{byte:02x}")).collect();
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+        let gzipped = encoder.write_all(bytes).and_then(|()| encoder.finish()).expect("writing to a Vec does not fail");
+        Self {
+            path,
+            content_type,
+            etag: format!("\"{digest}\"").into(),
+            gzip_etag: format!("\"{digest}-gz\"").into(),
+            gzipped: gzipped.into(),
+        }
+    }
+
     /// The file, or 304 if the client has it.
     fn answer(&self, request: &HeaderMap) -> Response {
         let gzip = accepts_gzip(request);
-        let etag = if gzip { self.gzip_etag } else { self.etag };
+        let etag = if gzip { &self.gzip_etag } else { &self.etag };
         let common = [
-            (header::ETAG, HeaderValue::from_static(etag)),
+            (header::ETAG, HeaderValue::try_from(&**etag).expect("hexadecimal digits in quotes")),
             (header::CACHE_CONTROL, CACHE_CONTROL),
             (header::VARY, HeaderValue::from_static("accept-encoding")),
         ];
@@ -71,7 +119,7 @@ impl Asset {
             (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
             (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
         ];
-        let body = if gzip { Bytes::from_static(self.gzipped) } else { self.inflated() };
+        let body = if gzip { self.compressed() } else { self.inflated() };
         let mut response = (common, security, body).into_response();
         if gzip {
             response.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
@@ -79,10 +127,17 @@ impl Asset {
         response
     }
 
+    fn compressed(&self) -> Bytes {
+        match &self.gzipped {
+            Cow::Borrowed(bytes) => Bytes::from_static(bytes),
+            Cow::Owned(bytes) => Bytes::copy_from_slice(bytes),
+        }
+    }
+
     /// The bytes as they are, for the few clients that read no gzip.
     fn inflated(&self) -> Bytes {
         let mut bytes = Vec::new();
-        GzDecoder::new(self.gzipped).read_to_end(&mut bytes).expect("the build has gzipped it");
+        GzDecoder::new(&*self.gzipped).read_to_end(&mut bytes).expect("it was gzipped whole");
         bytes.into()
     }
 }

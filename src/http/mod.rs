@@ -20,8 +20,7 @@ use axum::{
 };
 use tower::util::option_layer;
 
-use self::predictions::PREDICTION_PATHS;
-use crate::service::PredictionService;
+use crate::{model::Model, service::PredictionService};
 
 pub use self::{
     body::UndecodableBody,
@@ -34,19 +33,26 @@ pub use self::{
 
 /// The API on top of a service: the prediction endpoints and their documentation, for scripts of these origins too.
 pub fn router(service: Arc<PredictionService>, origins: Option<AllowedOrigins>) -> Router {
+    let paths = prediction_paths(service.model());
     Router::new()
-        .merge(predictions::routes())
+        .merge(predictions::routes(service.model()))
         .merge(docs::routes())
         .with_state(service)
-        .fallback(async |uri: Uri| problem::no_such_path(&uri))
+        .fallback(async move |uri: Uri| problem::no_such_path(&uri, &paths))
         .method_not_allowed_fallback(async |method: Method| problem::method_not_allowed(&method))
         .layer(option_layer(origins.map(cors::layer)))
         .layer(middleware::from_fn(request_log::log))
 }
 
-/// All paths that the router has, but for `/docs/`, which leads to `/docs`.
-pub fn paths() -> impl Iterator<Item = &'static str> {
-    PREDICTION_PATHS.iter().map(String::as_str).chain(ASSETS.iter().map(|asset| asset.path))
+/// All paths that the router has for this model, but for `/docs/`, which leads to `/docs`.
+pub fn paths(model: &Model) -> Vec<String> {
+    let documentation = ASSETS.iter().map(|asset| asset.path).chain([docs::OPENAPI]);
+    prediction_paths(model).into_iter().chain(documentation.map(str::to_owned)).collect()
+}
+
+/// The paths of a model's predictions, in their order.
+fn prediction_paths(model: &Model) -> Vec<String> {
+    model.predictions().iter().map(|prediction| format!("/{}", prediction.endpoint())).collect()
 }
 
 /// The answer to OPTIONS: which methods a path has.

@@ -8,10 +8,8 @@ use axum::{
 };
 use serde::{Serialize, Serializer};
 
-use super::PREDICTION_PATHS;
 use crate::{
-    input::{FieldError, FieldErrorCode, InvalidInput, closest},
-    onnx::ModelError,
+    model::{FieldError, FieldErrorCode, InvalidInput, ModelError, closest},
     service::NoPrediction,
 };
 
@@ -59,33 +57,33 @@ impl ProblemKind {
     fn describe(self) -> (StatusCode, &'static str, &'static str) {
         match self {
             Self::UnreadableBody => {
-                (StatusCode::BAD_REQUEST, "/docs/errors#unreadable-body", "The body cannot be read")
+                (StatusCode::BAD_REQUEST, "/docs/errors#unreadable-body", "Unreadable body")
             }
-            Self::InvalidJson => (StatusCode::BAD_REQUEST, "/docs/errors#invalid-json", "The body is not JSON"),
-            Self::NoSuchPath => (StatusCode::NOT_FOUND, "/docs/errors#no-such-path", "There is no such path"),
+            Self::InvalidJson => (StatusCode::BAD_REQUEST, "/docs/errors#invalid-json", "Invalid JSON"),
+            Self::NoSuchPath => (StatusCode::NOT_FOUND, "/docs/errors#no-such-path", "Path not found"),
             Self::MethodNotAllowed => (
                 StatusCode::METHOD_NOT_ALLOWED,
                 "/docs/errors#method-not-allowed",
-                "The path does not answer this method",
+                "Method not allowed",
             ),
             Self::BodyTimeout => {
-                (StatusCode::REQUEST_TIMEOUT, "/docs/errors#body-timeout", "The body did not arrive in time")
+                (StatusCode::REQUEST_TIMEOUT, "/docs/errors#body-timeout", "Body timeout")
             }
             Self::BodyTooLarge => {
-                (StatusCode::PAYLOAD_TOO_LARGE, "/docs/errors#body-too-large", "The body is too large")
+                (StatusCode::PAYLOAD_TOO_LARGE, "/docs/errors#body-too-large", "Body too large")
             }
             Self::UnsupportedMediaType => (
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 "/docs/errors#unsupported-media-type",
-                "The body is not sent as JSON",
+                "Unsupported media type",
             ),
             Self::InvalidFields => {
-                (StatusCode::UNPROCESSABLE_ENTITY, "/docs/errors#invalid-fields", "Not every field is as it must be")
+                (StatusCode::UNPROCESSABLE_ENTITY, "/docs/errors#invalid-fields", "Invalid fields")
             }
             Self::InternalError => {
-                (StatusCode::INTERNAL_SERVER_ERROR, "/docs/errors#internal-error", "The prediction failed")
+                (StatusCode::INTERNAL_SERVER_ERROR, "/docs/errors#internal-error", "Prediction failed")
             }
-            Self::NotCached => (StatusCode::GATEWAY_TIMEOUT, "/docs/errors#not-cached", "Nothing is cached"),
+            Self::NotCached => (StatusCode::GATEWAY_TIMEOUT, "/docs/errors#not-cached", "Not cached"),
         }
     }
 
@@ -137,7 +135,7 @@ impl Problem {
 
     /// Something failed that is not the client's to know.
     pub(super) fn internal() -> Self {
-        Self::new(ProblemKind::InternalError, "the fault is ours; the same request may succeed later")
+        Self::new(ProblemKind::InternalError, "the model failed on this input; the error has been logged under the x-request-id")
     }
 }
 
@@ -146,7 +144,7 @@ impl From<NoPrediction> for Problem {
         match none {
             NoPrediction::NotCached => Self::new(
                 ProblemKind::NotCached,
-                "there is no cached prediction that may be used, and cache-control: only-if-cached allows no other",
+                "this prediction is not cached, and cache-control: only-if-cached forbids computing it",
             ),
             NoPrediction::Failed(error) => Self { cause: Some(Arc::new(error)), ..Self::internal() },
         }
@@ -229,18 +227,14 @@ impl IntoResponse for Problem {
     }
 }
 
-/// 404.
-pub(super) fn no_such_path(uri: &Uri) -> Problem {
-    let predictions = || PREDICTION_PATHS.iter().map(String::as_str);
-    let known = predictions().chain(["/docs", "/docs/errors", "/openapi.json"]);
+/// 404, for a service whose predictions are at `predictions`.
+pub(super) fn no_such_path(uri: &Uri, predictions: &[String]) -> Problem {
+    let known = predictions.iter().map(String::as_str).chain(["/docs", "/docs/errors", "/openapi.json"]);
     let detail = match closest(uri.path(), known) {
-        Some(path) => format!("there is no such path; {path} was probably meant"),
+        Some(path) => format!("there is no such path; did you mean {path}?"),
         None => {
-            let predictions: Vec<_> = predictions().collect();
-            format!(
-                "there is no such path; predictions are at {}, the documentation is at /docs",
-                predictions.join(", ")
-            )
+            let predictions = predictions.join(", ");
+            format!("there is no such path; predictions are at {predictions}, the documentation is at /docs")
         }
     };
     Problem::new(ProblemKind::NoSuchPath, detail)
@@ -250,7 +244,7 @@ pub(super) fn no_such_path(uri: &Uri) -> Problem {
 pub(super) fn method_not_allowed(method: &Method) -> Problem {
     Problem::new(
         ProblemKind::MethodNotAllowed,
-        format!("this path does not answer {method}; its allow header has the methods that it does"),
+        format!("this path does not support {method}; the allow header lists the methods that it does"),
     )
 }
 

@@ -11,7 +11,7 @@ use axum::{
 use super::request_id::{self, FunctionRequestId};
 use crate::{
     after_response,
-    onnx::ModelError,
+    model::ModelError,
     service::Served,
     telemetry::{self, RequestRecord},
 };

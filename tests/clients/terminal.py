@@ -18,7 +18,7 @@ from pathlib import Path
 
 from faulty_proxy import FaultyProxy
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 from checks import Checks  # noqa: E402
 from processes import APPLICATION, ROOT, environment, service_url  # noqa: E402
 

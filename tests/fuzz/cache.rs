@@ -6,8 +6,7 @@ use axum::http::StatusCode;
 use bytes::Bytes;
 use predict_once::{
     cache::{PredictionCache, RedisCache, RedisConfig},
-    credit::{Decision, Probability, RiskCategory},
-    prediction::Prediction,
+    model::prediction::Prediction,
 };
 use proptest::{collection::vec, prelude::*, sample::select, test_runner::TestCaseResult};
 use redis::IntoConnectionInfo;
@@ -20,30 +19,31 @@ use crate::{
     edit::{any_edit, edited},
     fuzz,
     subject::{Subject, current_thread},
-    support::applications::example,
+    support::{applications::example, models},
 };
 
-/// Reads an entry as `P`, if it is one: then it is the one that `P` writes.
-pub(crate) fn strictly<P: Prediction>(entry: &[u8]) -> TestCaseResult {
-    if let Some(prediction) = P::from_bytes(entry) {
-        prop_assert_eq!(prediction.to_bytes(), entry)
+/// Reads an entry as a prediction, if it is one: then it is the one that the prediction is written as.
+pub(crate) fn strictly(prediction: &Prediction, entry: &Bytes) -> TestCaseResult {
+    if let Some(answer) = prediction.read(entry) {
+        prop_assert_eq!(models::entry_of(prediction, &answer.body).into_bytes(), entry.to_vec());
+        prop_assert_eq!(&answer.entry, entry);
     }
     Ok(())
 }
 
 #[test]
 fn an_entry_is_a_prediction_only_if_it_is_what_the_prediction_is_written_as() {
+    let model = models::shipped();
     let written =
-        select(vec!["ACCEPT", "DECLINE", "low_risk", "very_high_risk", "0.32025427", "0", "1", "0.00001", "1e-45"]);
+        select(vec!["ACCEPT", "DECLINE", "low_risk", "very_high_risk", "0.32025427", "0.0", "1.0", "1e-5", "1e-45"]);
     let entries = prop_oneof![
         vec(any::<u8>(), 0..24),
         (written, vec(any_edit(), 0..3)).prop_map(|(entry, edits)| edited(entry, &edits)),
         "[-+]?[0-9]{0,12}(\\.[0-9]{0,12})?([eE][-+]?[0-9]{1,3})?".prop_map(String::into_bytes),
     ];
     fuzz(20_000, 1, entries, |entry| {
-        strictly::<Decision>(&entry)?;
-        strictly::<Probability>(&entry)?;
-        strictly::<RiskCategory>(&entry)
+        let entry = entry.into();
+        model.predictions().iter().try_for_each(|prediction| strictly(prediction, &entry))
     });
 }
 

@@ -6,6 +6,9 @@
 #![allow(unreachable_pub, reason = "each test binary includes this as a private module")]
 
 pub mod applications;
+pub mod models;
+pub mod onnx;
+pub mod packages;
 pub mod proxy;
 pub mod redis;
 pub mod runtime_api;

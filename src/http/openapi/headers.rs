@@ -68,6 +68,10 @@ pub(super) fn headers() -> Value {
             "The milliseconds that the lookup in the cache and the model took, as far as each took place (W3C Server Timing).",
             json!({ "type": "string", "examples": ["cache;dur=0.1841, model;dur=0.0043", "cache;dur=0.0004"] }),
         ),
+        "Model": header(
+            "The model that answered: its name, and a fingerprint that changes when its answers can.",
+            json!({ "type": "string", "examples": ["my_model; fingerprint=46148657701c99ac"] }),
+        ),
         "RequestId": header(
             "The request's name: yours if you sent one, else the gateway's, else a new one. Quote it when you report a problem.",
             json!({ "type": "string", "examples": ["order-4711", "9a4d4a56-2f6b-4c5e-9d0e-0f2f3f1f9a3b"] }),

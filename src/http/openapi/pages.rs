@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{DOCUMENTATION, headers, problems};
-use crate::http::docs::ASSETS;
+use crate::http::docs::{ASSETS, OPENAPI};
 
 /// What can be done at the paths of the [`ASSETS`]. Those that pages are made of share one path.
 pub(super) fn paths() -> Map<String, Value> {
@@ -15,19 +15,16 @@ pub(super) fn paths() -> Map<String, Value> {
         let (summary, operation_id) = match asset.path {
             "/docs" => ("This page, on which requests can be tried", "get_docs"),
             "/docs/errors" => ("What each error means and what to do about it", "get_docs_errors"),
-            "/openapi.json" => ("This document", "get_openapi"),
             path => {
                 files.push(path.trim_start_matches("/docs/"));
                 media_types.insert(asset.content_type.to_owned(), content[asset.content_type].clone());
                 continue;
             }
         };
-        let mut operation = get(summary, operation_id, content);
-        if asset.path == "/openapi.json" {
-            operation["get"]["responses"]["200"]["content"]["application/json"]["schema"] = json!({ "type": "object" });
-        }
-        paths.insert(asset.path.to_owned(), operation);
+        paths.insert(asset.path.to_owned(), get(summary, operation_id, content));
     }
+    let content = json!({ "application/json": { "schema": { "type": "object" } } });
+    paths.insert(OPENAPI.to_owned(), get("This document", "get_openapi", content));
     let mut operation = get("What the pages are made of", "get_docs_file", media_types.into());
     operation["get"]["parameters"] = json!([{
         "name": "file",

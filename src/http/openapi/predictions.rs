@@ -2,25 +2,25 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{PREDICTIONS, headers, name_of, problems, reference};
+use super::{PREDICTIONS, headers, problems, reference};
 use crate::{
-    domain::{Example, Input, Model},
-    http::{predictions::Answer, problem::Problem},
-    onnx::ModelError,
-    prediction::Prediction,
+    http::problem::Problem,
+    model::{Model, ModelError, prediction::Prediction},
 };
 
-/// What can be done at the path of a prediction.
-pub(super) fn path_item<P: Prediction>(model: &Model, examples: &[Example]) -> Result<Value, ModelError> {
+/// What can be done at the path of the model's prediction of this position.
+pub(super) fn path_item(model: &Model, position: usize) -> Result<Value, ModelError> {
+    let prediction = &model.predictions()[position];
     let (mut right, mut answered, mut wrong, mut refused) = (Map::new(), Map::new(), Map::new(), Map::new());
-    for example in examples {
+    for example in &model.signature().examples {
+        let body = Value::Object(example.input.clone());
         let shown = |value: &Value| json!({ "summary": example.summary, "value": value });
-        let (inputs, answers, answer) = match Input::from_json(example.input.to_string().as_bytes()) {
-            Ok(input) => (&mut right, &mut answered, rounded(&Answer(P::derive(model.predict(&input)?, model)))),
+        let (inputs, answers, answer) = match model.read(body.to_string().as_bytes()) {
+            Ok(input) => (&mut right, &mut answered, rounded(&model.predict(position, &input)?.body)),
             Err(invalid) => (&mut wrong, &mut refused, json!(Problem::from(invalid))),
         };
-        inputs.insert(example.name.to_owned(), shown(&example.input));
-        answers.insert(example.name.to_owned(), shown(&answer));
+        inputs.insert(example.name.clone(), shown(&body));
+        answers.insert(example.name.clone(), shown(&answer));
     }
     let mut responses = Map::new();
     responses.insert(
@@ -30,9 +30,10 @@ pub(super) fn path_item<P: Prediction>(model: &Model, examples: &[Example]) -> R
             "headers": headers::header_references(&[
                 ("cache-status", "CacheStatus"),
                 ("server-timing", "ServerTiming"),
+                ("x-model", "Model"),
                 ("x-request-id", "RequestId"),
             ]),
-            "content": { "application/json": { "schema": answer::<P>(), "examples": answered } },
+            "content": { "application/json": { "schema": answer(prediction), "examples": answered } },
         }),
     );
     responses.extend(problems::references());
@@ -41,16 +42,16 @@ pub(super) fn path_item<P: Prediction>(model: &Model, examples: &[Example]) -> R
     Ok(json!({
         "post": {
             "tags": [PREDICTIONS],
-            "summary": P::SUMMARY,
-            "description": P::DESCRIPTION,
-            "operationId": format!("predict_{}", P::NAME),
+            "summary": prediction.summary(),
+            "description": prediction.description(),
+            "operationId": format!("predict_{}", prediction.name()),
             "parameters": headers::parameter_references(),
             "requestBody": {
                 "description": format!("The input, at most {} KiB of JSON.", crate::http::body::BODY_LIMIT / 1024),
                 "required": true,
                 "content": {
                     "application/json": {
-                        "schema": reference("schemas", &name_of::<Input>()),
+                        "schema": reference("schemas", &model.signature().input_name),
                         "examples": right,
                         // Tools take an example for a valid one; these are for the page, on which errors can be tried.
                         "x-wrong-examples": wrong,
@@ -64,7 +65,7 @@ pub(super) fn path_item<P: Prediction>(model: &Model, examples: &[Example]) -> R
 
 /// The answer with its numbers to six digits: processors differ in the last ones of an `f32`, and the document is the same
 /// on all.
-fn rounded<P: Prediction>(answer: &Answer<P>) -> Value {
+fn rounded(body: &[u8]) -> Value {
     fn round(value: &mut Value) {
         match value {
             Value::Number(number) if number.is_f64() => {
@@ -76,17 +77,17 @@ fn rounded<P: Prediction>(answer: &Answer<P>) -> Value {
             _ => {}
         }
     }
-    let mut answer = serde_json::to_value(answer).expect("an answer is JSON");
+    let mut answer = serde_json::from_slice(body).expect("an answer is JSON");
     round(&mut answer);
     answer
 }
 
-/// The schema of an [`Answer`].
-fn answer<P: Prediction>() -> Value {
+/// The schema of a response's body.
+fn answer(prediction: &Prediction) -> Value {
     json!({
         "type": "object",
-        "properties": { P::NAME: reference("schemas", &name_of::<P>()) },
-        "required": [P::NAME],
+        "properties": { prediction.name(): reference("schemas", prediction.schema()) },
+        "required": [prediction.name()],
         "additionalProperties": false,
     })
 }

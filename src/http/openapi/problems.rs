@@ -7,12 +7,11 @@ use serde_json::{Map, Value, json};
 
 use super::{headers, reference};
 use crate::{
-    domain::Input,
     http::{
-        body,
-        predictions::PREDICTION_PATHS,
+        body, prediction_paths,
         problem::{self, Problem, ProblemKind},
     },
+    model::Model,
     service::NoPrediction,
 };
 
@@ -74,10 +73,11 @@ pub(super) fn schemas() -> Map<String, Value> {
 }
 
 /// The responses with an error, as components, except that for invalid fields.
-pub(super) fn responses() -> Value {
+pub(super) fn responses(model: &Model) -> Value {
+    let example = |kind| example(kind, model);
     let mut responses = Map::new();
     for (status, name) in PREDICTION_STATUSES {
-        let examples = ProblemKind::ALL.into_iter().filter(|kind| kind.status() == status).filter_map(example);
+        let examples = ProblemKind::ALL.into_iter().filter(|kind| kind.status() == status).filter_map(&example);
         let examples: Vec<_> = examples.collect();
         let titles: Vec<_> = examples.iter().map(|problem| problem.kind().title()).collect();
         let mut response = response(&format!("{}.", titles.join(". ")), examples);
@@ -85,8 +85,11 @@ pub(super) fn responses() -> Value {
             response["description"] = format!("{}. (The local server only.)", titles.join(". ")).into();
         }
         if [StatusCode::INTERNAL_SERVER_ERROR, StatusCode::GATEWAY_TIMEOUT].contains(&status) {
-            let more =
-                headers::header_references(&[("cache-status", "CacheStatus"), ("server-timing", "ServerTiming")]);
+            let more = headers::header_references(&[
+                ("cache-status", "CacheStatus"),
+                ("server-timing", "ServerTiming"),
+                ("x-model", "Model"),
+            ]);
             response["headers"].as_object_mut().expect("a response has headers").extend(more);
         }
         if status == StatusCode::UNSUPPORTED_MEDIA_TYPE {
@@ -97,7 +100,7 @@ pub(super) fn responses() -> Value {
     }
     let others = [ProblemKind::NoSuchPath, ProblemKind::MethodNotAllowed];
     let mut other =
-        response("There is no such path, or it does not answer the method.", others.into_iter().filter_map(example));
+        response("There is no such path, or it does not answer the method.", others.into_iter().filter_map(&example));
     other["headers"]
         .as_object_mut()
         .expect("a response has headers")
@@ -150,14 +153,15 @@ fn response(description: &str, examples: impl IntoIterator<Item = Problem>) -> V
     })
 }
 
-/// An error of this kind, as the service would answer it. Invalid fields have the domain's own examples.
-fn example(kind: ProblemKind) -> Option<Problem> {
+/// An error of this kind, as the service would answer it. Invalid fields have the model's own examples.
+fn example(kind: ProblemKind, model: &Model) -> Option<Problem> {
     Some(match kind {
         ProblemKind::UnreadableBody => body::undecodable(),
-        ProblemKind::InvalidJson => Problem::from(Input::from_json(br#"{"field": }"#).err()?),
+        ProblemKind::InvalidJson => Problem::from(model.read(br#"{"field": }"#).err()?),
         ProblemKind::NoSuchPath => {
-            let path = &PREDICTION_PATHS[0];
-            problem::no_such_path(&path[..path.len() - 1].parse::<Uri>().ok()?)
+            let paths = prediction_paths(model);
+            let path = &paths[0];
+            problem::no_such_path(&path[..path.len() - 1].parse::<Uri>().ok()?, &paths)
         }
         ProblemKind::MethodNotAllowed => problem::method_not_allowed(&Method::DELETE),
         ProblemKind::BodyTimeout => body::too_slow(),

@@ -1,13 +1,8 @@
 //! Everybody who can apply: each of the model's possible inputs, with the answer that the model itself gives.
 
-use predict_once::{
-    credit::{
-        AgeInYears, CreditApplication, CreditRiskModel, ForeignWorker, InstallmentRate, PersonalStatusAndSex,
-        PresentEmploymentSince,
-    },
-    input::{Category, Field},
-};
 use serde_json::json;
+
+use crate::support::models;
 
 /// A request body and the body that must answer it.
 pub struct Applicant {
@@ -25,31 +20,27 @@ pub struct Population {
 impl Population {
     /// Popular are those at the front of a shuffled list: the nth is asked for in proportion to 1/n, as in Zipf's law.
     pub fn new(seed: u64) -> Self {
-        let model = CreditRiskModel::embedded().expect("the model that ships loads");
+        let model = models::shipped();
+        let categories = models::categories(&model);
+        let [(foreign, foreign_workers), (employment, employments), (status, statuses)] = &categories[..] else {
+            panic!("{categories:?}")
+        };
         let mut applicants = Vec::with_capacity(20_600);
         for rate in [0.1, 0.22, 0.3, 0.5] {
             for age in 18_u8..=120 {
-                for (foreign, foreign_name, _) in ForeignWorker::ALL {
-                    for (employment, employment_name, _) in PresentEmploymentSince::ALL {
-                        for (status, status_name, _) in PersonalStatusAndSex::ALL {
-                            let application = CreditApplication::new(
-                                InstallmentRate::from_fraction(rate).expect("a fraction"),
-                                AgeInYears::from_number(age.into()).expect("an age"),
-                                *foreign,
-                                *employment,
-                                *status,
-                            );
-                            let probability = model.predict(&application).expect("the model runs");
-                            let truth = serde_json::to_string(&probability).expect("a number");
+                for foreign_worker in foreign_workers {
+                    for since in employments {
+                        for status_and_sex in statuses {
                             let body = json!({
-                                InstallmentRate::NAME: rate,
-                                AgeInYears::NAME: age,
-                                ForeignWorker::NAME: foreign_name,
-                                PresentEmploymentSince::NAME: employment_name,
-                                PersonalStatusAndSex::NAME: status_name,
+                                "installment_rate_in_percentage_of_disposable_income": rate,
+                                "age_in_years": age,
+                                (*foreign): foreign_worker,
+                                (*employment): since,
+                                (*status): status_and_sex,
                             });
-                            let truth = format!("{{\"probability\":{truth}}}");
-                            applicants.push(Applicant { body: body.to_string(), truth });
+                            let body = body.to_string();
+                            let truth = models::answer(&model, "/probabilities", body.as_bytes()).expect("valid");
+                            applicants.push(Applicant { body, truth });
                         }
                     }
                 }

@@ -1,0 +1,194 @@
+//! The schemas of the input, of its fields and of the predictions.
+
+use std::fmt::Write;
+
+use serde_json::{Map, Value, json};
+
+use crate::model::{
+    Signature,
+    field::{Bound, Category, Field, Kind, Number},
+    prediction::{AnswerValue, Prediction, PredictionKind},
+};
+
+/// The schema of an input: an object of all fields, and no others.
+pub(super) fn input(signature: &Signature, fields: &[Field]) -> Value {
+    let properties: Map<_, _> = fields.iter().map(|field| (field.name().to_owned(), field_schema(field))).collect();
+    let required: Vec<_> = fields.iter().filter(|field| field.is_required()).map(Field::name).collect();
+    let mut schema = json!({
+        "type": "object",
+        "description": signature.input_description,
+        "properties": properties,
+        "additionalProperties": false,
+    });
+    if !required.is_empty() {
+        schema["required"] = required.into();
+    }
+    schema
+}
+
+fn field_schema(field: &Field) -> Value {
+    let mut schema = match field.kind() {
+        Kind::Number(number) => number_schema(number),
+        Kind::Boolean => json!({ "type": "boolean" }),
+        Kind::Category(category) => category_schema(category),
+    };
+    let mut description = field.description().to_owned();
+    let mut add = |text: &str| {
+        let separator = if description.is_empty() { "" } else { "\n\n" };
+        description.push_str(&format!("{separator}{text}"));
+    };
+    if let Some(unit) = field.unit().filter(|unit| !field.description().contains(unit)) {
+        add(&format!("Unit: {unit}."));
+    }
+    match field.kind() {
+        Kind::Number(number) => number.bands().map(bands).iter().for_each(|text| add(text)),
+        Kind::Category(category) => {
+            let values = category.values().iter();
+            let list = list(values.map(|value| (value.name.as_str(), value.description.as_str())));
+            list.iter().for_each(|text| add(text));
+            if category.ignores_unknown() {
+                add("Any other text is accepted, and is none of these to the model.");
+            }
+        }
+        Kind::Boolean => {}
+    }
+    if !field.is_required() {
+        add("May be left out or `null`.");
+        allow_null(&mut schema);
+    }
+    if !description.is_empty() {
+        schema["description"] = description.into();
+    }
+    if let Some(example) = field.example() {
+        schema["examples"] = json!([example]);
+    }
+    schema
+}
+
+fn allow_null(schema: &mut Value) {
+    schema["type"] = json!([schema["type"], "null"]);
+    if let Some(values) = schema.get_mut("enum").and_then(Value::as_array_mut) {
+        values.push(Value::Null);
+    }
+}
+
+fn number_schema(number: &Number) -> Value {
+    let mut schema =
+        if number.is_integer() { json!({ "type": "integer" }) } else { json!({ "type": "number", "format": "double" }) };
+    let mut limit = |inclusive: &str, exclusive: &str, bound: Option<Bound>| {
+        if let Some(Bound { limit, exclusive: is_exclusive }) = bound {
+            schema[if is_exclusive { exclusive } else { inclusive }] = plain(limit);
+        }
+    };
+    limit("minimum", "exclusiveMinimum", number.lower());
+    limit("maximum", "exclusiveMaximum", number.upper());
+    schema
+}
+
+/// `18` for 18.0, as a person would write it.
+fn plain(number: f64) -> Value {
+    if number.fract() == 0.0 && number.abs() < 1e15 { json!(number as i64) } else { json!(number) }
+}
+
+fn category_schema(category: &Category) -> Value {
+    let names: Vec<_> = category.values().iter().map(|value| value.name.as_str()).collect();
+    if category.ignores_unknown() {
+        json!({ "type": "string", "examples": names.iter().take(20).collect::<Vec<_>>() })
+    } else {
+        json!({ "type": "string", "enum": names })
+    }
+}
+
+/// The values with what they mean, as a list; `None` if the package does not say.
+fn list<'a>(values: impl Iterator<Item = (&'a str, &'a str)> + Clone) -> Option<String> {
+    if values.clone().all(|(_, description)| description.is_empty()) {
+        return None;
+    }
+    let lines: Vec<_> = values.map(|(name, description)| format!("* `{name}`: {description}")).collect();
+    Some(lines.join("\n"))
+}
+
+/// What the model reads of a number with bands.
+fn bands(limits: &[f64]) -> String {
+    let mut text = format!("The model reads only the band: below {}", limits[0]);
+    for limit in limits {
+        // Writing to a String does not fail.
+        let _ = write!(text, ", from {limit}");
+    }
+    text.push_str(". Two numbers of one band have the same prediction.");
+    text
+}
+
+/// The schema of a prediction's value.
+pub(super) fn prediction(prediction: &Prediction) -> Value {
+    let probability = || json!({ "type": "number", "format": "double", "minimum": 0, "maximum": 1 });
+    let mut description = prediction.meaning().to_owned();
+    let mut add = |separator: &str, text: &str| {
+        let separator = if description.is_empty() { "" } else { separator };
+        description.push_str(&format!("{separator}{text}"));
+    };
+    if !matches!(prediction.kind(), PredictionKind::Probabilities(..)) {
+        let values = prediction.values().iter();
+        let list = list(values.map(|value| (value.text(), value.description.as_str())));
+        list.iter().for_each(|text| add("\n\n", text));
+    }
+    let mut schema = match prediction.kind() {
+        PredictionKind::Value(_) => json!({ "type": "number", "format": "double" }),
+        PredictionKind::Probability(_) => {
+            add(" ", "From the seventh digit on it may differ between processors.");
+            probability()
+        }
+        PredictionKind::Class(_, values) | PredictionKind::ClassAt(_, values) => one_of(values),
+        PredictionKind::Bands(_, cuts, values) => {
+            add("\n\n", &limits(cuts));
+            one_of(values)
+        }
+        PredictionKind::Probabilities(_, values) => {
+            add("\n\n", "The probability of each class. From the seventh digit on they may differ between processors.");
+            let names: Vec<_> = values.iter().map(AnswerValue::text).collect();
+            let member = |value: &AnswerValue| {
+                let mut schema = probability();
+                if !value.description.is_empty() {
+                    schema["description"] = value.description.as_str().into();
+                }
+                (value.text().to_owned(), schema)
+            };
+            json!({
+                "type": "object",
+                "properties": values.iter().map(member).collect::<Map<_, _>>(),
+                "required": names,
+                "additionalProperties": false,
+            })
+        }
+    };
+    if !description.is_empty() {
+        schema["description"] = description.into();
+    }
+    schema
+}
+
+fn one_of(values: &[AnswerValue]) -> Value {
+    let mut schema = json!({ "enum": values.iter().map(|value| value.value.clone()).collect::<Vec<_>>() });
+    let all = |is: fn(&Value) -> bool| values.iter().all(|value| is(&value.value));
+    for (name, is) in
+        [("string", Value::is_string as fn(&Value) -> bool), ("boolean", Value::is_boolean), ("integer", Value::is_i64), ("number", Value::is_number)]
+    {
+        if all(is) {
+            schema["type"] = name.into();
+            break;
+        }
+    }
+    schema
+}
+
+/// Where the bands of a prediction begin.
+fn limits(cuts: &[f32]) -> String {
+    match cuts {
+        [cut] => format!("The limit is {cut}; it belongs to the band above it."),
+        [first @ .., last] => {
+            let first: Vec<_> = first.iter().map(f32::to_string).collect();
+            format!("The limits are {} and {last}; each belongs to the band above it.", first.join(", "))
+        }
+        [] => String::new(),
+    }
+}

@@ -1,0 +1,359 @@
+//! Fields whose value is a number, perhaps a whole one, perhaps between bounds, perhaps read by band.
+
+use std::fmt;
+
+use super::{Encoded, Json};
+use crate::model::{
+    manifest::{FieldEntry, FieldType},
+    mistake::Entry,
+};
+
+/// Beyond this, float32 merges neighbouring integers, and with them their cache entries.
+const LARGEST_INTEGER: f64 = 16_777_216.0;
+
+/// The unit whose numbers may be written in per cent by mistake.
+const FRACTION: &str = "fraction";
+
+/// More bands than this are no bands; it also bounds the columns.
+const MOST_BANDS: usize = 1_000;
+
+/// Which numbers a field takes.
+#[derive(Clone, Debug)]
+pub struct Number {
+    integer: bool,
+    fraction: bool,
+    hint: Option<String>,
+    lower: Option<Bound>,
+    upper: Option<Bound>,
+    bands: Option<Vec<f64>>,
+}
+
+/// A limit of the numbers that a field takes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Bound {
+    /// The limit.
+    pub limit: f64,
+    /// Whether the limit itself is not allowed.
+    pub exclusive: bool,
+}
+
+impl Number {
+    pub(super) fn new(written: &FieldEntry, entry: &mut Entry<'_>) -> Option<Self> {
+        let integer = written.r#type == FieldType::Integer;
+        let FieldEntry { minimum, exclusive_minimum, maximum, exclusive_maximum, .. } = written;
+        let mut bound = |inclusive: Option<f64>, exclusive: Option<f64>, end: &str| {
+            entry.require(
+                inclusive.is_none() || exclusive.is_none(),
+                format!("give `{end}` or `exclusive_{end}`, not both"),
+            );
+            let bound = match (inclusive, exclusive) {
+                (Some(limit), _) => Bound { limit, exclusive: false },
+                (None, Some(limit)) => Bound { limit, exclusive: true },
+                (None, None) => return None,
+            };
+            if integer {
+                entry.require(bound.limit.fract() == 0.0, format!("`{end}` of an integer must be whole"));
+                entry.require(
+                    bound.limit.abs() <= LARGEST_INTEGER,
+                    format!(
+                        "`{end}` is {} and must lie within ±{LARGEST_INTEGER}, beyond which float32 merges neighbouring \
+                         integers: use `type = \"number\"`, or let the graph read it in other units",
+                        bound.limit
+                    ),
+                );
+            } else {
+                entry.require(
+                    (bound.limit as f32).is_finite(),
+                    format!("`{end}` must be a finite number that float32 holds"),
+                );
+            }
+            Some(bound)
+        };
+        let lower = bound(*minimum, *exclusive_minimum, "minimum");
+        let upper = bound(*maximum, *exclusive_maximum, "maximum");
+        let (lower, upper) = if integer {
+            let within = |limit| Bound { limit, exclusive: false };
+            (lower.or(Some(within(-LARGEST_INTEGER))), upper.or(Some(within(LARGEST_INTEGER))))
+        } else {
+            (lower, upper)
+        };
+        let number = Self {
+            integer,
+            fraction: written.unit.as_deref() == Some(FRACTION),
+            hint: written.hint.clone(),
+            lower,
+            upper,
+            bands: written.bands.clone(),
+        };
+        if let (Some(lower), Some(upper)) = (lower, upper) {
+            let some_integer = || {
+                let first = lower.limit + if lower.exclusive { 1.0 } else { 0.0 };
+                number.holds(first)
+            };
+            let some = if integer {
+                some_integer()
+            } else {
+                lower.limit < upper.limit || (lower.limit == upper.limit && !lower.exclusive && !upper.exclusive)
+            };
+            entry.require(some, "no number lies between its minimum and its maximum: correct one of them");
+        }
+        if let Some(bands) = &number.bands {
+            entry.require(
+                (1..=MOST_BANDS).contains(&bands.len()),
+                format!("`bands` must have 1 to {MOST_BANDS} limits, and has {}", bands.len()),
+            );
+            entry.require(
+                bands.is_sorted_by(|one, next| one < next) && bands.iter().all(|limit| limit.is_finite()),
+                "`bands` must be finite numbers in ascending order, each once",
+            );
+            let reached = |limit: &f64| lower.is_none_or(|lower| *limit > lower.limit) && number.below_upper(*limit);
+            entry.require(
+                bands.iter().all(reached),
+                "`bands` has a limit outside of the minimum and the maximum: no number would fall on one side of it",
+            );
+        }
+        entry.is_right().then_some(number)
+    }
+
+    /// Whether a number is within the bounds.
+    fn holds(&self, number: f64) -> bool {
+        let above = self
+            .lower
+            .is_none_or(|bound| if bound.exclusive { number > bound.limit } else { number >= bound.limit });
+        above && self.below_upper(number)
+    }
+
+    fn below_upper(&self, number: f64) -> bool {
+        self.upper.is_none_or(|bound| if bound.exclusive { number < bound.limit } else { number <= bound.limit })
+    }
+
+    /// The number's band, or the nearest number that the model reads. The negative zero becomes zero, so that equal numbers
+    /// are equal text in a cache key.
+    pub(super) fn read(&self, number: f64) -> Option<Encoded> {
+        if !self.holds(number) || (self.integer && number.fract() != 0.0) {
+            return None;
+        }
+        if let Some(bands) = &self.bands {
+            // At most MOST_BANDS.
+            return Some(Encoded::Code(bands.partition_point(|limit| number >= *limit) as u16));
+        }
+        let read = number as f32;
+        read.is_finite().then_some(Encoded::Number(read + 0.0))
+    }
+
+    /// `must be a number greater than 0 and at most 1: the share of income`.
+    pub(super) fn allowed(&self) -> String {
+        let kind = if self.integer { "an integer" } else { "a number" };
+        let hint = match &self.hint {
+            Some(hint) => format!(": {hint}"),
+            None if self.fraction => ": a fraction (0.25 is 25 %)".to_owned(),
+            None => String::new(),
+        };
+        format!("must be {kind}{}{hint}", Range(self.lower, self.upper))
+    }
+
+    /// What a number in quotes, with a decimal comma, in per cent, or with a fraction where none is allowed stands for.
+    pub(super) fn suggestion(&self, value: &Json<'_>, unit: Option<&str>) -> Option<String> {
+        let (number, percent) = match value {
+            Json::Number(number) if self.integer => {
+                let whole = number.floor();
+                return self.read(whole).map(|_| match unit {
+                    Some(unit) => format!("{whole}, the complete {unit}"),
+                    None => format!("{whole}, without the fraction"),
+                });
+            }
+            Json::Number(number) => (*number, *number > 1.0),
+            Json::Text(text) => {
+                let text = text.trim();
+                let number = decimal(text.trim_end_matches('%').trim_end())?;
+                (number, number > 1.0 || text.ends_with('%'))
+            }
+            _ => return None,
+        };
+        if self.fraction && percent {
+            // A hundredth, as people write it: 33.3 / 100.0 is 0.33299999999999996.
+            let fraction = (number * 1e10).round() / 1e12;
+            return self.read(fraction).map(|_| format!("{fraction} for {number} %"));
+        }
+        if matches!(value, Json::Number(_)) {
+            return None;
+        }
+        self.read(number).map(|_| format!("{number}, without quotes"))
+    }
+
+    /// Whether it takes whole numbers only.
+    pub fn is_integer(&self) -> bool {
+        self.integer
+    }
+
+    /// The lower limit.
+    pub fn lower(&self) -> Option<Bound> {
+        self.lower
+    }
+
+    /// The upper limit.
+    pub fn upper(&self) -> Option<Bound> {
+        self.upper
+    }
+
+    /// The limits of the bands that the model reads in place of the number.
+    pub fn bands(&self) -> Option<&[f64]> {
+        self.bands.as_deref()
+    }
+}
+
+/// A number as people write it, perhaps with a decimal comma. `1,000` is left alone: it could be a thousand.
+fn decimal(text: &str) -> Option<f64> {
+    let number = match text.split_once(',') {
+        None => text.parse().ok()?,
+        Some((whole, digits)) if digits.len() != 3 || whole == "0" => format!("{whole}.{digits}").parse().ok()?,
+        Some(_) => return None,
+    };
+    f64::is_finite(number).then_some(number)
+}
+
+/// The bounds, in words.
+struct Range(Option<Bound>, Option<Bound>);
+
+impl fmt::Display for Range {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let inclusive = |bound: &Bound| !bound.exclusive;
+        match (self.0, self.1) {
+            (None, None) => Ok(()),
+            (Some(lower), Some(upper)) if inclusive(&lower) && inclusive(&upper) => {
+                write!(f, " from {} to {}", lower.limit, upper.limit)
+            }
+            (lower, upper) => {
+                let lower =
+                    lower.map(|lower| (if lower.exclusive { "greater than" } else { "of at least" }, lower.limit));
+                let upper = upper.map(|upper| {
+                    let first = self.0.is_none();
+                    let words = match (upper.exclusive, first) {
+                        (true, _) => "less than",
+                        (false, true) => "of at most",
+                        (false, false) => "at most",
+                    };
+                    (words, upper.limit)
+                });
+                let bounds = [lower, upper].into_iter().flatten().enumerate();
+                bounds.into_iter().try_for_each(|(position, (words, limit))| {
+                    write!(f, "{}{words} {limit}", if position == 0 { " " } else { " and " })
+                })
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::testing::field;
+
+    #[test]
+    fn a_number_within_the_bounds_is_read_and_nothing_else_is() {
+        let temperature = field("type = 'number'\nminimum = -89.2\nmaximum = 56.7");
+        for (text, expected) in [
+            ("-89.2", Some(-89.2)),
+            ("56.7", Some(56.7)),
+            ("20", Some(20.0)),
+            ("20.0", Some(20.0)),
+            ("2e1", Some(20.0)),
+            ("-0.0", Some(0.0)),
+            ("-89.20000001", None),
+            ("56.70000001", None),
+            ("\"20\"", None),
+            ("true", None),
+            ("null", None),
+            ("[20]", None),
+        ] {
+            let value = serde_json::from_str(text).expect("JSON");
+            assert_eq!(temperature.read(&value), expected.map(Encoded::Number), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_number_that_float32_does_not_hold_is_refused() {
+        let any = field("type = 'number'");
+        assert_eq!(any.read(&Json::Number(3.4e38)), Some(Encoded::Number(3.4e38)));
+        assert_eq!([3.5e38, -1e300].map(|number| any.read(&Json::Number(number))), [None; 2]);
+    }
+
+    #[test]
+    fn an_integer_is_whole_however_it_is_written_and_within_what_float32_tells_apart() {
+        let any = field("type = 'integer'");
+        assert_eq!(any.read(&Json::Number(30.0)), Some(Encoded::Number(30.0)));
+        assert_eq!(any.read(&Json::Number(-16_777_216.0)), Some(Encoded::Number(-16_777_216.0)));
+        assert_eq!([30.5, 16_777_217.0].map(|number| any.read(&Json::Number(number))), [None; 2]);
+    }
+
+    #[test]
+    fn the_bands_ascend_from_0_and_a_limit_belongs_to_the_band_above() {
+        let rate = field("type = 'number'\nexclusive_minimum = 0\nmaximum = 1\nbands = [0.20, 0.25, 0.35]");
+        for (rate_read, band) in
+            [(1.0, 3), (0.35, 3), (0.349_999, 2), (0.25, 2), (0.249_999, 1), (0.2, 1), (0.199_999, 0), (5e-324, 0)]
+        {
+            assert_eq!(rate.read(&Json::Number(rate_read)), Some(Encoded::Code(band)), "{rate_read}");
+        }
+        for invalid in [0.0, -0.0, -0.1, 1.000_000_1, 25.0, f64::NAN, f64::INFINITY] {
+            assert_eq!(rate.read(&Json::Number(invalid)), None, "{invalid}");
+        }
+    }
+
+    #[test]
+    fn what_is_allowed_is_told() {
+        for (written, expected) in [
+            ("type = 'number'", "must be a number"),
+            ("type = 'number'\nminimum = -1.5\nmaximum = 20", "must be a number from -1.5 to 20"),
+            ("type = 'number'\nminimum = 1", "must be a number of at least 1"),
+            ("type = 'number'\nexclusive_maximum = 1", "must be a number less than 1"),
+            ("type = 'number'\nmaximum = 1", "must be a number of at most 1"),
+            (
+                "type = 'number'\nexclusive_minimum = 0\nmaximum = 1\nunit = 'fraction'",
+                "must be a number greater than 0 and at most 1: a fraction (0.25 is 25 %)",
+            ),
+            ("type = 'number'\nminimum = 0\nhint = 'in euros'", "must be a number of at least 0: in euros"),
+            ("type = 'integer'", "must be an integer from -16777216 to 16777216"),
+            (
+                "type = 'integer'\nminimum = 1\nrequired = false\nmissing = 'nan'",
+                "must be an integer from 1 to 16777216, or null",
+            ),
+        ] {
+            assert_eq!(field(written).allowed(), expected, "{written}");
+        }
+    }
+
+    #[test]
+    fn per_cent_quotes_decimal_commas_and_fractions_are_seen_through() {
+        let rate = "type = 'number'\nunit = 'fraction'\nexclusive_minimum = 0\nmaximum = 1";
+        let years = "type = 'integer'\nunit = 'years'\nminimum = 18\nmaximum = 120";
+        let price = "type = 'number'\nminimum = 0";
+        let count = "type = 'integer'";
+        for (written, sent, meant) in [
+            (rate, "25", Some("0.25 for 25 %")),
+            (rate, "33.3", Some("0.333 for 33.3 %")),
+            (rate, "1.1", Some("0.011 for 1.1 %")),
+            (rate, r#""0,25""#, Some("0.25, without quotes")),
+            (rate, r#""0,333""#, Some("0.333, without quotes")),
+            (rate, r#""25 %""#, Some("0.25 for 25 %")),
+            (rate, r#""0.5%""#, Some("0.005 for 0.5 %")),
+            (rate, "101", None),
+            (rate, "0", None),
+            (rate, "-25", None),
+            (rate, r#""inf""#, None),
+            (rate, r#""nan""#, None),
+            (rate, "null", None),
+            (years, "30.5", Some("30, the complete years")),
+            (years, r#"" 30 ""#, Some("30, without quotes")),
+            (years, "17.9", None),
+            (years, r#""thirty""#, None),
+            (years, r#""30.5""#, None),
+            (count, "30.5", Some("30, without the fraction")),
+            (price, r#""1,50""#, Some("1.5, without quotes")),
+            (price, r#""1,000""#, None),
+            (price, "-1", None),
+        ] {
+            let value = serde_json::from_str(sent).expect("JSON");
+            assert_eq!(field(written).suggestion(&value).as_deref(), meant, "{sent}");
+        }
+    }
+}

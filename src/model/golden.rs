@@ -1,0 +1,147 @@
+//! `golden.jsonl`: inputs with the answers of the library that trained the model, and how far ours are from them.
+
+use std::collections::HashSet;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::{
+    InvalidInput, Mistake, Model,
+    mistake::{GOLDEN, GRAPH},
+};
+
+/// More rows than this say nothing new.
+const MOST_ROWS: usize = 1_000;
+
+/// What came of the golden rows.
+#[derive(Debug, Serialize)]
+pub struct Replay {
+    /// How many there are.
+    pub rows: usize,
+    /// How many answers were compared.
+    pub answers: usize,
+    /// The largest difference of a number; relative where the golden number is above 1.
+    pub largest_difference: f64,
+    /// How many rows have another class, or a number that differs by more than the tolerance.
+    pub rows_that_differ: usize,
+    /// How many different cache keys they have for one prediction.
+    pub distinct_keys: usize,
+    /// How long the encoded input is in a cache key, in bytes, on average.
+    pub mean_input_bytes: f64,
+    /// What is wrong with the file, or with the answers.
+    #[serde(skip)]
+    pub mistakes: Vec<Mistake>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Row {
+    input: Value,
+    answers: Map<String, Value>,
+}
+
+impl Replay {
+    /// Asks a model for every answer in `golden.jsonl`.
+    pub fn run(model: &Model, golden: &str) -> Self {
+        let mut replay = Self {
+            rows: 0,
+            answers: 0,
+            largest_difference: 0.0,
+            rows_that_differ: 0,
+            distinct_keys: 0,
+            mean_input_bytes: 0.0,
+            mistakes: Vec::new(),
+        };
+        let mut keys = HashSet::new();
+        let mut bytes = 0;
+        let mut first_other = None;
+        let lines = (1..).zip(golden.lines()).filter(|(_, line)| !line.trim().is_empty());
+        for (number, line) in lines {
+            replay.rows += 1;
+            if replay.rows > MOST_ROWS {
+                replay.mistake(number, format!("there are more than {MOST_ROWS} rows: remove some"));
+                break;
+            }
+            match replay.row(model, line) {
+                Ok((key, differs)) => {
+                    bytes += key.len();
+                    keys.insert(key);
+                    if let Some(difference) = differs {
+                        replay.rows_that_differ += 1;
+                        first_other.get_or_insert((number, difference));
+                    }
+                }
+                Err(problem) => replay.mistake(number, problem),
+            }
+        }
+        replay.distinct_keys = keys.len();
+        let rows = replay.rows.max(1) as f64;
+        replay.mean_input_bytes = bytes as f64 / rows;
+        let tolerated = model.signature().golden;
+        if let Some((number, difference)) = first_other.filter(|_| replay.rows_that_differ as f64 > tolerated.share * rows) {
+            replay.mistakes.push(Mistake {
+                file: GRAPH,
+                entry: String::new(),
+                problem: format!(
+                    "{} of {} golden rows differ by more than {} or have another class, and at most a share of {} may: {GOLDEN} line \
+                     {number}: {difference}",
+                    replay.rows_that_differ, replay.rows, tolerated.number, tolerated.share
+                ),
+            });
+        }
+        replay
+    }
+
+    /// One row: its key, and what differs by more than it may.
+    fn row(&mut self, model: &Model, line: &str) -> Result<(String, Option<String>), String> {
+        let Row { input, answers } = serde_json::from_str(line).map_err(|error| error.to_string())?;
+        let read = model.read(input.to_string().as_bytes()).map_err(|invalid| match invalid {
+            InvalidInput::Fields(errors) => {
+                let all: Vec<_> = errors.iter().map(|error| format!("{:?} {}", error.field, error.detail)).collect();
+                format!("the input is not valid: {}", all.join("; "))
+            }
+            other => other.to_string(),
+        })?;
+        let outputs = model.run(&read).map_err(|error| error.to_string())?;
+        let mut differs = None;
+        for (name, expected) in answers {
+            let prediction = model
+                .predictions()
+                .iter()
+                .find(|prediction| prediction.name() == name)
+                .ok_or_else(|| format!("model.toml has no prediction {name:?}"))?;
+            let answer = prediction.derive(&outputs).map_err(|error| error.to_string())?;
+            let answer: Value = serde_json::from_slice(&answer.body).map_err(|error| error.to_string())?;
+            self.answers += 1;
+            let is_class = !prediction.values().is_empty() && !answer[&name].is_object();
+            let difference = difference(&expected, &answer[&name]).filter(|number| !is_class || *number == 0.0);
+            if let Some(number) = difference {
+                self.largest_difference = self.largest_difference.max(number);
+            }
+            if difference.is_none_or(|number| number > model.signature().golden.number) {
+                differs.get_or_insert_with(|| format!("{name} should be {expected} and is {}", answer[&name]));
+            }
+        }
+        Ok((read.to_string(), differs))
+    }
+
+    fn mistake(&mut self, line: usize, problem: String) {
+        self.mistakes.push(Mistake { file: GOLDEN, entry: format!("line {line}"), problem });
+    }
+}
+
+/// The largest difference of two answers' numbers, relative where the expected one is above 1. `None` if they are not of one
+/// shape, or another class.
+fn difference(expected: &Value, found: &Value) -> Option<f64> {
+    match (expected, found) {
+        (Value::Number(_), Value::Number(_)) => {
+            let (expected, found) = (expected.as_f64()?, found.as_f64()?);
+            Some((expected - found).abs() / expected.abs().max(1.0))
+        }
+        (Value::Object(expected), Value::Object(found)) if expected.len() == found.len() => {
+            let mut each = expected.iter().map(|(name, value)| difference(value, found.get(name)?));
+            each.try_fold(0.0, |largest: f64, difference| Some(largest.max(difference?)))
+        }
+        (expected, found) => (expected == found).then_some(0.0),
+    }
+}

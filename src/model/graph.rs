@@ -1,0 +1,73 @@
+//! The ONNX graph, which tract runs.
+
+use std::{
+    panic::{self, AssertUnwindSafe},
+    sync::Arc,
+};
+
+use tract_onnx::{prelude::*, tract_hir::infer::Factoid};
+
+use super::prediction::ModelError;
+
+/// A graph from one row of numbers to another.
+pub(super) struct Graph {
+    runnable: Arc<TypedRunnableModel>,
+    feature_names: Option<String>,
+}
+
+impl Graph {
+    /// Loads a graph whose input is float32 `[N, width]`. It is run with N = 1.
+    ///
+    /// # Errors
+    ///
+    /// If it is no ONNX, holds an operator that tract does not know, or reads another number of columns.
+    pub(super) fn load(onnx: &[u8], width: usize) -> Result<Self, String> {
+        // tract can panic on a malformed graph.
+        let read = panic::catch_unwind(|| tract_onnx::onnx().model_for_read(&mut std::io::Cursor::new(onnx)))
+            .map_err(|_| "is no ONNX graph: tract panicked on it".to_owned())?;
+        let model = read.map_err(|error| format!("is no ONNX graph that can be served: {error:#}"))?;
+        match columns(&model) {
+            Some(columns) if columns != width => {
+                Err(format!("reads {columns} columns, and the fields of model.toml make {width}: bring them together"))
+            }
+            _ => panic::catch_unwind(AssertUnwindSafe(|| Self::prepare(model, width)))
+                .map_err(|_| "cannot be prepared: tract panicked on it".to_owned())?
+                .map_err(|error| format!("cannot be prepared: {error:#}")),
+        }
+    }
+
+    fn prepare(model: InferenceModel, width: usize) -> TractResult<Self> {
+        let names = model.properties.get("onnx.metadata_props.feature_names");
+        let feature_names = names.and_then(|names| Some(names.to_plain_array_view::<String>().ok()?.first()?.clone()));
+        let input = f32::fact([1, width]);
+        let runnable = model.with_input_fact(0, input.into())?.into_optimized()?.into_runnable()?;
+        Ok(Self { runnable, feature_names })
+    }
+
+    /// The metadata entry `feature_names`, if there is one: JSON text.
+    pub(super) fn feature_names(&self) -> Option<&str> {
+        self.feature_names.as_deref()
+    }
+
+    /// Runs the graph on one row: the numbers of its first output, in their order.
+    ///
+    /// # Errors
+    ///
+    /// If the graph fails, or gives no numbers.
+    pub(super) fn run(&self, columns: &[f32]) -> Result<Vec<f32>, ModelError> {
+        let fail = |error: TractError| ModelError::Output(format!("{error:#}"));
+        let input = Tensor::from_shape(&[1, columns.len()], columns).map_err(fail)?;
+        // A panic in the graph is this request's failure, and not the process's.
+        let outputs = panic::catch_unwind(AssertUnwindSafe(|| self.runnable.run(tvec!(input.into_tvalue()))))
+            .map_err(|_| ModelError::Output("tract panicked".to_owned()))?
+            .map_err(fail)?;
+        let output = outputs.first().ok_or_else(|| ModelError::Output("the graph has no output".to_owned()))?;
+        let output = output.cast_to::<f32>().map_err(fail)?;
+        Ok(output.to_plain_array_view::<f32>().map_err(fail)?.iter().copied().collect())
+    }
+}
+
+/// How many columns the graph says that it reads.
+fn columns(model: &InferenceModel) -> Option<usize> {
+    model.input_fact(0).ok()?.shape.dim(1)?.concretize()?.to_i64().ok()?.try_into().ok()
+}

@@ -1,0 +1,64 @@
+//! What is wrong with a package, for the person who wrote it.
+
+use std::fmt;
+
+/// The file of a package that describes the API.
+pub(super) const MANIFEST: &str = "model.toml";
+/// The file of a package that holds the graph.
+pub(super) const GRAPH: &str = "model.onnx";
+/// The file of a package that holds inputs and their answers.
+pub(super) const GOLDEN: &str = "golden.jsonl";
+
+/// One mistake: where it is, what it is, and what to do about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mistake {
+    /// The file within the package.
+    pub file: &'static str,
+    /// The entry within the file: `field "age"`, `line 12`. Empty if the mistake is the whole file's.
+    pub entry: String,
+    /// What is wrong and what would be right.
+    pub problem: String,
+}
+
+impl fmt::Display for Mistake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { file, entry, problem } = self;
+        // Whatever a message from a library or a name in the file holds, a mistake is one line.
+        let one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        match entry.as_str() {
+            "" => write!(f, "{file}: {}", one_line(problem)),
+            entry => write!(f, "{file}: {}: {}", one_line(entry), one_line(problem)),
+        }
+    }
+}
+
+/// The mistakes of one entry of `model.toml`, as they are found.
+pub(super) struct Entry<'a> {
+    name: String,
+    mistakes: &'a mut Vec<Mistake>,
+    /// How many there were before this entry.
+    before: usize,
+}
+
+impl<'a> Entry<'a> {
+    pub(super) fn new(name: impl Into<String>, mistakes: &'a mut Vec<Mistake>) -> Self {
+        Self { name: name.into(), before: mistakes.len(), mistakes }
+    }
+
+    /// Notes a mistake.
+    pub(super) fn mistake(&mut self, problem: impl Into<String>) {
+        self.mistakes.push(Mistake { file: MANIFEST, entry: self.name.clone(), problem: problem.into() });
+    }
+
+    /// Notes a mistake unless `holds`.
+    pub(super) fn require(&mut self, holds: bool, problem: impl Into<String>) {
+        if !holds {
+            self.mistake(problem);
+        }
+    }
+
+    /// Whether no mistake has been found in this entry.
+    pub(super) fn is_right(&self) -> bool {
+        self.mistakes.len() == self.before
+    }
+}

@@ -1,0 +1,205 @@
+//! The model that is served: a package of files, loaded into a value. Nothing else knows about a particular model.
+//!
+//! ```text
+//! model.toml ── manifest ── signature ─┬─ fields ───── JSON → Input → columns ─┐
+//!                                      └─ predictions ◄──── outputs ◄── graph ◄┘
+//! model.onnx ── graph (tract)
+//! ```
+//!
+//! This knows nothing of HTTP, Lambda or Redis. `docs/model-package.md` describes the files.
+
+pub mod field;
+pub mod golden;
+mod graph;
+mod input;
+mod json;
+mod manifest;
+mod mistake;
+mod package;
+pub mod prediction;
+mod signature;
+mod suggestion;
+
+use sha2::{Digest, Sha256};
+
+pub use self::{
+    input::{FieldError, FieldErrorCode, Input, InvalidInput},
+    mistake::Mistake,
+    package::{Origin, Package, PackageError},
+    prediction::ModelError,
+    signature::{Example, GoldenTolerance, Signature},
+};
+pub(crate) use self::suggestion::closest;
+use self::{
+    field::Field,
+    graph::Graph,
+    mistake::{GRAPH, MANIFEST},
+    prediction::{Answer, Prediction},
+};
+
+/// The version of the code between a package and an answer: raise it when [`Model::encode`], the text of [`Input`], an operator,
+/// or what a prediction derives gives another result for the same package and the same request.
+const ENGINE_VERSION: u32 = 2;
+
+/// A model that can be asked.
+pub struct Model {
+    signature: Signature,
+    graph: Graph,
+    run_fingerprint: String,
+    fingerprint: String,
+}
+
+impl Model {
+    /// Loads a package, checks that its files belong together, and runs it once, so that a model that cannot answer stops the
+    /// start.
+    ///
+    /// # Errors
+    ///
+    /// Every mistake that was found.
+    pub fn load(package: &Package) -> Result<Self, PackageError> {
+        let fail = |mistakes| PackageError { origin: package.origin().clone(), mistakes };
+        let signature = Signature::parse(&package.manifest).map_err(fail)?;
+        let in_graph = |problem| vec![Mistake { file: GRAPH, entry: String::new(), problem }];
+        let graph = Graph::load(&package.onnx, signature.width()).map_err(|problem| fail(in_graph(problem)))?;
+        if let Some(problem) = graph.feature_names().and_then(|names| other_features(names, &signature.columns())) {
+            return Err(fail(vec![Mistake {
+                file: GRAPH,
+                entry: "metadata entry \"feature_names\"".to_owned(),
+                problem,
+            }]));
+        }
+        let columns = vec![0.0; signature.width()];
+        let outputs = graph.run(&columns).map_err(|error| fail(in_graph(error.to_string())))?.len();
+        if outputs == 0 {
+            return Err(fail(in_graph("the graph's first output is empty".to_owned())));
+        }
+        let misread = |prediction: &Prediction| {
+            let problem = prediction.check_columns(outputs).err()?;
+            Some(Mistake { file: MANIFEST, entry: format!("prediction {:?}", prediction.name()), problem })
+        };
+        let mistakes: Vec<_> = signature.predictions.iter().filter_map(misread).collect();
+        if !mistakes.is_empty() {
+            return Err(fail(mistakes));
+        }
+        let mut digest = Sha256::new();
+        let mut add = |part: &[u8]| {
+            digest.update((part.len() as u64).to_le_bytes());
+            digest.update(part);
+        };
+        add(&ENGINE_VERSION.to_le_bytes());
+        add(&package.onnx);
+        signature.fields.as_slice().iter().for_each(|field| add(field.identity().as_bytes()));
+        let run_fingerprint = short(digest.clone());
+        digest.update(b"predictions");
+        signature.predictions.iter().for_each(|prediction| {
+            let identity = prediction.identity();
+            digest.update((identity.len() as u64).to_le_bytes());
+            digest.update(identity);
+        });
+        Ok(Self { signature, graph, run_fingerprint, fingerprint: short(digest) })
+    }
+
+    /// Reads an input from JSON text: an object of the model's fields, and no others.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with it.
+    pub fn read(&self, json: &[u8]) -> Result<Input, InvalidInput> {
+        self.signature.fields.read(json)
+    }
+
+    /// The graph's input for one row: float32, the columns of each field in their order.
+    pub fn encode(&self, input: &Input) -> Vec<f32> {
+        self.signature.fields.encode(input)
+    }
+
+    /// Runs the graph: its output columns for this input.
+    ///
+    /// # Errors
+    ///
+    /// If the graph fails.
+    pub fn run(&self, input: &Input) -> Result<Vec<f32>, ModelError> {
+        self.graph.run(&self.encode(input))
+    }
+
+    /// Runs the graph and derives one of the [predictions](Self::predictions) from its output.
+    ///
+    /// # Errors
+    ///
+    /// If the graph fails, or its output is nothing that the prediction can be made of.
+    pub fn predict(&self, prediction: usize, input: &Input) -> Result<Answer, ModelError> {
+        self.signature.predictions[prediction].derive(&self.run(input)?)
+    }
+
+    /// What the model accepts and answers.
+    pub fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    /// The fields of its input, in their order.
+    pub fn fields(&self) -> &[Field] {
+        self.signature.fields.as_slice()
+    }
+
+    /// What it can be asked for, in the order of `model.toml`.
+    pub fn predictions(&self) -> &[Prediction] {
+        &self.signature.predictions
+    }
+
+    /// What tells this model's answers from any other's: 64 bits in hexadecimal. It covers the graph, what of the fields can
+    /// change the graph's input, and what of the predictions can change an answer; no prose.
+    pub fn fingerprint(&self) -> &str {
+        &self.fingerprint
+    }
+
+    /// The same for the graph's output: it does not cover the predictions.
+    pub fn run_fingerprint(&self) -> &str {
+        &self.run_fingerprint
+    }
+}
+
+/// The first 64 bits in hexadecimal: a fingerprint is in every key, so it is kept as short as is safe.
+fn short(digest: Sha256) -> String {
+    digest.finalize()[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// What is wrong with the names that a graph says its columns have.
+fn other_features(names: &str, columns: &[String]) -> Option<String> {
+    let Ok(names) = serde_json::from_str::<Vec<String>>(names) else {
+        return Some("must be a JSON array of texts".to_owned());
+    };
+    let pairs = names.iter().zip(columns).enumerate();
+    let other = pairs.into_iter().find(|(_, (name, column))| name != column);
+    match other {
+        Some((position, (name, column))) => Some(format!(
+            "calls column {position} {name:?}, and the fields of model.toml make it {column:?}: bring the fields into the order of \
+             the columns"
+        )),
+        None if names.len() != columns.len() => {
+            Some(format!("names {} columns, and the fields of model.toml make {}", names.len(), columns.len()))
+        }
+        None => None,
+    }
+}
+
+#[cfg(test)]
+mod testing {
+    use super::{
+        field::Field,
+        manifest::FieldEntry,
+        mistake::{Entry, Mistake},
+    };
+
+    /// The field that these lines of `model.toml` describe.
+    pub(super) fn field(toml: &str) -> Field {
+        try_field(toml).unwrap_or_else(|mistakes| panic!("{toml}: {mistakes:?}"))
+    }
+
+    /// The same, or its mistakes.
+    pub(super) fn try_field(toml: &str) -> Result<Field, Vec<Mistake>> {
+        let written: FieldEntry = toml::from_str(&format!("name = 'field'\n{toml}")).expect("a field's entry");
+        let mut mistakes = Vec::new();
+        let field = Field::new(&written, &mut Entry::new("field", &mut mistakes));
+        field.ok_or(mistakes)
+    }
+}

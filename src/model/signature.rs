@@ -1,0 +1,201 @@
+//! `model.toml`, checked: what a model's API accepts and answers.
+
+use std::collections::HashSet;
+
+use serde_json::{Map, Value};
+
+use super::{
+    field::{Field, is_name},
+    input::{Fields, InvalidInput},
+    manifest::{GoldenEntry, Manifest},
+    mistake::{Entry, MANIFEST, Mistake},
+    prediction::Prediction,
+};
+
+/// Beyond this, a request would not fit into a body.
+const MOST_FIELDS: usize = 1_000;
+/// One model is asked in a few ways.
+const MOST_PREDICTIONS: usize = 16;
+/// Names of the OpenAPI document's own schemas.
+const RESERVED_SCHEMAS: [&str; 2] = ["Problem", "FieldError"];
+
+/// What a model's API accepts and answers.
+#[derive(Clone, Debug)]
+pub struct Signature {
+    /// The model's name, for programs.
+    pub name: String,
+    /// The model's name, for people.
+    pub title: String,
+    /// What the API's documentation begins with, in Markdown.
+    pub description: String,
+    /// The name of the input's schema.
+    pub input_name: String,
+    /// What the input is, in Markdown.
+    pub input_description: String,
+    /// Inputs that the documentation shows.
+    pub examples: Vec<Example>,
+    /// How closely golden answers must be met.
+    pub golden: GoldenTolerance,
+    pub(super) fields: Fields,
+    pub(super) predictions: Vec<Prediction>,
+}
+
+/// An input that the documentation shows.
+#[derive(Clone, Debug)]
+pub struct Example {
+    /// Its name in the OpenAPI document.
+    pub name: String,
+    /// What it stands for.
+    pub summary: String,
+    /// The request's body.
+    pub input: Map<String, Value>,
+    /// Whether it is an allowed one; if not, it shows the error.
+    pub valid: bool,
+}
+
+/// How closely golden answers must be met.
+#[derive(Clone, Copy, Debug)]
+pub struct GoldenTolerance {
+    /// The largest difference of a number; relative where the number is above 1.
+    pub number: f64,
+    /// The share of rows that may differ by more, or have another class.
+    pub share: f64,
+}
+
+impl Signature {
+    /// Reads `model.toml`.
+    ///
+    /// # Errors
+    ///
+    /// All mistakes, as far as they can be told apart: of a file that is no TOML, or holds entries of the wrong type, the first.
+    pub fn parse(toml: &str) -> Result<Self, Vec<Mistake>> {
+        let manifest: Manifest = toml::from_str(toml).map_err(|error| {
+            let line = error.span().map(|span| toml[..span.start].matches('\n').count() + 1);
+            let entry = line.map(|line| format!("line {line}")).unwrap_or_default();
+            vec![Mistake { file: MANIFEST, entry, problem: error.message().to_owned() }]
+        })?;
+        Self::check(manifest)
+    }
+
+    fn check(manifest: Manifest) -> Result<Self, Vec<Mistake>> {
+        let mut mistakes = Vec::new();
+        let fields = fields(&manifest, &mut mistakes);
+        let predictions = predictions(&manifest, &mut mistakes);
+        let mut name = Entry::new("name", &mut mistakes);
+        let letters = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-';
+        name.require(
+            manifest.name.len() <= 64
+                && manifest.name.bytes().all(letters)
+                && manifest.name.starts_with(|c: char| c.is_ascii_lowercase()),
+            format!("{:?} must be 1 to 64 of a-z, 0-9, `_` and `-`, beginning with a letter", manifest.name),
+        );
+        require_schema_name(&manifest.input.name, &mut Entry::new("[input] name", &mut mistakes));
+        let mut schemas = HashSet::from([manifest.input.name.as_str()]);
+        for prediction in &predictions {
+            Entry::new(format!("prediction {:?}", prediction.name()), &mut mistakes).require(
+                schemas.insert(prediction.schema()),
+                format!("another schema is called {:?}: give this prediction another `schema`", prediction.schema()),
+            );
+        }
+        let GoldenEntry { tolerance, max_other_class } = manifest.golden;
+        let mut golden = Entry::new("[golden]", &mut mistakes);
+        golden.require(tolerance.is_finite() && tolerance >= 0.0, "`tolerance` must be a number of at least 0");
+        golden.require((0.0..=1.0).contains(&max_other_class), "`max_other_class` must be a share from 0 to 1");
+        let fields = Fields::new(fields);
+        // A field with a mistake is not among the fields: every example would seem wrong.
+        let examples =
+            if mistakes.is_empty() { examples(&manifest, &fields, &mut mistakes) } else { Vec::new() };
+        if !mistakes.is_empty() {
+            return Err(mistakes);
+        }
+        Ok(Self {
+            title: manifest.title.unwrap_or_else(|| manifest.name.clone()),
+            name: manifest.name,
+            description: manifest.description.trim().to_owned(),
+            input_name: manifest.input.name,
+            input_description: manifest.input.description.trim().to_owned(),
+            examples,
+            golden: GoldenTolerance { number: tolerance, share: max_other_class },
+            fields,
+            predictions,
+        })
+    }
+
+    /// The names of the graph's input columns.
+    pub fn columns(&self) -> Vec<String> {
+        self.fields.as_slice().iter().flat_map(Field::columns).collect()
+    }
+
+    /// How many columns the graph's input has.
+    pub fn width(&self) -> usize {
+        self.fields.as_slice().iter().map(Field::width).sum()
+    }
+}
+
+fn fields(manifest: &Manifest, mistakes: &mut Vec<Mistake>) -> Vec<Field> {
+    let count = manifest.fields.len();
+    Entry::new("fields", mistakes)
+        .require((1..=MOST_FIELDS).contains(&count), format!("there must be 1 to {MOST_FIELDS} fields, not {count}"));
+    let mut names = HashSet::new();
+    let mut checked = Vec::with_capacity(count);
+    for written in &manifest.fields {
+        let mut entry = Entry::new(format!("field {:?}", written.name), mistakes);
+        entry.require(names.insert(&written.name), "another field has this `name`: rename one");
+        checked.extend(Field::new(written, &mut entry));
+    }
+    checked
+}
+
+fn predictions(manifest: &Manifest, mistakes: &mut Vec<Mistake>) -> Vec<Prediction> {
+    let count = manifest.predictions.len();
+    Entry::new("predictions", mistakes).require(
+        (1..=MOST_PREDICTIONS).contains(&count),
+        format!("there must be 1 to {MOST_PREDICTIONS} predictions, not {count}"),
+    );
+    let (mut names, mut endpoints) = (HashSet::new(), HashSet::new());
+    let mut checked = Vec::with_capacity(count);
+    for written in &manifest.predictions {
+        let mut entry = Entry::new(format!("prediction {:?}", written.name), mistakes);
+        entry.require(names.insert(&written.name), "another prediction has this `name`: rename one");
+        entry.require(endpoints.insert(&written.endpoint), "another prediction has this `endpoint`: rename one");
+        checked.extend(Prediction::new(written, &mut entry));
+    }
+    checked
+}
+
+fn examples(manifest: &Manifest, fields: &Fields, mistakes: &mut Vec<Mistake>) -> Vec<Example> {
+    let mut names = HashSet::new();
+    for example in &manifest.examples {
+        let mut entry = Entry::new(format!("example {:?}", example.name), mistakes);
+        entry.require(
+            is_name(&example.name) && example.name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b)),
+            "`name` must be of A-Z, a-z, 0-9, `_` and `-`",
+        );
+        entry.require(names.insert(&example.name), "another example has this `name`: rename one");
+        let body = Value::Object(example.input.clone()).to_string();
+        match (fields.read(body.as_bytes()), example.valid) {
+            (Ok(_), true) | (Err(_), false) => {}
+            (Ok(_), false) => entry.mistake("its input is valid: remove `valid = false`, or make the mistake it shows"),
+            (Err(InvalidInput::Fields(errors)), true) => {
+                for error in errors {
+                    entry.mistake(format!("its input's {:?} {}", error.field, error.detail));
+                }
+            }
+            (Err(error), true) => entry.mistake(error.to_string()),
+        }
+    }
+    let examples = manifest.examples.iter().cloned();
+    examples.map(|entry| Example { name: entry.name, summary: entry.summary, input: entry.input, valid: entry.valid }).collect()
+}
+
+/// Notes a mistake unless a text can be the name of a schema in an OpenAPI document.
+pub(super) fn require_schema_name(name: &str, entry: &mut Entry<'_>) {
+    entry.require(
+        !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b)),
+        format!("the schema's name {name:?} must be of A-Z, a-z, 0-9, `.`, `_` and `-`: set `schema`"),
+    );
+    entry.require(
+        !RESERVED_SCHEMAS.contains(&name),
+        format!("the schema's name {name:?} is reserved for the service: choose another"),
+    );
+}

@@ -1,0 +1,320 @@
+//! What holds of every package, whatever its fields and predictions: inputs are made up from the package itself.
+
+use std::{collections::HashMap, sync::Arc};
+
+use axum::{
+    Router,
+    body::{Body as HttpBody, to_bytes},
+    http::{Request, StatusCode},
+};
+use bytes::Bytes;
+use predict_once::{
+    after_response,
+    cache::{KeySpace, MemoryCache, Namespace, PredictionCache},
+    http,
+    model::{FieldErrorCode, Input, InvalidInput, Model, Package},
+    service::PredictionService,
+};
+use proptest::{
+    collection::vec,
+    prelude::*,
+    sample::{Index, select},
+    test_runner::{TestCaseResult, TestRunner},
+};
+use serde_json::Value;
+use tokio::runtime::Runtime;
+use tower::ServiceExt;
+
+use crate::{
+    inputs::{self, Body, Wrong},
+    packages,
+    schema::violation,
+    support::models::entry_of,
+};
+
+/// The directories of the packages that are tested, all with golden answers.
+pub(crate) const PACKAGES: [&str; 1] = ["models/credit_risk"];
+
+/// A package, loaded, and the API on top of it with a cache in memory.
+struct Subject {
+    package: Package,
+    model: Model,
+    document: Value,
+    router: Router,
+    runtime: Runtime,
+}
+
+fn subjects() -> impl Iterator<Item = Subject> {
+    PACKAGES.into_iter().map(packages::read).chain([packages::every_kind()]).map(Subject::of)
+}
+
+fn holds<S: Strategy>(strategy: S, check: impl Fn(S::Value) -> TestCaseResult) {
+    let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
+    TestRunner::new(config).run(&strategy, check).unwrap_or_else(|failure| panic!("{failure}"));
+}
+
+fn text(body: &Body) -> String {
+    Value::from(body.clone()).to_string()
+}
+
+impl Subject {
+    fn of(package: Package) -> Self {
+        let model = packages::load(&package);
+        let document = http::openapi_document(&model).expect("the model answers its examples");
+        let cache = PredictionCache::Memory(MemoryCache::new(10_000));
+        let service = PredictionService::new(packages::load(&package), cache, &Namespace::default());
+        let router = http::router(Arc::new(service), None);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        Self { package, model, document, router, runtime }
+    }
+
+    fn valid(&self) -> BoxedStrategy<Body> {
+        inputs::valid(&self.model, &self.package, true)
+    }
+
+    /// A valid body as the model reads it.
+    fn read(&self, body: &Body) -> Result<Input, TestCaseError> {
+        self.model.read(text(body).as_bytes()).map_err(|error| TestCaseError::fail(format!("{error:?}")))
+    }
+
+    fn columns(&self, input: &Input) -> Vec<u32> {
+        self.model.encode(input).into_iter().map(f32::to_bits).collect()
+    }
+
+    /// Posts a body, and runs what the request defers: the answer's status, `cache-status` and body.
+    fn post(&self, endpoint: &str, body: &str) -> (StatusCode, String, Bytes) {
+        self.runtime.block_on(async {
+            let request = Request::post(format!("/{endpoint}")).header("content-type", "application/json");
+            let request = request.body(HttpBody::from(body.to_owned())).expect("a valid request");
+            let (Ok(response), jobs) = after_response::collect(self.router.clone().oneshot(request)).await;
+            jobs.run(None).await;
+            let cache_status = response.headers().get("cache-status").map(|value| value.to_str().expect("text").to_owned());
+            let status = response.status();
+            let body = to_bytes(response.into_body(), usize::MAX).await.expect("it is in memory");
+            (status, cache_status.unwrap_or_default(), body)
+        })
+    }
+
+    /// The schema of a request's body, or of an answer.
+    fn schema(&self, endpoint: &str, part: &str) -> &Value {
+        let operation = &self.document["paths"][format!("/{endpoint}")]["post"];
+        operation.pointer(&format!("/{part}/content/application~1json/schema")).expect("it is documented")
+    }
+}
+
+#[test]
+fn a_valid_input_is_answered_by_every_endpoint_and_the_second_time_from_the_cache() {
+    for subject in subjects() {
+        holds(subject.valid(), |body| {
+            let input = subject.read(&body)?;
+            for (position, prediction) in subject.model.predictions().iter().enumerate() {
+                let expected = subject.model.predict(position, &input).expect("the model answers").body;
+                let (status, _, answer) = subject.post(prediction.endpoint(), &text(&body));
+                prop_assert_eq!((status, &answer), (StatusCode::OK, &expected));
+                let again = subject.post(prediction.endpoint(), &text(&body));
+                prop_assert_eq!(again, (StatusCode::OK, "predict-once; hit; detail=memory".to_owned(), expected));
+            }
+            Ok(())
+        });
+    }
+}
+
+#[test]
+fn two_inputs_have_one_key_exactly_if_the_model_reads_the_same_columns() {
+    for subject in subjects() {
+        let keys = KeySpace::new(&Namespace::default(), subject.model.fingerprint());
+        // Two inputs that differ in a few fields only are often the same to the model.
+        let pairs = (subject.valid(), subject.valid(), vec(any::<bool>(), subject.model.fields().len()));
+        holds(pairs, |(one, mut other, of_one)| {
+            for (field, of_one) in subject.model.fields().iter().zip(of_one) {
+                if of_one {
+                    other.remove(field.name());
+                    other.extend(one.get(field.name()).map(|value| (field.name().to_owned(), value.clone())));
+                }
+            }
+            let (one, other) = (subject.read(&one)?, subject.read(&other)?);
+            let same = subject.columns(&one) == subject.columns(&other);
+            prop_assert_eq!(one.to_string() == other.to_string(), same, "{} and {}", one, other);
+            prop_assert_eq!(keys.key("p", &one) == keys.key("p", &other), same);
+            prop_assert_eq!(one == other, same, "{:?} and {:?}", one, other);
+            Ok(())
+        });
+    }
+}
+
+#[test]
+fn neither_the_order_of_the_members_nor_a_null_for_an_absent_one_changes_the_key() {
+    for subject in subjects() {
+        holds(subject.valid(), |body| {
+            let input = subject.read(&body)?;
+            let mut ordered = Body::new();
+            for field in subject.model.fields() {
+                let value = body.get(field.name()).cloned().unwrap_or_default();
+                ordered.insert(field.name().to_owned(), value);
+            }
+            prop_assert_eq!(&subject.read(&ordered)?, &input);
+            ordered.retain(|_, value| !value.is_null());
+            prop_assert_eq!(&subject.read(&ordered)?, &input);
+            Ok(())
+        });
+    }
+}
+
+#[test]
+fn the_model_reads_as_many_columns_as_it_names() {
+    for subject in subjects() {
+        let names = subject.model.signature().columns();
+        assert_eq!(names.len(), subject.model.signature().width());
+        holds(subject.valid(), |body| {
+            prop_assert_eq!(subject.columns(&subject.read(&body)?).len(), names.len());
+            Ok(())
+        });
+    }
+}
+
+#[test]
+fn a_cached_answer_reads_back_as_the_computed_one() {
+    for subject in subjects() {
+        holds(subject.valid(), |body| {
+            let input = subject.read(&body)?;
+            for (position, prediction) in subject.model.predictions().iter().enumerate() {
+                let answer = subject.model.predict(position, &input).expect("the model answers");
+                prop_assert_eq!(entry_of(prediction, &answer.body), String::from_utf8_lossy(&answer.entry));
+                prop_assert_eq!(prediction.read(&answer.entry), Some(answer));
+            }
+            Ok(())
+        });
+    }
+}
+
+#[test]
+fn a_damaged_entry_is_no_answer_unless_it_is_the_entry_of_another() {
+    let damage = vec((any::<Index>(), 0..3usize, select("0123456789.,eE+-\"aNif \0".chars().collect::<Vec<_>>())), 1..3);
+    for subject in subjects() {
+        holds((subject.valid(), damage.clone()), |(body, damage)| {
+            let input = subject.read(&body)?;
+            for (position, prediction) in subject.model.predictions().iter().enumerate() {
+                let entry = subject.model.predict(position, &input).expect("the model answers").entry;
+                let mut text: Vec<char> = String::from_utf8(entry.to_vec()).expect("text").chars().collect();
+                for (at, removed, inserted) in &damage {
+                    let at = at.index(text.len() + 1);
+                    text.splice(at..text.len().min(at + removed), [*inserted]);
+                }
+                let damaged = Bytes::from(text.into_iter().collect::<String>());
+                if let Some(read) = prediction.read(&damaged) {
+                    prop_assert_eq!(entry_of(prediction, &read.body).into_bytes(), damaged.to_vec());
+                    prop_assert_eq!(read.entry, damaged);
+                }
+            }
+            Ok(())
+        });
+    }
+}
+
+#[test]
+fn no_prediction_takes_the_entry_of_another_for_its_own_unless_it_could_have_written_it() {
+    for subject in subjects() {
+        holds(subject.valid(), |body| {
+            let input = subject.read(&body)?;
+            for position in 0..subject.model.predictions().len() {
+                let entry = subject.model.predict(position, &input).expect("the model answers").entry;
+                for other in subject.model.predictions() {
+                    if let Some(read) = other.read(&entry) {
+                        prop_assert_eq!(entry_of(other, &read.body).into_bytes(), entry.to_vec());
+                    }
+                }
+            }
+            Ok(())
+        });
+    }
+}
+
+#[test]
+fn an_input_with_one_mistake_has_exactly_that_error() {
+    for subject in subjects() {
+        holds(inputs::wrong(&subject.model, &subject.package), |Wrong { body, field, code, .. }| {
+            match subject.model.read(body.as_bytes()) {
+                Err(InvalidInput::Fields(errors)) => {
+                    let found: Vec<_> = errors.iter().map(|error| (error.field.as_str(), error.code)).collect();
+                    prop_assert_eq!(found, [(field.as_str(), code)], "{}", body);
+                    prop_assert_eq!(errors[0].received.is_none(), code == FieldErrorCode::Missing);
+                }
+                other => return Err(TestCaseError::fail(format!("{body}: {other:?}"))),
+            }
+            let prediction = &subject.model.predictions()[0];
+            let (status, _, problem) = subject.post(prediction.endpoint(), &body);
+            prop_assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+            let problem: Value = serde_json::from_slice(&problem).expect("JSON");
+            prop_assert_eq!(problem["errors"].as_array().map(Vec::len), Some(1), "{}", problem);
+            let schema = &subject.document["components"]["schemas"]["Problem"];
+            prop_assert_eq!(violation(&subject.document, schema, &problem), None, "{}", problem);
+            Ok(())
+        });
+    }
+}
+
+/// Only the aliases go beyond the documented schema.
+#[test]
+fn the_documented_schemas_allow_what_is_accepted_and_answered_and_nothing_that_is_refused() {
+    for subject in subjects() {
+        let document = &subject.document;
+        holds(inputs::valid(&subject.model, &subject.package, false), |body| {
+            let input = subject.read(&body)?;
+            for (position, prediction) in subject.model.predictions().iter().enumerate() {
+                let request = subject.schema(prediction.endpoint(), "requestBody");
+                prop_assert_eq!(violation(document, request, &Value::from(body.clone())), None);
+                let answer = subject.model.predict(position, &input).expect("the model answers").body;
+                let answer: Value = serde_json::from_slice(&answer).expect("an answer is JSON");
+                let response = subject.schema(prediction.endpoint(), "responses/200");
+                prop_assert_eq!(violation(document, response, &answer), None);
+            }
+            Ok(())
+        });
+        let request = subject.schema(subject.model.predictions()[0].endpoint(), "requestBody");
+        holds(inputs::wrong(&subject.model, &subject.package), |Wrong { body, breaks_schema, .. }| {
+            if breaks_schema {
+                let value: Value = serde_json::from_str(&body).expect("JSON");
+                prop_assert!(violation(document, request, &value).is_some(), "{}", body);
+            }
+            Ok(())
+        });
+    }
+}
+
+#[test]
+fn the_documented_examples_are_what_their_schemas_say_and_what_is_answered() {
+    for subject in subjects() {
+        let document = &subject.document;
+        for prediction in subject.model.predictions() {
+            let operation = &document["paths"][format!("/{}", prediction.endpoint())]["post"];
+            let content = &operation["requestBody"]["content"]["application/json"];
+            let examples = |content: &Value| -> HashMap<String, Value> {
+                let all = content.as_object().into_iter().flatten();
+                all.map(|(name, example)| (name.clone(), example["value"].clone())).collect()
+            };
+            let request = subject.schema(prediction.endpoint(), "requestBody");
+            let response = subject.schema(prediction.endpoint(), "responses/200");
+            for (name, example) in examples(&content["examples"]) {
+                let (status, ..) = subject.post(prediction.endpoint(), &example.to_string());
+                assert_eq!(status, StatusCode::OK, "{name}");
+            }
+            for (name, example) in examples(&content["x-wrong-examples"]) {
+                assert!(violation(document, request, &example).is_some(), "{name}");
+                let (status, ..) = subject.post(prediction.endpoint(), &example.to_string());
+                assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{name}");
+            }
+            let answers = examples(&operation["responses"]["200"]["content"]["application/json"]["examples"]);
+            assert!(!answers.is_empty());
+            for (name, answer) in answers {
+                assert_eq!(violation(document, response, &answer), None, "{name}");
+            }
+        }
+        for field in subject.model.fields() {
+            let schemas = &document["components"]["schemas"];
+            let schema = &schemas[&subject.model.signature().input_name]["properties"][field.name()];
+            for example in schema["examples"].as_array().into_iter().flatten() {
+                assert_eq!(violation(document, schema, example), None, "{}", field.name());
+            }
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! Inputs that are made up from a package's own fields: valid ones, and ones with a single mistake.
+
+use predict_once::model::{
+    FieldErrorCode, Model, Package,
+    field::{Category, Field, Kind, Number},
+};
+use proptest::{prelude::*, sample::select};
+use serde_json::{Map, Value, json};
+
+/// A request's body.
+pub(crate) type Body = Map<String, Value>;
+
+/// An input with one mistake: the body's text, the field that is wrong, and how.
+#[derive(Clone, Debug)]
+pub(crate) struct Wrong {
+    pub(crate) body: String,
+    pub(crate) field: String,
+    pub(crate) code: FieldErrorCode,
+    /// Whether JSON Schema can tell: it knows no repeated members and no range of float32.
+    pub(crate) breaks_schema: bool,
+}
+
+/// Valid inputs: every field with an allowed value, in any order; those that may be left out are so at times, or null. With aliases
+/// only if `aliases`: the documentation does not show them.
+pub(crate) fn valid(model: &Model, package: &Package, aliases: bool) -> BoxedStrategy<Body> {
+    let fields = model.fields().iter().enumerate().map(|(position, field)| {
+        let other_names = if aliases { aliases_of(package, position) } else { Vec::new() };
+        let value = value(field, other_names).prop_map(Some);
+        let name = field.name().to_owned();
+        let value = if field.is_required() {
+            value.boxed()
+        } else {
+            prop_oneof![6 => value, 1 => Just(Some(Value::Null)), 1 => Just(None)].boxed()
+        };
+        value.prop_map(move |value| Some((name.clone(), value?)))
+    });
+    let members = fields.collect::<Vec<_>>().prop_shuffle();
+    members.prop_map(|members| members.into_iter().flatten().collect()).boxed()
+}
+
+/// Inputs that are valid but for one field.
+pub(crate) fn wrong(model: &Model, package: &Package) -> BoxedStrategy<Wrong> {
+    let mistakes = model.fields().iter().enumerate().flat_map(|(position, field)| {
+        let taken = aliases_of(package, position);
+        wrong_values(field, &taken).into_iter().map(|wrong| (field.name().to_owned(), wrong)).collect::<Vec<_>>()
+    });
+    let unknown = (format!("{}_", model.fields()[0].name()), Mistake::Unknown(json!(1)));
+    let mistakes: Vec<_> = mistakes.chain([unknown]).collect();
+    (valid(model, package, true), select(mistakes)).prop_map(|(mut body, (field, mistake))| {
+        let whole = |body: &Body| Value::from(body.clone()).to_string();
+        let with = |mut body: Body, value| {
+            body.insert(field.clone(), value);
+            whole(&body)
+        };
+        let (body, code, breaks_schema) = match mistake {
+            Mistake::Missing => {
+                body.remove(&field);
+                (whole(&body), FieldErrorCode::Missing, true)
+            }
+            Mistake::Invalid(value) => (with(body, value), FieldErrorCode::Invalid, true),
+            Mistake::BeyondFloat32(value) => (with(body, value), FieldErrorCode::Invalid, false),
+            Mistake::Unknown(value) => (with(body, value), FieldErrorCode::Unknown, true),
+            Mistake::Repeated => {
+                let value = body.remove(&field).unwrap_or_default();
+                let (name, rest) = (Value::from(field.as_str()), whole(&body));
+                let separator = if body.is_empty() { "" } else { "," };
+                let twice = format!("{{{name}:{value},{name}:{value}{separator}{}", &rest[1..]);
+                (twice, FieldErrorCode::Repeated, false)
+            }
+        };
+        Wrong { body, field, code, breaks_schema }
+    })
+    .boxed()
+}
+
+#[derive(Clone, Debug)]
+enum Mistake {
+    Missing,
+    Invalid(Value),
+    BeyondFloat32(Value),
+    Unknown(Value),
+    Repeated,
+}
+
+fn value(field: &Field, aliases: Vec<String>) -> BoxedStrategy<Value> {
+    match field.kind() {
+        Kind::Number(number) => number_value(number),
+        Kind::Boolean => any::<bool>().prop_map(Value::from).boxed(),
+        Kind::Category(category) => {
+            let names = category.values().iter().map(|value| value.name.clone());
+            let known = select(names.chain(aliases).collect::<Vec<_>>()).prop_map(Value::from);
+            if category.ignores_unknown() {
+                prop_oneof![4 => known, 1 => "[a-zäöü ]{0,12}".prop_map(Value::from)].boxed()
+            } else {
+                known.boxed()
+            }
+        }
+    }
+}
+
+fn number_value(number: &Number) -> BoxedStrategy<Value> {
+    // Ten digits: whoever reads them gets the same double.
+    let tidy = |number: f64| format!("{number:.9e}").parse::<f64>().expect("a number");
+    let holds = {
+        let number = number.clone();
+        move |candidate: f64| is_allowed(&number, candidate)
+    };
+    let limits = number.bands().into_iter().flatten().copied().chain([0.0, 1.0]);
+    let (lowest, highest) = if number.is_integer() { (-16_777_216.0, 16_777_216.0) } else { (-3.4e38, 3.4e38) };
+    let lower = number.lower().map_or(lowest, |bound| bound.limit);
+    let upper = number.upper().map_or(highest, |bound| bound.limit);
+    let near = |limit: f64| [limit, limit - 1.0, limit + 1.0, limit - limit.abs() * 1e-3, limit + limit.abs() * 1e-3];
+    let special: Vec<_> = limits.chain([lower, upper]).flat_map(near).collect();
+    let whole = number.is_integer();
+    let anything = prop_oneof![
+        2 => select(special),
+        2 => (0.0..=1.0).prop_map(move |share: f64| lower * (1.0 - share) + upper * share),
+        1 => -1e3..1e3,
+    ];
+    let number = anything.prop_map(move |number| if whole { number.round() } else { tidy(number) });
+    let number = number.prop_filter("it is not allowed", move |number| holds(*number));
+    (number, any::<bool>())
+        .prop_map(
+            move |(number, as_integer)| {
+                if whole && as_integer { json!(number as i64) } else { json!(number) }
+            },
+        )
+        .boxed()
+}
+
+/// Whether a field takes a number, by its documentation.
+fn is_allowed(number: &Number, candidate: f64) -> bool {
+    let above = number.lower().is_none_or(|bound| candidate > bound.limit || (candidate == bound.limit && !bound.exclusive));
+    let below = number.upper().is_none_or(|bound| candidate < bound.limit || (candidate == bound.limit && !bound.exclusive));
+    above && below && (candidate as f32).is_finite() && (!number.is_integer() || candidate.fract() == 0.0)
+}
+
+fn wrong_values(field: &Field, aliases: &[String]) -> Vec<Mistake> {
+    let mut wrong = vec![Mistake::Repeated];
+    if field.is_required() {
+        wrong.extend([Mistake::Missing, Mistake::Invalid(Value::Null)]);
+    }
+    let mut invalid = vec![json!([]), json!({}), json!([1]), json!({ "value": 1 })];
+    match field.kind() {
+        Kind::Number(number) => {
+            invalid.extend([json!("1"), json!(true), json!("")]);
+            for bound in [number.lower(), number.upper()].into_iter().flatten() {
+                let away = [bound.limit - 1.0, bound.limit + 1.0, bound.limit - 1e-6, bound.limit + 1e-6, bound.limit];
+                invalid.extend(away.into_iter().filter(|away| !is_allowed(number, *away)).map(|away| json!(away)));
+            }
+            if number.is_integer() {
+                invalid.extend([json!(0.5), json!(-1e-9)]);
+            }
+            let far = [1e39, -1e39].map(|far| (far, json!(far)));
+            for (far, value) in far {
+                let beyond_bound = number.lower().is_some_and(|bound| far < bound.limit)
+                    || number.upper().is_some_and(|bound| far > bound.limit);
+                if beyond_bound {
+                    invalid.push(value);
+                } else if number.bands().is_none() {
+                    wrong.push(Mistake::BeyondFloat32(value));
+                }
+            }
+        }
+        Kind::Boolean => invalid.extend([json!("true"), json!(1), json!(0), json!("")]),
+        Kind::Category(category) => {
+            invalid.extend([json!(1), json!(false)]);
+            invalid.extend(unknown_names(category, aliases).into_iter().map(Value::from));
+        }
+    }
+    wrong.extend(invalid.into_iter().map(Mistake::Invalid));
+    wrong
+}
+
+/// Texts that are no name of a value, though some are nearly one.
+fn unknown_names(category: &Category, aliases: &[String]) -> Vec<String> {
+    if category.ignores_unknown() {
+        return Vec::new();
+    }
+    let names: Vec<_> = category.values().iter().map(|value| value.name.clone()).collect();
+    let nearly = names.iter().flat_map(|name| [format!("{name} "), name.to_uppercase()]);
+    nearly.chain([String::new()]).filter(|text| !names.contains(text) && !aliases.contains(text)).collect()
+}
+
+/// The aliases of a field's values. The model does not tell them, the file does.
+fn aliases_of(package: &Package, position: usize) -> Vec<String> {
+    let manifest: Value = toml::from_str(&package.manifest).expect("it has been loaded");
+    let values = manifest["fields"][position]["values"].as_array().into_iter().flatten();
+    let aliases = values.filter_map(|value| value["aliases"].as_array()).flatten();
+    aliases.map(|alias| alias.as_str().expect("a text").to_owned()).collect()
+}

@@ -1,0 +1,244 @@
+//! Model packages to load: the shipped one, directories, and small ones that a test puts together.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use predict_once::model::{Model, Package};
+
+use super::onnx::Onnx;
+
+/// The package that ships.
+pub fn shipped() -> Package {
+    Package::embedded()
+}
+
+/// The package in a directory of the repository.
+pub fn read(directory: &str) -> Package {
+    Package::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join(directory)).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// A package of these files.
+pub fn package(manifest: impl Into<String>, onnx: Vec<u8>) -> Package {
+    let mut package = shipped();
+    package.manifest = manifest.into().into();
+    package.onnx = onnx.into();
+    package.golden = None;
+    package
+}
+
+pub fn load(package: &Package) -> Model {
+    Model::load(package).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// Every mistake of a package that cannot be served.
+pub fn mistakes(package: &Package) -> Vec<String> {
+    let error = Model::load(package).err().unwrap_or_else(|| panic!("it loads: {}", package.manifest));
+    error.mistakes.iter().map(ToString::to_string).collect()
+}
+
+/// Writes a package to a directory of its own below the target directory.
+pub fn write(package: &Package, name: &str) -> PathBuf {
+    let directory = empty_directory(name);
+    fs::write(directory.join("model.toml"), &*package.manifest).expect("written");
+    fs::write(directory.join("model.onnx"), &*package.onnx).expect("written");
+    if let Some(golden) = &package.golden {
+        fs::write(directory.join("golden.jsonl"), &**golden).expect("written");
+    }
+    directory
+}
+
+/// A new directory below the target directory.
+pub fn empty_directory(name: &str) -> PathBuf {
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("packages").join(name);
+    if directory.exists() {
+        fs::remove_dir_all(&directory).expect("removed");
+    }
+    fs::create_dir_all(&directory).expect("created");
+    directory
+}
+
+/// A graph whose output columns are its input columns.
+pub fn identity(columns: usize) -> Vec<u8> {
+    Onnx::new(columns).node("Identity", &["x"], "y", &[]).file("y", columns)
+}
+
+/// A package with a field and a prediction of each kind. The graph reads NaN as -1, and gives the probabilities of three classes, a
+/// score, and the position of the most probable class.
+pub fn every_kind() -> Package {
+    const COLUMNS: usize = 16;
+    let weights = |outputs: usize| -> Vec<f32> {
+        (0..COLUMNS * outputs).map(|n| ((n * 37 + outputs * 11) % 19) as f32 * 0.05 - 0.45).collect()
+    };
+    let onnx = Onnx::new(COLUMNS)
+        .constant("instead", &[1], &[-1.0])
+        .constant("class_weights", &[COLUMNS, 3], &weights(3))
+        .constant("class_bias", &[3], &[0.3, -0.1, 0.0])
+        .constant("score_weights", &[COLUMNS, 1], &weights(1))
+        .constant("score_bias", &[1], &[0.25])
+        .node("IsNaN", &["x"], "is_nan", &[])
+        .node("Where", &["is_nan", "instead", "x"], "numbers", &[])
+        .node("Gemm", &["numbers", "class_weights", "class_bias"], "scores", &[])
+        .node("Softmax", &["scores"], "probabilities", &[("axis", 1)])
+        .node("Gemm", &["numbers", "score_weights", "score_bias"], "score", &[])
+        .node("ArgMax", &["probabilities"], "best", &[("axis", 1), ("keepdims", 1)])
+        .node("Cast", &["best"], "position", &[("to", 1)])
+        .node("Concat", &["probabilities", "score", "position"], "y", &[("axis", 1)])
+        .file("y", 5);
+    package(EVERY_KIND, onnx)
+}
+
+const EVERY_KIND: &str = r#"
+name = "every_kind"
+title = "Every kind"
+description = "A field and a prediction of each kind, for tests."
+
+[[fields]]
+name = "plain"
+type = "number"
+unit = "kg"
+required = false
+missing = "nan"
+
+[[fields]]
+name = "income (€/month)"
+type = "number"
+minimum = 0
+bands = [10.5, 1e6]
+example = 100
+
+[[fields]]
+name = "count"
+type = "integer"
+description = "How many there are."
+
+[[fields]]
+name = "floor"
+type = "integer"
+minimum = -2
+exclusive_maximum = 5
+bands = [0, 2]
+encoding = "one_hot"
+required = false
+missing = "nan"
+
+[[fields]]
+name = "member"
+type = "boolean"
+required = false
+missing = -1
+
+[[fields]]
+name = "colour"
+type = "string"
+required = false
+missing = { value = "unknown" }
+values = [{ name = "dark: blue", aliases = ["dark : blue", "navy"], description = "as the sea" }, "green", "unknown", "3"]
+
+[[fields]]
+name = "city"
+type = "string"
+encoding = "one_hot"
+unknown = "ignore"
+values = ["Köln", { name = "Berlin", aliases = ["BER"] }, "Paris"]
+
+[[fields]]
+name = "region"
+type = "string"
+encoding = "one_hot"
+required = false
+missing = "nan"
+values = ["north", "south"]
+
+[[fields]]
+name = "season"
+type = "string"
+encoding = "one_hot"
+required = false
+missing = "zeros"
+values = ["summer", "winter"]
+
+[[fields]]
+name = "a/b~c"
+type = "number"
+exclusive_minimum = 0
+exclusive_maximum = 1
+unit = "fraction"
+required = false
+missing = 0.5
+
+[[predictions]]
+name = "score"
+endpoint = "scores"
+summary = "The score"
+kind = "value"
+output = 3
+
+[[predictions]]
+name = "chance"
+endpoint = "chances"
+summary = "The probability of the first class"
+kind = "probability"
+output = 0
+
+[[predictions]]
+name = "level"
+endpoint = "levels"
+summary = "The score, in bands"
+kind = "bands"
+output = 3
+cuts = [-1, 0.5, 100]
+values = ["low", 1, true, { name = "high", description = "100 and more" }]
+
+[[predictions]]
+name = "species"
+endpoint = "species"
+summary = "The most probable class"
+kind = "class"
+outputs = [0, 1, 2]
+values = ["Adélie", 2, false]
+
+[[predictions]]
+name = "pick"
+endpoint = "picks"
+summary = "The class of the position in the last column"
+kind = "class"
+output = 4
+values = [10, 20.5, 30]
+
+[[predictions]]
+name = "odds"
+endpoint = "odds"
+summary = "The probability of each class"
+kind = "probabilities"
+outputs = [2, 0, 1]
+values = [false, "Adélie", 2]
+
+[[examples]]
+name = "whole"
+summary = "Every field"
+
+[examples.input]
+plain = 1.5
+"income (€/month)" = 2500
+count = -3
+floor = 4
+member = true
+colour = "navy"
+city = "Bonn"
+region = "north"
+season = "winter"
+"a/b~c" = 0.25
+
+[[examples]]
+name = "short"
+summary = "No field that may be left out"
+input = { "income (€/month)" = 0, count = 16777216, city = "Paris" }
+
+[[examples]]
+name = "wrong"
+summary = "Wrong on purpose"
+valid = false
+input = { count = 0.5, city = "Paris" }
+"#;
