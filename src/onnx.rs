@@ -47,7 +47,9 @@ impl OnnxModel {
     }
 
     fn read(onnx: &[u8], features: usize) -> TractResult<Self> {
-        let model = tract_onnx::onnx().model_for_read(&mut std::io::Cursor::new(onnx))?;
+        let mut framework = tract_onnx::onnx();
+        tree_ensemble::register(&mut framework);
+        let model = framework.model_for_read(&mut std::io::Cursor::new(onnx))?;
         let metadata = model.properties.clone();
         let input = f32::fact([1, features]);
         let graph = model.with_input_fact(0, input.into())?.into_optimized()?.into_runnable()?;
