@@ -49,8 +49,14 @@ impl<T: Number> Regressor<T> {
     pub(crate) fn evaluate(&self, row: &[T], scores: &mut [Score<T>], out: &mut [f32]) {
         self.forest.evaluate(row, self.aggregate, scores);
         let trees = T::from_count(self.forest.trees());
+        let single = scores.len() == 1;
         for (target, (score, out)) in scores.iter().zip(&mut *out).enumerate() {
-            let mut value = score.or_zero();
+            // Among several targets, one that no leaf of this row speaks of is 0 without its base value, as in ONNX Runtime.
+            if !score.seen && !single {
+                *out = 0.0;
+                continue;
+            }
+            let mut value = score.value;
             if self.aggregate == Aggregate::Average {
                 value = value / trees;
             }
