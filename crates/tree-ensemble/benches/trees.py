@@ -109,7 +109,14 @@ def repair(estimator, model):
                 for position, go_left in zip(own, fitted.tree_.missing_go_to_left[ids[own]]):
                     tracks[position] = int(go_left)
         if hasattr(estimator, "booster_"):
-            exact = estimator.booster_.trees_to_dataframe()["threshold"].dropna().to_numpy(np.float64)
+            exact = []
+            pending = [tree["tree_structure"] for tree in estimator.booster_.dump_model()["tree_info"]]
+            while pending:
+                fitted = pending.pop()
+                if "threshold" in fitted:
+                    exact.append(fitted["threshold"])
+                    pending += [fitted["left_child"], fitted["right_child"]]
+            exact = np.array(exact)
             up = exact[exact.astype(np.float32) > exact].astype(np.float32)
             values = np.array(attributes["nodes_values"].floats, np.float32)
             values = np.where(np.isin(values, up), np.nextafter(values, np.float32(-np.inf)), values)
@@ -320,7 +327,14 @@ def main():
     if not only:
         versions = ", ".join(f"{library} {importlib.metadata.version(library)}" for library in LIBRARIES)
         text = Path(template).read_text(encoding="utf-8")
-        for marker, value in [("rows", "\n".join(rows)), ("versions", versions), ("nothing", f"{nothing / 1e3:.1f}")]:
+        for marker, value in {
+            "rows": "\n".join(rows),
+            "versions": versions,
+            "nothing": f"{nothing / 1e3:.1f}",
+            "columns": str(COLUMNS),
+            "training": f"{TRAINING_ROWS:,}",
+            "checked": f"{CHECKED_ROWS:,}",
+        }.items():
             text = text.replace("{" + marker + "}", value)
         Path(page).write_text(text, encoding="utf-8")
     if wrong:

@@ -93,7 +93,7 @@ pub(crate) fn resolve<'a, T: Copy>(
     };
     let mut children = vec![[0; 2]; count];
     for tree in &trees.trees {
-        for node in tree.start..tree.end {
+        for (node, pair) in (tree.start..).zip(&mut children[tree.start..tree.end]) {
             if nodes.modes[node] == Mode::Leaf {
                 continue;
             }
@@ -105,7 +105,7 @@ pub(crate) fn resolve<'a, T: Copy>(
                     )
                 })
             };
-            children[node] = [
+            *pair = [
                 child("nodes_truenodeids", nodes.true_ids[node])?,
                 child("nodes_falsenodeids", nodes.false_ids[node])?,
             ];

@@ -9,6 +9,8 @@
 //! | `malformed.rs` | each malformed attribute is an error at load that names it |
 //! | `mutations.rs` | whatever attributes hold, loading and running end, without a panic |
 
+#![allow(clippy::unwrap_used, reason = "a test fails by it")]
+
 mod differential;
 mod exporters;
 mod inputs;
