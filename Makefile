@@ -10,6 +10,8 @@ EVENT ?= events/http-api.json
 # How many cases of each kind `make fuzz` tries.
 CASES ?= 100000
 
+TREES := crates/tree-ensemble
+
 export REDIS_PORT SAM_CLI_TELEMETRY = 0
 
 # `make lambda` listens where cargo-lambda's own documentation says.
@@ -70,7 +72,7 @@ build: ## Build what AWS runs, target/lambda/predict-once/bootstrap (ARCH=arm64 
 .PHONY: test
 test: ## Run all tests, on real Redis servers (installed if missing)
 	scripts/install-redis
-	cargo test
+	cargo test --workspace
 
 .PHONY: fuzz
 fuzz: ## Fuzz for some minutes what `make test` fuzzes for seconds: events, bodies, entries of the cache (CASES=100000)
@@ -106,12 +108,12 @@ test-model: ## Train the model anew: the same bytes as the committed ones?
 
 .PHONY: lint
 lint: ## Check the format; clippy, warnings as errors
-	cargo fmt --check
-	cargo clippy --all-targets -- -D warnings
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
 
 .PHONY: docs
 docs: ## Build the crate's documentation, warnings as errors
-	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
 
 .PHONY: validate
 validate: ## Validate and lint template.yaml
@@ -142,6 +144,14 @@ bench-docs: ## The same, beside a build without documentation: what do the embed
 chaos: ## Break Redis and the network in every way under load; writes docs/reliability.md
 	scripts/install-redis
 	cargo bench --bench chaos
+
+.PHONY: bench-trees
+bench-trees: ## Measure the tree operators beside ONNX Runtime, and check their answers (some minutes); writes docs/trees.md
+	cargo bench -p tree-ensemble --bench trees --no-run
+	"$$(scripts/python-tool trees -r $(TREES)/benches/requirements.txt)/python" $(TREES)/benches/trees.py \
+		"$$(cargo bench -p tree-ensemble --bench trees --no-run --message-format json 2>/dev/null \
+			| sed -n 's/.*"name":"trees".*"executable":"\([^"]*\)".*/\1/p')" \
+		$(TREES)/benches/trees.md.in docs/trees.md
 
 .PHONY: soak
 soak: ## Ten minutes of full load and random faults (SOAK_SECONDS): no wrong answer, nothing leaks
@@ -174,6 +184,10 @@ vendor-swagger-ui: ## Take the files of Swagger UI into assets/docs (its version
 .PHONY: model
 model: ## Train the model: models/credit_risk/model.onnx, its golden predictions and its card
 	"$$(scripts/python-tool model -r models/credit_risk/requirements.txt)/python" models/credit_risk/train.py
+
+.PHONY: tree-fixtures
+tree-fixtures: ## Write the small models and answers that the tree operators are tested with
+	"$$(scripts/python-tool trees -r $(TREES)/benches/requirements.txt)/python" $(TREES)/tests/fixtures.py
 
 .PHONY: iam-golden
 iam-golden: ## Sign the IAM tokens of tests/iam anew, with botocore

@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use tract_onnx::{prelude::*, tract_hir::infer::Factoid};
+use tract_onnx::{Onnx, prelude::*, tract_hir::infer::Factoid};
 
 use super::prediction::ModelError;
 
@@ -23,7 +23,7 @@ impl Graph {
     /// If it is no ONNX, holds an operator that tract does not know, or reads another number of columns.
     pub(super) fn load(onnx: &[u8], width: usize) -> Result<Self, String> {
         // tract can panic on a malformed graph.
-        let read = panic::catch_unwind(|| tract_onnx::onnx().model_for_read(&mut std::io::Cursor::new(onnx)))
+        let read = panic::catch_unwind(|| operators().model_for_read(&mut std::io::Cursor::new(onnx)))
             .map_err(|_| "is no ONNX graph: tract panicked on it".to_owned())?;
         let model = read.map_err(|error| format!("is no ONNX graph that can be served: {error:#}"))?;
         match columns(&model) {
@@ -70,4 +70,11 @@ impl Graph {
 /// How many columns the graph says that it reads.
 fn columns(model: &InferenceModel) -> Option<usize> {
     model.input_fact(0).ok()?.shape.dim(1)?.concretize()?.to_i64().ok()?.try_into().ok()
+}
+
+/// tract's operators, with ours for tree ensembles.
+fn operators() -> Onnx {
+    let mut onnx = tract_onnx::onnx();
+    tree_ensemble::register(&mut onnx);
+    onnx
 }

@@ -37,8 +37,7 @@ use self::{
     prediction::{Answer, Prediction},
 };
 
-/// The version of the code between a package and an answer: raise it when [`Model::encode`], the text of [`Input`], an operator,
-/// or what a prediction derives gives another result for the same package and the same request.
+/// The version of the code between a package and an answer: raise it when [`Model::encode`], the text of [`Input`], or what a prediction derives gives another result for the same package and the same request.
 const ENGINE_VERSION: u32 = 2;
 
 /// A model that can be asked.
@@ -87,6 +86,7 @@ impl Model {
             digest.update(part);
         };
         add(&ENGINE_VERSION.to_le_bytes());
+        add(&tree_ensemble::OPERATORS_VERSION.to_le_bytes());
         add(&package.onnx);
         signature.fields.as_slice().iter().for_each(|field| add(field.identity().as_bytes()));
         let run_fingerprint = short(digest.clone());

@@ -1,0 +1,149 @@
+//! `TreeEnsembleClassifier`. Where the specification is silent (two classes with weights for one, which label wins), this
+//! does what ONNX Runtime does.
+
+use crate::{
+    attributes::{Aggregate, PostTransform},
+    error::{AttributeError, Result},
+    forest::{Forest, Score},
+    number::Number,
+    transform::{logistic, probit},
+};
+
+/// From a row of features to the position of a class and a row of scores, one per class.
+#[derive(Debug, Clone)]
+pub(crate) struct Classifier<T> {
+    pub(crate) forest: Forest<T>,
+    base_values: Vec<T>,
+    post_transform: PostTransform,
+    weights: WeightsOf,
+}
+
+/// Which classes the weights of a file are for; only of interest if there are two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum WeightsOf {
+    /// All for one class. If none is negative they are taken for probabilities, of which 0.5 is the middle, else for
+    /// log-odds, of which it is 0.
+    OneClass {
+        all_positive: bool,
+    },
+    SeveralClasses,
+}
+
+impl WeightsOf {
+    /// From the attributes `class_ids` and `class_weights`.
+    pub(crate) fn new<T: Number>(class_ids: &[i64], weights: &[T]) -> Self {
+        match class_ids {
+            [first, others @ ..] if others.iter().all(|id| id == first) => {
+                Self::OneClass { all_positive: !weights.iter().any(|&weight| weight < T::default()) }
+            }
+            _ => Self::SeveralClasses,
+        }
+    }
+}
+
+impl<T: Number> Classifier<T> {
+    /// `base_values`: none, one per class, or one for two classes.
+    pub(crate) fn new(
+        forest: Forest<T>,
+        base_values: Vec<T>,
+        post_transform: PostTransform,
+        weights: WeightsOf,
+    ) -> Result<Self> {
+        let (given, classes) = (base_values.len(), forest.targets());
+        if given != 0 && given != classes && !(given == 1 && classes == 2) {
+            return Err(AttributeError::new("base_values", format!("has {given} entries for {classes} classes")));
+        }
+        Ok(Self { forest, base_values, post_transform, weights })
+    }
+
+    /// The same in float64.
+    pub(crate) fn widen(&self) -> Classifier<f64>
+    where
+        T: Into<f64>,
+    {
+        Classifier {
+            forest: self.forest.widen(),
+            base_values: self.base_values.iter().map(|&value| value.into()).collect(),
+            post_transform: self.post_transform,
+            weights: self.weights,
+        }
+    }
+
+    /// Evaluates one row and gives the position of its class. `scores` is scratch space and `out` the answer; both have one
+    /// entry per class.
+    pub(crate) fn evaluate(&self, row: &[T], scores: &mut [Score<T>], out: &mut [f32]) -> usize {
+        self.forest.evaluate(row, Aggregate::Sum, scores);
+        match (scores, out) {
+            ([score], [out]) => {
+                *out = self.base_values.first().map_or(score.or_zero(), |&base| score.or_zero() + base).narrow();
+                if self.post_transform == PostTransform::Probit {
+                    *out = probit(*out);
+                }
+                0
+            }
+            ([first, second], [out_first, out_second]) => {
+                let (class, values) = self.two_classes(*first, *second);
+                (*out_first, *out_second) = values;
+                class
+            }
+            (scores, out) => self.several_classes(scores, out),
+        }
+    }
+
+    fn several_classes(&self, scores: &mut [Score<T>], out: &mut [f32]) -> usize {
+        for (score, &base) in scores.iter_mut().zip(&self.base_values) {
+            *score = Score { value: score.or_zero() + base, seen: true };
+        }
+        // The first of the largest. A class that no leaf of this row speaks of cannot win.
+        let mut winner: Option<(usize, T)> = None;
+        for (class, (score, out)) in scores.iter().zip(&mut *out).enumerate() {
+            if score.seen && winner.is_none_or(|(_, largest)| score.value > largest) {
+                winner = Some((class, score.value));
+            }
+            *out = score.or_zero().narrow();
+        }
+        self.post_transform.apply(out);
+        winner.map_or(0, |(class, _)| class)
+    }
+
+    fn two_classes(&self, mut first: Score<T>, mut second: Score<T>) -> (usize, (f32, f32)) {
+        let mut both = second.seen;
+        match *self.base_values {
+            [_, base] if second.seen => {
+                second.value = first.value + base;
+                first.value = -second.value;
+            }
+            [base, _] => {
+                first.value = first.value + base;
+                both = true;
+            }
+            [base] => first.value = first.value + base,
+            _ => {}
+        }
+        let zero = T::default();
+        let deciding = if second.seen { second.value } else { first.or_zero() };
+        let middle = match self.weights {
+            WeightsOf::OneClass { all_positive: true } => T::from(0.5),
+            _ => zero,
+        };
+        let class = usize::from(deciding > middle);
+        if both {
+            let mut out = [first.or_zero().narrow(), second.or_zero().narrow()];
+            self.post_transform.apply(&mut out);
+            return (class, out.into());
+        }
+        (class, self.one_score(first.or_zero()))
+    }
+
+    /// One score for two classes becomes two.
+    fn one_score(&self, score: T) -> (f32, f32) {
+        match (self.post_transform, self.weights) {
+            // ONNX Runtime leaves the other column of its output unwritten.
+            (PostTransform::Probit, _) => (probit(score.narrow()), 0.0),
+            (_, WeightsOf::OneClass { all_positive: true }) => ((T::from(1.0) - score).narrow(), score.narrow()),
+            (_, WeightsOf::SeveralClasses) if self.base_values.len() == 1 => (score.narrow(), 0.0),
+            (PostTransform::Logistic, _) => (logistic((-score).narrow()), logistic(score.narrow())),
+            _ => ((-score).narrow(), score.narrow()),
+        }
+    }
+}

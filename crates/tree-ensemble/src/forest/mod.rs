@@ -1,0 +1,202 @@
+//! A forest that was checked, laid out for speed: from one row of features to one score per target.
+
+mod graph;
+mod layout;
+mod leaves;
+mod node;
+mod walk;
+
+pub(crate) use graph::{Graph, LeafWeights, Names, resolve, same_length, target};
+pub(crate) use leaves::Score;
+
+use self::{
+    layout::{Failure, Layout, lay_out},
+    leaves::Leaves,
+    node::{Kind, Narrow, Node, Wide},
+};
+use crate::{
+    attributes::{Aggregate, Mode},
+    error::{AttributeError, Result},
+    number::Number,
+};
+
+/// Trees that were checked: every walk ends at a leaf, whatever the row.
+#[derive(Debug, Clone)]
+pub(crate) struct Forest<T> {
+    slots: Slots<T>,
+    roots: Vec<u32>,
+    /// Whether a missing value goes to any branch's true child.
+    missing: bool,
+    leaves: Leaves<T>,
+    targets: usize,
+    columns: usize,
+}
+
+#[derive(Debug, Clone)]
+enum Slots<T> {
+    /// Every test is `x <= value`; what `strict` means for all: see [`node::Test`].
+    Narrow { nodes: Vec<Narrow<T>>, strict: bool },
+    /// The same, for wide rows and large trees.
+    Wide(Vec<Wide<T>>),
+    /// Tests of several kinds.
+    Mixed { nodes: Vec<Wide<T>>, sets: Vec<Vec<T>> },
+}
+
+impl<T: Number> Forest<T> {
+    /// Checks a graph and lays it out.
+    pub(crate) fn new(graph: &Graph<'_, T>, targets: usize) -> Result<Self> {
+        let leaves = Leaves::new(graph, targets);
+        let modes = Modes::of(graph);
+        let (slots, roots, missing) = match modes.narrow().then(|| lay_out::<Narrow<T>>(graph, &leaves)) {
+            Some(Ok(Layout { slots, roots, missing })) => {
+                (Slots::Narrow { nodes: slots, strict: modes.strict }, roots, missing)
+            }
+            Some(Err(Failure::Malformed(error))) => return Err(error),
+            Some(Err(Failure::TooNarrow)) | None => match lay_out::<Wide<T>>(graph, &leaves) {
+                Ok(Layout { slots, roots, missing }) => (Slots::wide(slots, graph.sets.clone()), roots, missing),
+                Err(Failure::Malformed(error)) => return Err(error),
+                // Not for any file that fits into memory: distances and payloads have 32 bits.
+                Err(Failure::TooNarrow) => return Err(AttributeError::new(graph.names.nodes, "too many nodes")),
+            },
+        };
+        Ok(Self { slots, roots, missing, leaves, targets, columns: modes.columns })
+    }
+
+    /// The same forest in float64, as if the file's float32 attributes had been float64.
+    pub(crate) fn widen(&self) -> Forest<f64>
+    where
+        T: Into<f64>,
+    {
+        let in_place = matches!(self.leaves, Leaves::OneTarget(_) | Leaves::OneEach);
+        let value = |value: T, branch: bool, strict: bool| {
+            if branch && strict {
+                // Back to the threshold of the file, then to the number below it again, but among more numbers.
+                let below: f64 = value.into();
+                if below.is_nan() { below } else { value.next_above().into().next_below() }
+            } else if branch || in_place {
+                value.into()
+            } else {
+                f64::from_position(value.position())
+            }
+        };
+        let widen = |nodes: &[Wide<T>]| {
+            nodes
+                .iter()
+                .map(|node| {
+                    let test = node.test();
+                    let kept = test.is_some_and(|test| test.kind == Kind::Member);
+                    node.with_value(if kept {
+                        f64::from_position(node.value().position())
+                    } else {
+                        value(node.value(), test.is_some(), test.is_some_and(|test| test.strict))
+                    })
+                })
+                .collect()
+        };
+        let slots = match &self.slots {
+            Slots::Narrow { nodes, strict } => Slots::Narrow {
+                nodes: nodes
+                    .iter()
+                    .map(|node| node.with_value(value(node.value(), node.is_branch(), *strict)))
+                    .collect(),
+                strict: *strict,
+            },
+            Slots::Wide(nodes) => Slots::Wide(widen(nodes)),
+            Slots::Mixed { nodes, sets } => Slots::Mixed {
+                nodes: widen(nodes),
+                sets: sets.iter().map(|set| set.iter().map(|&member| member.into()).collect()).collect(),
+            },
+        };
+        Forest {
+            slots,
+            roots: self.roots.clone(),
+            missing: self.missing,
+            leaves: self.leaves.widen(),
+            targets: self.targets,
+            columns: self.columns,
+        }
+    }
+
+    /// How many features a row must have.
+    pub(crate) fn columns(&self) -> usize {
+        self.columns
+    }
+
+    pub(crate) fn targets(&self) -> usize {
+        self.targets
+    }
+
+    pub(crate) fn trees(&self) -> usize {
+        self.roots.len()
+    }
+
+    /// Adds up the leaves that a row comes to, in the order of the trees. `scores` has one entry per target; `row` at least
+    /// [`Forest::columns`] features.
+    pub(crate) fn evaluate(&self, row: &[T], how: Aggregate, scores: &mut [Score<T>]) {
+        scores.fill(Score::unseen(T::default()));
+        match &self.slots {
+            Slots::Narrow { nodes, .. } => self.evaluate_in_step(nodes, row, how, scores),
+            Slots::Wide(nodes) => self.evaluate_in_step(nodes, row, how, scores),
+            Slots::Mixed { nodes, sets } => {
+                let reached = self.roots.iter().map(|&root| nodes[walk::mixed(nodes, sets, root, row)]);
+                self.leaves.aggregate(reached, how, scores);
+            }
+        }
+    }
+
+    fn evaluate_in_step<N: Node<Value = T>>(&self, nodes: &[N], row: &[T], how: Aggregate, scores: &mut [Score<T>]) {
+        for roots in self.roots.chunks(walk::LANES) {
+            let mut at = [roots[0]; walk::LANES];
+            at[..roots.len()].copy_from_slice(roots);
+            // Without a feature that is read, every tree is a leaf.
+            if self.columns > 0 {
+                if self.missing {
+                    walk::in_step::<N, true>(nodes, &mut at, row);
+                } else {
+                    walk::in_step::<N, false>(nodes, &mut at, row);
+                }
+            }
+            let reached = at[..roots.len()].iter().map(|&at| nodes[at as usize]);
+            self.leaves.aggregate(reached, how, scores);
+        }
+    }
+}
+
+impl<T: Number> Slots<T> {
+    fn wide(nodes: Vec<Wide<T>>, sets: Vec<Vec<T>>) -> Self {
+        let plain = |node: &Wide<T>| node.test().is_none_or(|test| test.kind == Kind::LessOrEqual);
+        if nodes.iter().all(plain) { Self::Wide(nodes) } else { Self::Mixed { nodes, sets } }
+    }
+}
+
+/// What the branches of an ensemble have in common.
+struct Modes {
+    /// Whether all tests are of order: `<`, `<=`, `>`, `>=`.
+    ordered: bool,
+    /// Whether some are `<` or `>=`, and whether some are `<=` or `>`.
+    strict: bool,
+    loose: bool,
+    /// One more than the largest feature that is read.
+    columns: usize,
+}
+
+impl Modes {
+    fn of<T: Number>(graph: &Graph<'_, T>) -> Self {
+        let mut modes = Self { ordered: true, strict: false, loose: false, columns: 0 };
+        for (mode, &feature) in graph.modes.iter().zip(graph.features.iter()) {
+            match mode {
+                Mode::Leaf => continue,
+                Mode::LessOrEqual | Mode::Greater => modes.loose = true,
+                Mode::Less | Mode::GreaterOrEqual => modes.strict = true,
+                Mode::Equal | Mode::NotEqual | Mode::Member => modes.ordered = false,
+            }
+            // A negative one is refused where it is laid out.
+            modes.columns = modes.columns.max(usize::try_from(feature).map_or(0, |feature| feature.saturating_add(1)));
+        }
+        modes
+    }
+
+    fn narrow(&self) -> bool {
+        self.ordered && !(self.strict && self.loose)
+    }
+}

@@ -1,0 +1,62 @@
+//! The only part that knows tract: from a node of an ONNX file to an operator.
+
+mod expansion;
+mod model;
+mod read;
+mod typed;
+mod version_5;
+
+use std::sync::Arc;
+
+use tract_onnx::{
+    Onnx,
+    model::ParsingContext,
+    pb::NodeProto,
+    tract_hir::{internal::*, ops::expandable::expand},
+};
+
+use self::{expansion::TreeEnsemble, model::Model};
+
+/// Makes `onnx` read `TreeEnsembleClassifier`, `TreeEnsembleRegressor` (versions 1 and 3 of ai.onnx.ml) and `TreeEnsemble`
+/// (version 5) with the operators of this crate.
+///
+/// Input: float32, float64, int64 or int32 `[N, features]`, or `[features]` for one row. `TreeEnsemble` takes no float64.
+/// Outputs: labels `[N]`, int64 or text as in the file (of the classifier), and scores, float32 `[N, classes or targets]`.
+///
+/// A node with malformed attributes is an error when the model is read, and the error names the attribute. A feature that the
+/// input does not have is an error as soon as the input's width is known.
+pub fn register(onnx: &mut Onnx) {
+    onnx.op_register.insert("TreeEnsembleClassifier", classifier);
+    onnx.op_register.insert("TreeEnsembleRegressor", regressor);
+    onnx.op_register.insert("TreeEnsemble", tree_ensemble);
+}
+
+type Built = TractResult<(Box<dyn InferenceOp>, Vec<String>)>;
+
+fn classifier(context: &ParsingContext, node: &NodeProto) -> Built {
+    let (model, labels) = read::classifier(context, node)?;
+    // An output without a name is one that nothing reads.
+    let named = |position: usize| node.output.get(position).is_some_and(|name| !name.is_empty());
+    built(TreeEnsemble {
+        name: "TreeEnsembleClassifier",
+        model: Arc::new(model),
+        labels: named(0).then_some(labels),
+        scores: named(1),
+    })
+}
+
+fn regressor(context: &ParsingContext, node: &NodeProto) -> Built {
+    scores_only("TreeEnsembleRegressor", read::regressor(context, node)?)
+}
+
+fn tree_ensemble(context: &ParsingContext, node: &NodeProto) -> Built {
+    scores_only("TreeEnsemble", version_5::read(context, node)?)
+}
+
+fn scores_only(name: &'static str, model: Model) -> Built {
+    built(TreeEnsemble { name, model: Arc::new(model), labels: None, scores: true })
+}
+
+fn built(operator: TreeEnsemble) -> Built {
+    Ok((expand(operator), vec![]))
+}

@@ -1,0 +1,90 @@
+//! A classifier or a regressor, in float32 or float64.
+
+use tract_onnx::tract_hir::internal::*;
+
+use crate::{classifier::Classifier, forest::Score, number::Number, regressor::Regressor};
+
+/// What an operator runs.
+#[derive(Debug)]
+pub(crate) enum Model {
+    Classifier32(Classifier<f32>),
+    Classifier64(Classifier<f64>),
+    Regressor32(Regressor<f32>),
+    Regressor64(Regressor<f64>),
+}
+
+/// The answers for some rows: the position of each row's class (0 for a regressor), and a score per row and target.
+pub(crate) struct Answers {
+    pub(crate) classes: Vec<usize>,
+    pub(crate) scores: Vec<f32>,
+}
+
+impl Model {
+    /// The same in float64, or None if it is in float64.
+    pub(crate) fn widen(&self) -> Option<Self> {
+        match self {
+            Self::Classifier32(model) => Some(Self::Classifier64(model.widen())),
+            Self::Regressor32(model) => Some(Self::Regressor64(model.widen())),
+            Self::Classifier64(_) | Self::Regressor64(_) => None,
+        }
+    }
+
+    /// How many features a row must have at least.
+    pub(crate) fn columns(&self) -> usize {
+        match self {
+            Self::Classifier32(model) => model.forest.columns(),
+            Self::Classifier64(model) => model.forest.columns(),
+            Self::Regressor32(model) => model.forest.columns(),
+            Self::Regressor64(model) => model.forest.columns(),
+        }
+    }
+
+    /// How many scores a row gets.
+    pub(crate) fn targets(&self) -> usize {
+        match self {
+            Self::Classifier32(model) => model.forest.targets(),
+            Self::Classifier64(model) => model.forest.targets(),
+            Self::Regressor32(model) => model.forest.targets(),
+            Self::Regressor64(model) => model.forest.targets(),
+        }
+    }
+
+    /// Evaluates `rows` rows, which `input` holds one after the other.
+    pub(crate) fn evaluate(&self, input: &Tensor, rows: usize) -> TractResult<Answers> {
+        let targets = self.targets();
+        match self {
+            Self::Classifier32(model) => {
+                evaluate(input, rows, targets, |row, scores, out| model.evaluate(row, scores, out))
+            }
+            Self::Classifier64(model) => {
+                evaluate(input, rows, targets, |row, scores, out| model.evaluate(row, scores, out))
+            }
+            Self::Regressor32(model) => evaluate(input, rows, targets, |row, scores, out| {
+                model.evaluate(row, scores, out);
+                0
+            }),
+            Self::Regressor64(model) => evaluate(input, rows, targets, |row, scores, out| {
+                model.evaluate(row, scores, out);
+                0
+            }),
+        }
+    }
+}
+
+fn evaluate<T: Number + Datum>(
+    input: &Tensor,
+    rows: usize,
+    targets: usize,
+    mut row: impl FnMut(&[T], &mut [Score<T>], &mut [f32]) -> usize,
+) -> TractResult<Answers> {
+    let input = input.cast_to::<T>()?;
+    let input = input.try_as_plain_ram()?.as_slice::<T>()?;
+    let columns = input.len().checked_div(rows).unwrap_or(0);
+    let mut scratch = vec![Score::unseen(T::default()); targets];
+    let mut answers = Answers { classes: Vec::with_capacity(rows), scores: vec![0.0; rows * targets] };
+    for (position, out) in answers.scores.chunks_exact_mut(targets).enumerate() {
+        let features = &input[position * columns..(position + 1) * columns];
+        answers.classes.push(row(features, &mut scratch, out));
+    }
+    Ok(answers)
+}

@@ -1,0 +1,245 @@
+//! Reads the attributes of `TreeEnsembleClassifier` and `TreeEnsembleRegressor`.
+
+use std::{borrow::Cow, sync::Arc};
+
+use tract_onnx::{model::ParsingContext, pb::NodeProto, tract_hir::internal::*};
+
+use super::{model::Model, typed::Labels};
+use crate::{
+    attributes::{Aggregate, CLASS, Mode, Nodes, PostTransform, TARGET, WeightNames, Weights},
+    classifier::{Classifier, WeightsOf},
+    error::{AttributeError, Result},
+    forest::{Forest, resolve},
+    number::Number,
+    regressor::Regressor,
+};
+
+/// Numbers of the file in the type that they have there.
+pub(super) enum Floats<'a> {
+    F32(Cow<'a, [f32]>),
+    F64(Vec<f64>),
+}
+
+impl Floats<'_> {
+    fn len(&self) -> usize {
+        match self {
+            Self::F32(values) => values.len(),
+            Self::F64(values) => values.len(),
+        }
+    }
+
+    pub(super) fn widen(self) -> Vec<f64> {
+        match self {
+            Self::F32(values) => values.iter().map(|&value| value.into()).collect(),
+            Self::F64(values) => values,
+        }
+    }
+}
+
+/// What both operators have.
+struct Common<'a> {
+    node: &'a NodeProto,
+    modes: Vec<Mode>,
+    values: Floats<'a>,
+    weights: Floats<'a>,
+    base_values: Floats<'a>,
+    post_transform: PostTransform,
+    names: &'static WeightNames,
+}
+
+pub(super) fn classifier(context: &ParsingContext, node: &NodeProto) -> TractResult<(Model, Arc<Labels>)> {
+    let common = Common::read(context, node, &CLASS, "class_weights_as_tensor")?;
+    let labels = labels(node)?;
+    let model = common.build(labels.len(), Classify, Model::Classifier32, Model::Classifier64)?;
+    Ok((model, Arc::new(labels)))
+}
+
+pub(super) fn regressor(context: &ParsingContext, node: &NodeProto) -> TractResult<Model> {
+    let common = Common::read(context, node, &TARGET, "target_weights_as_tensor")?;
+    let aggregate = node.get_attr_opt("aggregate_function")?.map_or(Ok(Aggregate::Sum), Aggregate::parse)?;
+    let targets = targets(node, common.weights.len().max(common.base_values.len()))?;
+    common.build(targets, Regress(aggregate), Model::Regressor32, Model::Regressor64)
+}
+
+/// The attribute `n_targets`. Each target has a weight or a base value, so that a few bytes cannot ask for a large output.
+pub(super) fn targets(node: &NodeProto, weights: usize) -> TractResult<usize> {
+    let given = node.get_attr_opt::<i64>("n_targets")?.unwrap_or(1);
+    match usize::try_from(given) {
+        Ok(targets) if (1..=weights).contains(&targets) => Ok(targets),
+        _ => Err(AttributeError::new("n_targets", format!("{given} targets, but {weights} weights")).into()),
+    }
+}
+
+fn labels(node: &NodeProto) -> TractResult<Labels> {
+    let numbers = node.get_attr_opt_slice::<i64>("classlabels_int64s")?.filter(|labels| !labels.is_empty());
+    let texts = node.get_attr_opt_tvec::<String>("classlabels_strings")?.filter(|labels| !labels.is_empty());
+    match (numbers, texts) {
+        (Some(labels), None) => Ok(Labels::Numbers(labels.to_vec())),
+        (None, Some(labels)) => Ok(Labels::Texts(labels.into_vec())),
+        (None, None) => bail!("classlabels_int64s or classlabels_strings: one of them is needed"),
+        (Some(_), Some(_)) => bail!("classlabels_int64s and classlabels_strings: only one of them is allowed"),
+    }
+}
+
+pub(super) fn integers<'a>(node: &'a NodeProto, name: &str) -> TractResult<&'a [i64]> {
+    Ok(node.get_attr_opt_slice::<i64>(name)?.unwrap_or_default())
+}
+
+/// A list of float32, or the tensor that may stand in its place; empty if there is neither.
+fn floats<'a>(
+    context: &ParsingContext,
+    node: &'a NodeProto,
+    name: &'static str,
+    tensor_name: &'static str,
+) -> TractResult<Floats<'a>> {
+    let list = node.get_attr_opt_slice::<f32>(name)?.unwrap_or_default();
+    match tensor(context, node, tensor_name)? {
+        None => Ok(Floats::F32(Cow::Borrowed(list))),
+        Some(floats) if floats.len() == 0 => Ok(Floats::F32(Cow::Borrowed(list))),
+        Some(_) if !list.is_empty() => bail!("{name} and {tensor_name}: only one of them is allowed"),
+        Some(floats) => Ok(floats),
+    }
+}
+
+/// A tensor of float32 or float64.
+pub(super) fn tensor(
+    context: &ParsingContext,
+    node: &NodeProto,
+    name: &'static str,
+) -> TractResult<Option<Floats<'static>>> {
+    let Some(proto) = node.get_attr_opt::<&tract_onnx::pb::TensorProto>(name)? else {
+        return Ok(None);
+    };
+    let tensor = context.load_tensor(proto).with_context(|| format!("{name}: not a tensor"))?;
+    match tensor.datum_type() {
+        DatumType::F32 => Ok(Some(Floats::F32(Cow::Owned(tensor.try_as_plain_ram()?.as_slice::<f32>()?.to_vec())))),
+        DatumType::F64 => Ok(Some(Floats::F64(tensor.try_as_plain_ram()?.as_slice::<f64>()?.to_vec()))),
+        other => bail!("{name}: float32 or float64 is expected, not {other:?}"),
+    }
+}
+
+impl<'a> Common<'a> {
+    fn read(
+        context: &ParsingContext,
+        node: &'a NodeProto,
+        names: &'static WeightNames,
+        weights_as_tensor: &'static str,
+    ) -> TractResult<Self> {
+        let modes = node.get_attr_opt_slice::<Vec<u8>>("nodes_modes")?.unwrap_or_default();
+        Ok(Self {
+            node,
+            modes: modes.iter().map(|name| Mode::parse(name)).collect::<Result<_>>()?,
+            values: floats(context, node, "nodes_values", "nodes_values_as_tensor")?,
+            weights: floats(context, node, names.values, weights_as_tensor)?,
+            base_values: floats(context, node, "base_values", "base_values_as_tensor")?,
+            post_transform: node
+                .get_attr_opt("post_transform")?
+                .map_or(Ok(PostTransform::None), PostTransform::parse)?,
+            names,
+        })
+    }
+
+    /// Builds the model in float64 if any of the attributes is.
+    fn build<B: Build>(
+        self,
+        targets: usize,
+        build: B,
+        narrow: impl FnOnce(B::Output<f32>) -> Model,
+        wide: impl FnOnce(B::Output<f64>) -> Model,
+    ) -> TractResult<Model> {
+        let Self { node, modes, values, weights, base_values, post_transform, names } = self;
+        match (values, weights, base_values) {
+            (Floats::F32(values), Floats::F32(weights), Floats::F32(base)) => Ok(narrow(build.build(
+                nodes(node, &modes, &values)?,
+                leaf_weights(node, names, &weights)?,
+                base.into_owned(),
+                targets,
+                post_transform,
+            )?)),
+            (values, weights, base) => Ok(wide(build.build(
+                nodes(node, &modes, &values.widen())?,
+                leaf_weights(node, names, &weights.widen())?,
+                base.widen(),
+                targets,
+                post_transform,
+            )?)),
+        }
+    }
+}
+
+fn nodes<'a, T>(node: &'a NodeProto, modes: &'a [Mode], values: &'a [T]) -> TractResult<Nodes<'a, T>> {
+    Ok(Nodes {
+        tree_ids: integers(node, "nodes_treeids")?,
+        node_ids: integers(node, "nodes_nodeids")?,
+        feature_ids: integers(node, "nodes_featureids")?,
+        modes,
+        values,
+        missing_tracks_true: integers(node, "nodes_missing_value_tracks_true")?,
+        true_ids: integers(node, "nodes_truenodeids")?,
+        false_ids: integers(node, "nodes_falsenodeids")?,
+    })
+}
+
+fn leaf_weights<'a, T>(
+    node: &'a NodeProto,
+    names: &'static WeightNames,
+    values: &'a [T],
+) -> TractResult<Weights<'a, T>> {
+    Ok(Weights {
+        names,
+        tree_ids: integers(node, names.tree_ids)?,
+        node_ids: integers(node, names.node_ids)?,
+        target_ids: integers(node, names.target_ids)?,
+        values,
+    })
+}
+
+/// How attributes become a model, in either type.
+trait Build {
+    type Output<T>;
+
+    fn build<T: Number>(
+        &self,
+        nodes: Nodes<'_, T>,
+        weights: Weights<'_, T>,
+        base_values: Vec<T>,
+        targets: usize,
+        post_transform: PostTransform,
+    ) -> Result<Self::Output<T>>;
+}
+
+struct Classify;
+
+impl Build for Classify {
+    type Output<T> = Classifier<T>;
+
+    fn build<T: Number>(
+        &self,
+        nodes: Nodes<'_, T>,
+        weights: Weights<'_, T>,
+        base_values: Vec<T>,
+        targets: usize,
+        post_transform: PostTransform,
+    ) -> Result<Classifier<T>> {
+        let forest = Forest::new(&resolve(nodes, weights, targets)?, targets)?;
+        Classifier::new(forest, base_values, post_transform, WeightsOf::new(weights.target_ids, weights.values))
+    }
+}
+
+struct Regress(Aggregate);
+
+impl Build for Regress {
+    type Output<T> = Regressor<T>;
+
+    fn build<T: Number>(
+        &self,
+        nodes: Nodes<'_, T>,
+        weights: Weights<'_, T>,
+        base_values: Vec<T>,
+        targets: usize,
+        post_transform: PostTransform,
+    ) -> Result<Regressor<T>> {
+        let forest = Forest::new(&resolve(nodes, weights, targets)?, targets)?;
+        Regressor::new(forest, base_values, self.0, post_transform)
+    }
+}

@@ -1,0 +1,75 @@
+//! `TreeEnsembleRegressor`, and `TreeEnsemble`, which answers the same.
+
+use crate::{
+    attributes::{Aggregate, PostTransform},
+    error::{AttributeError, Result},
+    forest::{Forest, Score},
+    number::Number,
+    transform::probit,
+};
+
+/// From a row of features to a row of scores, one per target.
+#[derive(Debug, Clone)]
+pub(crate) struct Regressor<T> {
+    pub(crate) forest: Forest<T>,
+    base_values: Vec<T>,
+    aggregate: Aggregate,
+    post_transform: PostTransform,
+}
+
+impl<T: Number> Regressor<T> {
+    /// `base_values`: none, or one per target.
+    pub(crate) fn new(
+        forest: Forest<T>,
+        base_values: Vec<T>,
+        aggregate: Aggregate,
+        post_transform: PostTransform,
+    ) -> Result<Self> {
+        let (given, targets) = (base_values.len(), forest.targets());
+        if given != 0 && given != targets {
+            return Err(AttributeError::new("base_values", format!("has {given} entries for {targets} targets")));
+        }
+        Ok(Self { forest, base_values, aggregate, post_transform })
+    }
+
+    /// The same in float64.
+    pub(crate) fn widen(&self) -> Regressor<f64>
+    where
+        T: Into<f64>,
+    {
+        Regressor {
+            forest: self.forest.widen(),
+            base_values: self.base_values.iter().map(|&value| value.into()).collect(),
+            aggregate: self.aggregate,
+            post_transform: self.post_transform,
+        }
+    }
+
+    /// Evaluates one row. `scores` is scratch space and `out` the answer; both have one entry per target.
+    pub(crate) fn evaluate(&self, row: &[T], scores: &mut [Score<T>], out: &mut [f32]) {
+        self.forest.evaluate(row, self.aggregate, scores);
+        let trees = T::from_count(self.forest.trees());
+        let single = scores.len() == 1;
+        for (target, (score, out)) in scores.iter().zip(&mut *out).enumerate() {
+            // Among several targets, one that no leaf of this row speaks of is 0 without its base value, as in ONNX Runtime.
+            if !score.seen && !single {
+                *out = 0.0;
+                continue;
+            }
+            let mut value = score.value;
+            if self.aggregate == Aggregate::Average {
+                value = value / trees;
+            }
+            if let Some(&base) = self.base_values.get(target) {
+                value = value + base;
+            }
+            *out = value.narrow();
+        }
+        match out {
+            // ONNX Runtime transforms a single score in this one way only.
+            [score] if self.post_transform == PostTransform::Probit => *score = probit(*score),
+            [_] => {}
+            _ => self.post_transform.apply(out),
+        }
+    }
+}

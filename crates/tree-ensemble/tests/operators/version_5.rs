@@ -1,0 +1,94 @@
+//! `TreeEnsemble` of version 5.
+
+use tract_onnx::prelude::*;
+
+use crate::support::{Attributes, floats, load, load_as, run};
+
+/// x0 in {1, 2.5, 3} gives 1 to target 0; else x1 < 0 gives 2, or 4, to target 1.
+fn members() -> Attributes {
+    Attributes::default()
+        .int("n_targets", 2)
+        .ints("tree_roots", &[0])
+        .ints("nodes_featureids", &[0, 1])
+        .bytes("nodes_modes", &[6, 1])
+        .singles("nodes_splits", &[0.0, 0.0])
+        .singles("membership_values", &[3.0, 1.0, 2.5, f32::NAN])
+        .ints("nodes_truenodeids", &[0, 1])
+        .ints("nodes_trueleafs", &[1, 1])
+        .ints("nodes_falsenodeids", &[1, 2])
+        .ints("nodes_falseleafs", &[0, 1])
+        .ints("leaf_targetids", &[0, 1, 1])
+        .singles("leaf_weights", &[1.0, 2.0, 4.0])
+}
+
+fn scores(attributes: &Attributes, row: &[f32]) -> Vec<f32> {
+    floats(&run(&load("TreeEnsemble", attributes, row.len()).unwrap(), row).unwrap()[0])
+}
+
+#[test]
+fn members_of_a_set_go_to_the_true_child() {
+    for x in [1.0, 2.5, 3.0] {
+        assert_eq!(scores(&members(), &[x, 0.0]), [1.0, 0.0], "{x}");
+    }
+    for x in [0.0, 2.0, 4.0, f32::NAN, f32::INFINITY] {
+        assert_eq!(scores(&members(), &[x, 0.0]), [0.0, 4.0], "{x}");
+        assert_eq!(scores(&members(), &[x, -1.0]), [0.0, 2.0], "{x}");
+    }
+    let missing = members().ints("nodes_missing_value_tracks_true", &[1, 0]);
+    assert_eq!(scores(&missing, &[f32::NAN, 0.0]), [1.0, 0.0]);
+}
+
+#[test]
+fn a_tree_may_be_one_leaf_and_trees_may_share_nodes() {
+    let one = members().ints("nodes_falsenodeids", &[0, 2]).ints("nodes_falseleafs", &[1, 1]);
+    assert_eq!(scores(&one.ints("tree_roots", &[0, 1, 1]), &[9.0, 0.0]), [1.0, 8.0]);
+}
+
+#[test]
+fn post_transforms_are_numbered_as_the_specification_has_them() {
+    let softmax = scores(&members().int("post_transform", 1), &[1.0, 0.0]);
+    assert!((softmax[0] + softmax[1] - 1.0).abs() < 1e-6, "{softmax:?}");
+    let logistic = scores(&members().int("post_transform", 2), &[1.0, 0.0]);
+    assert_eq!(logistic[1], 0.5);
+}
+
+#[test]
+fn float64_attributes_are_compared_in_float64() {
+    let wide = members().without("nodes_splits").doubles("nodes_splits", &[0.0, -0.1]);
+    // -0.1 as float32 is below -0.1 as float64.
+    assert_eq!(scores(&wide, &[9.0, -0.1]), [0.0, 2.0]);
+    assert_eq!(scores(&wide, &[2.5, -0.1]), [1.0, 0.0]);
+}
+
+#[test]
+fn mistakes_are_errors_that_name_the_attribute() {
+    for (attributes, name) in [
+        (members().ints("tree_roots", &[2]), "tree_roots"),
+        (members().ints("tree_roots", &[1]), "nodes_truenodeids"),
+        (members().ints("nodes_falsenodeids", &[1, 3]), "nodes_falsenodeids"),
+        (members().ints("nodes_falsenodeids", &[0, 2]), "nodes_truenodeids"),
+        (members().ints("nodes_trueleafs", &[1, 2]), "nodes_trueleafs"),
+        (members().bytes("nodes_modes", &[6, 7]), "nodes_modes"),
+        (members().bytes("nodes_modes", &[6]), "nodes_featureids"),
+        (members().bytes("nodes_modes", &[]), "nodes_featureids"),
+        (members().singles("nodes_splits", &[0.0, f32::NAN]), "nodes_splits"),
+        (members().without("nodes_splits"), "nodes_splits"),
+        (members().without("leaf_weights"), "leaf_weights"),
+        (members().singles("leaf_weights", &[1.0, 2.0]), "leaf_targetids"),
+        (members().ints("leaf_targetids", &[0, 1, 2]), "leaf_targetids"),
+        (members().without("membership_values"), "membership_values"),
+        (members().singles("membership_values", &[1.0, f32::NAN, 2.0]), "membership_values"),
+        (members().int("aggregate_function", 4), "aggregate_function"),
+        (members().int("post_transform", 5), "post_transform"),
+        (members().int("n_targets", 4), "n_targets"),
+    ] {
+        let error = load("TreeEnsemble", &attributes, 2).map(|_| ()).unwrap_err();
+        assert!(format!("{error:#}").contains(name), "{name}: {error:#}");
+    }
+}
+
+#[test]
+fn a_float64_input_is_refused() {
+    let error = load_as("TreeEnsemble", &members(), &["scores"], f64::fact([1, 2]).into()).map(|_| ()).unwrap_err();
+    assert!(format!("{error:#}").contains("not supported"), "{error:#}");
+}
