@@ -204,7 +204,9 @@ def category_terms(base: Base, column: Category) -> tuple[dict[int, float], floa
             return {base.position(Entry(flag, 0)): missing - offset}, offset
         fill = (missing - offset) / factor if factor and not np.isnan(missing) else 0.0
         return {base.position(Entry(INPUT, first, fill)): factor}, offset
-    neutral = 0.0 if column.unknown is NONE else unknown
+    neutral = unknown
+    if column.unknown is NONE:  # a row of zeros is a missing value, if it can be there at all
+        neutral = missing if coding.missing == "zeros" else 0.0
     terms: dict[int, float] = {}
     if coding.encoding == "one_hot":
         values = coding.values

@@ -20,7 +20,7 @@ class Coding:
 
     encoding: str  # "number", "ordinal" or "one_hot"
     values: tuple[Any, ...] = ()
-    missing: Any = NONE  # "nan", a number, or ("value", one of the values); NONE: the field is required
+    missing: Any = NONE  # "nan", "zeros", a number, or ("value", one of the values); NONE: the field is required
     unknown: bool = False
 
     @property
@@ -110,6 +110,8 @@ def coding_for(variable: Variable, asked: list[tuple[Column, bool]]) -> Coding:
     missing = missing_for(variable, asked, variable.values)
     if not unknown and all(follows(column, order, dense) for column, dense in categories):
         return Coding("ordinal", tuple(variable.values[index] for index in order), missing)
+    if missing == "nan" and all(not unknown or same(column.missing, column.unknown) for column, _ in categories):
+        missing = "zeros"
     return Coding("one_hot", variable.values, missing, unknown)
 
 
@@ -163,4 +165,4 @@ def missing_for(variable: Variable, asked: list[tuple[Column, bool]], values: tu
 
 def same(one: Any, other: Any) -> bool:
     """Whether two entries of a table are the same number."""
-    return one is not NONE and other is not NONE and float(one) == float(other)
+    return one is not NONE and other is not NONE and bool(np.array_equal(float(one), float(other), equal_nan=True))

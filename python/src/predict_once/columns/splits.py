@@ -13,6 +13,7 @@ from onnx import TensorProto
 
 from ..context import Context
 from ..graph import INPUT, Array
+from .layout import Coding
 from .symbols import NONE, Category, Number, Tensor
 
 LEQ, EQ = b"BRANCH_LEQ", b"BRANCH_EQ"
@@ -125,7 +126,8 @@ def split_of(extras: Extras, member: Membership) -> Split:
     layout = extras.context.layout
     coding, first = layout.codings[member.variable], layout.first[member.variable]
     if coding.encoding == "one_hot":
-        found = one_hot_split(member.inside_for(coding.values), bool(member.unknown), first, member.missing)
+        inside = member.inside_for(coding.values)
+        found = one_hot_split(inside, zeros_inside(coding, member), first, member.missing)
     elif coding.encoding == "ordinal":
         inside = member.inside_for(coding.values)
         found = line_split(inside, list(range(len(inside))), None, first, member.missing)
@@ -136,6 +138,11 @@ def split_of(extras: Extras, member: Membership) -> Split:
     return found or Split(extras.column(member), 0.5, LEQ, True, member.missing)
 
 
+def zeros_inside(coding: Coding, member: Membership) -> bool:
+    """Whether a row of zeros is in the set: an unknown value, or a missing one."""
+    return member.missing if coding.missing == "zeros" and member.unknown is None else bool(member.unknown)
+
+
 def one_hot_split(inside: list[bool], unknown: bool, first: int, missing: bool) -> Split | None:
     """A comparison of one of the columns, if one will do."""
     different = [index for index, value in enumerate(inside) if value != unknown]
@@ -143,8 +150,6 @@ def one_hot_split(inside: list[bool], unknown: bool, first: int, missing: bool) 
         return Split(first, float(LARGEST) if unknown else -float(LARGEST), LEQ, False, missing)
     if len(different) == 1:
         return Split(first + different[0], 0.5, LEQ, not unknown, missing)
-    if len(different) == len(inside) - 1 and not unknown:  # without unknown values: all but one
-        return None
     return None
 
 
@@ -179,7 +184,7 @@ def memberships(context: Context, members: list[Membership]) -> str:
     states = indicators(context, variable, members[0].values)
     values = coding.values if coding.encoding == "one_hot" else members[0].values
     inside = np.array([member.inside_for(values) for member in members], dtype=np.float32).T
-    base = np.array([[bool(member.unknown) for member in members]], dtype=np.float32)
+    base = np.array([[zeros_inside(coding, member) for member in members]], dtype=np.float32)
     result = graph.node("MatMul", states, graph.constant(inside - base))
     if base.any():
         result = graph.node("Add", result, graph.constant(base))
