@@ -1,0 +1,54 @@
+"""Follows Pipeline and ColumnTransformer down to the transformers."""
+
+from typing import Any
+
+import numpy as np
+
+from ..errors import ExportError
+from .symbols import AnyColumn
+from .transformers import class_names, named, transform
+from .variables import Variable, usable
+
+
+def preprocess(step: Any, columns: list[AnyColumn], variables: list[Variable], path: str) -> list[AnyColumn]:
+    """What a transformer of any kind makes of these columns."""
+    if step is None or (isinstance(step, str) and step == "passthrough"):
+        return columns
+    names = class_names(step)
+    if "sklearn.Pipeline" in names:
+        for name, part in step.steps:
+            columns = preprocess(part, columns, variables, f"{path} → {name!r}")
+        return columns
+    if "sklearn.ColumnTransformer" in names:
+        return column_transformer(step, columns, variables, path)
+    if "sklearn.FeatureUnion" in names:
+        if step.transformer_weights:
+            raise ExportError(f"{path}: a FeatureUnion with weights cannot be exported. Scale within its transformers.")
+        parts = [(name, part) for name, part in step.transformer_list if not isinstance(part, str) or part != "drop"]
+        return [c for name, part in parts for c in preprocess(part, columns, variables, f"{path} → {name!r}")]
+    if hasattr(step, "get_support") and hasattr(step, "n_features_in_"):  # feature selection
+        return [columns[index] for index in step.get_support(indices=True)]
+    return list(transform(step, usable(columns, variables, named(step, path)), variables, path))
+
+
+def column_transformer(step: Any, columns: list[AnyColumn], variables: list[Variable], path: str) -> list[AnyColumn]:
+    """The outputs of the transformers side by side, in the order in which the ColumnTransformer has them."""
+    if step.transformer_weights:
+        raise ExportError(f"{path}: a ColumnTransformer with weights cannot be exported. Scale within its transformers.")
+    result: list[AnyColumn] = []
+    fitted = {name: part for name, part, _ in step.transformers_}
+    indices = step._transformer_to_input_indices
+    for name, part in fitted.items():
+        if isinstance(part, str) and part == "drop":
+            continue
+        chosen = [columns[index] for index in np.asarray(indices[name], dtype=int).tolist()]
+        if not chosen:
+            continue
+        if name not in step.output_indices_:
+            raise ExportError(f"{path} → {name!r} is not found in the fitted ColumnTransformer.")
+        made = preprocess(part, chosen, variables, f"{path} → {name!r}")
+        expected = step.output_indices_[name]
+        if len(made) != expected.stop - expected.start:
+            raise ExportError(f"{path} → {name!r} makes {expected.stop - expected.start} columns, and {len(made)} were found.")
+        result += made
+    return result

@@ -1,0 +1,123 @@
+"""The columns of the data frame: each becomes a field of the API, if the model reads it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..errors import ExportError
+from .symbols import NONE, AnyColumn, Category, Column, Number, Unusable
+
+UNKNOWN = "\x00unknown"
+"""Stands for a category that the model has not seen."""
+
+LARGEST_INTEGER = 2**24
+
+
+@dataclass
+class Variable:
+    """A column of the data frame."""
+
+    name: str
+    type: str  # as in model.toml; "other" for what no field can hold
+    series: "pd.Series[Any]"
+    values: tuple[Any, ...] = ()
+    missing: Any = NONE  # how the data frame writes a missing value, if there are any
+    why: str = ""  # for "other": what it is
+    reference: float = 0.0  # an ordinary value of a number: where float32 sums are centred
+    exact: bool = True  # whether float32 holds all its numbers exactly
+
+    def column(self, position: int) -> AnyColumn:
+        """The column as the model's first step sees it."""
+        if self.type == "other":
+            return Unusable(position)
+        if self.type == "string" or (self.type == "boolean" and self.series.dtype == object):
+            unknown = UNKNOWN if self.type == "string" else NONE
+            return Category(position, self.values, self.values, self.missing, unknown)
+        dtype = np.float32 if self.series.dtype == np.float32 else np.float64
+        return Number(position, (), dtype)
+
+    @property
+    def categorical(self) -> bool:
+        """Whether the column has the data type `category`."""
+        return isinstance(self.series.dtype, pd.CategoricalDtype)
+
+
+def variables_of(frame: pd.DataFrame) -> list[Variable]:
+    """One variable for each column."""
+    result = []
+    for position, name in enumerate(frame.columns):
+        if not isinstance(name, str) or not name or len(name) > 200:
+            raise ExportError(
+                f"column {name!r}: the name of a field is a text of 1 to 200 characters. Rename the column and fit the model again."
+            )
+        series = frame.iloc[:, position]
+        result.append(variable(name, series))
+    if len(set(frame.columns)) < len(result):
+        raise ExportError("two columns of X have the same name. Rename one and fit the model again.")
+    return result
+
+
+def variable(name: str, series: "pd.Series[Any]") -> Variable:
+    """The type, values and missing values of one column."""
+    absent = series.isna()
+    missing = series[absent].iloc[0] if absent.any() else NONE
+    present = series[~absent]
+    dtype = series.dtype
+    if isinstance(dtype, pd.CategoricalDtype):
+        values = [plain(value) for value in dtype.categories]
+        if all(isinstance(value, str) for value in values):
+            return texts(name, series, values, missing)
+        if all(isinstance(value, bool) for value in values):
+            return Variable(name, "boolean", series, (False, True), missing)
+        if all(isinstance(value, (int, float)) for value in values):
+            kind = "integer" if all(isinstance(value, int) for value in values) else "number"
+            return Variable(name, kind, series, tuple(values), missing)
+        return Variable(name, "other", series, why="its categories are neither all texts nor all numbers")
+    if pd.api.types.is_bool_dtype(dtype):
+        return Variable(name, "boolean", series, (False, True), missing)
+    if pd.api.types.is_numeric_dtype(dtype):
+        numbers = present.to_numpy(dtype=np.float64)
+        whole = pd.api.types.is_integer_dtype(dtype) and not (np.abs(numbers) > LARGEST_INTEGER).any()
+        exact = bool(np.all(numbers.astype(np.float32) == numbers))
+        reference = float(np.median(numbers)) if len(numbers) else 0.0
+        return Variable(name, "integer" if whole else "number", series, (), missing, reference=reference, exact=exact)
+    kinds = {type(plain(value)) for value in present}
+    if kinds == {str}:
+        return texts(name, series, sorted(set(map(str, present))), missing)
+    if kinds == {bool}:
+        return Variable(name, "boolean", series, (False, True), missing)
+    why = "it holds dates or times" if pd.api.types.is_datetime64_any_dtype(dtype) else f"its data type is {dtype}"
+    if kinds and dtype == object:
+        why = f"it holds values of type {' and '.join(sorted(kind.__name__ for kind in kinds))}"
+    return Variable(name, "other", series, why=why)
+
+
+def texts(name: str, series: "pd.Series[Any]", values: list[Any], missing: Any) -> Variable:
+    """A column of texts from a closed set."""
+    if len(values) > 10_000:
+        return Variable(
+            name, "other", series, why=f"it holds {len(values)} different texts, and a field has at most 10,000 values"
+        )
+    return Variable(name, "string", series, tuple(values), missing)
+
+
+def usable(columns: Sequence[AnyColumn], variables: list[Variable], path: str) -> list[Column]:
+    """The columns, if a field can hold each of them. `path` is what reads them."""
+    result: list[Column] = []
+    for column in columns:
+        if isinstance(column, Unusable):
+            variable = variables[column.variable]
+            raise ExportError(
+                f"column {variable.name!r}, which {path} reads: {variable.why}. The API has numbers, booleans and texts from a closed "
+                "set. Turn the column into one of these before the fit (a date into a number of days, say), or leave it out."
+            )
+        result.append(column)
+    return result
+
+
+def plain(value: Any) -> Any:
+    """A NumPy scalar as Python has it."""
+    return value.item() if isinstance(value, np.generic) else value

@@ -1,0 +1,146 @@
+"""The fields of the API, from the data frame and the layout; golden rows and examples, which are no records of it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from .columns.layout import Coding, Layout
+from .columns.symbols import NONE
+from .columns.variables import Variable, plain
+from .graph import Array
+from .types import Example, Field, Row
+
+GOLDEN_CANDIDATES = 1000
+GOLDEN_ROWS = 200
+
+
+def fields_of(
+    variables: Sequence[Variable],
+    layout: Layout,
+    descriptions: Mapping[str, str],
+    units: Mapping[str, str],
+    bounds: Mapping[str, tuple[float | None, float | None]],
+) -> list[Field]:
+    """One field for each variable that the model reads."""
+    return [
+        field_of(variables[position], coding, descriptions, units, bounds) for position, coding in layout.codings.items()
+    ]
+
+
+def field_of(
+    variable: Variable,
+    coding: Coding,
+    descriptions: Mapping[str, str],
+    units: Mapping[str, str],
+    bounds: Mapping[str, tuple[float | None, float | None]],
+) -> Field:
+    """The field of one variable."""
+    name = variable.name
+    result: Field = {"name": name, "type": variable.type}
+    if name in descriptions:
+        result["description"] = descriptions[name]
+    if name in units:
+        result["unit"] = units[name]
+    numeric = variable.type in ("number", "integer")
+    lower, upper = bounds.get(name, (None, None))
+    if numeric and variable.values and not variable.categorical:
+        # An encoder knows these whole numbers only.
+        lower = variable.values[0] if lower is None else lower
+        upper = variable.values[-1] if upper is None else upper
+    if lower is not None:
+        result["minimum"] = lower
+    if upper is not None:
+        result["maximum"] = upper
+    example = typical(variable)
+    if example is not None:
+        result["example"] = example
+    if variable.type == "string":
+        result["values"] = list(coding.values)
+        if coding.encoding != "ordinal":
+            result["encoding"] = coding.encoding
+        if coding.unknown:
+            result["unknown"] = "ignore"
+    if coding.missing is not NONE:
+        result["required"] = False
+        result["missing"] = {"value": coding.missing[1]} if isinstance(coding.missing, tuple) else coding.missing
+    return result
+
+
+def observed(variable: Variable) -> list[str]:
+    """What the data had, as a comment: a rule would refuse tomorrow's values."""
+    if variable.type not in ("number", "integer"):
+        return []
+    present = pd.to_numeric(variable.series.dropna().astype(object))
+    return [f"observed: {present.min():.6g} to {present.max():.6g}"] if len(present) else []
+
+
+def typical(variable: Variable) -> Any:
+    """The median of numbers, the most frequent of other values."""
+    present = variable.series.dropna()
+    if not len(present):
+        return variable.values[0] if variable.values else None
+    if variable.type == "integer":
+        return int(round(float(pd.to_numeric(present.astype(object)).median())))
+    if variable.type == "number" and not variable.categorical:
+        return float(f"{float(present.astype(float).median()):.4g}")
+    return plain(present.mode().iloc[0])
+
+
+def golden_frame(frame: pd.DataFrame) -> pd.DataFrame:
+    """Rows that are no records: each column is drawn on its own."""
+    generator = np.random.default_rng(0)
+    columns = []
+    for position in range(frame.shape[1]):
+        drawn = frame.iloc[generator.integers(0, len(frame), GOLDEN_CANDIDATES), position].reset_index(drop=True)
+        columns.append(drawn)
+    result = pd.concat(columns, axis=1)
+    result.columns = frame.columns
+    return result
+
+
+def requests_of(frame: pd.DataFrame, variables: Sequence[Variable], layout: Layout) -> list[dict[str, Any]]:
+    """The rows as bodies of requests; a missing value is left out."""
+    columns: dict[str, list[Any]] = {}
+    absent: dict[str, Array] = {}
+    for position in layout.codings:
+        variable = variables[position]
+        series = frame.iloc[:, position]
+        absent[variable.name] = series.isna().to_numpy()
+        columns[variable.name] = [json_value(variable, value) for value in series.to_numpy(dtype=object)]
+    return [
+        {name: values[row] for name, values in columns.items() if not absent[name][row]} for row in range(len(frame))
+    ]
+
+
+def json_value(variable: Variable, value: Any) -> Any:
+    """A value as JSON has it."""
+    if pd.isna(value):
+        return None
+    match variable.type:
+        case "number":
+            return float(value)
+        case "integer":
+            return int(value)
+        case "boolean":
+            return bool(value)
+        case _:
+            return plain(value)
+
+
+def examples_of(fields: Sequence[Field]) -> list[Example]:
+    """A typical input, and one with a mistake."""
+    usual: dict[str, Any] = {field["name"]: field["example"] for field in fields if "example" in field}
+    examples: list[Example] = [{"name": "typical", "summary": "Medians and most frequent values", "input": usual}]
+    for field in sorted(fields, key=lambda field: (field["type"] != "string", field["type"] == "boolean")):
+        if field.get("unknown") == "ignore":
+            continue
+        wrong = "something else" if field["type"] == "string" else "a lot"
+        why = "is none of the allowed values" if field["type"] == "string" else f"is no {field['type']}"
+        if wrong in field.get("values", ()):
+            continue
+        changed: Row = usual | {field["name"]: wrong}
+        mistake: Example = {"name": "mistake", "summary": f"A mistake: {field['name']} {why}", "input": changed, "valid": False}
+        return [*examples, mistake]
+    return examples

@@ -1,0 +1,179 @@
+"""From a fitted estimator to a graph, fields and predictions."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import onnx
+import pandas as pd
+
+from .columns.layout import Layout, layout_for, provisional
+from .columns.variables import Variable, plain, variables_of
+from .context import Context
+from .errors import ExportError
+from .lowering.registry import Lowered, lower
+from .names import check_prediction_name, known_keys, pascal_case, slug
+from .types import Prediction, Scalar, label_text
+
+CLASSIFIER_KINDS = ("class", "probabilities", "probability")
+
+
+@dataclass
+class Converted:
+    """A graph, and what its input and output mean."""
+
+    model: onnx.ModelProto
+    variables: list[Variable]
+    layout: Layout
+    predictions: list[Prediction]
+    labels: list[Scalar]
+
+
+def as_frame(X: Any) -> pd.DataFrame:
+    """The data as a data frame; columns of a matrix are called x0, x1, …"""
+    if isinstance(X, pd.DataFrame):
+        return X.reset_index(drop=True)
+    array = np.asarray(X)
+    if array.ndim != 2:
+        raise ExportError("X is the data frame that the model was fitted on, or a matrix.")
+    return pd.DataFrame({f"x{index}": array[:, index] for index in range(array.shape[1])})
+
+
+def convert(
+    model: Any,
+    frame: pd.DataFrame,
+    target: str,
+    kinds: Sequence[str] | None,
+    endpoints: Mapping[str, str],
+    descriptions: Mapping[str, str],
+    labels: Sequence[Scalar] | None,
+) -> Converted:
+    """The estimator as a graph."""
+    check_columns(model, frame)
+    variables = variables_of(frame)
+    first, _ = lowering(model, variables, provisional(variables))
+    layout = layout_for(variables, first.requests)
+    if not layout.width:
+        raise ExportError("the model reads no column of X.")
+    context, lowered = lowering(model, variables, layout)
+    if lowered.value is not None:
+        names: list[Scalar] = []
+        predictions = [regression(target, kinds, endpoints, descriptions)]
+        output, size = lowered.value, 1
+    else:
+        names = labels_of(model, labels)
+        predictions = classification(target, names, lowered, kinds, endpoints, descriptions, model)
+        output, size = lowered.probabilities or lowered.classes, len(names)
+    graph = context.graph.finish(output, layout.column_names(variables), size)
+    return Converted(graph, variables, layout, predictions, names)
+
+
+def check_columns(model: Any, frame: pd.DataFrame) -> None:
+    """X has the columns that the model was fitted on."""
+    fitted = getattr(model, "feature_names_in_", None)
+    if fitted is not None and list(fitted) != list(frame.columns) and not all(c.startswith("x") for c in frame.columns):
+        raise ExportError(f"the model was fitted on the columns {list(fitted)}, and X has {list(frame.columns)}. Pass the X of the fit.")
+    count = getattr(model, "n_features_in_", None)
+    if count is not None and count != frame.shape[1]:
+        raise ExportError(f"the model was fitted on {count} columns, and X has {frame.shape[1]}. Pass the X of the fit.")
+    if not len(frame):
+        raise ExportError("X has no rows. Pass the X of the fit.")
+
+
+def lowering(model: Any, variables: list[Variable], layout: Layout) -> tuple[Context, Lowered]:
+    """One lowering with a layout."""
+    context = Context(variables, layout)
+    columns = [variable.column(position) for position, variable in enumerate(variables)]
+    return context, lower(context, model, columns, "the model")
+
+
+def labels_of(model: Any, labels: Sequence[Scalar] | None) -> list[Scalar]:
+    """The classes, as JSON has them."""
+    classes = [plain(label) for label in np.asarray(model.classes_).tolist()]
+    if labels is not None:
+        if len(labels) != len(classes):
+            raise ExportError(f"labels has {len(labels)} entries, and the model knows {len(classes)} classes: {classes}.")
+        classes = [plain(label) for label in labels]
+    whole = [int(label) if isinstance(label, float) and label.is_integer() else label for label in classes]
+    if len({label_text(label) for label in whole}) < len(whole):
+        raise ExportError(f"two classes are written alike: {whole}.")
+    return whole
+
+
+def regression(
+    target: str, kinds: Sequence[str] | None, endpoints: Mapping[str, str], descriptions: Mapping[str, str]
+) -> Prediction:
+    """The endpoint of a regressor."""
+    if kinds is not None and list(kinds) != ["value"]:
+        raise ExportError(f"kinds={list(kinds)}: a regressor has the kind 'value' only.")
+    known_keys(endpoints, ("value",), "endpoints")
+    return prediction(target, target, "value", endpoints, descriptions)
+
+
+def prediction(
+    target: str, name: str, kind: str, endpoints: Mapping[str, str], descriptions: Mapping[str, str]
+) -> Prediction:
+    """What all predictions have."""
+    check_prediction_name(name)
+    endpoint = endpoints.get(kind, "").strip("/") or slug(name, f"endpoints={{{kind!r}: '…'}}")
+    what = {"class": "", "value": "", "probabilities": "probabilities of ", "probability": "probability of "}[kind]
+    result: Prediction = {"name": name, "endpoint": endpoint, "kind": kind}
+    if endpoint != name:
+        result["schema"] = pascal_case(endpoint)
+    result["summary"] = f"Predict the {what}{target}" if what else f"Predict {target}"
+    if name in descriptions:
+        result["description"] = descriptions[name]
+    return result
+
+
+def classification(
+    target: str,
+    labels: list[Scalar],
+    lowered: Lowered,
+    kinds: Sequence[str] | None,
+    endpoints: Mapping[str, str],
+    descriptions: Mapping[str, str],
+    model: Any,
+) -> list[Prediction]:
+    """The endpoints of a classifier."""
+    if kinds is None:
+        kinds = ("class", "probabilities") if lowered.probabilities else ("class",)
+    known_keys(dict.fromkeys(kinds), CLASSIFIER_KINDS, "kinds")
+    known_keys(endpoints, tuple(kinds), "endpoints")
+    result = []
+    for kind in kinds:
+        if kind != "class" and not lowered.probabilities:
+            raise ExportError(f"kinds has {kind!r}, but {type(model).__name__} has no probabilities. Pass kinds=['class'].")
+        name = target if kind == "class" else f"{target}_{kind}"
+        entry = prediction(target, name, kind, endpoints, descriptions)
+        if kind == "probability":
+            if len(labels) != 2:
+                raise ExportError("kinds has 'probability', which is for two classes. Pass 'probabilities'.")
+            entry["output"] = 1
+            entry["meaning"] = f"The probability of {label_text(labels[1])}"
+        else:
+            entry["values"] = list(labels)
+        result.append(entry)
+    return result
+
+
+def library_answers(model: Any, data: Any, converted: Converted) -> dict[str, list[Any]]:
+    """What the training library answers to each row, by prediction."""
+    result: dict[str, list[Any]] = {}
+    names = [label_text(label) for label in converted.labels]
+    for entry in converted.predictions:
+        match entry["kind"]:
+            case "value":
+                values = np.asarray(model.predict(data), dtype=np.float64)
+                result[entry["name"]] = values.reshape(len(values), -1)[:, 0].tolist()
+            case "class":
+                known = {plain(label): position for position, label in enumerate(np.asarray(model.classes_).tolist())}
+                predicted = np.asarray(model.predict(data)).ravel().tolist()
+                result[entry["name"]] = [converted.labels[known[label]] for label in predicted]
+            case "probability":
+                result[entry["name"]] = np.asarray(model.predict_proba(data), dtype=np.float64)[:, 1].tolist()
+            case _:
+                rows = np.asarray(model.predict_proba(data), dtype=np.float64).tolist()
+                result[entry["name"]] = [dict(zip(names, row, strict=True)) for row in rows]
+    return result

@@ -1,0 +1,195 @@
+"""`export`: the one function of this package."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pandas as pd
+
+from .describe import GOLDEN_ROWS, examples_of, fields_of, golden_frame, observed, requests_of
+from .errors import ExportError
+from .estimator import Converted, as_frame, convert, library_answers
+from .names import check_names, known_keys, package_name
+from .own_graph import Checked, check_graph, load_graph
+from .package import Package, refuse_existing, write
+from .report import Report
+from .service import answers, encode, run
+from .types import Example, Field, Golden, Prediction, Scalar
+from .verify import Agreement, compare
+
+COMPARED_ROWS = 10_000
+Bounds = Mapping[str, tuple[float | None, float | None]]
+
+
+def export(
+    model: Any,
+    X: Any = None,
+    directory: str | Path | None = None,
+    *,
+    target: str | None = None,
+    name: str | None = None,
+    title: str | None = None,
+    description: str | None = None,
+    descriptions: Mapping[str, str] | None = None,
+    units: Mapping[str, str] | None = None,
+    bounds: Bounds | None = None,
+    kinds: Sequence[str] | None = None,
+    endpoints: Mapping[str, str] | None = None,
+    labels: Sequence[Scalar] | None = None,
+    fields: Sequence[Field] | None = None,
+    predictions: Sequence[Prediction] | None = None,
+    examples: Sequence[Example] | None = None,
+    golden: Sequence[Golden] | None = None,
+    input: Mapping[str, str] | None = None,
+    overwrite: bool = False,
+    tolerance: float = 1e-5,
+    max_other_class: float = 0.001,
+) -> Report:
+    """Writes a model package, which predict-once serves: model.onnx, model.toml and golden.jsonl.
+
+    ```python
+    predict_once.export(model, X, "models/penguins", target="species")
+    ```
+
+    For a fitted estimator or Pipeline of scikit-learn, LightGBM or XGBoost:
+
+    * `model`, `X`: the estimator, and the data frame that it was fitted on. Names, types, categories and missing values come from it.
+    * `target`: what the model predicts. A classifier answers at `/<target>` and `/<target>_probabilities`, a regressor at `/<target>`.
+    * `descriptions`, `units`: texts by field (or, for descriptions, by prediction).
+    * `bounds`: `{"age": (18, 120)}`, None for an open end. Without, the API accepts any number: model.toml has what was
+      observed as a comment.
+    * `kinds`: of a classifier `"class"`, `"probabilities"` and `"probability"` (of the second of two classes).
+    * `endpoints`: other paths, by kind.
+    * `labels`: the names of the classes, where the model knows them by 0, 1, 2, …
+
+    For a graph of one's own, an ONNX file or a `ModelProto` in the place of `model`, and no `X`:
+
+    * `fields`, `predictions`, `examples`, `input`: the tables of model.toml (docs/model-package.md), as dictionaries.
+    * `golden`: inputs with the answers that the training library gives to them, at most 1,000.
+
+    For both:
+
+    * `directory`: where the files go. `overwrite=True` replaces those that are there.
+    * `name`, `title`, `description`: of the package; the name is the target if not given.
+    * `tolerance`, `max_other_class`: how closely ONNX Runtime must agree with the training library. A number may differ by
+      `tolerance` (relatively, if it is above 1); `max_other_class` of the rows may differ by more, or have another class.
+
+    Raises `ExportError` if the model cannot be exported or disagrees. Nothing is written then.
+    """
+    if directory is None:
+        raise ExportError("pass the directory of the package: export(model, X, 'models/penguins', target='species').")
+    path = Path(directory)
+    if not overwrite:
+        refuse_existing(path)
+    limits = Limits(tolerance, max_other_class)
+    if isinstance(model, (str, Path, onnx.ModelProto)):
+        refuse_arguments(X=X, target=target, descriptions=descriptions, units=units, bounds=bounds, kinds=kinds, endpoints=endpoints, labels=labels)
+        if fields is None or predictions is None:
+            raise ExportError("a graph needs fields=[…] and predictions=[…]: the tables of model.toml (docs/model-package.md).")
+        checked = Checked(load_graph(model), list(fields), list(predictions), list(golden or ()))
+        check_graph(checked, limits.tolerance)
+        package = Package(checked.model, name or package_name(path.name), checked.fields, checked.predictions, examples or (), checked.golden)
+        agreement = checked.agreement
+        limits.enforce(agreement, "the golden answers")
+    else:
+        refuse_arguments(fields=fields, predictions=predictions, examples=examples, golden=golden)
+        if X is None or target is None:
+            raise ExportError("pass the X of the fit and the target: export(model, X, 'models/penguins', target='species').")
+        package, agreement = from_estimator(
+            model, X, target, name, kinds, endpoints or {}, descriptions or {}, units or {}, bounds or {}, labels, limits
+        )
+    package.title, package.description, package.input = title, description, dict(input or {})
+    package.tolerance, package.max_other_class = tolerance, max_other_class
+    check_names(package.fields, package.predictions, package.name)
+    write(package, path)
+    return Report(
+        path, tuple(package.fields), tuple(package.predictions), agreement.rows, agreement.largest, agreement.share, len(package.golden)
+    )
+
+
+def refuse_arguments(**given: Any) -> None:
+    """Stops at an argument that is for the other way of calling."""
+    for argument, value in given.items():
+        if value is not None:
+            raise ExportError(f"{argument} is not for this kind of model: an ONNX graph has fields and predictions, an estimator has X and target.")
+
+
+class Limits:
+    """How closely the answers must agree."""
+
+    def __init__(self, tolerance: float, max_other_class: float) -> None:
+        self.tolerance, self.max_other_class = tolerance, max_other_class
+
+    def enforce(self, agreement: Agreement, what: str) -> None:
+        """Stops if they do not."""
+        if agreement.share > self.max_other_class:
+            raise ExportError(
+                f"the package disagrees with {what}: {len(agreement.other)} of {agreement.rows:,} rows have another class and "
+                f"{len(agreement.beyond)} a number beyond tolerance={self.tolerance:g} ({agreement.share:.2%} of the rows; "
+                f"max_other_class={self.max_other_class:g} allows {self.max_other_class:.2%}). The largest difference is "
+                f"{agreement.largest:.1e}. The graph reads float32: pass a higher limit if that is close enough for you, or scale the "
+                "features and fit again."
+            )
+
+
+def from_estimator(
+    model: Any,
+    X: Any,
+    target: str,
+    name: str | None,
+    kinds: Sequence[str] | None,
+    endpoints: Mapping[str, str],
+    descriptions: Mapping[str, str],
+    units: Mapping[str, str],
+    bounds: Bounds,
+    labels: Sequence[Scalar] | None,
+    limits: Limits,
+) -> tuple[Package, Agreement]:
+    """The package of a fitted estimator, checked on its own data."""
+    frame = as_frame(X)
+    converted = convert(model, frame, target, kinds, endpoints, descriptions, labels)
+    variables, layout = converted.variables, converted.layout
+    fields = fields_of(variables, layout, descriptions, units, bounds)
+    field_names = tuple(field["name"] for field in fields)
+    known_keys(descriptions, (*field_names, *(entry["name"] for entry in converted.predictions)), "descriptions")
+    known_keys(units, field_names, "units")
+    known_keys(bounds, field_names, "bounds")
+
+    step = max(1, -(-len(frame) // COMPARED_ROWS))
+    sample = frame.iloc[::step].reset_index(drop=True)
+    agreement = agreement_on(model, as_fitted(X, sample), sample, converted, fields, limits)
+    limits.enforce(agreement, "the training library on the rows of X")
+
+    drawn = golden_frame(frame)
+    data = as_fitted(X, drawn)
+    on_golden = agreement_on(model, data, drawn, converted, fields, limits)
+    limits.enforce(on_golden, "the training library on rows of X with each column shuffled")
+    # Where float32 and float64 part, the row says nothing about the service.
+    chosen = [row for row in range(len(drawn)) if row not in on_golden.failed][:GOLDEN_ROWS]
+    wanted = library_answers(model, data, converted)
+    requests = requests_of(drawn, variables, layout)
+    golden: list[Golden] = [
+        {"input": requests[row], "answers": {key: values[row] for key, values in wanted.items()}} for row in chosen
+    ]
+    comments = {variables[position].name: observed(variables[position]) for position in layout.codings}
+    package = Package(
+        converted.model, name or package_name(target), fields, converted.predictions, examples_of(fields), golden, comments=comments
+    )
+    return package, agreement
+
+
+def as_fitted(X: Any, frame: pd.DataFrame) -> Any:
+    """Rows in the form in which the model was fitted: a data frame or a matrix."""
+    return frame if isinstance(X, pd.DataFrame) else frame.to_numpy(dtype=np.asarray(X).dtype)
+
+
+def agreement_on(
+    model: Any, data: Any, frame: pd.DataFrame, converted: Converted, fields: Sequence[Field], limits: Limits
+) -> Agreement:
+    """How closely the package agrees with the library on these rows."""
+    requests = requests_of(frame, converted.variables, converted.layout)
+    output = run(converted.model, encode(fields, requests))
+    actual = {entry["name"]: answers(entry, output) for entry in converted.predictions}
+    return compare(library_answers(model, data, converted), actual, limits.tolerance)

@@ -1,0 +1,108 @@
+"""Builds an ONNX graph from plain operators, the same bytes for the same model."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+OPSET = 17
+ML_OPSET = 3
+IR_VERSION = 8
+INPUT = "input"
+OUTPUT = "output"
+
+Array = NDArray[Any]
+
+
+class Graph:
+    """Nodes and constants, collected in the order in which they were asked for.
+
+    Asking twice for the same node or constant gives the same tensor, and `finish` leaves out what the output does not
+    need. So whoever lowers a model may ask for whatever comes in handy.
+    """
+
+    def __init__(self) -> None:
+        self._nodes: list[onnx.NodeProto] = []
+        self._constants: dict[str, onnx.TensorProto] = {}
+        self._known: dict[tuple[Any, ...], tuple[str, ...]] = {}
+
+    def node(self, op: str, *inputs: str, **attributes: Any) -> str:
+        """A node with one output: the name of the output."""
+        return self.nodes(op, inputs, 1, **attributes)[0]
+
+    def nodes(
+        self, op: str, inputs: Sequence[str], outputs: int, *, domain: str = "", **attributes: Any
+    ) -> tuple[str, ...]:
+        """A node: the names of its outputs."""
+        small = all(isinstance(value, (int, float, str, bytes)) for value in attributes.values())
+        key = (op, *inputs, *sorted(attributes.items())) if small else (op, len(self._nodes))
+        if key not in self._known:
+            name = f"{op}_{len(self._nodes)}"
+            names = (name,) if outputs == 1 else tuple(f"{name}_{index}" for index in range(outputs))
+            # Sorted, since the order of the attributes is part of the bytes.
+            node = helper.make_node(op, list(inputs), list(names), name=name, domain=domain)
+            node.attribute.extend(helper.make_attribute(k, v) for k, v in sorted(attributes.items()))
+            self._nodes.append(node)
+            self._known[key] = names
+        return self._known[key]
+
+    def constant(self, value: Any, dtype: Any = np.float32) -> str:
+        """A constant tensor of this type."""
+        array = np.ascontiguousarray(np.asarray(value, dtype=dtype))
+        if array.ndim == 0 or np.asarray(value).ndim == 0:
+            array = array.reshape(())
+        key = ("constant", str(array.dtype), array.shape, array.tobytes())
+        if key not in self._known:
+            name = f"constant_{len(self._constants)}"
+            self._constants[name] = numpy_helper.from_array(array, name)
+            self._known[key] = (name,)
+        return self._known[key][0]
+
+    def concat(self, tensors: Sequence[str]) -> str:
+        """The tensors' columns side by side."""
+        return tensors[0] if len(tensors) == 1 else self.node("Concat", *tensors, axis=1)
+
+    def take(self, tensor: str, columns: Sequence[int]) -> str:
+        """Some columns of a tensor."""
+        return self.node("Gather", tensor, self.constant(list(columns), np.int64), axis=1)
+
+    def cast(self, tensor: str, to: int) -> str:
+        """The tensor as another type, such as `TensorProto.DOUBLE`."""
+        return self.node("Cast", tensor, to=to)
+
+    def finish(self, output: str, columns: Sequence[str], outputs: int) -> onnx.ModelProto:
+        """The model: float32 `[N, columns]` in, float32 `[N, outputs]` out."""
+        if output == INPUT:
+            output = self.node("Identity", INPUT)
+        needed = {output}
+        nodes = []
+        for node in reversed(self._nodes):
+            if needed.intersection(node.output):
+                needed.update(node.input)
+                nodes.append(node)
+        nodes.reverse()
+        for node in nodes:
+            for index, name in enumerate(node.output):
+                if name == output:
+                    node.output[index] = OUTPUT
+            for index, name in enumerate(node.input):
+                if name == output:
+                    node.input[index] = OUTPUT
+        graph = helper.make_graph(
+            nodes,
+            "predict_once",
+            [helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, ["N", len(columns)])],
+            [helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, ["N", outputs])],
+            [tensor for name, tensor in self._constants.items() if name in needed],
+        )
+        opsets = [helper.make_opsetid("", OPSET)]
+        if any(node.domain for node in nodes):
+            opsets.append(helper.make_opsetid("ai.onnx.ml", ML_OPSET))
+        model = helper.make_model(graph, producer_name="predict-once", opset_imports=opsets, ir_version=IR_VERSION)
+        helper.set_model_props(model, {"feature_names": json.dumps(list(columns), ensure_ascii=False)})
+        onnx.checker.check_model(model)
+        return model

@@ -1,0 +1,96 @@
+"""scikit-learn's gradient boosting, the older and the histogram-based."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..columns.symbols import NONE, Category, Column, Number
+from ..columns.transformers import class_names, encoder
+from ..context import Context
+from ..errors import ExportError
+from ..graph import Array
+from ..trees import Comparison, Tree, ensemble
+from .forests import FLOAT32, tree_of
+from .registry import Lowered
+
+
+def lower(context: Context, model: Any, columns: Sequence[Column], path: str) -> Lowered:
+    if any("HistGradientBoosting" in name for name in class_names(model)):
+        raw = histogram_sums(context, model, list(columns), path)
+    else:
+        raw = gradient_sums(context, model, columns, path)
+    if not hasattr(model, "classes_"):
+        return Lowered(value=context.graph.node("Exp", raw) if type(getattr(model, "_loss").link).__name__ == "LogLink" else raw)
+    if len(model.classes_) > 2:
+        return Lowered(probabilities=context.graph.node("Softmax", raw, axis=1), scores=raw, decision=raw)
+    return binary(context, raw, 2.0 if getattr(model, "loss", "") == "exponential" else 1.0)
+
+
+def binary(context: Context, raw: str, factor: float = 1.0) -> Lowered:
+    """Two classes from the log odds of the second."""
+    both = context.graph.node("Mul", raw, context.graph.constant([[-factor, factor]]))
+    return Lowered(probabilities=context.graph.node("Sigmoid", both), scores=both, decision=raw)
+
+
+def gradient_sums(context: Context, model: Any, columns: Sequence[Column], path: str) -> str:
+    """Raw predictions of GradientBoosting: the start and the trees, times the learning rate."""
+    groups = model.estimators_
+    if not (isinstance(model.init_, str) or type(model.init_).__name__ in ("DummyClassifier", "DummyRegressor")):
+        raise ExportError(f"{path} starts from init={type(model.init_).__name__}. Fit it with init=None or 'zero'.")
+    probe = np.zeros((1, model.n_features_in_), dtype=np.float32)
+    start = np.asarray(model._raw_predict_init(probe), dtype=np.float64)[0]
+    trees = [
+        tree_of(member, member.tree_.value[:, 0, :] * model.learning_rate, (target,))
+        for group in groups
+        for target, member in enumerate(group)
+    ]
+    return ensemble(context, columns, trees, FLOAT32, groups.shape[1], list(start))
+
+
+def histogram_sums(context: Context, model: Any, columns: list[Column], path: str) -> str:
+    """Raw predictions of HistGradientBoosting."""
+    preprocessor = model._preprocessor
+    if preprocessor is not None:
+        # It puts the categories first, as codes; what it does not know is as a missing value.
+        chosen = np.flatnonzero(model.is_categorical_)
+        others = np.flatnonzero(~np.asarray(model.is_categorical_))
+        fitted = preprocessor.named_transformers_["encoder"]
+        coded = [columns[index] for index in chosen]
+        columns = encoder(fitted, coded, context.variables, path) + [columns[index] for index in others]
+    _, feature_map = model._bin_mapper.make_known_categories_bitsets()
+    trees = [
+        histogram_tree(predictor, target) for group in model._predictors for target, predictor in enumerate(group)
+    ]
+    for position in {int(f) for tree in trees for f in tree.feature[sorted(tree.sets)]}:
+        column = columns[position]
+        if isinstance(column, Category) and column.missing is NONE and column.unknown is NONE:
+            continue
+        if isinstance(column, Number):
+            raise ExportError(f"{path}: a categorical feature is not a category of the data. Use categorical_features='from_dtype'.")
+    start = np.asarray(model._baseline_prediction, dtype=np.float64).ravel()
+    return ensemble(context, columns, trees, Comparison(np.float64), len(start), list(start))
+
+
+def histogram_tree(predictor: Any, target: int) -> Tree:
+    """One tree of HistGradientBoosting."""
+    nodes = predictor.nodes
+    leaf = nodes["is_leaf"].astype(bool)
+    sets = {}
+    for node in np.flatnonzero(nodes["is_categorical"].astype(bool) & ~leaf):
+        sets[int(node)] = codes_of(predictor.raw_left_cat_bitsets[nodes["bitset_idx"][node]])
+    return Tree(
+        left=np.where(leaf, -1, nodes["left"].astype(np.int64)),
+        right=np.where(leaf, -1, nodes["right"].astype(np.int64)),
+        feature=np.where(leaf, 0, nodes["feature_idx"].astype(np.int64)),
+        threshold=nodes["num_threshold"],
+        values=nodes["value"].reshape(-1, 1),
+        targets=(target,),
+        missing_left=nodes["missing_go_to_left"].astype(bool),
+        sets=sets,
+    )
+
+
+def codes_of(bitset: Array) -> frozenset[float]:
+    """The codes in a set of 256 bits."""
+    return frozenset(float(32 * word + bit) for word in range(len(bitset)) for bit in range(32) if int(bitset[word]) >> bit & 1)

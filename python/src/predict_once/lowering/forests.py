@@ -1,0 +1,65 @@
+"""scikit-learn's trees and forests."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..columns.symbols import Column
+from ..context import Context
+from ..errors import ExportError
+from ..graph import Array
+from ..trees import Comparison, Tree, ensemble
+from .registry import Lowered
+
+FLOAT32 = Comparison(np.float32)
+
+
+def lower(context: Context, model: Any, columns: Sequence[Column], path: str) -> Lowered:
+    members = getattr(model, "estimators_", [model])
+    if hasattr(model, "classes_"):
+        size = len(model.classes_)
+        trees = [tree_of(member, class_shares(member), range(size)) for member in members]
+        return Lowered(probabilities=average(context, columns, trees, size))
+    trees = [tree_of(member, member.tree_.value[:, 0, :], (0,)) for member in members]
+    return Lowered(value=average(context, columns, trees, 1))
+
+
+def average(context: Context, columns: Sequence[Column], trees: list[Tree], targets: int) -> str:
+    """The mean of what the trees' leaves say.
+
+    Two classes with equal shares must stay equal, or another class comes first than in scikit-learn. Sums of ones are exact, and so
+    are powers of two as divisors; otherwise the division waits until the sum is there.
+    """
+    count = len(trees)
+    whole = all(np.isin(tree.values[tree.leaf], (0, 1)).all() for tree in trees)
+    if whole or count & (count - 1) == 0 or targets == 1:
+        for tree in trees:
+            tree.values = tree.values / count
+        return ensemble(context, columns, trees, FLOAT32, targets)
+    total = ensemble(context, columns, trees, FLOAT32, targets)
+    return context.graph.node("Mul", total, context.graph.constant(1 / count))
+
+
+def class_shares(member: Any) -> Array:
+    """Each node's share of the classes."""
+    value = member.tree_.value[:, 0, :]
+    total = value.sum(axis=1, keepdims=True)
+    return np.asarray(value / np.where(total == 0, 1, total))
+
+
+def tree_of(member: Any, values: Array, targets: Sequence[int], features: Array | None = None) -> Tree:
+    """A fitted decision tree, with these values in its nodes. `features` are the columns that it was fitted on."""
+    if getattr(member, "n_outputs_", 1) > 1:
+        raise ExportError("a tree predicts several targets at once. Fit and export one model for each.")
+    tree = member.tree_
+    feature = np.maximum(tree.feature, 0)
+    return Tree(
+        left=tree.children_left,
+        right=tree.children_right,
+        feature=feature if features is None else np.asarray(features)[feature],
+        threshold=tree.threshold,
+        values=values,
+        targets=tuple(targets),
+        missing_left=np.asarray(tree.missing_go_to_left, dtype=bool),
+    )

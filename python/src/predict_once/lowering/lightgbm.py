@@ -1,0 +1,134 @@
+"""LightGBM, from `booster_.dump_model()`."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..columns.symbols import NONE, Category, Column, Number
+from ..columns.variables import plain
+from ..context import Context
+from ..errors import ExportError
+from ..trees import Comparison, Tree, ensemble
+from .boosting import binary
+from .registry import Lowered
+
+IDENTITY = {"regression", "regression_l1", "huber", "fair", "quantile", "mape"}
+LOGARITHM = {"poisson", "gamma", "tweedie"}
+
+
+def lower(context: Context, model: Any, columns: Sequence[Column], path: str) -> Lowered:
+    graph = context.graph
+    dump = model.booster_.dump_model()
+    objective, *options = dump["objective"].split()
+    trees = [LightGbmTree(tree, index % dump["num_tree_per_iteration"], path).tree() for index, tree in enumerate(dump["tree_info"])]
+    if not trees:
+        raise ExportError(f"{path} has no trees.")
+    count = dump["num_tree_per_iteration"]
+    if dump["average_output"]:
+        for tree in trees:
+            tree.values = tree.values * count / len(trees)
+    symbols = categorical_columns(context, list(columns), trees, dump.get("pandas_categorical") or [], path)
+    raw = ensemble(context, symbols, trees, Comparison(np.float64), count)
+    if objective == "binary":
+        return binary(context, raw, option(options, "sigmoid"))
+    if objective == "multiclass":
+        return Lowered(probabilities=graph.node("Softmax", raw, axis=1), scores=raw)
+    if objective == "multiclassova":
+        each = graph.node("Sigmoid", graph.node("Mul", raw, graph.constant(option(options, "sigmoid"))))
+        return Lowered(probabilities=graph.node("Div", each, graph.node("ReduceSum", each, graph.constant([1], np.int64), keepdims=1)))
+    if objective in IDENTITY and "sqrt" not in options:
+        return Lowered(value=raw)
+    if objective in LOGARITHM:
+        return Lowered(value=graph.node("Exp", raw))
+    if objective == "cross_entropy":
+        return Lowered(value=graph.node("Sigmoid", raw))
+    raise ExportError(f"{path} has the objective {dump['objective']!r}, which cannot be exported. Fit with a standard objective.")
+
+
+def option(options: list[str], name: str) -> float:
+    """An option in the text of an objective, such as `sigmoid:1`."""
+    return next((float(entry.split(":")[1]) for entry in options if entry.startswith(f"{name}:")), 1.0)
+
+
+def categorical_columns(
+    context: Context, columns: list[Column], trees: list[Tree], categories: list[list[Any]], path: str
+) -> list[Column]:
+    """The columns with the codes that LightGBM knows the categories by."""
+    frames = iter(categories)
+    for index, column in enumerate(columns):
+        variable = context.variables[column.source if isinstance(column, Number) else column.variable] if is_plain(column) else None
+        if variable is not None and variable.categorical:
+            known = next(frames, None)
+            if known is None:
+                raise ExportError(f"{path} was not fitted on a data frame with the category column {variable.name!r}, as X is.")
+            codes = {plain(value): float(code) for code, value in enumerate(known)}
+            values = variable.values
+            position = column.source if isinstance(column, Number) else column.variable
+            assert isinstance(position, int)
+            table = tuple(codes.get(value, np.nan) for value in values)
+            open_ended = variable.type not in ("string", "boolean")
+            missing = NONE if variable.missing is NONE else np.nan
+            columns[index] = Category(position, values, table, missing, np.nan if open_ended else NONE)
+    for position in sorted({int(tree.feature[node]) for tree in trees for node in tree.sets}):
+        column = columns[position]
+        if isinstance(column, Number):
+            if not isinstance(column.source, int) or column.steps:
+                raise ExportError(f"{path}: a categorical feature is the result of a calculation. Use a column of type 'category'.")
+            sets = [codes for tree in trees for node, codes in tree.sets.items() if tree.feature[node] == position]
+            values = tuple(sorted(frozenset().union(*sets)))
+            missing = NONE if context.variables[column.source].missing is NONE else np.nan
+            columns[position] = Category(column.source, values, values, missing, np.nan)
+    return columns
+
+
+def is_plain(column: Column) -> bool:
+    """Whether the column is one of the data frame's, as it is."""
+    if isinstance(column, Number):
+        return isinstance(column.source, int) and not column.steps
+    return column.values == column.table
+
+
+class LightGbmTree:
+    """Turns the nested nodes of one tree into arrays."""
+
+    def __init__(self, dump: dict[str, Any], target: int, path: str) -> None:
+        self.target, self.path = target, path
+        self.nodes: list[dict[str, Any]] = []
+        self.children: list[tuple[int, int]] = []
+        # Trees can be deeper than Python's stack.
+        waiting: list[tuple[dict[str, Any], int, int]] = [(dump["tree_structure"], -1, 0)]
+        while waiting:
+            node, parent, side = waiting.pop()
+            index = len(self.nodes)
+            self.nodes.append(node)
+            self.children.append((-1, -1))
+            if parent >= 0:
+                left, right = self.children[parent]
+                self.children[parent] = (index, right) if side == 0 else (left, index)
+            if "split_feature" in node:
+                waiting += [(node["right_child"], index, 1), (node["left_child"], index, 0)]
+
+    def tree(self) -> Tree:
+        """The tree."""
+        size = len(self.nodes)
+        feature, threshold = np.zeros(size, dtype=np.int64), np.zeros(size)
+        values, missing_left = np.zeros((size, 1)), np.zeros(size, dtype=bool)
+        sets: dict[int, frozenset[float]] = {}
+        for index, node in enumerate(self.nodes):
+            if "split_feature" not in node:
+                if "leaf_const" in node or "leaf_coeff" in node:
+                    raise ExportError(f"{self.path} was fitted with linear_tree=True, which cannot be exported.")
+                values[index] = node["leaf_value"]
+                continue
+            feature[index] = node["split_feature"]
+            if node["missing_type"] == "Zero":
+                raise ExportError(f"{self.path} was fitted with zero_as_missing=True. Write missing values as NaN and fit again.")
+            if node["decision_type"] == "==":
+                sets[index] = frozenset(float(code) for code in str(node["threshold"]).split("||"))
+                continue
+            threshold[index] = node["threshold"]
+            # Without missing values in training, LightGBM reads NaN as 0.
+            missing_left[index] = node["default_left"] if node["missing_type"] == "NaN" else 0 <= node["threshold"]
+        left, right = (np.array(side, dtype=np.int64) for side in zip(*self.children, strict=True))
+        return Tree(left, right, feature, threshold, values, (self.target,), missing_left, sets)

@@ -1,0 +1,64 @@
+"""Linear models: a Gemm, and what their link makes of it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..columns.dense import linear
+from ..columns.symbols import Column
+from ..columns.transformers import class_names
+from ..context import Context
+from ..errors import ExportError
+from ..graph import Array
+from .registry import Lowered
+
+
+def lower(context: Context, model: Any, columns: Sequence[Column], path: str) -> Lowered:
+    coefficients = np.asarray(model.coef_, dtype=np.float64)
+    bias = np.atleast_1d(np.asarray(model.intercept_, dtype=np.float64))
+    names = class_names(model)
+    if not hasattr(model, "classes_"):
+        if coefficients.ndim == 2 and coefficients.shape[0] > 1:
+            raise ExportError(f"{path} predicts several targets at once. Fit and export one model for each.")
+        weights = coefficients.reshape(1, -1)
+        if "sklearn.PLSRegression" in names:  # works on centred features
+            bias = bias - weights @ model._x_mean
+        return Lowered(value=link(context, model, linear(context, columns, weights.T, bias)))
+    if len(model.classes_) == 2 and len(coefficients) == 1:
+        # Both classes as two sums, the negative and the positive: no operator is needed to make two of one.
+        both = two_sided(context, columns, coefficients[0], bias[0])
+        decision = linear(context, columns, coefficients.T, bias)
+        probabilities = context.graph.node("Sigmoid", both) if logistic(model, path) else None
+        return Lowered(probabilities=probabilities, scores=both, decision=decision)
+    scores = linear(context, columns, coefficients.T, bias)
+    graph = context.graph
+    if not logistic(model, path):
+        return Lowered(scores=scores, decision=scores)
+    if "sklearn.SGDClassifier" in names or getattr(model, "solver", "") == "liblinear":
+        each = graph.node("Sigmoid", scores)
+        total = graph.node("ReduceSum", each, graph.constant([1], np.int64), keepdims=1)
+        probabilities = graph.node("Div", each, total)
+    else:
+        probabilities = graph.node("Softmax", scores, axis=1)
+    return Lowered(probabilities=probabilities, scores=scores, decision=scores)
+
+
+def two_sided(context: Context, columns: Sequence[Column], weights: Array, bias: float) -> str:
+    """The negative decision and the decision."""
+    return linear(context, columns, np.stack([-weights, weights], axis=1), np.array([-bias, bias]))
+
+
+def logistic(model: Any, path: str) -> bool:
+    """Whether the model's probabilities are a logistic function of its decision."""
+    if not hasattr(model, "predict_proba"):
+        return False
+    if getattr(model, "loss", "log_loss") != "log_loss":
+        raise ExportError(f"{path}: probabilities of loss={model.loss!r} cannot be exported. Fit with loss='log_loss'.")
+    return True
+
+
+def link(context: Context, model: Any, value: str) -> str:
+    """The inverse of a generalised linear model's link."""
+    loss = type(getattr(getattr(model, "_base_loss", None), "link", None)).__name__
+    return context.graph.node("Exp", value) if loss == "LogLink" else value

@@ -1,0 +1,104 @@
+"""Finds the lowering of an estimator."""
+
+import importlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..columns.preprocessing import preprocess
+from ..columns.symbols import AnyColumn, Column
+from ..columns.transformers import class_names
+from ..columns.variables import usable
+from ..context import Context
+from ..errors import ExportError
+
+
+@dataclass(frozen=True)
+class Lowered:
+    """The tensors of what an estimator predicts. Of a classifier at least one of `probabilities` and `scores` is there."""
+
+    value: str | None = None  # of a regressor: [N, 1]
+    probabilities: str | None = None  # [N, classes]
+    scores: str | None = None  # [N, classes]: the first maximum is the class
+    decision: str | None = None  # as `decision_function`, with [N, 1] for two classes
+
+    @property
+    def classes(self) -> str:
+        """A tensor whose first maximum is the class."""
+        tensor = self.scores or self.probabilities
+        if tensor is None:
+            raise AssertionError("not a classifier")
+        return tensor
+
+
+Lowering = Callable[[Context, Any, Sequence[Column], str], Lowered]
+
+MODULES = {
+    "linear": "LogisticRegression LogisticRegressionCV LinearRegression Ridge RidgeCV Lasso LassoCV ElasticNet ElasticNetCV "
+    "RidgeClassifier RidgeClassifierCV SGDClassifier SGDRegressor LinearSVC LinearSVR Perceptron HuberRegressor BayesianRidge "
+    "PoissonRegressor GammaRegressor TweedieRegressor QuantileRegressor LinearDiscriminantAnalysis PLSRegression",
+    "forests": "DecisionTreeClassifier DecisionTreeRegressor ExtraTreeClassifier ExtraTreeRegressor RandomForestClassifier "
+    "RandomForestRegressor ExtraTreesClassifier ExtraTreesRegressor",
+    "boosting": "GradientBoostingClassifier GradientBoostingRegressor HistGradientBoostingClassifier HistGradientBoostingRegressor",
+    "adaboost": "AdaBoostClassifier AdaBoostRegressor",
+    "averages": "BaggingClassifier BaggingRegressor VotingClassifier VotingRegressor",
+    "stacking": "StackingClassifier StackingRegressor",
+    "calibration": "CalibratedClassifierCV",
+    "bayes": "GaussianNB",
+    "neighbours": "KNeighborsClassifier KNeighborsRegressor",
+    "svm": "SVC NuSVC SVR NuSVR",
+    "mlp": "MLPClassifier MLPRegressor",
+    "dummy": "DummyClassifier DummyRegressor",
+}
+KNOWN = {f"sklearn.{name}": module for module, names in MODULES.items() for name in names.split()} | {
+    "lightgbm.LGBMClassifier": "lightgbm",
+    "lightgbm.LGBMRegressor": "lightgbm",
+    "xgboost.XGBClassifier": "xgboost",
+    "xgboost.XGBRegressor": "xgboost",
+    "xgboost.XGBRFClassifier": "xgboost",
+    "xgboost.XGBRFRegressor": "xgboost",
+}
+
+
+def lower(context: Context, model: Any, columns: Sequence[AnyColumn], path: str) -> Lowered:
+    """The operators of a fitted estimator. `path` names it in messages."""
+    names = class_names(model)
+    if "sklearn.Pipeline" in names:
+        symbols = list(columns)
+        for name, step in model.steps[:-1]:
+            symbols = preprocess(step, symbols, context.variables, step_path(path, name))
+        return lower(context, model.steps[-1][1], symbols, step_path(path, model.steps[-1][0]))
+    if "sklearn.BaseSearchCV" in names:
+        if not hasattr(model, "best_estimator_"):
+            raise ExportError(f"{path} has no best_estimator_: fit it with refit=True.")
+        return lower(context, model.best_estimator_, columns, path)
+    if "sklearn.FrozenEstimator" in names:
+        return lower(context, model.estimator, columns, path)
+    if getattr(model, "n_outputs_", 1) not in (1, None):
+        raise ExportError(f"{path} predicts several targets at once. Fit and export one model for each.")
+    for name in names:
+        if name in KNOWN:
+            module = importlib.import_module(f".{KNOWN[name]}", __package__)
+            lowering: Lowering = module.lower
+            return lowering(context, model, usable(columns, context.variables, f"{path} ({type(model).__name__})"), path)
+    raise ExportError(
+        f"{path} is a {type(model).__module__.split('.')[0]} {type(model).__name__}, which cannot be exported. "
+        f"{remedy(names)}"
+    )
+
+
+def remedy(names: list[str]) -> str:
+    """What to do instead."""
+    if "sklearn.TransformedTargetRegressor" in names:
+        return "Fit its regressor on the transformed target, and turn the prediction back in the client."
+    if any(name.startswith("sklearn.MultiOutput") for name in names):
+        return "Fit and export one model for each target."
+    return (
+        "Exported are scikit-learn's common estimators, LightGBM and XGBoost (python/README.md lists them). For others, write the "
+        "ONNX graph yourself and pass it to export with fields= and predictions=."
+    )
+
+
+def step_path(path: str, name: str) -> str:
+    """The path of a step within a Pipeline."""
+    return f"step {name!r}" if path == "the model" else f"{path} → {name!r}"

@@ -1,0 +1,96 @@
+"""Support vector machines: the kernel of the input and each support vector, and sums of it, in float64."""
+
+from collections.abc import Sequence
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+from onnx import TensorProto
+
+from ..columns.dense import matrix64
+from ..columns.symbols import Column
+from ..context import Context
+from ..errors import ExportError
+from ..graph import Array
+from .registry import Lowered
+
+
+def lower(context: Context, model: Any, columns: Sequence[Column], path: str) -> Lowered:
+    graph = context.graph
+    kernel = kernel_matrix(context, model, columns, path)
+    if not hasattr(model, "classes_"):
+        value = graph.node("MatMul", kernel, graph.constant(model._dual_coef_.T, np.float64))
+        value = graph.node("Add", value, graph.constant([model._intercept_], np.float64))
+        return Lowered(value=graph.cast(value, TensorProto.FLOAT))
+    if getattr(model, "_effective_probability", getattr(model, "probability", False)) is True:
+        raise ExportError(
+            f"{path} was fitted with probability=True, which scikit-learn has deprecated: its probabilities come from an iteration and "
+            "contradict its classes. Fit CalibratedClassifierCV(SVC(), ensemble=False), or SVC() for the class alone."
+        )
+    size = len(model.classes_)
+    pairs = list(combinations(range(size), 2))
+    sums = graph.node("MatMul", kernel, graph.constant(pair_weights(model, pairs), np.float64))
+    sums = graph.node("Add", sums, graph.constant([model._intercept_], np.float64))  # > 0: the first of the pair
+    if size == 2:
+        both = graph.cast(graph.node("Mul", sums, graph.constant([[1, -1]], np.float64)), TensorProto.FLOAT)
+        return Lowered(scores=both, decision=graph.take(both, [1]))
+    first = graph.cast(graph.node("Greater", sums, graph.constant(0, np.float64)), TensorProto.DOUBLE)
+    ballots = np.zeros((len(pairs), size))
+    base = np.zeros(size)
+    confidence = np.zeros((len(pairs), size))
+    for index, (one, other) in enumerate(pairs):
+        ballots[index, one], ballots[index, other] = 1, -1
+        base[other] += 1
+        confidence[index, one], confidence[index, other] = 1, -1
+    votes = graph.node("Add", graph.node("MatMul", first, graph.constant(ballots, np.float64)), graph.constant([base], np.float64))
+    # decision_function with one column for each class: the votes, and less than a third for the confidence in them.
+    trust = graph.node("MatMul", sums, graph.constant(confidence, np.float64))
+    scale = graph.node("Mul", graph.node("Add", graph.node("Abs", trust), graph.constant(1, np.float64)), graph.constant(3, np.float64))
+    decision = graph.cast(graph.node("Add", votes, graph.node("Div", trust, scale)), TensorProto.FLOAT)
+    if model.decision_function_shape == "ovo":
+        negative = graph.node("Mul", sums, graph.constant(1, np.float64))
+        return Lowered(scores=graph.cast(votes, TensorProto.FLOAT), decision=graph.cast(negative, TensorProto.FLOAT))
+    scores = decision if model.break_ties else graph.cast(votes, TensorProto.FLOAT)
+    return Lowered(scores=scores, decision=decision)
+
+
+def pair_weights(model: Any, pairs: list[tuple[int, int]]) -> Array:
+    """For each pair of classes the weight of each support vector, from libsvm's compact form."""
+    counts = np.asarray(model._n_support)
+    ends = np.cumsum([0, *counts])
+    coefficients = np.asarray(model._dual_coef_)
+    weights = np.zeros((coefficients.shape[1], len(pairs)))
+    for index, (one, other) in enumerate(pairs):
+        mine, theirs = slice(ends[one], ends[one + 1]), slice(ends[other], ends[other + 1])
+        weights[mine, index] = coefficients[other - 1, mine]
+        weights[theirs, index] = coefficients[one, theirs]
+    return weights
+
+
+def kernel_matrix(context: Context, model: Any, columns: Sequence[Column], path: str) -> str:
+    """The kernel of each input with each support vector."""
+    graph = context.graph
+    vectors = np.asarray(model.support_vectors_, dtype=np.float64)
+    if hasattr(model.support_vectors_, "toarray"):
+        vectors = model.support_vectors_.toarray()
+    features = matrix64(context, columns)
+    gamma, constant = float(getattr(model, "_gamma", 0)), float(model.coef0)
+    if model.kernel == "rbf":
+        # The differences rather than the squares of both: these are large beside what remains.
+        wide = graph.node("Unsqueeze", features, graph.constant([1], np.int64))
+        difference = graph.node("Sub", wide, graph.constant(vectors[np.newaxis], np.float64))
+        squares = graph.node("ReduceSum", graph.node("Mul", difference, difference), graph.constant([2], np.int64), keepdims=0)
+        return graph.node("Exp", graph.node("Mul", squares, graph.constant(-gamma, np.float64)))
+    product = graph.node("MatMul", features, graph.constant(vectors.T, np.float64))
+    if model.kernel == "linear":
+        return product
+    if model.kernel not in ("poly", "sigmoid"):
+        raise ExportError(f"{path} has the kernel {model.kernel!r}. Exported are 'linear', 'rbf', 'poly' and 'sigmoid'.")
+    scaled = graph.node("Mul", product, graph.constant(gamma, np.float64))
+    scaled = graph.node("Add", scaled, graph.constant(constant, np.float64))
+    if model.kernel == "sigmoid":
+        return graph.node("Tanh", scaled)
+    power = scaled
+    for _ in range(model.degree - 1):
+        power = graph.node("Mul", power, scaled)
+    return power

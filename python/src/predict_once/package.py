@@ -1,0 +1,87 @@
+"""The three files of a package, written as a whole or not at all."""
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import onnx
+
+from . import toml
+from .errors import ExportError
+from .types import Example, Field, Golden, Prediction
+
+FILES = ("model.onnx", "golden.jsonl", "model.toml")
+
+
+@dataclass
+class Package:
+    """What the files say."""
+
+    model: onnx.ModelProto
+    name: str
+    fields: Sequence[Field]
+    predictions: Sequence[Prediction]
+    examples: Sequence[Example] = ()
+    golden: Sequence[Golden] = ()
+    title: str | None = None
+    description: str | None = None
+    input: dict[str, Any] = field(default_factory=dict)
+    tolerance: float = 1e-5
+    max_other_class: float = 0.001
+    comments: dict[str, list[str]] = field(default_factory=dict)  # of fields, by name
+
+    def toml(self) -> str:
+        """model.toml."""
+        top = {"name": self.name, "title": self.title, "description": self.description}
+        tables: list[tuple[str, dict[str, Any], Sequence[str]]] = [("", {k: v for k, v in top.items() if v is not None}, ())]
+        if self.input:
+            tables.append(("[input]", self.input, ()))
+        tables += [("[[fields]]", dict(entry), self.comments.get(entry["name"], ())) for entry in self.fields]
+        tables += [("[[predictions]]", dict(entry), ()) for entry in self.predictions]
+        tables += [("[[examples]]", dict(entry), ()) for entry in self.examples]
+        golden = {"tolerance": self.tolerance, "max_other_class": self.max_other_class}
+        tables.append(("[golden]", golden, ()))
+        return toml.document(tables)
+
+    def contents(self) -> dict[str, bytes]:
+        """Each file's bytes."""
+        lines = [json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in self.golden]
+        files = {"model.onnx": self.model.SerializeToString(deterministic=True), "model.toml": self.toml().encode()}
+        return files | ({"golden.jsonl": "".join(lines).encode()} if lines else {})
+
+
+def refuse_existing(directory: Path) -> None:
+    """Stops before anything is calculated, if there is a package already."""
+    present = [name for name in FILES if (directory / name).exists()]
+    if present or (directory.exists() and not directory.is_dir()):
+        found = f"{', '.join(present)} in {directory}" if present else f"{directory}, which is no directory"
+        raise ExportError(f"there is {found} already. Pass overwrite=True to replace it.")
+
+
+def write(package: Package, directory: Path) -> None:
+    """Writes the files. They are complete before the first of them gets its name."""
+    contents = package.contents()
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{directory.name}-", dir=directory.parent))
+    try:
+        for name, content in contents.items():
+            (temporary / name).write_bytes(content)
+        if not directory.exists():
+            umask = os.umask(0)
+            os.umask(umask)
+            temporary.chmod(0o777 & ~umask)
+            temporary.rename(directory)
+            return
+        # Other files of the directory, such as the training code, stay.
+        for name in FILES:
+            if name in contents:
+                os.replace(temporary / name, directory / name)
+            else:
+                (directory / name).unlink(missing_ok=True)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)

@@ -1,0 +1,63 @@
+"""What `export` returns: what was written, and how closely it agrees."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from .types import Field, Prediction
+
+
+@dataclass(frozen=True)
+class Report:
+    """A package that was written. `print(report)` shows it."""
+
+    directory: Path
+    fields: tuple[Field, ...]
+    predictions: tuple[Prediction, ...]
+    rows: int
+    """How many rows were compared with the training library."""
+    largest_difference: float
+    """The largest difference of a number; relative where the number is above 1."""
+    other_class: float
+    """The share of rows with another class, or with a number beyond the tolerance."""
+    golden: int
+    """How many rows golden.jsonl has."""
+
+    @property
+    def endpoints(self) -> tuple[str, ...]:
+        """The paths of the API."""
+        return tuple(f"/{prediction['endpoint']}" for prediction in self.predictions)
+
+    def __str__(self) -> str:
+        width = max(len(field["name"]) for field in self.fields)
+        lines = [f"Wrote {self.directory}: model.onnx, model.toml" + (f", golden.jsonl ({self.golden} rows)" if self.golden else "")]
+        lines.append("")
+        for prediction in self.predictions:
+            lines.append(f"  POST /{prediction['endpoint']}  →  {{{prediction['name']!r}: {shape(prediction)}}}".replace("'", '"'))
+        lines.append("")
+        shown = self.fields[:20]
+        lines += [f"  {field['name']:<{min(width, 40)}}  {summary(field)}" for field in shown]
+        if len(self.fields) > len(shown):
+            lines.append(f"  … and {len(self.fields) - len(shown)} more fields")
+        lines.append("")
+        if self.rows:
+            lines.append(
+                f"Compared on {self.rows:,} rows: largest difference {self.largest_difference:.1e}, "
+                f"{self.other_class:.2%} of the rows with another class or a number beyond the tolerance."
+            )
+        lines += ["", "Next:", f"  predict-once check {self.directory}", f"  MODEL_DIR={self.directory} predict-once"]
+        return "\n".join(lines)
+
+
+def shape(prediction: Prediction) -> str:
+    """What the answer is, in short."""
+    return {"class": "class", "bands": "class", "probabilities": "{class: probability, …}"}.get(prediction["kind"], "number")
+
+
+def summary(field: Field) -> str:
+    """A field in short."""
+    parts = [field["type"]]
+    if field.get("values"):
+        parts.append(f"{len(field['values'])} values")
+    if not field.get("required", True):
+        parts.append("may be missing")
+    return ", ".join(parts)

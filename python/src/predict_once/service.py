@@ -1,0 +1,114 @@
+"""What the service does with a request, repeated here: the graph's input from the fields, and the answers from its output.
+
+So that `export` checks the whole way from a request to its answer, not only the graph.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+
+from .errors import ExportError
+from .graph import Array
+from .types import Field, Prediction, Row, label_text, name_of
+
+ROWS_AT_ONCE = 256
+
+
+def columns_of(field: Field) -> list[str]:
+    """The names of a field's columns."""
+    if field.get("encoding") != "one_hot":
+        return [field["name"]]
+    if "bands" in field:
+        return [f"{field['name']}={index}" for index in range(len(field["bands"]) + 1)]
+    return [f"{field['name']}={name_of(value)}" for value in field["values"]]
+
+
+def encode(fields: Sequence[Field], rows: Sequence[Row]) -> Array:
+    """The graph's input for these requests."""
+    if not rows:
+        return np.zeros((0, sum(len(columns_of(field)) for field in fields)), dtype=np.float32)
+    return np.hstack([encode_field(field, [row.get(field["name"]) for row in rows]) for field in fields])
+
+
+def encode_field(field: Field, values: Sequence[Any]) -> Array:
+    """One field's columns."""
+    name = field["name"]
+    codes = positions_of(field)
+    missing = field.get("missing", "nan")
+    numbers = np.empty(len(values))
+    absent = np.zeros(len(values), dtype=bool)
+    for row, value in enumerate(values):
+        if value is None:
+            if field.get("required", True):
+                raise ExportError(f"field {name!r} is required, and a row has no value for it.")
+            if isinstance(missing, Mapping):
+                value = missing["value"]
+            else:
+                numbers[row], absent[row] = np.nan if missing == "nan" else float(missing), True
+                continue
+        if codes is None:
+            numbers[row] = float(value)
+        elif value in codes:
+            numbers[row] = codes[value]
+        elif field.get("unknown") == "ignore":
+            numbers[row] = -1
+        else:
+            raise ExportError(f"field {name!r}: {value!r} is not one of its values.")
+    if "bands" in field:
+        numbers = np.where(absent, numbers, np.searchsorted(np.asarray(field["bands"], dtype=np.float64), numbers, side="right"))
+    if field.get("encoding") != "one_hot":
+        return numbers.astype(np.float32).reshape(-1, 1)
+    width = len(columns_of(field))
+    ones = (numbers[:, np.newaxis] == np.arange(width)).astype(np.float32)
+    return np.where(absent[:, np.newaxis], numbers[:, np.newaxis], ones).astype(np.float32)
+
+
+def positions_of(field: Field) -> dict[Any, int] | None:
+    """The positions of a text's values and of their other spellings."""
+    if field["type"] != "string":
+        return None
+    codes: dict[Any, int] = {}
+    for position, value in enumerate(field["values"]):
+        codes[name_of(value)] = position
+        if isinstance(value, Mapping):
+            codes.update({alias: position for alias in value.get("aliases", ())})
+    return codes
+
+
+def run(model: onnx.ModelProto, inputs: Array) -> Array:
+    """The graph's output, by ONNX Runtime."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    node = session.get_inputs()[0]
+    at_once = 1 if node.shape[0] == 1 else ROWS_AT_ONCE
+    parts = [
+        session.run([session.get_outputs()[0].name], {node.name: inputs[first : first + at_once]})[0]
+        for first in range(0, len(inputs), at_once)
+    ]
+    return np.concatenate(parts) if parts else np.zeros((0, 1), dtype=np.float32)
+
+
+def answers(prediction: Prediction, output: Array) -> list[Any]:
+    """What one endpoint answers to each row."""
+    labels = [name_of(value) for value in prediction.get("values", ())]
+    column = output[:, prediction.get("output", 0)]
+    several = output[:, list(prediction["outputs"])] if "outputs" in prediction else output
+    match prediction["kind"]:
+        case "value":
+            return [float(value) for value in column]
+        case "probability":
+            return [min(1.0, max(0.0, float(value))) for value in column]
+        case "bands":
+            cuts = np.asarray(prediction["cuts"], dtype=np.float32)
+            return [labels[index] for index in np.searchsorted(cuts, column, side="right")]
+        case "class":
+            positions = column.astype(int) if "output" in prediction else several.argmax(axis=1)
+            return [labels[position] for position in positions]
+        case _:
+            names = [label_text(label) for label in labels]
+            return [dict(zip(names, (min(1.0, max(0.0, float(p))) for p in row), strict=True)) for row in several]

@@ -1,0 +1,195 @@
+"""Trees of any library as one TreeEnsembleRegressor: sums of leaf values, one sum for each target."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from .columns.splits import EQ, LEQ, Extras, Split, membership_of, number_thresholds, split_of
+from .columns.symbols import Category, Column, Number, Tensor
+from .context import Context
+from .graph import Array
+
+LEAF = b"LEAF"
+
+
+@dataclass
+class Tree:
+    """One tree in arrays, an entry per node; node 0 is the root.
+
+    `x[feature] <= threshold` leads to `left`. `sets` has, for nodes that ask for a category, the codes that lead to the left.
+    """
+
+    left: Array  # -1: a leaf
+    right: Array
+    feature: Array
+    threshold: Array
+    values: Array  # [nodes, targets]: what a leaf adds to each of `targets`
+    targets: Sequence[int] = (0,)
+    missing_left: Array | None = None
+    sets: dict[int, frozenset[float]] = field(default_factory=dict)
+
+    @property
+    def leaf(self) -> Array:
+        """Which nodes are leaves."""
+        return np.asarray(self.left < 0)
+
+
+@dataclass
+class Comparison:
+    """How the library compares."""
+
+    dtype: Any  # the type that it casts a feature to
+    strict: bool = False  # `<` rather than `<=`
+
+
+def ensemble(
+    context: Context,
+    columns: Sequence[Column],
+    trees: Sequence[Tree],
+    comparison: Comparison,
+    targets: int = 1,
+    base: Sequence[float] | None = None,
+) -> str:
+    """The sums of the trees' leaves: a tensor [N, targets]."""
+    context.request(columns, dense=False)
+    extras = Extras(context)
+    feature = np.concatenate([tree.feature for tree in trees]).astype(np.int64)
+    leaf = np.concatenate([tree.leaf for tree in trees])
+    threshold = np.concatenate([tree.threshold for tree in trees]).astype(np.float64)
+    missing_left = np.concatenate([directions(tree) for tree in trees])
+    starts = np.cumsum([0, *(len(tree.left) for tree in trees)])
+    sets = {int(start) + node: codes for start, tree in zip(starts, trees, strict=False) for node, codes in tree.sets.items()}
+
+    nodes = Nodes(len(feature))
+    in_set = np.zeros(len(feature), dtype=bool)
+    in_set[list(sets)] = True
+    for position in np.unique(feature[~leaf]):
+        column = columns[position]
+        mine = np.flatnonzero((feature == position) & ~leaf)
+        if isinstance(column, Number):
+            if in_set[mine].any():
+                raise AssertionError("a set of categories is compared with a category")
+            compare_number(extras, nodes, mine, column, threshold[mine], missing_left[mine], comparison)
+        else:
+            compare_category(extras, nodes, mine, column, threshold, missing_left, sets, comparison)
+
+    tensor, order = extras.tensor()
+    left = np.concatenate([tree.left for tree in trees])
+    right = np.concatenate([tree.right for tree in trees])
+    true = np.where(nodes.swapped, right, left)
+    false = np.where(nodes.swapped, left, right)
+    sizes = np.diff(starts)
+    attributes: dict[str, Any] = {
+        "nodes_treeids": np.repeat(np.arange(len(trees)), sizes).tolist(),
+        "nodes_nodeids": (np.arange(len(feature)) - np.repeat(starts[:-1], sizes)).tolist(),
+        "nodes_featureids": np.where(leaf, 0, order[nodes.column]).tolist(),
+        "nodes_values": np.where(leaf, np.float32(0), nodes.threshold).tolist(),
+        "nodes_modes": np.where(leaf, LEAF, np.where(nodes.equal, EQ, LEQ)).tolist(),
+        "nodes_truenodeids": np.where(leaf, 0, true).tolist(),
+        "nodes_falsenodeids": np.where(leaf, 0, false).tolist(),
+        **leaves(trees),
+        "n_targets": targets,
+        "aggregate_function": "SUM",
+        "post_transform": "NONE",
+    }
+    # Where the comparison is turned round, its "true" is the feature's "false".
+    tracks_true = np.where(leaf | ~nodes.can_be_nan, False, nodes.missing != nodes.swapped)
+    if tracks_true.any():
+        attributes["nodes_missing_value_tracks_true"] = tracks_true.astype(int).tolist()
+    if base is not None and any(base):
+        attributes["base_values"] = [float(value) for value in base]
+    return context.graph.nodes("TreeEnsembleRegressor", [tensor], 1, domain="ai.onnx.ml", **attributes)[0]
+
+
+class Nodes:
+    """What the comparisons of all nodes become."""
+
+    def __init__(self, size: int) -> None:
+        self.column = np.zeros(size, dtype=np.int64)
+        self.threshold = np.zeros(size, dtype=np.float32)
+        self.equal = np.zeros(size, dtype=bool)
+        self.swapped = np.zeros(size, dtype=bool)
+        self.missing = np.zeros(size, dtype=bool)
+        self.can_be_nan = np.zeros(size, dtype=bool)
+
+
+def directions(tree: Tree) -> Array:
+    """Where missing values go."""
+    return np.zeros(len(tree.left), dtype=bool) if tree.missing_left is None else tree.missing_left.astype(bool)
+
+
+def compare_number(
+    extras: Extras, nodes: Nodes, mine: Array, column: Number, threshold: Array, missing_left: Array, how: Comparison
+) -> None:
+    """The comparisons of one number."""
+    layout = extras.context.layout
+    if isinstance(column.source, Tensor):
+        position, can_be_nan, exact = extras.column(column.source), False, False
+    else:
+        position, can_be_nan = layout.first[column.source], layout.codings[column.source].can_be_nan
+        exact = extras.context.variables[column.source].exact
+    different, inverse = np.unique(threshold, return_inverse=True)
+    nodes.column[mine] = position
+    nodes.threshold[mine] = number_thresholds(column, different, how.strict, how.dtype, exact)[inverse]
+    value = column.evaluate(np.array([np.nan])).astype(how.dtype)[0]
+    if np.isnan(value):
+        nodes.missing[mine] = missing_left
+    else:
+        nodes.missing[mine] = value < threshold if how.strict else value <= threshold
+    nodes.can_be_nan[mine] = can_be_nan
+
+
+def compare_category(
+    extras: Extras,
+    nodes: Nodes,
+    mine: Array,
+    column: Category,
+    threshold: Array,
+    missing_left: Array,
+    sets: dict[int, frozenset[float]],
+    how: Comparison,
+) -> None:
+    """The comparisons of one category."""
+    numbers = column.numbers().astype(how.dtype)
+    can_be_nan = extras.context.layout.codings[column.variable].can_be_nan
+    known: dict[Any, Split] = {}
+    for node in mine:
+        test = sets.get(int(node), float(threshold[node]))
+        key = (test, bool(missing_left[node]))
+        if key not in known:
+            if isinstance(test, frozenset):
+                inside = np.array([number in test for number in numbers.tolist()])
+            else:
+                inside = numbers < test if how.strict else numbers <= test
+            inside = np.where(np.isnan(numbers), missing_left[node], inside)
+            known[key] = split_of(extras, membership_of(column, inside))
+        split = known[key]
+        nodes.column[node] = split.column
+        nodes.threshold[node] = split.threshold
+        nodes.equal[node] = split.mode == EQ
+        nodes.swapped[node] = split.swapped
+        nodes.missing[node] = split.missing
+        nodes.can_be_nan[node] = can_be_nan
+
+
+def leaves(trees: Sequence[Tree]) -> dict[str, Any]:
+    """What each leaf adds. Zeros are left out, save that each leaf has an entry."""
+    tree_ids, node_ids, target_ids, weights = [], [], [], []
+    for index, tree in enumerate(trees):
+        at = np.flatnonzero(tree.leaf)
+        values = np.asarray(tree.values, dtype=np.float64).reshape(len(tree.left), -1)[at]
+        keep = values != 0
+        keep[~keep.any(axis=1), 0] = True
+        row, column = np.nonzero(keep)
+        tree_ids.append(np.full(len(row), index))
+        node_ids.append(at[row])
+        target_ids.append(np.asarray(tree.targets)[column])
+        weights.append(values[row, column])
+    return {
+        "target_treeids": np.concatenate(tree_ids).tolist(),
+        "target_nodeids": np.concatenate(node_ids).tolist(),
+        "target_ids": np.concatenate(target_ids).tolist(),
+        "target_weights": np.concatenate(weights).astype(np.float32).tolist(),
+    }

@@ -1,0 +1,81 @@
+"""The tables of model.toml, as dictionaries. docs/model-package.md says what each key means."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypedDict
+
+Scalar = str | int | float | bool
+Row = Mapping[str, Any]
+
+
+class Value(TypedDict, total=False):
+    """One of the allowed values, or of the answers."""
+
+    name: Scalar
+    description: str
+    aliases: Sequence[str]
+    boolean: bool
+
+
+class Field(TypedDict, total=False):
+    """An entry of `[[fields]]`."""
+
+    name: str
+    type: str
+    description: str
+    unit: str
+    hint: str
+    example: Scalar
+    minimum: float
+    exclusive_minimum: float
+    maximum: float
+    exclusive_maximum: float
+    bands: Sequence[float]
+    values: Sequence[str | Value]
+    encoding: str
+    unknown: str
+    required: bool
+    missing: Any
+
+
+class Prediction(TypedDict, total=False):
+    """An entry of `[[predictions]]`."""
+
+    name: str
+    endpoint: str
+    schema: str
+    summary: str
+    description: str
+    meaning: str
+    kind: str
+    output: int
+    outputs: Sequence[int]
+    cuts: Sequence[float]
+    values: Sequence[Scalar | Value]
+
+
+class Example(TypedDict, total=False):
+    """An entry of `[[examples]]`."""
+
+    name: str
+    summary: str
+    input: Row
+    valid: bool
+
+
+class Golden(TypedDict, total=False):
+    """A line of golden.jsonl."""
+
+    input: Row
+    answers: Mapping[str, Any]
+
+
+def name_of(value: Any) -> Any:
+    """The value itself, of a text or a table."""
+    return value["name"] if isinstance(value, Mapping) else value
+
+
+def label_text(label: Any) -> str:
+    """A label as the member's name of an object."""
+    if isinstance(label, bool):
+        return "true" if label else "false"
+    return str(label)

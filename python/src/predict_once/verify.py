@@ -1,0 +1,60 @@
+"""Do the package's answers agree with the training library's?"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass
+class Agreement:
+    """How closely the answers to some rows agree."""
+
+    rows: int = 0
+    largest: float = 0.0
+    beyond: set[int] = field(default_factory=set)  # rows with a number that differs by more than the tolerance
+    other: set[int] = field(default_factory=set)  # rows with another class
+
+    @property
+    def failed(self) -> set[int]:
+        """All rows that disagree."""
+        return self.beyond | self.other
+
+    @property
+    def share(self) -> float:
+        """The share of rows that disagree."""
+        return len(self.failed) / self.rows if self.rows else 0.0
+
+    @property
+    def largest_within(self) -> str:
+        """The largest difference, for people."""
+        return f"{self.largest:.1e}"
+
+
+def compare(expected: Mapping[str, Sequence[Any]], actual: Mapping[str, Sequence[Any]], tolerance: float) -> Agreement:
+    """Compares the answers of each prediction row by row."""
+    result = Agreement()
+    for prediction, answers in expected.items():
+        result.rows = max(result.rows, len(answers))
+        for row, (wanted, got) in enumerate(zip(answers, actual[prediction], strict=True)):
+            if wanted is None:
+                continue
+            difference = difference_of(wanted, got)
+            if difference is None:
+                result.other.add(row)
+                continue
+            result.largest = max(result.largest, difference)
+            if not difference <= tolerance:
+                result.beyond.add(row)
+    return result
+
+
+def difference_of(wanted: Any, got: Any) -> float | None:
+    """The difference of two answers, relative for numbers above 1; None for two classes that are not the same."""
+    if isinstance(wanted, Mapping):
+        if not isinstance(got, Mapping) or wanted.keys() != got.keys():
+            return None
+        parts = [difference_of(wanted[key], got[key]) for key in wanted]
+        return max((part for part in parts if part is not None), default=0.0)
+    if isinstance(wanted, float) and not isinstance(got, (bool, str)):
+        return abs(wanted - float(got)) / max(1.0, abs(wanted))
+    return 0.0 if type(wanted) is type(got) and wanted == got else None
