@@ -136,6 +136,16 @@ bench: ## Measure the function beside a bare lambda_http function, in one run
 	cargo build --release --example bare_lambda
 	cargo bench --bench lambda
 
+.PHONY: count-instructions
+count-instructions: ## Count instructions per invocation and per start, beside the bare function (PREDICT_ONCE_BIN=another build)
+	scripts/install-redis
+	scripts/install-valgrind
+ifndef PREDICT_ONCE_BIN
+	cargo build --release --bin predict-once --example bare_lambda
+endif
+	PREDICT_ONCE_BIN="$(or $(PREDICT_ONCE_BIN),$(or $(CARGO_TARGET_DIR),target)/release/predict-once)" \
+		cargo bench --profile dev --bench instructions
+
 .PHONY: bench-docs
 bench-docs: ## The same, beside a build without documentation: what do the embedded files cost at a start?
 	scripts/bench-docs
