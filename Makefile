@@ -104,7 +104,7 @@ test-emulators: ## Run the function under AWS's runtime interface emulator and u
 
 .PHONY: test-model
 test-model: ## Train the model anew: the same bytes as the committed ones?
-	scripts/test-model
+	tests/model_training/run
 
 .PHONY: lint
 lint: ## Check the format; clippy, warnings as errors
@@ -146,10 +146,6 @@ endif
 	PREDICT_ONCE_BIN="$(or $(PREDICT_ONCE_BIN),$(or $(CARGO_TARGET_DIR),target)/release/predict-once)" \
 		cargo bench --profile dev --bench instructions
 
-.PHONY: bench-docs
-bench-docs: ## The same, beside a build without documentation: what do the embedded files cost at a start?
-	scripts/bench-docs
-
 .PHONY: chaos
 chaos: ## Break Redis and the network in every way under load; writes docs/reliability.md
 	scripts/install-redis
@@ -170,15 +166,7 @@ soak: ## Ten minutes of full load and random faults (SOAK_SECONDS): no wrong ans
 
 .PHONY: measure-redis-memory
 measure-redis-memory: ## Measure what a prediction takes in Redis and how many fit (some minutes); writes docs/caching.md
-	scripts/measure-redis-memory
-
-.PHONY: compare-fastapi
-compare-fastapi: ## Ask the same of FastAPI and of the service; writes docs/fastapi.md
-	scripts/compare-fastapi
-
-.PHONY: compare-api-pages
-compare-api-pages: ## Open Swagger UI, Scalar, Redoc and /docs in Chromium; writes docs/api-documentation.md
-	scripts/compare-api-pages
+	benches/redis-memory
 
 ## Change it
 
@@ -189,11 +177,11 @@ openapi: ## Write docs/openapi.json, the API's description, from the code
 
 .PHONY: vendor-swagger-ui
 vendor-swagger-ui: ## Take the files of Swagger UI into assets/docs (its version is in the script)
-	scripts/vendor-swagger-ui
+	assets/vendor-swagger-ui
 
 .PHONY: model
-model: ## Train the model: models/credit_risk/model.onnx, its golden predictions and its card
-	"$$(scripts/python-tool model -r models/credit_risk/requirements.txt)/python" models/credit_risk/train.py
+model: ## Train the model: the package models/credit_risk and its card
+	PYTHONPATH=python/src "$$(scripts/python-tool model -r models/credit_risk/requirements.txt)/python" models/credit_risk/train.py
 
 .PHONY: tree-fixtures
 tree-fixtures: ## Write the small models and answers that the tree operators are tested with

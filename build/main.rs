@@ -1,7 +1,12 @@
 //! Does at build time what a cold start must not: checks the embedded model package, renders and compresses the documentation.
 
 mod docs;
-#[allow(dead_code, unused_imports, unreachable_pub, reason = "it shares files with the service, which uses the rest of them")]
+#[allow(
+    dead_code,
+    unused_imports,
+    unreachable_pub,
+    reason = "it shares files with the service, which uses the rest of them"
+)]
 mod model;
 
 use std::{env, path::PathBuf};

@@ -44,8 +44,7 @@ pub(crate) fn embed(root: &Path, out: &Path) {
     let toml = fs::read_to_string(&manifest)
         .unwrap_or_else(|error| stop(&[format!("{} cannot be read: {error}", manifest.display())]));
     if let Err(mistakes) = Signature::parse(&toml) {
-        let lines: Vec<_> =
-            mistakes.iter().map(|mistake| format!("{}/{mistake}", directory.display())).collect();
+        let lines: Vec<_> = mistakes.iter().map(|mistake| format!("{}/{mistake}", directory.display())).collect();
         stop(&lines);
     }
     if !graph.is_file() {

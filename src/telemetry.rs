@@ -92,7 +92,18 @@ pub fn request_served(record: &RequestRecord) {
     let (model, fingerprint) = model.map(|(name, fingerprint)| (name.as_str(), fingerprint.as_str())).unzip();
     let Some(settings) = METRICS.get() else {
         tracing::info!(
-            endpoint, status, cache, cache_ms, model_ms, write_ms, stored, model, fingerprint, request_id, trace_id, "request"
+            endpoint,
+            status,
+            cache,
+            cache_ms,
+            model_ms,
+            write_ms,
+            stored,
+            model,
+            fingerprint,
+            request_id,
+            trace_id,
+            "request"
         );
         return;
     };

@@ -79,7 +79,9 @@ async fn every_answer_of_the_model_names_it_and_no_other_answer_does() {
             assert_eq!((answer.cache_status(), answer.header("x-model")), (outcome, named.as_str()));
         }
     }
-    for other in [http.post("/decisions", &json!({})).await, http.post("/none", &example()).await, http.get("/docs").await] {
+    for other in
+        [http.post("/decisions", &json!({})).await, http.post("/none", &example()).await, http.get("/docs").await]
+    {
         assert!(!other.headers.contains_key("x-model"), "{other:?}");
     }
 }

@@ -59,7 +59,7 @@ fn no_place_for_measured_figures_is_empty() {
             assert!(there, "{} has no figures for {}", file.display(), measured.lines().next().unwrap_or_default());
         }
     }
-    assert!(places > 2, "{places} places");
+    assert!(places > 0, "{places} places");
 }
 
 #[test]

@@ -66,7 +66,7 @@ async fn provoked(kind: ProblemKind, http: &Http) -> Option<Value> {
     let answer = match kind {
         ProblemKind::UnreadableBody => return Some(undecodable().await),
         ProblemKind::InvalidJson => post("application/json", r#"{"field": }"#.to_owned()).await,
-        ProblemKind::NoSuchPath => http.get("/decision").await,
+        ProblemKind::NoSuchPath => http.get("/doc").await,
         ProblemKind::MethodNotAllowed => http.send(http.client.delete(http.url("/decisions"))).await,
         ProblemKind::BodyTimeout => return Some(timed_out(http).await),
         ProblemKind::BodyTooLarge => post("application/json", " ".repeat(64 * 1024 + 1)).await,

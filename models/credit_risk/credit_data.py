@@ -1,7 +1,6 @@
 """The credit applications: their fields, the model's input, and how one becomes the other.
 
-The service repeats this encoding in Rust. The names in `FEATURES` are written into the model's metadata, and
-`golden.csv` holds what the encoding and the model make of each application, so that the two cannot drift apart.
+export.py brings the model's columns into the order in which the service encodes its fields.
 """
 
 import csv

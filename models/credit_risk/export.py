@@ -1,7 +1,9 @@
-"""From the chosen pipeline to model.onnx and golden.csv: one linear layer, a sigmoid, and a proof that they agree."""
+"""From the chosen pipeline to a model package: one linear layer, a sigmoid, and a proof that they agree."""
 
-import csv
 import json
+import shutil
+import tempfile
+import tomllib
 from itertools import cycle
 from pathlib import Path
 
@@ -12,31 +14,31 @@ from onnx import TensorProto, helper, numpy_helper
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 
-from credit_data import AGES, FEATURES, NEVER_OBSERVED, Application, all_applications, encode, installment_rate_code
+import predict_once
+from credit_data import AGES, FEATURES, NEVER_OBSERVED, RATE_CODES, Application, all_applications, encode, installment_rate_code
 from thresholds import DECISION_THRESHOLD, RISK_CATEGORY_CUT_POINTS, decision, risk_category
 
 WEIGHT_STEP = 2.0**-20  # about one millionth
 TOLERANCE = 1e-6
 OPSET, IR_VERSION = 17, 8
 
-# Installment rates that stand for the data's codes in golden.csv, the edges of each code's band among them.
+# The service's columns in the order of its fields: the bands of the installment rate from the lowest, which is the data's
+# code 4, then the age, then the other categories.
+RATE = "installment_rate_in_percentage_of_disposable_income"
+BY_BAND = [f"installment_rate_code={code}" for code in sorted(RATE_CODES, reverse=True)]
+ORDER = [FEATURES.index(name) for name in (*BY_BAND, "age_in_years")]
+ORDER += [position for position in range(len(FEATURES)) if position not in ORDER]
+COLUMNS = [f"{RATE}={band}" for band in range(len(BY_BAND))] + [FEATURES[position] for position in ORDER[len(BY_BAND) :]]
+
+# Installment rates that stand for the data's codes in golden.jsonl, the edges of each code's band among them.
 RATES = {
     1: (0.35, 0.4, 0.5, 0.75, 1.0),
     2: (0.25, 0.3, 0.349999),
     3: (0.2, 0.22, 0.249999),
     4: (0.001, 0.05, 0.1, 0.15, 0.199999),
 }
-GOLDEN_HEADER = (
-    "installment_rate_in_percentage_of_disposable_income",
-    "age_in_years",
-    "foreign_worker",
-    "present_employment_since",
-    "personal_status_and_sex",
-    "probability_scikit_learn",
-    "probability_onnxruntime",
-    "decision",
-    "risk_category",
-)
+GOLDEN_AGES = (AGES[0], 30, 45, 60, AGES[-1])
+FILES = ("model.onnx", "model.toml", "golden.jsonl")
 
 
 def final_model(pipeline: Pipeline, inputs: np.ndarray, went_bad: np.ndarray) -> LogisticRegression:
@@ -65,8 +67,8 @@ def to_step(values: np.ndarray) -> np.ndarray:
 
 
 def to_onnx(model: LogisticRegression) -> onnx.ModelProto:
-    """Gemm and Sigmoid, with the names of the features and the thresholds as metadata."""
-    weights = model.coef_.T.astype(np.float32)
+    """Gemm and Sigmoid on the service's columns, with their names as metadata."""
+    weights = model.coef_.T.astype(np.float32)[ORDER]
     graph = helper.make_graph(
         name="credit_risk",
         nodes=[
@@ -86,15 +88,7 @@ def to_onnx(model: LogisticRegression) -> onnx.ModelProto:
         opset_imports=[helper.make_opsetid("", OPSET)],
         ir_version=IR_VERSION,
     )
-    helper.set_model_props(
-        exported,
-        {
-            "model_name": "credit_risk",
-            "feature_names": json.dumps(FEATURES),
-            "decision_threshold": json.dumps(DECISION_THRESHOLD),
-            "risk_category_cut_points": json.dumps(RISK_CATEGORY_CUT_POINTS),
-        },
-    )
+    helper.set_model_props(exported, {"feature_names": json.dumps(COLUMNS)})
     onnx.checker.check_model(exported, full_check=True)
     return exported
 
@@ -102,7 +96,7 @@ def to_onnx(model: LogisticRegression) -> onnx.ModelProto:
 def predict_with_onnxruntime(exported: onnx.ModelProto, inputs: np.ndarray) -> np.ndarray:
     """One application at a time, as the service does it."""
     session = onnxruntime.InferenceSession(exported.SerializeToString(), providers=["CPUExecutionProvider"])
-    rows = inputs.astype(np.float32)
+    rows = inputs.astype(np.float32)[:, ORDER]
     return np.array([session.run(None, {"application": row.reshape(1, -1)})[0][0, 0] for row in rows])
 
 
@@ -123,31 +117,60 @@ def assert_unambiguous(model: LogisticRegression, exported: onnx.ModelProto) -> 
     return difference
 
 
-def write_golden(path: Path, model: LogisticRegression, exported: onnx.ModelProto, data: list[Application]) -> None:
-    """The applications of the data, then the corners of the input space, each with what must come out."""
-    applications = data + all_applications((AGES[0], AGES[-1]))
-    inputs = encode(applications)
-    reference = model.predict_proba(inputs)[:, 1]
-    onnx_reference = predict_with_onnxruntime(exported, inputs)
-    rates = {code: cycle(fractions) for code, fractions in RATES.items()}
+def write_package(output: Path, api: Path, model: LogisticRegression, exported: onnx.ModelProto) -> None:
+    """model.onnx, model.toml and golden.jsonl. `api` is model.toml without the thresholds, written by hand."""
+    tables = tomllib.loads(api.read_text(encoding="utf-8"))
+    cuts = {"decision": [DECISION_THRESHOLD], "risk_category": list(RISK_CATEGORY_CUT_POINTS)}
+    predictions = [
+        prediction | ({"cuts": cuts[prediction["name"]]} if prediction["name"] in cuts else {})
+        for prediction in tables["predictions"]
+    ]
+    # Its own folder: the package's directory holds other files, too.
+    with tempfile.TemporaryDirectory() as folder:
+        package = Path(folder) / "credit_risk"
+        report = predict_once.export(
+            exported,
+            directory=package,
+            name=tables["name"],
+            title=tables["title"],
+            description=tables["description"],
+            input=tables["input"],
+            fields=tables["fields"],
+            predictions=predictions,
+            examples=tables["examples"],
+            golden=golden(model),
+            tolerance=TOLERANCE,
+            max_other_class=0,
+        )
+        print(report)
+        for name in FILES:
+            shutil.copyfile(package / name, output / name)
 
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(GOLDEN_HEADER)
-        for application, probability, onnx_probability in zip(applications, reference, onnx_reference):
-            rate = next(rates[application.installment_rate_code])
-            if installment_rate_code(rate) != application.installment_rate_code:
-                raise SystemExit(f"the installment rate {rate} does not stand for {application}")
-            writer.writerow(
-                (
-                    rate,
-                    application.age_in_years,
-                    application.foreign_worker,
-                    application.present_employment_since,
-                    application.personal_status_and_sex,
-                    f"{probability:.10f}",  # further digits depend on the processor's exp
-                    str(onnx_probability),
-                    decision(probability),
-                    risk_category(probability),
-                )
-            )
+
+def golden(model: LogisticRegression) -> list[dict[str, object]]:
+    """Every combination of the categories at five ages, each with what must come out."""
+    applications = all_applications(GOLDEN_AGES)
+    rates = {code: cycle(fractions) for code, fractions in RATES.items()}
+    rows: list[dict[str, object]] = []
+    for application, probability in zip(applications, model.predict_proba(encode(applications))[:, 1]):
+        rate = next(rates[application.installment_rate_code])
+        if installment_rate_code(rate) != application.installment_rate_code:
+            raise SystemExit(f"the installment rate {rate} does not stand for {application}")
+        probability = round(float(probability), 10)  # further digits depend on the processor's exp
+        rows.append(
+            {
+                "input": {
+                    RATE: rate,
+                    "age_in_years": application.age_in_years,
+                    "foreign_worker": application.foreign_worker,
+                    "present_employment_since": application.present_employment_since,
+                    "personal_status_and_sex": application.personal_status_and_sex,
+                },
+                "answers": {
+                    "decision": decision(probability),
+                    "probability": probability,
+                    "risk_category": risk_category(probability),
+                },
+            }
+        )
+    return rows

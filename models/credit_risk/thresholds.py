@@ -1,7 +1,7 @@
 """The decision threshold and the cut points of the risk categories, and what they would have done out of fold.
 
-This is the only place where they are written down: `train.py` puts them into the model's metadata, and the service
-reads them from there. MODEL_CARD.md argues for the values with the tables that are computed here.
+This is the only place where they are written down: `train.py` puts them into model.toml, and the service reads them
+from there. MODEL_CARD.md argues for the values with the tables that are computed here.
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
 """Trains the credit risk model: `python train.py [--output DIR]`, or `make model` at the top of the repository.
 
-    german_credit.csv ─► compare the candidates ─► choose ─► fit on all data ─► model.onnx
-                                │                                              golden.csv
+    german_credit.csv ─► compare the candidates ─► choose ─► fit on all data ─► model.onnx, golden.jsonl
+                                │                                              model.toml ◄─ api.toml
                                 └── out-of-fold predictions ─► thresholds ───► MODEL_CARD.md
 
 The same data and the pinned requirements give the same files, byte for byte. Where to read on:
@@ -9,7 +9,7 @@ The same data and the pinned requirements give the same files, byte for byte. Wh
 * credit_data.py: the fields, and how an application becomes the model's input
 * evaluation.py: the candidates, their cross-validation, and the choice
 * thresholds.py: the decision threshold and the risk categories
-* export.py: the final weights, the ONNX graph, and the golden predictions
+* export.py: the final weights, the ONNX graph, and the model package; api.toml is what its API says
 * model_card.py: the figures of MODEL_CARD.md; its prose is in MODEL_CARD.template.md
 """
 
@@ -19,7 +19,7 @@ from pathlib import Path
 import model_card
 from credit_data import encode, read_data
 from evaluation import CANDIDATES, EXPORTABLE, choose, evaluate_all
-from export import assert_unambiguous, final_model, to_onnx, write_golden
+from export import assert_unambiguous, final_model, to_onnx, write_package
 from thresholds import RISK_CATEGORY_CUT_POINTS, assert_risk_rises, bands
 
 HERE = Path(__file__).resolve().parent
@@ -48,8 +48,7 @@ def main() -> None:
     difference = assert_unambiguous(model, exported)
     print(f"scikit-learn and onnxruntime differ by at most {difference:.1e} on every possible input")
 
-    (output / "model.onnx").write_bytes(exported.SerializeToString(deterministic=True))
-    write_golden(output / "golden.csv", model, exported, applications)
+    write_package(output, HERE / "api.toml", model, exported)
     card = model_card.render(HERE / "MODEL_CARD.template.md", evaluations, chosen, model, applications, went_bad)
     (output / "MODEL_CARD.md").write_text(card, encoding="utf-8")
 

@@ -40,7 +40,12 @@ pub(super) async fn read(request: Request, model: &Model) -> Result<Input, Probl
     let body = match body {
         Ok(body) => body,
         Err(error) if is_over_limit(&error) => return Err(too_large()),
-        Err(_) => return Err(Problem::new(ProblemKind::UnreadableBody, "the connection ended before the whole body had arrived")),
+        Err(_) => {
+            return Err(Problem::new(
+                ProblemKind::UnreadableBody,
+                "the connection ended before the whole body had arrived",
+            ));
+        }
     };
     Ok(model.read(&body)?)
 }

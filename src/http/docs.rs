@@ -64,12 +64,13 @@ pub(super) fn routes() -> Router<Arc<PredictionService>> {
         routes.route(asset.path, file.options(options))
     });
     let document = Arc::new(OnceLock::new());
-    let openapi = get(async move |State(service): State<Arc<PredictionService>>, headers: HeaderMap| {
-        match openapi_json(&document, service.model()) {
-            Ok(asset) => asset.answer(&headers),
-            Err(error) => Problem::from(NoPrediction::Failed(error)).into_response(),
-        }
-    });
+    let openapi =
+        get(async move |State(service): State<Arc<PredictionService>>, headers: HeaderMap| {
+            match openapi_json(&document, service.model()) {
+                Ok(asset) => asset.answer(&headers),
+                Err(error) => Problem::from(NoPrediction::Failed(error)).into_response(),
+            }
+        });
     routes.route(OPENAPI, openapi.options(options))
 }
 

@@ -56,30 +56,18 @@ impl ProblemKind {
     /// Status, `type` and `title`.
     fn describe(self) -> (StatusCode, &'static str, &'static str) {
         match self {
-            Self::UnreadableBody => {
-                (StatusCode::BAD_REQUEST, "/docs/errors#unreadable-body", "Unreadable body")
-            }
+            Self::UnreadableBody => (StatusCode::BAD_REQUEST, "/docs/errors#unreadable-body", "Unreadable body"),
             Self::InvalidJson => (StatusCode::BAD_REQUEST, "/docs/errors#invalid-json", "Invalid JSON"),
             Self::NoSuchPath => (StatusCode::NOT_FOUND, "/docs/errors#no-such-path", "Path not found"),
-            Self::MethodNotAllowed => (
-                StatusCode::METHOD_NOT_ALLOWED,
-                "/docs/errors#method-not-allowed",
-                "Method not allowed",
-            ),
-            Self::BodyTimeout => {
-                (StatusCode::REQUEST_TIMEOUT, "/docs/errors#body-timeout", "Body timeout")
+            Self::MethodNotAllowed => {
+                (StatusCode::METHOD_NOT_ALLOWED, "/docs/errors#method-not-allowed", "Method not allowed")
             }
-            Self::BodyTooLarge => {
-                (StatusCode::PAYLOAD_TOO_LARGE, "/docs/errors#body-too-large", "Body too large")
+            Self::BodyTimeout => (StatusCode::REQUEST_TIMEOUT, "/docs/errors#body-timeout", "Body timeout"),
+            Self::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "/docs/errors#body-too-large", "Body too large"),
+            Self::UnsupportedMediaType => {
+                (StatusCode::UNSUPPORTED_MEDIA_TYPE, "/docs/errors#unsupported-media-type", "Unsupported media type")
             }
-            Self::UnsupportedMediaType => (
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "/docs/errors#unsupported-media-type",
-                "Unsupported media type",
-            ),
-            Self::InvalidFields => {
-                (StatusCode::UNPROCESSABLE_ENTITY, "/docs/errors#invalid-fields", "Invalid fields")
-            }
+            Self::InvalidFields => (StatusCode::UNPROCESSABLE_ENTITY, "/docs/errors#invalid-fields", "Invalid fields"),
             Self::InternalError => {
                 (StatusCode::INTERNAL_SERVER_ERROR, "/docs/errors#internal-error", "Prediction failed")
             }
@@ -135,7 +123,10 @@ impl Problem {
 
     /// Something failed that is not the client's to know.
     pub(super) fn internal() -> Self {
-        Self::new(ProblemKind::InternalError, "the model failed on this input; the error has been logged under the x-request-id")
+        Self::new(
+            ProblemKind::InternalError,
+            "the model failed on this input; the error has been logged under the x-request-id",
+        )
     }
 }
 

@@ -78,7 +78,9 @@ impl Replay {
         let rows = replay.rows.max(1) as f64;
         replay.mean_input_bytes = bytes as f64 / rows;
         let tolerated = model.signature().golden;
-        if let Some((number, difference)) = first_other.filter(|_| replay.rows_that_differ as f64 > tolerated.share * rows) {
+        if let Some((number, difference)) =
+            first_other.filter(|_| replay.rows_that_differ as f64 > tolerated.share * rows)
+        {
             replay.mistakes.push(Mistake {
                 file: GRAPH,
                 entry: String::new(),

@@ -22,19 +22,19 @@ mod suggestion;
 
 use sha2::{Digest, Sha256};
 
-pub use self::{
-    input::{FieldError, FieldErrorCode, Input, InvalidInput},
-    mistake::Mistake,
-    package::{Origin, Package, PackageError},
-    prediction::ModelError,
-    signature::{Example, GoldenTolerance, Signature},
-};
 pub(crate) use self::suggestion::closest;
 use self::{
     field::Field,
     graph::Graph,
     mistake::{GRAPH, MANIFEST},
     prediction::{Answer, Prediction},
+};
+pub use self::{
+    input::{FieldError, FieldErrorCode, Input, InvalidInput},
+    mistake::Mistake,
+    package::{Origin, Package, PackageError},
+    prediction::ModelError,
+    signature::{Example, GoldenTolerance, Signature},
 };
 
 /// The version of the code between a package and an answer: raise it when [`Model::encode`], the text of [`Input`], or what a prediction derives gives another result for the same package and the same request.

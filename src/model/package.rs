@@ -42,7 +42,12 @@ impl Package {
     /// The package that the build embedded: the one that ships, or the one in the directory that `EMBED_MODEL_DIR` named.
     pub fn embedded() -> Self {
         let (manifest, onnx, golden): (&str, &[u8], Option<&str>) = include!(concat!(env!("OUT_DIR"), "/embedded.rs"));
-        Self { origin: Origin::Embedded, manifest: manifest.into(), onnx: onnx.into(), golden: golden.map(Cow::Borrowed) }
+        Self {
+            origin: Origin::Embedded,
+            manifest: manifest.into(),
+            onnx: onnx.into(),
+            golden: golden.map(Cow::Borrowed),
+        }
     }
 
     /// Reads a package from a directory.

@@ -99,7 +99,8 @@ impl Prediction {
             "`name` must be 1 to 64 printable characters without a colon, which separates the parts of a cache key",
         );
         entry.require(
-            (1..=64).contains(&endpoint.len()) && endpoint.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
+            (1..=64).contains(&endpoint.len())
+                && endpoint.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
                 || RESERVED_ENDPOINTS.contains(&endpoint.as_str()),
             format!("`endpoint` is {endpoint:?} and must be 1 to 64 of A-Z, a-z, 0-9, `_` and `-`"),
         );
@@ -127,7 +128,8 @@ impl Prediction {
                 outputs.len() == values.len(),
                 format!("`outputs` has {} columns and `values` {}: they must be as many", outputs.len(), values.len()),
             );
-            entry.require(output.is_none(), "give `output` (the position of the class) or `outputs` (scores), not both");
+            entry
+                .require(output.is_none(), "give `output` (the position of the class) or `outputs` (scores), not both");
         }
         let kind = match kind {
             KindEntry::Value => PredictionKind::Value(column),
@@ -138,12 +140,19 @@ impl Prediction {
             KindEntry::Bands => {
                 let cuts = cuts.clone().unwrap_or_default();
                 entry.require(
-                    !cuts.is_empty() && cuts.is_sorted_by(|one, next| one < next) && cuts.iter().all(|cut| cut.is_finite()),
+                    !cuts.is_empty()
+                        && cuts.is_sorted_by(|one, next| one < next)
+                        && cuts.iter().all(|cut| cut.is_finite()),
                     "`cuts` must be finite numbers in ascending order, each once, as float32",
                 );
                 entry.require(
                     values.len() == cuts.len() + 1,
-                    format!("{} `cuts` make {} bands, and there are {} `values`", cuts.len(), cuts.len() + 1, values.len()),
+                    format!(
+                        "{} `cuts` make {} bands, and there are {} `values`",
+                        cuts.len(),
+                        cuts.len() + 1,
+                        values.len()
+                    ),
                 );
                 PredictionKind::Bands(column, cuts, values)
             }
@@ -247,9 +256,7 @@ impl Prediction {
             }
             PredictionKind::Class(_, values)
             | PredictionKind::ClassAt(_, values)
-            | PredictionKind::Bands(_, _, values) => {
-                self.body(&values.iter().find(|value| value.text == text)?.json)
-            }
+            | PredictionKind::Bands(_, _, values) => self.body(&values.iter().find(|value| value.text == text)?.json),
             PredictionKind::Probabilities(_, values) => {
                 let texts: Vec<_> = text.split(',').collect();
                 let probable = |text: &&str| Decimal::read(text).is_some_and(|number| (0.0..=1.0).contains(&number));
@@ -395,7 +402,8 @@ fn answer_values(written: &PredictionEntry, entry: &mut Entry<'_>) -> Option<Vec
         })
         .collect();
     for value in &values {
-        entry.require(is_name(&value.text), format!("{} in `values` must be 1 to 200 printable characters", value.json));
+        entry
+            .require(is_name(&value.text), format!("{} in `values` must be 1 to 200 printable characters", value.json));
     }
     let mut texts: Vec<_> = values.iter().map(|value| value.text.as_str()).collect();
     texts.sort_unstable();

@@ -103,8 +103,7 @@ impl Signature {
         golden.require((0.0..=1.0).contains(&max_other_class), "`max_other_class` must be a share from 0 to 1");
         let fields = Fields::new(fields);
         // A field with a mistake is not among the fields: every example would seem wrong.
-        let examples =
-            if mistakes.is_empty() { examples(&manifest, &fields, &mut mistakes) } else { Vec::new() };
+        let examples = if mistakes.is_empty() { examples(&manifest, &fields, &mut mistakes) } else { Vec::new() };
         if !mistakes.is_empty() {
             return Err(mistakes);
         }
@@ -185,7 +184,9 @@ fn examples(manifest: &Manifest, fields: &Fields, mistakes: &mut Vec<Mistake>) -
         }
     }
     let examples = manifest.examples.iter().cloned();
-    examples.map(|entry| Example { name: entry.name, summary: entry.summary, input: entry.input, valid: entry.valid }).collect()
+    examples
+        .map(|entry| Example { name: entry.name, summary: entry.summary, input: entry.input, valid: entry.valid })
+        .collect()
 }
 
 /// Notes a mistake unless a text can be the name of a schema in an OpenAPI document.

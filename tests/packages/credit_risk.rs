@@ -155,7 +155,9 @@ fn a_misspelt_category_is_recognised() {
 #[test]
 fn only_the_data_sets_own_spelling_is_accepted_beside_the_names() {
     let model = models::shipped();
-    let key = |status: &str| Some(model.read(with("personal_status_and_sex", status).to_string().as_bytes()).ok()?.to_string());
+    let key = |status: &str| {
+        Some(model.read(with("personal_status_and_sex", status).to_string().as_bytes()).ok()?.to_string())
+    };
     let categories = models::categories(&model);
     let (_, statuses) = &categories[2];
     assert_eq!(statuses.len(), 5);

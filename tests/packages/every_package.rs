@@ -88,7 +88,8 @@ impl Subject {
             let request = request.body(HttpBody::from(body.to_owned())).expect("a valid request");
             let (Ok(response), jobs) = after_response::collect(self.router.clone().oneshot(request)).await;
             jobs.run(None).await;
-            let cache_status = response.headers().get("cache-status").map(|value| value.to_str().expect("text").to_owned());
+            let cache_status =
+                response.headers().get("cache-status").map(|value| value.to_str().expect("text").to_owned());
             let status = response.status();
             let body = to_bytes(response.into_body(), usize::MAX).await.expect("it is in memory");
             (status, cache_status.unwrap_or_default(), body)
@@ -189,7 +190,8 @@ fn a_cached_answer_reads_back_as_the_computed_one() {
 
 #[test]
 fn a_damaged_entry_is_no_answer_unless_it_is_the_entry_of_another() {
-    let damage = vec((any::<Index>(), 0..3usize, select("0123456789.,eE+-\"aNif \0".chars().collect::<Vec<_>>())), 1..3);
+    let damage =
+        vec((any::<Index>(), 0..3usize, select("0123456789.,eE+-\"aNif \0".chars().collect::<Vec<_>>())), 1..3);
     for subject in subjects() {
         holds((subject.valid(), damage.clone()), |(body, damage)| {
             let input = subject.read(&body)?;

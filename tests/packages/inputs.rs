@@ -46,31 +46,32 @@ pub(crate) fn wrong(model: &Model, package: &Package) -> BoxedStrategy<Wrong> {
     });
     let unknown = (format!("{}_", model.fields()[0].name()), Mistake::Unknown(json!(1)));
     let mistakes: Vec<_> = mistakes.chain([unknown]).collect();
-    (valid(model, package, true), select(mistakes)).prop_map(|(mut body, (field, mistake))| {
-        let whole = |body: &Body| Value::from(body.clone()).to_string();
-        let with = |mut body: Body, value| {
-            body.insert(field.clone(), value);
-            whole(&body)
-        };
-        let (body, code, breaks_schema) = match mistake {
-            Mistake::Missing => {
-                body.remove(&field);
-                (whole(&body), FieldErrorCode::Missing, true)
-            }
-            Mistake::Invalid(value) => (with(body, value), FieldErrorCode::Invalid, true),
-            Mistake::BeyondFloat32(value) => (with(body, value), FieldErrorCode::Invalid, false),
-            Mistake::Unknown(value) => (with(body, value), FieldErrorCode::Unknown, true),
-            Mistake::Repeated => {
-                let value = body.remove(&field).unwrap_or_default();
-                let (name, rest) = (Value::from(field.as_str()), whole(&body));
-                let separator = if body.is_empty() { "" } else { "," };
-                let twice = format!("{{{name}:{value},{name}:{value}{separator}{}", &rest[1..]);
-                (twice, FieldErrorCode::Repeated, false)
-            }
-        };
-        Wrong { body, field, code, breaks_schema }
-    })
-    .boxed()
+    (valid(model, package, true), select(mistakes))
+        .prop_map(|(mut body, (field, mistake))| {
+            let whole = |body: &Body| Value::from(body.clone()).to_string();
+            let with = |mut body: Body, value| {
+                body.insert(field.clone(), value);
+                whole(&body)
+            };
+            let (body, code, breaks_schema) = match mistake {
+                Mistake::Missing => {
+                    body.remove(&field);
+                    (whole(&body), FieldErrorCode::Missing, true)
+                }
+                Mistake::Invalid(value) => (with(body, value), FieldErrorCode::Invalid, true),
+                Mistake::BeyondFloat32(value) => (with(body, value), FieldErrorCode::Invalid, false),
+                Mistake::Unknown(value) => (with(body, value), FieldErrorCode::Unknown, true),
+                Mistake::Repeated => {
+                    let value = body.remove(&field).unwrap_or_default();
+                    let (name, rest) = (Value::from(field.as_str()), whole(&body));
+                    let separator = if body.is_empty() { "" } else { "," };
+                    let twice = format!("{{{name}:{value},{name}:{value}{separator}{}", &rest[1..]);
+                    (twice, FieldErrorCode::Repeated, false)
+                }
+            };
+            Wrong { body, field, code, breaks_schema }
+        })
+        .boxed()
 }
 
 #[derive(Clone, Debug)]
@@ -120,18 +121,16 @@ fn number_value(number: &Number) -> BoxedStrategy<Value> {
     let number = anything.prop_map(move |number| if whole { number.round() } else { tidy(number) });
     let number = number.prop_filter("it is not allowed", move |number| holds(*number));
     (number, any::<bool>())
-        .prop_map(
-            move |(number, as_integer)| {
-                if whole && as_integer { json!(number as i64) } else { json!(number) }
-            },
-        )
+        .prop_map(move |(number, as_integer)| if whole && as_integer { json!(number as i64) } else { json!(number) })
         .boxed()
 }
 
 /// Whether a field takes a number, by its documentation.
 fn is_allowed(number: &Number, candidate: f64) -> bool {
-    let above = number.lower().is_none_or(|bound| candidate > bound.limit || (candidate == bound.limit && !bound.exclusive));
-    let below = number.upper().is_none_or(|bound| candidate < bound.limit || (candidate == bound.limit && !bound.exclusive));
+    let above =
+        number.lower().is_none_or(|bound| candidate > bound.limit || (candidate == bound.limit && !bound.exclusive));
+    let below =
+        number.upper().is_none_or(|bound| candidate < bound.limit || (candidate == bound.limit && !bound.exclusive));
     above && below && (candidate as f32).is_finite() && (!number.is_integer() || candidate.fract() == 0.0)
 }
 

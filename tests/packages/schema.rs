@@ -14,7 +14,13 @@ pub(crate) fn violation(document: &Value, schema: &Value, value: &Value) -> Opti
     schema.iter().find_map(|(keyword, limit)| broken(document, schema, keyword, limit, value))
 }
 
-fn broken(document: &Value, schema: &Map<String, Value>, keyword: &str, limit: &Value, value: &Value) -> Option<String> {
+fn broken(
+    document: &Value,
+    schema: &Map<String, Value>,
+    keyword: &str,
+    limit: &Value,
+    value: &Value,
+) -> Option<String> {
     let beyond = |is: fn(f64, f64) -> bool| {
         value.as_f64().is_none_or(|number| is(number, limit.as_f64().expect("a limit is a number")))
     };

@@ -73,8 +73,11 @@ fn allow_null(schema: &mut Value) {
 }
 
 fn number_schema(number: &Number) -> Value {
-    let mut schema =
-        if number.is_integer() { json!({ "type": "integer" }) } else { json!({ "type": "number", "format": "double" }) };
+    let mut schema = if number.is_integer() {
+        json!({ "type": "integer" })
+    } else {
+        json!({ "type": "number", "format": "double" })
+    };
     let mut limit = |inclusive: &str, exclusive: &str, bound: Option<Bound>| {
         if let Some(Bound { limit, exclusive: is_exclusive }) = bound {
             schema[if is_exclusive { exclusive } else { inclusive }] = plain(limit);
@@ -170,9 +173,12 @@ pub(super) fn prediction(prediction: &Prediction) -> Value {
 fn one_of(values: &[AnswerValue]) -> Value {
     let mut schema = json!({ "enum": values.iter().map(|value| value.value.clone()).collect::<Vec<_>>() });
     let all = |is: fn(&Value) -> bool| values.iter().all(|value| is(&value.value));
-    for (name, is) in
-        [("string", Value::is_string as fn(&Value) -> bool), ("boolean", Value::is_boolean), ("integer", Value::is_i64), ("number", Value::is_number)]
-    {
+    for (name, is) in [
+        ("string", Value::is_string as fn(&Value) -> bool),
+        ("boolean", Value::is_boolean),
+        ("integer", Value::is_i64),
+        ("number", Value::is_number),
+    ] {
         if all(is) {
             schema["type"] = name.into();
             break;

@@ -36,7 +36,8 @@ pub fn document(model: &Model) -> Result<Value, ModelError> {
         paths.insert(path, predictions::path_item(model, position)?);
     }
     let example = signature.examples.iter().find(|example| example.valid);
-    let example = example.map_or_else(|| "{…}".to_owned(), |example| format!("{:#}", Value::Object(example.input.clone())));
+    let example =
+        example.map_or_else(|| "{…}".to_owned(), |example| format!("{:#}", Value::Object(example.input.clone())));
     let path = paths.keys().next().cloned().unwrap_or_default();
     let introduction = INTRODUCTION.replace("{path}", &path).replace("{example}", &example);
     paths.extend(pages::paths());

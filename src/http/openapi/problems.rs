@@ -158,11 +158,7 @@ fn example(kind: ProblemKind, model: &Model) -> Option<Problem> {
     Some(match kind {
         ProblemKind::UnreadableBody => body::undecodable(),
         ProblemKind::InvalidJson => Problem::from(model.read(br#"{"field": }"#).err()?),
-        ProblemKind::NoSuchPath => {
-            let paths = prediction_paths(model);
-            let path = &paths[0];
-            problem::no_such_path(&path[..path.len() - 1].parse::<Uri>().ok()?, &paths)
-        }
+        ProblemKind::NoSuchPath => problem::no_such_path(&Uri::from_static("/doc"), &prediction_paths(model)),
         ProblemKind::MethodNotAllowed => problem::method_not_allowed(&Method::DELETE),
         ProblemKind::BodyTimeout => body::too_slow(),
         ProblemKind::BodyTooLarge => body::too_large(),

@@ -117,9 +117,8 @@ impl Number {
 
     /// Whether a number is within the bounds.
     fn holds(&self, number: f64) -> bool {
-        let above = self
-            .lower
-            .is_none_or(|bound| if bound.exclusive { number > bound.limit } else { number >= bound.limit });
+        let above =
+            self.lower.is_none_or(|bound| if bound.exclusive { number > bound.limit } else { number >= bound.limit });
         above && self.below_upper(number)
     }
 
