@@ -33,7 +33,7 @@ use crate::{
 };
 
 /// The directories of the packages that are tested, all with golden answers.
-pub(crate) const PACKAGES: [&str; 1] = ["models/credit_risk"];
+pub(crate) const PACKAGES: [&str; 3] = ["models/credit_risk", "tests/packages/penguins", "examples/iris_jax"];
 
 /// A package, loaded, and the API on top of it with a cache in memory.
 struct Subject {
