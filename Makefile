@@ -94,8 +94,14 @@ test-redis-acl: ## Test which commands a Redis user must be allowed, on a single
 test-clients: ## Run the programs of docs/clients.md and the README, `make request` and `make demo`; installs their libraries
 	tests/clients/run
 
+.PHONY: test-python
+test-python: ## Test the exporter: estimators × preprocessing × data, asked through the running service
+	cargo build --quiet
+	cd python && PYTHONPATH=src PREDICT_ONCE_BIN="$(CURDIR)/target/debug/predict-once" \
+		"$$(../scripts/python-tool python -r python/tests/requirements.txt)/python" -m pytest -q -W ignore
+
 .PHONY: test-own-model
-test-own-model: ## Perform docs/your-own-model.md in a copy: another model from its training to its answers
+test-own-model: ## Perform docs/your-own-model.md from top to bottom: another model, from its fit to its answers
 	tests/your_own_model/run
 
 .PHONY: test-emulators

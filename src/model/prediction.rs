@@ -242,7 +242,7 @@ impl Prediction {
         })
     }
 
-    /// Reads the cached form strictly: `None` for anything that [`Self::derive`] does not write.
+    /// Reads the cached form strictly: `None` for anything that would not be written.
     pub fn read(&self, entry: &Bytes) -> Option<Answer> {
         let text = std::str::from_utf8(entry).ok()?;
         let body = match &self.kind {

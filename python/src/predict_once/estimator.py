@@ -72,7 +72,7 @@ def convert(
 def check_columns(model: Any, frame: pd.DataFrame) -> None:
     """X has the columns that the model was fitted on."""
     fitted = getattr(model, "feature_names_in_", None)
-    if fitted is not None and list(fitted) != list(frame.columns) and not all(c.startswith("x") for c in frame.columns):
+    if fitted is not None and [c.replace(" ", "_") for c in map(str, fitted)] != [c.replace(" ", "_") for c in map(str, frame.columns)] and not all(c.startswith("x") for c in frame.columns):
         raise ExportError(f"the model was fitted on the columns {list(fitted)}, and X has {list(frame.columns)}. Pass the X of the fit.")
     count = getattr(model, "n_features_in_", None)
     if count is not None and count != frame.shape[1]:

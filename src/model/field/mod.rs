@@ -205,7 +205,7 @@ impl Field {
         }
     }
 
-    /// The names of [`Self::encode`]'s columns: the field's, and with one-hot encoding `field=value` or `field=band`.
+    /// The names of its columns in the graph's input: the field's, and with one-hot encoding `field=value` or `field=band`.
     pub fn columns(&self) -> Vec<String> {
         match (self.encoding, &self.kind) {
             (Encoding::Column, _) => vec![self.name.clone()],

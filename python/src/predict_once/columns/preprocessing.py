@@ -12,7 +12,9 @@ from .variables import Variable, usable
 
 def preprocess(step: Any, columns: list[AnyColumn], variables: list[Variable], path: str) -> list[AnyColumn]:
     """What a transformer of any kind makes of these columns."""
-    if step is None or (isinstance(step, str) and step == "passthrough"):
+    # A fitted ColumnTransformer has a FunctionTransformer without a function for "passthrough".
+    identity = type(step).__name__ == "FunctionTransformer" and step.func is None
+    if step is None or identity or (isinstance(step, str) and step == "passthrough"):
         return columns
     names = class_names(step)
     if "sklearn.Pipeline" in names:

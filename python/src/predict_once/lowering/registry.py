@@ -74,7 +74,9 @@ def lower(context: Context, model: Any, columns: Sequence[AnyColumn], path: str)
         return lower(context, model.best_estimator_, columns, path)
     if "sklearn.FrozenEstimator" in names:
         return lower(context, model.estimator, columns, path)
-    if getattr(model, "n_outputs_", 1) not in (1, None):
+    # A multi-layer perceptron calls the classes its outputs.
+    targets = 1 if "sklearn.MLPClassifier" in names else getattr(model, "n_outputs_", 1)
+    if targets not in (1, None):
         raise ExportError(f"{path} predicts several targets at once. Fit and export one model for each.")
     for name in names:
         if name in KNOWN:
