@@ -95,7 +95,7 @@ mod tests {
 
     #[test]
     fn a_namespace_holds_nothing_that_a_key_or_a_cluster_reads_otherwise() {
-        assert!(Namespace::new("team-a.credit_v2").is_some());
+        assert!(Namespace::new("team-a.risk_v2").is_some());
         for name in ["", "a:b", "a b", "{a}", "ä", &"a".repeat(65)] {
             assert_eq!(Namespace::new(name), None, "{name:?}");
         }

@@ -92,7 +92,7 @@ def check_request(checks, binary, folder):
         status, output, _ = run(REQUEST, 'age_in_years="30"', "personal_status_and_sex=male:single", URL=url)
         checks.equal("request: an error ends with 1", status, 1)
         lines = [
-            "422 Not every field is as it must be",
+            "422 Invalid fields",
             "#/age_in_years  must be an integer from 18 to 120",
             "did you mean 30, without quotes?",
             "#/personal_status_and_sex  must be one of",
@@ -103,7 +103,7 @@ def check_request(checks, binary, folder):
         output = run(REQUEST, URL=url, ENDPOINT="decision")[1]
         checks.check(
             "request: a wrong path is answered with the nearest",
-            "404 " in output and "/decisions was probably meant" in output,
+            "404 " in output and "did you mean /decisions?" in output,
             output,
         )
 
