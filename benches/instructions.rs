@@ -13,7 +13,7 @@ mod support;
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::Stdio,
 };
 
 use nix::{
@@ -26,7 +26,9 @@ use support::{
     redis::Redis,
     runtime_api::RuntimeApi,
     service::{BINARY, lambda_environment},
+    soon,
 };
+use tokio::process::Command;
 
 /// The first invocations fill the cache, open the connection to Redis and grow buffers: they are not counted.
 const WARM_UP: usize = 100;
@@ -54,12 +56,14 @@ impl Function<'_> {
             .arg(self.binary)
             .env_clear()
             .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
-            // Under valgrind everything takes fifty times as long, and a missed deadline would be a miss.
+            // Under valgrind everything is slow, and a missed deadline would be counted as a miss.
             .envs([("CACHE_READ_TIMEOUT_MS", "10000"), ("CACHE_WRITE_TIMEOUT_MS", "10000")])
             .envs(lambda_environment(&address, self.variables))
             .stdout(Stdio::null())
+            .kill_on_drop(true)
             .spawn()
             .unwrap_or_else(|error| panic!("valgrind: {error}"));
+        let pid = Pid::from_raw(process.id().expect("it runs").try_into().expect("a process id"));
         for n in 0..invocations {
             let outcome = api.invoke(event).await;
             assert_eq!(outcome.status(), 200, "{outcome:?}");
@@ -69,11 +73,11 @@ impl Function<'_> {
             api.idle().await;
         }
         api.idle().await;
-        eventually("the function sleeps", || async { sleeps(process.id()) }).await;
+        eventually("the function sleeps", || async { sleeps(pid) }).await;
         // Neither function handles this signal, and valgrind writes its totals when it ends one: an orderly end would be
         // counted too.
-        kill(Pid::from_raw(process.id().try_into().expect("a process id")), Signal::SIGUSR1).expect("it runs");
-        let ended = process.wait().expect("it was started");
+        kill(pid, Signal::SIGUSR1).expect("it runs");
+        let ended = soon("valgrind ends", process.wait()).await.expect("it was started");
         let report = fs::read_to_string(&output)
             .unwrap_or_else(|error| panic!("{}: {error}; valgrind ended with {ended}", output.display()));
         let _ = fs::remove_file(&output);
@@ -93,7 +97,7 @@ impl Function<'_> {
 }
 
 /// Whether the process waits for something to happen.
-fn sleeps(process: u32) -> bool {
+fn sleeps(process: Pid) -> bool {
     let stat = fs::read_to_string(format!("/proc/{process}/stat")).expect("it runs, on Linux");
     // Behind the name, which is in brackets and may hold anything.
     stat.rsplit(')').next().expect("split yields").trim_start().starts_with('S')

@@ -27,13 +27,13 @@ function howAnswered(status, headers) {
     const where = detail === "redis" ? "Redis" : "the service's memory";
     return `From the cache (${where}) in ${took.cache}. The model did not run.`;
   }
-  if (status === 504) return "Only a cached answer was asked for, and there is none that may be used. The model did not run.";
+  if (status === 504) return "The request allowed only a cached answer, and none is available. The model did not run.";
   if (status !== 200) return undefined;
-  if (forward === "request") return `Your cache-control passed the cache by: ${computed}.`;
+  if (forward === "request") return `Your cache-control header bypassed the cache: ${computed}.`;
   if (forward === "bypass") return `The service has no cache: ${computed}.`;
   if (detail === "unavailable") return `The cache did not answer: ${computed}.`;
-  if (detail === "corrupt") return `The cache held something that is no prediction: ${computed}, and it is stored anew.`;
-  return `Not in the cache yet: ${computed}, and it is stored now. Execute again to get it from the cache.`;
+  if (detail === "corrupt") return `The cache held an invalid entry: ${computed}, and the entry is overwritten.`;
+  return `Not in the cache yet: ${computed}. It is stored now: execute again to get it from the cache.`;
 }
 
 /** An error (RFC 9457), if that is what the response is. */

@@ -120,7 +120,7 @@ impl Prediction {
         ] {
             entry.require(!given || applies, format!("`{key}` does not apply to this `kind`: remove it"));
         }
-        let values = if has_values { answer_values(written, entry)? } else { Vec::new() };
+        let values = if has_values { answer_values(written, entry) } else { Vec::new() };
         let column = Column(*output);
         let scores = Scores(outputs.clone());
         if let Some(outputs) = outputs {
@@ -385,7 +385,7 @@ impl AnswerValue {
     }
 }
 
-fn answer_values(written: &PredictionEntry, entry: &mut Entry<'_>) -> Option<Vec<AnswerValue>> {
+fn answer_values(written: &PredictionEntry, entry: &mut Entry<'_>) -> Vec<AnswerValue> {
     let values = written.values.as_deref().unwrap_or_default();
     entry.require(
         (2..=MOST_VALUES).contains(&values.len()),
@@ -410,7 +410,7 @@ fn answer_values(written: &PredictionEntry, entry: &mut Entry<'_>) -> Option<Vec
     if let Some(twice) = texts.windows(2).find(|pair| pair[0] == pair[1]) {
         entry.mistake(format!("{:?} is in `values` twice: keep one", twice[0]));
     }
-    entry.is_right().then_some(values)
+    values
 }
 
 /// `risk_category` → `RiskCategory`. Of other letters than ASCII's nothing is left.

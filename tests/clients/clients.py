@@ -242,8 +242,8 @@ def check_page(checks, programs, binary, folder, node_tools):
         allowed = headers.get("access-control-allow-origin")
         exposed = headers.get("access-control-expose-headers", "").lower()
         checks.equal("CORS_ALLOWED_ORIGINS lets a page of that origin read the answer", allowed, "https://app.example")
-        kept = all(name in exposed for name in ("cache-status", "server-timing", "x-request-id"))
-        checks.check("and the three headers", kept, exposed)
+        kept = all(name in exposed for name in ("cache-status", "server-timing", "x-model", "x-request-id"))
+        checks.check("and the four headers", kept, exposed)
 
 
 def main():

@@ -34,7 +34,7 @@ HIT_REDIS = "predict-once; hit; detail=redis"
 
 def environment(**extra):
     """This environment without what would configure the service, and with `extra`."""
-    ours = ("REDIS_", "CACHE_", "MEMORY_CACHE_", "AWS_", "LOG_LEVEL", "CORS_", "HOST", "PORT")
+    ours = ("REDIS_", "CACHE_", "MEMORY_CACHE_", "AWS_", "MODEL_DIR", "LOG_LEVEL", "CORS_", "HOST", "PORT")
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     return inherited | extra
 

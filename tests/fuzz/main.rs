@@ -1,5 +1,5 @@
-//! Whatever comes in, as a gateway's event, as a body or from the cache, nothing panics, no answer is a 500 and none is
-//! wrong.
+//! Whatever comes in, as a gateway's event, as a body, from the cache or as a model package, nothing panics, no answer is a
+//! 500 and none is wrong.
 //!
 //! `PROPTEST_CASES` is how many cases of each are tried; `make fuzz` tries many more than `make test`. What fails is shrunk
 //! and printed.
@@ -8,6 +8,7 @@ mod bodies;
 mod cache;
 mod edit;
 mod events;
+mod packages;
 mod subject;
 #[path = "../support/mod.rs"]
 mod support;

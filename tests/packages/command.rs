@@ -1,1 +1,359 @@
+//! The binary with packages: `MODEL_DIR`, and the subcommands `check` and `openapi`.
 
+use std::{fs, path::Path, process::Command};
+
+use predict_once::http;
+use serde_json::Value;
+
+use crate::{
+    packages,
+    support::{
+        applications::example,
+        models,
+        redis::Redis,
+        runtime_api::RuntimeApi,
+        service::{BINARY, Service},
+    },
+};
+
+/// How a command ended, and what it printed.
+struct Ended {
+    code: Option<i32>,
+    out: String,
+    err: String,
+}
+
+fn run(arguments: &[&str], variables: &[(&str, &str)]) -> Ended {
+    let mut command = Command::new(BINARY);
+    let ended = command.env_clear().envs(variables.iter().copied()).args(arguments).output().expect("it starts");
+    let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
+    Ended { code: ended.status.code(), out: text(ended.stdout), err: text(ended.stderr) }
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().expect("UTF-8")
+}
+
+const PATHS: [&str; 3] = ["/decisions", "/probabilities", "/risk_categories"];
+
+#[tokio::test]
+async fn a_copy_of_the_shipped_package_has_the_embedded_ones_answers_and_shares_its_entries() {
+    let directory = packages::write(&packages::shipped(), "copy");
+    let redis = Redis::start().await;
+    let variables = [("REDIS_URL", &*redis.url()), ("MODEL_DIR", text(&directory))];
+    let (_embedded, http) = Service::local(&variables[..1]).await;
+    let mut answers = Vec::new();
+    for path in PATHS {
+        answers.push(http.post(path, &example()).await);
+    }
+    redis.holds(3).await;
+    let (_copy, http) = Service::local(&variables).await;
+    for (path, embedded) in PATHS.into_iter().zip(answers) {
+        let answer = http.post(path, &example()).await;
+        assert_eq!(answer.cache_status(), "predict-once; hit; detail=redis");
+        assert_eq!((answer.text, &answer.headers["x-model"]), (embedded.text, &embedded.headers["x-model"]));
+        let computed = http.post_with(path, &example(), "no-store").await;
+        assert_eq!(
+            computed.text,
+            models::answer(&models::shipped(), path, example().to_string().as_bytes()).expect("valid")
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_function_serves_the_package_of_model_dir() {
+    let package = packages::every_kind();
+    let directory = packages::write(&package, "function");
+    let model = packages::load(&package);
+    let mut api = RuntimeApi::start().await;
+    let service = Service::lambda(&api, &[("MODEL_DIR", text(&directory))]);
+    let input = Value::from(model.signature().examples[0].input.clone()).to_string();
+    let mut event: Value = serde_json::from_str(include_str!("../../events/http-api.json")).expect("JSON");
+    event["body"] = input.as_str().into();
+    for prediction in model.predictions() {
+        let path = format!("/{}", prediction.endpoint());
+        event["rawPath"] = path.as_str().into();
+        let outcome = api.invoke(&event).await;
+        assert_eq!((outcome.is_error, outcome.status()), (false, 200), "{outcome:?}");
+        assert_eq!(outcome.payload["body"], models::answer(&model, &path, input.as_bytes()).expect("valid"));
+        let named = format!("every_kind; fingerprint={}", model.fingerprint());
+        assert_eq!(outcome.header("x-model"), Some(named.as_str()));
+    }
+    event["rawPath"] = "/decisions".into();
+    assert_eq!(api.invoke(&event).await.status(), 404, "that is the embedded package's");
+    service.line_with("\"model\":\"every_kind\"").await;
+}
+
+#[tokio::test]
+async fn the_documentation_is_that_of_the_package_of_model_dir() {
+    let package = packages::every_kind();
+    let directory = packages::write(&package, "documentation");
+    let (_service, http) = Service::local(&[("MODEL_DIR", text(&directory))]).await;
+    let document = http::openapi_document(&packages::load(&package)).expect("the model answers its examples");
+    assert_eq!(http.get("/openapi.json").await.json(), document);
+    let missing = http.get("/score").await.json();
+    assert_eq!(missing["detail"], "there is no such path; did you mean /scores?");
+}
+
+#[tokio::test]
+async fn an_empty_model_dir_is_an_unset_one() {
+    let (_service, http) = Service::local(&[("MODEL_DIR", "")]).await;
+    assert_eq!(http.post("/decisions", &example()).await.status, 200);
+}
+
+/// Directories that hold no package, the file and the entry that are named, and a part of what is said.
+fn broken() -> Vec<(String, &'static str, &'static str)> {
+    let empty = packages::empty_directory("empty");
+    let missing = empty.join("nowhere");
+    let mistaken = packages::changed(&packages::shipped(), "cuts = [0.3]", "cuts = []");
+    let mistaken = packages::write(&mistaken, "mistaken");
+    let without_graph = packages::write(&packages::shipped(), "without-graph");
+    fs::remove_file(without_graph.join("model.onnx")).expect("removed");
+    let without_manifest = packages::write(&packages::shipped(), "without-manifest");
+    fs::remove_file(without_manifest.join("model.toml")).expect("removed");
+    let no_graph = packages::write(&packages::shipped(), "no-graph");
+    fs::write(no_graph.join("model.onnx"), b"no graph").expect("written");
+    let not_utf8 = packages::write(&packages::shipped(), "not-utf-8");
+    fs::write(not_utf8.join("model.toml"), [0xff, 0xfe]).expect("written");
+    let other_graph = packages::write(&packages::shipped(), "other-graph");
+    fs::write(other_graph.join("model.onnx"), packages::identity(3)).expect("written");
+    let a_folder = packages::write(&packages::shipped(), "a-folder");
+    fs::remove_file(a_folder.join("golden.jsonl")).expect("removed");
+    fs::create_dir(a_folder.join("golden.jsonl")).expect("created");
+    let cases = [
+        (&missing, "model.toml: ", "is not there; is the directory right?"),
+        (&empty, "model.toml: ", "is missing from the package"),
+        (&without_graph, "model.onnx: ", "is missing from the package"),
+        (&without_manifest, "model.toml: ", "is missing from the package"),
+        (&mistaken, "model.toml: prediction \"decision\": ", "`cuts` must be finite numbers in ascending order"),
+        (&no_graph, "model.onnx: ", "is no ONNX graph"),
+        (&not_utf8, "model.toml: ", "cannot be read"),
+        (&other_graph, "model.onnx: ", "reads 3 columns, and the fields of model.toml make 17"),
+        (&a_folder, "golden.jsonl: ", "cannot be read"),
+    ];
+    cases.into_iter().map(|(path, entry, part)| (text(path).to_owned(), entry, part)).collect()
+}
+
+#[test]
+fn a_broken_package_stops_the_start_with_one_line_that_names_file_and_entry() {
+    for (directory, entry, part) in broken() {
+        for variables in [&[("RUST_BACKTRACE", "1")][..], &[("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:1")]] {
+            let ended = run(&[], &[variables, &[("MODEL_DIR", &*directory)]].concat());
+            assert_eq!((ended.code, ended.out.as_str()), (Some(1), ""), "{directory}: {}", ended.err);
+            let named = format!("Error: {directory}: {entry}");
+            assert!(ended.err.starts_with(&named) && ended.err.contains(part), "{named}: {}", ended.err);
+            assert_eq!(ended.err.lines().count(), 1, "{}", ended.err);
+        }
+    }
+}
+
+#[test]
+fn check_lists_every_mistake_of_a_broken_package_and_fails() {
+    for (directory, entry, part) in broken() {
+        let ended = run(&["check", &directory], &[]);
+        assert_eq!((ended.code, ended.err.as_str()), (Some(1), ""), "{directory}");
+        let line = ended.out.lines().find(|line| line.trim_start().starts_with(entry));
+        assert!(line.is_some_and(|line| line.contains(part)), "{entry} {part}: {}", ended.out);
+        assert!(!ended.out.contains("ok:"), "{}", ended.out);
+
+        let json = run(&["check", &directory, "--json"], &[]);
+        let report: Value = serde_json::from_str(&json.out).expect("JSON");
+        assert_eq!(
+            (json.code, &report["ok"], &report["package"]),
+            (Some(1), &false.into(), &directory.as_str().into())
+        );
+        let mistake = report["mistakes"][0].as_str().expect("a mistake");
+        assert!(mistake.starts_with(entry) && mistake.contains(part), "{mistake}");
+        assert_eq!(report["model"], Value::Null, "nothing is told of a model that does not load");
+
+        let openapi = run(&["openapi", &directory], &[]);
+        assert_eq!(
+            (openapi.code, openapi.out.as_str(), openapi.err.lines().count()),
+            (Some(1), "", 1),
+            "{}",
+            openapi.err
+        );
+    }
+    let package = packages::changed(&packages::shipped(), "cuts = [0.3]", "cuts = []");
+    let package = packages::changed(&package, "endpoint = \"decisions\"", "endpoint = \"docs\"");
+    let directory = packages::write(&package, "three-mistakes");
+    let ended = run(&["check", text(&directory)], &[]);
+    assert!(ended.out.contains("\n3 mistakes:\n  model.toml: prediction \"decision\": "), "{}", ended.out);
+    let started = run(&[], &[("MODEL_DIR", text(&directory))]);
+    assert!(
+        started.err.ends_with(&format!(" (2 more: `predict-once check {}` lists all)\n", text(&directory))),
+        "{}",
+        started.err
+    );
+}
+
+#[test]
+fn check_loads_a_package_replays_its_golden_answers_and_measures_it() {
+    let directory = packages::write(&packages::shipped(), "right");
+    let model = models::shipped();
+    for arguments in [&["check"][..], &["check", text(&directory)]] {
+        let ended = run(arguments, &[]);
+        assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""), "{}", ended.out);
+        let rows: Vec<(&str, &str)> = ended.out.lines().filter_map(|line| line.split_at_checked(20)).collect();
+        let row = |name: &str| rows.iter().find(|(title, _)| title.trim() == name).expect(name).1.trim();
+        let package = arguments.get(1).copied().unwrap_or("the embedded model package");
+        assert_eq!((row("package"), row("model"), row("fingerprint")), (package, "credit_risk", model.fingerprint()));
+        assert_eq!((row("input"), row("endpoints")), ("5 fields, 17 columns", "POST /decisions"));
+        assert_eq!((row("golden rows"), row("rows that differ")), ("1000, 3000 answers compared", "0"));
+        assert!(row("load").ends_with(" ms") && row("one run").ends_with(" µs (median)"), "{}", ended.out);
+        assert!(row("cache key").ends_with(" bytes of input on average"), "{}", ended.out);
+        assert!(row("distinct keys").ends_with(" of 1000 rows"), "{}", ended.out);
+        assert!(row("largest difference").parse::<f64>().is_ok_and(|largest| largest <= 1e-6), "{}", ended.out);
+        assert!(ended.out.ends_with("\nok: the package can be served\n"), "{}", ended.out);
+    }
+}
+
+#[test]
+fn check_tells_the_same_as_json() {
+    let directory = packages::write(&packages::shipped(), "right-json");
+    let directory = text(&directory);
+    for arguments in [["check", directory, "--json"], ["check", "--json", directory]] {
+        let ended = run(&arguments, &[]);
+        let report: Value = serde_json::from_str(&ended.out).expect("JSON");
+        assert_eq!(
+            (ended.code, &report["ok"], &report["mistakes"]),
+            (Some(0), &true.into(), &Value::Array(Vec::new()))
+        );
+        assert_eq!((&report["model"], &report["columns"]), (&"credit_risk".into(), &17.into()));
+        assert_eq!(report["endpoints"], Value::from(PATHS.to_vec()));
+        assert_eq!(report["fields"].as_array().map(Vec::len), Some(5));
+        assert_eq!((&report["golden"]["rows"], &report["golden"]["answers"]), (&1_000.into(), &3_000.into()));
+        for number in ["load_ms", "run_us"] {
+            assert!(report[number].as_f64().is_some_and(|time| time > 0.0), "{number}: {report}");
+        }
+    }
+    let embedded: Value = serde_json::from_str(&run(&["check", "--json"], &[]).out).expect("JSON");
+    assert_eq!((&embedded["ok"], &embedded["package"]), (&true.into(), &"the embedded model package".into()));
+}
+
+#[test]
+fn check_without_golden_answers_measures_with_the_examples_or_says_that_it_cannot() {
+    let mut package = packages::every_kind();
+    let ended = run(&["check", text(&packages::write(&package, "no-golden"))], &[]);
+    assert_eq!(ended.code, Some(0), "{}", ended.out);
+    assert!(
+        ended.out.contains("none: answers were not compared") && ended.out.contains(" µs (median)"),
+        "{}",
+        ended.out
+    );
+    let examples = package.manifest.find("[[examples]]").expect("there are some");
+    package.manifest = package.manifest[..examples].to_owned().into();
+    let ended = run(&["check", text(&packages::write(&package, "no-examples"))], &[]);
+    assert!(ended.code == Some(0) && ended.out.contains("not measured"), "{}", ended.out);
+}
+
+/// Replaces the golden file of the shipped package by a few rows, and tells what `check` says is wrong.
+fn golden_mistakes(name: &str, golden: &str, tolerated: &str) -> (Option<i32>, Vec<String>) {
+    let mut package = packages::shipped();
+    package.golden = Some(golden.to_owned().into());
+    package.manifest = package.manifest.replace("tolerance = 1e-06\nmax_other_class = 0", tolerated).into();
+    let ended = run(&["check", text(&packages::write(&package, name)), "--json"], &[]);
+    let report: Value = serde_json::from_str(&ended.out).expect("JSON");
+    let mistakes = report["mistakes"].as_array().expect("a list");
+    (ended.code, mistakes.iter().map(|mistake| mistake.as_str().expect("text").to_owned()).collect())
+}
+
+#[test]
+fn golden_rows_that_the_model_does_not_meet_are_mistakes_with_their_line() {
+    let package = packages::shipped();
+    let golden = package.golden.expect("it ships with golden rows");
+    let rows: Vec<&str> = golden.lines().take(4).collect();
+    let other = |row: &str, change: fn(&mut Value)| {
+        let mut row: Value = serde_json::from_str(row).expect("JSON");
+        change(&mut row);
+        row.to_string()
+    };
+    let exact = "tolerance = 1e-06\nmax_other_class = 0";
+    for (name, third, expected) in [
+        ("golden-text", "nonsense".to_owned(), "golden.jsonl: line 3: "),
+        ("golden-member", other(rows[2], |row| row["note"] = 1.into()), "golden.jsonl: line 3: unknown field `note`"),
+        (
+            "golden-input",
+            other(rows[2], |row| row["input"]["age_in_years"] = 17.into()),
+            "golden.jsonl: line 3: the input is not valid: \"age_in_years\" must be an integer from 18 to 120",
+        ),
+        (
+            "golden-prediction",
+            other(rows[2], |row| row["answers"]["score"] = 1.into()),
+            "golden.jsonl: line 3: model.toml has no prediction \"score\"",
+        ),
+        (
+            "golden-class",
+            other(rows[2], |row| row["answers"]["decision"] = "MAYBE".into()),
+            "model.onnx: 1 of 4 golden rows differ",
+        ),
+        (
+            "golden-number",
+            other(rows[2], |row| row["answers"]["probability"] = 0.5.into()),
+            "model.onnx: 1 of 4 golden rows differ",
+        ),
+    ] {
+        let text = [rows[0], rows[1], &third, rows[3]].join("\n");
+        let (code, mistakes) = golden_mistakes(name, &text, exact);
+        let [mistake] = &mistakes[..] else { panic!("{name}: {mistakes:?}") };
+        assert!(code == Some(1) && mistake.starts_with(expected), "{mistake}");
+        assert!(mistake.contains("line 3"), "{mistake}");
+    }
+    // Within the share of rows that may differ, and with a tolerance that covers the number.
+    let text =
+        [rows[0], rows[1], &other(rows[2], |row| row["answers"]["decision"] = "MAYBE".into()), rows[3]].join("\n");
+    assert_eq!(golden_mistakes("golden-share", &text, "max_other_class = 0.25").0, Some(0));
+    let near = |row: &mut Value| {
+        row["answers"]["probability"] = (row["answers"]["probability"].as_f64().expect("a number") + 1e-3).into()
+    };
+    let text = [rows[0], rows[1], &other(rows[2], near)].join("\n");
+    assert_eq!(golden_mistakes("golden-tolerance", &text, "tolerance = 2e-3\nmax_other_class = 0").0, Some(0));
+    assert_eq!(golden_mistakes("golden-beyond", &text, "tolerance = 5e-4\nmax_other_class = 0").0, Some(1));
+    // One too many.
+    let text = format!("{}{}\n", golden.trim_end().to_owned() + "\n", rows[0]);
+    let (code, mistakes) = golden_mistakes("golden-many", &text, exact);
+    assert!(
+        code == Some(1) && mistakes[0].starts_with("golden.jsonl: line 1001: there are more than 1000 rows"),
+        "{mistakes:?}"
+    );
+}
+
+#[test]
+fn openapi_prints_the_document_of_a_package() {
+    let committed: Value = serde_json::from_str(include_str!("../../docs/openapi.json")).expect("JSON");
+    let ended = run(&["openapi"], &[]);
+    assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""));
+    assert_eq!(serde_json::from_str::<Value>(&ended.out).expect("JSON"), committed);
+    let package = packages::every_kind();
+    let ended = run(&["openapi", text(&packages::write(&package, "openapi"))], &[]);
+    let document = http::openapi_document(&packages::load(&package)).expect("the model answers its examples");
+    assert_eq!((ended.code, ended.out), (Some(0), format!("{document:#}\n")));
+}
+
+#[test]
+fn help_and_version_are_printed_and_an_unknown_argument_is_answered_with_the_usage() {
+    for argument in ["--help", "-h", "help"] {
+        let ended = run(&[argument], &[]);
+        assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""));
+        for named in ["predict-once check [DIR] [--json]", "predict-once openapi [DIR]", "MODEL_DIR"] {
+            assert!(ended.out.contains(named), "{named}: {}", ended.out);
+        }
+    }
+    for argument in ["--version", "-V"] {
+        let expected = format!("predict-once {}\n", env!("CARGO_PKG_VERSION"));
+        assert_eq!((run(&[argument], &[]).code, run(&[argument], &[]).out), (Some(0), expected));
+    }
+    for arguments in [
+        &["serve"][..],
+        &["--port", "80"],
+        &["check", "--jsn"],
+        &["check", "a", "b"],
+        &["check", "a", "--json", "b"],
+        &["openapi", "--json"],
+        &[""],
+    ] {
+        let ended = run(arguments, &[]);
+        assert_eq!((ended.code, ended.out.as_str()), (Some(2), ""), "{arguments:?}");
+        assert!(ended.err.contains("Usage:"), "{arguments:?}: {}", ended.err);
+    }
+}

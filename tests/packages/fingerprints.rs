@@ -1,1 +1,213 @@
+//! What belongs to a model's fingerprint, and so to every cache key: whatever can change an answer, and no prose.
 
+use predict_once::model::{Model, Package};
+
+use crate::{
+    packages::{self, identity, package},
+    support::models,
+};
+
+/// A package whose every entry can be changed without making a mistake.
+const PACKAGE: &str = r#"
+name = "small"
+title = "Small"
+description = "A small model."
+
+[input]
+name = "Thing"
+description = "A thing."
+
+[golden]
+tolerance = 0.1
+
+[[fields]]
+name = "size"
+type = "number"
+description = "How large it is."
+unit = "metres"
+hint = "in metres"
+example = 1
+minimum = 0
+maximum = 9
+bands = [1, 2]
+
+[[fields]]
+name = "colour"
+type = "string"
+description = "How it is painted."
+values = [{ name = "red", description = "as blood", aliases = ["crimson"], boolean = true }, "green"]
+encoding = "one_hot"
+unknown = "refuse"
+required = false
+missing = "nan"
+
+[[fields]]
+name = "weight"
+type = "number"
+required = false
+missing = 1
+
+[[predictions]]
+name = "level"
+endpoint = "levels"
+schema = "Level"
+summary = "How high it is"
+description = "The level."
+meaning = "How high."
+kind = "bands"
+output = 0
+cuts = [0.5, 1.5]
+values = ["low", { name = "high", description = "not low" }, 3]
+
+[[predictions]]
+name = "class"
+endpoint = "classes"
+kind = "class"
+outputs = [1, 2]
+values = ["a", "b"]
+
+[[examples]]
+name = "one"
+summary = "One of them"
+input = { size = 1, colour = "red", weight = 1 }
+"#;
+
+fn with(manifest: &str) -> Package {
+    package(manifest, identity(4))
+}
+
+fn changed(from: &str, to: &str) -> Model {
+    assert_eq!(PACKAGE.matches(from).count(), 1, "{from:?} is there once");
+    packages::load(&with(&PACKAGE.replace(from, to)))
+}
+
+fn fingerprints(model: &Model) -> (String, String) {
+    (model.run_fingerprint().to_owned(), model.fingerprint().to_owned())
+}
+
+fn unchanged() -> (String, String) {
+    fingerprints(&packages::load(&with(PACKAGE)))
+}
+
+#[test]
+fn a_fingerprint_is_16_hexadecimal_digits_and_the_same_at_every_load() {
+    let (run, whole) = unchanged();
+    for fingerprint in [&run, &whole] {
+        let hexadecimal = |digit: char| digit.is_ascii_digit() || ('a'..='f').contains(&digit);
+        assert!(fingerprint.len() == 16 && fingerprint.chars().all(hexadecimal), "{fingerprint}");
+    }
+    assert_ne!(run, whole);
+    assert_eq!(unchanged(), (run, whole));
+}
+
+/// What the graph reads, and so all that follows from it.
+#[test]
+fn what_changes_the_graphs_input_changes_both_fingerprints() {
+    let (run, whole) = unchanged();
+    for (from, to) in [
+        ("bands = [1, 2]", "bands = [1, 2.5]"),
+        ("bands = [1, 2]", "bands = [1, 2, 3]"),
+        ("bands = [1, 2]", ""),
+        (
+            "values = [{ name = \"red\", description = \"as blood\", aliases = [\"crimson\"], boolean = true }, \"green\"]",
+            "values = [\"green\", { name = \"red\", description = \"as blood\", aliases = [\"crimson\"], boolean = true }]",
+        ),
+        ("\"green\"]", "\"blue\"]"),
+        ("missing = \"nan\"", "missing = \"zeros\""),
+        ("missing = \"nan\"", "missing = { value = \"red\" }"),
+        ("missing = 1\n", "missing = 2\n"),
+        ("required = false\nmissing = 1\n", ""),
+    ] {
+        let model = changed(from, to);
+        assert!(model.run_fingerprint() != run && model.fingerprint() != whole, "{from} → {to}");
+    }
+    // Other columns, for which the graph has to be another one, too.
+    let ordinal = PACKAGE.replace("encoding = \"one_hot\"\n", "");
+    let ordinal = packages::load(&package(ordinal, identity(3)));
+    assert!(ordinal.run_fingerprint() != run && ordinal.fingerprint() != whole);
+}
+
+#[test]
+fn another_graph_changes_both_fingerprints() {
+    let (run, whole) = unchanged();
+    let mut other = with(PACKAGE);
+    // The name of the graph, which changes no answer: the file's bytes count.
+    let mut onnx = other.onnx.to_vec();
+    let position = onnx.windows(5).position(|bytes| bytes == b"graph").expect("its name");
+    onnx[position] = b'G';
+    other.onnx = onnx.into();
+    let model = packages::load(&other);
+    assert!(model.run_fingerprint() != run && model.fingerprint() != whole);
+}
+
+/// The graph's output stays what it was: what is cached of it can be used on.
+#[test]
+fn what_changes_an_answer_alone_changes_the_fingerprint_and_not_that_of_the_run() {
+    let (run, whole) = unchanged();
+    for (from, to) in [
+        ("cuts = [0.5, 1.5]", "cuts = [0.5, 1.25]"),
+        ("cuts = [0.5, 1.5]\nvalues = [\"low\", ", "cuts = [0.5]\nvalues = ["),
+        ("values = [\"low\"", "values = [\"lowest\""),
+        (", 3]", ", \"3\"]"),
+        ("output = 0", "output = 1"),
+        ("outputs = [1, 2]", "outputs = [2, 1]"),
+        ("outputs = [1, 2]", "output = 1"),
+        ("values = [\"a\", \"b\"]", "values = [\"b\", \"a\"]"),
+        ("kind = \"class\"", "kind = \"probabilities\""),
+        ("name = \"level\"", "name = \"height\""),
+    ] {
+        let model = changed(from, to);
+        assert_eq!(model.run_fingerprint(), run, "{from} → {to}");
+        assert_ne!(model.fingerprint(), whole, "{from} → {to}");
+    }
+}
+
+#[test]
+fn prose_names_bounds_and_examples_keep_both_fingerprints() {
+    for (from, to) in [
+        ("name = \"small\"", "name = \"smaller\""),
+        ("title = \"Small\"", "title = \"Smaller\""),
+        ("\"A small model.\"", "\"A smaller model.\""),
+        ("name = \"Thing\"", "name = \"Object\""),
+        ("\"A thing.\"", "\"An object.\""),
+        ("tolerance = 0.1", "tolerance = 0.2"),
+        // Which values are accepted, and not what is read of them.
+        ("unknown = \"refuse\"", "unknown = \"ignore\""),
+        ("type = \"number\"\ndescription", "type = \"integer\"\ndescription"),
+        ("\"How large it is.\"", "\"Its size.\""),
+        ("\"metres\"", "\"m\""),
+        ("\"in metres\"", "\"in m\""),
+        ("example = 1", "example = 2"),
+        ("minimum = 0", "exclusive_minimum = -1"),
+        ("maximum = 9", "maximum = 99"),
+        ("\"How it is painted.\"", "\"Its colour.\""),
+        ("\"as blood\"", "\"as fire\""),
+        ("[\"crimson\"]", "[\"crimson\", \"scarlet\"]"),
+        ("boolean = true", "boolean = false"),
+        ("endpoint = \"levels\"", "endpoint = \"heights\""),
+        ("schema = \"Level\"", "schema = \"Height\""),
+        ("\"How high it is\"", "\"Its height\""),
+        ("\"The level.\"", "\"The height.\""),
+        ("\"How high.\"", "\"Height.\""),
+        ("\"not low\"", "\"above low\""),
+        ("name = \"one\"\nsummary = \"One of them\"", "name = \"another\"\nsummary = \"Another of them\""),
+        ("colour = \"red\",", "colour = \"green\","),
+    ] {
+        assert_eq!(fingerprints(&changed(from, to)), unchanged(), "{from} → {to}");
+    }
+    let renamed = PACKAGE.replace("name = \"size\"", "name = \"extent\"").replace("{ size = 1", "{ extent = 1");
+    assert_eq!(fingerprints(&packages::load(&with(&renamed))), unchanged());
+}
+
+/// Entries outlive deployments: these change only with `ENGINE_VERSION` in `src/model/mod.rs` or with the version of the tree
+/// operators, which must be raised when the same package gives another key or another answer.
+#[test]
+fn the_fingerprint_of_a_package_is_what_it_was_in_deployed_versions() {
+    assert_eq!(unchanged(), ("ffc13d6bb3e0e3c7".to_owned(), "44cd3955d5d0935c".to_owned()));
+}
+
+#[test]
+fn the_shipped_package_has_one_fingerprint_in_the_binary_and_on_disk() {
+    let on_disk = packages::load(&packages::read("models/credit_risk"));
+    assert_eq!(fingerprints(&on_disk), fingerprints(&models::shipped()));
+}

@@ -10,6 +10,7 @@ mod fingerprints;
 mod golden;
 mod inputs;
 mod mistakes;
+mod predictions;
 mod schema;
 #[path = "../support/mod.rs"]
 mod support;

@@ -5,7 +5,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use predict_once::model::{Model, Package};
+use predict_once::model::{
+    Model, Package,
+    field::{Bound, Field, Kind, Number},
+};
+use serde_json::{Map, Value, json};
 
 use super::onnx::Onnx;
 
@@ -26,6 +30,14 @@ pub fn package(manifest: impl Into<String>, onnx: Vec<u8>) -> Package {
     package.onnx = onnx.into();
     package.golden = None;
     package
+}
+
+/// A package with one thing changed in `model.toml`.
+pub fn changed(package: &Package, from: &str, to: &str) -> Package {
+    assert_eq!(package.manifest.matches(from).count(), 1, "{from:?} is there once");
+    let mut changed = package.clone();
+    changed.manifest = package.manifest.replace(from, to).into();
+    changed
 }
 
 pub fn load(package: &Package) -> Model {
@@ -57,6 +69,35 @@ pub fn empty_directory(name: &str) -> PathBuf {
     }
     fs::create_dir_all(&directory).expect("created");
     directory
+}
+
+/// Two valid inputs, made up from the model's fields: all of them, and those that must be there.
+pub fn inputs(model: &Model) -> [Map<String, Value>; 2] {
+    let of = |fields: &mut dyn Iterator<Item = &Field>| {
+        fields.map(|field| (field.name().to_owned(), some_value(field.kind()))).collect()
+    };
+    [of(&mut model.fields().iter()), of(&mut model.fields().iter().filter(|field| field.is_required()))]
+}
+
+fn some_value(kind: &Kind) -> Value {
+    match kind {
+        Kind::Number(number) => some_number(number),
+        Kind::Boolean => true.into(),
+        Kind::Category(category) => category.values()[0].name.as_str().into(),
+    }
+}
+
+fn some_number(number: &Number) -> Value {
+    let limit = |bound: Bound, step: f64| if bound.exclusive { bound.limit + step } else { bound.limit };
+    let (lower, upper) = (number.lower(), number.upper());
+    match (lower, upper) {
+        (None, None) => json!(0),
+        (Some(lower), _) if !lower.exclusive || number.is_integer() => json!(limit(lower, 1.0)),
+        (_, Some(upper)) if !upper.exclusive => json!(upper.limit),
+        (Some(lower), Some(upper)) => json!(lower.limit + (upper.limit - lower.limit) / 2.0),
+        (Some(lower), None) => json!(lower.limit.next_up().max(lower.limit + 1.0)),
+        (None, Some(upper)) => json!(upper.limit.next_down().min(upper.limit - 1.0)),
+    }
 }
 
 /// A graph whose output columns are its input columns.

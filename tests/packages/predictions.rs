@@ -1,0 +1,190 @@
+//! What each kind of prediction makes of the graph's output, and what it takes for an entry: the graph gives back its input, so that a
+//! request says what the output is.
+
+use bytes::Bytes;
+use predict_once::model::{Model, ModelError};
+use proptest::prelude::*;
+use serde_json::Value;
+
+use crate::packages::{self, identity, package};
+
+/// A model of as many number fields as `columns` with one prediction, `p`, of these entries.
+fn model(columns: usize, prediction: &str) -> Model {
+    let fields: String = (0..columns)
+        .map(|n| format!("[[fields]]\nname = \"c{n}\"\ntype = \"number\"\nrequired = false\nmissing = \"nan\"\n"))
+        .collect();
+    let manifest = format!("name = \"m\"\n{fields}[[predictions]]\nname = \"p\"\nendpoint = \"p\"\n{prediction}");
+    packages::load(&package(manifest, identity(columns)))
+}
+
+/// The entry and the body that follow from an output; NaN stands for itself.
+fn derived(model: &Model, output: &[f64]) -> Result<(String, String), ModelError> {
+    let number = |value: &f64| if value.is_nan() { Value::Null } else { Value::from(*value) };
+    let members = output.iter().enumerate().map(|(n, value)| (format!("c{n}"), number(value)));
+    let body = Value::Object(members.collect()).to_string();
+    let answer = model.predict(0, &model.read(body.as_bytes()).expect("numbers"))?;
+    let text = |bytes: Bytes| String::from_utf8(bytes.to_vec()).expect("UTF-8");
+    Ok((text(answer.entry), text(answer.body)))
+}
+
+/// The entry alone, of an output in one column.
+fn entry(model: &Model, output: f64) -> Option<String> {
+    derived(model, &[output]).ok().map(|(entry, _)| entry)
+}
+
+fn read(model: &Model, entry: &str) -> Option<String> {
+    let answer = model.predictions()[0].read(&Bytes::copy_from_slice(entry.as_bytes()))?;
+    Some(String::from_utf8(answer.body.to_vec()).expect("UTF-8"))
+}
+
+const DECISION: &str = "kind = \"bands\"\ncuts = [0.3]\nvalues = [\"ACCEPT\", \"DECLINE\"]";
+const CATEGORY: &str = "kind = \"bands\"\ncuts = [0.25, 0.3, 0.4]\nvalues = [\"low\", 1, true, \"high\"]";
+const CLASS: &str = "kind = \"class\"\nvalues = [\"a\", 2, false]";
+
+#[test]
+fn a_cut_belongs_to_the_band_above_it_and_is_compared_as_float32() {
+    let decision = model(1, DECISION);
+    let decide = |output| entry(&decision, output).expect("a decision");
+    assert_eq!([0.0, 0.299_999, 0.3, 1.0, -1e30].map(decide), ["ACCEPT", "ACCEPT", "DECLINE", "DECLINE", "ACCEPT"]);
+    // The double below 0.3, which is the same float32.
+    assert_eq!(decide(0.3_f64.next_down()), "DECLINE");
+    let category = model(1, CATEGORY);
+    let categorise = |output| derived(&category, &[output]).expect("a category").1;
+    assert_eq!(
+        [0.0, 0.25, 0.3, 0.4, 1.0].map(categorise),
+        [r#"{"p":"low"}"#, r#"{"p":1}"#, r#"{"p":true}"#, r#"{"p":"high"}"#, r#"{"p":"high"}"#]
+    );
+}
+
+#[test]
+fn a_value_is_the_shortest_decimal_of_its_float32_and_finite() {
+    let value = model(1, "kind = \"value\"");
+    for (output, expected) in [
+        (0.0, "0.0"),
+        (-0.0, "0.0"),
+        (1.0, "1.0"),
+        (0.1, "0.1"),
+        (-2.5, "-2.5"),
+        (0.320_254_27, "0.32025427"),
+        (1e-5, "1e-5"),
+        (1e20, "1e20"),
+    ] {
+        let body = format!("{{\"p\":{expected}}}");
+        assert_eq!(derived(&value, &[output]).expect("a number"), (expected.to_owned(), body.clone()), "{output}");
+        assert_eq!(read(&value, expected), Some(body));
+    }
+    assert!(derived(&value, &[f64::NAN]).is_err());
+}
+
+#[test]
+fn a_probability_is_brought_back_if_rounding_put_it_outside_and_an_error_if_it_is_further_out() {
+    let probability = model(1, "kind = \"probability\"");
+    for (output, expected) in [
+        (0.0, Some("0.0")),
+        (1.0, Some("1.0")),
+        (-0.0, Some("0.0")),
+        (0.25, Some("0.25")),
+        (1.000_009, Some("1.0")),
+        (-0.000_009, Some("0.0")),
+        (1.000_02, None),
+        (-0.000_02, None),
+        (2.0, None),
+        (f64::NAN, None),
+    ] {
+        assert_eq!(entry(&probability, output).as_deref(), expected, "{output}");
+    }
+}
+
+#[test]
+fn a_class_is_the_first_maximum_or_the_one_at_a_position() {
+    let class = model(3, CLASS);
+    for (scores, expected) in [
+        ([0.1, 0.7, 0.2], r#"{"p":2}"#),
+        ([0.4, 0.4, 0.2], r#"{"p":"a"}"#),
+        ([0.0, 0.0, 0.0], r#"{"p":"a"}"#),
+        ([-3.0, -2.0, -1.0], r#"{"p":false}"#),
+    ] {
+        assert_eq!(derived(&class, &scores).expect("a class").1, expected);
+    }
+    assert!(derived(&class, &[0.1, f64::NAN, 0.2]).is_err());
+
+    let chosen = model(4, "kind = \"class\"\noutputs = [3, 1]\nvalues = [\"third\", \"first\"]");
+    assert_eq!(derived(&chosen, &[9.0, 0.1, 9.0, 0.2]).expect("a class").0, "third");
+
+    let position = model(2, &format!("{CLASS}\noutput = 1"));
+    for (output, expected) in [
+        (0.0, Some("a")),
+        (-0.0, Some("a")),
+        (2.0, Some("false")),
+        (3.0, None),
+        (0.5, None),
+        (-1.0, None),
+        (1e30, None),
+        (f64::NAN, None),
+    ] {
+        let entry = derived(&position, &[9.0, output]).ok().map(|(entry, _)| entry);
+        assert_eq!(entry.as_deref(), expected, "{output}");
+    }
+}
+
+#[test]
+fn probabilities_are_an_object_in_the_order_of_the_values_whose_names_are_text() {
+    let odds = model(3, "kind = \"probabilities\"\noutputs = [2, 0]\nvalues = [1, \"b\\\"c\"]");
+    let (entry, body) = derived(&odds, &[0.25, 9.0, 0.75]).expect("probabilities");
+    assert_eq!((&*entry, &*body), ("0.75,0.25", r#"{"p":{"1":0.75,"b\"c":0.25}}"#));
+    assert_eq!(read(&odds, &entry), Some(body));
+    for wrong in
+        ["", "0.75", "0.75,0.25,0.0", "0.75,", ",0.25", "0.75, 0.25", "0.75,1.1", "0.75,-0.1", "0.75;0.25", "1,0"]
+    {
+        assert_eq!(read(&odds, wrong), None, "{wrong:?}");
+    }
+    assert!(derived(&odds, &[0.25, 0.0, 1.1]).is_err());
+    assert!(derived(&odds, &[f64::NAN, 0.0, 1.0]).is_err());
+}
+
+#[test]
+fn what_is_no_entry_is_no_answer() {
+    let decision = model(1, DECISION);
+    for entry in ["", "accept", "ACCEPT ", "\"ACCEPT\"", "DECLINED", "0", "ACCEPT\n"] {
+        assert_eq!(read(&decision, entry), None, "{entry:?}");
+    }
+    let category = model(1, CATEGORY);
+    for entry in ["", "1.0", "True", "\"low\"", "01"] {
+        assert_eq!(read(&category, entry), None, "{entry:?}");
+    }
+    let probability = model(1, "kind = \"probability\"");
+    let value = model(1, "kind = \"value\"");
+    for entry in ["", "NaN", "inf", "-0", "-0.0", "+0.3", "0.30", "3e-1", ".3", "0.3 ", "0.3\0", "1", "0.1000000001"] {
+        assert_eq!((read(&probability, entry), read(&value, entry)), (None, None), "{entry:?}");
+    }
+    for entry in ["-0.1", "1.1"] {
+        assert_eq!((read(&probability, entry), read(&value, entry).is_some()), (None, true), "{entry:?}");
+    }
+    let not_utf8 = Bytes::from_static(&[0xff, 0xfe]);
+    for model in [decision, category, probability, value] {
+        assert_eq!(model.predictions()[0].read(&not_utf8), None);
+    }
+}
+
+#[test]
+fn every_finite_number_reads_back_from_its_entry() {
+    let value = model(1, "kind = \"value\"");
+    proptest!(|(number in any::<f32>().prop_filter("it is finite", |number| number.is_finite()))| {
+        let (entry, body) = derived(&value, &[f64::from(number)]).expect("a number");
+        prop_assert_eq!(entry.parse::<f32>(), Ok(number));
+        prop_assert_eq!(read(&value, &entry), Some(body));
+    });
+}
+
+/// Limits that a training library has learnt have as many digits.
+#[test]
+fn a_limit_of_seventeen_digits_belongs_to_the_band_above_it_when_a_request_has_it() {
+    proptest!(|(limit in 1e-3..1e9)| {
+        let fields = format!("[[fields]]\nname = \"c0\"\ntype = \"number\"\nbands = [{limit:?}]\n");
+        let manifest = format!("name = \"m\"\n{fields}[[predictions]]\nname = \"p\"\nendpoint = \"p\"\nkind = \"value\"");
+        let model = packages::load(&package(manifest, identity(1)));
+        let band = |number: f64| model.read(format!("{{\"c0\": {number:?}}}").as_bytes()).expect("valid").to_string();
+        prop_assert_eq!(band(limit), "1", "{:?}", limit);
+        prop_assert_eq!(band(limit.next_down()), "0", "{:?}", limit);
+    });
+}
