@@ -1,6 +1,6 @@
 //! Settings → telemetry → model → service → Lambda or a local server; or one of the subcommands.
 
-use std::{future::Future, io, io::Write, path::Path, process::ExitCode, sync::Arc};
+use std::{future::Future, io, io::Write, panic, path::Path, process::ExitCode, sync::Arc};
 
 use anyhow::Context;
 use predict_once::{
@@ -60,16 +60,27 @@ fn package(directory: Option<&Path>) -> Result<Package, PackageError> {
     directory.map_or_else(|| Ok(Package::embedded()), Package::read)
 }
 
+/// Loads or checks a package. What a library panics with on a malformed graph is told as a mistake, not in a trace.
+fn without_traces<T>(load: impl FnOnce() -> T) -> T {
+    let hook = panic::take_hook();
+    panic::set_hook(Box::new(|_| {}));
+    let loaded = load();
+    panic::set_hook(hook);
+    loaded
+}
+
+fn load(directory: Option<&Path>) -> Result<Model, PackageError> {
+    without_traces(|| Model::load(&package(directory)?))
+}
+
 fn check(directory: Option<&str>, json: bool) -> anyhow::Result<ExitCode> {
-    // What a library panics with on a malformed graph is told as a mistake, not in a trace.
-    std::panic::set_hook(Box::new(|_| {}));
-    let report = Report::of(package(directory.map(Path::new)));
+    let report = without_traces(|| Report::of(package(directory.map(Path::new))));
     print(&if json { serde_json::to_string_pretty(&report)? } else { report.to_string() })?;
     Ok(if report.ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn openapi(directory: Option<&str>) -> anyhow::Result<ExitCode> {
-    let model = Model::load(&package(directory.map(Path::new))?)?;
+    let model = load(directory.map(Path::new))?;
     print(&format!("{:#}", http::openapi_document(&model)?))
 }
 
@@ -94,7 +105,7 @@ fn start() -> anyhow::Result<()> {
 async fn run() -> anyhow::Result<()> {
     let settings = Settings::from_env()?;
     let in_lambda = lambda::is_environment();
-    let model = Model::load(&package(settings.model_dir.as_deref())?)?;
+    let model = load(settings.model_dir.as_deref())?;
     telemetry::start(settings.telemetry, in_lambda, &model);
     let cache = match settings.cache {
         CacheSettings::Redis(config) => PredictionCache::Redis(RedisCache::new(config).context("REDIS_URL")?),

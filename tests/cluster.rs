@@ -55,6 +55,7 @@ impl Cluster {
         let slot: u16 = self.command(0, &["CLUSTER", "KEYSLOT", key]).await.expect("a slot");
         let slot = slot.to_string();
         let (from_id, to_id) = (self.id(from).await, self.id(to).await);
+        let third = (from + 2) % 3;
         let port = self.url(to).rsplit(':').next().expect("a port").to_owned();
         for (node, words) in [
             (to, &["CLUSTER", "SETSLOT", &slot, "IMPORTING", &from_id][..]),
@@ -62,10 +63,21 @@ impl Cluster {
             (from, &["MIGRATE", "127.0.0.1", &port, key, "0", "5000"]),
             (to, &["CLUSTER", "SETSLOT", &slot, "NODE", &to_id]),
             (from, &["CLUSTER", "SETSLOT", &slot, "NODE", &to_id]),
+            (third, &["CLUSTER", "SETSLOT", &slot, "NODE", &to_id]),
         ] {
             self.command::<()>(node, words).await.unwrap_or_else(|error| panic!("{words:?}: {error}"));
         }
         assert_eq!(self.holder(key).await, to);
+        // Another move before the nodes have heard of this one's epoch could take the slot back.
+        eventually("all nodes agree on the epoch", || async {
+            let mut epochs = Vec::new();
+            for node in 0..3 {
+                let info: String = self.command(node, &["CLUSTER", "INFO"]).await.expect("the cluster's state");
+                epochs.extend(info.lines().find(|line| line.starts_with("cluster_current_epoch")).map(str::to_owned));
+            }
+            epochs.iter().all(|epoch| *epoch == epochs[0])
+        })
+        .await;
     }
 }
 

@@ -10,6 +10,7 @@ use crate::{
     support::{
         applications::example,
         models,
+        onnx::Onnx,
         redis::Redis,
         runtime_api::RuntimeApi,
         service::{BINARY, Service},
@@ -117,6 +118,10 @@ fn broken() -> Vec<(String, &'static str, &'static str)> {
     fs::write(not_utf8.join("model.toml"), [0xff, 0xfe]).expect("written");
     let other_graph = packages::write(&packages::shipped(), "other-graph");
     fs::write(other_graph.join("model.onnx"), packages::identity(3)).expect("written");
+    // An output that no node gives, on which tract panics.
+    let panicking = packages::write(&packages::shipped(), "panicking");
+    let graph = Onnx::new(17).node("Identity", &["x"], "y", &[]).file("nowhere", 17);
+    fs::write(panicking.join("model.onnx"), graph).expect("written");
     let a_folder = packages::write(&packages::shipped(), "a-folder");
     fs::remove_file(a_folder.join("golden.jsonl")).expect("removed");
     fs::create_dir(a_folder.join("golden.jsonl")).expect("created");
@@ -129,6 +134,7 @@ fn broken() -> Vec<(String, &'static str, &'static str)> {
         (&no_graph, "model.onnx: ", "is no ONNX graph"),
         (&not_utf8, "model.toml: ", "cannot be read"),
         (&other_graph, "model.onnx: ", "reads 3 columns, and the fields of model.toml make 17"),
+        (&panicking, "model.onnx: ", "tract panicked"),
         (&a_folder, "golden.jsonl: ", "cannot be read"),
     ];
     cases.into_iter().map(|(path, entry, part)| (text(path).to_owned(), entry, part)).collect()
@@ -249,9 +255,9 @@ fn check_without_golden_answers_measures_with_the_examples_or_says_that_it_canno
 
 /// Replaces the golden file of the shipped package by a few rows, and tells what `check` says is wrong.
 fn golden_mistakes(name: &str, golden: &str, tolerated: &str) -> (Option<i32>, Vec<String>) {
-    let mut package = packages::shipped();
+    let shipped = "tolerance = 1e-06\nmax_other_class = 0";
+    let mut package = packages::changed(&packages::shipped(), shipped, tolerated);
     package.golden = Some(golden.to_owned().into());
-    package.manifest = package.manifest.replace("tolerance = 1e-06\nmax_other_class = 0", tolerated).into();
     let ended = run(&["check", text(&packages::write(&package, name)), "--json"], &[]);
     let report: Value = serde_json::from_str(&ended.out).expect("JSON");
     let mistakes = report["mistakes"].as_array().expect("a list");

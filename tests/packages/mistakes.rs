@@ -406,7 +406,9 @@ fn the_values_of_a_prediction_are_two_scalars_or_more_and_differ_as_text() {
     for kind in ["class", "probabilities", "bands"] {
         for values in ["", "values = []", "values = [1]"] {
             let manifest = prediction(&format!("kind = {kind:?}\n{values}"));
-            refused(manifest, "prediction \"score\"", "needs `values`, 2 to 10000; it has ");
+            let found = packages::mistakes(&package(manifest, identity(2)));
+            let expected = "model.toml: prediction \"score\": this `kind` needs `values`, 2 to 10000; it has ";
+            assert!(found[0].starts_with(expected), "{found:?}");
         }
     }
     for (values, part) in [

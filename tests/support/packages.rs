@@ -168,7 +168,7 @@ missing = "nan"
 name = "member"
 type = "boolean"
 required = false
-missing = -1
+missing = 1
 
 [[fields]]
 name = "colour"

@@ -118,12 +118,21 @@ impl Field {
 
     /// What the model reads where a value is missing.
     fn read_missing(&self, written: Option<&MissingEntry>, entry: &mut Entry<'_>) -> Option<Encoded> {
+        let codes = match &self.kind {
+            Kind::Number(_) => 0..0,
+            Kind::Boolean => 0..2,
+            // At most 10,000.
+            Kind::Category(category) => 0..category.values().len() as u16,
+        };
         let missing = match (written, &self.kind, self.encoding) {
             (Some(MissingEntry::Nan), ..) => Some(Encoded::Nan),
             (Some(MissingEntry::Zeros), _, Encoding::OneHot(_)) => Some(Encoded::Zeros),
             (Some(MissingEntry::Number(number)), kind, Encoding::Column) if !kind.has_bands() => {
                 let read = *number as f32;
-                read.is_finite().then_some(Encoded::Number(read + 0.0))
+                // A code is a code, however it is written: equal inputs are equal values.
+                let code = Some(read as u16).filter(|code| codes.contains(code) && f32::from(*code) == read);
+                let encoded = code.map_or(Encoded::Number(read + 0.0), Encoded::Code);
+                read.is_finite().then_some(encoded)
             }
             (Some(MissingEntry::Value(name)), Kind::Category(category), _) => category.code(name).map(Encoded::Code),
             _ => None,
