@@ -30,13 +30,14 @@ from sklearn.ensemble import (
     VotingRegressor,
 )
 from sklearn.impute import SimpleImputer
-from sklearn.linear_model import Lasso, LinearRegression, LogisticRegression, Ridge
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.linear_model import Lasso, LinearRegression, LogisticRegression, Ridge, SGDClassifier
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, OneHotEncoder, OrdinalEncoder, RobustScaler, StandardScaler
-from sklearn.svm import SVC, SVR
+from sklearn.svm import SVC, SVR, LinearSVC
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from xgboost import XGBClassifier, XGBRegressor
 
@@ -181,3 +182,18 @@ def test_categories_of_pandas_are_served_as_they_are_predicted(estimator: Any, t
     X = categorical()
     model, labels = fitted(clone(estimator), X, "binary")
     assert_served(model, X, tmp_path, labels)
+
+
+def test_scores_whose_sigmoids_vanish_in_float32_have_probabilities(tmp_path: Path) -> None:
+    X = numbers()
+    model = CalibratedClassifierCV(LinearSVC(random_state=0)).fit(X, target(X, "classes"))
+    assert_served(model, X * 100, tmp_path)
+
+
+def test_large_scores_of_stochastic_gradient_descent_are_served_or_refused(tmp_path: Path) -> None:
+    X = numbers()
+    y = target(X, "classes")
+    assert_served(SGDClassifier(loss="log_loss", alpha=0.1, random_state=0).fit(X, y), X, tmp_path)
+    # In float32 several sigmoids are 1, and the first of them is not always the class that is predicted.
+    with pytest.raises(predict_once.ExportError, match="rows have another class"):
+        predict_once.export(SGDClassifier(loss="log_loss", random_state=0).fit(X, y), X, tmp_path / "large", target="outcome")

@@ -10,6 +10,7 @@ from ..context import Context
 from ..errors import ExportError
 from .averages import weighted_sum
 from .registry import Lowered, lower as lower_any
+from .shares import sigmoid_shares
 
 
 def lower(context: Context, model: Any, columns: Sequence[Column], path: str) -> Lowered:
@@ -39,5 +40,4 @@ def calibrated(context: Context, part: Any, columns: Sequence[Column], path: str
     slopes = np.array([[calibrator.a_ for calibrator in part.calibrators]])
     offsets = np.array([[calibrator.b_ for calibrator in part.calibrators]])
     scaled = graph.node("Add", graph.node("Mul", tensor, graph.constant(-slopes)), graph.constant(-offsets))
-    each = graph.node("Sigmoid", scaled)
-    return graph.node("Div", each, graph.node("ReduceSum", each, graph.constant([1], np.int64), keepdims=1))
+    return sigmoid_shares(graph, scaled, size)

@@ -12,6 +12,7 @@ from ..context import Context
 from ..errors import ExportError
 from ..graph import Array
 from .registry import Lowered
+from .shares import sigmoid_shares
 
 
 def lower(context: Context, model: Any, columns: Sequence[Column], path: str) -> Lowered:
@@ -36,9 +37,7 @@ def lower(context: Context, model: Any, columns: Sequence[Column], path: str) ->
     if not logistic(model, path):
         return Lowered(scores=scores, decision=scores)
     if "sklearn.SGDClassifier" in names or getattr(model, "solver", "") == "liblinear":
-        each = graph.node("Sigmoid", scores)
-        total = graph.node("ReduceSum", each, graph.constant([1], np.int64), keepdims=1)
-        probabilities = graph.node("Div", each, total)
+        probabilities = sigmoid_shares(graph, scores, len(model.classes_))
     else:
         probabilities = graph.node("Softmax", scores, axis=1)
     return Lowered(probabilities=probabilities, scores=scores, decision=scores)
