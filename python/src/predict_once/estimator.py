@@ -7,6 +7,9 @@ from typing import Any
 import numpy as np
 import onnx
 import pandas as pd
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import NotFittedError
+from sklearn.utils.validation import check_is_fitted
 
 from .columns.layout import Layout, layout_for, provisional
 from .columns.variables import Variable, plain, variables_of
@@ -50,6 +53,7 @@ def convert(
     labels: Sequence[Scalar] | None,
 ) -> Converted:
     """The estimator as a graph."""
+    check_fitted(model)
     check_columns(model, frame)
     variables = variables_of(frame)
     first, _ = lowering(model, variables, provisional(variables))
@@ -65,14 +69,32 @@ def convert(
         names = labels_of(model, labels)
         predictions = classification(target, names, lowered, kinds, endpoints, descriptions, model)
         output, size = lowered.probabilities or lowered.classes, len(names)
+        if lowered.index is not None:
+            output, size = context.graph.concat([output, lowered.index]), size + 1
     graph = context.graph.finish(output, layout.column_names(variables), size)
     return Converted(graph, variables, layout, predictions, names)
+
+
+def check_fitted(model: Any) -> None:
+    """The model has been fitted. What is no estimator is refused later, by name."""
+    if not isinstance(model, BaseEstimator):
+        return
+    try:
+        check_is_fitted(model)
+    except NotFittedError as error:
+        raise ExportError(f"{type(model).__name__} has not been fitted. Call fit first.") from error
 
 
 def check_columns(model: Any, frame: pd.DataFrame) -> None:
     """X has the columns that the model was fitted on."""
     fitted = getattr(model, "feature_names_in_", None)
-    if fitted is not None and [c.replace(" ", "_") for c in map(str, fitted)] != [c.replace(" ", "_") for c in map(str, frame.columns)] and not all(c.startswith("x") for c in frame.columns):
+
+    def written(names: Any) -> list[str]:
+        # LightGBM puts underscores in the place of spaces.
+        return [str(name).replace(" ", "_") for name in names]
+
+    unnamed = list(frame.columns) == [f"x{index}" for index in range(frame.shape[1])]  # as_frame's
+    if fitted is not None and written(fitted) != written(frame.columns) and not unnamed:
         raise ExportError(f"the model was fitted on the columns {list(fitted)}, and X has {list(frame.columns)}. Pass the X of the fit.")
     count = getattr(model, "n_features_in_", None)
     if count is not None and count != frame.shape[1]:
@@ -154,6 +176,10 @@ def classification(
             entry["meaning"] = f"The probability of {label_text(labels[1])}"
         else:
             entry["values"] = list(labels)
+            if lowered.index is not None and kind == "class":
+                entry["output"] = len(labels)
+            elif lowered.index is not None:
+                entry["outputs"] = list(range(len(labels)))
         result.append(entry)
     return result
 

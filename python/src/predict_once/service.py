@@ -46,6 +46,9 @@ def encode_field(field: Field, values: Sequence[Any]) -> Array:
                 raise ExportError(f"field {name!r} is required, and a row has no value for it.")
             if isinstance(missing, Mapping):
                 value = missing["value"]
+            elif missing == "zeros":
+                numbers[row] = -1  # none of the columns
+                continue
             else:
                 numbers[row], absent[row] = np.nan if missing == "nan" else float(missing), True
                 continue

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from onnx import TensorProto
 
 from ..columns.dense import linear
 from ..columns.symbols import Column
@@ -37,9 +38,11 @@ def lower(context: Context, model: Any, columns: Sequence[Column], path: str) ->
     if not logistic(model, path):
         return Lowered(scores=scores, decision=scores)
     if "sklearn.SGDClassifier" in names or getattr(model, "solver", "") == "liblinear":
-        probabilities = sigmoid_shares(graph, scores, len(model.classes_))
-    else:
-        probabilities = graph.node("Softmax", scores, axis=1)
+        # Several sigmoids can be 1 in a row, so the class is the first maximum of the scores and not of the shares.
+        index = graph.cast(graph.node("ArgMax", scores, axis=1, keepdims=1), TensorProto.FLOAT)
+        shares = sigmoid_shares(graph, scores, len(model.classes_))
+        return Lowered(probabilities=shares, scores=scores, decision=scores, index=index)
+    probabilities = graph.node("Softmax", scores, axis=1)
     return Lowered(probabilities=probabilities, scores=scores, decision=scores)
 
 

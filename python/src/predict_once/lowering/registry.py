@@ -21,6 +21,7 @@ class Lowered:
     probabilities: str | None = None  # [N, classes]
     scores: str | None = None  # [N, classes]: the first maximum is the class
     decision: str | None = None  # as `decision_function`, with [N, 1] for two classes
+    index: str | None = None  # [N, 1]: the class's position, where it is not the first maximum of `probabilities`
 
     @property
     def classes(self) -> str:
