@@ -95,10 +95,11 @@ test-clients: ## Run the programs of docs/clients.md and the README, `make reque
 	tests/clients/run
 
 .PHONY: test-python
-test-python: ## Test the exporter: estimators × preprocessing × data, asked through the running service
+test-python: ## Test the exporter, asked through the running service: estimators × preprocessing × data; and check its types
 	cargo build --quiet
 	cd python && PYTHONPATH=src PREDICT_ONCE_BIN="$(CURDIR)/target/debug/predict-once" \
 		"$$(../scripts/python-tool python -r python/tests/requirements.txt)/python" -m pytest -q -W ignore
+	cd python && "$$(../scripts/python-tool python -r python/tests/requirements.txt)/python" -m mypy --strict src
 
 .PHONY: test-own-model
 test-own-model: ## Perform docs/your-own-model.md from top to bottom: another model, from its fit to its answers

@@ -91,7 +91,9 @@ def number_thresholds(column: Number, thresholds: Array, strict: bool, dtype: An
     bits: Any = np.int32 if kind is np.float32 else np.int64
 
     def number(rank: Array) -> Array:
-        return np.where(rank < 0, -np.abs(rank).astype(bits).view(kind), np.abs(rank).astype(bits).view(kind))
+        size: Array = np.abs(rank).astype(bits).view(kind)
+        signed: Array = np.where(rank < 0, -size, size)
+        return signed
 
     def holds(rank: Array) -> Array:
         with np.errstate(all="ignore"):

@@ -57,7 +57,8 @@ def categorical_columns(
     """The columns with the codes that LightGBM knows the categories by."""
     frames = iter(categories)
     for index, column in enumerate(columns):
-        variable = context.variables[column.source if isinstance(column, Number) else column.variable] if is_plain(column) else None
+        source = column.source if isinstance(column, Number) else column.variable
+        variable = context.variables[source] if is_plain(column) and isinstance(source, int) else None
         if variable is not None and variable.categorical:
             known = next(frames, None)
             if known is None:
