@@ -11,7 +11,7 @@ mod json;
 mod manifest;
 #[path = "../src/model/mistake.rs"]
 mod mistake;
-#[path = "../src/model/prediction.rs"]
+#[path = "../src/model/prediction/mod.rs"]
 mod prediction;
 #[path = "../src/model/signature.rs"]
 mod signature;

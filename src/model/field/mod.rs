@@ -1,5 +1,7 @@
 //! One field of the input: what a request may hold there, what the model reads of it, and what is said of anything else.
 
+mod boolean;
+mod bound;
 mod category;
 mod number;
 
@@ -8,8 +10,9 @@ use std::borrow::Cow;
 use serde_json::Value;
 
 pub use self::{
+    bound::Bound,
     category::{Category, CategoryValue},
-    number::{Bound, Number},
+    number::Number,
 };
 use super::{
     json::Json,
@@ -190,7 +193,7 @@ impl Field {
     pub(super) fn suggestion(&self, value: &Json<'_>) -> Option<String> {
         match &self.kind {
             Kind::Number(number) => number.suggestion(value, self.unit.as_deref()),
-            Kind::Boolean => boolean_suggestion(value).map(|meant| meant.to_string()),
+            Kind::Boolean => boolean::suggestion(value).map(|meant| meant.to_string()),
             Kind::Category(category) => category.suggestion(value),
         }
     }
@@ -287,16 +290,4 @@ impl Kind {
 /// Whether a text can be a name: not empty, not too long, without control characters.
 pub(super) fn is_name(name: &str) -> bool {
     !name.is_empty() && name.chars().count() <= LONGEST_NAME && !name.chars().any(char::is_control)
-}
-
-/// What was meant by what is no boolean: `"yes"`, `"True"`, `1`.
-fn boolean_suggestion(value: &Json<'_>) -> Option<bool> {
-    let is = |text: &str, names: [&str; 4]| names.iter().any(|name| text.trim().eq_ignore_ascii_case(name));
-    match value {
-        Json::Number(1.0) => Some(true),
-        Json::Number(0.0) => Some(false),
-        Json::Text(text) if is(text, ["true", "yes", "y", "1"]) => Some(true),
-        Json::Text(text) if is(text, ["false", "no", "n", "0"]) => Some(false),
-        _ => None,
-    }
 }
