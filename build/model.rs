@@ -43,10 +43,17 @@ pub(crate) fn embed(root: &Path, out: &Path) {
     let (manifest, graph, golden) = (file(MANIFEST), file(GRAPH), file(GOLDEN));
     let toml = fs::read_to_string(&manifest)
         .unwrap_or_else(|error| stop(&[format!("{} cannot be read: {error}", manifest.display())]));
-    if let Err(mistakes) = Signature::parse(&toml) {
+    let checked = Signature::parse(&toml).and_then(|_| {
+        let tables: toml::Table = toml::from_str(&toml).expect("it has just been read");
+        let json = serde_json::to_string(&tables).expect("tables of a manifest are JSON");
+        // What the service reads.
+        Signature::parse_json(&json).map(|_| json)
+    });
+    let json = checked.unwrap_or_else(|mistakes| {
         let lines: Vec<_> = mistakes.iter().map(|mistake| format!("{}/{mistake}", directory.display())).collect();
-        stop(&lines);
-    }
+        stop(&lines)
+    });
+    fs::write(out.join("model.json"), json).expect("OUT_DIR can be written to");
     if !graph.is_file() {
         stop(&[format!("{} is missing", graph.display())]);
     }

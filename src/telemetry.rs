@@ -14,7 +14,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use serde_json::{Map, Value, json};
+use serde::{Serialize, Serializer, ser::SerializeMap};
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::{Layer, filter::Targets, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
@@ -107,51 +107,132 @@ pub fn request_served(record: &RequestRecord) {
         );
         return;
     };
-    let mut line = Map::new();
-    let mut add = |name: &str, value: Value| line.insert(name.to_owned(), value);
-    add("level", "INFO".into());
-    add("message", "request".into());
-    add("request_id", request_id.as_str().into());
-    add("endpoint", endpoint.as_str().into());
-    add("status", (*status).into());
-    add("service", settings.service_name.as_str().into());
-    for (name, text) in [
-        ("function_request_id", function_request_id.as_deref()),
-        ("trace_id", trace_id.as_deref()),
-        ("cache", cache),
-        ("model", model),
-        ("fingerprint", fingerprint),
-    ] {
-        if let Some(text) = text {
-            add(name, text.into());
-        }
+    let metrics = served.as_ref().map(|served| {
+        let time = |name, ms: Option<f64>| ms.map(|ms| Metric { name, value: MetricValue::Milliseconds(ms) });
+        let metrics = [
+            Some(Metric { name: outcome_metric(served.outcome), value: MetricValue::Count(1) }),
+            time("CacheReadTime", cache_ms),
+            time("ModelTime", model_ms),
+            time("CacheWriteTime", write_ms),
+            stored.map(|stored| Metric { name: "CacheWriteFailed", value: MetricValue::Count(u8::from(!stored)) }),
+        ];
+        Metrics { namespace: &settings.metrics_namespace, metrics }
+    });
+    let line = Line {
+        level: "INFO",
+        message: "request",
+        request_id,
+        endpoint,
+        status: *status,
+        service: &settings.service_name,
+        function_request_id: function_request_id.as_deref(),
+        trace_id: trace_id.as_deref(),
+        cache,
+        model,
+        fingerprint,
+        cache_ms,
+        model_ms,
+        write_ms,
+        metrics,
+    };
+    let mut text = Vec::with_capacity(1024);
+    // Strings and finite numbers always serialise, and a log that nobody reads any more is no reason to fail.
+    if serde_json::to_writer(&mut text, &line).is_ok() {
+        text.push(b'\n');
+        let _ = std::io::stdout().write_all(&text);
     }
-    for (name, ms) in [("cache_ms", cache_ms), ("model_ms", model_ms), ("write_ms", write_ms)] {
-        if let Some(ms) = ms {
-            add(name, ms.into());
-        }
-    }
-    if let Some(served) = served {
-        let mut metrics = vec![(outcome_metric(served.outcome), "Count", json!(1))];
-        for (name, ms) in [("CacheReadTime", cache_ms), ("ModelTime", model_ms), ("CacheWriteTime", write_ms)] {
-            metrics.extend(ms.map(|ms| (name, "Milliseconds", json!(ms))));
-        }
-        metrics.extend(stored.map(|stored| ("CacheWriteFailed", "Count", json!(u8::from(!stored)))));
-        line.insert("_aws".to_owned(), directive(settings, &metrics));
-        line.extend(metrics.into_iter().map(|(name, _, value)| (name.to_owned(), value)));
-    }
-    let mut text = Value::Object(line).to_string();
-    text.push('\n');
-    // A log that nobody reads any more is no reason to fail.
-    let _ = std::io::stdout().write_all(text.as_bytes());
 }
 
-/// What tells CloudWatch which members of a line are metrics.
-fn directive(settings: &TelemetrySettings, metrics: &[(&str, &str, Value)]) -> Value {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let definitions: Vec<_> = metrics.iter().map(|(name, unit, _)| json!({"Name": name, "Unit": unit})).collect();
-    let set = json!({"Namespace": settings.metrics_namespace, "Dimensions": [["service"]], "Metrics": definitions});
-    json!({"Timestamp": now.as_millis() as u64, "CloudWatchMetrics": [set]})
+/// The line of a request under Lambda.
+#[derive(Serialize)]
+struct Line<'a> {
+    level: &'a str,
+    message: &'a str,
+    request_id: &'a str,
+    endpoint: &'a str,
+    status: u16,
+    service: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    function_request_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trace_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cache: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    model: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fingerprint: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cache_ms: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    model_ms: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    write_ms: Option<f64>,
+    #[serde(flatten)]
+    metrics: Option<Metrics<'a>>,
+}
+
+/// Metrics in the embedded metric format: what tells CloudWatch which members of the line they are, then these members.
+struct Metrics<'a> {
+    namespace: &'a str,
+    metrics: [Option<Metric>; 5],
+}
+
+struct Metric {
+    name: &'static str,
+    value: MetricValue,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum MetricValue {
+    Count(u8),
+    Milliseconds(f64),
+}
+
+impl Serialize for Metrics<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct Directive<'a> {
+            timestamp: u64,
+            cloud_watch_metrics: [Set<'a>; 1],
+        }
+        #[derive(Serialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct Set<'a> {
+            namespace: &'a str,
+            dimensions: [[&'a str; 1]; 1],
+            metrics: Vec<Definition>,
+        }
+        #[derive(Serialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct Definition {
+            name: &'static str,
+            unit: &'static str,
+        }
+        let there = || self.metrics.iter().flatten();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let metrics = there().map(|Metric { name, value }| Definition { name, unit: value.unit() }).collect();
+        let set = Set { namespace: self.namespace, dimensions: [["service"]], metrics };
+        let mut members = serializer.serialize_map(None)?;
+        let directive = Directive { timestamp: now.as_millis() as u64, cloud_watch_metrics: [set] };
+        members.serialize_entry("_aws", &directive)?;
+        for Metric { name, value } in there() {
+            members.serialize_entry(name, value)?;
+        }
+        members.end()
+    }
+}
+
+impl MetricValue {
+    /// The unit as CloudWatch calls it.
+    fn unit(&self) -> &'static str {
+        match self {
+            Self::Count(_) => "Count",
+            Self::Milliseconds(_) => "Milliseconds",
+        }
+    }
 }
 
 /// The outcome as one word, for filtering logs.

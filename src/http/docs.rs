@@ -56,9 +56,9 @@ const CONTENT_SECURITY_POLICY: HeaderValue = HeaderValue::from_static(
      form-action 'none'; frame-ancestors 'none'",
 );
 
-/// Routes every file.
-pub(super) fn routes() -> Router<Arc<PredictionService>> {
-    let routes = Router::new().route("/docs/", get(async || Redirect::permanent("../docs")));
+/// Adds a route for every file.
+pub(super) fn add_routes(router: Router<Arc<PredictionService>>) -> Router<Arc<PredictionService>> {
+    let routes = router.route("/docs/", get(async || Redirect::permanent("../docs")));
     let routes = ASSETS.iter().fold(routes, |routes, asset| {
         let file = get(move |headers: HeaderMap| async move { asset.answer(&headers) });
         routes.route(asset.path, file.options(options))

@@ -34,9 +34,7 @@ pub use self::{
 /// The API on top of a service: the prediction endpoints and their documentation, for scripts of these origins too.
 pub fn router(service: Arc<PredictionService>, origins: Option<AllowedOrigins>) -> Router {
     let paths = prediction_paths(service.model());
-    Router::new()
-        .merge(predictions::routes(service.model()))
-        .merge(docs::routes())
+    docs::add_routes(predictions::add_routes(Router::new(), service.model()))
         .with_state(service)
         .fallback(async move |uri: Uri| problem::no_such_path(&uri, &paths))
         .method_not_allowed_fallback(async |method: Method| problem::method_not_allowed(&method))

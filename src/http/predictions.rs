@@ -18,12 +18,12 @@ use crate::{
 
 pub(super) const X_MODEL: HeaderName = HeaderName::from_static("x-model");
 
-/// Routes every prediction of the model.
-pub(super) fn routes(model: &Model) -> Router<Arc<PredictionService>> {
+/// Adds a route for every prediction of the model. (Merging two routers would build both.)
+pub(super) fn add_routes(router: Router<Arc<PredictionService>>, model: &Model) -> Router<Arc<PredictionService>> {
     // Names are of a-z, 0-9, `_` and `-`, fingerprints of hexadecimal digits.
     let x_model = format!("{}; fingerprint={}", model.signature().name, model.fingerprint());
     let x_model = HeaderValue::try_from(x_model).expect("its parts are ASCII");
-    prediction_paths(model).iter().enumerate().fold(Router::new(), |routes, (prediction, path)| {
+    prediction_paths(model).iter().enumerate().fold(router, |routes, (prediction, path)| {
         let x_model = x_model.clone();
         let handler = async move |State(service): State<Arc<PredictionService>>, request: Request| {
             predict(&service, prediction, x_model, request).await

@@ -46,12 +46,12 @@ impl<'a> Entry<'a> {
     }
 
     /// Notes a mistake.
-    pub(super) fn mistake(&mut self, problem: impl Into<String>) {
-        self.mistakes.push(Mistake { file: MANIFEST, entry: self.name.clone(), problem: problem.into() });
+    pub(super) fn mistake(&mut self, problem: impl fmt::Display) {
+        self.mistakes.push(Mistake { file: MANIFEST, entry: self.name.clone(), problem: problem.to_string() });
     }
 
-    /// Notes a mistake unless `holds`.
-    pub(super) fn require(&mut self, holds: bool, problem: impl Into<String>) {
+    /// Notes a mistake unless `holds`. Nearly all hold, so the problem is written out only where it does not.
+    pub(super) fn require(&mut self, holds: bool, problem: impl fmt::Display) {
         if !holds {
             self.mistake(problem);
         }

@@ -32,7 +32,7 @@ use self::{
 pub use self::{
     input::{FieldError, FieldErrorCode, Input, InvalidInput},
     mistake::Mistake,
-    package::{Origin, Package, PackageError},
+    package::{ManifestFile, Origin, Package, PackageError},
     prediction::ModelError,
     signature::{Example, GoldenTolerance, Signature},
 };
@@ -57,7 +57,11 @@ impl Model {
     /// Every mistake that was found.
     pub fn load(package: &Package) -> Result<Self, PackageError> {
         let fail = |mistakes| PackageError { origin: package.origin().clone(), mistakes };
-        let signature = Signature::parse(&package.manifest).map_err(fail)?;
+        let signature = match &package.manifest {
+            ManifestFile::Written(toml) => Signature::parse(toml),
+            ManifestFile::Embedded { json, .. } => Signature::parse_json(json),
+        }
+        .map_err(fail)?;
         let in_graph = |problem| vec![Mistake { file: GRAPH, entry: String::new(), problem }];
         let graph = Graph::load(&package.onnx, signature.width()).map_err(|problem| fail(in_graph(problem)))?;
         if let Some(problem) = graph.feature_names().and_then(|names| other_features(names, &signature.columns())) {

@@ -13,11 +13,26 @@ use super::mistake::{GOLDEN, GRAPH, MANIFEST, Mistake};
 pub struct Package {
     origin: Origin,
     /// `model.toml`
-    pub manifest: Cow<'static, str>,
+    pub manifest: ManifestFile,
     /// `model.onnx`
     pub onnx: Cow<'static, [u8]>,
     /// `golden.jsonl`, if there is one.
     pub golden: Option<Cow<'static, str>>,
+}
+
+/// `model.toml`, as text.
+#[derive(Clone, Debug)]
+pub enum ManifestFile {
+    /// As it was written.
+    Written(String),
+    /// The embedded one. The build has checked it and written it as JSON, too, which is read at a cold start in a fraction of
+    /// the time.
+    Embedded {
+        /// As it was written.
+        toml: &'static str,
+        /// The same tables.
+        json: &'static str,
+    },
 }
 
 /// Where a package comes from, for messages.
@@ -41,10 +56,11 @@ pub struct PackageError {
 impl Package {
     /// The package that the build embedded: the one that ships, or the one in the directory that `EMBED_MODEL_DIR` named.
     pub fn embedded() -> Self {
-        let (manifest, onnx, golden): (&str, &[u8], Option<&str>) = include!(concat!(env!("OUT_DIR"), "/embedded.rs"));
+        let (toml, onnx, golden): (&str, &[u8], Option<&str>) = include!(concat!(env!("OUT_DIR"), "/embedded.rs"));
+        let json = include_str!(concat!(env!("OUT_DIR"), "/model.json"));
         Self {
             origin: Origin::Embedded,
-            manifest: manifest.into(),
+            manifest: ManifestFile::Embedded { toml, json },
             onnx: onnx.into(),
             golden: golden.map(Cow::Borrowed),
         }
@@ -79,7 +95,7 @@ impl Package {
         let origin = Origin::Directory(directory.to_owned());
         match (manifest, onnx) {
             (Ok(manifest), Ok(onnx)) if mistakes.is_empty() => {
-                Ok(Self { origin, manifest: manifest.into(), onnx: onnx.into(), golden })
+                Ok(Self { origin, manifest: ManifestFile::Written(manifest), onnx: onnx.into(), golden })
             }
             _ => Err(PackageError { origin, mistakes }),
         }
@@ -88,6 +104,16 @@ impl Package {
     /// Where it comes from.
     pub fn origin(&self) -> &Origin {
         &self.origin
+    }
+}
+
+impl ManifestFile {
+    /// The text of `model.toml`.
+    pub fn toml(&self) -> &str {
+        match self {
+            Self::Written(toml) => toml,
+            Self::Embedded { toml, .. } => toml,
+        }
     }
 }
 

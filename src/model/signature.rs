@@ -77,6 +77,17 @@ impl Signature {
         Self::check(manifest)
     }
 
+    /// Reads the tables of `model.toml`, written as JSON.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::parse`].
+    pub fn parse_json(json: &str) -> Result<Self, Vec<Mistake>> {
+        let manifest = serde_json::from_str(json)
+            .map_err(|error| vec![Mistake { file: MANIFEST, entry: String::new(), problem: error.to_string() }])?;
+        Self::check(manifest)
+    }
+
     fn check(manifest: Manifest) -> Result<Self, Vec<Mistake>> {
         let mut mistakes = Vec::new();
         let fields = fields(&manifest, &mut mistakes);
@@ -87,14 +98,17 @@ impl Signature {
             manifest.name.len() <= 64
                 && manifest.name.bytes().all(letters)
                 && manifest.name.starts_with(|c: char| c.is_ascii_lowercase()),
-            format!("{:?} must be 1 to 64 of a-z, 0-9, `_` and `-`, beginning with a letter", manifest.name),
+            format_args!("{:?} must be 1 to 64 of a-z, 0-9, `_` and `-`, beginning with a letter", manifest.name),
         );
         require_schema_name(&manifest.input.name, &mut Entry::new("[input] name", &mut mistakes));
         let mut schemas = HashSet::from([manifest.input.name.as_str()]);
         for prediction in &predictions {
             Entry::new(format!("prediction {:?}", prediction.name()), &mut mistakes).require(
                 schemas.insert(prediction.schema()),
-                format!("another schema is called {:?}: give this prediction another `schema`", prediction.schema()),
+                format_args!(
+                    "another schema is called {:?}: give this prediction another `schema`",
+                    prediction.schema()
+                ),
             );
         }
         let GoldenEntry { tolerance, max_other_class } = manifest.golden;
@@ -133,8 +147,10 @@ impl Signature {
 
 fn fields(manifest: &Manifest, mistakes: &mut Vec<Mistake>) -> Vec<Field> {
     let count = manifest.fields.len();
-    Entry::new("fields", mistakes)
-        .require((1..=MOST_FIELDS).contains(&count), format!("there must be 1 to {MOST_FIELDS} fields, not {count}"));
+    Entry::new("fields", mistakes).require(
+        (1..=MOST_FIELDS).contains(&count),
+        format_args!("there must be 1 to {MOST_FIELDS} fields, not {count}"),
+    );
     let mut names = HashSet::new();
     let mut checked = Vec::with_capacity(count);
     for written in &manifest.fields {
@@ -149,7 +165,7 @@ fn predictions(manifest: &Manifest, mistakes: &mut Vec<Mistake>) -> Vec<Predicti
     let count = manifest.predictions.len();
     Entry::new("predictions", mistakes).require(
         (1..=MOST_PREDICTIONS).contains(&count),
-        format!("there must be 1 to {MOST_PREDICTIONS} predictions, not {count}"),
+        format_args!("there must be 1 to {MOST_PREDICTIONS} predictions, not {count}"),
     );
     let (mut names, mut endpoints) = (HashSet::new(), HashSet::new());
     let mut checked = Vec::with_capacity(count);
@@ -177,7 +193,7 @@ fn examples(manifest: &Manifest, fields: &Fields, mistakes: &mut Vec<Mistake>) -
             (Ok(_), false) => entry.mistake("its input is valid: remove `valid = false`, or make the mistake it shows"),
             (Err(InvalidInput::Fields(errors)), true) => {
                 for error in errors {
-                    entry.mistake(format!("its input's {:?} {}", error.field, error.detail));
+                    entry.mistake(format_args!("its input's {:?} {}", error.field, error.detail));
                 }
             }
             (Err(error), true) => entry.mistake(error.to_string()),
@@ -193,10 +209,10 @@ fn examples(manifest: &Manifest, fields: &Fields, mistakes: &mut Vec<Mistake>) -
 pub(super) fn require_schema_name(name: &str, entry: &mut Entry<'_>) {
     entry.require(
         !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b)),
-        format!("the schema's name {name:?} must be of A-Z, a-z, 0-9, `.`, `_` and `-`: set `schema`"),
+        format_args!("the schema's name {name:?} must be of A-Z, a-z, 0-9, `.`, `_` and `-`: set `schema`"),
     );
     entry.require(
         !RESERVED_SCHEMAS.contains(&name),
-        format!("the schema's name {name:?} is reserved for the service: choose another"),
+        format_args!("the schema's name {name:?} is reserved for the service: choose another"),
     );
 }

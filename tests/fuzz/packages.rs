@@ -84,7 +84,7 @@ fn a_manifest_whose_text_is_damaged_is_refused_or_answers() {
     fuzz(1_000, 10, (0..originals.len(), vec(any_edit(), 1..4)), |(package, edits): (usize, Vec<Edit>)| {
         let original = &originals[package];
         // A file that is no UTF-8 is refused when it is read.
-        match String::from_utf8(edited(&original.manifest, &edits)) {
+        match String::from_utf8(edited(original.manifest.toml(), &edits)) {
             Ok(manifest) => check(with_manifest(original, manifest), &reached),
             Err(_) => Ok(()),
         }
@@ -242,7 +242,7 @@ fn toml(value: &Value) -> String {
 #[test]
 fn a_manifest_with_other_entries_is_refused_or_answers() {
     let (originals, reached) = (originals(), Reached::default());
-    let manifests = originals.each_ref().map(|package| toml::from_str::<Value>(&package.manifest).expect("TOML"));
+    let manifests = originals.each_ref().map(|package| toml::from_str::<Value>(package.manifest.toml()).expect("TOML"));
     fuzz(3_000, 10, (0..originals.len(), vec(any_change(), 1..4)), |(package, changes)| {
         let manifest: Map<_, _> = changed(&manifests[package], &changes).as_object().expect("an object").clone();
         let lines = manifest.iter().map(|(name, value)| format!("{} = {}\n", json!(name), toml(value)));

@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path, process::Command};
 
-use predict_once::http;
+use predict_once::{http, model::ManifestFile};
 use serde_json::Value;
 
 use crate::{
@@ -247,8 +247,8 @@ fn check_without_golden_answers_measures_with_the_examples_or_says_that_it_canno
         "{}",
         ended.out
     );
-    let examples = package.manifest.find("[[examples]]").expect("there are some");
-    package.manifest = package.manifest[..examples].to_owned().into();
+    let examples = package.manifest.toml().find("[[examples]]").expect("there are some");
+    package.manifest = ManifestFile::Written(package.manifest.toml()[..examples].to_owned());
     let ended = run(&["check", text(&packages::write(&package, "no-examples"))], &[]);
     assert!(ended.code == Some(0) && ended.out.contains("not measured"), "{}", ended.out);
 }

@@ -183,7 +183,7 @@ fn unknown_names(category: &Category, aliases: &[String]) -> Vec<String> {
 
 /// The aliases of a field's values. The model does not tell them, the file does.
 fn aliases_of(package: &Package, position: usize) -> Vec<String> {
-    let manifest: Value = toml::from_str(&package.manifest).expect("it has been loaded");
+    let manifest: Value = toml::from_str(package.manifest.toml()).expect("it has been loaded");
     let values = manifest["fields"][position]["values"].as_array().into_iter().flatten();
     let aliases = values.filter_map(|value| value["aliases"].as_array()).flatten();
     aliases.map(|alias| alias.as_str().expect("a text").to_owned()).collect()

@@ -6,7 +6,7 @@ use std::{
 };
 
 use predict_once::model::{
-    Model, Package,
+    ManifestFile, Model, Package,
     field::{Bound, Field, Kind, Number},
 };
 use serde_json::{Map, Value, json};
@@ -26,7 +26,7 @@ pub fn read(directory: &str) -> Package {
 /// A package of these files.
 pub fn package(manifest: impl Into<String>, onnx: Vec<u8>) -> Package {
     let mut package = shipped();
-    package.manifest = manifest.into().into();
+    package.manifest = ManifestFile::Written(manifest.into());
     package.onnx = onnx.into();
     package.golden = None;
     package
@@ -34,9 +34,9 @@ pub fn package(manifest: impl Into<String>, onnx: Vec<u8>) -> Package {
 
 /// A package with one thing changed in `model.toml`.
 pub fn changed(package: &Package, from: &str, to: &str) -> Package {
-    assert_eq!(package.manifest.matches(from).count(), 1, "{from:?} is there once");
+    assert_eq!(package.manifest.toml().matches(from).count(), 1, "{from:?} is there once");
     let mut changed = package.clone();
-    changed.manifest = package.manifest.replace(from, to).into();
+    changed.manifest = ManifestFile::Written(package.manifest.toml().replace(from, to));
     changed
 }
 
@@ -46,14 +46,14 @@ pub fn load(package: &Package) -> Model {
 
 /// Every mistake of a package that cannot be served.
 pub fn mistakes(package: &Package) -> Vec<String> {
-    let error = Model::load(package).err().unwrap_or_else(|| panic!("it loads: {}", package.manifest));
+    let error = Model::load(package).err().unwrap_or_else(|| panic!("it loads: {}", package.manifest.toml()));
     error.mistakes.iter().map(ToString::to_string).collect()
 }
 
 /// Writes a package to a directory of its own below the target directory.
 pub fn write(package: &Package, name: &str) -> PathBuf {
     let directory = empty_directory(name);
-    fs::write(directory.join("model.toml"), &*package.manifest).expect("written");
+    fs::write(directory.join("model.toml"), package.manifest.toml()).expect("written");
     fs::write(directory.join("model.onnx"), &*package.onnx).expect("written");
     if let Some(golden) = &package.golden {
         fs::write(directory.join("golden.jsonl"), &**golden).expect("written");

@@ -42,7 +42,7 @@ impl Category {
         let values = written.values.as_deref().unwrap_or_default();
         entry.require(
             (1..=MOST_VALUES).contains(&values.len()),
-            format!("a string needs `values`, 1 to {MOST_VALUES} texts; it has {}", values.len()),
+            format_args!("a string needs `values`, 1 to {MOST_VALUES} texts; it has {}", values.len()),
         );
         let ignore_unknown = written.unknown == Some(Unknown::Ignore);
         entry.require(
@@ -52,14 +52,15 @@ impl Category {
         let mut codes = HashMap::new();
         for (code, CategoryEntry { name, aliases, .. }) in (0..).zip(values.iter().take(MOST_VALUES)) {
             for text in std::iter::once(name).chain(aliases) {
-                entry.require(is_name(text), format!("{text:?} in `values` must be 1 to 200 printable characters"));
+                entry
+                    .require(is_name(text), format_args!("{text:?} in `values` must be 1 to 200 printable characters"));
                 let is_new = codes.insert(text.clone(), code).is_none();
-                entry.require(is_new, format!("{text:?} is in `values` twice, as a name or an alias: keep one"));
+                entry.require(is_new, format_args!("{text:?} is in `values` twice, as a name or an alias: keep one"));
             }
         }
         for boolean in [true, false] {
             let count = values.iter().filter(|value| value.boolean == Some(boolean)).count();
-            entry.require(count < 2, format!("only one of `values` can have `boolean = {boolean}`"));
+            entry.require(count < 2, format_args!("only one of `values` can have `boolean = {boolean}`"));
         }
         let values = values.iter().cloned().map(|CategoryEntry { name, description, boolean, .. }| CategoryValue {
             name,

@@ -71,7 +71,7 @@ pub(super) enum Encoded {
 impl Field {
     /// The field that an entry of `model.toml` describes. `None` leaves mistakes behind.
     pub(super) fn new(written: &FieldEntry, entry: &mut Entry<'_>) -> Option<Self> {
-        entry.require(is_name(&written.name), format!("`name` must be 1 to {LONGEST_NAME} printable characters"));
+        entry.require(is_name(&written.name), format_args!("`name` must be 1 to {LONGEST_NAME} printable characters"));
         let is_number = matches!(written.r#type, FieldType::Number | FieldType::Integer);
         let is_string = written.r#type == FieldType::String;
         for (key, given, applies, to) in [
@@ -85,7 +85,7 @@ impl Field {
             ("encoding", written.encoding.is_some(), is_string || written.bands.is_some(), "strings and `bands`"),
             ("missing", written.missing.is_some(), !written.required, "fields with `required = false`"),
         ] {
-            entry.require(!given || applies, format!("`{key}` is for {to} only: remove it"));
+            entry.require(!given || applies, format_args!("`{key}` is for {to} only: remove it"));
         }
         let kind = match written.r#type {
             FieldType::Number | FieldType::Integer => Kind::Number(Number::new(written, entry)?),
@@ -112,9 +112,10 @@ impl Field {
         };
         let missing = if written.required { None } else { Some(field.read_missing(written.missing.as_ref(), entry)?) };
         let field = Self { missing, ..field };
-        if let Some(example) = &field.example {
-            let valid = field.read_value(example).is_some();
-            entry.require(valid, format!("`example` is {example} and {}", field.allowed()));
+        if let Some(example) = &field.example
+            && field.read_value(example).is_none()
+        {
+            entry.mistake(format_args!("`example` is {example} and {}", field.allowed()));
         }
         entry.is_right().then_some(field)
     }
@@ -149,7 +150,7 @@ impl Field {
                 (kind, false) if kind.has_bands() => "\"nan\"",
                 (_, false) => "\"nan\" or a number that float32 holds",
             };
-            entry.mistake(format!("`required = false` needs `missing`, what the model then reads: {allowed}"));
+            entry.mistake(format_args!("`required = false` needs `missing`, what the model then reads: {allowed}"));
         }
         missing
     }

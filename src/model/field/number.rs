@@ -36,7 +36,7 @@ impl Number {
         let mut bound = |inclusive: Option<f64>, exclusive: Option<f64>, end: &str| {
             entry.require(
                 inclusive.is_none() || exclusive.is_none(),
-                format!("give `{end}` or `exclusive_{end}`, not both"),
+                format_args!("give `{end}` or `exclusive_{end}`, not both"),
             );
             let bound = match (inclusive, exclusive) {
                 (Some(limit), _) => Bound { limit, exclusive: false },
@@ -44,10 +44,10 @@ impl Number {
                 (None, None) => return None,
             };
             if integer {
-                entry.require(bound.limit.fract() == 0.0, format!("`{end}` of an integer must be whole"));
+                entry.require(bound.limit.fract() == 0.0, format_args!("`{end}` of an integer must be whole"));
                 entry.require(
                     bound.limit.abs() <= LARGEST_INTEGER,
-                    format!(
+                    format_args!(
                         "`{end}` is {} and must lie within ±{LARGEST_INTEGER}, beyond which float32 merges neighbouring \
                          integers: use `type = \"number\"`, or let the graph read it in other units",
                         bound.limit
@@ -56,7 +56,7 @@ impl Number {
             } else {
                 entry.require(
                     (bound.limit as f32).is_finite(),
-                    format!("`{end}` must be a finite number that float32 holds"),
+                    format_args!("`{end}` must be a finite number that float32 holds"),
                 );
             }
             Some(bound)
@@ -92,7 +92,7 @@ impl Number {
         if let Some(bands) = &number.bands {
             entry.require(
                 (1..=MOST_BANDS).contains(&bands.len()),
-                format!("`bands` must have 1 to {MOST_BANDS} limits, and has {}", bands.len()),
+                format_args!("`bands` must have 1 to {MOST_BANDS} limits, and has {}", bands.len()),
             );
             entry.require(
                 bands.is_sorted_by(|one, next| one < next) && bands.iter().all(|limit| limit.is_finite()),

@@ -28,11 +28,11 @@ impl Prediction {
             (1..=64).contains(&endpoint.len())
                 && endpoint.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
                 || RESERVED_ENDPOINTS.contains(&endpoint.as_str()),
-            format!("`endpoint` is {endpoint:?} and must be 1 to 64 of A-Z, a-z, 0-9, `_` and `-`"),
+            format_args!("`endpoint` is {endpoint:?} and must be 1 to 64 of A-Z, a-z, 0-9, `_` and `-`"),
         );
         entry.require(
             !RESERVED_ENDPOINTS.contains(&endpoint.as_str()),
-            format!("`endpoint` {endpoint:?} is reserved for the service: choose another"),
+            format_args!("`endpoint` {endpoint:?} is reserved for the service: choose another"),
         );
         let schema = written.schema.clone().unwrap_or_else(|| pascal_case(name));
         require_schema_name(&schema, entry);
@@ -44,7 +44,7 @@ impl Prediction {
             ("outputs", outputs.is_some(), has_outputs),
             ("output", output.is_some(), *kind != KindEntry::Probabilities),
         ] {
-            entry.require(!given || applies, format!("`{key}` does not apply to this `kind`: remove it"));
+            entry.require(!given || applies, format_args!("`{key}` does not apply to this `kind`: remove it"));
         }
         let values = if has_values { answer_values(written, entry) } else { Vec::new() };
         let column = Column(*output);
@@ -52,7 +52,11 @@ impl Prediction {
         if let Some(outputs) = outputs {
             entry.require(
                 outputs.len() == values.len(),
-                format!("`outputs` has {} columns and `values` {}: they must be as many", outputs.len(), values.len()),
+                format_args!(
+                    "`outputs` has {} columns and `values` {}: they must be as many",
+                    outputs.len(),
+                    values.len()
+                ),
             );
             entry
                 .require(output.is_none(), "give `output` (the position of the class) or `outputs` (scores), not both");
@@ -73,7 +77,7 @@ impl Prediction {
                 );
                 entry.require(
                     values.len() == cuts.len() + 1,
-                    format!(
+                    format_args!(
                         "{} `cuts` make {} bands, and there are {} `values`",
                         cuts.len(),
                         cuts.len() + 1,
@@ -100,7 +104,7 @@ fn answer_values(written: &PredictionEntry, entry: &mut Entry<'_>) -> Vec<Answer
     let values = written.values.as_deref().unwrap_or_default();
     entry.require(
         (2..=MOST_VALUES).contains(&values.len()),
-        format!("this `kind` needs `values`, 2 to {MOST_VALUES}; it has {}", values.len()),
+        format_args!("this `kind` needs `values`, 2 to {MOST_VALUES}; it has {}", values.len()),
     );
     let values: Vec<_> = values
         .iter()
@@ -113,13 +117,15 @@ fn answer_values(written: &PredictionEntry, entry: &mut Entry<'_>) -> Vec<Answer
         })
         .collect();
     for value in &values {
-        entry
-            .require(is_name(&value.text), format!("{} in `values` must be 1 to 200 printable characters", value.json));
+        entry.require(
+            is_name(&value.text),
+            format_args!("{} in `values` must be 1 to 200 printable characters", value.json),
+        );
     }
     let mut texts: Vec<_> = values.iter().map(|value| value.text.as_str()).collect();
     texts.sort_unstable();
     if let Some(twice) = texts.windows(2).find(|pair| pair[0] == pair[1]) {
-        entry.mistake(format!("{:?} is in `values` twice: keep one", twice[0]));
+        entry.mistake(format_args!("{:?} is in `values` twice: keep one", twice[0]));
     }
     values
 }
