@@ -61,7 +61,7 @@ invoke: ## Send an event to `make lambda` (EVENT=events/rest-api.json)
 
 .PHONY: events
 events: ## Play every event of events/ through the real binary and show the answers
-	cargo test --quiet --test events -- --nocapture
+	cargo test --quiet --test service events:: -- --nocapture
 
 .PHONY: build
 build: ## Build what AWS runs, target/lambda/predict-once/bootstrap (ARCH=arm64 or x86_64)

@@ -1,4 +1,4 @@
-//! A steady load, the faults that strike in the middle of it, and what is counted: `tests/chaos.rs` runs every fault in
+//! A steady load, the faults that strike in the middle of it, and what is counted: `tests/cache/faults.rs` runs every fault in
 //! short, `benches/chaos.rs` at length, `benches/soak.rs` at random.
 
 #![allow(dead_code, reason = "each of them uses a part of this")]

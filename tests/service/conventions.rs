@@ -1,13 +1,12 @@
 //! What every client of HTTP may expect: HEAD and OPTIONS, entity tags and compression, CORS, request ids and traces.
 
-mod support;
-
 use std::io::Read;
 
 use predict_once::http::ASSETS;
 use reqwest::Method;
 use serde_json::{Value, json};
-use support::{
+
+use crate::support::{
     applications::example,
     eventually,
     runtime_api::RuntimeApi,
@@ -22,7 +21,7 @@ fn files() -> impl Iterator<Item = &'static str> {
 const PAGE: &str = "https://shop.example";
 
 fn http_api(path: &str, headers: Value) -> Value {
-    let mut event: Value = serde_json::from_str(include_str!("../events/http-api.json")).expect("JSON");
+    let mut event: Value = serde_json::from_str(include_str!("../../events/http-api.json")).expect("JSON");
     if path.starts_with("/docs") {
         event["requestContext"]["http"]["method"] = "GET".into();
     }
@@ -145,7 +144,7 @@ async fn the_gateway_is_given_a_gzipped_file_in_base64_and_a_rest_api_a_plain_on
     // The magic number of gzip, in base64.
     assert!(answer.payload["body"].as_str().expect("text").starts_with("H4sI"));
 
-    let mut rest: Value = serde_json::from_str(include_str!("../events/rest-api.json")).expect("JSON");
+    let mut rest: Value = serde_json::from_str(include_str!("../../events/rest-api.json")).expect("JSON");
     rest["path"] = "/docs".into();
     rest["httpMethod"] = "GET".into();
     rest["multiValueHeaders"]["Accept-Encoding"] = json!(["gzip"]);
@@ -231,14 +230,14 @@ async fn behind_a_gateway_an_unnamed_request_has_the_gateways_id_and_the_log_the
     let service = Service::lambda(&api, &[]);
     let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
     let outcome = api.invoke(&http_api("/decisions", json!({ "traceparent": trace }))).await;
-    let event: Value = serde_json::from_str(include_str!("../events/http-api.json")).expect("JSON");
+    let event: Value = serde_json::from_str(include_str!("../../events/http-api.json")).expect("JSON");
     let gateways = event["requestContext"]["requestId"].as_str().expect("text");
     assert_eq!(outcome.header("x-request-id"), Some(gateways));
     let own =
         api.invoke(&http_api("/decisions", json!({ "x-request-id": "order-1", "traceparent": "00-0-0-0" }))).await;
     assert_eq!(own.header("x-request-id"), Some("order-1"));
     // A load balancer gives no id: the invocation's stands in.
-    let alb = serde_json::from_str(include_str!("../events/alb.json")).expect("JSON");
+    let alb = serde_json::from_str(include_str!("../../events/alb.json")).expect("JSON");
     assert_eq!(api.invoke(&alb).await.header("x-request-id"), Some("3"));
 
     let requests = || service.json_lines().into_iter().filter(|line| line["message"] == "request").collect::<Vec<_>>();

@@ -1,9 +1,8 @@
 //! The binary as a Lambda function, under a Runtime API: every caller's events, and events that are none.
 
-mod support;
-
 use serde_json::{Value, json};
-use support::{
+
+use crate::support::{
     applications::example,
     runtime_api::{Outcome, RuntimeApi, Step},
     service::Service,
@@ -14,16 +13,16 @@ fn event(text: &str) -> Value {
 }
 
 fn http_api() -> Value {
-    event(include_str!("../events/http-api.json"))
+    event(include_str!("../../events/http-api.json"))
 }
 
 /// The four callers, each with the specification's application for `/decisions`.
 fn callers() -> [(&'static str, Value); 4] {
     [
         ("HTTP API", http_api()),
-        ("REST API", event(include_str!("../events/rest-api.json"))),
-        ("function URL", event(include_str!("../events/function-url.json"))),
-        ("ALB", event(include_str!("../events/alb.json"))),
+        ("REST API", event(include_str!("../../events/rest-api.json"))),
+        ("function URL", event(include_str!("../../events/function-url.json"))),
+        ("ALB", event(include_str!("../../events/alb.json"))),
     ]
 }
 
@@ -56,7 +55,7 @@ async fn every_caller_gets_an_answer_in_its_own_form_and_shares_the_cache() {
 #[tokio::test]
 async fn an_alb_is_given_its_status_and_headers_in_both_forms() {
     let (mut api, _service) = started().await;
-    let outcome = api.invoke(&event(include_str!("../events/alb.json"))).await;
+    let outcome = api.invoke(&event(include_str!("../../events/alb.json"))).await;
     assert_eq!(outcome.payload["statusDescription"], "200 OK");
     assert_eq!(outcome.payload["headers"]["content-type"], "application/json");
     assert_eq!(outcome.payload["multiValueHeaders"]["content-type"], json!(["application/json"]));
@@ -66,7 +65,7 @@ async fn an_alb_is_given_its_status_and_headers_in_both_forms() {
 async fn the_stage_of_a_rest_api_needs_no_setting_even_if_it_is_called_like_a_path() {
     let (mut api, _service) = started().await;
     for stage in ["prod", "decisions", "$default"] {
-        let mut event = event(include_str!("../events/rest-api.json"));
+        let mut event = event(include_str!("../../events/rest-api.json"));
         event["requestContext"]["stage"] = stage.into();
         event["requestContext"]["path"] = format!("/{stage}/decisions").into();
         assert_decision(&api.invoke(&event).await, stage);
@@ -76,7 +75,7 @@ async fn the_stage_of_a_rest_api_needs_no_setting_even_if_it_is_called_like_a_pa
 #[tokio::test]
 async fn a_header_in_multi_value_form_counts_as_much() {
     let (mut api, _service) = started().await;
-    let mut event = event(include_str!("../events/rest-api.json"));
+    let mut event = event(include_str!("../../events/rest-api.json"));
     event["headers"] = Value::Null;
     event["multiValueHeaders"] =
         json!({"content-type": ["application/json"], "cache-control": ["max-age=0", "no-store"]});
@@ -86,7 +85,7 @@ async fn a_header_in_multi_value_form_counts_as_much() {
 #[tokio::test]
 async fn a_base64_body_is_decoded_and_one_that_is_not_base64_is_a_400() {
     let (mut api, _service) = started().await;
-    assert_decision(&api.invoke(&event(include_str!("../events/http-api-base64.json"))).await, "base64");
+    assert_decision(&api.invoke(&event(include_str!("../../events/http-api-base64.json"))).await, "base64");
     for (caller, mut event) in callers() {
         event["isBase64Encoded"] = true.into();
         // The body is the application's JSON, which is no base64.
@@ -104,10 +103,10 @@ async fn a_base64_body_is_decoded_and_one_that_is_not_base64_is_a_400() {
 async fn bad_requests_are_answered_and_leave_the_next_invocation_alone() {
     let (mut api, _service) = started().await;
     for (file, status) in [
-        (include_str!("../events/http-api-invalid-application.json"), 422),
-        (include_str!("../events/http-api-undecodable-base64.json"), 400),
-        (include_str!("../events/http-api-unknown-path.json"), 404),
-        (include_str!("../events/http-api-wrong-method.json"), 405),
+        (include_str!("../../events/http-api-invalid-application.json"), 422),
+        (include_str!("../../events/http-api-undecodable-base64.json"), 400),
+        (include_str!("../../events/http-api-unknown-path.json"), 404),
+        (include_str!("../../events/http-api-wrong-method.json"), 405),
     ] {
         let outcome = api.invoke(&event(file)).await;
         assert_eq!((outcome.is_error, outcome.status()), (false, status), "{outcome:?}");
@@ -145,7 +144,9 @@ async fn an_event_without_a_body_or_with_a_strange_path_is_answered() {
 #[tokio::test]
 async fn an_event_that_is_not_http_is_an_invocation_error_and_the_next_is_served() {
     let (mut api, mut service) = started().await;
-    for text in [include_str!("../events/not-http.json"), "{}", "[]", "null", "\"text\"", r#"{"httpMethod": "POST"}"#] {
+    for text in
+        [include_str!("../../events/not-http.json"), "{}", "[]", "null", "\"text\"", r#"{"httpMethod": "POST"}"#]
+    {
         let outcome = api.invoke_text(text.to_owned()).await;
         assert!(outcome.is_error, "{text}: {outcome:?}");
         assert!(outcome.payload["errorMessage"].is_string(), "{text}: {outcome:?}");

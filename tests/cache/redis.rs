@@ -1,19 +1,18 @@
 //! Predictions in a real Redis, and what happens when it fails: always an answer, always the right one.
 
-mod support;
-
 use std::time::{Duration, Instant};
 
-use support::{
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpSocket},
+};
+
+use crate::support::{
     applications::{aged, example},
     models,
     proxy::{Mode, Proxy},
     redis::Redis,
     service::{Http, Service},
-};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpSocket},
 };
 
 const HIT: &str = "predict-once; hit; detail=redis";
@@ -105,7 +104,7 @@ async fn an_entry_that_is_no_prediction_is_a_miss_and_is_overwritten() {
         redis.command::<()>(command).await;
         let answer = http.post("/decisions", &example()).await;
         assert_eq!((answer.cache_status(), &answer.text), (CORRUPT, &truth.text), "{command:?}");
-        support::eventually("the entry is mended", || async {
+        crate::support::eventually("the entry is mended", || async {
             http.post_with("/decisions", &example(), "only-if-cached").await.status == 200
         })
         .await;
@@ -192,7 +191,8 @@ async fn a_silent_server_costs_the_deadline_of_a_lookup_and_then_nothing() {
 
 /// Sends the example until it is a hit.
 async fn hits_again(http: &Http) {
-    support::eventually("a hit", || async { http.post("/decisions", &example()).await.cache_status() == HIT }).await;
+    crate::support::eventually("a hit", || async { http.post("/decisions", &example()).await.cache_status() == HIT })
+        .await;
 }
 
 #[tokio::test]

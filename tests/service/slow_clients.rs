@@ -1,17 +1,16 @@
 //! Clients of the local server that are slow, or send heads without end: they hold nothing for ever, and nobody else up.
 
-mod support;
-
 use std::time::{Duration, Instant};
 
-use support::{
-    applications::example,
-    service::{Http, Service},
-    soon,
-};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
+};
+
+use crate::support::{
+    applications::example,
+    service::{Http, Service},
+    soon,
 };
 
 /// Sends `head`, then a byte of `rest` every 100 ms until the server ends the connection; what it answered, and after how

@@ -1,11 +1,10 @@
 //! A real Redis Cluster of three nodes.
 
-mod support;
-
 use std::ops::Range;
 
 use redis_test::cluster::{RedisCluster, RedisClusterConfiguration};
-use support::{
+
+use crate::support::{
     applications::aged,
     eventually, models,
     service::{Answer, Http, Service},

@@ -1,13 +1,12 @@
 //! Redis behind TLS, and ElastiCache's IAM tokens in place of passwords.
 
-mod support;
-
 use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
 use predict_once::cache::{IamTokens, KeySpace, Lookup, PredictionCache, RedisCache, RedisConfig};
 use redis::IntoConnectionInfo;
-use support::{
+
+use crate::support::{
     applications::{aged, example},
     eventually,
     redis::Redis,

@@ -1,12 +1,11 @@
 //! The OpenAPI document says what the service does, and the service does what it says, whatever the model.
 
-mod support;
-
 use std::collections::BTreeSet;
 
 use predict_once::http;
 use serde_json::{Map, Value, json};
-use support::{
+
+use crate::support::{
     models,
     service::{Answer, Http, Service},
 };
@@ -108,7 +107,7 @@ fn same(one: &Value, other: &Value) -> bool {
 async fn the_document_is_the_one_that_the_code_makes_today() {
     let made = http::openapi_document(&models::shipped()).expect("the model answers its examples");
     let made = serde_json::to_string_pretty(&made).expect("JSON") + "\n";
-    assert!(made == include_str!("../docs/openapi.json"), "docs/openapi.json is not up to date: run `make openapi`");
+    assert!(made == include_str!("../../docs/openapi.json"), "docs/openapi.json is not up to date: run `make openapi`");
     let (_service, http, document) = document().await;
     assert_eq!(http.get("/openapi.json").await.text, made);
     assert_eq!(document["info"]["version"], env!("CARGO_PKG_VERSION"));

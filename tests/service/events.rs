@@ -1,11 +1,10 @@
 //! Plays every sample event through the real binary and shows the answers: `make events`.
 
-mod support;
-
 use std::{collections::BTreeMap, path::Path};
 
 use serde_json::{Value, json};
-use support::{
+
+use crate::support::{
     runtime_api::{Outcome, RuntimeApi},
     service::Service,
 };

@@ -1,13 +1,9 @@
 //! Every fault in the middle of a load, in short: always an answer, always the right one, every request counted, and the
 //! cache is used again when the fault is over. `make chaos` runs the same at length and measures.
 
-#[path = "support/chaos/mod.rs"]
-mod chaos;
-mod support;
-
 use std::{sync::LazyLock, time::Duration};
 
-use chaos::{
+use crate::chaos::{
     fault::Fault,
     load::{self, Load, Outcome},
     population::Population,
@@ -29,7 +25,7 @@ async fn survives(fault: Fault) {
     }
     assert_eq!(load::logged_outcomes(&service, load.requests).await, outcomes, "each request is counted once");
     let recovered = async || load::ask(&http, 0, POPULATION.favourite()).await.outcome == Outcome::Hit;
-    support::eventually("a hit after the fault", recovered).await;
+    crate::support::eventually("a hit after the fault", recovered).await;
 }
 
 /// A test for each fault, and the list of them.
@@ -114,7 +110,7 @@ mod freeze_and_thaw {
         /// Invokes and checks what must hold whatever became of the cache.
         async fn invoke(&mut self) -> Answer {
             let applicant = POPULATION.favourite();
-            let mut event: Value = serde_json::from_str(include_str!("../events/http-api.json")).expect("JSON");
+            let mut event: Value = serde_json::from_str(include_str!("../../events/http-api.json")).expect("JSON");
             event["rawPath"] = "/probabilities".into();
             event["body"] = applicant.body.as_str().into();
             let answer = self.api.invoke(&event).await;

@@ -1,23 +1,22 @@
 //! Each kind of error: the service answers it, `docs/errors.md` explains it with that very answer, and the OpenAPI
 //! document shows it.
 
-mod support;
-
 use std::collections::BTreeMap;
 
 use predict_once::http::ProblemKind;
 use serde_json::{Value, json};
-use support::{
-    applications::example,
-    runtime_api::RuntimeApi,
-    service::{Http, Service},
-};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
 };
 
-const ERRORS: &str = include_str!("../docs/errors.md");
+use crate::support::{
+    applications::example,
+    runtime_api::RuntimeApi,
+    service::{Http, Service},
+};
+
+const ERRORS: &str = include_str!("../../docs/errors.md");
 
 /// The example in the section of a kind.
 fn explained(kind: ProblemKind) -> Value {
@@ -91,7 +90,7 @@ fn mistakes() -> Value {
 async fn undecodable() -> Value {
     let mut api = RuntimeApi::start().await;
     let _service = Service::lambda(&api, &[]);
-    let event = serde_json::from_str(include_str!("../events/http-api-undecodable-base64.json")).expect("JSON");
+    let event = serde_json::from_str(include_str!("../../events/http-api-undecodable-base64.json")).expect("JSON");
     api.invoke(&event).await.body()
 }
 

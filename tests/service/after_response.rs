@@ -1,12 +1,11 @@
 //! The write comes after the response: the client has its answer whatever becomes of the write, and the function is not
 //! idle before the write has ended.
 
-mod support;
-
 use std::time::Duration;
 
 use serde_json::Value;
-use support::{
+
+use crate::support::{
     applications::aged,
     eventually,
     proxy::{Mode, Proxy, is_set},
@@ -16,7 +15,7 @@ use support::{
 };
 
 fn event(application: &Value) -> Value {
-    let mut event: Value = serde_json::from_str(include_str!("../events/http-api.json")).expect("JSON");
+    let mut event: Value = serde_json::from_str(include_str!("../../events/http-api.json")).expect("JSON");
     event["body"] = application.to_string().into();
     event
 }
@@ -123,7 +122,7 @@ async fn the_local_server_ends_when_what_it_deferred_has_ended() {
     proxy.set(Mode::HoldSets);
     assert_eq!(http.post("/decisions", &aged(30)).await.status, 200);
     drop(http);
-    support::soon("the SET is on its way", seen.clone().wait_for(|set| *set)).await.expect("the proxy runs");
+    crate::support::soon("the SET is on its way", seen.clone().wait_for(|set| *set)).await.expect("the proxy runs");
     service.signal(nix::sys::signal::Signal::SIGTERM);
     let ended = tokio::time::timeout(Duration::from_millis(300), service.ended()).await;
     assert!(ended.is_err(), "the write is still under way");

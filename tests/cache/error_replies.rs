@@ -1,17 +1,16 @@
 //! What Redis replies when it will not do as asked: each is a named miss, the answer comes from the model, and the
 //! connection goes on: a refused write is no reason to stop reading.
 
-mod support;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+};
 
-use support::{
+use crate::support::{
     applications::{aged, example},
     eventually,
     redis::Redis,
     service::{Http, Service},
-};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpListener,
 };
 
 const HIT: &str = "predict-once; hit; detail=redis";

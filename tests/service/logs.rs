@@ -1,11 +1,10 @@
 //! What the log tells: one line per request, metrics that add up, and nothing of an application.
 
-mod support;
-
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use support::{
+
+use crate::support::{
     applications::{aged, example, with},
     eventually, models,
     redis::Redis,
@@ -14,7 +13,7 @@ use support::{
 };
 
 fn event(application: &Value) -> Value {
-    let mut event: Value = serde_json::from_str(include_str!("../events/http-api.json")).expect("JSON");
+    let mut event: Value = serde_json::from_str(include_str!("../../events/http-api.json")).expect("JSON");
     event["body"] = application.to_string().into();
     event
 }

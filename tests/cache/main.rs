@@ -1,0 +1,11 @@
+//! The cache on real Redis servers, alone and in a cluster, plain and over TLS, and broken in every way.
+
+#[path = "../support/chaos/mod.rs"]
+mod chaos;
+mod cluster;
+mod error_replies;
+mod faults;
+mod redis;
+mod secure;
+#[path = "../support/mod.rs"]
+mod support;

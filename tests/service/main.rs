@@ -1,0 +1,15 @@
+//! The service as its clients and its operators see it: over plain HTTP and as a Lambda function, and what its documents say
+//! of it.
+
+mod after_response;
+mod api;
+mod conventions;
+mod documents;
+mod events;
+mod lambda;
+mod logs;
+mod openapi;
+mod problems;
+mod slow_clients;
+#[path = "../support/mod.rs"]
+mod support;
