@@ -70,9 +70,9 @@ build: ## Build what AWS runs, target/lambda/predict-once/bootstrap (ARCH=arm64 
 ## Prove it
 
 .PHONY: test
-test: ## Run all tests, on real Redis servers (installed if missing)
+test: ## Run all tests, on real Redis and Valkey servers (installed if missing)
 	scripts/install-redis
-	cargo test --workspace
+	VALKEY_SERVER="$$(scripts/install-valkey)" cargo test --workspace
 
 .PHONY: fuzz
 fuzz: ## Fuzz for some minutes what `make test` fuzzes for seconds: events, bodies, entries of the cache (CASES=100000)

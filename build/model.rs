@@ -11,6 +11,8 @@ mod json;
 mod manifest;
 #[path = "../src/model/mistake.rs"]
 mod mistake;
+#[path = "../src/model/output.rs"]
+mod output;
 #[path = "../src/model/prediction/mod.rs"]
 mod prediction;
 #[path = "../src/model/signature.rs"]

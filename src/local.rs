@@ -1,6 +1,12 @@
 //! The way in over plain HTTP, for development and for containers.
 
-use std::{future::Future, io, pin::pin, time::Duration};
+use std::{
+    future::Future,
+    io,
+    pin::{Pin, pin},
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use axum::{
     Router,
@@ -9,13 +15,14 @@ use axum::{
     response::Response,
     routing::get,
 };
+use futures_util::{FutureExt, future::BoxFuture};
 use hyper::server::conn::http1;
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     server::graceful::GracefulShutdown,
     service::TowerToHyperService,
 };
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, runtime::Handle};
 use tokio_util::task::TaskTracker;
 
 use crate::after_response;
@@ -76,10 +83,43 @@ pub async fn serve(
     Ok(())
 }
 
-/// Spawns what a request has deferred. On the single thread of this process's runtime the task starts when the connection's
-/// task next waits, and before it does, it writes the response to the socket.
+/// Handles a request and spawns what it has deferred. On the single thread of this process's runtime that task starts when the
+/// connection's task next waits, and before it does, it writes the response to the socket.
 async fn run_after_response(State(deferred): State<TaskTracker>, request: Request, next: Next) -> Response {
-    let (response, jobs) = after_response::collect(next.run(request)).await;
-    deferred.spawn(jobs.run(None));
-    response
+    let tracker = deferred.clone();
+    let handling = async move {
+        let (response, jobs) = after_response::collect(next.run(request)).await;
+        deferred.spawn(jobs.run(None));
+        response
+    };
+    ToTheEnd { handling: Some(handling.boxed()), tracker, runtime: Handle::current() }.await
+}
+
+/// The handling of a request. If its client goes away, hyper drops it; then it goes on by itself, since others may wait for the
+/// same prediction, and the log counts every request.
+struct ToTheEnd {
+    handling: Option<BoxFuture<'static, Response>>,
+    tracker: TaskTracker,
+    runtime: Handle,
+}
+
+impl Future for ToTheEnd {
+    type Output = Response;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Response> {
+        let Some(handling) = &mut self.handling else { return Poll::Pending };
+        let handled = handling.poll_unpin(context);
+        if handled.is_ready() {
+            self.handling = None;
+        }
+        handled
+    }
+}
+
+impl Drop for ToTheEnd {
+    fn drop(&mut self) {
+        if let Some(handling) = self.handling.take() {
+            self.tracker.spawn_on(handling.map(drop), &self.runtime);
+        }
+    }
 }

@@ -4,7 +4,7 @@ use std::{future::Future, io, io::Write, panic, path::Path, process::ExitCode, s
 
 use anyhow::Context;
 use predict_once::{
-    cache::{MemoryCache, PredictionCache, RedisCache},
+    cache::{MemoryCache, PredictionCache, RedisCache, RedisConfig},
     check::Report,
     http, lambda, local,
     model::{Model, Package, PackageError},
@@ -107,12 +107,8 @@ async fn run() -> anyhow::Result<()> {
     let in_lambda = lambda::is_environment();
     let model = load(settings.model_dir.as_deref())?;
     telemetry::start(settings.telemetry, in_lambda, &model);
-    let cache = match settings.cache {
-        CacheSettings::Redis(config) => PredictionCache::Redis(RedisCache::new(config).context("REDIS_URL")?),
-        CacheSettings::Memory(Some(entries)) => PredictionCache::Memory(MemoryCache::new(entries.get())),
-        CacheSettings::Memory(None) => PredictionCache::Off,
-    };
-    let service = Arc::new(PredictionService::new(model, cache, &settings.namespace));
+    let cache = cache(settings.cache, in_lambda)?;
+    let service = Arc::new(PredictionService::new(model, cache, &settings.namespace, settings.layout));
     let router = http::router(Arc::clone(&service), settings.allowed_origins);
     let shutdown = shutdown_signal().context("signal handlers")?;
     if in_lambda {
@@ -130,6 +126,16 @@ async fn run() -> anyhow::Result<()> {
     }
     service.close();
     Ok(())
+}
+
+fn cache(settings: CacheSettings, in_lambda: bool) -> anyhow::Result<PredictionCache> {
+    let redis = settings.redis.map(|config| {
+        // An environment serves one request at a time, and opening a second connection would cost each cold start.
+        let config = RedisConfig { shared_connection: in_lambda, ..config };
+        RedisCache::new(config).context("REDIS_URL")
+    });
+    let memory = settings.memory_entries.map(|entries| MemoryCache::new(entries.get()));
+    Ok(PredictionCache { memory, redis: redis.transpose()? })
 }
 
 /// Completes when the process is asked to end, by SIGTERM or by Ctrl-C.

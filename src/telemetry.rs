@@ -81,7 +81,7 @@ pub struct RequestRecord {
 /// Writes the line of a request, when what it deferred has ended.
 pub fn request_served(record: &RequestRecord) {
     let RequestRecord { request_id, function_request_id, trace_id, endpoint, status, served } = record;
-    let cache = served.as_ref().map(|served| outcome_name(served.outcome));
+    let cache = served.as_ref().map(outcome_name);
     let cache_ms = served.as_ref().and_then(|served| served.cache_time).map(milliseconds);
     let model_ms = served.as_ref().and_then(|served| served.model_time).map(milliseconds);
     let write = served.as_ref().and_then(|served| served.write.as_ref()?.get().copied());
@@ -235,9 +235,12 @@ impl MetricValue {
     }
 }
 
-/// The outcome as one word, for filtering logs.
-fn outcome_name(outcome: CacheOutcome) -> &'static str {
-    match outcome {
+/// How an answer came about as one word, for filtering logs.
+fn outcome_name(served: &Served) -> &'static str {
+    if served.collapsed {
+        return "collapsed";
+    }
+    match served.outcome {
         CacheOutcome::Hit(Tier::Memory) => "hit_memory",
         CacheOutcome::Hit(Tier::Redis) => "hit_redis",
         CacheOutcome::Miss => "miss",

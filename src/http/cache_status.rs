@@ -35,32 +35,48 @@ impl From<&HeaderMap> for CachePolicy {
 
 /// Adds `cache-status` (RFC 9211) and `server-timing` to a response.
 pub(super) fn describe(served: &Served, headers: &mut HeaderMap) {
-    headers.insert(CACHE_STATUS, HeaderValue::from_static(cache_status(served.outcome)));
+    headers.insert(CACHE_STATUS, HeaderValue::from_static(cache_status(served.outcome, served.collapsed)));
     if let Some(timing) = server_timing(served) {
         headers.insert(SERVER_TIMING, timing);
     }
 }
 
 /// Every value of `cache-status`, and what it means.
-pub(super) const CACHE_STATUSES: [(&str, &str); 7] = [
-    (cache_status(CacheOutcome::Hit(Tier::Memory)), "from the cache, which is in the service's memory"),
-    (cache_status(CacheOutcome::Hit(Tier::Redis)), "from the cache, which is in Redis"),
-    (cache_status(CacheOutcome::Miss), "not in the cache: computed, and stored after the answer"),
-    (cache_status(CacheOutcome::Corrupt), "the cache held something that is no prediction: computed, and stored anew"),
-    (cache_status(CacheOutcome::Unavailable), "the cache did not answer: computed"),
-    (cache_status(CacheOutcome::Bypass), "the request's `cache-control` allowed no cached answer: computed"),
-    (cache_status(CacheOutcome::Off), "the service has no cache: computed, and not stored"),
+pub(super) const CACHE_STATUSES: [(&str, &str); 10] = [
+    (cache_status(CacheOutcome::Hit(Tier::Memory), false), "from the cache in the service's memory"),
+    (cache_status(CacheOutcome::Hit(Tier::Redis), false), "from the cache in Redis"),
+    (cache_status(CacheOutcome::Miss, false), "not in the cache: computed, and stored after the answer"),
+    (
+        cache_status(CacheOutcome::Miss, true),
+        "not in the cache, but being computed for another request, whose result this is",
+    ),
+    (
+        cache_status(CacheOutcome::Corrupt, false),
+        "the cache held an invalid entry: computed, and overwritten after the answer",
+    ),
+    (cache_status(CacheOutcome::Unavailable, false), "the cache did not answer: computed"),
+    (
+        cache_status(CacheOutcome::Unavailable, true),
+        "the cache did not answer, and the prediction was being computed for another request",
+    ),
+    (cache_status(CacheOutcome::Bypass, false), "the request's `cache-control` allowed no cached answer: computed"),
+    (cache_status(CacheOutcome::Bypass, true), "the same, and the prediction was being computed for another request"),
+    (cache_status(CacheOutcome::Off, false), "the service has no cache: computed, and not stored"),
 ];
 
-const fn cache_status(outcome: CacheOutcome) -> &'static str {
-    match outcome {
-        CacheOutcome::Hit(Tier::Memory) => "predict-once; hit; detail=memory",
-        CacheOutcome::Hit(Tier::Redis) => "predict-once; hit; detail=redis",
-        CacheOutcome::Miss => "predict-once; fwd=miss",
-        CacheOutcome::Corrupt => "predict-once; fwd=miss; detail=corrupt",
-        CacheOutcome::Unavailable => "predict-once; fwd=miss; detail=unavailable",
-        CacheOutcome::Bypass => "predict-once; fwd=request",
-        CacheOutcome::Off => "predict-once; fwd=bypass",
+const fn cache_status(outcome: CacheOutcome, collapsed: bool) -> &'static str {
+    match (outcome, collapsed) {
+        (CacheOutcome::Hit(Tier::Memory), _) => "predict-once; hit; detail=memory",
+        (CacheOutcome::Hit(Tier::Redis), _) => "predict-once; hit; detail=redis",
+        // Whatever the other request found there.
+        (CacheOutcome::Miss | CacheOutcome::Corrupt, true) => "predict-once; fwd=miss; collapsed",
+        (CacheOutcome::Miss, false) => "predict-once; fwd=miss",
+        (CacheOutcome::Corrupt, false) => "predict-once; fwd=miss; detail=corrupt",
+        (CacheOutcome::Unavailable, false) => "predict-once; fwd=miss; detail=unavailable",
+        (CacheOutcome::Unavailable, true) => "predict-once; fwd=miss; collapsed; detail=unavailable",
+        (CacheOutcome::Bypass, false) => "predict-once; fwd=request",
+        (CacheOutcome::Bypass, true) => "predict-once; fwd=request; collapsed",
+        (CacheOutcome::Off, _) => "predict-once; fwd=bypass",
     }
 }
 

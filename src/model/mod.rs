@@ -15,6 +15,7 @@ mod input;
 mod json;
 mod manifest;
 mod mistake;
+mod output;
 mod package;
 pub mod prediction;
 mod signature;
@@ -32,6 +33,7 @@ use self::{
 pub use self::{
     input::{FieldError, FieldErrorCode, Input, InvalidInput},
     mistake::Mistake,
+    output::Output,
     package::{ManifestFile, Origin, Package, PackageError},
     prediction::ModelError,
     signature::{Example, GoldenTolerance, Signature},
@@ -44,6 +46,7 @@ const ENGINE_VERSION: u32 = 2;
 pub struct Model {
     signature: Signature,
     graph: Graph,
+    output_columns: usize,
     run_fingerprint: String,
     fingerprint: String,
 }
@@ -100,7 +103,7 @@ impl Model {
             digest.update((identity.len() as u64).to_le_bytes());
             digest.update(identity);
         });
-        Ok(Self { signature, graph, run_fingerprint, fingerprint: short(digest) })
+        Ok(Self { signature, graph, output_columns: outputs, run_fingerprint, fingerprint: short(digest) })
     }
 
     /// Reads an input from JSON text: an object of the model's fields, and no others.
@@ -117,22 +120,36 @@ impl Model {
         self.signature.fields.encode(input)
     }
 
-    /// Runs the graph: its output columns for this input.
+    /// Runs the graph.
     ///
     /// # Errors
     ///
     /// If the graph fails.
-    pub fn run(&self, input: &Input) -> Result<Vec<f32>, ModelError> {
-        self.graph.run(&self.encode(input))
+    pub fn run(&self, input: &Input) -> Result<Output, ModelError> {
+        self.graph.run(&self.encode(input)).map(Output::new)
+    }
+
+    /// Derives one of the [predictions](Self::predictions) from the graph's output.
+    ///
+    /// # Errors
+    ///
+    /// If the output is nothing that the prediction can be made of.
+    pub fn derive(&self, prediction: usize, output: &Output) -> Result<Answer, ModelError> {
+        self.signature.predictions[prediction].derive(output)
     }
 
     /// Runs the graph and derives one of the [predictions](Self::predictions) from its output.
     ///
     /// # Errors
     ///
-    /// If the graph fails, or its output is nothing that the prediction can be made of.
+    /// As [`Self::run`] and [`Self::derive`].
     pub fn predict(&self, prediction: usize, input: &Input) -> Result<Answer, ModelError> {
-        self.signature.predictions[prediction].derive(&self.run(input)?)
+        self.derive(prediction, &self.run(input)?)
+    }
+
+    /// Reads the cached form of an output strictly: `None` for anything that [`Output::to_entry`] does not write.
+    pub fn read_output(&self, entry: &[u8]) -> Option<Output> {
+        Output::read(entry, self.output_columns)
     }
 
     /// What the model accepts and answers.

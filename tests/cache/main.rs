@@ -5,6 +5,7 @@ mod chaos;
 mod cluster;
 mod error_replies;
 mod faults;
+mod layouts;
 mod redis;
 mod secure;
 #[path = "../support/mod.rs"]

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use predict_once::{
-    cache::{KeySpace, Namespace},
+    cache::{KeySpace, Layout, Namespace},
     model::{FieldError, FieldErrorCode, Input, InvalidInput, Model},
 };
 use proptest::{prelude::*, sample::select};
@@ -244,7 +244,7 @@ fn what_is_no_object_is_told_what_it_is() {
 }
 
 fn keys(namespace: &str, model: &str) -> KeySpace {
-    KeySpace::new(&Namespace::new(namespace).expect("a valid namespace"), model)
+    KeySpace::new(&Namespace::new(namespace).expect("a valid namespace"), Layout::String, model)
 }
 
 fn key(application: &Input) -> String {

@@ -10,7 +10,7 @@ use axum::{
 use bytes::Bytes;
 use predict_once::{
     after_response,
-    cache::{KeySpace, MemoryCache, Namespace, PredictionCache},
+    cache::{KeySpace, Layout, MemoryCache, Namespace, PredictionCache},
     http,
     model::{FieldErrorCode, Input, InvalidInput, Model, Package},
     service::PredictionService,
@@ -61,8 +61,8 @@ impl Subject {
     fn of(package: Package) -> Self {
         let model = packages::load(&package);
         let document = http::openapi_document(&model).expect("the model answers its examples");
-        let cache = PredictionCache::Memory(MemoryCache::new(10_000));
-        let service = PredictionService::new(packages::load(&package), cache, &Namespace::default());
+        let cache = PredictionCache { memory: Some(MemoryCache::new(10_000)), redis: None };
+        let service = PredictionService::new(packages::load(&package), cache, &Namespace::default(), Layout::String);
         let router = http::router(Arc::new(service), None);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         Self { package, model, document, router, runtime }
@@ -123,7 +123,7 @@ fn a_valid_input_is_answered_by_every_endpoint_and_the_second_time_from_the_cach
 #[test]
 fn two_inputs_have_one_key_exactly_if_the_model_reads_the_same_columns() {
     for subject in subjects() {
-        let keys = KeySpace::new(&Namespace::default(), subject.model.fingerprint());
+        let keys = KeySpace::new(&Namespace::default(), Layout::String, subject.model.fingerprint());
         // Two inputs that differ in a field or two are often the same to the model.
         let pairs = (subject.valid(), subject.valid(), vec(any::<Index>(), 1..3));
         holds(pairs, |(one, another, differing)| {

@@ -92,9 +92,18 @@ async fn a_redis_that_is_gone_before_the_write_costs_an_entry_and_nothing_else()
 
     redis.restart().await;
     proxy.set(Mode::Pass);
-    assert_eq!(api.invoke(&event(&aged(30))).await.cache_status(), "predict-once; fwd=miss");
-    api.idle().await;
-    assert_eq!(api.invoke(&event(&aged(30))).await.cache_status(), "predict-once; hit; detail=redis");
+    // Redis is asked again within a second.
+    let hits = async {
+        loop {
+            let outcome = api.invoke(&event(&aged(30))).await;
+            assert_eq!(outcome.status(), 200);
+            api.idle().await;
+            if outcome.cache_status() == "predict-once; hit; detail=redis" {
+                return;
+            }
+        }
+    };
+    soon("a hit", hits).await;
     assert!(service.runs());
 }
 

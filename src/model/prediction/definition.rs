@@ -21,8 +21,8 @@ impl Prediction {
     pub(in crate::model) fn new(written: &PredictionEntry, entry: &mut Entry<'_>) -> Option<Self> {
         let PredictionEntry { name, endpoint, kind, output, outputs, cuts, values, .. } = written;
         entry.require(
-            is_name(name) && name.len() <= 64 && !name.contains(':'),
-            "`name` must be 1 to 64 printable characters without a colon, which separates the parts of a cache key",
+            is_name(name) && name.len() <= 64 && !name.contains(':') && !name.starts_with('@'),
+            "`name` must be 1 to 64 printable characters without a colon and without `@` at the beginning, which cache keys use",
         );
         entry.require(
             (1..=64).contains(&endpoint.len())
