@@ -1,4 +1,4 @@
-//! The way in over plain HTTP, for development and for containers.
+//! The local server: plain HTTP, for development and for containers.
 
 use std::{
     future::Future,
@@ -27,15 +27,15 @@ use tokio_util::task::TaskTracker;
 
 use crate::after_response;
 
-/// How long a client may take to send the head of a request, and how long its connection may be idle between two.
+/// How long a client may take to send the headers of a request, and how long its connection may be idle between requests.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How large a request's head may be, in bytes and in lines; beyond, it is answered with 431.
+/// How large a request's headers may be, in bytes and in lines; larger ones are answered with 431.
 const HEAD_LIMIT: usize = 32 * 1024;
 const HEADERS_LIMIT: usize = 100;
 
-/// Serves `router` and `GET /health` on `listener` until `shutdown`, then finishes the requests that are under way and
-/// what they have deferred.
+/// Serves `router` and `GET /health` on `listener` until `shutdown`, then finishes the requests in progress and
+/// their deferred work.
 ///
 /// # Errors
 ///
@@ -63,14 +63,14 @@ pub async fn serve(
         };
         match accepted {
             Ok((stream, _)) => {
-                // A response is written whole: it need not wait for the one before it to be acknowledged.
+                // A response is written at once, without waiting for the acknowledgement of the previous one.
                 let _ = stream.set_nodelay(true);
                 let connection = connections.watch(http.serve_connection(TokioIo::new(stream), app.clone()));
-                // How a connection ends is its client's affair.
+                // It does not matter how a connection ends.
                 tokio::spawn(async { drop(connection.await) });
             }
             Err(error) => {
-                // Out of file descriptors, most likely: others have to end first.
+                // Most likely out of file descriptors: other connections have to end first.
                 tracing::warn!(%error, "a connection was not accepted");
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }

@@ -1,4 +1,4 @@
-//! Settings: environment variables, read once at start-up. An empty variable is an unset one.
+//! Settings: environment variables, read once at start-up. An empty variable counts as unset.
 
 mod redis;
 
@@ -12,7 +12,7 @@ use crate::{
     telemetry::TelemetrySettings,
 };
 
-/// What the environment says.
+/// The settings of a process.
 #[derive(Debug)]
 pub struct Settings {
     /// Where predictions are kept.
@@ -20,22 +20,22 @@ pub struct Settings {
     /// `CACHE_LAYOUT`: `string`, the default: an entry for each prediction; `hash`: a Redis Hash for each input, with a field for
     /// each prediction; `output`: the model's output for each input.
     pub layout: Layout,
-    /// `MODEL_DIR`: the directory of the model package to serve; default: the package that is embedded in the binary.
+    /// `MODEL_DIR`: the directory of the model package to serve; default: the package embedded in the binary.
     pub model_dir: Option<PathBuf>,
     /// `CACHE_NAMESPACE`: the first part of each key in the cache. 1 to 64 of A-Z, a-z, 0-9, `.`, `_` and `-`; default
     /// `predict-once`.
     pub namespace: Namespace,
     /// `HOST`: the address that the local server listens on; default `127.0.0.1`.
     pub host: String,
-    /// `PORT`: the port that the local server listens on, 0 to 65535; default 8080. 0 is any that is free.
+    /// `PORT`: the port that the local server listens on, 0 to 65535; default 8080. 0 picks a free one.
     pub port: u16,
-    /// `CORS_ALLOWED_ORIGINS`: the origins of the web pages that may call the API from a browser, with commas between
-    /// them, or `*` for any; default none.
+    /// `CORS_ALLOWED_ORIGINS`: the origins of the web pages that may call the API from a browser, separated by commas, or `*`
+    /// for any; default none.
     pub allowed_origins: Option<AllowedOrigins>,
     /// Logs and metrics.
     ///
-    /// * `LOG_LEVEL`: `off`, `error`, `warn`, `info`, `debug` or `trace`; default `info`. It is this service's own messages
-    ///   that it admits; its libraries' are logged from `warn`, whatever it says.
+    /// * `LOG_LEVEL`: `off`, `error`, `warn`, `info`, `debug` or `trace`; default `info`. It applies to this service's
+    ///   own messages; of its libraries, warnings and errors are logged at every level.
     /// * `POWERTOOLS_METRICS_NAMESPACE`: the CloudWatch namespace of the metrics; default `predict-once`.
     /// * `POWERTOOLS_SERVICE_NAME`: their dimension `service`; default `predict-once`.
     pub telemetry: TelemetrySettings,
@@ -56,7 +56,7 @@ pub struct CacheSettings {
     ///   `REDIS_IAM_SERVERLESS`: `true` if the cache is a serverless one; default `false`.
     /// * `CACHE_TTL_SECONDS`: how long an entry lives, 1 to 31536000; default 604800, a week.
     /// * `CACHE_READ_TIMEOUT_MS`: the deadline of a lookup, connecting and retrying included, 1 to 10000; default 50. An open
-    ///   connection has two fifths of it to answer before another is tried: let it be three round trips at least.
+    ///   connection gets two fifths of it before another is tried: allow for at least three round trips.
     /// * `CACHE_WRITE_TIMEOUT_MS`: the deadline of the write after the response, 1 to 60000; default 250.
     pub redis: Option<RedisConfig>,
     /// `MEMORY_CACHE_ENTRIES`: how many entries are kept in this process at most, 0 to 10000000; default 10000, or 1000 in front
@@ -64,7 +64,7 @@ pub struct CacheSettings {
     pub memory_entries: Option<NonZeroUsize>,
 }
 
-/// A variable that cannot be understood.
+/// An invalid setting.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{variable} {problem}")]
 pub struct SettingsError {
@@ -79,13 +79,13 @@ impl Settings {
     ///
     /// # Errors
     ///
-    /// Names the first variable that cannot be understood, and what it may be.
+    /// Names the first invalid variable and what is allowed.
     pub fn from_env() -> Result<Self, SettingsError> {
         Self::from_lookup(|variable| match std::env::var(variable) {
             Ok(value) => Ok(Some(value)),
             Err(std::env::VarError::NotPresent) => Ok(None),
             Err(std::env::VarError::NotUnicode(_)) => {
-                Err(SettingsError { variable, problem: "must be text in UTF-8".to_owned() })
+                Err(SettingsError { variable, problem: "must be valid UTF-8".to_owned() })
             }
         })
     }

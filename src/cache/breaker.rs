@@ -1,4 +1,4 @@
-//! A circuit breaker: a Redis that does not answer is asked once per second, and not once per request.
+//! A circuit breaker: an unavailable Redis is tried once per second instead of once per request.
 
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
@@ -9,13 +9,13 @@ use tokio::time::Instant;
 
 use super::Fault;
 
-/// How long nothing is asked after a failure.
+/// How long to pause after a failure.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Closed, it lets everything through. A fault of the connection opens it; then it lets one request through per [`PAUSE`],
-/// the probe, whose success closes it. An error reply is an answer: it leaves the breaker closed.
+/// When closed, it lets everything through. A connection fault opens it; then it lets one request per [`PAUSE`] through, the
+/// probe, whose success closes it. An error reply is an answer: it leaves the breaker closed.
 ///
-/// The probe moves the end of the pause when it starts and not when it ends, so that one that is cancelled leaves nothing
+/// The probe extends the pause when it starts, not when it ends, so a cancelled probe leaves no state
 /// behind. A request that ends while the connection is still being opened has seen neither success nor failure; how the opening
 /// ends decides in its place.
 pub(super) struct CircuitBreaker {
@@ -50,8 +50,8 @@ impl CircuitBreaker {
         }
     }
 
-    /// Notes that a request that was begun at `began` failed, and says so in the log when that is new. If another has been
-    /// answered since, it was a connection that failed and not the cache: nothing is paused.
+    /// Notes that a request that started at `began` failed, and logs it if that is new. If another request has been answered
+    /// since, the connection failed and not the cache: nothing is paused.
     pub(super) fn failed(&self, fault: &Fault, began: Instant) {
         let mut state = self.state();
         if state.answered_at.is_some_and(|answered| answered > began) {
@@ -79,7 +79,7 @@ impl CircuitBreaker {
         }
     }
 
-    /// Notes that the cache answered, and says so in the log when that is new.
+    /// Notes that the cache answered, and logs it if that is new.
     pub(super) fn answered(&self) {
         let mut state = self.state();
         state.answered_at = Some(Instant::now());

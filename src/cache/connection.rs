@@ -11,7 +11,7 @@ use redis::{
 
 use super::{Fault, iam::IamTokens};
 
-/// Which Redis, and how patient to be with it.
+/// Which Redis to use, and its deadlines.
 #[derive(Clone)]
 pub struct RedisConfig {
     /// Address, database and credentials. A TLS address makes it a TLS connection.
@@ -20,7 +20,7 @@ pub struct RedisConfig {
     pub cluster: bool,
     /// The certificate authorities to trust, in PEM, in place of the bundled ones (Mozilla's).
     pub certificate_authorities: Option<Vec<u8>>,
-    /// What makes ElastiCache IAM tokens, which then take the password's place.
+    /// Signs ElastiCache IAM tokens, which replace the password.
     pub iam: Option<IamTokens>,
     /// Whether lookups and writes share a connection, as they may where there is one request at a time.
     pub shared_connection: bool,
@@ -34,7 +34,7 @@ pub struct RedisConfig {
 }
 
 impl RedisConfig {
-    /// A single server, with what the settings default to: entries live for a week, a lookup may take 50 ms, a write 250 ms.
+    /// A single server with the default settings: entries live for a week, a lookup may take 50 ms, a write 250 ms.
     pub fn new(connection: ConnectionInfo) -> Self {
         Self {
             connection,
@@ -48,15 +48,15 @@ impl RedisConfig {
         }
     }
 
-    /// Prepares TLS, if it is asked for, and checks the certificate authorities.
+    /// Prepares TLS, if it is used, and checks the certificate authorities.
     ///
     /// # Errors
     ///
-    /// If the address or the certificates are of a kind that the client does not know.
+    /// If the client does not support the address or the certificates.
     pub(super) fn prepare(&self) -> Result<(), Fault> {
         if let redis::ConnectionAddr::TcpTls { .. } = self.connection.addr() {
-            // ring: the other choice, aws-lc-rs, spends 10 to 50 ms on entropy in a process's first handshake. Whoever was
-            // here first has installed the same.
+            // ring: the alternative, aws-lc-rs, spends 10 to 50 ms on entropy in a process's first handshake. If a provider
+            // is already installed, it is the same one.
             let _ = rustls::crypto::ring::default_provider().install_default();
         }
         self.client(self.connection.clone())?;
@@ -133,7 +133,7 @@ pub(super) enum Connection {
     Cluster(ClusterConnection),
 }
 
-/// What Redis is asked in one go.
+/// What is sent to Redis in one go.
 pub(super) enum Command {
     One(Cmd),
     Many(Pipeline),

@@ -4,8 +4,8 @@ use ::redis::{ErrorKind, RedisError};
 
 /// Why Redis did not do what it was asked.
 ///
-/// The texts go to the log. They hold nothing that Redis or the network said at length, since an error reply can quote
-/// the command, and with it an applicant's data.
+/// The texts are logged. They never quote Redis or the network at length, since an error reply can contain the command, and
+/// with it personal data.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
     /// No answer in time.
@@ -38,7 +38,7 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// Whether the connection is of no use afterwards. An error reply leaves it intact.
+    /// Whether the connection is unusable afterwards. An error reply leaves it intact.
     pub(super) fn breaks_connection(&self) -> bool {
         matches!(self, Self::Timeout | Self::Connection(_) | Self::Authentication)
     }
@@ -52,7 +52,7 @@ impl From<RedisError> for Fault {
             (_, "NOAUTH" | "WRONGPASS") | (ErrorKind::AuthenticationFailed, _) => Self::Authentication,
             (ErrorKind::Server(_) | ErrorKind::Extension, _) => Self::Reply(code),
             _ if error.is_timeout() => Self::Timeout,
-            // What is left is the network's doing, or an answer that is no Redis protocol.
+            // What is left: network errors, and answers that are not valid Redis protocol.
             _ => Self::Connection(error.category().to_owned()),
         }
     }

@@ -66,7 +66,7 @@ impl IamTokens {
     ///
     /// # Errors
     ///
-    /// If the cache's name makes no URL.
+    /// If the cache's name does not form a valid URL.
     pub fn sign(&self, credentials: Credentials, now: SystemTime) -> Result<String, IamError> {
         let user = percent_encode(&self.user);
         let kind = if self.serverless { "&ResourceType=ServerlessCache" } else { "" };
@@ -117,7 +117,7 @@ impl StreamingCredentialsProvider for IamTokens {
     }
 }
 
-/// Percent-encodes all but the unreserved characters, as Signature Version 4 asks.
+/// Percent-encodes all but the unreserved characters, as Signature Version 4 requires.
 fn percent_encode(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {

@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 
 use super::Layout;
 
-/// An input that prints longer than this, in bytes, is keyed by a digest.
+/// Inputs that print longer than this, in bytes, are replaced by a digest.
 const LONGEST_INPUT: usize = 200;
 
 /// The first part of each key. It separates this service's entries from others in the same Redis.
@@ -23,7 +23,7 @@ impl Namespace {
     /// What a namespace may be.
     pub const ALLOWED: &'static str = "must be 1 to 64 of A-Z, a-z, 0-9, `.`, `_` and `-`";
 
-    /// `None` unless [`Self::ALLOWED`]. A colon would blur where the namespace ends, braces are Redis Cluster's hash tags.
+    /// `None` unless [`Self::ALLOWED`]. A colon would end the namespace early, and braces are Redis Cluster's hash tags.
     pub fn new(name: &str) -> Option<Self> {
         let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
         ((1..=64).contains(&name.len()) && name.chars().all(allowed)).then(|| Self(name.to_owned()))

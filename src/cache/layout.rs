@@ -1,8 +1,8 @@
-//! The layouts: how predictions lie in the cache.
+//! The layouts: how predictions are stored in the cache.
 
 use std::str::FromStr;
 
-/// What an entry is, and where it lies.
+/// What an entry contains, and where it is stored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Layout {
     /// One Redis String per prediction of an input.
@@ -28,7 +28,7 @@ impl Layout {
     }
 }
 
-/// A text that names no layout.
+/// A text that is not the name of a layout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnknownLayout;
 

@@ -1,4 +1,4 @@
-//! A way to Redis: one connection, opened when first needed, reused until it breaks.
+//! A link to Redis: one connection, opened when first needed, reused until it breaks.
 //!
 //! A Lambda environment is frozen between invocations, and meanwhile its connection can be closed, reset or silently
 //! dropped. So no connection is trusted: one that was used before gets only part of a command's time to answer, and when
@@ -92,7 +92,7 @@ impl Link {
         self.current().take();
     }
 
-    /// The connection of now, or the start of one.
+    /// The current connection, or a new one.
     fn connection(&self) -> Opening {
         self.current().get_or_insert_with(|| self.open()).clone()
     }

@@ -8,12 +8,12 @@ use quick_cache::{
 
 use super::CacheKey;
 
-/// A cache of at most so many entries. It needs no time to live: a prediction is a function of the model and its input,
+/// A cache with a limited number of entries. It needs no time to live: a prediction is a function of the model and its input,
 /// both are in the key, and the process ends before the model changes.
 pub struct MemoryCache(Cache<CacheKey, Bytes>);
 
 impl MemoryCache {
-    /// An empty cache. Beyond `entries` it evicts what is asked for least (S3-FIFO). It grows as it fills.
+    /// An empty cache. Beyond `entries` it evicts the least-used ones (S3-FIFO). It grows as it fills.
     pub fn new(entries: usize) -> Self {
         let options = OptionsBuilder::new()
             .estimated_items_capacity(entries)

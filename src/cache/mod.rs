@@ -1,10 +1,10 @@
-//! The prediction cache. It knows keys and bytes, and nothing of what is predicted.
+//! The prediction cache. It knows keys and bytes, but nothing about predictions.
 //!
 //! ```text
 //! CacheKey ─► memory (this process) ─► redis ─► lookups, writes ─► link ─► connection
 //! ```
 //!
-//! A cache can be slow, full, or gone; none of that is an error to a caller. A lookup that the cache did not answer is
+//! A cache can be slow, full or unavailable; for the caller, none of that is an error. A lookup that the cache did not answer is
 //! [`Lookup::Unavailable`], which the caller treats as a miss with a name.
 
 mod breaker;
@@ -34,12 +34,12 @@ pub use self::{
 
 /// Where predictions are kept: in this process, in Redis, in both or nowhere.
 ///
-/// An entry in memory cannot be stale: what is predicted depends on nothing but what is in its key.
+/// An entry in memory cannot be stale: a prediction depends only on what is in its key.
 #[derive(Default)]
 pub struct PredictionCache {
-    /// In this process, bounded by entries.
+    /// In this process, with a limited number of entries.
     pub memory: Option<MemoryCache>,
-    /// In Redis, shared by every process that asks it.
+    /// In Redis, shared by every process that uses it.
     pub redis: Option<RedisCache>,
 }
 
@@ -59,9 +59,9 @@ pub enum Lookup {
     Hit(Bytes, Tier),
     /// No entry.
     Miss,
-    /// Something under this key that is no entry of ours, such as another Redis type.
+    /// The key holds something that is not an entry of ours, such as another Redis type.
     Foreign,
-    /// The cache did not answer in time, or not with an answer.
+    /// The cache did not answer in time, or answered with an error.
     Unavailable(Fault),
 }
 
@@ -103,7 +103,7 @@ impl PredictionCache {
     ///
     /// # Errors
     ///
-    /// Says why they were not stored; the log has it already.
+    /// Says why they were not stored, which has already been logged.
     pub async fn put(&self, entries: &[(CacheKey, Bytes)], time_left: Option<Duration>) -> Result<(), Fault> {
         if self.memory.is_some() {
             entries.iter().for_each(|(key, value)| self.put_here(key.clone(), value.clone()));
@@ -114,7 +114,7 @@ impl PredictionCache {
         }
     }
 
-    /// Closes what is open. A later request opens it again.
+    /// Closes open connections. A later request opens them again.
     pub fn close(&self) {
         if let Some(redis) = &self.redis {
             redis.close();

@@ -1,4 +1,4 @@
-//! The cache in Redis: which commands look up and store an entry, and how patient the service is with them.
+//! The cache in Redis: the commands that look up and store entries, and their deadlines.
 
 use std::{sync::Arc, time::Duration};
 
@@ -46,7 +46,7 @@ impl RedisCache {
     ///
     /// # Errors
     ///
-    /// If the address or the certificates are of a kind that the client does not know.
+    /// If the client does not support the address or the certificates.
     pub fn new(config: RedisConfig) -> Result<Self, Fault> {
         config.prepare()?;
         let config = Arc::new(config);
@@ -177,7 +177,7 @@ impl RedisCache {
 }
 
 impl Lane {
-    /// Tells the breaker and the log what became of a command that was begun at `began`.
+    /// Tells the breaker and the log how a command that started at `began` ended.
     fn note<T>(&self, answer: &Result<T, Fault>, began: Instant) {
         match answer {
             Ok(_) => {

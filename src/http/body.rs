@@ -1,4 +1,4 @@
-//! A request's body → the model's input, or the problem with it.
+//! A request's body → the model's input, or a problem.
 
 use std::time::Duration;
 
@@ -15,10 +15,10 @@ use crate::model::{Input, Model};
 /// Far more than an input of a hundred fields needs.
 pub(super) const BODY_LIMIT: usize = 64 * 1024;
 
-/// How long a client of the local server may take to send it. Under Lambda the body is there before the request is.
+/// How long a client of the local server may take to send it. Under Lambda the whole body arrives with the event.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Marks a request whose body was flagged as base64 in the gateway's event and is not (as an extension of the request).
+/// Marks a request whose body was flagged as base64 in the gateway's event but is not (as an extension of the request).
 #[derive(Clone, Copy, Debug)]
 pub struct UndecodableBody;
 
@@ -54,7 +54,7 @@ pub(super) fn undecodable() -> Problem {
     Problem::new(ProblemKind::UnreadableBody, "the body is not valid base64")
 }
 
-/// `sent` is the content type that came in place of the right one.
+/// `sent` is the content type that was sent instead.
 pub(super) fn no_json(sent: Option<&str>) -> Problem {
     const LONGEST: usize = 100;
     let came = match sent {

@@ -1,4 +1,4 @@
-//! What a request says to the cache (`cache-control`) and what the response tells of it (`cache-status`, `server-timing`).
+//! How a request controls the cache (`cache-control`), and how the response reports on it (`cache-status`, `server-timing`).
 
 use std::{fmt::Write, time::Duration};
 
@@ -13,8 +13,8 @@ pub(super) const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-statu
 pub(super) const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
 impl From<&HeaderMap> for CachePolicy {
-    /// `no-cache`: do not look, but store. `no-store`: neither. `only-if-cached`: nothing but a cached answer. Other
-    /// directives are about age, and a prediction has none.
+    /// `no-cache`: compute and store. `no-store`: compute only. `only-if-cached`: never compute. Other directives concern age,
+    /// which predictions do not have.
     fn from(headers: &HeaderMap) -> Self {
         let mut policy = Self::default();
         for value in headers.get_all(header::CACHE_CONTROL).iter().filter_map(|value| value.to_str().ok()) {
@@ -48,7 +48,7 @@ pub(super) const CACHE_STATUSES: [(&str, &str); 10] = [
     (cache_status(CacheOutcome::Miss, false), "not in the cache: computed, and stored after the answer"),
     (
         cache_status(CacheOutcome::Miss, true),
-        "not in the cache, but being computed for another request, whose result this is",
+        "not in the cache: the result of another request that was already computing it",
     ),
     (
         cache_status(CacheOutcome::Corrupt, false),
@@ -57,10 +57,16 @@ pub(super) const CACHE_STATUSES: [(&str, &str); 10] = [
     (cache_status(CacheOutcome::Unavailable, false), "the cache did not answer: computed"),
     (
         cache_status(CacheOutcome::Unavailable, true),
-        "the cache did not answer, and the prediction was being computed for another request",
+        "the cache did not answer: the result of another request that was already computing it",
     ),
-    (cache_status(CacheOutcome::Bypass, false), "the request's `cache-control` allowed no cached answer: computed"),
-    (cache_status(CacheOutcome::Bypass, true), "the same, and the prediction was being computed for another request"),
+    (
+        cache_status(CacheOutcome::Bypass, false),
+        "the request's `cache-control` did not allow a cached answer: computed",
+    ),
+    (
+        cache_status(CacheOutcome::Bypass, true),
+        "the same, but with the result of another request that was already computing it",
+    ),
     (cache_status(CacheOutcome::Off, false), "the service has no cache: computed, and not stored"),
 ];
 
@@ -68,7 +74,7 @@ const fn cache_status(outcome: CacheOutcome, collapsed: bool) -> &'static str {
     match (outcome, collapsed) {
         (CacheOutcome::Hit(Tier::Memory), _) => "predict-once; hit; detail=memory",
         (CacheOutcome::Hit(Tier::Redis), _) => "predict-once; hit; detail=redis",
-        // Whatever the other request found there.
+        // Regardless of what the other request found there.
         (CacheOutcome::Miss | CacheOutcome::Corrupt, true) => "predict-once; fwd=miss; collapsed",
         (CacheOutcome::Miss, false) => "predict-once; fwd=miss",
         (CacheOutcome::Corrupt, false) => "predict-once; fwd=miss; detail=corrupt",
@@ -80,7 +86,7 @@ const fn cache_status(outcome: CacheOutcome, collapsed: bool) -> &'static str {
     }
 }
 
-/// `cache;dur=0.1841, model;dur=0.0043`, in milliseconds, as far as each took place.
+/// `cache;dur=0.1841, model;dur=0.0043`, in milliseconds, for each that took place.
 fn server_timing(served: &Served) -> Option<HeaderValue> {
     let mut text = String::with_capacity(40);
     let mut add = |name: &str, time: Option<Duration>| {

@@ -52,7 +52,7 @@ async fn predict(
     Ok(response)
 }
 
-/// What a prediction's path answers, and what it reads (`accept-post`, W3C Linked Data Platform).
+/// The methods of a prediction's path, and the media type that it reads (`accept-post`, W3C Linked Data Platform).
 async fn options() -> Response {
     const ACCEPT_POST: HeaderName = HeaderName::from_static("accept-post");
     let mut response = no_content("POST,OPTIONS");

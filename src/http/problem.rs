@@ -13,16 +13,16 @@ use crate::{
     service::NoPrediction,
 };
 
-/// The kinds of error. Each is explained in `docs/errors.md`, which the service serves: a problem's `type` leads there.
+/// The kinds of error. `docs/errors.md` explains each, and the service serves it: a problem's `type` links there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProblemKind {
-    /// The body cannot be read as the bytes that it is said to be.
+    /// The body is not valid base64, or did not arrive completely.
     UnreadableBody,
     /// The body is not JSON.
     InvalidJson,
     /// There is no such path.
     NoSuchPath,
-    /// The path does not answer this method.
+    /// The path does not support this method.
     MethodNotAllowed,
     /// The body did not arrive in time.
     BodyTimeout,
@@ -34,7 +34,7 @@ pub enum ProblemKind {
     InvalidFields,
     /// The prediction failed.
     InternalError,
-    /// Nothing but a cached prediction was asked for, and there is none.
+    /// Only a cached prediction was allowed, and there is none.
     NotCached,
 }
 
@@ -75,7 +75,7 @@ impl ProblemKind {
         }
     }
 
-    /// The status that it is answered with.
+    /// The status of the response.
     pub fn status(self) -> StatusCode {
         self.describe().0
     }
@@ -96,7 +96,7 @@ impl ProblemKind {
     }
 }
 
-/// An error answer. Its texts are for the client. What went wrong inside goes with the response, as an extension, to the log.
+/// An error response. Its texts are for the client; the internal cause travels with it, as an extension, to the log.
 #[derive(Debug)]
 pub(crate) struct Problem {
     kind: ProblemKind,
@@ -111,7 +111,7 @@ impl Problem {
         Self { kind, detail: detail.into(), errors: Vec::new(), header: None, cause: None }
     }
 
-    /// With a response header that says what would have been right.
+    /// Adds a response header that says what would have been accepted.
     pub(super) fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.header = Some((name, value));
         self
@@ -121,7 +121,7 @@ impl Problem {
         self.kind
     }
 
-    /// Something failed that is not the client's to know.
+    /// An internal failure, whose cause is not for the client.
     pub(super) fn internal() -> Self {
         Self::new(
             ProblemKind::InternalError,
@@ -190,7 +190,7 @@ impl Serialize for Problem {
     }
 }
 
-/// `#/name`, with `~` and `/` escaped as JSON Pointer (RFC 6901) has it, and percent-encoded as a URI fragment has it.
+/// `#/name`, with `~` and `/` escaped as in a JSON Pointer (RFC 6901), and percent-encoded as in a URI fragment.
 fn pointer(field: &str) -> String {
     let mut pointer = String::from("#/");
     for byte in field.bytes() {

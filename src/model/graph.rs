@@ -20,15 +20,15 @@ impl Graph {
     ///
     /// # Errors
     ///
-    /// If it is no ONNX, holds an operator that tract does not know, or reads another number of columns.
+    /// If it is not valid ONNX, uses an operator that tract does not know, or reads another number of columns.
     pub(super) fn load(onnx: &[u8], width: usize) -> Result<Self, String> {
         // tract can panic on a malformed graph.
         let read = panic::catch_unwind(|| operators().model_for_read(&mut std::io::Cursor::new(onnx)))
-            .map_err(|_| "is no ONNX graph: tract panicked on it".to_owned())?;
-        let model = read.map_err(|error| format!("is no ONNX graph that can be served: {error:#}"))?;
+            .map_err(|_| "is not an ONNX graph: tract panicked on it".to_owned())?;
+        let model = read.map_err(|error| format!("is not an ONNX graph that can be served: {error:#}"))?;
         match columns(&model) {
             Some(columns) if columns != width => {
-                Err(format!("reads {columns} columns, and the fields of model.toml make {width}: bring them together"))
+                Err(format!("reads {columns} columns, but the fields of model.toml make {width}: correct one of them"))
             }
             _ => panic::catch_unwind(AssertUnwindSafe(|| Self::prepare(model, width)))
                 .map_err(|_| "cannot be prepared: tract panicked on it".to_owned())?
@@ -57,7 +57,7 @@ impl Graph {
     pub(super) fn run(&self, columns: &[f32]) -> Result<Vec<f32>, ModelError> {
         let fail = |error: TractError| ModelError::Output(format!("{error:#}"));
         let input = Tensor::from_shape(&[1, columns.len()], columns).map_err(fail)?;
-        // A panic in the graph is this request's failure, and not the process's.
+        // A panic in the graph fails this request, not the process.
         let outputs = panic::catch_unwind(AssertUnwindSafe(|| self.runnable.run(tvec!(input.into_tvalue()))))
             .map_err(|_| ModelError::Output("tract panicked".to_owned()))?
             .map_err(fail)?;
@@ -74,7 +74,7 @@ fn columns(model: &InferenceModel) -> Option<usize> {
 
 /// tract's operators, with ours for tree ensembles.
 fn operators() -> Onnx {
-    // Shapes that the file declares name a batch size of their own; ours follow from one row.
+    // The shapes in the file may declare another batch size; ours follow from one row.
     let mut onnx = tract_onnx::onnx().with_ignore_output_shapes(true).with_ignore_value_info(true);
     tree_ensemble::register(&mut onnx);
     onnx

@@ -1,4 +1,4 @@
-//! A request's body → the model's input, or everything that is wrong with it in one go.
+//! A request's body → the model's input, or everything that is wrong with it.
 
 use std::{borrow::Cow, collections::HashSet, fmt};
 
@@ -8,44 +8,44 @@ use super::{
     suggestion::closest,
 };
 
-/// How many unknown fields are listed: guessing at each costs time, and naming it makes the answer longer.
+/// How many unknown fields are listed: each suggestion takes time, and each field makes the answer longer.
 const LISTED_UNKNOWN_FIELDS: usize = 20;
 
-/// For how many invalid fields a guess is made at what was meant.
+/// For how many invalid fields a suggestion is made.
 const MOST_SUGGESTIONS: usize = 20;
 
 /// What the model reads: a valid value for each field. Two inputs are equal exactly when they print the same.
 ///
-/// The only way to one is through the [`Model`](super::Model)'s fields.
+/// Only the [`Model`](super::Model)'s fields create one.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Input(Vec<Encoded>);
 
-/// Why a text is no input.
+/// Why a text is not a valid input.
 #[derive(Debug, thiserror::Error)]
 pub enum InvalidInput {
-    /// It is not JSON. The message says where and why; it quotes nothing of the text.
+    /// It is not JSON. The message says where and why, without quoting the text.
     #[error("the body is not valid JSON: {0}")]
     Syntax(serde_json::Error),
-    /// There is nothing.
+    /// It is empty.
     #[error("the body is empty; it must be a JSON object")]
     Empty,
     /// It is JSON, but not an object.
-    #[error("the body must be a JSON object, and is {0}")]
+    #[error("the body must be a JSON object, not {0}")]
     NotAnObject(&'static str),
     /// It is an object, with missing, unknown, repeated or invalid fields: all of them, in the order of the fields.
     #[error("one or more fields are invalid; see errors")]
     Fields(Vec<FieldError>),
 }
 
-/// How a field can be wrong, for programs to tell.
+/// What is wrong with a field, for programs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FieldErrorCode {
-    /// It is not there.
+    /// It is absent.
     Missing,
-    /// Its value is not an allowed one.
+    /// Its value is not allowed.
     Invalid,
-    /// It is there more than once.
+    /// It appears more than once.
     Repeated,
     /// There is no such field.
     Unknown,
@@ -54,9 +54,9 @@ pub enum FieldErrorCode {
 /// What is wrong with one field.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FieldError {
-    /// The field's name, as it stands in the text.
+    /// The field's name, as in the text.
     pub field: String,
-    /// How it is wrong.
+    /// What is wrong, for programs.
     pub code: FieldErrorCode,
     /// What is allowed, as a sentence without its subject: `must be an integer from 18 to 120`.
     pub detail: Cow<'static, str>,
@@ -121,7 +121,7 @@ impl Fields {
         self.0.iter().zip(values).map(present_or_missing).collect::<Option<_>>().map(Input)
     }
 
-    /// Where the field of this name is, looked for from `start` on and around.
+    /// The position of the field of this name; the search begins at `start` and wraps around.
     fn position(&self, name: &str, start: usize) -> Option<usize> {
         let start = start.min(self.0.len());
         let named = |field: &Field| field.name() == name;
@@ -217,7 +217,7 @@ impl<'a> Errors<'a> {
         }
     }
 
-    /// Says of the members that no field has taken that they are unknown, each name once.
+    /// Reports the remaining members as unknown, each name once.
     fn unknown(&mut self) {
         let mut members = std::mem::take(&mut self.members);
         let mut seen = HashSet::new();
@@ -245,7 +245,7 @@ impl<'a> Errors<'a> {
         }
     }
 
-    /// A guess, unless enough have been made: each takes its time.
+    /// A guess, unless enough have been made: each takes time.
     fn guess(&mut self, guess: impl FnOnce() -> Option<String>) -> Option<String> {
         self.suggestions_left = self.suggestions_left.checked_sub(1)?;
         guess()

@@ -1,4 +1,4 @@
-//! The model that is served: a package of files, loaded into a value. Nothing else knows about a particular model.
+//! The model: a package of files, loaded into a value. Nothing else knows a particular model.
 //!
 //! ```text
 //! model.toml ── manifest ── signature ─┬─ fields ───── JSON → Input → columns ─┐
@@ -6,7 +6,7 @@
 //! model.onnx ── graph (tract)
 //! ```
 //!
-//! This knows nothing of HTTP, Lambda or Redis. `docs/model-package.md` describes the files.
+//! This module knows nothing of HTTP, Lambda or Redis. `docs/model-package.md` describes the files.
 
 pub mod field;
 pub mod golden;
@@ -42,7 +42,7 @@ pub use self::{
 /// The version of the code between a package and an answer: raise it when [`Model::encode`], the text of [`Input`], or what a prediction derives gives another result for the same package and the same request.
 const ENGINE_VERSION: u32 = 2;
 
-/// A model that can be asked.
+/// A loaded model, ready to predict.
 pub struct Model {
     signature: Signature,
     graph: Graph,
@@ -52,8 +52,7 @@ pub struct Model {
 }
 
 impl Model {
-    /// Loads a package, checks that its files belong together, and runs it once, so that a model that cannot answer stops the
-    /// start.
+    /// Loads a package, checks that its files match, and runs it once, so that a model that cannot answer fails at start-up.
     ///
     /// # Errors
     ///
@@ -162,13 +161,13 @@ impl Model {
         self.signature.fields.as_slice()
     }
 
-    /// What it can be asked for, in the order of `model.toml`.
+    /// The model's predictions, in the order of `model.toml`.
     pub fn predictions(&self) -> &[Prediction] {
         &self.signature.predictions
     }
 
-    /// What tells this model's answers from any other's: 64 bits in hexadecimal. It covers the graph, what of the fields can
-    /// change the graph's input, and what of the predictions can change an answer; no prose.
+    /// Identifies the model's answers: 64 bits in hexadecimal. It covers the graph, whatever in the fields can change the
+    /// graph's input, and whatever in the predictions can change an answer; no prose.
     pub fn fingerprint(&self) -> &str {
         &self.fingerprint
     }
@@ -187,17 +186,17 @@ fn short(digest: Sha256) -> String {
 /// What is wrong with the names that a graph says its columns have.
 fn other_features(names: &str, columns: &[String]) -> Option<String> {
     let Ok(names) = serde_json::from_str::<Vec<String>>(names) else {
-        return Some("must be a JSON array of texts".to_owned());
+        return Some("must be a JSON array of strings".to_owned());
     };
     let pairs = names.iter().zip(columns).enumerate();
     let other = pairs.into_iter().find(|(_, (name, column))| name != column);
     match other {
         Some((position, (name, column))) => Some(format!(
-            "calls column {position} {name:?}, and the fields of model.toml make it {column:?}: bring the fields into the order of \
+            "calls column {position} {name:?}, but the fields of model.toml make it {column:?}: put the fields into the order of \
              the columns"
         )),
         None if names.len() != columns.len() => {
-            Some(format!("names {} columns, and the fields of model.toml make {}", names.len(), columns.len()))
+            Some(format!("names {} columns, but the fields of model.toml make {}", names.len(), columns.len()))
         }
         None => None,
     }

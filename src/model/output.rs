@@ -32,7 +32,7 @@ impl Output {
         Some(entry.into())
     }
 
-    /// Reads so many columns strictly: `None` for anything that [`Self::to_entry`] does not write.
+    /// Reads this many columns strictly: `None` for anything that [`Self::to_entry`] does not write.
     pub(super) fn read(entry: &[u8], columns: usize) -> Option<Self> {
         let numbers: Option<Vec<_>> = std::str::from_utf8(entry).ok()?.split(',').map(Decimal::read).collect();
         numbers.filter(|numbers| numbers.len() == columns).map(Self)
@@ -50,7 +50,7 @@ impl fmt::Display for Decimal {
 }
 
 impl Decimal {
-    /// Reads what `Display` writes, and nothing else: `+0.3`, `3e-1` and `0.30` are numbers, but no entries of ours.
+    /// Reads only what `Display` writes: `+0.3`, `3e-1` and `0.30` are numbers, but not entries of ours.
     pub(super) fn read(text: &str) -> Option<f32> {
         let number: f32 = text.parse().ok().filter(|number: &f32| number.is_finite())?;
         let is_zero_below = number == 0.0 && number.is_sign_negative();

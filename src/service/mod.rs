@@ -1,5 +1,5 @@
-//! Cache-aside: look up, else predict, answer, and store once the response has left. What is under way in this process is
-//! not begun a second time.
+//! Cache-aside: look up, else predict, answer, and store after the response. Work in progress in this process is not started
+//! a second time.
 
 mod flights;
 
@@ -45,14 +45,14 @@ enum Found {
     Nothing(CacheOutcome, Option<Lead<Bytes>>),
 }
 
-/// How far a request lets the cache take part.
+/// How a request allows the cache to be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CachePolicy {
-    /// A cached prediction will do.
+    /// A cached prediction may be returned.
     pub read: bool,
     /// A new prediction may be stored.
     pub store: bool,
-    /// Nothing but a cached prediction will do.
+    /// Only a cached prediction may be returned.
     pub only_if_cached: bool,
 }
 
@@ -62,18 +62,18 @@ impl Default for CachePolicy {
     }
 }
 
-/// What the cache had to do with an answer.
+/// How the cache was involved in an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CacheOutcome {
     /// The prediction came from the cache.
     Hit(Tier),
     /// The cache had no entry.
     Miss,
-    /// The cache had an entry that is no prediction.
+    /// The cache had an invalid entry.
     Corrupt,
     /// The cache did not answer.
     Unavailable,
-    /// The request asked not to look.
+    /// The request did not allow a lookup.
     Bypass,
     /// There is no cache.
     Off,
@@ -91,13 +91,13 @@ pub struct Answer {
 /// Why a valid input has no prediction.
 #[derive(Debug)]
 pub enum NoPrediction {
-    /// The request would have nothing but a cached one, and there was none.
+    /// The request only allowed a cached one, and there was none.
     NotCached,
     /// The model failed.
     Failed(ModelError),
 }
 
-/// How an answer came about: what the headers, the log and the metrics tell.
+/// How an answer came about, as the headers, the log and the metrics report it.
 #[derive(Clone, Debug)]
 pub struct Served {
     /// The cache's part in it.
@@ -108,7 +108,7 @@ pub struct Served {
     pub cache_time: Option<Duration>,
     /// How long the model took, if it ran for this request.
     pub model_time: Option<Duration>,
-    /// The write that follows the response, if one does. It is there when the write has ended.
+    /// The write after the response, if there is one; set when the write has ended.
     pub write: Option<Arc<OnceLock<CacheWrite>>>,
 }
 
@@ -132,8 +132,7 @@ impl PredictionService {
         Self { model, cache: Arc::new(cache), keys, lookups: Arc::default(), runs: Arc::default() }
     }
 
-    /// Answers the model's prediction of this position for an input: from the cache if it is there and may be used, from the
-    /// model if not.
+    /// Answers the prediction at this position for an input: from the cache if possible and allowed, otherwise from the model.
     ///
     /// The new prediction is stored [after the response](crate::after_response). A fault of the cache is an
     /// [outcome](CacheOutcome::Unavailable), not an error.

@@ -26,7 +26,7 @@ where
     };
     let Some(url) = env.get("REDIS_URL")? else { return Ok(None) };
 
-    // No message repeats the value: it may hold a password.
+    // Messages never repeat the value: it may contain a password.
     let tls = url.starts_with("rediss://");
     if !tls && !url.starts_with("redis://") {
         return Err(error("REDIS_URL", "must start with redis:// or rediss://"));
@@ -80,7 +80,7 @@ where
     if let Some(password) = env.get("REDIS_PASSWORD")? {
         redis = redis.set_password(password);
     }
-    // Requests share the connection: none may wait until the answer to another's has been acknowledged.
+    // Requests share the connection: none may wait for the acknowledgement of another's answer.
     let tcp = TcpSettings::default().set_nodelay(true);
     Ok(connection.set_redis_settings(redis).set_tcp_settings(tcp))
 }
@@ -89,7 +89,7 @@ fn certificates(path: &str) -> Result<Vec<u8>, SettingsError> {
     let pem = std::fs::read(path).map_err(|reason| error("REDIS_CA_FILE", format!("cannot be read: {reason}")))?;
     let marker = b"-----BEGIN CERTIFICATE-----";
     if !pem.windows(marker.len()).any(|bytes| bytes == marker) {
-        return Err(error("REDIS_CA_FILE", "must hold at least one certificate in PEM"));
+        return Err(error("REDIS_CA_FILE", "must contain at least one certificate in PEM"));
     }
     Ok(pem)
 }

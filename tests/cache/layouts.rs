@@ -131,7 +131,8 @@ async fn what_one_process_stores_another_finds() {
 async fn an_entry_lies_where_the_documentation_says_and_expires() {
     everywhere(async |server: Server, layout| {
         let (_service, http) = server.service(layout, &[("CACHE_TTL_SECONDS", "1000")]).await;
-        let output: f64 = http.post("/probabilities", &example()).await.json()["probability"].as_f64().expect("a number");
+        let output: f64 =
+            http.post("/probabilities", &example()).await.json()["probability"].as_f64().expect("a number");
         let decision = http.post("/decisions", &example()).await.json()["decision"].clone();
         let [decision_key, probability_key] = ["decision", "probability"].map(|prediction| key(layout, prediction));
         let read = async |prediction: &str, key: &str| match layout {
@@ -209,9 +210,8 @@ async fn an_entry_that_is_no_prediction_is_a_named_miss_and_is_overwritten() {
             server.command::<()>(&command).await;
             let answer = http.post("/probabilities", &example()).await;
             assert_eq!((answer.cache_status(), &answer.text), (CORRUPT, &truth), "{layout:?} {command:?}");
-            let is_mended = || async {
-                http.post_with("/probabilities", &example(), "only-if-cached").await.status == 200
-            };
+            let is_mended =
+                || async { http.post_with("/probabilities", &example(), "only-if-cached").await.status == 200 };
             if layout == Layout::Hash && !command[0].starts_with("HSET") {
                 // Another type stays: a Hash's field cannot be written over it. It is a miss until it is deleted or expires.
                 continue;

@@ -239,8 +239,8 @@ fn what_is_no_object_is_told_what_it_is() {
     let model = models::shipped();
     let message = |text: &str| model.read(text.as_bytes()).expect_err(text).to_string();
     assert_eq!(message(" \n"), "the body is empty; it must be a JSON object");
-    assert_eq!(message("[]"), "the body must be a JSON object, and is an array");
-    assert_eq!(message("null"), "the body must be a JSON object, and is null");
+    assert_eq!(message("[]"), "the body must be a JSON object, not an array");
+    assert_eq!(message("null"), "the body must be a JSON object, not null");
 }
 
 fn keys(namespace: &str, model: &str) -> KeySpace {

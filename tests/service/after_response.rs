@@ -12,6 +12,7 @@ use crate::support::{
     redis::Redis,
     runtime_api::{RuntimeApi, Step},
     service::Service,
+    soon,
 };
 
 fn event(application: &Value) -> Value {
@@ -131,7 +132,7 @@ async fn the_local_server_ends_when_what_it_deferred_has_ended() {
     proxy.set(Mode::HoldSets);
     assert_eq!(http.post("/decisions", &aged(30)).await.status, 200);
     drop(http);
-    crate::support::soon("the SET is on its way", seen.clone().wait_for(|set| *set)).await.expect("the proxy runs");
+    soon("the SET is on its way", seen.clone().wait_for(|set| *set)).await.expect("the proxy runs");
     service.signal(nix::sys::signal::Signal::SIGTERM);
     let ended = tokio::time::timeout(Duration::from_millis(300), service.ended()).await;
     assert!(ended.is_err(), "the write is still under way");

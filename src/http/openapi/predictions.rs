@@ -8,7 +8,7 @@ use crate::{
     model::{Model, ModelError, prediction::Prediction},
 };
 
-/// What can be done at the path of the model's prediction of this position.
+/// The operations at the path of the model's prediction at this position.
 pub(super) fn path_item(model: &Model, position: usize) -> Result<Value, ModelError> {
     let prediction = &model.predictions()[position];
     let (mut right, mut answered, mut wrong, mut refused) = (Map::new(), Map::new(), Map::new(), Map::new());
@@ -26,7 +26,7 @@ pub(super) fn path_item(model: &Model, position: usize) -> Result<Value, ModelEr
     responses.insert(
         "200".to_owned(),
         json!({
-            "description": "The prediction. `cache-status` tells whether it was computed or came from the cache.",
+            "description": "The prediction. `cache-status` says whether it was computed or came from the cache.",
             "headers": headers::header_references(&[
                 ("cache-status", "CacheStatus"),
                 ("server-timing", "ServerTiming"),
@@ -53,7 +53,7 @@ pub(super) fn path_item(model: &Model, position: usize) -> Result<Value, ModelEr
                     "application/json": {
                         "schema": reference("schemas", &model.signature().input_name),
                         "examples": right,
-                        // Tools take an example for a valid one; these are for the page, on which errors can be tried.
+                        // Tools assume that examples are valid; these are for the page, where you can try errors.
                         "x-wrong-examples": wrong,
                     },
                 },
@@ -63,8 +63,8 @@ pub(super) fn path_item(model: &Model, position: usize) -> Result<Value, ModelEr
     }))
 }
 
-/// The answer with its numbers to six digits: processors differ in the last ones of an `f32`, and the document is the same
-/// on all.
+/// The answer with its numbers rounded to six digits: processors differ in the last digits of an `f32`, but the document is the
+/// same on all.
 fn rounded(body: &[u8]) -> Value {
     fn round(value: &mut Value) {
         match value {

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::{AnswerValue, Column, ModelError, Prediction, PredictionKind, Scores};
 use crate::model::output::{Decimal, Output};
 
-/// How far rounding may put a probability outside of 0 to 1: a float32 sum of a thousand trees errs by less.
+/// How far rounding may put a probability outside 0 to 1: the error of a float32 sum of a thousand trees is smaller.
 const ROUNDING: f32 = 1e-5;
 
 /// An answer in two forms.
@@ -45,7 +45,7 @@ impl Prediction {
                 let position = column.of(outputs);
                 let is_position = position >= 0.0 && position.fract() == 0.0;
                 let value = if is_position { values.get(position as usize) } else { None };
-                self.one_of(value.ok_or_else(|| fail(format!("{position} is no position among its values")))?)
+                self.one_of(value.ok_or_else(|| fail(format!("{position} is not a position in its values")))?)
             }
             PredictionKind::Class(scores, values) => {
                 let mut best: Option<(f32, &AnswerValue)> = None;
