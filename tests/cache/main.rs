@@ -8,5 +8,6 @@ mod faults;
 mod layouts;
 mod redis;
 mod secure;
+mod single_flight;
 #[path = "../support/mod.rs"]
 mod support;

@@ -189,6 +189,18 @@ async fn a_silent_server_costs_the_deadline_of_a_lookup_and_then_nothing() {
     assert_eq!(states, 1, "a state is logged once");
 }
 
+#[tokio::test]
+async fn requests_that_must_not_compute_find_out_too_that_redis_is_gone() {
+    // With a database in the URL, opening a connection takes an answer, which never comes.
+    let url = format!("{}/1", impostor(b"").await);
+    let variables = [("REDIS_URL", &*url), ("CACHE_READ_TIMEOUT_MS", "50"), ("CACHE_WRITE_TIMEOUT_MS", "50")];
+    let (service, http) = Service::local(&variables).await;
+    let answer = http.post_with("/decisions", &example(), "only-if-cached").await;
+    assert_eq!((answer.status, answer.cache_status()), (504, UNAVAILABLE));
+    // No write follows that would tell.
+    service.line_with("the cache is not available for lookups").await;
+}
+
 /// Sends the example until it is a hit.
 async fn hits_again(http: &Http) {
     crate::support::eventually("a hit", || async { http.post("/decisions", &example()).await.cache_status() == HIT })

@@ -121,6 +121,21 @@ async fn a_write_ends_with_the_invocation_when_that_comes_first() {
 }
 
 #[tokio::test]
+async fn an_invocation_that_has_no_time_left_for_its_write_keeps_the_connection() {
+    let redis = Redis::start().await;
+    // Less than the margin that is left for ending the invocation.
+    let mut api = RuntimeApi::with_deadline(Duration::from_millis(45)).await;
+    let proxy = Proxy::to_redis(&redis).await;
+    let service = Service::lambda(&api, &[("REDIS_URL", &proxy.url())]);
+    for age in 30..35 {
+        assert_eq!(api.invoke(&event(&aged(age))).await.cache_status(), "predict-once; fwd=miss");
+        api.idle().await;
+    }
+    service.line_with("\"CacheWriteFailed\":1").await;
+    assert_eq!((proxy.connections(), redis.keys().await.len()), (1, 0));
+}
+
+#[tokio::test]
 async fn the_local_server_ends_when_what_it_deferred_has_ended() {
     let redis = Redis::start().await;
     let (set, seen) = tokio::sync::watch::channel(false);
