@@ -5,6 +5,8 @@
 mod field;
 #[path = "../src/model/input.rs"]
 mod input;
+#[path = "../src/model/inputs.rs"]
+mod inputs;
 #[path = "../src/model/json.rs"]
 mod json;
 #[path = "../src/model/manifest.rs"]

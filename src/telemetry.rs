@@ -84,6 +84,9 @@ pub fn request_served(record: &RequestRecord) {
     let cache = served.as_ref().map(outcome_name);
     let cache_ms = served.as_ref().and_then(|served| served.cache_time).map(milliseconds);
     let model_ms = served.as_ref().and_then(|served| served.model_time).map(milliseconds);
+    let many = served.as_ref().filter(|served| served.is_many);
+    let inputs = many.map(|served| served.tally.inputs());
+    let hits = many.map(|served| served.tally.hits);
     let write = served.as_ref().and_then(|served| served.write.as_ref()?.get().copied());
     let write_ms = write.map(|write| milliseconds(write.time));
     let stored = write.map(|write| write.stored);
@@ -95,6 +98,8 @@ pub fn request_served(record: &RequestRecord) {
             endpoint,
             status,
             cache,
+            inputs,
+            hits,
             cache_ms,
             model_ms,
             write_ms,
@@ -109,12 +114,17 @@ pub fn request_served(record: &RequestRecord) {
     };
     let metrics = served.as_ref().map(|served| {
         let time = |name, ms: Option<f64>| ms.map(|ms| Metric { name, value: MetricValue::Milliseconds(ms) });
+        let count = |name, value| (value > 0).then_some(Metric { name, value: MetricValue::Count(value) });
         let metrics = [
-            Some(Metric { name: outcome_metric(served.outcome), value: MetricValue::Count(1) }),
+            count("CacheHit", served.tally.hits),
+            count("CacheMiss", served.tally.misses),
+            count("CacheUnavailable", served.tally.unavailable),
+            count("CacheBypass", served.tally.bypassed),
             time("CacheReadTime", cache_ms),
-            time("ModelTime", model_ms),
+            // One run's, so that it means the same for one input and for many.
+            time("ModelTime", model_ms.map(|ms| ms / served.runs.max(1) as f64)),
             time("CacheWriteTime", write_ms),
-            stored.map(|stored| Metric { name: "CacheWriteFailed", value: MetricValue::Count(u8::from(!stored)) }),
+            stored.map(|stored| Metric { name: "CacheWriteFailed", value: MetricValue::Count(usize::from(!stored)) }),
         ];
         Metrics { namespace: &settings.metrics_namespace, metrics }
     });
@@ -128,6 +138,8 @@ pub fn request_served(record: &RequestRecord) {
         function_request_id: function_request_id.as_deref(),
         trace_id: trace_id.as_deref(),
         cache,
+        inputs,
+        hits,
         model,
         fingerprint,
         cache_ms,
@@ -159,6 +171,10 @@ struct Line<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     cache: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    inputs: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hits: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     model: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     fingerprint: Option<&'a str>,
@@ -175,7 +191,7 @@ struct Line<'a> {
 /// Metrics in the embedded metric format: first the directive that tells CloudWatch which members they are, then these members.
 struct Metrics<'a> {
     namespace: &'a str,
-    metrics: [Option<Metric>; 5],
+    metrics: [Option<Metric>; 8],
 }
 
 struct Metric {
@@ -186,7 +202,7 @@ struct Metric {
 #[derive(Serialize)]
 #[serde(untagged)]
 enum MetricValue {
-    Count(u8),
+    Count(usize),
     Milliseconds(f64),
 }
 
@@ -248,16 +264,7 @@ fn outcome_name(served: &Served) -> &'static str {
         CacheOutcome::Unavailable => "unavailable",
         CacheOutcome::Bypass => "bypass",
         CacheOutcome::Off => "off",
-    }
-}
-
-/// The metric that counts the outcome. These add up to the valid prediction requests.
-fn outcome_metric(outcome: CacheOutcome) -> &'static str {
-    match outcome {
-        CacheOutcome::Hit(_) => "CacheHit",
-        CacheOutcome::Miss | CacheOutcome::Corrupt => "CacheMiss",
-        CacheOutcome::Unavailable => "CacheUnavailable",
-        CacheOutcome::Bypass | CacheOutcome::Off => "CacheBypass",
+        CacheOutcome::Partial { .. } => "partial",
     }
 }
 

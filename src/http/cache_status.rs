@@ -35,7 +35,7 @@ impl From<&HeaderMap> for CachePolicy {
 
 /// Adds `cache-status` (RFC 9211) and `server-timing` to a response.
 pub(super) fn describe(served: &Served, headers: &mut HeaderMap) {
-    headers.insert(CACHE_STATUS, HeaderValue::from_static(cache_status(served.outcome, served.collapsed)));
+    headers.insert(CACHE_STATUS, status(served));
     if let Some(timing) = server_timing(served) {
         headers.insert(SERVER_TIMING, timing);
     }
@@ -70,6 +70,16 @@ pub(super) const CACHE_STATUSES: [(&str, &str); 10] = [
     (cache_status(CacheOutcome::Off, false), "the service has no cache: computed, and not stored"),
 ];
 
+fn status(served: &Served) -> HeaderValue {
+    match served.outcome {
+        CacheOutcome::Partial { hits, others } => {
+            let text = format!("predict-once; fwd=partial; detail=\"hit={hits} miss={others}\"");
+            HeaderValue::try_from(text).expect("its parts are ASCII")
+        }
+        outcome => HeaderValue::from_static(cache_status(outcome, served.collapsed)),
+    }
+}
+
 const fn cache_status(outcome: CacheOutcome, collapsed: bool) -> &'static str {
     match (outcome, collapsed) {
         (CacheOutcome::Hit(Tier::Memory), _) => "predict-once; hit; detail=memory",
@@ -83,6 +93,8 @@ const fn cache_status(outcome: CacheOutcome, collapsed: bool) -> &'static str {
         (CacheOutcome::Bypass, false) => "predict-once; fwd=request",
         (CacheOutcome::Bypass, true) => "predict-once; fwd=request; collapsed",
         (CacheOutcome::Off, _) => "predict-once; fwd=bypass",
+        // With the counts of the request, which `status` adds.
+        (CacheOutcome::Partial { .. }, _) => "predict-once; fwd=partial",
     }
 }
 

@@ -12,7 +12,7 @@ use axum::{
 
 use super::{body, cache_status, no_content, prediction_paths, problem::Problem};
 use crate::{
-    model::Model,
+    model::{Inputs, Model},
     service::{CachePolicy, PredictionService},
 };
 
@@ -40,8 +40,10 @@ async fn predict(
     request: Request,
 ) -> Result<Response, Problem> {
     let policy = CachePolicy::from(request.headers());
-    let input = body::read(request, service.model()).await?;
-    let answer = service.predict(prediction, &input, policy).await;
+    let answer = match body::read(request, service.model()).await? {
+        Inputs::One(input) => service.predict(prediction, &input, policy).await,
+        Inputs::Many(inputs) => service.predict_many(prediction, &inputs, policy).await,
+    };
     let mut response = match answer.body {
         Ok(body) => ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response(),
         Err(none) => Problem::from(none).into_response(),

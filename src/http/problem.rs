@@ -9,7 +9,7 @@ use axum::{
 use serde::{Serialize, Serializer};
 
 use crate::{
-    model::{FieldError, FieldErrorCode, InvalidInput, ModelError, closest},
+    model::{FieldError, FieldErrorCode, InvalidInput, ItemError, ItemProblem, ModelError, closest},
     service::NoPrediction,
 };
 
@@ -101,7 +101,7 @@ impl ProblemKind {
 pub(crate) struct Problem {
     kind: ProblemKind,
     detail: Cow<'static, str>,
-    errors: Vec<FieldError>,
+    errors: Vec<PointedError>,
     header: Option<(HeaderName, HeaderValue)>,
     cause: Option<Arc<ModelError>>,
 }
@@ -146,11 +146,18 @@ impl From<InvalidInput> for Problem {
     fn from(invalid: InvalidInput) -> Self {
         let kind = match invalid {
             InvalidInput::Empty | InvalidInput::Syntax(_) => ProblemKind::InvalidJson,
-            InvalidInput::NotAnObject(_) | InvalidInput::Fields(_) => ProblemKind::InvalidFields,
+            InvalidInput::NotAnObject(_)
+            | InvalidInput::Fields(_)
+            | InvalidInput::Count(_)
+            | InvalidInput::Items { .. } => ProblemKind::InvalidFields,
         };
         let mut problem = Self::new(kind, invalid.to_string());
-        if let InvalidInput::Fields(errors) = invalid {
-            problem.errors = errors;
+        match invalid {
+            InvalidInput::Fields(errors) => {
+                problem.errors = errors.into_iter().map(|error| PointedError::new("#", error)).collect();
+            }
+            InvalidInput::Items { errors, .. } => problem.errors = errors.into_iter().map(PointedError::from).collect(),
+            _ => {}
         }
         problem
     }
@@ -164,35 +171,54 @@ impl Serialize for Problem {
             title: &'a str,
             status: u16,
             detail: &'a str,
-            #[serde(skip_serializing_if = "Vec::is_empty")]
-            errors: Vec<PointedError<'a>>,
+            #[serde(skip_serializing_if = "<[_]>::is_empty")]
+            errors: &'a [PointedError],
         }
-        #[derive(Serialize)]
-        struct PointedError<'a> {
-            pointer: String,
-            code: FieldErrorCode,
-            detail: &'a str,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            received: Option<&'a str>,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            suggestion: Option<&'a str>,
-        }
-        let errors = self.errors.iter().map(|FieldError { field, code, detail, received, suggestion }| PointedError {
-            pointer: pointer(field),
-            code: *code,
-            detail,
-            received: received.as_deref(),
-            suggestion: suggestion.as_deref(),
-        });
         let (status, r#type, title) = self.kind.describe();
-        Body { r#type, title, status: status.as_u16(), detail: &self.detail, errors: errors.collect() }
+        Body { r#type, title, status: status.as_u16(), detail: &self.detail, errors: &self.errors }
             .serialize(serializer)
     }
 }
 
+/// What is wrong with a field or an item of the body, and where it is.
+#[derive(Debug, Serialize)]
+struct PointedError {
+    pointer: String,
+    code: FieldErrorCode,
+    detail: Cow<'static, str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    received: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    suggestion: Option<String>,
+}
+
+impl PointedError {
+    /// The error of a field of the object that `object` points to.
+    fn new(object: &str, error: FieldError) -> Self {
+        let FieldError { field, code, detail, received, suggestion } = error;
+        Self { pointer: pointer(object, &field), code, detail, received, suggestion }
+    }
+}
+
+impl From<ItemError> for PointedError {
+    fn from(ItemError { position, problem }: ItemError) -> Self {
+        let item = format!("#/{position}");
+        match problem {
+            ItemProblem::Field(error) => Self::new(&item, error),
+            ItemProblem::NotAnObject(kind) => Self {
+                pointer: item,
+                code: FieldErrorCode::Invalid,
+                detail: "must be a JSON object".into(),
+                received: Some(kind.to_owned()),
+                suggestion: None,
+            },
+        }
+    }
+}
+
 /// `#/name`, with `~` and `/` escaped as in a JSON Pointer (RFC 6901), and percent-encoded as in a URI fragment.
-fn pointer(field: &str) -> String {
-    let mut pointer = String::from("#/");
+fn pointer(object: &str, field: &str) -> String {
+    let mut pointer = format!("{object}/");
     for byte in field.bytes() {
         match byte {
             b'~' => pointer.push_str("~0"),
@@ -254,9 +280,10 @@ mod tests {
 
     #[test]
     fn a_pointer_is_a_uri_fragment_whatever_the_field_is_called() {
-        assert_eq!(pointer("age_in_years"), "#/age_in_years");
-        assert_eq!(pointer(""), "#/");
-        assert_eq!(pointer("a/b~c"), "#/a~1b~0c");
-        assert_eq!(pointer("50 % ä\n\""), "#/50%20%25%20%C3%A4%0A%22");
+        assert_eq!(pointer("#", "age_in_years"), "#/age_in_years");
+        assert_eq!(pointer("#/3", "age_in_years"), "#/3/age_in_years");
+        assert_eq!(pointer("#", ""), "#/");
+        assert_eq!(pointer("#", "a/b~c"), "#/a~1b~0c");
+        assert_eq!(pointer("#", "50 % ä\n\""), "#/50%20%25%20%C3%A4%0A%22");
     }
 }

@@ -4,6 +4,7 @@ use std::{borrow::Cow, collections::HashSet, fmt};
 
 use super::{
     field::{Encoded, Field},
+    inputs::{ItemError, MOST_INPUTS},
     json::Json,
     suggestion::closest,
 };
@@ -11,8 +12,14 @@ use super::{
 /// How many unknown fields are listed: each suggestion takes time, and each field makes the answer longer.
 const LISTED_UNKNOWN_FIELDS: usize = 20;
 
-/// For how many invalid fields a suggestion is made.
-const MOST_SUGGESTIONS: usize = 20;
+/// How many more suggestions may be made for a body: each takes its time.
+pub(super) struct Guesses(usize);
+
+impl Default for Guesses {
+    fn default() -> Self {
+        Self(20)
+    }
+}
 
 /// What the model reads: a valid value for each field. Two inputs are equal exactly when they print the same.
 ///
@@ -35,6 +42,21 @@ pub enum InvalidInput {
     /// It is an object, with missing, unknown, repeated or invalid fields: all of them, in the order of the fields.
     #[error("one or more fields are invalid; see errors")]
     Fields(Vec<FieldError>),
+    /// It is an array of too few or too many inputs: so many.
+    #[error("an array must hold 1 to {MOST_INPUTS} inputs, and this one holds {0}")]
+    Count(usize),
+    /// It is an array whose items are no inputs: the first errors, and how many others there are.
+    #[error("one or more inputs are invalid; see errors{}", not_listed(*unlisted))]
+    Items {
+        /// In the order of the array.
+        errors: Vec<ItemError>,
+        /// How many are left out.
+        unlisted: usize,
+    },
+}
+
+fn not_listed(errors: usize) -> String {
+    if errors == 0 { String::new() } else { format!(", which leaves out {errors} more") }
 }
 
 /// What is wrong with a field, for programs.
@@ -85,14 +107,20 @@ impl Fields {
         if text.trim_ascii().is_empty() {
             return Err(InvalidInput::Empty);
         }
-        let members = match serde_json::from_slice(text).map_err(InvalidInput::Syntax)? {
-            Json::Object(members) => members,
-            other => return Err(InvalidInput::NotAnObject(other.kind())),
-        };
-        self.read_in_order(&members).or_else(|| self.read_in_any_order(&members)).ok_or_else(|| {
-            let errors = Errors::of(&self.0, members);
-            InvalidInput::Fields(errors)
-        })
+        match serde_json::from_slice(text).map_err(InvalidInput::Syntax)? {
+            Json::Object(members) => self.read_members(members, &mut Guesses::default()).map_err(InvalidInput::Fields),
+            other => Err(InvalidInput::NotAnObject(other.kind())),
+        }
+    }
+
+    /// Reads an object's members.
+    pub(super) fn read_members(
+        &self,
+        members: Vec<(Cow<'_, str>, Json<'_>)>,
+        guesses: &mut Guesses,
+    ) -> Result<Input, Vec<FieldError>> {
+        let read = self.read_in_order(&members).or_else(|| self.read_in_any_order(&members));
+        read.ok_or_else(|| Errors::of(&self.0, members, guesses))
     }
 
     /// Most programs send the fields in the order of the documentation: then there is nothing to look up.
@@ -132,10 +160,15 @@ impl Fields {
     /// The graph's input for one row: float32, the columns of each field in their order.
     pub(super) fn encode(&self, input: &Input) -> Vec<f32> {
         let mut columns = Vec::with_capacity(self.0.iter().map(Field::width).sum());
-        for (field, value) in self.0.iter().zip(&input.0) {
-            field.encode(*value, &mut columns);
-        }
+        self.encode_into(input, &mut columns);
         columns
+    }
+
+    /// Adds the graph's input for one row.
+    pub(super) fn encode_into(&self, input: &Input, columns: &mut Vec<f32>) {
+        for (field, value) in self.0.iter().zip(&input.0) {
+            field.encode(*value, columns);
+        }
     }
 }
 
@@ -167,12 +200,12 @@ struct Errors<'a> {
     members: Vec<(Cow<'a, str>, Json<'a>)>,
     errors: Vec<FieldError>,
     absent: Vec<&'a str>,
-    suggestions_left: usize,
+    guesses: &'a mut Guesses,
 }
 
 impl<'a> Errors<'a> {
-    fn of(fields: &'a [Field], members: Vec<(Cow<'a, str>, Json<'a>)>) -> Vec<FieldError> {
-        let mut errors = Self { members, errors: Vec::new(), absent: Vec::new(), suggestions_left: MOST_SUGGESTIONS };
+    fn of(fields: &'a [Field], members: Vec<(Cow<'a, str>, Json<'a>)>, guesses: &'a mut Guesses) -> Vec<FieldError> {
+        let mut errors = Self { members, errors: Vec::new(), absent: Vec::new(), guesses };
         for field in fields {
             let error = errors.field(field);
             errors.errors.extend(error);
@@ -247,7 +280,7 @@ impl<'a> Errors<'a> {
 
     /// A guess, unless enough have been made: each takes time.
     fn guess(&mut self, guess: impl FnOnce() -> Option<String>) -> Option<String> {
-        self.suggestions_left = self.suggestions_left.checked_sub(1)?;
+        self.guesses.0 = self.guesses.0.checked_sub(1)?;
         guess()
     }
 }

@@ -12,6 +12,7 @@ pub mod field;
 pub mod golden;
 mod graph;
 mod input;
+mod inputs;
 mod json;
 mod manifest;
 mod mistake;
@@ -32,6 +33,7 @@ use self::{
 };
 pub use self::{
     input::{FieldError, FieldErrorCode, Input, InvalidInput},
+    inputs::{Inputs, ItemError, ItemProblem, MOST_INPUTS},
     mistake::Mistake,
     output::Output,
     package::{ManifestFile, Origin, Package, PackageError},
@@ -114,6 +116,16 @@ impl Model {
         self.signature.fields.read(json)
     }
 
+    /// Reads one input or many from JSON text: an object of the model's fields, and no others, or an array of 1 to
+    /// [`MOST_INPUTS`] of them.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with them.
+    pub fn read_all(&self, json: &[u8]) -> Result<Inputs, InvalidInput> {
+        self.signature.fields.read_all(json)
+    }
+
     /// The graph's input for one row: float32, the columns of each field in their order.
     pub fn encode(&self, input: &Input) -> Vec<f32> {
         self.signature.fields.encode(input)
@@ -126,6 +138,21 @@ impl Model {
     /// If the graph fails.
     pub fn run(&self, input: &Input) -> Result<Output, ModelError> {
         self.graph.run(&self.encode(input)).map(Output::new)
+    }
+
+    /// Runs the graph for many inputs at once.
+    ///
+    /// # Errors
+    ///
+    /// If the graph fails.
+    pub fn run_many(&self, inputs: &[&Input]) -> Result<Vec<Output>, ModelError> {
+        if let [input] = inputs {
+            return Ok(vec![self.run(input)?]);
+        }
+        let mut rows = Vec::with_capacity(inputs.len() * self.signature.width());
+        inputs.iter().for_each(|input| self.signature.fields.encode_into(input, &mut rows));
+        let outputs = self.graph.run_many(&rows, inputs.len())?;
+        Ok(outputs.chunks(self.output_columns).map(|columns| Output::new(columns.to_vec())).collect())
     }
 
     /// Derives one of the [predictions](Self::predictions) from the graph's output.

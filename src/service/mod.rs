@@ -1,20 +1,23 @@
 //! Cache-aside: look up, else predict, answer, and store after the response. Work in progress in this process is not started
 //! a second time.
 
+mod batch;
 mod flights;
+mod served;
 
 use std::{
     sync::{Arc, OnceLock},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use bytes::Bytes;
 
 use self::flights::{Flight, Flights, Joined, Lead};
+pub use self::served::{Answer, CacheOutcome, CachePolicy, CacheWrite, NoPrediction, Served, Tally};
 use crate::{
     after_response,
     cache::{CacheKey, KeySpace, Layout, Lookup, Namespace, PredictionCache, Tier},
-    model::{Input, Model, ModelError},
+    model::{Input, Model, ModelError, Output},
 };
 
 /// The model behind its cache.
@@ -45,82 +48,6 @@ enum Found {
     Nothing(CacheOutcome, Option<Lead<Bytes>>),
 }
 
-/// How a request allows the cache to be used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CachePolicy {
-    /// A cached prediction may be returned.
-    pub read: bool,
-    /// A new prediction may be stored.
-    pub store: bool,
-    /// Only a cached prediction may be returned.
-    pub only_if_cached: bool,
-}
-
-impl Default for CachePolicy {
-    fn default() -> Self {
-        Self { read: true, store: true, only_if_cached: false }
-    }
-}
-
-/// How the cache was involved in an answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CacheOutcome {
-    /// The prediction came from the cache.
-    Hit(Tier),
-    /// The cache had no entry.
-    Miss,
-    /// The cache had an invalid entry.
-    Corrupt,
-    /// The cache did not answer.
-    Unavailable,
-    /// The request did not allow a lookup.
-    Bypass,
-    /// There is no cache.
-    Off,
-}
-
-/// A prediction, or why there is none, and how it came about.
-#[derive(Debug)]
-pub struct Answer {
-    /// The response's body: a JSON object of one member, the prediction's name.
-    pub body: Result<Bytes, NoPrediction>,
-    /// How it came about.
-    pub served: Served,
-}
-
-/// Why a valid input has no prediction.
-#[derive(Debug)]
-pub enum NoPrediction {
-    /// The request only allowed a cached one, and there was none.
-    NotCached,
-    /// The model failed.
-    Failed(ModelError),
-}
-
-/// How an answer came about, as the headers, the log and the metrics report it.
-#[derive(Clone, Debug)]
-pub struct Served {
-    /// The cache's part in it.
-    pub outcome: CacheOutcome,
-    /// Whether the answer comes from a run of the model that another request had begun.
-    pub collapsed: bool,
-    /// How long it took to look up the prediction or to wait for another request's, if either was done.
-    pub cache_time: Option<Duration>,
-    /// How long the model took, if it ran for this request.
-    pub model_time: Option<Duration>,
-    /// The write after the response, if there is one; set when the write has ended.
-    pub write: Option<Arc<OnceLock<CacheWrite>>>,
-}
-
-/// How a write to the cache ended.
-#[derive(Clone, Copy, Debug)]
-pub struct CacheWrite {
-    /// How long it took.
-    pub time: Duration,
-    /// Whether the prediction is stored.
-    pub stored: bool,
-}
-
 impl PredictionService {
     /// The service of this model, whose predictions are kept in `cache` under `namespace`, in this layout.
     pub fn new(model: Model, cache: PredictionCache, namespace: &Namespace, layout: Layout) -> Self {
@@ -138,8 +65,6 @@ impl PredictionService {
     /// [outcome](CacheOutcome::Unavailable), not an error.
     pub async fn predict(&self, prediction: usize, input: &Input, policy: CachePolicy) -> Answer {
         let key = self.keys.key(self.model.predictions()[prediction].name(), input);
-        let mut served =
-            Served { outcome: CacheOutcome::Bypass, collapsed: false, cache_time: None, model_time: None, write: None };
         let start = Instant::now();
         let found = match policy {
             CachePolicy { read: true, only_if_cached: false, .. } => self.find(prediction, &key).await,
@@ -149,17 +74,17 @@ impl PredictionService {
         let time = Some(start.elapsed()).filter(|_| policy.read);
         let (outcome, lead) = match found {
             Found::Hit(body, tier) => {
-                let outcome = CacheOutcome::Hit(tier);
-                return Answer { body: Ok(body), served: Served { outcome, cache_time: time, ..served } };
+                let served = Served { cache_time: time, ..Served::new(CacheOutcome::Hit(tier)) };
+                return Answer { body: Ok(body), served };
             }
             Found::Joined(body, outcome) => {
-                let served = Served { outcome, collapsed: true, cache_time: Some(start.elapsed()), ..served };
+                let cache_time = Some(start.elapsed());
+                let served = Served { collapsed: true, cache_time, ..Served::new(outcome) };
                 return Answer { body: Ok(body), served };
             }
             Found::Nothing(outcome, lead) => (outcome, lead),
         };
-        served.outcome = outcome;
-        served.cache_time = time;
+        let mut served = Served { cache_time: time, ..Served::new(outcome) };
         if policy.only_if_cached {
             return Answer { body: Err(NoPrediction::NotCached), served };
         }
@@ -169,6 +94,7 @@ impl PredictionService {
             Err(error) => return Answer { body: Err(NoPrediction::Failed(error)), served },
         };
         served.model_time = Some(start.elapsed());
+        served.runs = 1;
         if let (Some(lead), Some(entry)) = (lead, entry) {
             lead.land(entry.clone());
             served.write = Some(self.store_later(key, entry, lead));
@@ -307,8 +233,12 @@ impl PredictionService {
 
     /// Runs the model: the entry to store, if it can be stored, and the answer.
     fn run(&self, prediction: usize, input: &Input) -> Result<(Option<Bytes>, Bytes), ModelError> {
-        let output = self.model.run(input)?;
-        let answer = self.model.derive(prediction, &output)?;
+        self.derive(prediction, &self.model.run(input)?)
+    }
+
+    /// What follows from the model's output: the entry to store, if it can be stored, and the answer.
+    fn derive(&self, prediction: usize, output: &Output) -> Result<(Option<Bytes>, Bytes), ModelError> {
+        let answer = self.model.derive(prediction, output)?;
         let entry = match self.keys.layout() {
             Layout::String | Layout::Hash => Some(answer.entry),
             Layout::Output => output.to_entry(),

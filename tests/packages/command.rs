@@ -157,13 +157,13 @@ fn a_broken_package_stops_the_start_with_one_line_that_names_file_and_entry() {
 #[test]
 fn check_lists_every_mistake_of_a_broken_package_and_fails() {
     for (directory, entry, part) in &*BROKEN {
-        let ended = run(&["check", &directory], &[]);
+        let ended = run(&["check", directory], &[]);
         assert_eq!((ended.code, ended.err.as_str()), (Some(1), ""), "{directory}");
         let line = ended.out.lines().find(|line| line.trim_start().starts_with(entry));
         assert!(line.is_some_and(|line| line.contains(part)), "{entry} {part}: {}", ended.out);
         assert!(!ended.out.contains("ok:"), "{}", ended.out);
 
-        let json = run(&["check", &directory, "--json"], &[]);
+        let json = run(&["check", directory, "--json"], &[]);
         let report: Value = serde_json::from_str(&json.out).expect("JSON");
         assert_eq!(
             (json.code, &report["ok"], &report["package"]),
@@ -173,7 +173,7 @@ fn check_lists_every_mistake_of_a_broken_package_and_fails() {
         assert!(mistake.starts_with(entry) && mistake.contains(part), "{mistake}");
         assert_eq!(report["model"], Value::Null, "nothing is told of a model that does not load");
 
-        let openapi = run(&["openapi", &directory], &[]);
+        let openapi = run(&["openapi", directory], &[]);
         assert_eq!(
             (openapi.code, openapi.out.as_str(), openapi.err.lines().count()),
             (Some(1), "", 1),

@@ -61,7 +61,13 @@ pub(super) fn headers() -> Value {
     let mut headers = json!({
         "CacheStatus": header(
             &cache_status,
-            json!({ "type": "string", "enum": CACHE_STATUSES.map(|(value, _)| value) }),
+            json!({
+                "type": "string",
+                "anyOf": [
+                    { "enum": CACHE_STATUSES.map(|(value, _)| value) },
+                    { "pattern": "^predict-once; fwd=partial; detail=\"hit=[0-9]+ miss=[0-9]+\"$" },
+                ],
+            }),
         ),
         "ServerTiming": header(
             "The milliseconds that the cache lookup and the model took, for each that took place (W3C Server Timing).",
