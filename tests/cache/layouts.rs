@@ -23,20 +23,20 @@ const ENDPOINTS: [&str; 3] = ["/decisions", "/probabilities", "/risk_categories"
 const PREDICTIONS: [&str; 3] = ["decision", "probability", "risk_category"];
 
 /// A server to keep predictions in.
-enum Server {
+pub(crate) enum Server {
     One(Redis),
     Three(Cluster),
 }
 
 impl Server {
     /// Every kind that there is here.
-    async fn all() -> Vec<Self> {
+    pub(crate) async fn all() -> Vec<Self> {
         let mut servers = vec![Self::One(Redis::start().await), Self::Three(Cluster::start().await)];
         servers.extend(Redis::start_valkey().await.map(Self::One));
         servers
     }
 
-    async fn service(&self, layout: Layout, more: &[(&str, &str)]) -> (Service, Http) {
+    pub(crate) async fn service(&self, layout: Layout, more: &[(&str, &str)]) -> (Service, Http) {
         let (url, cluster) = match self {
             Self::One(redis) => (redis.url(), "false"),
             Self::Three(cluster) => (cluster.url(0), "true"),
@@ -46,7 +46,7 @@ impl Server {
     }
 
     /// A command on the node that has the key, which is the second word.
-    async fn command<T: FromRedisValue>(&self, words: &[&str]) -> T {
+    pub(crate) async fn command<T: FromRedisValue>(&self, words: &[&str]) -> T {
         match self {
             Self::One(redis) => redis.command(words).await,
             Self::Three(cluster) => {
@@ -61,7 +61,7 @@ impl Server {
         }
     }
 
-    async fn keys(&self) -> Vec<String> {
+    pub(crate) async fn keys(&self) -> Vec<String> {
         match self {
             Self::One(redis) => redis.keys().await,
             Self::Three(cluster) => {
@@ -75,13 +75,13 @@ impl Server {
         }
     }
 
-    async fn hold(&self, keys: usize) {
+    pub(crate) async fn hold(&self, keys: usize) {
         eventually(&format!("{keys} keys"), || async { self.keys().await.len() == keys }).await;
     }
 }
 
 /// Runs a test for each layout on each kind of server, with nothing in it.
-async fn everywhere<F: Future<Output = ()>>(test: impl Fn(Server, Layout) -> F) {
+pub(crate) async fn everywhere<F: Future<Output = ()>>(test: impl Fn(Server, Layout) -> F) {
     for layout in Layout::ALL {
         for server in Server::all().await {
             test(server, layout).await;

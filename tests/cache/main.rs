@@ -1,5 +1,6 @@
 //! The cache on real Redis servers, alone and in a cluster, plain and over TLS, and broken in every way.
 
+mod batch;
 #[path = "../support/chaos/mod.rs"]
 mod chaos;
 mod cluster;

@@ -33,7 +33,7 @@ const HIT: &str = "predict-once; hit; detail=redis";
 const MISS: &str = "predict-once; fwd=miss";
 const COLLAPSED: &str = "predict-once; fwd=miss; collapsed";
 
-fn router(model: Model, url: &str, layout: Layout, memory: Option<MemoryCache>) -> Router {
+pub(crate) fn router(model: Model, url: &str, layout: Layout, memory: Option<MemoryCache>) -> Router {
     let config = RedisConfig {
         read_timeout: Duration::from_secs(10),
         write_timeout: Duration::from_secs(10),
@@ -44,15 +44,15 @@ fn router(model: Model, url: &str, layout: Layout, memory: Option<MemoryCache>) 
 }
 
 /// What came of a request, with the work that waits until it is answered.
-struct Answered {
-    status: StatusCode,
-    cache_status: String,
-    body: String,
-    ran: bool,
-    jobs: Jobs,
+pub(crate) struct Answered {
+    pub(crate) status: StatusCode,
+    pub(crate) cache_status: String,
+    pub(crate) body: String,
+    pub(crate) ran: bool,
+    pub(crate) jobs: Jobs,
 }
 
-async fn ask(router: &Router, path: &str, body: String, cache_control: &str) -> Answered {
+pub(crate) async fn ask(router: &Router, path: &str, body: String, cache_control: &str) -> Answered {
     let request = Request::post(path)
         .header(header::CONTENT_TYPE, "application/json")
         .header(header::CACHE_CONTROL, cache_control)
@@ -68,7 +68,7 @@ async fn ask(router: &Router, path: &str, body: String, cache_control: &str) -> 
 }
 
 /// How often Redis was told to do this.
-async fn calls(redis: &Redis, command: &str) -> usize {
+pub(crate) async fn calls(redis: &Redis, command: &str) -> usize {
     let stats: String = redis.command(&["INFO", "commandstats"]).await;
     let line = stats.lines().find_map(|line| line.strip_prefix(&format!("cmdstat_{command}:calls=")));
     line.map_or(0, |line| line.split(',').next().expect("a number").parse().expect("a number"))
