@@ -108,7 +108,7 @@ async fn run() -> anyhow::Result<()> {
     let model = load(settings.model_dir.as_deref())?;
     telemetry::start(settings.telemetry, in_lambda, &model);
     let cache = cache(settings.cache, in_lambda)?;
-    let service = Arc::new(PredictionService::new(model, cache, &settings.namespace, settings.layout));
+    let service = Arc::new(PredictionService::new(model, cache, &settings.caching));
     let router = http::router(Arc::clone(&service), settings.allowed_origins);
     let shutdown = shutdown_signal().context("signal handlers")?;
     if in_lambda {

@@ -9,6 +9,7 @@ use tracing::level_filters::LevelFilter;
 use crate::{
     cache::{Layout, Namespace, RedisConfig},
     http::AllowedOrigins,
+    service::{Caching, Strategy},
     telemetry::TelemetrySettings,
 };
 
@@ -17,14 +18,10 @@ use crate::{
 pub struct Settings {
     /// Where predictions are kept.
     pub cache: CacheSettings,
-    /// `CACHE_LAYOUT`: `string`, the default: an entry for each prediction; `hash`: a Redis Hash for each input, with a field for
-    /// each prediction; `output`: the model's output for each input.
-    pub layout: Layout,
     /// `MODEL_DIR`: the directory of the model package to serve; default: the package embedded in the binary.
     pub model_dir: Option<PathBuf>,
-    /// `CACHE_NAMESPACE`: the first part of each key in the cache. 1 to 64 of A-Z, a-z, 0-9, `.`, `_` and `-`; default
-    /// `predict-once`.
-    pub namespace: Namespace,
+    /// How predictions are cached: `CACHE_NAMESPACE`, `CACHE_LAYOUT`, `CACHE_STRATEGY`.
+    pub caching: Caching,
     /// `HOST`: the address that the local server listens on; default `127.0.0.1`.
     pub host: String,
     /// `PORT`: the port that the local server listens on, 0 to 65535; default 8080. 0 picks a free one.
@@ -105,6 +102,10 @@ impl Settings {
             None => Layout::default(),
             Some(name) => name.parse().map_err(|_| error("CACHE_LAYOUT", "must be string, hash or output"))?,
         };
+        let strategy = match env.get("CACHE_STRATEGY")? {
+            None => Strategy::default(),
+            Some(name) => name.parse().map_err(|()| error("CACHE_STRATEGY", "must be lookup_first or auto"))?,
+        };
         let allowed_origins = match env.get("CORS_ALLOWED_ORIGINS")? {
             None => None,
             Some(origins) => Some(
@@ -123,9 +124,8 @@ impl Settings {
         let or_name = |name: Option<String>| name.unwrap_or_else(|| "predict-once".to_owned());
         Ok(Self {
             cache: CacheSettings { redis, memory_entries },
-            layout,
+            caching: Caching { namespace, layout, strategy },
             model_dir: env.get("MODEL_DIR")?.map(PathBuf::from),
-            namespace,
             host: env.get("HOST")?.unwrap_or_else(|| "127.0.0.1".to_owned()),
             port: env.number("PORT", 8080, 0, u16::MAX)?,
             allowed_origins,
@@ -190,7 +190,7 @@ mod tests {
         let settings = settings(&[("REDIS_URL", ""), ("PORT", "")]).expect("defaults are valid");
         assert!(settings.cache.redis.is_none());
         assert_eq!(settings.cache.memory_entries, NonZeroUsize::new(10_000));
-        assert_eq!(settings.layout, Layout::String);
+        assert_eq!((settings.caching.layout, settings.caching.strategy), (Layout::String, Strategy::LookupFirst));
         assert_eq!((settings.host.as_str(), settings.port), ("127.0.0.1", 8080));
         assert_eq!(settings.telemetry.log_level, LevelFilter::INFO);
     }
@@ -271,7 +271,7 @@ mod tests {
                 }
             }
         }
-        assert_eq!(checked, 24, "12 defaults, 6 ranges, 6 choices");
+        assert_eq!(checked, 26, "13 defaults, 6 ranges, 7 choices");
     }
 
     #[test]

@@ -91,6 +91,7 @@ pub fn request_served(record: &RequestRecord) {
     let write_ms = write.map(|write| milliseconds(write.time));
     let stored = write.map(|write| write.stored);
     // Only for predictions: pages have no model.
+    let probe_ms = served.as_ref().and_then(|served| served.probe.as_ref()?.get().copied()).map(milliseconds);
     let model = MODEL.get().filter(|_| served.is_some());
     let (model, fingerprint) = model.map(|(name, fingerprint)| (name.as_str(), fingerprint.as_str())).unzip();
     let Some(settings) = METRICS.get() else {
@@ -103,6 +104,7 @@ pub fn request_served(record: &RequestRecord) {
             cache_ms,
             model_ms,
             write_ms,
+            probe_ms,
             stored,
             model,
             fingerprint,
@@ -145,6 +147,7 @@ pub fn request_served(record: &RequestRecord) {
         cache_ms,
         model_ms,
         write_ms,
+        probe_ms,
         metrics,
     };
     let mut text = Vec::with_capacity(1024);
@@ -184,6 +187,8 @@ struct Line<'a> {
     model_ms: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     write_ms: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    probe_ms: Option<f64>,
     #[serde(flatten)]
     metrics: Option<Metrics<'a>>,
 }
@@ -264,6 +269,7 @@ fn outcome_name(served: &Served) -> &'static str {
         CacheOutcome::Unavailable => "unavailable",
         CacheOutcome::Bypass => "bypass",
         CacheOutcome::Off => "off",
+        CacheOutcome::Cost => "cost",
         CacheOutcome::Partial { .. } => "partial",
     }
 }

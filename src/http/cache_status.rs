@@ -42,7 +42,7 @@ pub(super) fn describe(served: &Served, headers: &mut HeaderMap) {
 }
 
 /// Every value of `cache-status`, and what it means.
-pub(super) const CACHE_STATUSES: [(&str, &str); 10] = [
+pub(super) const CACHE_STATUSES: [(&str, &str); 12] = [
     (cache_status(CacheOutcome::Hit(Tier::Memory), false), "from the cache in the service's memory"),
     (cache_status(CacheOutcome::Hit(Tier::Redis), false), "from the cache in Redis"),
     (cache_status(CacheOutcome::Miss, false), "not in the cache: computed, and stored after the answer"),
@@ -67,6 +67,8 @@ pub(super) const CACHE_STATUSES: [(&str, &str); 10] = [
         cache_status(CacheOutcome::Bypass, true),
         "the same, but with the result of another request that was already computing it",
     ),
+    (cache_status(CacheOutcome::Cost, false), "not looked up, since the model is faster than the cache: computed"),
+    (cache_status(CacheOutcome::Cost, true), "the same, and the prediction was being computed for another request"),
     (cache_status(CacheOutcome::Off, false), "the service has no cache: computed, and not stored"),
 ];
 
@@ -93,6 +95,8 @@ const fn cache_status(outcome: CacheOutcome, collapsed: bool) -> &'static str {
         (CacheOutcome::Bypass, false) => "predict-once; fwd=request",
         (CacheOutcome::Bypass, true) => "predict-once; fwd=request; collapsed",
         (CacheOutcome::Off, _) => "predict-once; fwd=bypass",
+        (CacheOutcome::Cost, false) => "predict-once; fwd=bypass; detail=cost",
+        (CacheOutcome::Cost, true) => "predict-once; fwd=bypass; collapsed; detail=cost",
         // With the counts of the request, which `status` adds.
         (CacheOutcome::Partial { .. }, _) => "predict-once; fwd=partial",
     }

@@ -38,7 +38,7 @@ impl PredictionService {
         served.is_many = true;
         if policy.read && !self.cache.is_off() {
             let start = Instant::now();
-            self.look_up_many(prediction, &mut items).await;
+            self.look_up_many(prediction, &mut items, policy.only_if_cached).await;
             served.cache_time = Some(start.elapsed());
         }
         served.tally = Tally::default();
@@ -47,15 +47,21 @@ impl PredictionService {
         if policy.only_if_cached && items.iter().any(|item| item.body.is_none()) {
             return Answer { body: Err(NoPrediction::NotCached), served };
         }
-        let store = policy.store && !self.cache.is_off();
+        // What was not looked up is kept in memory only.
+        let store = policy.store && !self.cache.is_off() && items.iter().all(|item| item.outcome != CacheOutcome::Cost);
         let run = match self.compute_missing(prediction, &mut items, store).await {
             Ok(run) => run,
             Err(error) => return Answer { body: Err(NoPrediction::Failed(error)), served },
         };
         served.model_time = run.time;
         served.runs = run.inputs;
-        if !run.entries.is_empty() {
+        if store && !run.entries.is_empty() {
             served.write = Some(self.store_all_later(run.entries, run.leads));
+        } else if policy.store && self.cache.memory.is_some() {
+            let cache = Arc::clone(&self.cache);
+            after_response::defer(move |_| async move {
+                run.entries.into_iter().for_each(|(key, entry)| cache.put_here(key, entry));
+            });
         }
         let bodies = order.into_iter().map(|item| items[item].body.as_ref().expect("looked up or computed"));
         Answer { body: Ok(array(bodies)), served }
@@ -89,8 +95,8 @@ impl PredictionService {
         (items, order)
     }
 
-    /// Looks in memory, and then in Redis for all that is not there.
-    async fn look_up_many(&self, prediction: usize, items: &mut [Item<'_>]) {
+    /// Looks in memory, and then in Redis for all that is not there, if that pays or must be.
+    async fn look_up_many(&self, prediction: usize, items: &mut [Item<'_>], must: bool) {
         for item in &mut *items {
             item.body = self.cache.get_here(&item.key).and_then(|entry| self.read(prediction, &entry));
             if item.body.is_some() {
@@ -101,6 +107,10 @@ impl PredictionService {
             return;
         }
         let mut missing: Vec<_> = items.iter_mut().filter(|item| item.body.is_none()).collect();
+        if !must && !self.judges[prediction].looks_up_many(missing.len()) {
+            missing.iter_mut().for_each(|item| item.outcome = CacheOutcome::Cost);
+            return;
+        }
         let keys: Vec<_> = missing.iter().map(|item| &item.key).collect();
         let found = self.cache.get_many(&keys).await;
         for (item, lookup) in missing.iter_mut().zip(found) {
@@ -139,10 +149,12 @@ impl PredictionService {
             for ((item, lead), output) in ours.into_iter().zip(outputs) {
                 let (entry, body) = self.derive(prediction, &output)?;
                 item.body = Some(body);
-                if let (Some(lead), Some(entry)) = (lead, entry) {
-                    lead.land(entry.clone());
+                if let Some(entry) = entry {
+                    if let Some(lead) = lead {
+                        lead.land(entry.clone());
+                        run.leads.push(lead);
+                    }
                     run.entries.push((item.key.clone(), entry));
-                    run.leads.push(lead);
                 }
                 run.inputs += 1;
             }

@@ -4,19 +4,22 @@
 mod batch;
 mod flights;
 mod served;
+mod strategy;
 
 use std::{
     sync::{Arc, OnceLock},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
 
 use self::flights::{Flight, Flights, Joined, Lead};
 pub use self::served::{Answer, CacheOutcome, CachePolicy, CacheWrite, NoPrediction, Served, Tally};
+pub use self::strategy::Strategy;
+use self::strategy::{Judge, Plan};
 use crate::{
     after_response,
-    cache::{CacheKey, KeySpace, Layout, Lookup, Namespace, PredictionCache, Tier},
+    cache::{CacheKey, Fault, KeySpace, Layout, Lookup, Namespace, PredictionCache, Tier},
     model::{Input, Model, ModelError, Output},
 };
 
@@ -28,6 +31,22 @@ pub struct PredictionService {
     lookups: Arc<Flights<Looked>>,
     /// The runs of the model, each until its write has ended.
     runs: Arc<Flights<Bytes>>,
+    /// For each prediction.
+    judges: Arc<[Judge]>,
+}
+
+/// How predictions are cached.
+#[derive(Clone, Debug, Default)]
+pub struct Caching {
+    /// `CACHE_NAMESPACE`: the first part of each key in the cache. 1 to 64 of A-Z, a-z, 0-9, `.`, `_` and `-`; default
+    /// `predict-once`.
+    pub namespace: Namespace,
+    /// `CACHE_LAYOUT`: `string`, the default: an entry for each prediction; `hash`: a Redis Hash for each input, with a field for
+    /// each prediction; `output`: the model's output for each input.
+    pub layout: Layout,
+    /// `CACHE_STRATEGY`: `lookup_first`, the default: Redis is asked before the model runs; `auto`: only where that is expected to
+    /// be faster than the model.
+    pub strategy: Strategy,
 }
 
 /// What a lookup in Redis came to, for everybody who waits for it.
@@ -44,19 +63,36 @@ enum Found {
     Hit(Bytes, Tier),
     /// The answer, from a run that another request has begun.
     Joined(Bytes, CacheOutcome),
-    /// Nothing: the model is to run, and whoever leads stores the prediction.
-    Nothing(CacheOutcome, Option<Lead<Bytes>>),
+    /// Nothing: the model is to run.
+    Nothing(CacheOutcome, Afterwards),
+}
+
+/// What is done with a new prediction after the response.
+enum Afterwards {
+    Nothing,
+    /// It is stored. Until that has ended, the run is under way.
+    Store(Lead<Bytes>),
+    /// It is kept in memory; the rest is as planned.
+    Keep {
+        probe: bool,
+        store: bool,
+    },
 }
 
 impl PredictionService {
-    /// The service of this model, whose predictions are kept in `cache` under `namespace`, in this layout.
-    pub fn new(model: Model, cache: PredictionCache, namespace: &Namespace, layout: Layout) -> Self {
+    /// The service of this model, whose predictions are kept in `cache`.
+    pub fn new(model: Model, cache: PredictionCache, caching: &Caching) -> Self {
+        let &Caching { ref namespace, layout, strategy } = caching;
         let fingerprint = match layout {
             Layout::String | Layout::Hash => model.fingerprint(),
             Layout::Output => model.run_fingerprint(),
         };
         let keys = KeySpace::new(namespace, layout, fingerprint);
-        Self { model, cache: Arc::new(cache), keys, lookups: Arc::default(), runs: Arc::default() }
+        // An environment may see too few requests to find out.
+        let run_time =
+            if strategy == Strategy::Auto && cache.redis.is_some() { model.run_time() } else { Duration::ZERO };
+        let judges = model.predictions().iter().map(|_| Judge::new(strategy, run_time)).collect();
+        Self { model, cache: Arc::new(cache), keys, lookups: Arc::default(), runs: Arc::default(), judges }
     }
 
     /// Answers the prediction at this position for an input: from the cache if possible and allowed, otherwise from the model.
@@ -72,7 +108,7 @@ impl PredictionService {
             CachePolicy { read: false, .. } => self.find_run(prediction, &key, policy.store).await,
         };
         let time = Some(start.elapsed()).filter(|_| policy.read);
-        let (outcome, lead) = match found {
+        let (outcome, afterwards) = match found {
             Found::Hit(body, tier) => {
                 let served = Served { cache_time: time, ..Served::new(CacheOutcome::Hit(tier)) };
                 return Answer { body: Ok(body), served };
@@ -82,7 +118,7 @@ impl PredictionService {
                 let served = Served { collapsed: true, cache_time, ..Served::new(outcome) };
                 return Answer { body: Ok(body), served };
             }
-            Found::Nothing(outcome, lead) => (outcome, lead),
+            Found::Nothing(outcome, afterwards) => (outcome, afterwards),
         };
         let mut served = Served { cache_time: time, ..Served::new(outcome) };
         if policy.only_if_cached {
@@ -93,11 +129,19 @@ impl PredictionService {
             Ok(predicted) => predicted,
             Err(error) => return Answer { body: Err(NoPrediction::Failed(error)), served },
         };
-        served.model_time = Some(start.elapsed());
+        let time = start.elapsed();
+        served.model_time = Some(time);
         served.runs = 1;
-        if let (Some(lead), Some(entry)) = (lead, entry) {
-            lead.land(entry.clone());
-            served.write = Some(self.store_later(key, entry, lead));
+        self.judges[prediction].ran(time);
+        match (afterwards, entry) {
+            (Afterwards::Store(lead), Some(entry)) => {
+                lead.land(entry.clone());
+                served.write = Some(self.store_later(key, entry, lead));
+            }
+            (Afterwards::Keep { probe, store }, Some(entry)) => {
+                served.probe = self.keep_later(prediction, key, entry, probe, store);
+            }
+            _ => {}
         }
         Answer { body: Ok(body), served }
     }
@@ -108,10 +152,18 @@ impl PredictionService {
             return Found::Hit(body, Tier::Memory);
         }
         if self.cache.is_off() {
-            return Found::Nothing(CacheOutcome::Off, None);
+            return Found::Nothing(CacheOutcome::Off, Afterwards::Nothing);
         }
         if self.cache.redis.is_none() {
             return self.find_run_or_lead(prediction, key, CacheOutcome::Miss).await;
+        }
+        if let Plan::Compute { probe, store } = self.judges[prediction].plan(key) {
+            if let Some(run) = self.runs.under_way(key)
+                && let Some(entry) = run.landed().await
+            {
+                return self.joined(prediction, &entry, CacheOutcome::Cost);
+            }
+            return Found::Nothing(CacheOutcome::Cost, Afterwards::Keep { probe, store });
         }
         loop {
             if let Some(run) = self.runs.under_way(key) {
@@ -135,7 +187,7 @@ impl PredictionService {
                     lookup.land(Looked::Runs(outcome, run.flight()));
                     drop(lookup);
                     match run {
-                        Joined::Lead(lead) => return Found::Nothing(outcome, Some(lead)),
+                        Joined::Lead(lead) => return Found::Nothing(outcome, Afterwards::Store(lead)),
                         Joined::Follow(run) => {
                             if let Some(entry) = run.landed().await {
                                 return self.joined(prediction, &entry, outcome);
@@ -147,7 +199,7 @@ impl PredictionService {
                     Some(Looked::Hit(entry, tier)) => {
                         return match self.read(prediction, &entry) {
                             Some(body) => Found::Hit(body, tier),
-                            None => Found::Nothing(CacheOutcome::Corrupt, None),
+                            None => Found::Nothing(CacheOutcome::Corrupt, Afterwards::Nothing),
                         };
                     }
                     Some(Looked::Runs(outcome, run)) => {
@@ -167,11 +219,11 @@ impl PredictionService {
             return Found::Hit(body, Tier::Memory);
         }
         if self.cache.is_off() {
-            return Found::Nothing(CacheOutcome::Off, None);
+            return Found::Nothing(CacheOutcome::Off, Afterwards::Nothing);
         }
         match self.look_up(prediction, key).await {
             Ok((_, body, tier)) => Found::Hit(body, tier),
-            Err(outcome) => Found::Nothing(outcome, None),
+            Err(outcome) => Found::Nothing(outcome, Afterwards::Nothing),
         }
     }
 
@@ -186,14 +238,14 @@ impl PredictionService {
         };
         match run {
             Some(entry) => self.joined(prediction, &entry, CacheOutcome::Bypass),
-            None => Found::Nothing(CacheOutcome::Bypass, None),
+            None => Found::Nothing(CacheOutcome::Bypass, Afterwards::Nothing),
         }
     }
 
     async fn find_run_or_lead(&self, prediction: usize, key: &CacheKey, outcome: CacheOutcome) -> Found {
         loop {
             match self.runs.join(key) {
-                Joined::Lead(lead) => return Found::Nothing(outcome, Some(lead)),
+                Joined::Lead(lead) => return Found::Nothing(outcome, Afterwards::Store(lead)),
                 Joined::Follow(run) => {
                     if let Some(entry) = run.landed().await {
                         return self.joined(prediction, &entry, outcome);
@@ -206,13 +258,19 @@ impl PredictionService {
     fn joined(&self, prediction: usize, entry: &Bytes, outcome: CacheOutcome) -> Found {
         match self.read(prediction, entry) {
             Some(body) => Found::Joined(body, outcome),
-            None => Found::Nothing(outcome, None),
+            None => Found::Nothing(outcome, Afterwards::Nothing),
         }
     }
 
     /// Asks Redis: an entry, with the answer that it gives, or why there is none.
     async fn look_up(&self, prediction: usize, key: &CacheKey) -> Result<(Bytes, Bytes, Tier), CacheOutcome> {
-        match self.cache.get(key).await {
+        let start = Instant::now();
+        let lookup = self.cache.get(key).await;
+        // Not asking costs nothing and tells nothing.
+        if !matches!(lookup, Lookup::Unavailable(Fault::Paused)) {
+            self.judges[prediction].looked_up(key, start.elapsed(), matches!(lookup, Lookup::Hit(..)));
+        }
+        match lookup {
             Lookup::Hit(entry, tier) => match self.read(prediction, &entry) {
                 Some(body) => Ok((entry, body, tier)),
                 None => Err(CacheOutcome::Corrupt),
@@ -257,6 +315,34 @@ impl PredictionService {
             drop(lead);
         });
         write
+    }
+
+    /// Keeps an entry in memory after the response; looks it up in Redis, if that is planned, and stores it there if it is
+    /// missing and that is planned, too. What is returned is there when that has ended, and tells how long it took.
+    fn keep_later(
+        &self,
+        prediction: usize,
+        key: CacheKey,
+        entry: Bytes,
+        probe: bool,
+        store: bool,
+    ) -> Option<Arc<OnceLock<Duration>>> {
+        let taken: Option<Arc<OnceLock<Duration>>> = probe.then(Arc::default);
+        let (cache, judges, done) = (Arc::clone(&self.cache), Arc::clone(&self.judges), taken.clone());
+        after_response::defer(move |time_left| async move {
+            let Some(done) = done else { return cache.put_here(key, entry) };
+            let start = Instant::now();
+            let lookup = cache.get(&key).await;
+            judges[prediction].looked_up(&key, start.elapsed(), matches!(lookup, Lookup::Hit(..)));
+            if store && matches!(lookup, Lookup::Miss) {
+                // The log has why it was not stored; the next sample finds out.
+                let _ = cache.put(&[(key, entry)], time_left.map(|left| left.saturating_sub(start.elapsed()))).await;
+            } else {
+                cache.put_here(key, entry);
+            }
+            done.get_or_init(|| start.elapsed());
+        });
+        taken
     }
 
     /// The model.

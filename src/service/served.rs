@@ -41,6 +41,8 @@ pub enum CacheOutcome {
     Bypass,
     /// There is no cache.
     Off,
+    /// Looking in Redis would have taken longer than the model.
+    Cost,
     /// Of many inputs, some were hits and the others were not.
     Partial {
         /// How many came from the cache.
@@ -100,6 +102,8 @@ pub struct Served {
     pub runs: usize,
     /// The write after the response, if there is one; set when the write has ended.
     pub write: Option<Arc<OnceLock<CacheWrite>>>,
+    /// How long the lookup took that follows the response where none came before the model. It is there when that has ended.
+    pub probe: Option<Arc<OnceLock<Duration>>>,
 }
 
 /// How a write to the cache ended.
@@ -117,7 +121,7 @@ impl Tally {
             CacheOutcome::Hit(_) | CacheOutcome::Partial { .. } => &mut self.hits,
             CacheOutcome::Miss | CacheOutcome::Corrupt => &mut self.misses,
             CacheOutcome::Unavailable => &mut self.unavailable,
-            CacheOutcome::Bypass | CacheOutcome::Off => &mut self.bypassed,
+            CacheOutcome::Bypass | CacheOutcome::Off | CacheOutcome::Cost => &mut self.bypassed,
         } += inputs;
     }
 
@@ -140,6 +144,7 @@ impl Served {
             model_time: None,
             runs: 0,
             write: None,
+            probe: None,
         }
     }
 }

@@ -10,10 +10,10 @@ use axum::{
 use futures_util::future::join_all;
 use predict_once::{
     after_response::{self, Jobs},
-    cache::{Layout, MemoryCache, Namespace, PredictionCache, RedisCache, RedisConfig},
+    cache::{Layout, MemoryCache, PredictionCache, RedisCache, RedisConfig},
     http,
     model::Model,
-    service::{PredictionService, Served},
+    service::{Caching, PredictionService, Served},
 };
 use redis::IntoConnectionInfo;
 use tokio::{io::AsyncWriteExt, net::TcpStream};
@@ -39,8 +39,9 @@ pub(crate) fn router(model: Model, url: &str, layout: Layout, memory: Option<Mem
         write_timeout: Duration::from_secs(10),
         ..RedisConfig::new(url.into_connection_info().expect("a URL"))
     };
+    let caching = Caching { layout, ..Caching::default() };
     let cache = PredictionCache { memory, redis: Some(RedisCache::new(config).expect("an address")) };
-    http::router(Arc::new(PredictionService::new(model, cache, &Namespace::default(), layout)), None)
+    http::router(Arc::new(PredictionService::new(model, cache, &caching)), None)
 }
 
 /// What came of a request, with the work that waits until it is answered.

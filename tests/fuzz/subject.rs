@@ -9,10 +9,10 @@ use axum::{
 };
 use predict_once::{
     after_response,
-    cache::{Layout, MemoryCache, Namespace, PredictionCache},
+    cache::{MemoryCache, PredictionCache},
     http::{self, ASSETS, UndecodableBody},
     model::Model,
-    service::PredictionService,
+    service::{Caching, PredictionService},
 };
 use proptest::{prelude::*, sample::select};
 use serde_json::Value;
@@ -34,7 +34,7 @@ impl Subject {
     }
 
     pub(crate) fn on(runtime: Runtime, cache: PredictionCache) -> Self {
-        let service = PredictionService::new(models::shipped(), cache, &Namespace::default(), Layout::String);
+        let service = PredictionService::new(models::shipped(), cache, &Caching::default());
         Self { runtime, router: http::router(Arc::new(service), None), model: models::shipped() }
     }
 

@@ -13,7 +13,7 @@ use predict_once::{
     cache::{KeySpace, Layout, MemoryCache, Namespace, PredictionCache},
     http,
     model::{FieldErrorCode, Input, InvalidInput, Model, Package},
-    service::PredictionService,
+    service::{Caching, PredictionService},
 };
 use proptest::{
     collection::vec,
@@ -62,7 +62,7 @@ impl Subject {
         let model = packages::load(&package);
         let document = http::openapi_document(&model).expect("the model answers its examples");
         let cache = PredictionCache { memory: Some(MemoryCache::new(10_000)), redis: None };
-        let service = PredictionService::new(packages::load(&package), cache, &Namespace::default(), Layout::String);
+        let service = PredictionService::new(packages::load(&package), cache, &Caching::default());
         let router = http::router(Arc::new(service), None);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         Self { package, model, document, router, runtime }
