@@ -4,6 +4,7 @@
 mod batch;
 mod flights;
 mod served;
+mod warm;
 
 use std::{
     sync::{Arc, OnceLock},
@@ -13,7 +14,10 @@ use std::{
 use bytes::Bytes;
 
 use self::flights::{Flight, Flights, Joined, Lead};
-pub use self::served::{Answer, CacheOutcome, CachePolicy, CacheWrite, NoPrediction, Served, Tally};
+pub use self::{
+    served::{Answer, CacheOutcome, CachePolicy, CacheWrite, NoPrediction, Served, Tally},
+    warm::Warmed,
+};
 use crate::{
     after_response,
     cache::{CacheKey, KeySpace, Layout, Lookup, Namespace, PredictionCache, Tier},
