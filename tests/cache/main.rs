@@ -12,3 +12,5 @@ mod secure;
 mod single_flight;
 #[path = "../support/mod.rs"]
 mod support;
+mod tools;
+mod warming;
