@@ -1,6 +1,9 @@
 //! Predictions computed before anybody asks for them.
 
-use std::collections::{HashMap, hash_map::Entry};
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    time::{Duration, Instant},
+};
 
 use super::PredictionService;
 use crate::{
@@ -17,6 +20,8 @@ pub struct Warmed {
     pub present: usize,
     /// The positions of the inputs that the model could not answer.
     pub failed: Vec<usize>,
+    /// How long the cache took.
+    pub cache_time: Duration,
 }
 
 impl PredictionService {
@@ -48,7 +53,9 @@ impl PredictionService {
         }
         if !renew {
             let keys: Vec<_> = wanted.keys().cloned().collect();
+            let start = Instant::now();
             let found = self.cache.get_many(&keys.iter().collect::<Vec<_>>()).await;
+            warmed.cache_time += start.elapsed();
             for (key, lookup) in keys.into_iter().zip(found) {
                 let (_, prediction) = wanted[&key];
                 match lookup {
@@ -78,7 +85,9 @@ impl PredictionService {
             }
         }
         if !entries.is_empty() {
+            let start = Instant::now();
             self.cache.put(&entries, None).await?;
+            warmed.cache_time += start.elapsed();
             warmed.stored = entries.len();
         }
         Ok(warmed)

@@ -11,9 +11,12 @@ mod progress;
 mod room;
 mod rows;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use tokio::time::{Instant, sleep};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    time::sleep,
+};
 
 use self::{progress::Progress, room::Room, rows::Rows};
 use super::{
@@ -58,11 +61,11 @@ pub(super) async fn run(subject: Subject, options: WarmOptions) -> Result<Printe
     let redis =
         RedisCache::new(redis.patient()).map_err(|fault| ToolError::Refused { command: "a connection", fault })?;
     let cache = PredictionCache { memory: None, redis: Some(redis) };
-    let service = std::sync::Arc::new(PredictionService::new(model, cache, &namespace, layout));
+    let service = Arc::new(PredictionService::new(model, cache, &namespace, layout));
     let rows_per_batch = (BATCH / service.entries_per_input()).max(1);
-    let mut rows = Rows::open(&options.file, options.from_line, rows_per_batch, std::sync::Arc::clone(&service))?;
+    let mut rows = Rows::open(&options.file, options.from_line, rows_per_batch, Arc::clone(&service))?;
     let mut progress = Progress::new(rows.size);
-    let mut interrupt = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::interrupt())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
     let mut tally = Tally::default();
     let mut next_line = options.from_line;
     let end = loop {
@@ -78,12 +81,10 @@ pub(super) async fn run(subject: Subject, options: WarmOptions) -> Result<Printe
             Ok(_) => {}
             Err(fault) => break End::Fault(fault),
         }
-        let began = Instant::now();
         let warmed = match service.warm(&batch.inputs, options.renew).await {
             Ok(warmed) => warmed,
             Err(fault) => break End::Fault(fault),
         };
-        let took = began.elapsed();
         tally.rows += batch.rows;
         tally.stored += warmed.stored as u64;
         tally.present += warmed.present as u64;
@@ -97,7 +98,7 @@ pub(super) async fn run(subject: Subject, options: WarmOptions) -> Result<Printe
         }
         next_line = batch.next_line;
         progress.show(&tally, batch.bytes_read);
-        sleep(took.min(LONGEST_PAUSE)).await;
+        sleep(warmed.cache_time.min(LONGEST_PAUSE)).await;
     };
     progress.end();
     service.close();
