@@ -6,8 +6,10 @@ mod chaos;
 mod cluster;
 mod error_replies;
 mod faults;
+mod inspecting;
 mod layouts;
 mod redis;
+mod reporting;
 mod secure;
 mod single_flight;
 #[path = "../support/mod.rs"]
