@@ -1,7 +1,7 @@
 //! Predictions computed before anybody asks for them.
 
 use std::{
-    collections::{HashMap, hash_map::Entry},
+    collections::{BTreeSet, HashMap, hash_map::Entry},
     time::{Duration, Instant},
 };
 
@@ -20,6 +20,8 @@ pub struct Warmed {
     pub present: usize,
     /// The positions of the inputs that the model could not answer.
     pub failed: Vec<usize>,
+    /// The positions of the inputs under whose keys another program has put a value that cannot be overwritten.
+    pub blocked: BTreeSet<usize>,
     /// How long the cache took.
     pub cache_time: Duration,
 }
@@ -51,21 +53,24 @@ impl PredictionService {
                 }
             }
         }
-        if !renew {
-            let keys: Vec<_> = wanted.keys().cloned().collect();
-            let start = Instant::now();
-            let found = self.cache.get_many(&keys.iter().collect::<Vec<_>>()).await;
-            warmed.cache_time += start.elapsed();
-            for (key, lookup) in keys.into_iter().zip(found) {
-                let (_, prediction) = wanted[&key];
-                match lookup {
-                    Lookup::Hit(entry, _) if self.read(prediction, &entry).is_some() => {
-                        warmed.present += 1;
-                        wanted.remove(&key);
-                    }
-                    Lookup::Unavailable(fault) => return Err(fault),
-                    _ => {}
+        let keys: Vec<_> = wanted.keys().cloned().collect();
+        let start = Instant::now();
+        let found = self.cache.get_many(&keys.iter().collect::<Vec<_>>()).await;
+        warmed.cache_time += start.elapsed();
+        for (key, lookup) in keys.into_iter().zip(found) {
+            let (position, prediction) = wanted[&key];
+            match lookup {
+                Lookup::Hit(entry, _) if !renew && self.read(prediction, &entry).is_some() => {
+                    warmed.present += 1;
+                    wanted.remove(&key);
                 }
+                // A String is overwritten, but nothing else becomes a Hash.
+                Lookup::Foreign if key.field().is_some() => {
+                    warmed.blocked.insert(position);
+                    wanted.remove(&key);
+                }
+                Lookup::Unavailable(fault) => return Err(fault),
+                Lookup::Hit(..) | Lookup::Miss | Lookup::Foreign => {}
             }
         }
         let mut missing: Vec<Vec<_>> = vec![Vec::new(); inputs.len()];

@@ -219,6 +219,27 @@ async fn an_invalid_row_is_told_by_line_and_field_and_its_values_are_not() {
 }
 
 #[tokio::test]
+async fn a_key_that_holds_another_type_does_not_keep_the_others_from_being_stored() {
+    for layout in Layout::ALL {
+        let server = Server::One(Redis::start().await);
+        let Server::One(redis) = &server else { unreachable!() };
+        redis.command::<()>(&["RPUSH", &key(layout, "decision"), "DECLINE"]).await;
+        for arguments in [&[&*file("types.csv", &csv(29..32))][..], &[&*file("types.csv", &csv(29..32)), "--renew"]] {
+            let ended = warm(arguments, &server.settings(layout)).await;
+            if layout == Layout::Hash {
+                assert_eq!((ended.status, redis.keys().await.len()), (1, 3), "{ended:?}");
+                assert!(ended.err.contains("line 3: its key holds another type of value"), "{ended:?}");
+            } else {
+                assert_eq!(
+                    (ended.status, &*redis.command::<String>(&["TYPE", &key(layout, "decision")]).await),
+                    (0, "string")
+                );
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_redis_that_refuses_writes_ends_the_run_where_it_can_go_on() {
     let server = Server::One(Redis::start().await);
     let Server::One(redis) = &server else { unreachable!() };

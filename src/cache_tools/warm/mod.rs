@@ -88,9 +88,11 @@ pub(super) async fn run(subject: Subject, options: WarmOptions) -> Result<Printe
         tally.rows += batch.rows;
         tally.stored += warmed.stored as u64;
         tally.present += warmed.present as u64;
-        let failed =
-            warmed.failed.iter().map(|position| format!("line {}: the model gives no answer", batch.lines[*position]));
-        for problem in batch.problems.iter().cloned().chain(failed) {
+        let line = |position: &usize| batch.lines[*position];
+        let failed = warmed.failed.iter().map(|input| format!("line {}: the model gives no answer", line(input)));
+        let blocked =
+            warmed.blocked.iter().map(|input| format!("line {}: its key holds another type of value", line(input)));
+        for problem in batch.problems.iter().cloned().chain(failed).chain(blocked) {
             tally.invalid += 1;
             if tally.invalid <= MOST_TOLD as u64 {
                 progress.tell(&problem);
