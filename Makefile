@@ -87,7 +87,7 @@ test-docs-page: ## Test /docs in Chromium (installed if missing): every example,
 	tests/docs_page/run
 
 .PHONY: test-redis-acl
-test-redis-acl: ## Test which permissions a Redis user needs, on a single Redis and on a cluster
+test-redis-acl: ## Test which permissions a Redis user needs, for each layout and tool, on a single Redis and on a cluster
 	tests/redis_acl/run
 
 .PHONY: test-clients

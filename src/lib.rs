@@ -23,9 +23,11 @@
 //! * [`cache`]: bytes under keys, in this process or in Redis.
 //! * [`telemetry`]: logs and metrics.
 //! * [`check`]: the subcommand to run before deploying a package.
+//! * [`cache_tools`]: the subcommands that look into Redis, and fill it ahead of requests.
 
 pub mod after_response;
 pub mod cache;
+pub mod cache_tools;
 pub mod check;
 pub mod event;
 pub mod http;

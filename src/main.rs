@@ -5,6 +5,7 @@ use std::{future::Future, io, io::Write, panic, path::Path, process::ExitCode, s
 use anyhow::Context;
 use predict_once::{
     cache::{MemoryCache, PredictionCache, RedisCache, RedisConfig},
+    cache_tools::{self, Asked, Tool},
     check::Report,
     http, lambda, local,
     model::{Model, Package, PackageError},
@@ -24,6 +25,10 @@ Usage:
   predict-once                       serve the model: over HTTP, or as a Lambda function if AWS_LAMBDA_RUNTIME_API is set
   predict-once check [DIR] [--json]  check a model package: load it, replay its golden answers, measure it
   predict-once openapi [DIR]         print the OpenAPI document of a model package
+  predict-once cache report          how well the Redis of the service does: hit ratio, memory, entries, warnings
+  predict-once cache inspect KEY     show an entry: its fields by name, its answers, its time to live
+  predict-once cache warm FILE       compute and store predictions ahead, from CSV or JSON lines
+  predict-once cache --help          the options of these three
   predict-once --version
   predict-once --help
 
@@ -42,6 +47,7 @@ fn main() -> ExitCode {
         ["check", directory, "--json"] | ["check", "--json", directory] => check(Some(directory), true),
         ["openapi"] => openapi(None),
         ["openapi", directory] if !directory.starts_with('-') => openapi(Some(directory)),
+        ["cache", ref rest @ ..] => cache_tool(rest),
         ["--version" | "-V"] => print(&format!("predict-once {}", env!("CARGO_PKG_VERSION"))),
         ["--help" | "-h" | "help"] => print(USAGE.trim_end()),
         _ => {
@@ -84,6 +90,22 @@ fn openapi(directory: Option<&str>) -> anyhow::Result<ExitCode> {
     print(&format!("{:#}", http::openapi_document(&model)?))
 }
 
+fn cache_tool(arguments: &[&str]) -> anyhow::Result<ExitCode> {
+    let tool = match Tool::parse(arguments) {
+        Ok(Asked::Run(tool)) => tool,
+        Ok(Asked::Help) => return print(cache_tools::HELP.trim_end()),
+        Err(mistake) => {
+            eprintln!("Error: {mistake}\nSee: predict-once cache --help");
+            return Ok(ExitCode::from(2));
+        }
+    };
+    let settings = Settings::from_env()?;
+    let model = load(settings.model_dir.as_deref())?;
+    let printed = on_this_thread(async { anyhow::Ok(tool.run(settings, model).await?) })?;
+    print(&printed.text)?;
+    Ok(ExitCode::from(printed.status))
+}
+
 fn print(text: &str) -> anyhow::Result<ExitCode> {
     match writeln!(io::stdout(), "{text}") {
         // The reader has seen enough.
@@ -93,10 +115,14 @@ fn print(text: &str) -> anyhow::Result<ExitCode> {
 }
 
 fn start() -> anyhow::Result<()> {
+    on_this_thread(run())
+}
+
+fn on_this_thread<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     // One thread: a Lambda environment serves one request at a time, and handing it between threads would cost more than it
     // gains (measured: 50 % more per request, twice the time of a Redis round trip).
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let ended = runtime.block_on(run());
+    let ended = runtime.block_on(work);
     // Do not wait for the thread of a name resolution that hangs.
     runtime.shutdown_background();
     ended

@@ -28,6 +28,11 @@ impl Namespace {
         let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
         ((1..=64).contains(&name.len()) && name.chars().all(allowed)).then(|| Self(name.to_owned()))
     }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
 }
 
 impl Default for Namespace {
@@ -49,12 +54,11 @@ impl KeySpace {
     /// a model than those of the others.
     pub fn new(namespace: &Namespace, layout: Layout, fingerprint: &str) -> Self {
         debug_assert!(!fingerprint.contains(':'), "a colon ends the fingerprint");
-        let mark = match layout {
-            Layout::String => "",
-            Layout::Hash => "@hash:",
-            Layout::Output => "@output:",
+        let prefix = match layout.mark() {
+            None => format!("{}:{fingerprint}:", namespace.0),
+            Some(mark) => format!("{}:{fingerprint}:{mark}:", namespace.0),
         };
-        Self { layout, prefix: format!("{}:{fingerprint}:{mark}", namespace.0) }
+        Self { layout, prefix }
     }
 
     /// How the entries lie.

@@ -26,6 +26,15 @@ impl Layout {
             Self::Output => "output",
         }
     }
+
+    /// What stands in a key in place of the prediction's name, where the entry is not one prediction's.
+    pub(super) fn mark(self) -> Option<&'static str> {
+        match self {
+            Self::String => None,
+            Self::Hash => Some("@hash"),
+            Self::Output => Some("@output"),
+        }
+    }
 }
 
 /// A text that is not the name of a layout.

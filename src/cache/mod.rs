@@ -1,7 +1,7 @@
 //! The prediction cache. It knows keys and bytes, but nothing about predictions.
 //!
 //! ```text
-//! CacheKey ─► memory (this process) ─► redis ─► lookups, writes ─► link ─► connection
+//! CacheKey ─► memory (this process) ─► redis ─► lookups, writes ─► link ─► connection ◄─ nodes (tools only)
 //! ```
 //!
 //! A cache can be slow, full or unavailable; for the caller, none of that is an error. A lookup that the cache did not answer is
@@ -15,6 +15,8 @@ mod key;
 mod layout;
 mod link;
 mod memory;
+mod nodes;
+mod parsed_key;
 mod redis;
 mod reply_log;
 
@@ -29,6 +31,8 @@ pub use self::{
     key::{CacheKey, KeySpace, Namespace},
     layout::{Layout, UnknownLayout},
     memory::MemoryCache,
+    nodes::{Node, RedisNodes},
+    parsed_key::ParsedKey,
     redis::RedisCache,
 };
 

@@ -27,6 +27,12 @@ impl Default for Guesses {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Input(Vec<Encoded>);
 
+impl Input {
+    pub(super) fn new(values: Vec<Encoded>) -> Self {
+        Self(values)
+    }
+}
+
 /// Why a text is not a valid input.
 #[derive(Debug, thiserror::Error)]
 pub enum InvalidInput {

@@ -8,6 +8,7 @@
 //!
 //! This module knows nothing of HTTP, Lambda or Redis. `docs/model-package.md` describes the files.
 
+mod decode;
 pub mod field;
 pub mod golden;
 mod graph;
@@ -27,13 +28,8 @@ use std::time::{Duration, Instant};
 use sha2::{Digest, Sha256};
 
 pub(crate) use self::suggestion::closest;
-use self::{
-    field::Field,
-    graph::Graph,
-    mistake::{GRAPH, MANIFEST},
-    prediction::{Answer, Prediction},
-};
 pub use self::{
+    decode::DecodedField,
     input::{FieldError, FieldErrorCode, Input, InvalidInput},
     inputs::{Inputs, ItemError, ItemProblem, MOST_INPUTS},
     mistake::Mistake,
@@ -41,6 +37,12 @@ pub use self::{
     package::{ManifestFile, Origin, Package, PackageError},
     prediction::ModelError,
     signature::{Example, GoldenTolerance, Signature},
+};
+use self::{
+    field::Field,
+    graph::Graph,
+    mistake::{GRAPH, MANIFEST},
+    prediction::{Answer, Prediction},
 };
 
 /// The version of the code between a package and an answer: raise it when [`Model::encode`], the text of [`Input`], or what a prediction derives gives another result for the same package and the same request.
@@ -126,6 +128,12 @@ impl Model {
     /// Everything that is wrong with them.
     pub fn read_all(&self, json: &[u8]) -> Result<Inputs, InvalidInput> {
         self.signature.fields.read_all(json)
+    }
+
+    /// Reads the text of an [`Input`] back: what it says of each field, in their order. `None` for anything that is not the text
+    /// of an input of this model.
+    pub fn decode(&self, text: &str) -> Option<Vec<DecodedField>> {
+        self.signature.fields.decode(text)
     }
 
     /// The graph's input for one row: float32, the columns of each field in their order.

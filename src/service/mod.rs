@@ -5,6 +5,7 @@ mod batch;
 mod flights;
 mod served;
 mod strategy;
+mod warm;
 
 use std::{
     sync::{Arc, OnceLock},
@@ -14,9 +15,12 @@ use std::{
 use bytes::Bytes;
 
 use self::flights::{Flight, Flights, Joined, Lead};
-pub use self::served::{Answer, CacheOutcome, CachePolicy, CacheWrite, NoPrediction, Served, Tally};
-pub use self::strategy::Strategy;
 use self::strategy::{Judge, Plan};
+pub use self::{
+    served::{Answer, CacheOutcome, CachePolicy, CacheWrite, NoPrediction, Served, Tally},
+    strategy::Strategy,
+    warm::Warmed,
+};
 use crate::{
     after_response,
     cache::{CacheKey, Fault, KeySpace, Layout, Lookup, Namespace, PredictionCache, Tier},

@@ -16,7 +16,7 @@ use crate::{
     },
 };
 
-const HIT: &str = "predict-once; hit; detail=redis";
+pub(crate) const HIT: &str = "predict-once; hit; detail=redis";
 const MISS: &str = "predict-once; fwd=miss";
 const CORRUPT: &str = "predict-once; fwd=miss; detail=corrupt";
 const ENDPOINTS: [&str; 3] = ["/decisions", "/probabilities", "/risk_categories"];
@@ -37,12 +37,18 @@ impl Server {
     }
 
     pub(crate) async fn service(&self, layout: Layout, more: &[(&str, &str)]) -> (Service, Http) {
+        let settings = self.settings(layout);
+        let variables: Vec<_> = settings.iter().map(|(name, value)| (*name, &**value)).collect();
+        Service::local(&[&variables[..], more].concat()).await
+    }
+
+    /// The settings with which the service uses it.
+    pub(crate) fn settings(&self, layout: Layout) -> [(&'static str, String); 3] {
         let (url, cluster) = match self {
             Self::One(redis) => (redis.url(), "false"),
             Self::Three(cluster) => (cluster.url(0), "true"),
         };
-        let variables = [("REDIS_URL", &*url), ("REDIS_CLUSTER", cluster), ("CACHE_LAYOUT", layout.name())];
-        Service::local(&[&variables[..], more].concat()).await
+        [("REDIS_URL", url), ("REDIS_CLUSTER", cluster.to_owned()), ("CACHE_LAYOUT", layout.name().to_owned())]
     }
 
     /// A command on the node that has the key, which is the second word.
@@ -90,7 +96,7 @@ pub(crate) async fn everywhere<F: Future<Output = ()>>(test: impl Fn(Server, Lay
 }
 
 /// The key of the example, as the documentation says.
-fn key(layout: Layout, prediction: &str) -> String {
+pub(crate) fn key(layout: Layout, prediction: &str) -> String {
     let model = models::shipped();
     match layout {
         Layout::String => format!("predict-once:{}:{prediction}:2,30,0,0,2", model.fingerprint()),
@@ -100,7 +106,7 @@ fn key(layout: Layout, prediction: &str) -> String {
 }
 
 /// Asks for each age at each endpoint and compares with the model itself: the values of `cache-status`.
-async fn asked(http: &Http, ages: Range<u8>) -> Vec<String> {
+pub(crate) async fn asked(http: &Http, ages: Range<u8>) -> Vec<String> {
     let model = models::shipped();
     let mut statuses = Vec::new();
     for age in ages {

@@ -6,9 +6,13 @@ mod chaos;
 mod cluster;
 mod error_replies;
 mod faults;
+mod inspecting;
 mod layouts;
 mod redis;
+mod reporting;
 mod secure;
 mod single_flight;
 #[path = "../support/mod.rs"]
 mod support;
+mod tools;
+mod warming;

@@ -45,7 +45,7 @@ async fn a_certificate_of_an_unknown_authority_is_no_cache_and_no_error() {
 }
 
 /// A real Redis, whose user has the tokens of the next minutes as passwords: what ElastiCache would accept.
-async fn with_tokens(redis: &Redis, secret: &str) {
+pub(crate) async fn with_tokens(redis: &Redis, secret: &str) {
     let tokens = IamTokens {
         cache: "predictions".to_owned(),
         user: "predict-once".to_owned(),

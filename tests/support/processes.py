@@ -56,7 +56,7 @@ def binary():
     """The service's binary: BINARY, or what cargo builds, in the profile and with the features of the tests."""
     if given := os.environ.get("BINARY"):
         return given
-    subprocess.run(["cargo", "build", "--test", "events"], cwd=ROOT, check=True)
+    subprocess.run(["cargo", "build", "--test", "service"], cwd=ROOT, check=True)
     return str(ROOT / os.environ.get("CARGO_TARGET_DIR", "target") / "debug" / "predict-once")
 
 

@@ -1,0 +1,63 @@
+//! What `INFO` says.
+
+use std::collections::HashMap;
+
+/// The lines of `INFO`.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Info(HashMap<String, String>);
+
+impl Info {
+    pub(super) fn parse(text: &str) -> Self {
+        let lines = text.lines().filter_map(|line| line.trim_end().split_once(':'));
+        Self(lines.map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+    }
+
+    pub(super) fn text(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
+    /// A number; 0 if there is none. Servers leave out what they do not have.
+    pub(super) fn number(&self, name: &str) -> u64 {
+        self.text(name).and_then(|value| value.parse().ok()).unwrap_or_default()
+    }
+
+    /// The server and its version: `Redis 7.0.15`.
+    pub(super) fn server(&self) -> String {
+        match (self.text("valkey_version"), self.text("redis_version")) {
+            (Some(version), _) => format!("Valkey {version}"),
+            (None, version) => format!("Redis {}", version.unwrap_or("of an unknown version")),
+        }
+    }
+
+    /// How many keys a database has, and how many of them have a time to live.
+    pub(super) fn keys(&self, database: i64) -> (u64, u64) {
+        let line = self.text(&format!("db{database}")).unwrap_or_default();
+        let part = |name| line.split(',').find_map(|part| part.strip_prefix(name)?.strip_prefix('=')?.parse().ok());
+        (part("keys").unwrap_or_default(), part("expires").unwrap_or_default())
+    }
+
+    /// What keys and values use, with the tables that hold them: without what the server, its clients and its replication use.
+    pub(super) fn used_by_keys(&self) -> u64 {
+        let not_keys =
+            ["used_memory_startup", "mem_clients_normal", "mem_clients_slaves", "mem_cluster_links", "mem_aof_buffer"];
+        let replication = self.number("mem_total_replication_buffers").max(self.number("mem_replication_backlog"));
+        let not_keys: u64 = not_keys.iter().map(|name| self.number(name)).sum();
+        self.number("used_memory").saturating_sub(not_keys + replication)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_server_leaves_out_is_nothing() {
+        let info =
+            Info::parse("# Server\r\nredis_version:7.0.15\r\nused_memory:100\r\ndb1:keys=3,expires=2,avg_ttl=5\r\n");
+        assert_eq!(info.server(), "Redis 7.0.15");
+        assert_eq!((info.keys(0), info.keys(1)), ((0, 0), (3, 2)));
+        assert_eq!((info.number("used_memory"), info.number("maxmemory"), info.used_by_keys()), (100, 0, 100));
+        let valkey = Info::parse("redis_version:7.2.4\nvalkey_version:8.1.0\n");
+        assert_eq!(valkey.server(), "Valkey 8.1.0");
+    }
+}

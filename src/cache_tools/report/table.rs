@@ -1,0 +1,123 @@
+//! A report for people.
+
+use std::{fmt, time::Duration};
+
+use super::{
+    super::{
+        sample::Kind,
+        words::{about, bytes, count, duration, percent, plural, row},
+    },
+    Figures, KindReport, Report, SampleReport,
+    figures::ratio,
+};
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        row(f, "model", format_args!("{} {}", self.model, self.fingerprint))?;
+        row(f, "entries", format_args!("namespace {}, layout {}", self.namespace, self.layout))?;
+        self.servers(f)?;
+        self.lookups(f)?;
+        let Figures { keys, keys_without_ttl, evicted, expired, .. } = self.total;
+        row(f, "keys", format_args!("{}, {} without a time to live", count(keys), count(keys_without_ttl)))?;
+        row(f, "", format_args!("{} evicted, {} expired", count(evicted), count(expired)))?;
+        if let Some(sample) = &self.sample {
+            sample.rows(f, self.layout)?;
+        }
+        row(f, "more memory", &self.more_memory.summary)?;
+        row(f, "", self.more_memory.basis)?;
+        match self.warnings.len() {
+            0 => write!(f, "\nno warnings"),
+            warnings => {
+                write!(f, "\n{}:", plural(warnings as u64, "warning", "warnings"))?;
+                self.warnings.iter().try_for_each(|warning| write!(f, "\n  {warning}"))
+            }
+        }
+    }
+}
+
+impl Report {
+    fn servers(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for node in &self.nodes {
+            let up = duration(Duration::from_secs(node.uptime_seconds));
+            let name = if self.nodes.len() == 1 { "server" } else { "node" };
+            row(f, name, format_args!("{}, {}, up {up}", node.address, node.server))?;
+            row(f, "  memory", format_args!("{}, {}", memory(&node.figures), node.policy))?;
+            if self.nodes.len() > 1 {
+                let Figures { keys, evicted, hits, misses, .. } = node.figures;
+                let hit =
+                    ratio(hits, misses).map_or("no lookups".to_owned(), |ratio| format!("{} hits", percent(ratio)));
+                row(f, "  keys", format_args!("{}, {} evicted, {hit}", count(keys), count(evicted)))?;
+            }
+            let connections = match node.figures.max_clients {
+                0 => count(node.figures.clients),
+                most => format!("{} of {}", count(node.figures.clients), count(most)),
+            };
+            row(
+                f,
+                "  connections",
+                format_args!("{connections}, {} rejected", count(node.figures.rejected_connections)),
+            )?;
+        }
+        if self.nodes.len() > 1 {
+            row(f, "all nodes", memory(&self.total))?;
+        }
+        Ok(())
+    }
+
+    fn lookups(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Figures { hits, misses, hit_ratio, recent, .. } = self.total;
+        let Some(ratio_so_far) = hit_ratio else { return row(f, "hit ratio", "no lookups yet") };
+        let up = self.nodes.iter().map(|node| node.uptime_seconds).max().unwrap_or_default();
+        let up = duration(Duration::from_secs(up));
+        row(
+            f,
+            "hit ratio",
+            format_args!("{} of {} lookups by all users,", percent(ratio_so_far), count(hits + misses)),
+        )?;
+        row(f, "", format_args!("since the start {up} ago, or CONFIG RESETSTAT"))?;
+        let now = match ratio(recent.hits, recent.misses) {
+            None => "no lookups".to_owned(),
+            Some(ratio) => format!("{} of {} lookups", percent(ratio), count(recent.hits + recent.misses)),
+        };
+        row(f, "", format_args!("{now} in the last {:.1} s", recent.seconds))
+    }
+}
+
+impl SampleReport {
+    fn rows(&self, f: &mut fmt::Formatter<'_>, layout: &str) -> fmt::Result {
+        let what = if self.is_whole { "all keys were looked at" } else { "shares are estimated from it" };
+        row(f, "sample", format_args!("{}; {what}", plural(self.keys as u64, "key", "keys")))?;
+        for kind in &self.kinds {
+            let name = match kind.kind {
+                Kind::Current => format!("  this model, {layout}"),
+                Kind::OtherLayout => "  its other layouts".to_owned(),
+                Kind::OtherModel => "  other models".to_owned(),
+                Kind::Foreign => "  outside namespace".to_owned(),
+            };
+            row(f, &name, kind)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for KindReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.entries_margin > 0.0 {
+            write!(f, "about {} ± {}", about(self.entries), about(self.entries_margin))?;
+        } else {
+            write!(f, "{}", count(self.entries as u64))?;
+        }
+        match self.mean_bytes {
+            Some(mean) => write!(f, ", {mean:.0} bytes each (MEMORY USAGE, mean of {})", self.weighed),
+            None => Ok(()),
+        }
+    }
+}
+
+fn memory(figures: &Figures) -> String {
+    let used = bytes(figures.used_memory_bytes);
+    match figures.fullness() {
+        Some(share) => format!("{used} of {} ({})", bytes(figures.maxmemory_bytes), percent(share)),
+        None => format!("{used}, no limit"),
+    }
+}

@@ -1,0 +1,89 @@
+//! `predict-once cache inspect`, on every kind of server: fields by name, and why an entry is none.
+
+use predict_once::cache::{KeySpace, Layout, Namespace};
+
+use crate::{
+    layouts::{Server, asked, everywhere, key},
+    support::{applications::example, eventually, models, redis::Redis},
+    tools::tool,
+};
+
+#[tokio::test]
+async fn an_entry_is_shown_with_its_fields_by_name_and_its_answers() {
+    everywhere(async |server: Server, layout| {
+        let (_service, http) = server.service(layout, &[]).await;
+        let key = key(layout, "probability");
+        eventually("all is stored", async || asked(&http, 30..31).await.iter().all(|status| status.contains("hit")))
+            .await;
+        let ended = tool(&["inspect", &key, "--json"], &server.settings(layout)).await;
+        assert_eq!((ended.status, ended.err.as_str()), (0, ""), "{ended:?}");
+        let shown = ended.json();
+        let input: Vec<_> =
+            shown["input"].as_array().expect("fields").iter().map(|field| field["text"].as_str()).collect();
+        let expected = ["at least 0.25 and below 0.35", "30 years", "\"yes\"", "\"unemployed\"", "\"male: single\""];
+        assert_eq!(input, expected.map(Some));
+        let answers = shown["answers"].as_object().expect("answers");
+        let probability = http.post("/probabilities", &example()).await.json();
+        assert_eq!(answers["probability"], probability["probability"]);
+        let names: Vec<_> = answers.keys().map(String::as_str).collect();
+        let all = ["decision", "probability", "risk_category"];
+        assert_eq!(names, if layout == Layout::String { vec!["probability"] } else { all.to_vec() });
+        assert!(
+            shown["ttl_seconds"].as_u64() > Some(604_000) && shown["memory_bytes"].as_u64() > Some(50),
+            "{shown:#}"
+        );
+        let table = tool(&["inspect", &key], &server.settings(layout)).await;
+        assert!(
+            table.out.contains("age_in_years") && table.out.contains("the service answers with this entry"),
+            "{}",
+            table.out
+        );
+
+        for other in Layout::ALL.into_iter().filter(|other| *other != layout) {
+            let ended = tool(&["inspect", &key], &server.settings(other)).await;
+            assert_eq!(ended.status, 1);
+            assert!(ended.out.contains(&format!("of the layout {}, which a service", layout.name())), "{}", ended.out);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_key_that_the_service_would_not_answer_with_is_explained() {
+    let server = Server::One(Redis::start().await);
+    let Server::One(redis) = &server else { unreachable!() };
+    let settings = server.settings(Layout::String);
+    let ours = key(Layout::String, "decision");
+    let digest = KeySpace::new(&Namespace::default(), Layout::String, models::shipped().fingerprint());
+    let digest = digest.key("decision", "1".repeat(201)).as_str().to_owned();
+    redis.command::<()>(&["SET", &digest, "ACCEPT"]).await;
+    redis.command::<()>(&["SET", &ours, "MAYBE"]).await;
+    let list = ours.replace("2,30", "2,31");
+    redis.command::<()>(&["RPUSH", &list, "DECLINE"]).await;
+    for (key, text) in [
+        ("session:1", "not a key of a prediction"),
+        (&*ours.replace("predict-once", "other"), "of another namespace: other, while CACHE_NAMESPACE is predict-once"),
+        (
+            "predict-once:0123456789abcdef:decision:1",
+            "of another model, or another version: its fingerprint is 0123456789abcdef",
+        ),
+        (&*ours.replace("decision", "verdict"), "the model has no prediction \"verdict\""),
+        (&*ours.replace("2,30", "9,30"), "no input of this model prints as this one"),
+        (&*ours.replace("2,30", "2,32"), "there is no such key"),
+        (&*ours, "decision: not what the service would have stored"),
+        (&*list, "the key holds another type of value"),
+    ] {
+        let ended = tool(&["inspect", key], &settings).await;
+        assert_eq!((ended.status, ended.err.as_str()), (1, ""), "{key}");
+        assert!(
+            ended.out.contains(text) && ended.out.contains("the service does not answer with it"),
+            "{key}: {}",
+            ended.out
+        );
+    }
+    let ended = tool(&["inspect", &digest], &settings).await;
+    for text in ["the key holds its digest", "decision \"ACCEPT\"", "it has no time to live"] {
+        assert!(ended.out.contains(text), "{}", ended.out);
+    }
+    assert_eq!(ended.status, 0, "the service would answer with it");
+}
