@@ -15,6 +15,8 @@ from .registry import Lowered
 
 IDENTITY = {"regression", "regression_l1", "huber", "fair", "quantile", "mape"}
 LOGARITHM = {"poisson", "gamma", "tweedie"}
+ZERO = float(np.float32(1e-35))
+"""LightGBM reads a number of at most this size as 0, and puts thresholds at both ends of the range."""
 
 
 def lower(context: Context, model: Any, columns: Sequence[Column], path: str) -> Lowered:
@@ -90,6 +92,13 @@ def is_plain(column: Column) -> bool:
     return column.values == column.table
 
 
+def past_zero(threshold: float) -> float:
+    """A threshold that decides as LightGBM's does, for which all numbers within ±ZERO are 0."""
+    if abs(threshold) > ZERO:
+        return threshold
+    return ZERO if threshold >= 0 else float(np.nextafter(-ZERO, -1))
+
+
 class LightGbmTree:
     """Turns the nested nodes of one tree into arrays."""
 
@@ -128,7 +137,7 @@ class LightGbmTree:
             if node["decision_type"] == "==":
                 sets[index] = frozenset(float(code) for code in str(node["threshold"]).split("||"))
                 continue
-            threshold[index] = node["threshold"]
+            threshold[index] = past_zero(node["threshold"])
             # Without missing values in training, LightGBM reads NaN as 0.
             missing_left[index] = node["default_left"] if node["missing_type"] == "NaN" else 0 <= node["threshold"]
         left, right = (np.array(side, dtype=np.int64) for side in zip(*self.children, strict=True))
