@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # the libraries share two cores with the service
 BINARY = os.environ.get("PREDICT_ONCE_BIN", str(Path(__file__).resolve().parents[2] / "target/debug/predict-once"))
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from catboost import CatBoostClassifier, CatBoostRegressor
 from data import mixed, numbers, target
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.compose import make_column_transformer
@@ -79,10 +80,24 @@ def test_an_x_of_other_columns_is_refused(tmp_path: Path) -> None:
     assert "Pass the X of the fit" in refused(tmp_path, classifier(X), X[["a", "d"]])
 
 
-def test_probabilities_of_a_support_vector_machine_are_refused_and_the_remedy_is_named(tmp_path: Path) -> None:
+def test_probabilities_of_many_coupled_classes_are_refused_and_the_remedy_is_named(tmp_path: Path) -> None:
     X = numbers()
-    model = SVC(probability=True, random_state=0).fit(X, target(X, "binary"))
-    assert "probability" in refused(tmp_path, model, X)
+    y = np.arange(len(X)) % 11
+    message = refused(tmp_path, SVC(probability=True, random_state=0).fit(X + y[:, np.newaxis], y), X)
+    assert "11 classes" in message and "CalibratedClassifierCV" in message
+
+
+def test_what_catboost_does_with_categories_is_refused_and_the_remedy_is_named(tmp_path: Path) -> None:
+    X = mixed()
+    model = CatBoostClassifier(iterations=5, verbose=False, allow_writing_files=False, cat_features=["city", "type of flat"])
+    message = refused(tmp_path, model.fit(X, target(X, "binary")), X)
+    assert "categorical" in message and "OneHotEncoder" in message
+
+
+def test_a_loss_of_catboost_without_a_counterpart_is_named(tmp_path: Path) -> None:
+    X = numbers()
+    model = CatBoostRegressor(iterations=5, verbose=False, allow_writing_files=False, loss_function="RMSEWithUncertainty")
+    assert "'RMSEWithUncertainty'" in refused(tmp_path, model.fit(X, target(X, "regression")), X)
 
 
 def test_several_targets_are_refused(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """LightGBM, from `booster_.dump_model()`."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -9,8 +10,8 @@ from ..columns.symbols import NONE, Category, Column, Number
 from ..columns.variables import plain
 from ..context import Context
 from ..errors import ExportError
-from ..trees import Comparison, Tree, ensemble
-from .boosting import binary
+from ..trees import Comparison, Tree
+from .boosting import Sums, binary
 from .registry import Lowered
 
 IDENTITY = {"regression", "regression_l1", "huber", "fair", "quantile", "mape"}
@@ -31,11 +32,13 @@ def lower(context: Context, model: Any, columns: Sequence[Column], path: str) ->
         for tree in trees:
             tree.values = tree.values * count / len(trees)
     symbols = categorical_columns(context, list(columns), trees, dump.get("pandas_categorical") or [], path)
-    raw = ensemble(context, symbols, trees, Comparison(np.float64), count)
+    sums = Sums(symbols, trees, Comparison(np.float64), count)
+    raw = sums.tensor(context)
+    exact = partial(sums.exact, context) if hasattr(model, "decision_function") else None  # since version 4.7
     if objective == "binary":
-        return binary(context, raw, option(options, "sigmoid"))
+        return binary(context, raw, option(options, "sigmoid"), exact)
     if objective == "multiclass":
-        return Lowered(probabilities=graph.node("Softmax", raw, axis=1), scores=raw)
+        return Lowered(probabilities=graph.node("Softmax", raw, axis=1), scores=raw, decision=raw, exact=exact)
     if objective == "multiclassova":
         each = graph.node("Sigmoid", graph.node("Mul", raw, graph.constant(option(options, "sigmoid"))))
         return Lowered(probabilities=graph.node("Div", each, graph.node("ReduceSum", each, graph.constant([1], np.int64), keepdims=1)))

@@ -22,6 +22,7 @@ class Lowered:
     scores: str | None = None  # [N, classes]: the first maximum is the class
     decision: str | None = None  # as `decision_function`, with [N, 1] for two classes
     index: str | None = None  # [N, 1]: the class's position, where it is not the first maximum of `probabilities`
+    exact: Callable[[], str] | None = None  # in float64, what a calibration reads: `decision`, else `probabilities`
 
     @property
     def classes(self) -> str:
@@ -58,6 +59,8 @@ KNOWN = {f"sklearn.{name}": module for module, names in MODULES.items() for name
     "xgboost.XGBRegressor": "xgboost",
     "xgboost.XGBRFClassifier": "xgboost",
     "xgboost.XGBRFRegressor": "xgboost",
+    "catboost.CatBoostClassifier": "catboost",
+    "catboost.CatBoostRegressor": "catboost",
 }
 
 
@@ -97,7 +100,7 @@ def remedy(names: list[str]) -> str:
     if any(name.startswith("sklearn.MultiOutput") for name in names):
         return "Fit and export one model for each target."
     return (
-        "Exported are scikit-learn's common estimators, LightGBM and XGBoost (python/README.md lists them). For others, write the "
+        "Exported are scikit-learn's common estimators, LightGBM, XGBoost and CatBoost (docs/exporter-matrix.md lists them). For others, write the "
         "ONNX graph yourself and pass it to export with fields= and predictions=."
     )
 
