@@ -11,10 +11,11 @@ import pandas as pd
 from .describe import GOLDEN_ROWS, examples_of, fields_of, golden_frame, observed, requests_of
 from .errors import ExportError
 from .estimator import Converted, as_frame, convert, library_answers
-from .names import check_names, known_keys, package_name
+from .names import package_name
 from .own_graph import Checked, check_graph, load_graph
 from .package import Package, refuse_existing, write
 from .report import Report
+from .rules import check_bounds, check_package, known_keys
 from .service import answers, encode, run
 from .types import Example, Field, Golden, Prediction, Scalar
 from .verify import Agreement, compare
@@ -102,7 +103,7 @@ def export(
         )
     package.title, package.description, package.input = title, description, dict(input or {})
     package.tolerance, package.max_other_class = tolerance, max_other_class
-    check_names(package.fields, package.predictions, package.name)
+    check_package(package.name, package.fields, package.predictions, package.input)
     write(package, path)
     return Report(
         path, tuple(package.fields), tuple(package.predictions), agreement.rows, agreement.largest, agreement.share, len(package.golden)
@@ -151,18 +152,19 @@ def from_estimator(
     frame = as_frame(X)
     converted = convert(model, frame, target, kinds, endpoints, descriptions, labels)
     variables, layout = converted.variables, converted.layout
+    types = {variables[position].name: variables[position].type for position in layout.codings}
+    known_keys(descriptions, (*types, *(entry["name"] for entry in converted.predictions)), "descriptions")
+    known_keys(units, tuple(types), "units")
+    known_keys(bounds, tuple(types), "bounds")
+    check_bounds(bounds, types)
     fields = fields_of(variables, layout, descriptions, units, bounds)
-    field_names = tuple(field["name"] for field in fields)
-    known_keys(descriptions, (*field_names, *(entry["name"] for entry in converted.predictions)), "descriptions")
-    known_keys(units, field_names, "units")
-    known_keys(bounds, field_names, "bounds")
 
     step = max(1, -(-len(frame) // COMPARED_ROWS))
     sample = frame.iloc[::step].reset_index(drop=True)
     agreement = agreement_on(model, as_fitted(X, sample), sample, converted, fields, limits)
     limits.enforce(agreement, "the training library on the rows of X")
 
-    drawn = golden_frame(frame)
+    drawn = golden_frame(frame, bounds)
     data = as_fitted(X, drawn)
     on_golden = agreement_on(model, data, drawn, converted, fields, limits)
     limits.enforce(on_golden, "the training library on rows of X with each column shuffled")

@@ -12,7 +12,8 @@ from ..context import Context
 from ..graph import Array
 from ..trees import ensemble
 from .forests import FLOAT32, tree_of
-from .registry import Lowered, lower as lower_any
+from .registry import Lowered
+from .registry import lower as lower_any
 
 
 def lower(context: Context, model: Any, columns: Sequence[Column], path: str) -> Lowered:

@@ -12,7 +12,8 @@ from ..context import Context
 from ..graph import Array
 from .adaboost import all_trees, class_index
 from .forests import average, class_shares, tree_of
-from .registry import Lowered, lower as lower_any
+from .registry import Lowered
+from .registry import lower as lower_any
 
 
 def lower(context: Context, model: Any, columns: Sequence[Column], path: str) -> Lowered:
@@ -80,7 +81,6 @@ def weighted_sum(context: Context, tensors: Sequence[str], weights: Array) -> st
 
 def voting(context: Context, model: Any, columns: Sequence[Column], path: str) -> Lowered:
     """Averages of predictions or probabilities, or a vote."""
-    graph = context.graph
     names = [name for name, member in model.estimators if member != "drop"]
     parts = [
         lower_any(context, member, columns, f"{path} → {name!r}") for name, member in zip(names, model.estimators_, strict=True)

@@ -22,7 +22,7 @@ def lower(context: Context, model: Any, columns: Sequence[Column], path: str) ->
     sums = histogram_sums(context, model, list(columns), path) if histogram else gradient_sums(model, columns, path)
     raw, exact = sums.tensor(context), partial(sums.exact, context)
     if not hasattr(model, "classes_"):
-        return Lowered(value=context.graph.node("Exp", raw) if type(getattr(model, "_loss").link).__name__ == "LogLink" else raw)
+        return Lowered(value=context.graph.node("Exp", raw) if type(model._loss.link).__name__ == "LogLink" else raw)
     if len(model.classes_) > 2:
         return Lowered(probabilities=context.graph.node("Softmax", raw, axis=1), scores=raw, decision=raw, exact=exact)
     return binary(context, raw, 2.0 if getattr(model, "loss", "") == "exponential" else 1.0, exact)
@@ -78,7 +78,6 @@ def histogram_sums(context: Context, model: Any, columns: list[Column], path: st
         fitted = preprocessor.named_transformers_["encoder"]
         coded = [columns[index] for index in chosen]
         columns = encoder(fitted, coded, context.variables, path) + [columns[index] for index in others]
-    _, feature_map = model._bin_mapper.make_known_categories_bitsets()
     trees = [
         histogram_tree(predictor, target) for group in model._predictors for target, predictor in enumerate(group)
     ]

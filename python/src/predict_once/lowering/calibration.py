@@ -11,7 +11,8 @@ from ..context import Context
 from ..errors import ExportError
 from .averages import weighted_sum
 from .isotonic import isotonic_shares
-from .registry import Lowered, lower as lower_any
+from .registry import Lowered
+from .registry import lower as lower_any
 from .shares import sigmoid_shares
 
 

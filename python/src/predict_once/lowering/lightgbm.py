@@ -142,6 +142,6 @@ class LightGbmTree:
                 continue
             threshold[index] = past_zero(node["threshold"])
             # Without missing values in training, LightGBM reads NaN as 0.
-            missing_left[index] = node["default_left"] if node["missing_type"] == "NaN" else 0 <= node["threshold"]
+            missing_left[index] = node["default_left"] if node["missing_type"] == "NaN" else node["threshold"] >= 0
         left, right = (np.array(side, dtype=np.int64) for side in zip(*self.children, strict=True))
         return Tree(left, right, feature, threshold, values, (self.target,), missing_left, sets)
