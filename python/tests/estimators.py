@@ -11,6 +11,9 @@ from lightgbm import LGBMClassifier, LGBMRegressor
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import make_column_transformer
+from sklearn.cross_decomposition import PLSRegression
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.ensemble import (
     AdaBoostClassifier,
     AdaBoostRegressor,
@@ -30,15 +33,37 @@ from sklearn.ensemble import (
     VotingRegressor,
 )
 from sklearn.impute import SimpleImputer
-from sklearn.linear_model import Lasso, LinearRegression, LogisticRegression, Ridge
+from sklearn.linear_model import (
+    BayesianRidge,
+    ElasticNet,
+    ElasticNetCV,
+    GammaRegressor,
+    HuberRegressor,
+    Lasso,
+    LassoCV,
+    LinearRegression,
+    LogisticRegression,
+    LogisticRegressionCV,
+    Perceptron,
+    PoissonRegressor,
+    QuantileRegressor,
+    Ridge,
+    RidgeClassifier,
+    RidgeClassifierCV,
+    RidgeCV,
+    SGDClassifier,
+    SGDRegressor,
+    TweedieRegressor,
+)
+from sklearn.model_selection import GridSearchCV
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, OneHotEncoder, OrdinalEncoder, RobustScaler, StandardScaler
-from sklearn.svm import SVC, SVR
-from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
-from xgboost import XGBClassifier, XGBRegressor
+from sklearn.svm import SVC, SVR, LinearSVC, LinearSVR, NuSVC, NuSVR
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor, ExtraTreeClassifier, ExtraTreeRegressor
+from xgboost import XGBClassifier, XGBRegressor, XGBRFClassifier, XGBRFRegressor
 
 CLASSIFIERS = {
     "LogisticRegression": LogisticRegression(max_iter=1000),
@@ -92,6 +117,48 @@ REGRESSORS = {
 }
 ESTIMATORS = CLASSIFIERS | REGRESSORS
 
+# What else the exporter knows, tried on numbers only.
+OTHER_CLASSIFIERS = {
+    "LogisticRegressionCV": LogisticRegressionCV(Cs=3, cv=3, l1_ratios=(0,), use_legacy_attributes=False, max_iter=1000),
+    "RidgeClassifier": RidgeClassifier(),
+    "RidgeClassifierCV": RidgeClassifierCV(),
+    "SGDClassifier, loss='log_loss'": SGDClassifier(loss="log_loss", random_state=0),
+    "SGDClassifier, loss='hinge'": SGDClassifier(random_state=0),
+    "Perceptron": Perceptron(random_state=0),
+    "LinearSVC": LinearSVC(random_state=0),
+    "LinearDiscriminantAnalysis": LinearDiscriminantAnalysis(),
+    "ExtraTreeClassifier": ExtraTreeClassifier(max_depth=6, random_state=0),
+    "NuSVC": NuSVC(),
+    "VotingClassifier, voting='hard'": VotingClassifier(
+        [("a", LogisticRegression(max_iter=1000)), ("b", DecisionTreeClassifier(max_depth=3)), ("c", GaussianNB())]
+    ),
+    "CalibratedClassifierCV, temperature": CalibratedClassifierCV(SVC(), method="temperature", cv=3),
+    "DummyClassifier": DummyClassifier(),
+    "XGBRFClassifier": XGBRFClassifier(n_estimators=20, n_jobs=1),
+    "GridSearchCV": GridSearchCV(DecisionTreeClassifier(random_state=0), {"max_depth": [2, 4]}, cv=3),
+}
+OTHER_REGRESSORS = {
+    "RidgeCV": RidgeCV(),
+    "LassoCV": LassoCV(cv=3),
+    "ElasticNet": ElasticNet(alpha=0.01),
+    "ElasticNetCV": ElasticNetCV(cv=3),
+    "SGDRegressor": SGDRegressor(alpha=0.1, eta0=0.001, random_state=0),
+    "LinearSVR": LinearSVR(random_state=0),
+    "HuberRegressor": HuberRegressor(max_iter=1000),
+    "BayesianRidge": BayesianRidge(),
+    "PoissonRegressor": PoissonRegressor(alpha=1),
+    "GammaRegressor": GammaRegressor(alpha=1),
+    "TweedieRegressor": TweedieRegressor(power=1.5, alpha=1),
+    "QuantileRegressor": QuantileRegressor(alpha=0.01),
+    "PLSRegression": PLSRegression(),
+    "ExtraTreeRegressor": ExtraTreeRegressor(max_depth=6, random_state=0),
+    "NuSVR": NuSVR(),
+    "DummyRegressor": DummyRegressor(),
+    "XGBRFRegressor": XGBRFRegressor(n_estimators=20, n_jobs=1),
+}
+POSITIVE = ("PoissonRegressor", "GammaRegressor", "TweedieRegressor")
+OTHERS = OTHER_CLASSIFIERS | OTHER_REGRESSORS
+
 TEXTS, NUMBERS = ["city", "type of flat"], ["a", "b b", "größe", "d", "count"]
 
 
@@ -136,7 +203,7 @@ PREPARATIONS = {
 
 def model_for(name: str, preparation: Preparation) -> Any:
     """An estimator, behind its preprocessing."""
-    estimator = clone(ESTIMATORS[name])
+    estimator = clone((ESTIMATORS | OTHERS)[name])
     if preparation.only:
         options = {"XGB": {"enable_categorical": True}, "Hist": {"categorical_features": "from_dtype"}}
         for prefix, option in options.items():
@@ -147,4 +214,6 @@ def model_for(name: str, preparation: Preparation) -> Any:
 
 def kinds_of(name: str) -> list[str]:
     """The targets that an estimator is tried on: see data.target."""
-    return ["binary", "classes"] if name in CLASSIFIERS else ["regression"]
+    if name in CLASSIFIERS | OTHER_CLASSIFIERS:
+        return ["binary", "classes"]
+    return ["positive"] if name in POSITIVE else ["regression"]

@@ -8,18 +8,25 @@ import pytest
 from catboost import CatBoostClassifier, CatBoostRegressor
 from conftest import serve
 from data import numbers, target
-from estimators import ESTIMATORS, PREPARATIONS, kinds_of, model_for
+from estimators import ESTIMATORS, OTHERS, PREPARATIONS, kinds_of, model_for
 from lightgbm import LGBMClassifier
 from served import assert_served, fitted
 
 import predict_once
+from predict_once.columns.transformers import class_names
+from predict_once.lowering.registry import KNOWN
 
 
-@pytest.mark.parametrize(("name", "kind"), [(name, kind) for name in ESTIMATORS for kind in kinds_of(name)])
+@pytest.mark.parametrize(("name", "kind"), [(name, kind) for name in ESTIMATORS | OTHERS for kind in kinds_of(name)])
 def test_an_estimator_on_numbers_is_served_as_it_predicts(name: str, kind: str, tmp_path: Path) -> None:
     X = numbers()
     model, labels = fitted(model_for(name, PREPARATIONS["numbers"]), X, kind)
     assert_served(model, X, tmp_path, labels)
+
+
+def test_every_estimator_that_the_exporter_knows_is_tried() -> None:
+    tried = {name.split(".")[-1] for model in (ESTIMATORS | OTHERS).values() for name in class_names(model)}
+    assert {name.split(".")[-1] for name in KNOWN} <= tried
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from .shares import sigmoid_shares
 
 
 def lower(context: Context, model: Any, columns: Sequence[Column], path: str) -> Lowered:
-    coefficients = np.asarray(model.coef_, dtype=np.float64)
+    coefficients = np.atleast_2d(np.asarray(model.coef_, dtype=np.float64))
     bias = np.atleast_1d(np.asarray(model.intercept_, dtype=np.float64))
     names = class_names(model)
 
@@ -25,13 +25,13 @@ def lower(context: Context, model: Any, columns: Sequence[Column], path: str) ->
         return linear64(context, columns, coefficients.T, bias)
 
     if not hasattr(model, "classes_"):
-        if coefficients.ndim == 2 and coefficients.shape[0] > 1:
+        if len(coefficients) > 1:
             raise ExportError(f"{path} predicts several targets at once. Fit and export one model for each.")
-        weights = coefficients.reshape(1, -1)
+        weights = coefficients
         if "sklearn.PLSRegression" in names:  # works on centred features
             bias = bias - weights @ model._x_mean
         return Lowered(value=link(context, model, linear(context, columns, weights.T, bias)))
-    if len(model.classes_) == 2 and len(coefficients) == 1:
+    if len(model.classes_) == 2:
         # Both classes as two sums, the negative and the positive: no operator is needed to make two of one.
         both = two_sided(context, columns, coefficients[0], bias[0])
         decision = linear(context, columns, coefficients.T, bias)
