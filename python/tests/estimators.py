@@ -132,7 +132,6 @@ OTHER_CLASSIFIERS = {
     "VotingClassifier, voting='hard'": VotingClassifier(
         [("a", LogisticRegression(max_iter=1000)), ("b", DecisionTreeClassifier(max_depth=3)), ("c", GaussianNB())]
     ),
-    "CalibratedClassifierCV, temperature": CalibratedClassifierCV(SVC(), method="temperature", cv=3),
     "DummyClassifier": DummyClassifier(),
     "XGBRFClassifier": XGBRFClassifier(n_estimators=20, n_jobs=1),
     "GridSearchCV": GridSearchCV(DecisionTreeClassifier(random_state=0), {"max_depth": [2, 4]}, cv=3),

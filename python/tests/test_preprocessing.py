@@ -18,6 +18,7 @@ CASES = [
     ("XGBRegressor", "imputed numbers and texts", "regression"),
     ("LogisticRegression", "imputed numbers and texts", "classes"),
     ("RandomForestClassifier", "imputed numbers and texts", "classes"),
+    ("LGBMClassifier", "imputed numbers and texts", "classes"),  # has thresholds next to the imputed mean
     ("LGBMClassifier", "pandas categories", "binary"),
     ("XGBClassifier", "pandas categories", "binary"),
     ("HistGradientBoostingClassifier", "pandas categories", "binary"),
