@@ -101,6 +101,13 @@ test-python: ## Test the exporter, asked through the running service: estimators
 		"$$(../scripts/python-tool python -r python/tests/requirements.txt)/python" -m pytest -q -W ignore
 	cd python && "$$(../scripts/python-tool python -r python/tests/requirements.txt)/python" -m mypy --strict src
 
+.PHONY: test-python-matrix
+test-python-matrix: ## Test the whole matrix of estimators × preprocessing, and write docs/exporter-matrix.md
+	cargo build --quiet
+	PYTHONPATH=python/src:python/tests PREDICT_ONCE_BIN="$(CURDIR)/target/debug/predict-once" \
+		"$$(scripts/python-tool python -r python/tests/requirements.txt)/python" python/tests/matrix.py \
+		python/tests/matrix.md.in docs/exporter-matrix.md
+
 .PHONY: test-own-model
 test-own-model: ## Perform docs/your-own-model.md from top to bottom: another model, from its fit to its answers
 	tests/your_own_model/run
@@ -193,6 +200,12 @@ model: ## Train the model: the package models/credit_risk and its card
 .PHONY: tree-fixtures
 tree-fixtures: ## Write the small models and answers that the tree operators are tested with
 	"$$(scripts/python-tool trees -r $(TREES)/benches/requirements.txt)/python" $(TREES)/tests/fixtures.py
+
+.PHONY: penguins-fixture
+penguins-fixture: ## Train the model of docs/your-own-model.md into tests/packages/penguins, which the Rust tests run on
+	PYTHONPATH="$(CURDIR)/python/src" \
+		"$$(scripts/python-tool own-model palmerpenguins==0.1.6 -r tests/your_own_model/requirements.txt)/python" \
+		tests/packages/penguins.py
 
 .PHONY: iam-golden
 iam-golden: ## Sign the IAM tokens of tests/iam anew, with botocore
