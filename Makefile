@@ -97,9 +97,10 @@ test-clients: ## Run the programs of docs/clients.md and the README, `make reque
 .PHONY: test-python
 test-python: ## Test the exporter, asked through the running service: estimators × preprocessing × data; and check its types
 	cargo build --quiet
-	cd python && PYTHONPATH=src PREDICT_ONCE_BIN="$(CURDIR)/target/debug/predict-once" \
-		"$$(../scripts/python-tool python -r python/tests/requirements.txt)/python" -m pytest -q -W ignore
-	cd python && "$$(../scripts/python-tool python -r python/tests/requirements.txt)/python" -m mypy --strict src
+	cd python && programs="$$(../scripts/python-tool python -r python/tests/requirements.txt)" && \
+		"$$programs/ruff" check --quiet && "$$programs/ruff" format --quiet --check && \
+		"$$programs/python" -m mypy --strict src && \
+		PYTHONPATH=src PREDICT_ONCE_BIN="$(CURDIR)/target/debug/predict-once" "$$programs/python" -m pytest -q -W ignore
 
 .PHONY: test-python-matrix
 test-python-matrix: ## Test the whole matrix of estimators × preprocessing, and write docs/exporter-matrix.md

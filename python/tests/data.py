@@ -1,4 +1,4 @@
-"""Data frames of the kinds that people have: numbers, integers, texts, booleans, missing values, names with spaces and accents."""
+"""Data frames of the kinds that people have: numbers, texts, booleans, missing values, names with spaces and accents."""
 
 import numpy as np
 import pandas as pd

@@ -2,8 +2,8 @@
 
     matrix.py TEMPLATE PAGE
 
-The table goes to the standard output and, in the place of {matrix} in TEMPLATE, to PAGE. The exit code is not 0 if a combination that
-the training library takes is refused, or answers otherwise than the library.
+The table goes to the standard output and, in the place of {matrix} in TEMPLATE, to PAGE. The exit code is not 0 if a combination
+that the training library takes is refused, or answers otherwise than the library.
 """
 
 import importlib.metadata

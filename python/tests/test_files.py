@@ -103,8 +103,15 @@ def test_a_package_passes_the_check_of_the_service(tmp_path: Path) -> None:
     steps = make_column_transformer((OneHotEncoder(), ["type of flat"]), ("passthrough", ["a", "d", "count", "new"]))
     model = make_pipeline(steps, DecisionTreeClassifier(max_depth=5, random_state=0)).fit(X, target(X, "classes"))
     predict_once.export(
-        model, X, tmp_path / "package", target="Größe / Art", title='A "title"', description='First.\n\nA """quote""" and a \\.',
-        descriptions={"a": "Says *what*."}, units={"count": "pieces"}, bounds={"count": (0, 12), "d": (None, 2.5)},
+        model,
+        X,
+        tmp_path / "package",
+        target="Größe / Art",
+        title='A "title"',
+        description='First.\n\nA """quote""" and a \\.',
+        descriptions={"a": "Says *what*."},
+        units={"count": "pieces"},
+        bounds={"count": (0, 12), "d": (None, 2.5)},
     )
     checked = subprocess.run([BINARY, "check", tmp_path / "package"], capture_output=True, text=True, check=False)
     assert checked.returncode == 0, checked.stdout + checked.stderr

@@ -76,7 +76,13 @@ def test_a_boolean_column_is_a_boolean_of_the_api(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "endpoint"),
-    [("Größe in m²", "Grosse_in_m2"), ("rent / month", "rent_month"), ("is new?", "is_new"), ("input", "input"), ("Problem", "Problem")],
+    [
+        ("Größe in m²", "Grosse_in_m2"),
+        ("rent / month", "rent_month"),
+        ("is new?", "is_new"),
+        ("input", "input"),
+        ("Problem", "Problem"),
+    ],
 )
 def test_a_target_of_any_name_answers_under_it_at_an_endpoint_of_ascii(name: str, endpoint: str, tmp_path: Path) -> None:
     X = numbers()

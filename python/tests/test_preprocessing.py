@@ -26,9 +26,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("name", "preparation", "kind"), CASES)
-def test_a_model_behind_preprocessing_is_served_as_it_predicts(
-    name: str, preparation: str, kind: str, tmp_path: Path
-) -> None:
+def test_a_model_behind_preprocessing_is_served_as_it_predicts(name: str, preparation: str, kind: str, tmp_path: Path) -> None:
     before = PREPARATIONS[preparation]
     X = before.X()
     model, labels = fitted(model_for(name, before), X, kind)

@@ -25,9 +25,7 @@ def fields_of(
     bounds: Mapping[str, tuple[float | None, float | None]],
 ) -> list[Field]:
     """One field for each variable that the model reads."""
-    return [
-        field_of(variables[position], coding, descriptions, units, bounds) for position, coding in layout.codings.items()
-    ]
+    return [field_of(variables[position], coding, descriptions, units, bounds) for position, coding in layout.codings.items()]
 
 
 def field_of(
@@ -123,9 +121,7 @@ def requests_of(frame: pd.DataFrame, variables: Sequence[Variable], layout: Layo
         series = frame.iloc[:, position]
         absent[variable.name] = series.isna().to_numpy()
         columns[variable.name] = [json_value(variable, value) for value in series.to_numpy(dtype=object)]
-    return [
-        {name: values[row] for name, values in columns.items() if not absent[name][row]} for row in range(len(frame))
-    ]
+    return [{name: values[row] for name, values in columns.items() if not absent[name][row]} for row in range(len(frame))]
 
 
 def json_value(variable: Variable, value: Any) -> Any:

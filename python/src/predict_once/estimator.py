@@ -96,7 +96,9 @@ def check_columns(model: Any, frame: pd.DataFrame) -> None:
 
     unnamed = list(frame.columns) == [f"x{index}" for index in range(frame.shape[1])]  # as_frame's
     if fitted is not None and written(fitted) != written(frame.columns) and not unnamed:
-        raise ExportError(f"the model was fitted on the columns {list(fitted)}, and X has {list(frame.columns)}. Pass the X of the fit.")
+        raise ExportError(
+            f"the model was fitted on the columns {list(fitted)}, and X has {list(frame.columns)}. Pass the X of the fit."
+        )
     count = getattr(model, "n_features_in_", None)
     if count is not None and count != frame.shape[1]:
         raise ExportError(f"the model was fitted on {count} columns, and X has {frame.shape[1]}. Pass the X of the fit.")

@@ -33,7 +33,9 @@ def check_prediction_name(name: str) -> None:
 def check_package(name: str, fields: Sequence[Field], predictions: Sequence[Prediction], input: Mapping[str, Any]) -> None:
     """Nothing is there twice, nothing has a name that the service has taken, and all texts can be shown."""
     if not re.fullmatch(r"[a-z][a-z0-9_-]{0,63}", name):
-        raise ExportError(f"name={name!r}: a package's name is a-z, 0-9, _ and -, starts with a letter, and has at most 64 characters.")
+        raise ExportError(
+            f"name={name!r}: a package's name is a-z, 0-9, _ and -, starts with a letter, and has at most 64 characters."
+        )
     if not 1 <= len(fields) <= MOST_FIELDS:
         raise ExportError(f"the model reads {len(fields):,} columns. A package has 1 to {MOST_FIELDS:,} fields.")
     twice([field["name"] for field in fields], "two fields have the name")
@@ -78,17 +80,23 @@ def check_bounds(bounds: Mapping[str, Any], types: Mapping[str, str]) -> None:
         if types[name] not in ("number", "integer"):
             raise ExportError(f"bounds has {name!r}, which is a {types[name]} field. Bounds are for numbers.")
         if not isinstance(pair, Sequence) or len(pair) != 2 or not all(end is None or is_number(end) for end in pair):
-            raise ExportError(f"bounds of {name!r} are {pair!r}. Pass two numbers, with None for an open end: (18, 120) or (0, None).")
+            raise ExportError(
+                f"bounds of {name!r} are {pair!r}. Pass two numbers, with None for an open end: (18, 120) or (0, None)."
+            )
         ends = [end for end in pair if end is not None]
         if sorted(ends) != ends:
             raise ExportError(f"bounds of {name!r} are {pair!r}, which nothing lies between. The lower end comes first.")
         if types[name] == "integer" and any(end != int(end) or abs(end) > LARGEST_INTEGER for end in ends):
-            raise ExportError(f"bounds of {name!r} are {pair!r}. Those of an integer are whole numbers within ±{LARGEST_INTEGER:,}.")
+            raise ExportError(
+                f"bounds of {name!r} are {pair!r}. Those of an integer are whole numbers within ±{LARGEST_INTEGER:,}."
+            )
 
 
 def is_number(value: Any) -> bool:
     """Whether it is a finite number that float32 holds."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value) and abs(value) <= LARGEST_NUMBER
+    return (
+        isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value) and abs(value) <= LARGEST_NUMBER
+    )
 
 
 def twice(names: Sequence[str], what: str) -> None:

@@ -113,8 +113,8 @@ def usable(columns: Sequence[AnyColumn], variables: list[Variable], path: str) -
         if isinstance(column, Unusable):
             variable = variables[column.variable]
             raise ExportError(
-                f"column {variable.name!r}, which {path} reads: {variable.why}. The API has numbers, booleans and texts from a closed "
-                "set. Turn the column into one of these before the fit (a date into a number of days, say), or leave it out."
+                f"column {variable.name!r}, which {path} reads: {variable.why}. The API has numbers, booleans and texts from a "
+                "closed set. Turn the column into one of these before the fit (a date into a number of days), or leave it out."
             )
         result.append(column)
     return result

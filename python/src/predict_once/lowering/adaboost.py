@@ -23,7 +23,9 @@ def lower(context: Context, model: Any, columns: Sequence[Column], path: str) ->
     graph = context.graph
     size = len(model.classes_)
     shares = weights / weights.sum()
-    votes = tree_votes(context, model, columns, shares) if all_trees(model) else other_votes(context, model, columns, shares, path)
+    votes = (
+        tree_votes(context, model, columns, shares) if all_trees(model) else other_votes(context, model, columns, shares, path)
+    )
     if size == 2:
         # The decision is the second column less the first, and a probability the logistic function of it.
         decision = graph.node("MatMul", votes, graph.constant([[-1], [1]]))

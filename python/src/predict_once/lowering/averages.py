@@ -31,9 +31,7 @@ def bagging(context: Context, model: Any, columns: Sequence[Column], path: str) 
         # The members know the classes by their positions.
         positions = [np.asarray(member.classes_, dtype=int) for member in members]
         if all_trees(model):
-            trees = [
-                tree_of(m, class_shares(m), p.tolist(), f) for m, p, f in zip(members, positions, chosen, strict=True)
-            ]
+            trees = [tree_of(m, class_shares(m), p.tolist(), f) for m, p, f in zip(members, positions, chosen, strict=True)]
             return Lowered(probabilities=average(context, columns, trees, size))
         tensors = []
         for index, (member, known, features) in enumerate(zip(members, positions, chosen, strict=True)):

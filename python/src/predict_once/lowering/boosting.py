@@ -78,15 +78,15 @@ def histogram_sums(context: Context, model: Any, columns: list[Column], path: st
         fitted = preprocessor.named_transformers_["encoder"]
         coded = [columns[index] for index in chosen]
         columns = encoder(fitted, coded, context.variables, path) + [columns[index] for index in others]
-    trees = [
-        histogram_tree(predictor, target) for group in model._predictors for target, predictor in enumerate(group)
-    ]
+    trees = [histogram_tree(predictor, target) for group in model._predictors for target, predictor in enumerate(group)]
     for position in {int(f) for tree in trees for f in tree.feature[sorted(tree.sets)]}:
         column = columns[position]
         if isinstance(column, Category) and column.missing is NONE and column.unknown is NONE:
             continue
         if isinstance(column, Number):
-            raise ExportError(f"{path}: a categorical feature is not a category of the data. Use categorical_features='from_dtype'.")
+            raise ExportError(
+                f"{path}: a categorical feature is not a category of the data. Use categorical_features='from_dtype'."
+            )
     start = np.asarray(model._baseline_prediction, dtype=np.float64).ravel()
     return Sums(columns, trees, Comparison(np.float64), len(start), list(start))
 

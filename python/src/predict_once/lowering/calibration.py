@@ -24,7 +24,9 @@ def lower(context: Context, model: Any, columns: Sequence[Column], path: str) ->
         return isotonic(context, members, columns, paths, size)
     calibrate = {"sigmoid": sigmoid, "temperature": temperature}.get(model.method)
     if calibrate is None:
-        raise ExportError(f"{path}: method={model.method!r} cannot be exported. Calibrate with 'sigmoid', 'isotonic' or 'temperature'.")
+        raise ExportError(
+            f"{path}: method={model.method!r} cannot be exported. Calibrate with 'sigmoid', 'isotonic' or 'temperature'."
+        )
     parts = [calibrate(context, member, columns, where, size) for member, where in zip(members, paths, strict=True)]
     return Lowered(probabilities=weighted_sum(context, parts, np.full(len(parts), 1 / len(parts))))
 

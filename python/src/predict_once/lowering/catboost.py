@@ -28,8 +28,8 @@ def lower(context: Context, model: Any, columns: Sequence[Column], path: str) ->
     dump = saved(model)
     if set(dump["features_info"]) - {"float_features"}:
         raise ExportError(
-            f"{path} was fitted with categorical, text or embedding features, whose statistics cannot be exported. Encode them before it "
-            "(OneHotEncoder or OrdinalEncoder in a ColumnTransformer), or fit LightGBM on columns of type 'category'."
+            f"{path} was fitted with categorical, text or embedding features, whose statistics cannot be exported. Encode them "
+            "before it (OneHotEncoder or OrdinalEncoder in a ColumnTransformer), or fit LightGBM on columns of type 'category'."
         )
     scale, bias = dump["scale_and_bias"]
     base = np.atleast_1d(np.asarray(bias, dtype=np.float64))

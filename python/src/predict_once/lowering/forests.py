@@ -31,8 +31,8 @@ def lower(context: Context, model: Any, columns: Sequence[Column], path: str) ->
 def average(context: Context, columns: Sequence[Column], trees: list[Tree], targets: int) -> str:
     """The mean of what the trees' leaves say.
 
-    Two classes with equal shares must stay equal, or another class comes first than in scikit-learn. Sums of ones are exact, and so
-    are powers of two as divisors; otherwise the division waits until the sum is there.
+    Two classes with equal shares must stay equal, or another class comes first than in scikit-learn. Sums of ones are exact, and
+    so are powers of two as divisors; otherwise the division waits until the sum is there.
     """
     count = len(trees)
     whole = all(np.isin(tree.values[tree.leaf], (0, 1)).all() for tree in trees)

@@ -24,7 +24,9 @@ def lower(context: Context, model: Any, columns: Sequence[Column], path: str) ->
     graph = context.graph
     dump = model.booster_.dump_model()
     objective, *options = dump["objective"].split()
-    trees = [LightGbmTree(tree, index % dump["num_tree_per_iteration"], path).tree() for index, tree in enumerate(dump["tree_info"])]
+    trees = [
+        LightGbmTree(tree, index % dump["num_tree_per_iteration"], path).tree() for index, tree in enumerate(dump["tree_info"])
+    ]
     if not trees:
         raise ExportError(f"{path} has no trees.")
     count = dump["num_tree_per_iteration"]
@@ -41,7 +43,9 @@ def lower(context: Context, model: Any, columns: Sequence[Column], path: str) ->
         return Lowered(probabilities=graph.node("Softmax", raw, axis=1), scores=raw, decision=raw, exact=exact)
     if objective == "multiclassova":
         each = graph.node("Sigmoid", graph.node("Mul", raw, graph.constant(option(options, "sigmoid"))))
-        return Lowered(probabilities=graph.node("Div", each, graph.node("ReduceSum", each, graph.constant([1], np.int64), keepdims=1)))
+        return Lowered(
+            probabilities=graph.node("Div", each, graph.node("ReduceSum", each, graph.constant([1], np.int64), keepdims=1))
+        )
     if objective in IDENTITY and "sqrt" not in options:
         return Lowered(value=raw)
     if objective in LOGARITHM:
@@ -80,7 +84,9 @@ def categorical_columns(
         column = columns[position]
         if isinstance(column, Number):
             if not isinstance(column.source, int) or column.steps:
-                raise ExportError(f"{path}: a categorical feature is the result of a calculation. Use a column of type 'category'.")
+                raise ExportError(
+                    f"{path}: a categorical feature is the result of a calculation. Use a column of type 'category'."
+                )
             sets = [codes for tree in trees for node, codes in tree.sets.items() if tree.feature[node] == position]
             values = tuple(sorted(frozenset().union(*sets)))
             missing = NONE if context.variables[column.source].missing is NONE else np.nan

@@ -36,8 +36,9 @@ def lower(context: Context, model: Any, columns: Sequence[Column], path: str) ->
         return lowered
     if size > MOST_COUPLED:
         raise ExportError(
-            f"{path} was fitted with probability=True on {size} classes. Its probabilities come from an iteration, which can be exported "
-            f"for up to {MOST_COUPLED} classes. Fit CalibratedClassifierCV(SVC(), ensemble=False), or SVC() for the class alone."
+            f"{path} was fitted with probability=True on {size} classes. Its probabilities come from an iteration, which can be "
+            f"exported for up to {MOST_COUPLED} classes. Fit CalibratedClassifierCV(SVC(), ensemble=False), or SVC() for the "
+            "class alone."
         )
     shares = probabilities(graph, sums, np.asarray(model._probA), np.asarray(model._probB), size)
     # The class is the winner of the vote, which need not be the most probable.
@@ -65,14 +66,18 @@ def several_classes(context: Context, model: Any, sums: str, pairs: list[tuple[i
         ballots[index, one], ballots[index, other] = 1, -1
         base[other] += 1
         confidence[index, one], confidence[index, other] = 1, -1
-    votes = graph.node("Add", graph.node("MatMul", first, graph.constant(ballots, np.float64)), graph.constant([base], np.float64))
+    votes = graph.node(
+        "Add", graph.node("MatMul", first, graph.constant(ballots, np.float64)), graph.constant([base], np.float64)
+    )
     if model.decision_function_shape == "ovo":
         return Lowered(
             scores=graph.cast(votes, TensorProto.FLOAT), decision=graph.cast(sums, TensorProto.FLOAT), exact=lambda: sums
         )
     # decision_function with one column for each class: the votes, and less than a third for the confidence in them.
     trust = graph.node("MatMul", sums, graph.constant(confidence, np.float64))
-    scale = graph.node("Mul", graph.node("Add", graph.node("Abs", trust), graph.constant(1, np.float64)), graph.constant(3, np.float64))
+    scale = graph.node(
+        "Mul", graph.node("Add", graph.node("Abs", trust), graph.constant(1, np.float64)), graph.constant(3, np.float64)
+    )
     exact = graph.node("Add", votes, graph.node("Div", trust, scale))
     decision = graph.cast(exact, TensorProto.FLOAT)
     scores = decision if model.break_ties else graph.cast(votes, TensorProto.FLOAT)
