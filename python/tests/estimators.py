@@ -119,7 +119,7 @@ ESTIMATORS = CLASSIFIERS | REGRESSORS
 
 # What else the exporter knows, tried on numbers only.
 OTHER_CLASSIFIERS = {
-    "LogisticRegressionCV": LogisticRegressionCV(Cs=3, cv=3, l1_ratios=(0,), use_legacy_attributes=False, max_iter=1000),
+    "LogisticRegressionCV": LogisticRegressionCV(Cs=3, cv=3, max_iter=1000),
     "RidgeClassifier": RidgeClassifier(),
     "RidgeClassifierCV": RidgeClassifierCV(),
     "SGDClassifier, loss='log_loss'": SGDClassifier(loss="log_loss", random_state=0),

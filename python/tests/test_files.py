@@ -115,6 +115,18 @@ def test_a_package_passes_the_check_of_the_service(tmp_path: Path) -> None:
     )
     checked = subprocess.run([BINARY, "check", tmp_path / "package"], capture_output=True, text=True, check=False)
     assert checked.returncode == 0, checked.stdout + checked.stderr
+    written = tomllib.loads((tmp_path / "package/model.toml").read_text())
+    assert (written["title"], written["description"]) == ('A "title"', 'First.\n\nA """quote""" and a \\.')
+    fields = {field["name"]: field for field in written["fields"]}
+    assert fields["a"]["description"] == "Says *what*."
+    assert (fields["count"]["unit"], fields["count"]["minimum"], fields["count"]["maximum"]) == ("pieces", 0, 12)
+    assert {name: field["type"] for name, field in fields.items()} == {
+        "a": "number",
+        "d": "number",
+        "count": "integer",
+        "type of flat": "string",
+        "new": "boolean",
+    }
 
 
 def test_golden_rows_are_no_records_of_the_data(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from conftest import serve
 from data import mixed, numbers, target
 from served import assert_served
 from sklearn.linear_model import LogisticRegression
+from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 import predict_once
@@ -37,6 +38,23 @@ def test_labels_keep_their_type_and_their_text(labels: list[Any], tmp_path: Path
     assert {type(answer) for answer in answers} == {type(labels[0])}
     assert set(answers) == set(labels)
     assert set(named) == {str(label).lower() if isinstance(label, bool) else str(label) for label in labels}
+
+
+def test_endpoints_follow_from_the_target_and_the_kind(tmp_path: Path) -> None:
+    X = numbers()
+    y = target(X, "regression")
+    classifier = DecisionTreeClassifier(max_depth=3).fit(X, y > 0)
+    regressor = DecisionTreeRegressor(max_depth=3).fit(X, y)
+
+    def endpoints(model: Any, **arguments: Any) -> tuple[str, ...]:
+        return predict_once.export(model, X, tmp_path / "package", target="kind", overwrite=True, **arguments).endpoints
+
+    assert endpoints(classifier) == ("/kind", "/kind_probabilities")
+    assert endpoints(regressor) == ("/kind",)
+    assert endpoints(classifier, kinds=["probability"]) == ("/kind_probability",)
+    assert endpoints(classifier, endpoints={"probabilities": "shares"}) == ("/kind", "/shares")
+    assert endpoints(regressor, endpoints={"value": "/number/"}) == ("/number",)
+    assert endpoints(LinearSVC(random_state=0).fit(X, y > 0)) == ("/kind",)  # has no probabilities
 
 
 def test_labels_of_pandas_categories_are_texts(tmp_path: Path) -> None:

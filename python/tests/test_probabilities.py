@@ -10,6 +10,7 @@ import pytest
 from data import numbers, target
 from lightgbm import LGBMClassifier
 from served import assert_served
+from sklearn import calibration
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import make_blobs
 from sklearn.ensemble import BaggingClassifier, RandomForestClassifier, StackingClassifier, VotingClassifier
@@ -104,6 +105,7 @@ def test_a_calibrated_model_is_served_as_it_predicts(model: Any, kind: str, tmp_
     assert_served(model.fit(X, target(X, kind)), X, tmp_path)
 
 
+@pytest.mark.skipif(not hasattr(calibration, "_TemperatureScaling"), reason="scikit-learn has temperatures since 1.8")
 @pytest.mark.parametrize("kind", ["binary", "classes"])
 @pytest.mark.parametrize("estimator", [SVC(), RandomForestClassifier(20, random_state=0)], ids=["decisions", "probabilities"])
 def test_a_temperature_is_served_as_it_predicts(estimator: Any, kind: str, tmp_path: Path) -> None:

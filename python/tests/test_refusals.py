@@ -10,6 +10,7 @@ from catboost import CatBoostClassifier, CatBoostRegressor
 from data import mixed, numbers, target
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.compose import make_column_transformer
+from sklearn.ensemble import AdaBoostClassifier
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -110,6 +111,13 @@ def test_a_loss_of_catboost_without_a_counterpart_is_named(tmp_path: Path) -> No
     X = numbers()
     model = CatBoostRegressor(iterations=5, verbose=False, allow_writing_files=False, loss_function="RMSEWithUncertainty")
     assert "'RMSEWithUncertainty'" in refused(tmp_path, model.fit(X, target(X, "regression")), X)
+
+
+def test_the_old_algorithm_of_adaboost_is_refused_and_the_new_one_named(tmp_path: Path) -> None:
+    X = numbers()
+    model = AdaBoostClassifier(n_estimators=3).fit(X, target(X, "binary"))
+    model.algorithm = "SAMME.R"  # the default up to scikit-learn 1.5
+    assert "algorithm='SAMME'" in refused(tmp_path, model, X)
 
 
 def test_several_targets_are_refused(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from onnx import TensorProto
 from ..columns.symbols import Column
 from ..columns.transformers import class_names
 from ..context import Context
+from ..errors import ExportError
 from ..graph import Array
 from ..trees import ensemble
 from .forests import FLOAT32, tree_of
@@ -20,6 +21,8 @@ def lower(context: Context, model: Any, columns: Sequence[Column], path: str) ->
     weights = np.asarray(model.estimator_weights_, dtype=np.float64)[: len(model.estimators_)]
     if not hasattr(model, "classes_"):
         return Lowered(value=median(context, predictions(context, model, columns, path), weights))
+    if getattr(model, "algorithm", "SAMME") == "SAMME.R":
+        raise ExportError(f"{path} was fitted with algorithm='SAMME.R', which scikit-learn dropped. Fit with algorithm='SAMME'.")
     graph = context.graph
     size = len(model.classes_)
     shares = weights / weights.sum()
