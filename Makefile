@@ -1,10 +1,10 @@
-# What to do with this project. `make` alone lists it; a target that needs a tool installs it (scripts/install-*).
+# Running, testing and changing the project. `make` lists the targets; they install the tools that they need (scripts/install-*).
 
 SHELL := bash
 .DEFAULT_GOAL := help
 
 REDIS_PORT ?= 6379
-# The processor that the function is built for: arm64 (Graviton, the template's default) or x86_64.
+# The architecture that the function is built for: arm64 (Graviton, the template's default) or x86_64.
 ARCH ?= arm64
 EVENT ?= events/http-api.json
 # How many cases of each kind `make fuzz` tries.
@@ -36,15 +36,15 @@ redis-stop: ## Stop the Redis that `make redis` started
 	@scripts/redis stop
 
 .PHONY: api
-api: ## Start the service against that Redis
+api: ## Start the service with that Redis
 	REDIS_URL=redis://127.0.0.1:$(REDIS_PORT) cargo run --release
 
 .PHONY: request
-request: ## Send the example application: the answer, hit or miss, the time (ENDPOINT=probabilities, URL=http://...)
+request: ## Send the example application; print the answer, hit or miss, and the time (ENDPOINT=probabilities, URL=http://...)
 	@scripts/request
 
 .PHONY: demo
-demo: ## The whole story in ten seconds: miss, hit, a mistake, Redis killed and back; with a Redis of its own
+demo: ## Show everything in ten seconds: miss, hit, errors, Redis killed and restarted (uses its own Redis)
 	@scripts/demo
 
 ## Run it as a Lambda function
@@ -60,22 +60,22 @@ invoke: ## Send an event to `make lambda` (EVENT=events/rest-api.json)
 		-A 127.0.0.1 -P $(LAMBDA_PORT) --data-file $(EVENT)
 
 .PHONY: events
-events: ## Play every event of events/ through the real binary and show the answers
+events: ## Send every event in events/ to the real binary and show the answers
 	cargo test --quiet --test service events:: -- --nocapture
 
 .PHONY: build
-build: ## Build what AWS runs, target/lambda/predict-once/bootstrap (ARCH=arm64 or x86_64)
+build: ## Build the function for AWS, target/lambda/predict-once/bootstrap (ARCH=arm64 or x86_64)
 	PATH="$$(scripts/install-cargo-lambda):$$PATH" cargo lambda build --release --$(subst _,-,$(ARCH))
 
-## Prove it
+## Test it
 
 .PHONY: test
-test: ## Run all tests, on real Redis servers (installed if missing)
+test: ## Run all Rust tests, with real Redis and Valkey servers (installed if missing)
 	scripts/install-redis
-	cargo test --workspace
+	VALKEY_SERVER="$$(scripts/install-valkey)" cargo test --workspace
 
 .PHONY: fuzz
-fuzz: ## Fuzz for some minutes what `make test` fuzzes for seconds: events, bodies, entries of the cache (CASES=100000)
+fuzz: ## Fuzz events, bodies, cache entries and packages for minutes, where `make test` takes seconds (CASES=100000)
 	PROPTEST_CASES=$(CASES) cargo test --test fuzz
 
 .PHONY: test-api
@@ -83,11 +83,11 @@ test-api: ## Lint the OpenAPI document, and test the service against it with sch
 	tests/api_conformance/run
 
 .PHONY: test-docs-page
-test-docs-page: ## Use /docs in a real Chromium (installed if missing): every example, mistakes, Redis killed, axe-core
+test-docs-page: ## Test /docs in Chromium (installed if missing): every example, errors, Redis killed, accessibility (axe-core)
 	tests/docs_page/run
 
 .PHONY: test-redis-acl
-test-redis-acl: ## Test which commands a Redis user must be allowed, on a single Redis and on a cluster
+test-redis-acl: ## Test which permissions a Redis user needs, on a single Redis and on a cluster
 	tests/redis_acl/run
 
 .PHONY: test-clients
@@ -110,7 +110,7 @@ test-python-matrix: ## Test the whole matrix of estimators × preprocessing, and
 		python/tests/matrix.md.in docs/exporter-matrix.md
 
 .PHONY: test-own-model
-test-own-model: ## Perform docs/your-own-model.md from top to bottom: another model, from its fit to its answers
+test-own-model: ## Run docs/your-own-model.md from top to bottom, from fitting a model to its answers
 	tests/your_own_model/run
 
 .PHONY: test-emulators
@@ -118,7 +118,7 @@ test-emulators: ## Run the function under AWS's runtime interface emulator and u
 	tests/emulators/run
 
 .PHONY: test-model
-test-model: ## Train the model anew: the same bytes as the committed ones?
+test-model: ## Retrain the shipped model, and compare it with the committed files byte for byte
 	tests/model_training/run
 
 .PHONY: lint
@@ -139,20 +139,20 @@ deny: ## Check the licences and sources of all dependencies against deny.toml; i
 	"$$(scripts/install-cargo-deny)/cargo-deny" --locked check --hide-inclusion-graph licenses bans sources
 
 .PHONY: advisories
-advisories: ## Check the dependencies for known vulnerabilities; fetches the database of them
+advisories: ## Check the dependencies for known vulnerabilities; fetches the advisory database
 	"$$(scripts/install-cargo-deny)/cargo-deny" --locked check advisories
 
 .PHONY: check
-check: lint test docs validate ## Everything to run before a commit
+check: lint test docs validate ## Run what should pass before a commit
 
 .PHONY: bench
-bench: ## Measure the function beside a bare lambda_http function, in one run
+bench: ## Compare the function with a bare lambda_http function, in one run
 	scripts/install-redis
 	cargo build --release --example bare_lambda
 	cargo bench --bench lambda
 
 .PHONY: count-instructions
-count-instructions: ## Count instructions per invocation and per start, beside the bare function (PREDICT_ONCE_BIN=another build)
+count-instructions: ## Count instructions per invocation and per start, compared with the bare function (PREDICT_ONCE_BIN=another build)
 	scripts/install-redis
 	scripts/install-valgrind
 ifndef PREDICT_ONCE_BIN
@@ -167,7 +167,7 @@ chaos: ## Break Redis and the network in every way under load; writes docs/relia
 	cargo bench --bench chaos
 
 .PHONY: bench-trees
-bench-trees: ## Measure the tree operators beside ONNX Runtime, and check their answers (some minutes); writes docs/trees.md
+bench-trees: ## Compare the tree operators with ONNX Runtime, speed and answers (takes minutes); writes docs/trees.md
 	cargo bench -p tree-ensemble --bench trees --no-run
 	"$$(scripts/python-tool trees -r $(TREES)/benches/requirements.txt)/python" $(TREES)/benches/trees.py \
 		"$$(cargo bench -p tree-ensemble --bench trees --no-run --message-format json 2>/dev/null \
@@ -175,12 +175,12 @@ bench-trees: ## Measure the tree operators beside ONNX Runtime, and check their 
 		$(TREES)/benches/trees.md.in docs/trees.md
 
 .PHONY: soak
-soak: ## Ten minutes of full load and random faults (SOAK_SECONDS): no wrong answer, nothing leaks
+soak: ## Run ten minutes (SOAK_SECONDS) of full load and random faults: no wrong answers, no leaks
 	scripts/install-redis
 	cargo bench --bench soak
 
 .PHONY: measure-redis-memory
-measure-redis-memory: ## Measure what a prediction takes in Redis and how many fit (some minutes); writes docs/caching.md
+measure-redis-memory: ## Measure the memory per prediction in Redis and how many fit (takes minutes); writes docs/caching.md
 	benches/redis-memory
 
 ## Change it
@@ -191,15 +191,15 @@ openapi: ## Write docs/openapi.json, the API's description, from the code
 	mv docs/openapi.json.new docs/openapi.json
 
 .PHONY: vendor-swagger-ui
-vendor-swagger-ui: ## Take the files of Swagger UI into assets/docs (its version is in the script)
+vendor-swagger-ui: ## Copy Swagger UI into assets/docs (the script names the version)
 	assets/vendor-swagger-ui
 
 .PHONY: model
-model: ## Train the model: the package models/credit_risk and its card
+model: ## Train the shipped model; writes the package models/credit_risk and its card
 	PYTHONPATH=python/src "$$(scripts/python-tool model -r models/credit_risk/requirements.txt)/python" models/credit_risk/train.py
 
 .PHONY: tree-fixtures
-tree-fixtures: ## Write the small models and answers that the tree operators are tested with
+tree-fixtures: ## Write the small test models of the tree operators, and their answers
 	"$$(scripts/python-tool trees -r $(TREES)/benches/requirements.txt)/python" $(TREES)/tests/fixtures.py
 
 .PHONY: penguins-fixture
@@ -209,7 +209,7 @@ penguins-fixture: ## Train the model of docs/your-own-model.md into tests/packag
 		tests/packages/penguins.py
 
 .PHONY: iam-golden
-iam-golden: ## Sign the IAM tokens of tests/iam anew, with botocore
+iam-golden: ## Regenerate the IAM tokens in tests/iam with botocore
 	"$$(scripts/python-tool botocore botocore==1.43.127)/python" tests/iam/golden.py
 
 .PHONY: help

@@ -5,12 +5,16 @@
 mod field;
 #[path = "../src/model/input.rs"]
 mod input;
+#[path = "../src/model/inputs.rs"]
+mod inputs;
 #[path = "../src/model/json.rs"]
 mod json;
 #[path = "../src/model/manifest.rs"]
 mod manifest;
 #[path = "../src/model/mistake.rs"]
 mod mistake;
+#[path = "../src/model/output.rs"]
+mod output;
 #[path = "../src/model/prediction/mod.rs"]
 mod prediction;
 #[path = "../src/model/signature.rs"]

@@ -1,4 +1,4 @@
-//! Sends the example application as docs/clients.md explains it: with timeouts, retries, and errors that are read.
+//! Sends the example application as docs/clients.md explains: with timeouts, retries and readable errors.
 
 use std::{
     env,
@@ -15,7 +15,7 @@ const ATTEMPT: Duration = Duration::from_secs(4);
 const TOTAL: Duration = Duration::from_secs(10);
 const ATTEMPTS: u32 = 5;
 
-/// An answer of the service, or of a gateway before it; `body` is null if it is not JSON.
+/// The response of the service, or of a gateway in front of it; `body` is null if it is not JSON.
 struct Reply {
     status: u16,
     headers: HeaderMap,
@@ -23,13 +23,13 @@ struct Reply {
 }
 
 impl Reply {
-    /// Whether another attempt may fare better. The service's own 504, not-cached, is a final answer.
-    fn may_pass(&self) -> bool {
+    /// Whether to retry. The service's own 504, not-cached, is final.
+    fn retryable(&self) -> bool {
         let own = self.body["type"].as_str().is_some_and(|slug| slug.ends_with("#not-cached"));
         [429, 500, 502, 503, 504].contains(&self.status) && !own
     }
 
-    /// An error, and for each wrong field what is allowed and what was probably meant.
+    /// The error, and for each invalid field what is allowed and what was probably meant.
     fn explanation(&self) -> String {
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let mut lines = format!("{} {}: {}", self.status, text(&self.body["title"]), text(&self.body["detail"]));
@@ -57,7 +57,7 @@ impl Reply {
     }
 }
 
-/// The service's reply. Failures that may pass are tried again; the last one is returned.
+/// Retries transient failures; returns the last reply or error.
 async fn predict(client: &Client, url: &str, application: &Value) -> reqwest::Result<Reply> {
     let id = format!("{:016x}", random());
     let deadline = Instant::now() + TOTAL;
@@ -65,10 +65,10 @@ async fn predict(client: &Client, url: &str, application: &Value) -> reqwest::Re
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
         let outcome = send(client, url, application, &id, ATTEMPT.min(left)).await;
-        // up to 0.2 s, 0.4 s, 0.8 s, 1.6 s
+        // at most 0.2 s, 0.4 s, 0.8 s, 1.6 s
         let pause = Duration::from_millis(100 << attempt).mul_f64(random() as f64 / u64::MAX as f64);
         let last = attempt == ATTEMPTS || Instant::now() + pause >= deadline;
-        if last || outcome.as_ref().is_ok_and(|reply| !reply.may_pass()) {
+        if last || outcome.as_ref().is_ok_and(|reply| !reply.retryable()) {
             return outcome;
         }
         tokio::time::sleep(pause).await;
@@ -99,7 +99,7 @@ async fn main() -> reqwest::Result<()> {
         "present_employment_since": "unemployed",
         "personal_status_and_sex": "male: single"
     });
-    // One for the whole program: it keeps its connections open.
+    // One for the whole program: it keeps connections open.
     let client = Client::builder().connect_timeout(CONNECT).build()?;
     let reply = predict(&client, &format!("{service}/decisions"), &application).await?;
     if reply.status != 200 {

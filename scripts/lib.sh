@@ -1,7 +1,7 @@
 # shellcheck shell=bash
-# Shared by the scripts of this folder: sourced, not run.
+# Shared by the scripts in this folder: sourced, not run.
 
-# The scripts use it.
+# Used by the scripts.
 # shellcheck disable=SC2034
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 
@@ -14,12 +14,12 @@ die() {
 
 have() { command -v "$1" >/dev/null 2>&1; }
 
-# install_package WHAT APT BREW: installs a system package, or says exactly what to install by hand.
+# install_package WHAT APT BREW: installs a system package, or says what to install by hand.
 install_package() {
   local what="$1" apt="$2" brew="$3" sudo=""
   if have apt-get; then
     if [ "$(id -u)" -ne 0 ]; then
-      have sudo || die "$what is missing, and there is no sudo to install it. As root: apt-get install $apt"
+      have sudo || die "$what is missing, and sudo is not available to install it. As root: apt-get install $apt"
       sudo=sudo
     fi
     say "Installing $apt with apt-get ($what is missing)"

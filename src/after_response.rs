@@ -1,9 +1,9 @@
-//! Work that waits until the response has left.
+//! Work deferred until the response has been sent.
 //!
-//! A handler [`defer`]s a job; whoever sends the response wraps the handler in [`collect`] and runs the [`Jobs`] once the
-//! response is on its way. Under Lambda that is [`AfterResponseLayer`]: the Runtime API has the response (and API Gateway
-//! has released the client) when the inner service is done, and only when the jobs are done too does the loop ask for the
-//! next invocation, so that the environment is not frozen in the middle of them.
+//! A handler [`defer`]s a job; the code that sends the response wraps the handler in [`collect`] and runs the [`Jobs`] once the
+//! response is on its way. Under Lambda that is [`AfterResponseLayer`]: when the inner service is done, the Runtime API has the
+//! response (and API Gateway has released the client). The runtime asks for the next invocation only after the jobs are done,
+//! so the environment is not frozen in the middle of them.
 
 use std::{
     cell::RefCell,
@@ -18,7 +18,7 @@ use futures_util::{FutureExt, future::BoxFuture};
 use lambda_runtime::LambdaInvocation;
 use tower::{Layer, Service};
 
-/// Given the time that is left, if that is known, a job returns the work.
+/// Takes the time left, if known, and returns the work.
 type Job = Box<dyn FnOnce(Option<Duration>) -> BoxFuture<'static, ()> + Send>;
 
 tokio::task_local! {
@@ -27,8 +27,8 @@ tokio::task_local! {
     static JOBS: RefCell<Vec<Job>>;
 }
 
-/// Puts off `job` until the response of the current request has left. It is told how much time is left, and must not take
-/// longer: under Lambda it delays the next invocation.
+/// Defers `job` until the response of the current request has been sent. The job is told how much time is left, and must not
+/// take longer: under Lambda it delays the next invocation.
 ///
 /// # Panics
 ///
@@ -50,7 +50,7 @@ pub async fn collect<H: Future>(handler: H) -> (H::Output, Jobs) {
 pub struct Jobs(Vec<Job>);
 
 impl Jobs {
-    /// Runs the jobs in the order in which they were deferred. A job that panics ends itself and nothing else.
+    /// Runs the jobs in the order in which they were deferred. A panic in one job does not affect the others.
     pub async fn run(self, time_left: Option<Duration>) {
         for job in self.0 {
             if AssertUnwindSafe(async { job(time_left).await }).catch_unwind().await.is_err() {
@@ -60,8 +60,8 @@ impl Jobs {
     }
 }
 
-/// Runs what a handler has deferred when the Lambda Runtime API has its response, and before the next invocation is asked
-/// for.
+/// Runs what a handler has deferred after the Lambda Runtime API has received its response, and before asking for the next
+/// invocation.
 pub struct AfterResponseLayer;
 
 impl<S> Layer<S> for AfterResponseLayer {
@@ -101,7 +101,7 @@ where
     }
 }
 
-/// How long deferred work may take. The margin is for ending the invocation in time. A deadline in the past tells nothing
+/// How long deferred work may take. The margin is for ending the invocation in time. A deadline in the past means nothing
 /// (`cargo lambda watch` sends one in 1970).
 fn time_left(deadline: SystemTime, now: SystemTime) -> Option<Duration> {
     const MARGIN: Duration = Duration::from_millis(50);

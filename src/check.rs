@@ -1,6 +1,6 @@
-//! `predict-once check`: is a model package right, and what will it cost?
+//! `predict-once check`: is a model package valid, and how fast is it?
 //!
-//! It loads a package exactly as the service does, asks it for every golden answer, and measures.
+//! It loads a package exactly as the service does, replays every golden answer, and measures load and run.
 
 use std::{
     fmt,
@@ -33,7 +33,7 @@ pub struct Report {
 pub struct Loaded {
     /// The model's name.
     pub model: String,
-    /// What stands in every cache key.
+    /// The model's fingerprint, part of every cache key.
     pub fingerprint: String,
     /// The fields, in their order.
     pub fields: Vec<String>,
@@ -45,7 +45,7 @@ pub struct Loaded {
     pub load_ms: f64,
     /// The median time of one run, in microseconds; `None` without golden rows and valid examples.
     pub run_us: Option<f64>,
-    /// What came of the golden rows, if there are any.
+    /// The result of replaying the golden rows, if there are any.
     pub golden: Option<Replay>,
 }
 
@@ -131,7 +131,7 @@ fn plural(noun: &str, count: usize) -> String {
     format!("{noun}{}", if count == 1 { "" } else { "s" })
 }
 
-/// Two decimals say enough.
+/// Two decimals are enough.
 fn round(number: f64) -> f64 {
     (number * 100.0).round() / 100.0
 }

@@ -2,8 +2,8 @@
 //!
 //! Four callers send three kinds of event: API Gateway's HTTP API and a Lambda function URL (payload 2.0), its REST API
 //! (payload 1.0) and an Application Load Balancer. lambda_http tells them apart and could also convert them, but it builds
-//! an absolute URI for that, which costs time, puts the stage of a REST API in front of the path, and panics on what is no
-//! URI or no base64. A path, a method, headers and a body are all that the router asks for.
+//! an absolute URI for that, which costs time, puts the stage of a REST API in front of the path, and panics on invalid URIs
+//! and invalid base64. The router only needs a path, a method, headers and a body.
 
 use std::borrow::Cow;
 
@@ -16,8 +16,8 @@ use lambda_http::request::LambdaRequest;
 
 use crate::http::{GatewayRequestId, UndecodableBody};
 
-/// Converts an event of the invocation `invocation`, whose id stands in where the gateway has none for the request. A
-/// body that is said to be base64 and is not is left out, and the request [marked](UndecodableBody).
+/// Converts an event. `invocation` is the id of the invocation, used where the gateway has none for the request. A body that
+/// is flagged as base64 but is not valid base64 is left out, and the request is [marked](UndecodableBody).
 pub fn into_request(event: LambdaRequest, invocation: &str) -> Request<Body> {
     let (mut request, id) = match event {
         LambdaRequest::ApiGatewayV2(event) => {
@@ -27,8 +27,8 @@ pub fn into_request(event: LambdaRequest, invocation: &str) -> Request<Body> {
         }
         LambdaRequest::ApiGatewayV1(event) => {
             let mut headers = merged(event.multi_value_headers, event.headers);
-            // A compressed answer reaches the gateway as base64, which a REST API passes on as it is unless it was told the
-            // media type.
+            // A compressed answer reaches the gateway as base64, which a REST API passes on undecoded unless the media type is
+            // configured as binary.
             headers.remove(header::ACCEPT_ENCODING);
             let request = request(event.http_method, event.path, headers, event.body, event.is_base64_encoded);
             (request, event.request_context.request_id)
@@ -37,14 +37,14 @@ pub fn into_request(event: LambdaRequest, invocation: &str) -> Request<Body> {
             let headers = merged(event.multi_value_headers, event.headers);
             (request(event.http_method, event.path, headers, event.body, event.is_base64_encoded), None)
         }
-        // The enum is open; the kinds that this crate's features of lambda_http admit are above.
+        // The enum is non-exhaustive; the kinds that the enabled features of lambda_http allow are above.
         _ => (request(Method::GET, None, HeaderMap::new(), None, false), None),
     };
     request.extensions_mut().insert(GatewayRequestId(id.unwrap_or_else(|| invocation.to_owned())));
     request
 }
 
-/// The multi-value headers, where they are sent, hold every value of the others.
+/// Where multi-value headers are sent, they include all single-value headers.
 fn merged(multi_value: HeaderMap, single_value: HeaderMap) -> HeaderMap {
     if multi_value.is_empty() { single_value } else { multi_value }
 }
@@ -71,11 +71,11 @@ fn request(
     request
 }
 
-/// The path as a URI. Payload 2.0 has it percent-decoded, so it can hold what no URI does: no route of ours, and so
-/// anything that no route matches does in its place.
+/// The path as a URI. Payload 2.0 percent-decodes it, so it may not be a valid URI. Such a path is none of our routes, so one
+/// that matches no route takes its place.
 fn uri(path: String) -> Uri {
     let path = if path.starts_with('/') { Cow::Owned(path) } else { Cow::Borrowed("/") };
-    // In a decoded path these are part of it, and would end it here.
+    // In a decoded path these characters are part of the path, but here they would end it.
     let parsed = if path.contains(['?', '#']) { None } else { path.parse().ok() };
     parsed.unwrap_or_else(|| Uri::from_static("/-"))
 }

@@ -1,4 +1,4 @@
-//! The way in as a Lambda function.
+//! The entry point of the Lambda function.
 
 use std::convert::Infallible;
 
@@ -9,7 +9,7 @@ use tower::ServiceExt;
 
 use crate::{after_response::AfterResponseLayer, event, http::FunctionRequestId};
 
-/// Whether this process was started by Lambda, or by something that stands in for it.
+/// Whether this process was started by Lambda or an emulator of it.
 pub fn is_environment() -> bool {
     std::env::var_os("AWS_LAMBDA_RUNTIME_API").is_some()
 }

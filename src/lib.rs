@@ -15,14 +15,14 @@
 //! # The modules, in reading order
 //!
 //! * [`settings`]: environment → [`settings::Settings`].
-//! * [`lambda`] and [`local`]: the two ways in. [`event`] makes an HTTP request of a gateway's event.
+//! * [`lambda`] and [`local`]: the two entry points. [`event`] turns a gateway's event into an HTTP request.
 //! * [`http`]: the predictions' endpoints, errors, headers, documentation.
-//! * [`service`]: look up, else predict, answer, store afterwards. Here model, cache and transport meet.
-//! * [`after_response`]: work that waits until the response has left.
+//! * [`service`]: look up, else predict, answer, store afterwards. This is where model, cache and transport meet.
+//! * [`after_response`]: work deferred until the response has been sent.
 //! * [`model`]: the package that is served: fields, graph, predictions.
 //! * [`cache`]: bytes under keys, in this process or in Redis.
 //! * [`telemetry`]: logs and metrics.
-//! * [`check`]: the subcommand that a package's owner runs before a deployment.
+//! * [`check`]: the subcommand to run before deploying a package.
 
 pub mod after_response;
 pub mod cache;

@@ -1,6 +1,12 @@
-//! The way in over plain HTTP, for development and for containers.
+//! The local server: plain HTTP, for development and for containers.
 
-use std::{future::Future, io, pin::pin, time::Duration};
+use std::{
+    future::Future,
+    io,
+    pin::{Pin, pin},
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use axum::{
     Router,
@@ -9,26 +15,27 @@ use axum::{
     response::Response,
     routing::get,
 };
+use futures_util::{FutureExt, future::BoxFuture};
 use hyper::server::conn::http1;
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     server::graceful::GracefulShutdown,
     service::TowerToHyperService,
 };
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, runtime::Handle};
 use tokio_util::task::TaskTracker;
 
 use crate::after_response;
 
-/// How long a client may take to send the head of a request, and how long its connection may be idle between two.
+/// How long a client may take to send the headers of a request, and how long its connection may be idle between requests.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How large a request's head may be, in bytes and in lines; beyond, it is answered with 431.
+/// How large a request's headers may be, in bytes and in lines; larger ones are answered with 431.
 const HEAD_LIMIT: usize = 32 * 1024;
 const HEADERS_LIMIT: usize = 100;
 
-/// Serves `router` and `GET /health` on `listener` until `shutdown`, then finishes the requests that are under way and
-/// what they have deferred.
+/// Serves `router` and `GET /health` on `listener` until `shutdown`, then finishes the requests in progress and
+/// their deferred work.
 ///
 /// # Errors
 ///
@@ -56,14 +63,14 @@ pub async fn serve(
         };
         match accepted {
             Ok((stream, _)) => {
-                // A response is written whole: it need not wait for the one before it to be acknowledged.
+                // A response is written at once, without waiting for the acknowledgement of the previous one.
                 let _ = stream.set_nodelay(true);
                 let connection = connections.watch(http.serve_connection(TokioIo::new(stream), app.clone()));
-                // How a connection ends is its client's affair.
+                // It does not matter how a connection ends.
                 tokio::spawn(async { drop(connection.await) });
             }
             Err(error) => {
-                // Out of file descriptors, most likely: others have to end first.
+                // Most likely out of file descriptors: other connections have to end first.
                 tracing::warn!(%error, "a connection was not accepted");
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
@@ -76,10 +83,43 @@ pub async fn serve(
     Ok(())
 }
 
-/// Spawns what a request has deferred. On the single thread of this process's runtime the task starts when the connection's
-/// task next waits, and before it does, it writes the response to the socket.
+/// Handles a request and spawns what it has deferred. On the single thread of this process's runtime that task starts when the
+/// connection's task next waits, and before it does, it writes the response to the socket.
 async fn run_after_response(State(deferred): State<TaskTracker>, request: Request, next: Next) -> Response {
-    let (response, jobs) = after_response::collect(next.run(request)).await;
-    deferred.spawn(jobs.run(None));
-    response
+    let tracker = deferred.clone();
+    let handling = async move {
+        let (response, jobs) = after_response::collect(next.run(request)).await;
+        deferred.spawn(jobs.run(None));
+        response
+    };
+    ToTheEnd { handling: Some(handling.boxed()), tracker, runtime: Handle::current() }.await
+}
+
+/// The handling of a request. If its client goes away, hyper drops it; then it goes on by itself, since others may wait for the
+/// same prediction, and the log counts every request.
+struct ToTheEnd {
+    handling: Option<BoxFuture<'static, Response>>,
+    tracker: TaskTracker,
+    runtime: Handle,
+}
+
+impl Future for ToTheEnd {
+    type Output = Response;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Response> {
+        let Some(handling) = &mut self.handling else { return Poll::Pending };
+        let handled = handling.poll_unpin(context);
+        if handled.is_ready() {
+            self.handling = None;
+        }
+        handled
+    }
+}
+
+impl Drop for ToTheEnd {
+    fn drop(&mut self) {
+        if let Some(handling) = self.handling.take() {
+            self.tracker.spawn_on(handling.map(drop), &self.runtime);
+        }
+    }
 }

@@ -1,4 +1,4 @@
-//! Settings: environment variables, read once at start-up. An empty variable is an unset one.
+//! Settings: environment variables, read once at start-up. An empty variable counts as unset.
 
 mod redis;
 
@@ -7,32 +7,35 @@ use std::{fmt, num::NonZeroUsize, path::PathBuf, str::FromStr};
 use tracing::level_filters::LevelFilter;
 
 use crate::{
-    cache::{Namespace, RedisConfig},
+    cache::{Layout, Namespace, RedisConfig},
     http::AllowedOrigins,
     telemetry::TelemetrySettings,
 };
 
-/// What the environment says.
+/// The settings of a process.
 #[derive(Debug)]
 pub struct Settings {
     /// Where predictions are kept.
     pub cache: CacheSettings,
-    /// `MODEL_DIR`: the directory of the model package to serve; default: the package that is embedded in the binary.
+    /// `CACHE_LAYOUT`: `string`, the default: an entry for each prediction; `hash`: a Redis Hash for each input, with a field for
+    /// each prediction; `output`: the model's output for each input.
+    pub layout: Layout,
+    /// `MODEL_DIR`: the directory of the model package to serve; default: the package embedded in the binary.
     pub model_dir: Option<PathBuf>,
     /// `CACHE_NAMESPACE`: the first part of each key in the cache. 1 to 64 of A-Z, a-z, 0-9, `.`, `_` and `-`; default
     /// `predict-once`.
     pub namespace: Namespace,
     /// `HOST`: the address that the local server listens on; default `127.0.0.1`.
     pub host: String,
-    /// `PORT`: the port that the local server listens on, 0 to 65535; default 8080. 0 is any that is free.
+    /// `PORT`: the port that the local server listens on, 0 to 65535; default 8080. 0 picks a free one.
     pub port: u16,
-    /// `CORS_ALLOWED_ORIGINS`: the origins of the web pages that may call the API from a browser, with commas between
-    /// them, or `*` for any; default none.
+    /// `CORS_ALLOWED_ORIGINS`: the origins of the web pages that may call the API from a browser, separated by commas, or `*`
+    /// for any; default none.
     pub allowed_origins: Option<AllowedOrigins>,
     /// Logs and metrics.
     ///
-    /// * `LOG_LEVEL`: `off`, `error`, `warn`, `info`, `debug` or `trace`; default `info`. It is this service's own messages
-    ///   that it admits; its libraries' are logged from `warn`, whatever it says.
+    /// * `LOG_LEVEL`: `off`, `error`, `warn`, `info`, `debug` or `trace`; default `info`. It applies to this service's
+    ///   own messages; of its libraries, warnings and errors are logged at every level.
     /// * `POWERTOOLS_METRICS_NAMESPACE`: the CloudWatch namespace of the metrics; default `predict-once`.
     /// * `POWERTOOLS_SERVICE_NAME`: their dimension `service`; default `predict-once`.
     pub telemetry: TelemetrySettings,
@@ -40,8 +43,7 @@ pub struct Settings {
 
 /// Where predictions are kept.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "there is one of these in a process")]
-pub enum CacheSettings {
+pub struct CacheSettings {
     /// With `REDIS_URL`: in Redis.
     ///
     /// * `REDIS_URL`: `redis://[user[:password]@]host[:port][/database]`, or `rediss://` for TLS.
@@ -52,19 +54,17 @@ pub enum CacheSettings {
     ///   credentials of the environment. Then
     ///   `REDIS_IAM_CACHE_NAME`: the cache's name; and
     ///   `REDIS_IAM_SERVERLESS`: `true` if the cache is a serverless one; default `false`.
-    /// * `CACHE_LAYOUT`: `string`, the default and the only one so far: a Redis String for each prediction.
     /// * `CACHE_TTL_SECONDS`: how long an entry lives, 1 to 31536000; default 604800, a week.
     /// * `CACHE_READ_TIMEOUT_MS`: the deadline of a lookup, connecting and retrying included, 1 to 10000; default 50. An open
-    ///   connection has two fifths of it to answer before another is tried: let it be three round trips at least.
+    ///   connection gets two fifths of it before another is tried: allow for at least three round trips.
     /// * `CACHE_WRITE_TIMEOUT_MS`: the deadline of the write after the response, 1 to 60000; default 250.
-    Redis(RedisConfig),
-    /// Without: in this process.
-    ///
-    /// * `MEMORY_CACHE_ENTRIES`: how many predictions at most, 0 to 10000000; default 10000. With 0 nothing is kept.
-    Memory(Option<NonZeroUsize>),
+    pub redis: Option<RedisConfig>,
+    /// `MEMORY_CACHE_ENTRIES`: how many entries are kept in this process at most, 0 to 10000000; default 10000, or 1000 in front
+    /// of Redis. With 0 nothing is.
+    pub memory_entries: Option<NonZeroUsize>,
 }
 
-/// A variable that cannot be understood.
+/// An invalid setting.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{variable} {problem}")]
 pub struct SettingsError {
@@ -79,13 +79,13 @@ impl Settings {
     ///
     /// # Errors
     ///
-    /// Names the first variable that cannot be understood, and what it may be.
+    /// Names the first invalid variable and what is allowed.
     pub fn from_env() -> Result<Self, SettingsError> {
         Self::from_lookup(|variable| match std::env::var(variable) {
             Ok(value) => Ok(Some(value)),
             Err(std::env::VarError::NotPresent) => Ok(None),
             Err(std::env::VarError::NotUnicode(_)) => {
-                Err(SettingsError { variable, problem: "must be text in UTF-8".to_owned() })
+                Err(SettingsError { variable, problem: "must be valid UTF-8".to_owned() })
             }
         })
     }
@@ -98,19 +98,12 @@ impl Settings {
             None => Namespace::default(),
             Some(name) => Namespace::new(&name).ok_or_else(|| error("CACHE_NAMESPACE", Namespace::ALLOWED))?,
         };
-        let cache = match redis::config(&env)? {
-            Some(config) => {
-                if env.number("MEMORY_CACHE_ENTRIES", 0, 0, 10_000_000)? > 0 {
-                    return Err(error(
-                        "MEMORY_CACHE_ENTRIES",
-                        "must be 0 or unset with REDIS_URL: the cache is in Redis",
-                    ));
-                }
-                CacheSettings::Redis(config)
-            }
-            None => {
-                CacheSettings::Memory(NonZeroUsize::new(env.number("MEMORY_CACHE_ENTRIES", 10_000, 0, 10_000_000)?))
-            }
+        let redis = redis::config(&env)?;
+        let default_entries = if redis.is_some() { 1_000 } else { 10_000 };
+        let memory_entries = NonZeroUsize::new(env.number("MEMORY_CACHE_ENTRIES", default_entries, 0, 10_000_000)?);
+        let layout = match env.get("CACHE_LAYOUT")? {
+            None => Layout::default(),
+            Some(name) => name.parse().map_err(|_| error("CACHE_LAYOUT", "must be string, hash or output"))?,
         };
         let allowed_origins = match env.get("CORS_ALLOWED_ORIGINS")? {
             None => None,
@@ -129,7 +122,8 @@ impl Settings {
         };
         let or_name = |name: Option<String>| name.unwrap_or_else(|| "predict-once".to_owned());
         Ok(Self {
-            cache,
+            cache: CacheSettings { redis, memory_entries },
+            layout,
             model_dir: env.get("MODEL_DIR")?.map(PathBuf::from),
             namespace,
             host: env.get("HOST")?.unwrap_or_else(|| "127.0.0.1".to_owned()),
@@ -194,7 +188,9 @@ mod tests {
     #[test]
     fn with_nothing_set_the_cache_is_in_memory_and_the_server_local() {
         let settings = settings(&[("REDIS_URL", ""), ("PORT", "")]).expect("defaults are valid");
-        assert!(matches!(settings.cache, CacheSettings::Memory(Some(entries)) if entries.get() == 10_000));
+        assert!(settings.cache.redis.is_none());
+        assert_eq!(settings.cache.memory_entries, NonZeroUsize::new(10_000));
+        assert_eq!(settings.layout, Layout::String);
         assert_eq!((settings.host.as_str(), settings.port), ("127.0.0.1", 8080));
         assert_eq!(settings.telemetry.log_level, LevelFilter::INFO);
     }

@@ -1,10 +1,10 @@
 //! Logs and metrics.
 //!
-//! Each request gets one line when its response has left and its write has ended: endpoint, status, what the cache had to do
-//! with it, and times in milliseconds; never anything of the application. Under Lambda that line is JSON and at the same
-//! time the request's metrics, in CloudWatch's [embedded metric format][emf] with the settings' names of AWS Lambda
-//! Powertools: no call to CloudWatch, and nothing to pay twice. It is written at every log level, since metrics are not for
-//! a log level to take away. Elsewhere it is a readable line at level `info`.
+//! Each request gets one line after its response has been sent and its write has ended: endpoint, status, how the cache was
+//! involved, and times in milliseconds; never any part of the input. Under Lambda the line is JSON and also carries the
+//! request's metrics, in CloudWatch's [embedded metric format][emf], configured by the variables of AWS Lambda Powertools:
+//! no calls to CloudWatch, and no second bill. It is written at every log level, so that no level disables the metrics.
+//! Elsewhere it is a readable line at level `info`.
 //!
 //! [emf]: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
 
@@ -27,7 +27,7 @@ use crate::{
 /// Where logs and metrics go.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TelemetrySettings {
-    /// From which level on this crate's own messages are logged.
+    /// The level of this crate's own messages.
     pub log_level: LevelFilter,
     /// The CloudWatch namespace of the metrics.
     pub metrics_namespace: String,
@@ -44,11 +44,11 @@ static MODEL: OnceLock<(String, String)> = OnceLock::new();
 /// Starts logging, once per process, for a service of this model.
 pub fn start(settings: TelemetrySettings, in_lambda: bool, model: &Model) {
     MODEL.get_or_init(|| (model.signature().name.clone(), model.fingerprint().to_owned()));
-    // Of other crates only warnings: at `trace`, lambda_runtime writes whole events, and applicants' data with them.
+    // From other crates, only warnings: at `trace`, lambda_runtime logs whole events, including the inputs.
     let targets = Targets::new()
         .with_default(LevelFilter::WARN)
         .with_target("predict_once", settings.log_level)
-        // Nothing but the span of an invocation, which puts the request id on the lines within.
+        // Only the span of an invocation, which adds the request id to the lines within.
         .with_target("lambda_runtime::layers::trace", LevelFilter::INFO);
     let lines = fmt::layer();
     if in_lambda {
@@ -61,16 +61,16 @@ pub fn start(settings: TelemetrySettings, in_lambda: bool, model: &Model) {
     }
 }
 
-/// One request, as the log tells it.
+/// One request, as it is logged.
 #[derive(Clone, Debug)]
 pub struct RequestRecord {
     /// The request's id, as the response has it.
     pub request_id: String,
     /// Lambda's id of the invocation.
     pub function_request_id: Option<String>,
-    /// The trace that the client says the request belongs to.
+    /// The trace that the client sent with the request.
     pub trace_id: Option<String>,
-    /// The path of the route, or `unmatched`: what else a client may have written there is not logged.
+    /// The path of the route, or `unmatched`: other paths that clients send are not logged.
     pub endpoint: String,
     /// The response's status.
     pub status: u16,
@@ -78,16 +78,19 @@ pub struct RequestRecord {
     pub served: Option<Served>,
 }
 
-/// Writes the line of a request, when what it deferred has ended.
+/// Writes the line of a request, after its deferred work has ended.
 pub fn request_served(record: &RequestRecord) {
     let RequestRecord { request_id, function_request_id, trace_id, endpoint, status, served } = record;
-    let cache = served.as_ref().map(|served| outcome_name(served.outcome));
+    let cache = served.as_ref().map(outcome_name);
     let cache_ms = served.as_ref().and_then(|served| served.cache_time).map(milliseconds);
     let model_ms = served.as_ref().and_then(|served| served.model_time).map(milliseconds);
+    let many = served.as_ref().filter(|served| served.is_many);
+    let inputs = many.map(|served| served.tally.inputs());
+    let hits = many.map(|served| served.tally.hits);
     let write = served.as_ref().and_then(|served| served.write.as_ref()?.get().copied());
     let write_ms = write.map(|write| milliseconds(write.time));
     let stored = write.map(|write| write.stored);
-    // Of a prediction only: a page is no model's.
+    // Only for predictions: pages have no model.
     let model = MODEL.get().filter(|_| served.is_some());
     let (model, fingerprint) = model.map(|(name, fingerprint)| (name.as_str(), fingerprint.as_str())).unzip();
     let Some(settings) = METRICS.get() else {
@@ -95,6 +98,8 @@ pub fn request_served(record: &RequestRecord) {
             endpoint,
             status,
             cache,
+            inputs,
+            hits,
             cache_ms,
             model_ms,
             write_ms,
@@ -109,12 +114,17 @@ pub fn request_served(record: &RequestRecord) {
     };
     let metrics = served.as_ref().map(|served| {
         let time = |name, ms: Option<f64>| ms.map(|ms| Metric { name, value: MetricValue::Milliseconds(ms) });
+        let count = |name, value| (value > 0).then_some(Metric { name, value: MetricValue::Count(value) });
         let metrics = [
-            Some(Metric { name: outcome_metric(served.outcome), value: MetricValue::Count(1) }),
+            count("CacheHit", served.tally.hits),
+            count("CacheMiss", served.tally.misses),
+            count("CacheUnavailable", served.tally.unavailable),
+            count("CacheBypass", served.tally.bypassed),
             time("CacheReadTime", cache_ms),
-            time("ModelTime", model_ms),
+            // One run's, so that it means the same for one input and for many.
+            time("ModelTime", model_ms.map(|ms| ms / served.runs.max(1) as f64)),
             time("CacheWriteTime", write_ms),
-            stored.map(|stored| Metric { name: "CacheWriteFailed", value: MetricValue::Count(u8::from(!stored)) }),
+            stored.map(|stored| Metric { name: "CacheWriteFailed", value: MetricValue::Count(usize::from(!stored)) }),
         ];
         Metrics { namespace: &settings.metrics_namespace, metrics }
     });
@@ -128,6 +138,8 @@ pub fn request_served(record: &RequestRecord) {
         function_request_id: function_request_id.as_deref(),
         trace_id: trace_id.as_deref(),
         cache,
+        inputs,
+        hits,
         model,
         fingerprint,
         cache_ms,
@@ -136,7 +148,7 @@ pub fn request_served(record: &RequestRecord) {
         metrics,
     };
     let mut text = Vec::with_capacity(1024);
-    // Strings and finite numbers always serialise, and a log that nobody reads any more is no reason to fail.
+    // Strings and finite numbers always serialise, and a log that nobody reads is no reason to fail.
     if serde_json::to_writer(&mut text, &line).is_ok() {
         text.push(b'\n');
         let _ = std::io::stdout().write_all(&text);
@@ -159,6 +171,10 @@ struct Line<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     cache: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    inputs: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hits: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     model: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     fingerprint: Option<&'a str>,
@@ -172,10 +188,10 @@ struct Line<'a> {
     metrics: Option<Metrics<'a>>,
 }
 
-/// Metrics in the embedded metric format: what tells CloudWatch which members of the line they are, then these members.
+/// Metrics in the embedded metric format: first the directive that tells CloudWatch which members they are, then these members.
 struct Metrics<'a> {
     namespace: &'a str,
-    metrics: [Option<Metric>; 5],
+    metrics: [Option<Metric>; 8],
 }
 
 struct Metric {
@@ -186,7 +202,7 @@ struct Metric {
 #[derive(Serialize)]
 #[serde(untagged)]
 enum MetricValue {
-    Count(u8),
+    Count(usize),
     Milliseconds(f64),
 }
 
@@ -226,7 +242,7 @@ impl Serialize for Metrics<'_> {
 }
 
 impl MetricValue {
-    /// The unit as CloudWatch calls it.
+    /// The unit's name in CloudWatch.
     fn unit(&self) -> &'static str {
         match self {
             Self::Count(_) => "Count",
@@ -235,9 +251,12 @@ impl MetricValue {
     }
 }
 
-/// The outcome as one word, for filtering logs.
-fn outcome_name(outcome: CacheOutcome) -> &'static str {
-    match outcome {
+/// How an answer came about as one word, for filtering logs.
+fn outcome_name(served: &Served) -> &'static str {
+    if served.collapsed {
+        return "collapsed";
+    }
+    match served.outcome {
         CacheOutcome::Hit(Tier::Memory) => "hit_memory",
         CacheOutcome::Hit(Tier::Redis) => "hit_redis",
         CacheOutcome::Miss => "miss",
@@ -245,16 +264,7 @@ fn outcome_name(outcome: CacheOutcome) -> &'static str {
         CacheOutcome::Unavailable => "unavailable",
         CacheOutcome::Bypass => "bypass",
         CacheOutcome::Off => "off",
-    }
-}
-
-/// The metric that counts the outcome. These add up to the valid prediction requests.
-fn outcome_metric(outcome: CacheOutcome) -> &'static str {
-    match outcome {
-        CacheOutcome::Hit(_) => "CacheHit",
-        CacheOutcome::Miss | CacheOutcome::Corrupt => "CacheMiss",
-        CacheOutcome::Unavailable => "CacheUnavailable",
-        CacheOutcome::Bypass | CacheOutcome::Off => "CacheBypass",
+        CacheOutcome::Partial { .. } => "partial",
     }
 }
 

@@ -1,4 +1,4 @@
-//! A circuit breaker: a Redis that does not answer is asked once per second, and not once per request.
+//! A circuit breaker: an unavailable Redis is tried once per second instead of once per request.
 
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
@@ -9,16 +9,18 @@ use tokio::time::Instant;
 
 use super::Fault;
 
-/// How long nothing is asked after a failure.
+/// How long to pause after a failure.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Closed, it lets everything through. A fault of the connection opens it; then it lets one request through per [`PAUSE`],
-/// the probe, whose success closes it. An error reply is an answer: it leaves the breaker closed.
+/// When closed, it lets everything through. A connection fault opens it; then it lets one request per [`PAUSE`] through, the
+/// probe, whose success closes it. An error reply is an answer: it leaves the breaker closed.
 ///
-/// The probe moves the end of the pause when it starts and not when it ends, so that one that is cancelled leaves nothing
-/// behind.
-#[derive(Default)]
+/// The probe extends the pause when it starts, not when it ends, so a cancelled probe leaves no state
+/// behind. A request that ends while the connection is still being opened has seen neither success nor failure; how the opening
+/// ends decides in its place.
 pub(super) struct CircuitBreaker {
+    /// What is asked, for the log: `lookups` or `writes`.
+    commands: &'static str,
     state: Mutex<State>,
 }
 
@@ -26,9 +28,15 @@ pub(super) struct CircuitBreaker {
 struct State {
     paused_until: Option<Instant>,
     answered_at: Option<Instant>,
+    /// The last request ended before the connection was open, and nothing has been paused since.
+    awaits_opening: bool,
 }
 
 impl CircuitBreaker {
+    pub(super) fn new(commands: &'static str) -> Self {
+        Self { commands, state: Mutex::default() }
+    }
+
     /// Whether to ask now.
     pub(super) fn allows(&self) -> bool {
         let now = Instant::now();
@@ -42,31 +50,41 @@ impl CircuitBreaker {
         }
     }
 
-    /// Notes that a request that was begun at `began` failed, and says so in the log when that is new. If another has been
-    /// answered since, it was a connection that failed and not the cache: nothing is paused.
+    /// Notes that a request that started at `began` failed, and logs it if that is new. If another request has been answered
+    /// since, the connection failed and not the cache: nothing is paused.
     pub(super) fn failed(&self, fault: &Fault, began: Instant) {
         let mut state = self.state();
         if state.answered_at.is_some_and(|answered| answered > began) {
             return;
         }
+        state.awaits_opening = false;
         if state.paused_until.replace(Instant::now() + PAUSE).is_none() {
-            tracing::warn!(%fault, "the cache is not available; asking it once per second until it is");
+            let commands = self.commands;
+            tracing::warn!(%fault, "the cache is not available for {commands}; trying once per second until it is");
         }
     }
 
-    /// Notes that a request ended without an answer or a failure: the next one may ask in its place.
-    pub(super) fn undecided(&self) {
-        if let Some(until) = &mut self.state().paused_until {
+    /// Notes that a request ended before the connection was open.
+    pub(super) fn ended_before_opening(&self) {
+        self.state().awaits_opening = true;
+    }
+
+    /// Notes that a connection is open: if a request waited for it in vain, the next one may ask in its place.
+    pub(super) fn opened(&self) {
+        let mut state = self.state();
+        if std::mem::take(&mut state.awaits_opening)
+            && let Some(until) = &mut state.paused_until
+        {
             *until = Instant::now();
         }
     }
 
-    /// Notes that the cache answered, and says so in the log when that is new.
+    /// Notes that the cache answered, and logs it if that is new.
     pub(super) fn answered(&self) {
         let mut state = self.state();
         state.answered_at = Some(Instant::now());
         if state.paused_until.take().is_some() {
-            tracing::info!("the cache is available again");
+            tracing::info!("the cache is available again for {}", self.commands);
         }
     }
 
@@ -79,9 +97,13 @@ impl CircuitBreaker {
 mod tests {
     use super::*;
 
+    fn breaker() -> CircuitBreaker {
+        CircuitBreaker::new("lookups")
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_fault_pauses_everything_but_one_probe_per_second_until_one_is_answered() {
-        let breaker = CircuitBreaker::default();
+        let breaker = breaker();
         assert!(breaker.allows() && breaker.allows());
         breaker.failed(&Fault::Timeout, Instant::now());
         assert!(!breaker.allows());
@@ -91,16 +113,38 @@ mod tests {
         // The probe is cancelled: it reports nothing.
         tokio::time::advance(PAUSE).await;
         assert!(breaker.allows(), "the next probe");
-        breaker.undecided();
-        assert!(breaker.allows(), "it had no result, and another takes its place");
-        assert!(!breaker.allows(), "one again");
         breaker.answered();
         assert!(breaker.allows() && breaker.allows());
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_connection_that_opens_after_its_probe_has_ended_admits_one_other() {
+        let breaker = breaker();
+        breaker.failed(&Fault::Timeout, Instant::now());
+        breaker.opened();
+        assert!(!breaker.allows(), "no probe has waited for it");
+        tokio::time::advance(PAUSE).await;
+        assert!(breaker.allows(), "the probe");
+        breaker.ended_before_opening();
+        assert!(!breaker.allows(), "it is still being opened");
+        breaker.opened();
+        assert!(breaker.allows(), "the one that asks in its place");
+        assert!(!breaker.allows(), "one");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_that_opens_late_does_not_end_a_newer_pause() {
+        let breaker = breaker();
+        assert!(breaker.allows());
+        breaker.ended_before_opening();
+        breaker.failed(&Fault::Timeout, Instant::now());
+        breaker.opened();
+        assert!(!breaker.allows());
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_fault_beside_a_later_answer_pauses_nothing() {
-        let breaker = CircuitBreaker::default();
+        let breaker = breaker();
         let began = Instant::now();
         tokio::time::advance(Duration::from_millis(10)).await;
         breaker.answered();

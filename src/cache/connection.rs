@@ -3,7 +3,7 @@
 use std::{fmt, time::Duration};
 
 use redis::{
-    Client, Cmd, ConnectionInfo, FromRedisValue, RedisResult, TlsCertificates,
+    AsyncConnectionConfig, Client, Cmd, ConnectionInfo, FromRedisValue, Pipeline, RedisResult, TlsCertificates,
     aio::MultiplexedConnection,
     cluster::{ClusterClient, ClusterConfig},
     cluster_async::ClusterConnection,
@@ -11,7 +11,7 @@ use redis::{
 
 use super::{Fault, iam::IamTokens};
 
-/// Which Redis, and how patient to be with it.
+/// Which Redis to use, and its deadlines.
 #[derive(Clone)]
 pub struct RedisConfig {
     /// Address, database and credentials. A TLS address makes it a TLS connection.
@@ -20,10 +20,10 @@ pub struct RedisConfig {
     pub cluster: bool,
     /// The certificate authorities to trust, in PEM, in place of the bundled ones (Mozilla's).
     pub certificate_authorities: Option<Vec<u8>>,
-    /// What makes ElastiCache IAM tokens, which then take the password's place.
+    /// Signs ElastiCache IAM tokens, which replace the password.
     pub iam: Option<IamTokens>,
-    /// How old a connection may get. ElastiCache ends one that was authenticated by IAM after 12 hours.
-    pub max_connection_age: Option<Duration>,
+    /// Whether lookups and writes share a connection, as they may where there is one request at a time.
+    pub shared_connection: bool,
     /// How long an entry lives. Without one, a `volatile-*` eviction policy (ElastiCache Serverless has no other) could
     /// evict nothing.
     pub ttl: Duration,
@@ -34,29 +34,29 @@ pub struct RedisConfig {
 }
 
 impl RedisConfig {
-    /// A single server, with what the settings default to: entries live for a week, a lookup may take 50 ms, a write 250 ms.
+    /// A single server with the default settings: entries live for a week, a lookup may take 50 ms, a write 250 ms.
     pub fn new(connection: ConnectionInfo) -> Self {
         Self {
             connection,
             cluster: false,
             certificate_authorities: None,
             iam: None,
-            max_connection_age: None,
+            shared_connection: false,
             ttl: Duration::from_secs(604_800),
             read_timeout: Duration::from_millis(50),
             write_timeout: Duration::from_millis(250),
         }
     }
 
-    /// Prepares TLS, if it is asked for, and checks the certificate authorities.
+    /// Prepares TLS, if it is used, and checks the certificate authorities.
     ///
     /// # Errors
     ///
-    /// If the address or the certificates are of a kind that the client does not know.
+    /// If the client does not support the address or the certificates.
     pub(super) fn prepare(&self) -> Result<(), Fault> {
         if let redis::ConnectionAddr::TcpTls { .. } = self.connection.addr() {
-            // ring: the other choice, aws-lc-rs, spends 10 to 50 ms on entropy in a process's first handshake. Whoever was
-            // here first has installed the same.
+            // ring: the alternative, aws-lc-rs, spends 10 to 50 ms on entropy in a process's first handshake. If a provider
+            // is already installed, it is the same one.
             let _ = rustls::crypto::ring::default_provider().install_default();
         }
         self.client(self.connection.clone())?;
@@ -65,12 +65,7 @@ impl RedisConfig {
 
     /// Opens a connection. The caller bounds the time that it takes.
     pub(super) async fn open(&self) -> Result<Connection, Fault> {
-        let mut info = self.connection.clone();
-        if let Some(iam) = &self.iam {
-            let token = iam.mint(std::time::SystemTime::now()).await.map_err(|_| Fault::Authentication)?;
-            let authenticated = info.redis_settings().clone().set_password(token);
-            info = info.set_redis_settings(authenticated);
-        }
+        let info = self.connection.clone();
         if self.cluster {
             // Each node gets as long as the caller has at most; left to itself, the client would wait for ever.
             let limit = self.read_timeout.max(self.write_timeout);
@@ -81,11 +76,17 @@ impl RedisConfig {
             if let Some(certificates) = self.certificates() {
                 client = client.certs(certificates);
             }
+            if let Some(iam) = &self.iam {
+                client = client.set_credentials_provider(iam.clone());
+            }
             let connection = client.build()?.get_async_connection_with_config(ClusterConfig::new()).await?;
             return Ok(Connection::Cluster(connection));
         }
-        let unbounded = redis::AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
-        Ok(Connection::Single(self.client(info)?.get_multiplexed_async_connection_with_config(&unbounded).await?))
+        let mut config = AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
+        if let Some(iam) = &self.iam {
+            config = config.set_credentials_provider(iam.clone());
+        }
+        Ok(Connection::Single(self.client(info)?.get_multiplexed_async_connection_with_config(&config).await?))
     }
 
     fn client(&self, info: ConnectionInfo) -> RedisResult<Client> {
@@ -108,7 +109,7 @@ impl fmt::Debug for RedisConfig {
             cluster,
             certificate_authorities: _,
             iam,
-            max_connection_age: _,
+            shared_connection,
             ttl,
             read_timeout,
             write_timeout,
@@ -117,6 +118,7 @@ impl fmt::Debug for RedisConfig {
             .field("address", &connection.addr().to_string())
             .field("cluster", cluster)
             .field("iam", &iam.is_some())
+            .field("shared_connection", shared_connection)
             .field("ttl", ttl)
             .field("read_timeout", read_timeout)
             .field("write_timeout", write_timeout)
@@ -131,12 +133,20 @@ pub(super) enum Connection {
     Cluster(ClusterConnection),
 }
 
+/// What is sent to Redis in one go.
+pub(super) enum Command {
+    One(Cmd),
+    Many(Pipeline),
+}
+
 impl Connection {
     /// Runs a command. The caller bounds the time that it takes.
-    pub(super) async fn run<T: FromRedisValue>(&mut self, command: &Cmd) -> RedisResult<T> {
-        match self {
-            Self::Single(connection) => command.query_async(connection).await,
-            Self::Cluster(connection) => command.query_async(connection).await,
+    pub(super) async fn run<T: FromRedisValue>(&mut self, command: &Command) -> RedisResult<T> {
+        match (self, command) {
+            (Self::Single(connection), Command::One(command)) => command.query_async(connection).await,
+            (Self::Single(connection), Command::Many(commands)) => commands.query_async(connection).await,
+            (Self::Cluster(connection), Command::One(command)) => command.query_async(connection).await,
+            (Self::Cluster(connection), Command::Many(commands)) => commands.query_async(connection).await,
         }
     }
 }

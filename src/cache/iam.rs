@@ -4,19 +4,26 @@
 //! Signature Version 4 in the query, valid for 900 seconds, without its scheme.
 //! <https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/auth-iam.html>
 
-use std::time::{Duration, SystemTime};
+use std::{
+    pin::Pin,
+    time::{Duration, SystemTime},
+};
 
-use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_credential_types::{
     Credentials,
-    provider::{ProvideCredentials, error::CredentialsError},
+    provider::{ProvideCredentials, SharedCredentialsProvider, error::CredentialsError},
 };
 use aws_sigv4::{
     http_request::{SignableBody, SignableRequest, SignatureLocation, SigningError, SigningSettings, sign},
     sign::v4,
 };
+use futures_util::{Stream, stream};
+use redis::{BasicAuth, ErrorKind, RedisError, RedisResult, StreamingCredentialsProvider};
 
 const VALID_FOR: Duration = Duration::from_secs(900);
+
+/// How often a connection authenticates. ElastiCache ends one 12 hours after it last did.
+const RENEWAL: Duration = Duration::from_secs(11 * 60 * 60);
 
 /// Makes tokens for one user of one cache.
 #[derive(Clone, Debug)]
@@ -29,13 +36,15 @@ pub struct IamTokens {
     pub region: String,
     /// Whether the cache is a serverless one.
     pub serverless: bool,
+    /// Whose tokens they are: a Lambda function has its role's credentials in the environment.
+    pub credentials: SharedCredentialsProvider,
 }
 
 /// Why there is no token.
 #[derive(Debug, thiserror::Error)]
 pub enum IamError {
-    /// The environment holds no AWS credentials.
-    #[error("no AWS credentials in the environment: {0}")]
+    /// There are no AWS credentials.
+    #[error("no AWS credentials: {0}")]
     Credentials(#[from] CredentialsError),
     /// The request cannot be signed.
     #[error("the token cannot be signed: {0}")]
@@ -43,22 +52,21 @@ pub enum IamError {
 }
 
 impl IamTokens {
-    /// A token that is valid for 15 minutes from `now`, with the credentials of the environment: a Lambda function has its
-    /// role's there. It takes microseconds and no network, so each connection gets its own.
+    /// A token that is valid for 15 minutes from `now`. With credentials from the environment it takes microseconds and no
+    /// network, so each connection gets its own.
     ///
     /// # Errors
     ///
-    /// If the environment holds no credentials.
+    /// If there are no credentials, or the cache's name makes no URL.
     pub async fn mint(&self, now: SystemTime) -> Result<String, IamError> {
-        let credentials = EnvironmentVariableCredentialsProvider::new().provide_credentials().await?;
-        self.sign(credentials, now)
+        self.sign(self.credentials.provide_credentials().await?, now)
     }
 
     /// A token that is valid for 15 minutes from `now`, with these credentials.
     ///
     /// # Errors
     ///
-    /// If the cache's name makes no URL.
+    /// If the cache's name does not form a valid URL.
     pub fn sign(&self, credentials: Credentials, now: SystemTime) -> Result<String, IamError> {
         let user = percent_encode(&self.user);
         let kind = if self.serverless { "&ResourceType=ServerlessCache" } else { "" };
@@ -92,7 +100,24 @@ impl IamTokens {
     }
 }
 
-/// Percent-encodes all but the unreserved characters, as Signature Version 4 asks.
+/// Every connection, to any node of a cluster and at any time, begins with a token of its own, and gets another before
+/// ElastiCache would end it.
+impl StreamingCredentialsProvider for IamTokens {
+    fn subscribe(&self) -> Pin<Box<dyn Stream<Item = RedisResult<BasicAuth>> + Send + 'static>> {
+        Box::pin(stream::unfold((self.clone(), Duration::ZERO), async |(tokens, wait)| {
+            if !wait.is_zero() {
+                tokio::time::sleep(wait).await;
+            }
+            let token = tokens.mint(SystemTime::now()).await;
+            let auth = token.map(|token| BasicAuth::new(tokens.user.clone(), token));
+            let refused =
+                |error: IamError| RedisError::from((ErrorKind::AuthenticationFailed, "IAM", error.to_string()));
+            Some((auth.map_err(refused), (tokens, RENEWAL)))
+        }))
+    }
+}
+
+/// Percent-encodes all but the unreserved characters, as Signature Version 4 requires.
 fn percent_encode(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
@@ -107,6 +132,7 @@ fn percent_encode(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::StreamExt;
     use serde::Deserialize;
 
     use super::*;
@@ -130,12 +156,36 @@ mod tests {
         let cases: Vec<Case> = serde_json::from_str(include_str!("../../tests/iam/golden.json")).expect("JSON");
         assert!(!cases.is_empty());
         for case in cases {
-            let tokens =
-                IamTokens { cache: case.cache, user: case.user, region: case.region, serverless: case.serverless };
             let credentials =
                 Credentials::new(case.access_key_id, case.secret_access_key, case.session_token, None, "test");
+            let tokens = IamTokens {
+                cache: case.cache,
+                user: case.user,
+                region: case.region,
+                serverless: case.serverless,
+                credentials: SharedCredentialsProvider::new(credentials.clone()),
+            };
             let now = SystemTime::UNIX_EPOCH + Duration::from_secs(case.unix_time);
             assert_eq!(tokens.sign(credentials, now).expect("signed"), case.token);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_begins_with_a_token_and_gets_another_before_twelve_hours_have_passed() {
+        let tokens = IamTokens {
+            cache: "predictions".to_owned(),
+            user: "user".to_owned(),
+            region: "eu-central-1".to_owned(),
+            serverless: false,
+            credentials: SharedCredentialsProvider::new(Credentials::new("id", "secret", None, None, "test")),
+        };
+        let mut stream = tokens.subscribe();
+        let start = tokio::time::Instant::now();
+        for hours in [0, 11, 22] {
+            let token = stream.next().await.expect("it does not end").expect("signed");
+            assert_eq!(token.username(), "user");
+            assert!(token.password().starts_with("predictions/?Action=connect&User=user&X-Amz-"), "{token:?}");
+            assert_eq!(start.elapsed().as_secs() / 3600, hours);
         }
     }
 }

@@ -1,13 +1,21 @@
-//! The keys of the cache: `namespace:model:prediction:input`, as in `predict-once:9f86d081884c7d65:decision:2,30,0,0,2`.
+//! The keys of the cache, one form for each [`Layout`], so that no layout meets another's entries:
+//!
+//! ```text
+//! string   predict-once:9f86d081884c7d65:decision:2,30,0,0,2
+//! hash     predict-once:9f86d081884c7d65:@hash:2,30,0,0,2      field: decision
+//! output   predict-once:60303ae22b998861:@output:2,30,0,0,2
+//! ```
 
 use std::fmt::{Display, Write};
 
 use sha2::{Digest, Sha256};
 
-/// An input that prints longer than this, in bytes, is keyed by a digest.
+use super::Layout;
+
+/// Inputs that print longer than this, in bytes, are replaced by a digest.
 const LONGEST_INPUT: usize = 200;
 
-/// The first part of each key: what tells this service's entries from others' in the same Redis.
+/// The first part of each key. It separates this service's entries from others in the same Redis.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Namespace(String);
 
@@ -15,7 +23,7 @@ impl Namespace {
     /// What a namespace may be.
     pub const ALLOWED: &'static str = "must be 1 to 64 of A-Z, a-z, 0-9, `.`, `_` and `-`";
 
-    /// `None` unless [`Self::ALLOWED`]. A colon would blur where the namespace ends, braces are Redis Cluster's hash tags.
+    /// `None` unless [`Self::ALLOWED`]. A colon would end the namespace early, and braces are Redis Cluster's hash tags.
     pub fn new(name: &str) -> Option<Self> {
         let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
         ((1..=64).contains(&name.len()) && name.chars().all(allowed)).then(|| Self(name.to_owned()))
@@ -31,46 +39,81 @@ impl Default for Namespace {
 /// The keys of one model's predictions in one namespace.
 #[derive(Clone, Debug)]
 pub struct KeySpace {
+    layout: Layout,
+    /// `namespace:fingerprint:`, with the layout's mark where the prediction's name is not part of the key.
     prefix: String,
 }
 
 impl KeySpace {
-    /// `model` tells the model's predictions from any other's; it holds no colon.
-    pub fn new(namespace: &Namespace, model: &str) -> Self {
-        debug_assert!(!model.contains(':'), "a colon ends the model's part of the key");
-        Self { prefix: format!("{}:{model}:", namespace.0) }
+    /// `fingerprint` identifies whatever can change an entry; it holds no colon. Entries of [`Layout::Output`] depend on less of
+    /// a model than those of the others.
+    pub fn new(namespace: &Namespace, layout: Layout, fingerprint: &str) -> Self {
+        debug_assert!(!fingerprint.contains(':'), "a colon ends the fingerprint");
+        let mark = match layout {
+            Layout::String => "",
+            Layout::Hash => "@hash:",
+            Layout::Output => "@output:",
+        };
+        Self { layout, prefix: format!("{}:{fingerprint}:{mark}", namespace.0) }
     }
 
-    /// The key of the prediction called `prediction`, which holds no colon, for the model input that prints as `input`.
+    /// How the entries lie.
+    pub fn layout(&self) -> Layout {
+        self.layout
+    }
+
+    /// What all keys begin with.
+    pub fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    /// The key of a prediction for the model input that prints as `input`. The prediction's name holds no colon and begins
+    /// with no `@`.
     pub fn key(&self, prediction: &str, input: impl Display) -> CacheKey {
-        debug_assert!(!prediction.contains(':'), "a colon ends the prediction's part of the key");
-        let mut key = String::with_capacity(self.prefix.len() + prediction.len() + 24);
-        key.push_str(&self.prefix);
-        key.push_str(prediction);
+        debug_assert!(!prediction.contains(':') && !prediction.starts_with('@'), "it must not look like another key");
+        let mut text = String::with_capacity(self.prefix.len() + prediction.len() + 24);
+        text.push_str(&self.prefix);
+        if self.layout == Layout::String {
+            text.push_str(prediction);
+            text.push(':');
+        }
+        let start = text.len();
         // Writing to a String does not fail.
-        let _ = write!(key, ":{input}");
-        let start = self.prefix.len() + prediction.len() + 1;
-        if key.len() - start > LONGEST_INPUT {
-            let digest = Sha256::digest(&key.as_bytes()[start..]);
-            key.truncate(start);
+        let _ = write!(text, "{input}");
+        if text.len() - start > LONGEST_INPUT {
+            let digest = Sha256::digest(&text.as_bytes()[start..]);
+            text.truncate(start);
             // 128 bits. No input prints with a number sign.
-            key.push('#');
+            text.push('#');
             for byte in &digest[..16] {
-                let _ = write!(key, "{byte:02x}");
+                let _ = write!(text, "{byte:02x}");
             }
         }
-        CacheKey(key)
+        let field_at = text.len();
+        if self.layout == Layout::Hash {
+            text.push_str(prediction);
+        }
+        CacheKey { text, field_at }
     }
 }
 
-/// The key of one prediction.
+/// Where an entry lies: a key in Redis and, in a Hash, a field.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct CacheKey(String);
+pub struct CacheKey {
+    /// Key and field in one text, so that a key costs one allocation.
+    text: String,
+    field_at: usize,
+}
 
 impl CacheKey {
-    /// The key as text.
+    /// The key in Redis.
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.text[..self.field_at]
+    }
+
+    /// The field, if the key is a Hash's.
+    pub fn field(&self) -> Option<&str> {
+        Some(&self.text[self.field_at..]).filter(|field| !field.is_empty())
     }
 }
 
@@ -78,19 +121,37 @@ impl CacheKey {
 mod tests {
     use super::*;
 
+    fn keys(layout: Layout) -> KeySpace {
+        KeySpace::new(&Namespace::default(), layout, "9f86d081884c7d65")
+    }
+
     #[test]
-    fn a_key_reads_namespace_model_prediction_input() {
-        let keys = KeySpace::new(&Namespace::default(), "9f86d081884c7d65");
-        assert_eq!(keys.key("decision", "2,30,0,0,2").as_str(), "predict-once:9f86d081884c7d65:decision:2,30,0,0,2");
+    fn a_key_reads_namespace_fingerprint_prediction_input() {
+        let key = keys(Layout::String).key("decision", "2,30,0,0,2");
+        assert_eq!((key.as_str(), key.field()), ("predict-once:9f86d081884c7d65:decision:2,30,0,0,2", None));
+        let key = keys(Layout::Hash).key("decision", "2,30,0,0,2");
+        assert_eq!((key.as_str(), key.field()), ("predict-once:9f86d081884c7d65:@hash:2,30,0,0,2", Some("decision")));
+        let key = keys(Layout::Output).key("decision", "2,30,0,0,2");
+        assert_eq!((key.as_str(), key.field()), ("predict-once:9f86d081884c7d65:@output:2,30,0,0,2", None));
+    }
+
+    #[test]
+    fn the_predictions_of_an_input_share_an_entry_only_where_the_entry_is_the_output() {
+        for layout in Layout::ALL {
+            let [one, other] = ["decision", "probability"].map(|name| keys(layout).key(name, "2,30,0,0,2"));
+            assert_eq!(one == other, layout == Layout::Output, "{layout:?}");
+        }
     }
 
     #[test]
     fn a_long_input_is_keyed_by_its_digest() {
-        let keys = KeySpace::new(&Namespace::default(), "m");
-        let key = |length: usize, last: char| keys.key("p", format!("{}{last}", "1".repeat(length - 1))).0;
-        assert_eq!(key(200, '2').len(), "predict-once:m:p:".len() + 200);
-        assert_eq!(key(201, '2').len(), "predict-once:m:p:#".len() + 32);
-        assert_ne!(key(201, '2'), key(201, '3'));
+        for layout in Layout::ALL {
+            let key = |length: usize, last: char| keys(layout).key("p", format!("{}{last}", "1".repeat(length - 1)));
+            let input = |key: CacheKey| key.as_str().rsplit(':').next().map(str::len);
+            assert_eq!(input(key(200, '2')), Some(200));
+            assert_eq!(input(key(201, '2')), Some("#".len() + 32));
+            assert_ne!(key(201, '2'), key(201, '3'));
+        }
     }
 
     #[test]

@@ -6,14 +6,14 @@ use quick_cache::{
     sync::{Cache, DefaultLifecycle},
 };
 
-use super::{CacheKey, Lookup, Tier};
+use super::CacheKey;
 
-/// A cache of at most so many entries. It needs no time to live: a prediction is a function of the model and its input,
+/// A cache with a limited number of entries. It needs no time to live: a prediction is a function of the model and its input,
 /// both are in the key, and the process ends before the model changes.
 pub struct MemoryCache(Cache<CacheKey, Bytes>);
 
 impl MemoryCache {
-    /// An empty cache. Beyond `entries` it evicts what is asked for least (S3-FIFO). It grows as it fills.
+    /// An empty cache. Beyond `entries` it evicts the least-used ones (S3-FIFO). It grows as it fills.
     pub fn new(entries: usize) -> Self {
         let options = OptionsBuilder::new()
             .estimated_items_capacity(entries)
@@ -26,8 +26,8 @@ impl MemoryCache {
         Self(Cache::with_options(options, UnitWeighter, DefaultHashBuilder::default(), lifecycle))
     }
 
-    pub(super) fn get(&self, key: &CacheKey) -> Lookup {
-        self.0.get(key).map_or(Lookup::Miss, |value| Lookup::Hit(value, Tier::Memory))
+    pub(super) fn get(&self, key: &CacheKey) -> Option<Bytes> {
+        self.0.get(key)
     }
 
     pub(super) fn put(&self, key: CacheKey, value: Bytes) {
@@ -38,11 +38,11 @@ impl MemoryCache {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cache::KeySpace;
+    use crate::cache::{KeySpace, Layout};
 
     #[test]
     fn it_never_holds_more_than_its_entries() {
-        let keys = KeySpace::new(&Default::default(), "model");
+        let keys = KeySpace::new(&Default::default(), Layout::String, "model");
         for entries in [1, 10, 1000] {
             let cache = MemoryCache::new(entries);
             for n in 0..3 * entries {

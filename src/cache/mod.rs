@@ -1,12 +1,19 @@
-//! The prediction cache. It knows keys and bytes, and nothing of what is predicted.
+//! The prediction cache. It knows keys and bytes, but nothing about predictions.
 //!
-//! A cache can be slow, full, or gone; none of that is an error to a caller. A lookup that the cache did not answer is
+//! ```text
+//! CacheKey ─► memory (this process) ─► redis ─► lookups, writes ─► link ─► connection
+//! ```
+//!
+//! A cache can be slow, full or unavailable; for the caller, none of that is an error. A lookup that the cache did not answer is
 //! [`Lookup::Unavailable`], which the caller treats as a miss with a name.
 
 mod breaker;
 mod connection;
+mod fault;
 mod iam;
 mod key;
+mod layout;
+mod link;
 mod memory;
 mod redis;
 mod reply_log;
@@ -17,21 +24,23 @@ use bytes::Bytes;
 
 pub use self::{
     connection::RedisConfig,
+    fault::Fault,
     iam::{IamError, IamTokens},
     key::{CacheKey, KeySpace, Namespace},
+    layout::{Layout, UnknownLayout},
     memory::MemoryCache,
-    redis::{Fault, RedisCache},
+    redis::RedisCache,
 };
 
-/// Where predictions are kept.
-#[allow(clippy::large_enum_variant, reason = "there is one of these in a process")]
-pub enum PredictionCache {
-    /// Nowhere.
-    Off,
-    /// In this process, bounded by entries.
-    Memory(MemoryCache),
-    /// In Redis, shared by every process that asks it.
-    Redis(RedisCache),
+/// Where predictions are kept: in this process, in Redis, in both or nowhere.
+///
+/// An entry in memory cannot be stale: a prediction depends only on what is in its key.
+#[derive(Default)]
+pub struct PredictionCache {
+    /// In this process, with a limited number of entries.
+    pub memory: Option<MemoryCache>,
+    /// In Redis, shared by every process that uses it.
+    pub redis: Option<RedisCache>,
 }
 
 /// The tier that held an entry.
@@ -44,54 +53,70 @@ pub enum Tier {
 }
 
 /// What a lookup found.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Lookup {
     /// An entry, and where.
     Hit(Bytes, Tier),
     /// No entry.
     Miss,
-    /// Something under this key that is no entry of ours, such as another Redis type.
+    /// The key holds something that is not an entry of ours, such as another Redis type.
     Foreign,
-    /// The cache did not answer in time, or not with an answer.
+    /// The cache did not answer in time, or answered with an error.
     Unavailable(Fault),
-    /// There is no cache.
-    Off,
 }
 
 impl PredictionCache {
-    /// Looks up an entry, within the cache's own deadline.
+    /// Whether there is none.
+    pub fn is_off(&self) -> bool {
+        self.memory.is_none() && self.redis.is_none()
+    }
+
+    /// Looks up an entry in this process: in less than a microsecond.
+    pub fn get_here(&self, key: &CacheKey) -> Option<Bytes> {
+        self.memory.as_ref()?.get(key)
+    }
+
+    /// Looks up an entry in Redis, if there is one, within its deadline.
     pub async fn get(&self, key: &CacheKey) -> Lookup {
-        match self {
-            Self::Off => Lookup::Off,
-            Self::Memory(memory) => memory.get(key),
-            Self::Redis(redis) => redis.get(key).await,
+        match &self.redis {
+            Some(redis) => redis.get(key).await,
+            None => Lookup::Miss,
         }
     }
 
-    /// Whether [`Self::put`] stores anything.
-    pub fn stores(&self) -> bool {
-        !matches!(self, Self::Off)
+    /// Looks up many entries in Redis, if there is one, within its deadline.
+    pub async fn get_many(&self, keys: &[&CacheKey]) -> Vec<Lookup> {
+        match &self.redis {
+            Some(redis) if !keys.is_empty() => redis.get_many(keys).await,
+            _ => keys.iter().map(|_| Lookup::Miss).collect(),
+        }
     }
 
-    /// Stores an entry, within the cache's own deadline and at most `time_left`.
+    /// Keeps an entry in this process.
+    pub fn put_here(&self, key: CacheKey, value: Bytes) {
+        if let Some(memory) = &self.memory {
+            memory.put(key, value);
+        }
+    }
+
+    /// Stores entries, in Redis within its deadline and at most `time_left`.
     ///
     /// # Errors
     ///
-    /// Says why it was not stored; the log has it already.
-    pub async fn put(&self, key: CacheKey, value: Bytes, time_left: Option<Duration>) -> Result<(), Fault> {
-        match self {
-            Self::Off => Ok(()),
-            Self::Memory(memory) => {
-                memory.put(key, value);
-                Ok(())
-            }
-            Self::Redis(redis) => redis.put(&key, &value, time_left).await,
+    /// Says why they were not stored, which has already been logged.
+    pub async fn put(&self, entries: &[(CacheKey, Bytes)], time_left: Option<Duration>) -> Result<(), Fault> {
+        if self.memory.is_some() {
+            entries.iter().for_each(|(key, value)| self.put_here(key.clone(), value.clone()));
+        }
+        match &self.redis {
+            Some(redis) => redis.put(entries, time_left).await,
+            None => Ok(()),
         }
     }
 
-    /// Closes what is open. A later request opens it again.
+    /// Closes open connections. A later request opens them again.
     pub fn close(&self) {
-        if let Self::Redis(redis) = self {
+        if let Some(redis) = &self.redis {
             redis.close();
         }
     }

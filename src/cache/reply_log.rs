@@ -1,12 +1,12 @@
-//! Error replies in the log: once when they start and once when they end, and not once per request.
+//! Logs error replies once when they start and once when they end, not once per request.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::Fault;
 
-/// What the last command of a kind was answered.
+/// The last reply to commands of one kind.
 pub(super) struct ReplyLog {
-    /// What is answered, for the log: `lookups` or `writes`.
+    /// The kind of command, for the log: `lookups` or `writes`.
     commands: &'static str,
     last_bad: Mutex<Option<Fault>>,
 }

@@ -1,29 +1,33 @@
-//! A request's body → the model's input, or the problem with it.
+//! A request's body → the model's input, or a problem.
 
 use std::time::Duration;
 
 use axum::{
-    body,
+    body::Body,
     extract::Request,
     http::{HeaderMap, HeaderValue, header},
 };
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tokio::time::timeout;
 
 use super::problem::{Problem, ProblemKind};
-use crate::model::{Input, Model};
+use crate::model::{Inputs, Model};
 
-/// Far more than an input of a hundred fields needs.
-pub(super) const BODY_LIMIT: usize = 64 * 1024;
+/// Enough for an array of as many inputs as may be asked about, of twenty fields each.
+pub(super) const BODY_LIMIT: usize = 1024 * 1024;
 
-/// How long a client of the local server may take to send it. Under Lambda the body is there before the request is.
+/// How much of a body that is too large is read all the same.
+const MOST_DISCARDED: usize = 16 * BODY_LIMIT;
+
+/// How long a client of the local server may take to send it. Under Lambda the whole body arrives with the event.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Marks a request whose body was flagged as base64 in the gateway's event and is not (as an extension of the request).
+/// Marks a request whose body was flagged as base64 in the gateway's event but is not (as an extension of the request).
 #[derive(Clone, Copy, Debug)]
 pub struct UndecodableBody;
 
-/// Reads the input of `model` that a request carries.
-pub(super) async fn read(request: Request, model: &Model) -> Result<Input, Problem> {
+/// Reads the inputs of `model` that a request carries.
+pub(super) async fn read(request: Request, model: &Model) -> Result<Inputs, Problem> {
     if request.extensions().get::<UndecodableBody>().is_some() {
         return Err(undecodable());
     }
@@ -34,27 +38,33 @@ pub(super) async fn read(request: Request, model: &Model) -> Result<Input, Probl
     if is_encoded(headers) {
         return Err(encoded());
     }
-    let Ok(body) = timeout(BODY_TIMEOUT, body::to_bytes(request.into_body(), BODY_LIMIT)).await else {
-        return Err(too_slow());
+    let mut body = request.into_body();
+    let read = async {
+        let read = Limited::new(&mut body, BODY_LIMIT).collect().await;
+        if read.is_err() {
+            discard(&mut body).await;
+        }
+        read
     };
-    let body = match body {
-        Ok(body) => body,
-        Err(error) if is_over_limit(&error) => return Err(too_large()),
-        Err(_) => {
+    let body = match timeout(BODY_TIMEOUT, read).await {
+        Err(_) => return Err(too_slow()),
+        Ok(Ok(body)) => body.to_bytes(),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => return Err(too_large()),
+        Ok(Err(_)) => {
             return Err(Problem::new(
                 ProblemKind::UnreadableBody,
                 "the connection ended before the whole body had arrived",
             ));
         }
     };
-    Ok(model.read(&body)?)
+    Ok(model.read_all(&body)?)
 }
 
 pub(super) fn undecodable() -> Problem {
     Problem::new(ProblemKind::UnreadableBody, "the body is not valid base64")
 }
 
-/// `sent` is the content type that came in place of the right one.
+/// `sent` is the content type that was sent instead.
 pub(super) fn no_json(sent: Option<&str>) -> Problem {
     const LONGEST: usize = 100;
     let came = match sent {
@@ -79,7 +89,7 @@ pub(super) fn too_slow() -> Problem {
 }
 
 pub(super) fn too_large() -> Problem {
-    Problem::new(ProblemKind::BodyTooLarge, format!("the body is larger than {} KiB", BODY_LIMIT / 1024))
+    Problem::new(ProblemKind::BodyTooLarge, format!("the body is larger than {} MiB", BODY_LIMIT >> 20))
 }
 
 /// Whether the media type is `application/json`, with any parameters.
@@ -93,13 +103,13 @@ fn is_encoded(headers: &HeaderMap) -> bool {
     headers.get(header::CONTENT_ENCODING).is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"))
 }
 
-fn is_over_limit(error: &axum::Error) -> bool {
-    let mut source = std::error::Error::source(error);
-    while let Some(error) = source {
-        if error.is::<http_body_util::LengthLimitError>() {
-            return true;
+/// Reads on: a client that is still sending looks for the answer only when it is done.
+async fn discard(body: &mut Body) {
+    let mut left = MOST_DISCARDED;
+    while let Some(Ok(frame)) = body.frame().await {
+        left = left.saturating_sub(frame.data_ref().map_or(0, |data| data.len()));
+        if left == 0 {
+            return;
         }
-        source = error.source();
     }
-    false
 }

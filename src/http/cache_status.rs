@@ -1,4 +1,4 @@
-//! What a request says to the cache (`cache-control`) and what the response tells of it (`cache-status`, `server-timing`).
+//! How a request controls the cache (`cache-control`), and how the response reports on it (`cache-status`, `server-timing`).
 
 use std::{fmt::Write, time::Duration};
 
@@ -13,8 +13,8 @@ pub(super) const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-statu
 pub(super) const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
 impl From<&HeaderMap> for CachePolicy {
-    /// `no-cache`: do not look, but store. `no-store`: neither. `only-if-cached`: nothing but a cached answer. Other
-    /// directives are about age, and a prediction has none.
+    /// `no-cache`: compute and store. `no-store`: compute only. `only-if-cached`: never compute. Other directives concern age,
+    /// which predictions do not have.
     fn from(headers: &HeaderMap) -> Self {
         let mut policy = Self::default();
         for value in headers.get_all(header::CACHE_CONTROL).iter().filter_map(|value| value.to_str().ok()) {
@@ -35,36 +35,70 @@ impl From<&HeaderMap> for CachePolicy {
 
 /// Adds `cache-status` (RFC 9211) and `server-timing` to a response.
 pub(super) fn describe(served: &Served, headers: &mut HeaderMap) {
-    headers.insert(CACHE_STATUS, HeaderValue::from_static(cache_status(served.outcome)));
+    headers.insert(CACHE_STATUS, status(served));
     if let Some(timing) = server_timing(served) {
         headers.insert(SERVER_TIMING, timing);
     }
 }
 
 /// Every value of `cache-status`, and what it means.
-pub(super) const CACHE_STATUSES: [(&str, &str); 7] = [
-    (cache_status(CacheOutcome::Hit(Tier::Memory)), "from the cache, which is in the service's memory"),
-    (cache_status(CacheOutcome::Hit(Tier::Redis)), "from the cache, which is in Redis"),
-    (cache_status(CacheOutcome::Miss), "not in the cache: computed, and stored after the answer"),
-    (cache_status(CacheOutcome::Corrupt), "the cache held something that is no prediction: computed, and stored anew"),
-    (cache_status(CacheOutcome::Unavailable), "the cache did not answer: computed"),
-    (cache_status(CacheOutcome::Bypass), "the request's `cache-control` allowed no cached answer: computed"),
-    (cache_status(CacheOutcome::Off), "the service has no cache: computed, and not stored"),
+pub(super) const CACHE_STATUSES: [(&str, &str); 10] = [
+    (cache_status(CacheOutcome::Hit(Tier::Memory), false), "from the cache in the service's memory"),
+    (cache_status(CacheOutcome::Hit(Tier::Redis), false), "from the cache in Redis"),
+    (cache_status(CacheOutcome::Miss, false), "not in the cache: computed, and stored after the answer"),
+    (
+        cache_status(CacheOutcome::Miss, true),
+        "not in the cache: the result of another request that was already computing it",
+    ),
+    (
+        cache_status(CacheOutcome::Corrupt, false),
+        "the cache held an invalid entry: computed, and overwritten after the answer",
+    ),
+    (cache_status(CacheOutcome::Unavailable, false), "the cache did not answer: computed"),
+    (
+        cache_status(CacheOutcome::Unavailable, true),
+        "the cache did not answer: the result of another request that was already computing it",
+    ),
+    (
+        cache_status(CacheOutcome::Bypass, false),
+        "the request's `cache-control` did not allow a cached answer: computed",
+    ),
+    (
+        cache_status(CacheOutcome::Bypass, true),
+        "the same, but with the result of another request that was already computing it",
+    ),
+    (cache_status(CacheOutcome::Off, false), "the service has no cache: computed, and not stored"),
 ];
 
-const fn cache_status(outcome: CacheOutcome) -> &'static str {
-    match outcome {
-        CacheOutcome::Hit(Tier::Memory) => "predict-once; hit; detail=memory",
-        CacheOutcome::Hit(Tier::Redis) => "predict-once; hit; detail=redis",
-        CacheOutcome::Miss => "predict-once; fwd=miss",
-        CacheOutcome::Corrupt => "predict-once; fwd=miss; detail=corrupt",
-        CacheOutcome::Unavailable => "predict-once; fwd=miss; detail=unavailable",
-        CacheOutcome::Bypass => "predict-once; fwd=request",
-        CacheOutcome::Off => "predict-once; fwd=bypass",
+fn status(served: &Served) -> HeaderValue {
+    match served.outcome {
+        CacheOutcome::Partial { hits, others } => {
+            let text = format!("predict-once; fwd=partial; detail=\"hit={hits} miss={others}\"");
+            HeaderValue::try_from(text).expect("its parts are ASCII")
+        }
+        outcome => HeaderValue::from_static(cache_status(outcome, served.collapsed)),
     }
 }
 
-/// `cache;dur=0.1841, model;dur=0.0043`, in milliseconds, as far as each took place.
+const fn cache_status(outcome: CacheOutcome, collapsed: bool) -> &'static str {
+    match (outcome, collapsed) {
+        (CacheOutcome::Hit(Tier::Memory), _) => "predict-once; hit; detail=memory",
+        (CacheOutcome::Hit(Tier::Redis), _) => "predict-once; hit; detail=redis",
+        // Regardless of what the other request found there.
+        (CacheOutcome::Miss | CacheOutcome::Corrupt, true) => "predict-once; fwd=miss; collapsed",
+        (CacheOutcome::Miss, false) => "predict-once; fwd=miss",
+        (CacheOutcome::Corrupt, false) => "predict-once; fwd=miss; detail=corrupt",
+        (CacheOutcome::Unavailable, false) => "predict-once; fwd=miss; detail=unavailable",
+        (CacheOutcome::Unavailable, true) => "predict-once; fwd=miss; collapsed; detail=unavailable",
+        (CacheOutcome::Bypass, false) => "predict-once; fwd=request",
+        (CacheOutcome::Bypass, true) => "predict-once; fwd=request; collapsed",
+        (CacheOutcome::Off, _) => "predict-once; fwd=bypass",
+        // With the counts of the request, which `status` adds.
+        (CacheOutcome::Partial { .. }, _) => "predict-once; fwd=partial",
+    }
+}
+
+/// `cache;dur=0.1841, model;dur=0.0043`, in milliseconds, for each that took place.
 fn server_timing(served: &Served) -> Option<HeaderValue> {
     let mut text = String::with_capacity(40);
     let mut add = |name: &str, time: Option<Duration>| {

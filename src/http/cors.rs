@@ -1,4 +1,4 @@
-//! Which web pages may call the API from a browser (CORS, off unless it is set).
+//! Which web pages may call the API from a browser (CORS, off by default).
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use super::{
     request_id::{TRACEPARENT, X_REQUEST_ID},
 };
 
-/// The origins of the pages that may call.
+/// The origins of the pages that may call the API.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AllowedOrigins {
     /// `*`
@@ -22,9 +22,9 @@ pub enum AllowedOrigins {
 
 impl AllowedOrigins {
     /// What a list of origins may be.
-    pub const ALLOWED: &'static str = "must be `*`, or origins with commas between them, each `http://` or `https://`, a host and perhaps a port (not the scheme's own), and no path";
+    pub const ALLOWED: &'static str = "must be `*` or a comma-separated list of origins: `http://` or `https://`, a host, optionally a port (not the scheme's default), and no path";
 
-    /// Reads `*`, or origins with commas between them.
+    /// Reads `*`, or origins separated by commas.
     pub fn parse(text: &str) -> Option<Self> {
         if text.trim() == "*" {
             return Some(Self::Any);
@@ -33,7 +33,7 @@ impl AllowedOrigins {
     }
 }
 
-/// An origin (RFC 6454) as browsers write it: a scheme, a host in lower case, a port unless it is the scheme's own.
+/// An origin (RFC 6454) as browsers write it: a scheme, a host in lower case, a port unless it is the scheme's default.
 fn parse_origin(origin: &str) -> Option<HeaderValue> {
     let authority = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"))?;
     let authority: axum::http::uri::Authority = authority.parse().ok()?;

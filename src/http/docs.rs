@@ -1,7 +1,7 @@
-//! The documentation: the OpenAPI document, the page that lets one try it, and the one on errors.
+//! The documentation: the OpenAPI document, the page to try the API, and the page on errors.
 //!
 //! The files that are the same for every model are in the binary, compressed by `build/docs.rs`. The OpenAPI document is the
-//! model's, and is made when it is first asked for.
+//! model's, and is generated on the first request for it.
 
 use std::{
     borrow::Cow,
@@ -36,7 +36,7 @@ pub struct Asset {
     pub path: &'static str,
     /// Its media type.
     pub content_type: &'static str,
-    /// The entity tag of its bytes as they are.
+    /// The entity tag of its uncompressed bytes.
     etag: Cow<'static, str>,
     /// The entity tag of its bytes gzipped.
     gzip_etag: Cow<'static, str>,
@@ -47,10 +47,10 @@ pub struct Asset {
 /// The files that are the same for every model: all but the OpenAPI document.
 pub static ASSETS: &[Asset] = include!(concat!(env!("OUT_DIR"), "/assets.rs"));
 
-/// The documentation changes with a deployment only; five minutes are what a reader may be behind.
+/// The documentation only changes with a deployment; a reader may be up to five minutes behind.
 const CACHE_CONTROL: HeaderValue = HeaderValue::from_static("public, max-age=300");
 
-/// Nothing but the service's own files, and no request to anywhere else. Swagger UI draws some of its icons from `data:` URLs.
+/// Only the service's own files, and no requests to other servers. Swagger UI draws some of its icons from `data:` URLs.
 const CONTENT_SECURITY_POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; \
      form-action 'none'; frame-ancestors 'none'",
@@ -78,7 +78,7 @@ async fn options() -> Response {
     no_content("GET,HEAD,OPTIONS")
 }
 
-/// The OpenAPI document, made if it has not been asked for before.
+/// The OpenAPI document, generated on first use.
 fn openapi_json<'a>(document: &'a OnceLock<Asset>, model: &Model) -> Result<&'a Asset, ModelError> {
     if let Some(made) = document.get() {
         return Ok(made);
@@ -135,7 +135,7 @@ impl Asset {
         }
     }
 
-    /// The bytes as they are, for the few clients that read no gzip.
+    /// The uncompressed bytes, for the few clients that do not accept gzip.
     fn inflated(&self) -> Bytes {
         let mut bytes = Vec::new();
         GzDecoder::new(&*self.gzipped).read_to_end(&mut bytes).expect("it was gzipped whole");

@@ -1,4 +1,4 @@
-//! The HTTP API: routes, and what a request and a response look like.
+//! The HTTP API: routes, requests and responses.
 
 mod body;
 mod cache_status;
@@ -31,7 +31,7 @@ pub use self::{
     request_id::{FunctionRequestId, GatewayRequestId},
 };
 
-/// The API on top of a service: the prediction endpoints and their documentation, for scripts of these origins too.
+/// The API of a service: the prediction endpoints and their documentation, also for scripts of these origins.
 pub fn router(service: Arc<PredictionService>, origins: Option<AllowedOrigins>) -> Router {
     let paths = prediction_paths(service.model());
     docs::add_routes(predictions::add_routes(Router::new(), service.model()))
@@ -42,7 +42,7 @@ pub fn router(service: Arc<PredictionService>, origins: Option<AllowedOrigins>) 
         .layer(middleware::from_fn(request_log::log))
 }
 
-/// All paths that the router has for this model, but for `/docs/`, which leads to `/docs`.
+/// All paths of the router for this model, except `/docs/`, which redirects to `/docs`.
 pub fn paths(model: &Model) -> Vec<String> {
     let documentation = ASSETS.iter().map(|asset| asset.path).chain([docs::OPENAPI]);
     prediction_paths(model).into_iter().chain(documentation.map(str::to_owned)).collect()
@@ -53,7 +53,7 @@ fn prediction_paths(model: &Model) -> Vec<String> {
     model.predictions().iter().map(|prediction| format!("/{}", prediction.endpoint())).collect()
 }
 
-/// The answer to OPTIONS: which methods a path has.
+/// The answer to OPTIONS: the methods that a path supports.
 fn no_content(allow: &'static str) -> Response {
     (StatusCode::NO_CONTENT, [(header::ALLOW, HeaderValue::from_static(allow))]).into_response()
 }

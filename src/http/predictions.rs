@@ -12,7 +12,7 @@ use axum::{
 
 use super::{body, cache_status, no_content, prediction_paths, problem::Problem};
 use crate::{
-    model::Model,
+    model::{Inputs, Model},
     service::{CachePolicy, PredictionService},
 };
 
@@ -40,8 +40,10 @@ async fn predict(
     request: Request,
 ) -> Result<Response, Problem> {
     let policy = CachePolicy::from(request.headers());
-    let input = body::read(request, service.model()).await?;
-    let answer = service.predict(prediction, &input, policy).await;
+    let answer = match body::read(request, service.model()).await? {
+        Inputs::One(input) => service.predict(prediction, &input, policy).await,
+        Inputs::Many(inputs) => service.predict_many(prediction, &inputs, policy).await,
+    };
     let mut response = match answer.body {
         Ok(body) => ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response(),
         Err(none) => Problem::from(none).into_response(),
@@ -52,7 +54,7 @@ async fn predict(
     Ok(response)
 }
 
-/// What a prediction's path answers, and what it reads (`accept-post`, W3C Linked Data Platform).
+/// The methods of a prediction's path, and the media type that it reads (`accept-post`, W3C Linked Data Platform).
 async fn options() -> Response {
     const ACCEPT_POST: HeaderName = HeaderName::from_static("accept-post");
     let mut response = no_content("POST,OPTIONS");

@@ -9,20 +9,20 @@ use axum::{
 use serde::{Serialize, Serializer};
 
 use crate::{
-    model::{FieldError, FieldErrorCode, InvalidInput, ModelError, closest},
+    model::{FieldError, FieldErrorCode, InvalidInput, ItemError, ItemProblem, ModelError, closest},
     service::NoPrediction,
 };
 
-/// The kinds of error. Each is explained in `docs/errors.md`, which the service serves: a problem's `type` leads there.
+/// The kinds of error. `docs/errors.md` explains each, and the service serves it: a problem's `type` links there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProblemKind {
-    /// The body cannot be read as the bytes that it is said to be.
+    /// The body is not valid base64, or did not arrive completely.
     UnreadableBody,
     /// The body is not JSON.
     InvalidJson,
     /// There is no such path.
     NoSuchPath,
-    /// The path does not answer this method.
+    /// The path does not support this method.
     MethodNotAllowed,
     /// The body did not arrive in time.
     BodyTimeout,
@@ -34,7 +34,7 @@ pub enum ProblemKind {
     InvalidFields,
     /// The prediction failed.
     InternalError,
-    /// Nothing but a cached prediction was asked for, and there is none.
+    /// Only a cached prediction was allowed, and there is none.
     NotCached,
 }
 
@@ -75,7 +75,7 @@ impl ProblemKind {
         }
     }
 
-    /// The status that it is answered with.
+    /// The status of the response.
     pub fn status(self) -> StatusCode {
         self.describe().0
     }
@@ -96,12 +96,12 @@ impl ProblemKind {
     }
 }
 
-/// An error answer. Its texts are for the client. What went wrong inside goes with the response, as an extension, to the log.
+/// An error response. Its texts are for the client; the internal cause travels with it, as an extension, to the log.
 #[derive(Debug)]
 pub(crate) struct Problem {
     kind: ProblemKind,
     detail: Cow<'static, str>,
-    errors: Vec<FieldError>,
+    errors: Vec<PointedError>,
     header: Option<(HeaderName, HeaderValue)>,
     cause: Option<Arc<ModelError>>,
 }
@@ -111,7 +111,7 @@ impl Problem {
         Self { kind, detail: detail.into(), errors: Vec::new(), header: None, cause: None }
     }
 
-    /// With a response header that says what would have been right.
+    /// Adds a response header that says what would have been accepted.
     pub(super) fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.header = Some((name, value));
         self
@@ -121,7 +121,7 @@ impl Problem {
         self.kind
     }
 
-    /// Something failed that is not the client's to know.
+    /// An internal failure, whose cause is not for the client.
     pub(super) fn internal() -> Self {
         Self::new(
             ProblemKind::InternalError,
@@ -146,11 +146,18 @@ impl From<InvalidInput> for Problem {
     fn from(invalid: InvalidInput) -> Self {
         let kind = match invalid {
             InvalidInput::Empty | InvalidInput::Syntax(_) => ProblemKind::InvalidJson,
-            InvalidInput::NotAnObject(_) | InvalidInput::Fields(_) => ProblemKind::InvalidFields,
+            InvalidInput::NotAnObject(_)
+            | InvalidInput::Fields(_)
+            | InvalidInput::Count(_)
+            | InvalidInput::Items { .. } => ProblemKind::InvalidFields,
         };
         let mut problem = Self::new(kind, invalid.to_string());
-        if let InvalidInput::Fields(errors) = invalid {
-            problem.errors = errors;
+        match invalid {
+            InvalidInput::Fields(errors) => {
+                problem.errors = errors.into_iter().map(|error| PointedError::new("#", error)).collect();
+            }
+            InvalidInput::Items { errors, .. } => problem.errors = errors.into_iter().map(PointedError::from).collect(),
+            _ => {}
         }
         problem
     }
@@ -164,35 +171,54 @@ impl Serialize for Problem {
             title: &'a str,
             status: u16,
             detail: &'a str,
-            #[serde(skip_serializing_if = "Vec::is_empty")]
-            errors: Vec<PointedError<'a>>,
+            #[serde(skip_serializing_if = "<[_]>::is_empty")]
+            errors: &'a [PointedError],
         }
-        #[derive(Serialize)]
-        struct PointedError<'a> {
-            pointer: String,
-            code: FieldErrorCode,
-            detail: &'a str,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            received: Option<&'a str>,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            suggestion: Option<&'a str>,
-        }
-        let errors = self.errors.iter().map(|FieldError { field, code, detail, received, suggestion }| PointedError {
-            pointer: pointer(field),
-            code: *code,
-            detail,
-            received: received.as_deref(),
-            suggestion: suggestion.as_deref(),
-        });
         let (status, r#type, title) = self.kind.describe();
-        Body { r#type, title, status: status.as_u16(), detail: &self.detail, errors: errors.collect() }
+        Body { r#type, title, status: status.as_u16(), detail: &self.detail, errors: &self.errors }
             .serialize(serializer)
     }
 }
 
-/// `#/name`, with `~` and `/` escaped as JSON Pointer (RFC 6901) has it, and percent-encoded as a URI fragment has it.
-fn pointer(field: &str) -> String {
-    let mut pointer = String::from("#/");
+/// What is wrong with a field or an item of the body, and where it is.
+#[derive(Debug, Serialize)]
+struct PointedError {
+    pointer: String,
+    code: FieldErrorCode,
+    detail: Cow<'static, str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    received: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    suggestion: Option<String>,
+}
+
+impl PointedError {
+    /// The error of a field of the object that `object` points to.
+    fn new(object: &str, error: FieldError) -> Self {
+        let FieldError { field, code, detail, received, suggestion } = error;
+        Self { pointer: pointer(object, &field), code, detail, received, suggestion }
+    }
+}
+
+impl From<ItemError> for PointedError {
+    fn from(ItemError { position, problem }: ItemError) -> Self {
+        let item = format!("#/{position}");
+        match problem {
+            ItemProblem::Field(error) => Self::new(&item, error),
+            ItemProblem::NotAnObject(kind) => Self {
+                pointer: item,
+                code: FieldErrorCode::Invalid,
+                detail: "must be a JSON object".into(),
+                received: Some(kind.to_owned()),
+                suggestion: None,
+            },
+        }
+    }
+}
+
+/// `#/name`, with `~` and `/` escaped as in a JSON Pointer (RFC 6901), and percent-encoded as in a URI fragment.
+fn pointer(object: &str, field: &str) -> String {
+    let mut pointer = format!("{object}/");
     for byte in field.bytes() {
         match byte {
             b'~' => pointer.push_str("~0"),
@@ -254,9 +280,10 @@ mod tests {
 
     #[test]
     fn a_pointer_is_a_uri_fragment_whatever_the_field_is_called() {
-        assert_eq!(pointer("age_in_years"), "#/age_in_years");
-        assert_eq!(pointer(""), "#/");
-        assert_eq!(pointer("a/b~c"), "#/a~1b~0c");
-        assert_eq!(pointer("50 % ä\n\""), "#/50%20%25%20%C3%A4%0A%22");
+        assert_eq!(pointer("#", "age_in_years"), "#/age_in_years");
+        assert_eq!(pointer("#/3", "age_in_years"), "#/3/age_in_years");
+        assert_eq!(pointer("#", ""), "#/");
+        assert_eq!(pointer("#", "a/b~c"), "#/a~1b~0c");
+        assert_eq!(pointer("#", "50 % ä\n\""), "#/50%20%25%20%C3%A4%0A%22");
     }
 }

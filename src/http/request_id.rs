@@ -1,4 +1,4 @@
-//! What a request is called: by its client, by the gateway, or by us; and the trace that it belongs to.
+//! The id of a request (the client's, the gateway's, or a new one), and the trace that it belongs to.
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Request};
 use uuid::Uuid;
@@ -6,15 +6,15 @@ use uuid::Uuid;
 pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub(super) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
-/// The gateway's name for a request, or the platform's if the gateway has none (as an extension of the request).
+/// The gateway's id for a request, or the platform's if the gateway has none (as an extension of the request).
 #[derive(Clone, Debug)]
 pub struct GatewayRequestId(pub String);
 
-/// Lambda's name for the invocation, which its own log lines carry (as an extension of the request).
+/// Lambda's id for the invocation, as in its own log lines (as an extension of the request).
 #[derive(Clone, Debug)]
 pub struct FunctionRequestId(pub String);
 
-/// The request's id: the client's own `x-request-id` if it is one, else the gateway's, else a new one (UUID, version 4).
+/// The request's id: the client's `x-request-id` if valid, otherwise the gateway's, otherwise a new one (UUID, version 4).
 pub(super) fn request_id<B>(request: &Request<B>) -> String {
     let sent = request.headers().get(X_REQUEST_ID).and_then(|value| value.to_str().ok());
     if let Some(id) = sent.filter(|id| is_request_id(id)) {
@@ -26,7 +26,7 @@ pub(super) fn request_id<B>(request: &Request<B>) -> String {
     }
 }
 
-/// Nothing that could break a log line, and no more than an id needs.
+/// Only characters that cannot break a log line, and not too many.
 fn is_request_id(id: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._:/+=@-".contains(&byte);
     (1..=128).contains(&id.len()) && id.bytes().all(allowed)
@@ -39,7 +39,7 @@ pub(super) fn echo(request_id: &str, headers: &mut HeaderMap) {
     }
 }
 
-/// The trace id of a `traceparent` header (W3C Trace Context, level 1): 32 hexadecimal digits. One that is not valid is
+/// The trace id of a `traceparent` header (W3C Trace Context, level 1): 32 hexadecimal digits. Invalid ones are
 /// ignored, as the recommendation says.
 pub(super) fn trace_id(headers: &HeaderMap) -> Option<&str> {
     let mut values = headers.get_all(TRACEPARENT).iter();

@@ -1,4 +1,4 @@
-//! One log line per request, written when the response has left.
+//! One log line per request, written after the response has been sent.
 
 use std::sync::Arc;
 

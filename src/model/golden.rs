@@ -10,10 +10,10 @@ use super::{
     mistake::{GOLDEN, GRAPH},
 };
 
-/// More rows than this say nothing new.
+/// More rows than this would add nothing.
 const MOST_ROWS: usize = 1_000;
 
-/// What came of the golden rows.
+/// The result of replaying the golden rows.
 #[derive(Debug, Serialize)]
 pub struct Replay {
     /// How many there are.
@@ -85,7 +85,7 @@ impl Replay {
                 file: GRAPH,
                 entry: String::new(),
                 problem: format!(
-                    "{} of {} golden rows differ by more than {} or have another class, and at most a share of {} may: {GOLDEN} line \
+                    "{} of {} golden rows differ by more than {} or have another class, but at most a share of {} may: {GOLDEN} line \
                      {number}: {difference}",
                     replay.rows_that_differ, replay.rows, tolerated.number, tolerated.share
                 ),
@@ -121,7 +121,7 @@ impl Replay {
                 self.largest_difference = self.largest_difference.max(number);
             }
             if difference.is_none_or(|number| number > model.signature().golden.number) {
-                differs.get_or_insert_with(|| format!("{name} should be {expected} and is {}", answer[&name]));
+                differs.get_or_insert_with(|| format!("{name} should be {expected} but is {}", answer[&name]));
             }
         }
         Ok((read.to_string(), differs))
@@ -132,8 +132,8 @@ impl Replay {
     }
 }
 
-/// The largest difference of two answers' numbers, relative where the expected one is above 1. `None` if they are not of one
-/// shape, or another class.
+/// The largest difference of two answers' numbers, relative where the expected one is above 1. `None` if their shapes or
+/// classes differ.
 fn difference(expected: &Value, found: &Value) -> Option<f64> {
     match (expected, found) {
         (Value::Number(_), Value::Number(_)) => {

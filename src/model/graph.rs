@@ -2,7 +2,7 @@
 
 use std::{
     panic::{self, AssertUnwindSafe},
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 
 use tract_onnx::{Onnx, prelude::*, tract_hir::infer::Factoid};
@@ -11,7 +11,13 @@ use super::prediction::ModelError;
 
 /// A graph from one row of numbers to another.
 pub(super) struct Graph {
+    /// For one row.
     runnable: Arc<TypedRunnableModel>,
+    /// As it was read, for [`Self::for_many`]. Its constants and trees are shared with `runnable`.
+    read: InferenceModel,
+    width: usize,
+    /// For any number of rows, made when it is first needed. `None` if the graph takes one row only.
+    for_many: OnceLock<Option<Arc<TypedRunnableModel>>>,
     feature_names: Option<String>,
 }
 
@@ -20,15 +26,15 @@ impl Graph {
     ///
     /// # Errors
     ///
-    /// If it is no ONNX, holds an operator that tract does not know, or reads another number of columns.
+    /// If it is not valid ONNX, uses an operator that tract does not know, or reads another number of columns.
     pub(super) fn load(onnx: &[u8], width: usize) -> Result<Self, String> {
         // tract can panic on a malformed graph.
         let read = panic::catch_unwind(|| operators().model_for_read(&mut std::io::Cursor::new(onnx)))
-            .map_err(|_| "is no ONNX graph: tract panicked on it".to_owned())?;
-        let model = read.map_err(|error| format!("is no ONNX graph that can be served: {error:#}"))?;
+            .map_err(|_| "is not an ONNX graph: tract panicked on it".to_owned())?;
+        let model = read.map_err(|error| format!("is not an ONNX graph that can be served: {error:#}"))?;
         match columns(&model) {
             Some(columns) if columns != width => {
-                Err(format!("reads {columns} columns, and the fields of model.toml make {width}: bring them together"))
+                Err(format!("reads {columns} columns, but the fields of model.toml make {width}: correct one of them"))
             }
             _ => panic::catch_unwind(AssertUnwindSafe(|| Self::prepare(model, width)))
                 .map_err(|_| "cannot be prepared: tract panicked on it".to_owned())?
@@ -39,9 +45,9 @@ impl Graph {
     fn prepare(model: InferenceModel, width: usize) -> TractResult<Self> {
         let names = model.properties.get("onnx.metadata_props.feature_names");
         let feature_names = names.and_then(|names| Some(names.to_plain_array_view::<String>().ok()?.first()?.clone()));
-        let input = f32::fact([1, width]);
-        let runnable = model.with_input_fact(0, input.into())?.into_optimized()?.into_runnable()?;
-        Ok(Self { runnable, feature_names })
+        let read = model.clone();
+        let runnable = runnable(model, f32::fact([1, width]))?;
+        Ok(Self { runnable, read, width, for_many: OnceLock::new(), feature_names })
     }
 
     /// The metadata entry `feature_names`, if there is one: JSON text.
@@ -55,16 +61,55 @@ impl Graph {
     ///
     /// If the graph fails, or gives no numbers.
     pub(super) fn run(&self, columns: &[f32]) -> Result<Vec<f32>, ModelError> {
-        let fail = |error: TractError| ModelError::Output(format!("{error:#}"));
-        let input = Tensor::from_shape(&[1, columns.len()], columns).map_err(fail)?;
-        // A panic in the graph is this request's failure, and not the process's.
-        let outputs = panic::catch_unwind(AssertUnwindSafe(|| self.runnable.run(tvec!(input.into_tvalue()))))
-            .map_err(|_| ModelError::Output("tract panicked".to_owned()))?
-            .map_err(fail)?;
-        let output = outputs.first().ok_or_else(|| ModelError::Output("the graph has no output".to_owned()))?;
-        let output = output.cast_to::<f32>().map_err(fail)?;
-        Ok(output.to_plain_array_view::<f32>().map_err(fail)?.iter().copied().collect())
+        numbers(&self.runnable, columns, 1)
     }
+
+    /// Runs the graph on so many rows, which lie one after the other: the numbers of its first output, row by row. A graph that
+    /// takes one row only is run once for each.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::run`].
+    pub(super) fn run_many(&self, rows: &[f32], count: usize) -> Result<Vec<f32>, ModelError> {
+        match self.for_many.get_or_init(|| self.for_many()) {
+            Some(runnable) => numbers(runnable, rows, count),
+            None => {
+                rows.chunks(self.width).map(|row| self.run(row)).collect::<Result<Vec<_>, _>>().map(|all| all.concat())
+            }
+        }
+    }
+
+    fn for_many(&self) -> Option<Arc<TypedRunnableModel>> {
+        let rows = self.read.symbols.sym("N").to_dim();
+        let input = f32::fact([rows, self.width.to_dim()]);
+        let made = panic::catch_unwind(AssertUnwindSafe(|| runnable(self.read.clone(), input)));
+        let made = made.ok()?.ok()?;
+        // Rows that the graph mixes with each other would be answered with what no row gets alone.
+        let (zeros, ones) = (vec![0.0; self.width], vec![1.0; self.width]);
+        let alone = [self.run(&zeros).ok()?, self.run(&ones).ok()?].concat();
+        let together = numbers(&made, &[zeros, ones].concat(), 2).ok()?;
+        let alike = |(one, other): (&f32, &f32)| {
+            (one - other).abs() <= 1e-5 * one.abs().max(1.0) || one.is_nan() && other.is_nan()
+        };
+        (together.len() == alone.len() && alone.iter().zip(&together).all(alike)).then_some(made)
+    }
+}
+
+fn runnable(model: InferenceModel, input: TypedFact) -> TractResult<Arc<TypedRunnableModel>> {
+    model.with_input_fact(0, input.into())?.into_optimized()?.into_runnable()
+}
+
+/// The numbers of the first output.
+fn numbers(graph: &Arc<TypedRunnableModel>, rows: &[f32], count: usize) -> Result<Vec<f32>, ModelError> {
+    let fail = |error: TractError| ModelError::Output(format!("{error:#}"));
+    let input = Tensor::from_shape(&[count, rows.len() / count], rows).map_err(fail)?;
+    // A panic in the graph fails this request, not the process.
+    let outputs = panic::catch_unwind(AssertUnwindSafe(|| graph.run(tvec!(input.into_tvalue()))))
+        .map_err(|_| ModelError::Output("tract panicked".to_owned()))?
+        .map_err(fail)?;
+    let output = outputs.first().ok_or_else(|| ModelError::Output("the graph has no output".to_owned()))?;
+    let output = output.cast_to::<f32>().map_err(fail)?;
+    Ok(output.to_plain_array_view::<f32>().map_err(fail)?.iter().copied().collect())
 }
 
 /// How many columns the graph says that it reads.
@@ -74,7 +119,7 @@ fn columns(model: &InferenceModel) -> Option<usize> {
 
 /// tract's operators, with ours for tree ensembles.
 fn operators() -> Onnx {
-    // Shapes that the file declares name a batch size of their own; ours follow from one row.
+    // The shapes in the file may declare another batch size; ours follow from one row.
     let mut onnx = tract_onnx::onnx().with_ignore_output_shapes(true).with_ignore_value_info(true);
     tree_ensemble::register(&mut onnx);
     onnx

@@ -1,51 +1,73 @@
-//! A request's body → the model's input, or everything that is wrong with it in one go.
+//! A request's body → the model's input, or everything that is wrong with it.
 
 use std::{borrow::Cow, collections::HashSet, fmt};
 
 use super::{
     field::{Encoded, Field},
+    inputs::{ItemError, MOST_INPUTS},
     json::Json,
     suggestion::closest,
 };
 
-/// How many unknown fields are listed: guessing at each costs time, and naming it makes the answer longer.
+/// How many unknown fields are listed: each suggestion takes time, and each field makes the answer longer.
 const LISTED_UNKNOWN_FIELDS: usize = 20;
 
-/// For how many invalid fields a guess is made at what was meant.
-const MOST_SUGGESTIONS: usize = 20;
+/// How many more suggestions may be made for a body: each takes its time.
+pub(super) struct Guesses(usize);
+
+impl Default for Guesses {
+    fn default() -> Self {
+        Self(20)
+    }
+}
 
 /// What the model reads: a valid value for each field. Two inputs are equal exactly when they print the same.
 ///
-/// The only way to one is through the [`Model`](super::Model)'s fields.
+/// Only the [`Model`](super::Model)'s fields create one.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Input(Vec<Encoded>);
 
-/// Why a text is no input.
+/// Why a text is not a valid input.
 #[derive(Debug, thiserror::Error)]
 pub enum InvalidInput {
-    /// It is not JSON. The message says where and why; it quotes nothing of the text.
+    /// It is not JSON. The message says where and why, without quoting the text.
     #[error("the body is not valid JSON: {0}")]
     Syntax(serde_json::Error),
-    /// There is nothing.
+    /// It is empty.
     #[error("the body is empty; it must be a JSON object")]
     Empty,
     /// It is JSON, but not an object.
-    #[error("the body must be a JSON object, and is {0}")]
+    #[error("the body must be a JSON object, not {0}")]
     NotAnObject(&'static str),
     /// It is an object, with missing, unknown, repeated or invalid fields: all of them, in the order of the fields.
     #[error("one or more fields are invalid; see errors")]
     Fields(Vec<FieldError>),
+    /// It is an array of too few or too many inputs: so many.
+    #[error("an array must hold 1 to {MOST_INPUTS} inputs, and this one holds {0}")]
+    Count(usize),
+    /// It is an array whose items are no inputs: the first errors, and how many others there are.
+    #[error("one or more inputs are invalid; see errors{}", not_listed(*unlisted))]
+    Items {
+        /// In the order of the array.
+        errors: Vec<ItemError>,
+        /// How many are left out.
+        unlisted: usize,
+    },
 }
 
-/// How a field can be wrong, for programs to tell.
+fn not_listed(errors: usize) -> String {
+    if errors == 0 { String::new() } else { format!(", which leaves out {errors} more") }
+}
+
+/// What is wrong with a field, for programs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FieldErrorCode {
-    /// It is not there.
+    /// It is absent.
     Missing,
-    /// Its value is not an allowed one.
+    /// Its value is not allowed.
     Invalid,
-    /// It is there more than once.
+    /// It appears more than once.
     Repeated,
     /// There is no such field.
     Unknown,
@@ -54,9 +76,9 @@ pub enum FieldErrorCode {
 /// What is wrong with one field.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FieldError {
-    /// The field's name, as it stands in the text.
+    /// The field's name, as in the text.
     pub field: String,
-    /// How it is wrong.
+    /// What is wrong, for programs.
     pub code: FieldErrorCode,
     /// What is allowed, as a sentence without its subject: `must be an integer from 18 to 120`.
     pub detail: Cow<'static, str>,
@@ -85,14 +107,20 @@ impl Fields {
         if text.trim_ascii().is_empty() {
             return Err(InvalidInput::Empty);
         }
-        let members = match serde_json::from_slice(text).map_err(InvalidInput::Syntax)? {
-            Json::Object(members) => members,
-            other => return Err(InvalidInput::NotAnObject(other.kind())),
-        };
-        self.read_in_order(&members).or_else(|| self.read_in_any_order(&members)).ok_or_else(|| {
-            let errors = Errors::of(&self.0, members);
-            InvalidInput::Fields(errors)
-        })
+        match serde_json::from_slice(text).map_err(InvalidInput::Syntax)? {
+            Json::Object(members) => self.read_members(members, &mut Guesses::default()).map_err(InvalidInput::Fields),
+            other => Err(InvalidInput::NotAnObject(other.kind())),
+        }
+    }
+
+    /// Reads an object's members.
+    pub(super) fn read_members(
+        &self,
+        members: Vec<(Cow<'_, str>, Json<'_>)>,
+        guesses: &mut Guesses,
+    ) -> Result<Input, Vec<FieldError>> {
+        let read = self.read_in_order(&members).or_else(|| self.read_in_any_order(&members));
+        read.ok_or_else(|| Errors::of(&self.0, members, guesses))
     }
 
     /// Most programs send the fields in the order of the documentation: then there is nothing to look up.
@@ -121,7 +149,7 @@ impl Fields {
         self.0.iter().zip(values).map(present_or_missing).collect::<Option<_>>().map(Input)
     }
 
-    /// Where the field of this name is, looked for from `start` on and around.
+    /// The position of the field of this name; the search begins at `start` and wraps around.
     fn position(&self, name: &str, start: usize) -> Option<usize> {
         let start = start.min(self.0.len());
         let named = |field: &Field| field.name() == name;
@@ -132,10 +160,15 @@ impl Fields {
     /// The graph's input for one row: float32, the columns of each field in their order.
     pub(super) fn encode(&self, input: &Input) -> Vec<f32> {
         let mut columns = Vec::with_capacity(self.0.iter().map(Field::width).sum());
-        for (field, value) in self.0.iter().zip(&input.0) {
-            field.encode(*value, &mut columns);
-        }
+        self.encode_into(input, &mut columns);
         columns
+    }
+
+    /// Adds the graph's input for one row.
+    pub(super) fn encode_into(&self, input: &Input, columns: &mut Vec<f32>) {
+        for (field, value) in self.0.iter().zip(&input.0) {
+            field.encode(*value, columns);
+        }
     }
 }
 
@@ -167,12 +200,12 @@ struct Errors<'a> {
     members: Vec<(Cow<'a, str>, Json<'a>)>,
     errors: Vec<FieldError>,
     absent: Vec<&'a str>,
-    suggestions_left: usize,
+    guesses: &'a mut Guesses,
 }
 
 impl<'a> Errors<'a> {
-    fn of(fields: &'a [Field], members: Vec<(Cow<'a, str>, Json<'a>)>) -> Vec<FieldError> {
-        let mut errors = Self { members, errors: Vec::new(), absent: Vec::new(), suggestions_left: MOST_SUGGESTIONS };
+    fn of(fields: &'a [Field], members: Vec<(Cow<'a, str>, Json<'a>)>, guesses: &'a mut Guesses) -> Vec<FieldError> {
+        let mut errors = Self { members, errors: Vec::new(), absent: Vec::new(), guesses };
         for field in fields {
             let error = errors.field(field);
             errors.errors.extend(error);
@@ -217,7 +250,7 @@ impl<'a> Errors<'a> {
         }
     }
 
-    /// Says of the members that no field has taken that they are unknown, each name once.
+    /// Reports the remaining members as unknown, each name once.
     fn unknown(&mut self) {
         let mut members = std::mem::take(&mut self.members);
         let mut seen = HashSet::new();
@@ -245,9 +278,9 @@ impl<'a> Errors<'a> {
         }
     }
 
-    /// A guess, unless enough have been made: each takes its time.
+    /// A guess, unless enough have been made: each takes time.
     fn guess(&mut self, guess: impl FnOnce() -> Option<String>) -> Option<String> {
-        self.suggestions_left = self.suggestions_left.checked_sub(1)?;
+        self.guesses.0 = self.guesses.0.checked_sub(1)?;
         guess()
     }
 }

@@ -1,4 +1,4 @@
-//! As much of a JSON value as validation asks for.
+//! As much of a JSON value as validation needs.
 
 use std::{borrow::Cow, fmt};
 
@@ -7,9 +7,9 @@ use serde::{
     de::{MapAccess, SeqAccess, Visitor},
 };
 
-/// A JSON value, borrowed from the text where it can be. What is in an array is read and thrown away.
+/// A JSON value, borrowed from the text where it can be. The items of arrays are parsed and discarded.
 ///
-/// serde_json bounds the nesting (128) and refuses numbers that no double holds, also inside of what is thrown away here.
+/// serde_json bounds the nesting (128) and refuses numbers that no double holds, also within what is discarded here.
 #[derive(Debug)]
 pub(super) enum Json<'a> {
     /// `null`

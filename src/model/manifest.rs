@@ -1,5 +1,5 @@
-//! `model.toml` as it is written. `docs/model-package.md` is its reference; what the entries must be beyond their types is
-//! checked where they become [fields](super::field) and [predictions](super::prediction).
+//! `model.toml` as written. `docs/model-package.md` is its reference; anything beyond the entries' types is checked where
+//! they become [fields](super::field) and [predictions](super::prediction).
 
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -199,7 +199,7 @@ impl TryFrom<Value> for CategoryEntry {
                 let Table { name, description, aliases, boolean } = table(written)?;
                 Ok(Self { name, description, aliases, boolean })
             }
-            _ => Err("a value is a text, or a table with `name`".to_owned()),
+            _ => Err("a value must be a string, or a table with `name`".to_owned()),
         }
     }
 }
@@ -220,7 +220,7 @@ impl TryFrom<Value> for MissingEntry {
             _ => written
                 .as_f64()
                 .map(Self::Number)
-                .ok_or_else(|| "`missing` is \"nan\", \"zeros\", a number, or a table with `value`".to_owned()),
+                .ok_or_else(|| "`missing` must be \"nan\", \"zeros\", a number, or a table with `value`".to_owned()),
         }
     }
 }
@@ -243,7 +243,7 @@ impl TryFrom<Value> for AnswerEntry {
         if matches!(name, Value::String(_) | Value::Number(_) | Value::Bool(_)) {
             Ok(Self { name, description })
         } else {
-            Err("a value is a text, a number, a boolean, or a table with such a `name`".to_owned())
+            Err("a value must be a string, a number, a boolean, or a table with such a `name`".to_owned())
         }
     }
 }

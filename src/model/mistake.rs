@@ -16,14 +16,14 @@ pub struct Mistake {
     pub file: &'static str,
     /// The entry within the file: `field "age"`, `line 12`. Empty if the mistake is the whole file's.
     pub entry: String,
-    /// What is wrong and what would be right.
+    /// What is wrong, and how to correct it.
     pub problem: String,
 }
 
 impl fmt::Display for Mistake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { file, entry, problem } = self;
-        // Whatever a message from a library or a name in the file holds, a mistake is one line.
+        // A mistake is one line, even if a library's message or a name in the file has several.
         let one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
         match entry.as_str() {
             "" => write!(f, "{file}: {}", one_line(problem)),

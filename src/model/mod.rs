@@ -1,4 +1,4 @@
-//! The model that is served: a package of files, loaded into a value. Nothing else knows about a particular model.
+//! The model: a package of files, loaded into a value. Nothing else knows a particular model.
 //!
 //! ```text
 //! model.toml ── manifest ── signature ─┬─ fields ───── JSON → Input → columns ─┐
@@ -6,15 +6,17 @@
 //! model.onnx ── graph (tract)
 //! ```
 //!
-//! This knows nothing of HTTP, Lambda or Redis. `docs/model-package.md` describes the files.
+//! This module knows nothing of HTTP, Lambda or Redis. `docs/model-package.md` describes the files.
 
 pub mod field;
 pub mod golden;
 mod graph;
 mod input;
+mod inputs;
 mod json;
 mod manifest;
 mod mistake;
+mod output;
 mod package;
 pub mod prediction;
 mod signature;
@@ -31,7 +33,9 @@ use self::{
 };
 pub use self::{
     input::{FieldError, FieldErrorCode, Input, InvalidInput},
+    inputs::{Inputs, ItemError, ItemProblem, MOST_INPUTS},
     mistake::Mistake,
+    output::Output,
     package::{ManifestFile, Origin, Package, PackageError},
     prediction::ModelError,
     signature::{Example, GoldenTolerance, Signature},
@@ -40,17 +44,17 @@ pub use self::{
 /// The version of the code between a package and an answer: raise it when [`Model::encode`], the text of [`Input`], or what a prediction derives gives another result for the same package and the same request.
 const ENGINE_VERSION: u32 = 2;
 
-/// A model that can be asked.
+/// A loaded model, ready to predict.
 pub struct Model {
     signature: Signature,
     graph: Graph,
+    output_columns: usize,
     run_fingerprint: String,
     fingerprint: String,
 }
 
 impl Model {
-    /// Loads a package, checks that its files belong together, and runs it once, so that a model that cannot answer stops the
-    /// start.
+    /// Loads a package, checks that its files match, and runs it once, so that a model that cannot answer fails at start-up.
     ///
     /// # Errors
     ///
@@ -100,7 +104,7 @@ impl Model {
             digest.update((identity.len() as u64).to_le_bytes());
             digest.update(identity);
         });
-        Ok(Self { signature, graph, run_fingerprint, fingerprint: short(digest) })
+        Ok(Self { signature, graph, output_columns: outputs, run_fingerprint, fingerprint: short(digest) })
     }
 
     /// Reads an input from JSON text: an object of the model's fields, and no others.
@@ -112,27 +116,66 @@ impl Model {
         self.signature.fields.read(json)
     }
 
+    /// Reads one input or many from JSON text: an object of the model's fields, and no others, or an array of 1 to
+    /// [`MOST_INPUTS`] of them.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with them.
+    pub fn read_all(&self, json: &[u8]) -> Result<Inputs, InvalidInput> {
+        self.signature.fields.read_all(json)
+    }
+
     /// The graph's input for one row: float32, the columns of each field in their order.
     pub fn encode(&self, input: &Input) -> Vec<f32> {
         self.signature.fields.encode(input)
     }
 
-    /// Runs the graph: its output columns for this input.
+    /// Runs the graph.
     ///
     /// # Errors
     ///
     /// If the graph fails.
-    pub fn run(&self, input: &Input) -> Result<Vec<f32>, ModelError> {
-        self.graph.run(&self.encode(input))
+    pub fn run(&self, input: &Input) -> Result<Output, ModelError> {
+        self.graph.run(&self.encode(input)).map(Output::new)
+    }
+
+    /// Runs the graph for many inputs at once.
+    ///
+    /// # Errors
+    ///
+    /// If the graph fails.
+    pub fn run_many(&self, inputs: &[&Input]) -> Result<Vec<Output>, ModelError> {
+        if let [input] = inputs {
+            return Ok(vec![self.run(input)?]);
+        }
+        let mut rows = Vec::with_capacity(inputs.len() * self.signature.width());
+        inputs.iter().for_each(|input| self.signature.fields.encode_into(input, &mut rows));
+        let outputs = self.graph.run_many(&rows, inputs.len())?;
+        Ok(outputs.chunks(self.output_columns).map(|columns| Output::new(columns.to_vec())).collect())
+    }
+
+    /// Derives one of the [predictions](Self::predictions) from the graph's output.
+    ///
+    /// # Errors
+    ///
+    /// If the output is nothing that the prediction can be made of.
+    pub fn derive(&self, prediction: usize, output: &Output) -> Result<Answer, ModelError> {
+        self.signature.predictions[prediction].derive(output)
     }
 
     /// Runs the graph and derives one of the [predictions](Self::predictions) from its output.
     ///
     /// # Errors
     ///
-    /// If the graph fails, or its output is nothing that the prediction can be made of.
+    /// As [`Self::run`] and [`Self::derive`].
     pub fn predict(&self, prediction: usize, input: &Input) -> Result<Answer, ModelError> {
-        self.signature.predictions[prediction].derive(&self.run(input)?)
+        self.derive(prediction, &self.run(input)?)
+    }
+
+    /// Reads the cached form of an output strictly: `None` for anything that [`Output::to_entry`] does not write.
+    pub fn read_output(&self, entry: &[u8]) -> Option<Output> {
+        Output::read(entry, self.output_columns)
     }
 
     /// What the model accepts and answers.
@@ -145,13 +188,13 @@ impl Model {
         self.signature.fields.as_slice()
     }
 
-    /// What it can be asked for, in the order of `model.toml`.
+    /// The model's predictions, in the order of `model.toml`.
     pub fn predictions(&self) -> &[Prediction] {
         &self.signature.predictions
     }
 
-    /// What tells this model's answers from any other's: 64 bits in hexadecimal. It covers the graph, what of the fields can
-    /// change the graph's input, and what of the predictions can change an answer; no prose.
+    /// Identifies the model's answers: 64 bits in hexadecimal. It covers the graph, whatever in the fields can change the
+    /// graph's input, and whatever in the predictions can change an answer; no prose.
     pub fn fingerprint(&self) -> &str {
         &self.fingerprint
     }
@@ -170,17 +213,17 @@ fn short(digest: Sha256) -> String {
 /// What is wrong with the names that a graph says its columns have.
 fn other_features(names: &str, columns: &[String]) -> Option<String> {
     let Ok(names) = serde_json::from_str::<Vec<String>>(names) else {
-        return Some("must be a JSON array of texts".to_owned());
+        return Some("must be a JSON array of strings".to_owned());
     };
     let pairs = names.iter().zip(columns).enumerate();
     let other = pairs.into_iter().find(|(_, (name, column))| name != column);
     match other {
         Some((position, (name, column))) => Some(format!(
-            "calls column {position} {name:?}, and the fields of model.toml make it {column:?}: bring the fields into the order of \
+            "calls column {position} {name:?}, but the fields of model.toml make it {column:?}: put the fields into the order of \
              the columns"
         )),
         None if names.len() != columns.len() => {
-            Some(format!("names {} columns, and the fields of model.toml make {}", names.len(), columns.len()))
+            Some(format!("names {} columns, but the fields of model.toml make {}", names.len(), columns.len()))
         }
         None => None,
     }

@@ -25,8 +25,8 @@ pub struct Package {
 pub enum ManifestFile {
     /// As it was written.
     Written(String),
-    /// The embedded one. The build has checked it and written it as JSON, too, which is read at a cold start in a fraction of
-    /// the time.
+    /// The embedded one. The build has checked it and also written it as JSON, which a cold start reads in a fraction of the
+    /// time.
     Embedded {
         /// As it was written.
         toml: &'static str,
@@ -77,7 +77,7 @@ impl Package {
             let path = directory.join(file);
             let problem = match error.kind() {
                 io::ErrorKind::NotFound if directory.is_dir() => "is missing from the package".to_owned(),
-                io::ErrorKind::NotFound => format!("{} is not there; is the directory right?", directory.display()),
+                io::ErrorKind::NotFound => format!("{} does not exist; is the directory correct?", directory.display()),
                 _ => format!("{} cannot be read: {error}", path.display()),
             };
             mistakes.push(Mistake { file, entry: String::new(), problem });

@@ -14,7 +14,7 @@ use super::{
 
 /// Beyond this, a request would not fit into a body.
 const MOST_FIELDS: usize = 1_000;
-/// One model is asked in a few ways.
+/// One model has only a few predictions.
 const MOST_PREDICTIONS: usize = 16;
 /// Names of the OpenAPI document's own schemas.
 const RESERVED_SCHEMAS: [&str; 2] = ["Problem", "FieldError"];
@@ -26,7 +26,7 @@ pub struct Signature {
     pub name: String,
     /// The model's name, for people.
     pub title: String,
-    /// What the API's documentation begins with, in Markdown.
+    /// The first paragraph of the API's documentation, in Markdown.
     pub description: String,
     /// The name of the input's schema.
     pub input_name: String,
@@ -45,11 +45,11 @@ pub struct Signature {
 pub struct Example {
     /// Its name in the OpenAPI document.
     pub name: String,
-    /// What it stands for.
+    /// What it shows.
     pub summary: String,
     /// The request's body.
     pub input: Map<String, Value>,
-    /// Whether it is an allowed one; if not, it shows the error.
+    /// Whether it is valid; if not, it shows the error.
     pub valid: bool,
 }
 
@@ -67,7 +67,7 @@ impl Signature {
     ///
     /// # Errors
     ///
-    /// All mistakes, as far as they can be told apart: of a file that is no TOML, or holds entries of the wrong type, the first.
+    /// All mistakes; only the first if the file is not TOML or has entries of the wrong type.
     pub fn parse(toml: &str) -> Result<Self, Vec<Mistake>> {
         let manifest: Manifest = toml::from_str(toml).map_err(|error| {
             let line = error.span().map(|span| toml[..span.start].matches('\n').count() + 1);
@@ -116,7 +116,7 @@ impl Signature {
         golden.require(tolerance.is_finite() && tolerance >= 0.0, "`tolerance` must be a number of at least 0");
         golden.require((0.0..=1.0).contains(&max_other_class), "`max_other_class` must be a share from 0 to 1");
         let fields = Fields::new(fields);
-        // A field with a mistake is not among the fields: every example would seem wrong.
+        // A field with a mistake is not among the fields: every example would seem invalid.
         let examples = if mistakes.is_empty() { examples(&manifest, &fields, &mut mistakes) } else { Vec::new() };
         if !mistakes.is_empty() {
             return Err(mistakes);
@@ -190,7 +190,9 @@ fn examples(manifest: &Manifest, fields: &Fields, mistakes: &mut Vec<Mistake>) -
         let body = Value::Object(example.input.clone()).to_string();
         match (fields.read(body.as_bytes()), example.valid) {
             (Ok(_), true) | (Err(_), false) => {}
-            (Ok(_), false) => entry.mistake("its input is valid: remove `valid = false`, or make the mistake it shows"),
+            (Ok(_), false) => {
+                entry.mistake("its input is valid: remove `valid = false`, or add the mistake that it should show")
+            }
             (Err(InvalidInput::Fields(errors)), true) => {
                 for error in errors {
                     entry.mistake(format_args!("its input's {:?} {}", error.field, error.detail));

@@ -3,17 +3,17 @@
 /// How alike two texts have to be, from 0 (nothing in common) to 1 (equal).
 const ALIKE: f64 = 0.6;
 
-/// The same if others hold the text: `single` is no more a man's than a woman's.
+/// The same if several candidates contain the text: `single` could be a man or a woman.
 const VERY_ALIKE: f64 = 0.75;
 
-/// Longer texts are not guessed at: comparing takes the product of the lengths.
+/// Longer texts get no suggestion: comparing takes the product of the lengths.
 const LONGEST: usize = 80;
 
 /// The candidate that `text` was probably meant to be: the one that differs in case, spaces or punctuation only, else
 /// the only one that has words which begin with it, else the most alike one by edit distance, if it is alike enough.
 ///
-/// The opposite is never guessed: `employed` is not `unemployed`. A text with a number in it is taken at its word: `4 years` is
-/// close to `1 <= ... < 4 years`, and is not in it.
+/// The opposite is never guessed: `employed` is not `unemployed`. A text with a number in it is taken literally: `4 years` is
+/// close to `1 <= ... < 4 years`, but not in it.
 pub(crate) fn closest<'a>(text: &str, candidates: impl Iterator<Item = &'a str> + Clone) -> Option<&'a str> {
     let wanted = (text.len() <= LONGEST).then(|| normalised(text)).filter(|wanted| !wanted.is_empty())?;
     if let Some(same) = candidates.clone().find(|candidate| normalised(candidate) == wanted) {

@@ -2,22 +2,18 @@
 
 use std::time::Duration;
 
+use aws_config::environment::EnvironmentVariableCredentialsProvider;
+use aws_credential_types::provider::SharedCredentialsProvider;
 use redis::{ConnectionInfo, IntoConnectionInfo, io::tcp::TcpSettings};
 
 use super::{Environment, SettingsError, error};
 use crate::cache::{IamTokens, RedisConfig};
 
-/// ElastiCache ends a connection that was authenticated by IAM after 12 hours.
-const MAX_IAM_CONNECTION_AGE: Duration = Duration::from_secs(11 * 60 * 60);
-
-/// Reads the settings of Redis. Without `REDIS_URL` there is no Redis, but a value that is not understood is none even so.
+/// Reads the settings of Redis. Without `REDIS_URL` there is no Redis, but invalid values are still rejected.
 pub(super) fn config<L>(env: &Environment<L>) -> Result<Option<RedisConfig>, SettingsError>
 where
     L: Fn(&'static str) -> Result<Option<String>, SettingsError>,
 {
-    if env.get("CACHE_LAYOUT")?.is_some_and(|layout| layout != "string") {
-        return Err(error("CACHE_LAYOUT", "must be string"));
-    }
     let ttl = Duration::from_secs(env.number("CACHE_TTL_SECONDS", 604_800, 1, 31_536_000)?);
     let read_timeout = Duration::from_millis(env.number("CACHE_READ_TIMEOUT_MS", 50, 1, 10_000)?);
     let write_timeout = Duration::from_millis(env.number("CACHE_WRITE_TIMEOUT_MS", 250, 1, 60_000)?);
@@ -30,7 +26,7 @@ where
     };
     let Some(url) = env.get("REDIS_URL")? else { return Ok(None) };
 
-    // No message repeats the value: it may hold a password.
+    // Messages never repeat the value: it may contain a password.
     let tls = url.starts_with("rediss://");
     if !tls && !url.starts_with("redis://") {
         return Err(error("REDIS_URL", "must start with redis:// or rediss://"));
@@ -58,19 +54,18 @@ where
                 user: user.ok_or_else(|| error("REDIS_USERNAME", "must be set with REDIS_AUTH=iam"))?,
                 region: needed("AWS_REGION")?,
                 serverless,
+                credentials: SharedCredentialsProvider::new(EnvironmentVariableCredentialsProvider::new()),
             })
         }
     };
-    let max_connection_age = iam.as_ref().map(|_| MAX_IAM_CONNECTION_AGE);
     Ok(Some(RedisConfig {
-        connection,
         cluster,
         certificate_authorities,
         iam,
-        max_connection_age,
         ttl,
         read_timeout,
         write_timeout,
+        ..RedisConfig::new(connection)
     }))
 }
 
@@ -85,7 +80,7 @@ where
     if let Some(password) = env.get("REDIS_PASSWORD")? {
         redis = redis.set_password(password);
     }
-    // Requests share the connection: none may wait until the answer to another's has been acknowledged.
+    // Requests share the connection: none may wait for the acknowledgement of another's answer.
     let tcp = TcpSettings::default().set_nodelay(true);
     Ok(connection.set_redis_settings(redis).set_tcp_settings(tcp))
 }
@@ -94,7 +89,7 @@ fn certificates(path: &str) -> Result<Vec<u8>, SettingsError> {
     let pem = std::fs::read(path).map_err(|reason| error("REDIS_CA_FILE", format!("cannot be read: {reason}")))?;
     let marker = b"-----BEGIN CERTIFICATE-----";
     if !pem.windows(marker.len()).any(|bytes| bytes == marker) {
-        return Err(error("REDIS_CA_FILE", "must hold at least one certificate in PEM"));
+        return Err(error("REDIS_CA_FILE", "must contain at least one certificate in PEM"));
     }
     Ok(pem)
 }
@@ -102,7 +97,7 @@ fn certificates(path: &str) -> Result<Vec<u8>, SettingsError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::settings::{CacheSettings, Settings};
+    use crate::settings::Settings;
 
     fn settings(variables: &[(&str, &str)]) -> Result<Settings, SettingsError> {
         Settings::from_lookup(|name| {
@@ -111,10 +106,7 @@ mod tests {
     }
 
     fn redis(variables: &[(&str, &str)]) -> RedisConfig {
-        match settings(variables).expect("valid").cache {
-            CacheSettings::Redis(config) => config,
-            other => panic!("{other:?}"),
-        }
+        settings(variables).expect("valid").cache.redis.expect("REDIS_URL is set")
     }
 
     const IAM: [(&str, &str); 5] = [
@@ -131,14 +123,12 @@ mod tests {
         assert_eq!(redis.connection.addr().to_string(), "10.0.0.7:6380");
         assert_eq!(redis.ttl, Duration::from_secs(60));
         assert_eq!((redis.read_timeout, redis.write_timeout), (Duration::from_millis(50), Duration::from_millis(250)));
-        assert!(!redis.cluster && redis.iam.is_none() && redis.max_connection_age.is_none());
+        assert!(!redis.cluster && redis.iam.is_none());
     }
 
     #[test]
-    fn iam_takes_the_user_the_cache_and_the_region_and_renews_connections_in_time() {
-        let redis = redis(&IAM);
-        assert!(redis.max_connection_age.is_some_and(|age| age < Duration::from_secs(12 * 3600)));
-        let iam = redis.iam.expect("IAM");
+    fn iam_takes_the_user_the_cache_and_the_region() {
+        let iam = redis(&IAM).iam.expect("IAM");
         assert_eq!((&*iam.cache, &*iam.user, &*iam.region), ("predictions", "predict-once", "eu-central-1"));
     }
 
@@ -162,7 +152,7 @@ mod tests {
             ("CACHE_TTL_SECONDS", "a day", "must be a whole number from 1 to 31536000"),
             ("CACHE_READ_TIMEOUT_MS", "-1", "must be a whole number from 1 to 10000"),
             ("CACHE_WRITE_TIMEOUT_MS", "60001", "must be a whole number from 1 to 60000"),
-            ("CACHE_LAYOUT", "hash", "must be string"),
+            ("CACHE_LAYOUT", "list", "must be string, hash or output"),
             ("REDIS_CLUSTER", "yes", "must be true or false"),
             ("REDIS_IAM_SERVERLESS", "1", "must be true or false"),
             ("REDIS_AUTH", "kerberos", "must be password or iam"),

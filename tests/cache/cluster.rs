@@ -1,7 +1,20 @@
 //! A real Redis Cluster of three nodes.
 
-use std::ops::Range;
+use std::{
+    ops::Range,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
+use aws_credential_types::{
+    Credentials,
+    provider::{ProvideCredentials, SharedCredentialsProvider, future},
+};
+use predict_once::cache::{IamTokens, KeySpace, Layout, Lookup, PredictionCache, RedisCache, RedisConfig};
+use redis::IntoConnectionInfo;
 use redis_test::cluster::{RedisCluster, RedisClusterConfiguration};
 
 use crate::support::{
@@ -12,19 +25,19 @@ use crate::support::{
 
 const HIT: &str = "predict-once; hit; detail=redis";
 
-struct Cluster(RedisCluster);
+pub(crate) struct Cluster(RedisCluster);
 
 impl Cluster {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let started = tokio::task::spawn_blocking(|| RedisCluster::new(RedisClusterConfiguration::default()));
         Self(started.await.expect("the cluster starts"))
     }
 
-    fn url(&self, node: usize) -> String {
+    pub(crate) fn url(&self, node: usize) -> String {
         format!("redis://{}", self.0.servers[node].addr)
     }
 
-    async fn command<T: redis::FromRedisValue>(&self, node: usize, words: &[&str]) -> redis::RedisResult<T> {
+    pub(crate) async fn command<T: redis::FromRedisValue>(&self, node: usize, words: &[&str]) -> redis::RedisResult<T> {
         let mut connection = redis::Client::open(self.url(node))?.get_multiplexed_async_connection().await?;
         let mut command = redis::cmd(words[0]);
         words[1..].iter().for_each(|word| {
@@ -134,4 +147,61 @@ async fn a_cluster_that_is_asked_as_a_single_server_answers_what_it_holds_and_na
     let (service, http) = Service::local(&[("REDIS_URL", &url)]).await;
     all_right(&http, 18..48).await;
     service.line_with("error reply MOVED").await;
+}
+
+/// Credentials that are counted each time they are asked for, which is once for each token.
+#[derive(Debug)]
+struct Counted(Arc<AtomicUsize>);
+
+impl ProvideCredentials for Counted {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        future::ProvideCredentials::ready(Ok(Credentials::new("id", "secret", None, None, "test")))
+    }
+}
+
+#[tokio::test]
+async fn each_connection_to_a_node_authenticates_with_a_token_of_its_own() {
+    let cluster = Cluster::start().await;
+    for node in 0..3 {
+        let user = ["ACL", "SETUSER", "predict-once", "on", "nopass", "~*", "+@all"];
+        cluster.command::<()>(node, &user).await.expect("a user");
+    }
+    let tokens = Arc::new(AtomicUsize::new(0));
+    let iam = IamTokens {
+        cache: "predictions".to_owned(),
+        user: "predict-once".to_owned(),
+        region: "eu-central-1".to_owned(),
+        serverless: false,
+        credentials: SharedCredentialsProvider::new(Counted(Arc::clone(&tokens))),
+    };
+    let config = RedisConfig {
+        cluster: true,
+        iam: Some(iam),
+        read_timeout: Duration::from_secs(10),
+        ..RedisConfig::new(cluster.url(0).into_connection_info().expect("a URL"))
+    };
+    let cache = PredictionCache { memory: None, redis: Some(RedisCache::new(config).expect("an address")) };
+    let keys = KeySpace::new(&Default::default(), Layout::String, "model");
+    let all_answered = async || {
+        for input in 0..30 {
+            if !matches!(cache.get(&keys.key("decision", input)).await, Lookup::Miss) {
+                return false;
+            }
+        }
+        true
+    };
+    assert!(all_answered().await);
+    let before = tokens.load(Ordering::Relaxed);
+    for node in 0..3 {
+        let clients: String = cluster.command(node, &["CLIENT", "LIST"]).await.expect("a list");
+        assert!(clients.contains("user=predict-once"), "{clients}");
+        let kill = ["CLIENT", "KILL", "USER", "predict-once"];
+        cluster.command::<()>(node, &kill).await.expect("they are killed");
+    }
+    eventually("the nodes are reached again", all_answered).await;
+    assert!(tokens.load(Ordering::Relaxed) >= before + 3, "{before} tokens before, as many after");
 }

@@ -73,16 +73,16 @@ async fn another_namespace_is_another_cache() {
 }
 
 #[tokio::test]
-async fn one_connection_serves_every_request() {
+async fn a_connection_for_lookups_and_one_for_writes_serve_every_request() {
     let redis = Redis::start().await;
     let proxy = Proxy::to_redis(&redis).await;
     let (_service, http) = with_redis(&proxy.url()).await;
-    assert_eq!(proxy.connections(), 0, "it is opened when first needed");
+    assert_eq!(proxy.connections(), 0, "they are opened when first needed");
     for age in 18..68 {
         http.post("/decisions", &aged(age)).await;
     }
     redis.holds(50).await;
-    assert_eq!(proxy.connections(), 1);
+    assert_eq!(proxy.connections(), 2);
 }
 
 #[tokio::test]
@@ -185,8 +185,20 @@ async fn a_silent_server_costs_the_deadline_of_a_lookup_and_then_nothing() {
     }
     then.sort();
     assert!(then[5] < Duration::from_millis(250), "while it is not asked, a request pays nothing: {then:?}");
-    let states = service.lines().iter().filter(|line| line.contains("the cache is not available")).count();
+    let states = service.lines().iter().filter(|line| line.contains("not available for lookups")).count();
     assert_eq!(states, 1, "a state is logged once");
+}
+
+#[tokio::test]
+async fn requests_that_must_not_compute_find_out_too_that_redis_is_gone() {
+    // With a database in the URL, opening a connection takes an answer, which never comes.
+    let url = format!("{}/1", impostor(b"").await);
+    let variables = [("REDIS_URL", &*url), ("CACHE_READ_TIMEOUT_MS", "50"), ("CACHE_WRITE_TIMEOUT_MS", "50")];
+    let (service, http) = Service::local(&variables).await;
+    let answer = http.post_with("/decisions", &example(), "only-if-cached").await;
+    assert_eq!((answer.status, answer.cache_status()), (504, UNAVAILABLE));
+    // No write follows that would tell.
+    service.line_with("the cache is not available for lookups").await;
 }
 
 /// Sends the example until it is a hit.
@@ -230,7 +242,7 @@ async fn a_connection_that_fell_silent_is_replaced_and_the_lookup_still_hits() {
     proxy.silence_open_connections();
     let answer = http.post("/decisions", &example()).await;
     assert_eq!(answer.cache_status(), HIT);
-    assert_eq!(proxy.connections(), 2);
+    assert_eq!(proxy.connections(), 3, "one for writes, and two for lookups");
 }
 
 #[tokio::test]
@@ -245,7 +257,7 @@ async fn a_redis_that_hangs_and_recovers_is_used_again() {
 }
 
 #[tokio::test]
-async fn a_connection_that_opens_slowly_is_not_given_up_and_serves_the_write() {
+async fn connections_that_open_slowly_are_not_given_up() {
     let redis = Redis::start().await;
     let proxy = Proxy::to_redis(&redis).await;
     proxy.set(Mode::Hold);
@@ -253,19 +265,19 @@ async fn a_connection_that_opens_slowly_is_not_given_up_and_serves_the_write() {
     assert_eq!(http.post("/decisions", &example()).await.cache_status(), UNAVAILABLE);
     proxy.set(Mode::Pass);
     redis.holds(1).await;
-    assert_eq!(proxy.connections(), 1);
+    assert_eq!(proxy.connections(), 2, "one for lookups, one for writes");
 }
 
 #[tokio::test]
 async fn a_connection_that_is_refused_with_an_error_reply_is_tried_again() {
     let redis = Redis::start().await;
-    let mut only = redis.connection().await;
+    let (mut one, other) = (redis.connection().await, redis.connection().await);
     let mut limit = redis::cmd("CONFIG");
-    limit.arg("SET").arg("maxclients").arg(1).exec_async(&mut only).await.expect("a setting of Redis");
+    limit.arg("SET").arg("maxclients").arg(2).exec_async(&mut one).await.expect("a setting of Redis");
     // With a database in the URL, the greeting fails with Redis's reply and not with the network.
     let (_service, http) = with_redis(&format!("{}/1", redis.url())).await;
     assert_eq!(http.post("/decisions", &example()).await.cache_status(), UNAVAILABLE);
-    drop(only);
+    drop((one, other));
     hits_again(&http).await;
 }
 

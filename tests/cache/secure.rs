@@ -2,9 +2,9 @@
 
 use std::time::{Duration, SystemTime};
 
-use aws_credential_types::Credentials;
-use predict_once::cache::{IamTokens, KeySpace, Lookup, PredictionCache, RedisCache, RedisConfig};
-use redis::IntoConnectionInfo;
+use aws_config::environment::EnvironmentVariableCredentialsProvider;
+use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
+use predict_once::cache::IamTokens;
 
 use crate::support::{
     applications::{aged, example},
@@ -51,6 +51,8 @@ async fn with_tokens(redis: &Redis, secret: &str) {
         user: "predict-once".to_owned(),
         region: "eu-central-1".to_owned(),
         serverless: true,
+        // Not asked here.
+        credentials: SharedCredentialsProvider::new(EnvironmentVariableCredentialsProvider::new()),
     };
     let now = SystemTime::now();
     let passwords: Vec<_> = (0..180)
@@ -96,36 +98,4 @@ async fn an_iam_token_of_the_environments_credentials_opens_the_connection() {
     for line in service.lines() {
         assert!(!line.contains("X-Amz-Signature") && !line.contains("another-secret"), "{line}");
     }
-}
-
-#[tokio::test]
-async fn a_connection_that_is_too_old_is_replaced_before_it_is_cut() {
-    let redis = Redis::start().await;
-    let opened = async |max_connection_age| {
-        let before: usize = connections(&redis).await;
-        let cache = PredictionCache::Redis(
-            RedisCache::new(RedisConfig {
-                max_connection_age,
-                read_timeout: Duration::from_secs(10),
-                ..RedisConfig::new(redis.url().into_connection_info().expect("a URL"))
-            })
-            .expect("valid"),
-        );
-        let key = KeySpace::new(&Default::default(), "model").key("decision", 1);
-        for _ in 0..5 {
-            assert!(matches!(cache.get(&key).await, Lookup::Miss));
-        }
-        // Ours asks on connections of its own.
-        connections(&redis).await - before - 1
-    };
-    assert_eq!(opened(None).await, 1);
-    assert_eq!(opened(Some(Duration::from_secs(60))).await, 1);
-    assert_eq!(opened(Some(Duration::ZERO)).await, 5);
-}
-
-/// How many connections Redis has accepted so far.
-async fn connections(redis: &Redis) -> usize {
-    let info: String = redis.command(&["INFO", "stats"]).await;
-    let line = info.lines().find_map(|line| line.strip_prefix("total_connections_received:")).expect("a count");
-    line.trim().parse().expect("a number")
 }

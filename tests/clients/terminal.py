@@ -79,7 +79,7 @@ def check_request(checks, binary, folder):
         output = run(REQUEST, URL=f"{url}/", ENDPOINT="/probabilities")[1]
         checks.check("request: ENDPOINT is another endpoint", re.match(r"probability 0\.\d+  miss", output), output)
         output = run(REQUEST, "cache-control:no-cache", "x-request-id:order-4711", URL=url)[1]
-        asked = "not looked up, as cache-control asks" in output and output.endswith("request order-4711\n")
+        asked = "no lookup, because of cache-control" in output and output.endswith("request order-4711\n")
         checks.check("request: HEADER:VALUE is sent", asked, output)
         file = Path(folder, "application.json")
         file.write_text(json.dumps(APPLICATION | {"age_in_years": 64}))
@@ -136,10 +136,10 @@ STORY = {
     "so is the same in other words": r"\n3\. .*another order.*\ndecision DECLINE  hit in Redis  ",
     "another endpoint has its own miss": r"\n4\. Another endpoint.*\nprobability 0\.\d+  miss: computed by the model  ",
     "mistakes are explained": r"\n5\. Two mistakes.*\n422 (.*\n  )+#/age_in_years  (.*\n  )+#/personal_status_and_sex  ",
-    "without Redis it answers, and says so": r"\n6\. Redis .* killed.*\ndecision DECLINE  miss: the cache does not answer, ",
+    "without Redis it answers, and says so": r"\n6\. Redis .* killed.*\ndecision DECLINE  miss: the cache did not answer, ",
     "with Redis back there is a miss": r"\n7\. Redis is back.*\ndecision DECLINE  miss: computed by the model  ",
     "and then a hit in Redis": r"\n8\. And that is a hit\.\ndecision DECLINE  hit in Redis  ",
-    "it says how long it took": r"\nThat took (\d+) seconds\. Every request had its answer\.\n$",
+    "it says how long it took": r"\nThat took (\d+) seconds\. Every request was answered\.\n$",
 }
 
 

@@ -100,7 +100,10 @@ fn a_redis_that_replies_with_anything_brings_no_wrong_answer() {
         let connection = format!("redis://{address}").into_connection_info().expect("an address");
         let deadline = Duration::from_millis(20);
         let config = RedisConfig { read_timeout: deadline, write_timeout: deadline, ..RedisConfig::new(connection) };
-        let subject = Subject::on(runtime, PredictionCache::Redis(RedisCache::new(config).expect("an address")));
+        let subject = Subject::on(
+            runtime,
+            PredictionCache { memory: None, redis: Some(RedisCache::new(config).expect("an address")) },
+        );
         for _ in 0..2 {
             prop_assert_eq!(subject.post("/decisions", example().to_string())?, StatusCode::OK);
         }

@@ -9,7 +9,7 @@ use axum::{
 };
 use predict_once::{
     after_response,
-    cache::{MemoryCache, Namespace, PredictionCache},
+    cache::{Layout, MemoryCache, Namespace, PredictionCache},
     http::{self, ASSETS, UndecodableBody},
     model::Model,
     service::PredictionService,
@@ -34,7 +34,7 @@ impl Subject {
     }
 
     pub(crate) fn on(runtime: Runtime, cache: PredictionCache) -> Self {
-        let service = PredictionService::new(models::shipped(), cache, &Namespace::default());
+        let service = PredictionService::new(models::shipped(), cache, &Namespace::default(), Layout::String);
         Self { runtime, router: http::router(Arc::new(service), None), model: models::shipped() }
     }
 
@@ -98,7 +98,7 @@ pub(crate) fn current_thread() -> Runtime {
 }
 
 pub(crate) fn in_memory() -> Subject {
-    Subject::new(PredictionCache::Memory(MemoryCache::new(100)))
+    Subject::new(PredictionCache { memory: Some(MemoryCache::new(100)), redis: None })
 }
 
 pub(crate) fn says_only_if_cached(headers: &HeaderMap) -> bool {

@@ -1,6 +1,6 @@
 //! The binary with packages: `MODEL_DIR`, and the subcommands `check` and `openapi`.
 
-use std::{fs, path::Path, process::Command};
+use std::{fs, path::Path, process::Command, sync::LazyLock};
 
 use predict_once::{http, model::ManifestFile};
 use serde_json::Value;
@@ -102,8 +102,9 @@ async fn an_empty_model_dir_is_an_unset_one() {
     assert_eq!(http.post("/decisions", &example()).await.status, 200);
 }
 
-/// Directories that hold no package, the file and the entry that are named, and a part of what is said.
-fn broken() -> Vec<(String, &'static str, &'static str)> {
+/// Directories that hold no package, the file and the entry that are named, and a part of what is said. They are written once, for
+/// all tests.
+static BROKEN: LazyLock<Vec<(String, &'static str, &'static str)>> = LazyLock::new(|| {
     let empty = packages::empty_directory("empty");
     let missing = empty.join("nowhere");
     let mistaken = packages::changed(&packages::shipped(), "cuts = [0.3]", "cuts = []");
@@ -126,25 +127,25 @@ fn broken() -> Vec<(String, &'static str, &'static str)> {
     fs::remove_file(a_folder.join("golden.jsonl")).expect("removed");
     fs::create_dir(a_folder.join("golden.jsonl")).expect("created");
     let cases = [
-        (&missing, "model.toml: ", "is not there; is the directory right?"),
+        (&missing, "model.toml: ", "does not exist; is the directory correct?"),
         (&empty, "model.toml: ", "is missing from the package"),
         (&without_graph, "model.onnx: ", "is missing from the package"),
         (&without_manifest, "model.toml: ", "is missing from the package"),
         (&mistaken, "model.toml: prediction \"decision\": ", "`cuts` must be finite numbers in ascending order"),
-        (&no_graph, "model.onnx: ", "is no ONNX graph"),
+        (&no_graph, "model.onnx: ", "is not an ONNX graph"),
         (&not_utf8, "model.toml: ", "cannot be read"),
-        (&other_graph, "model.onnx: ", "reads 3 columns, and the fields of model.toml make 17"),
+        (&other_graph, "model.onnx: ", "reads 3 columns, but the fields of model.toml make 17"),
         (&panicking, "model.onnx: ", "tract panicked"),
         (&a_folder, "golden.jsonl: ", "cannot be read"),
     ];
     cases.into_iter().map(|(path, entry, part)| (text(path).to_owned(), entry, part)).collect()
-}
+});
 
 #[test]
 fn a_broken_package_stops_the_start_with_one_line_that_names_file_and_entry() {
-    for (directory, entry, part) in broken() {
+    for (directory, entry, part) in &*BROKEN {
         for variables in [&[("RUST_BACKTRACE", "1")][..], &[("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:1")]] {
-            let ended = run(&[], &[variables, &[("MODEL_DIR", &*directory)]].concat());
+            let ended = run(&[], &[variables, &[("MODEL_DIR", directory.as_str())]].concat());
             assert_eq!((ended.code, ended.out.as_str()), (Some(1), ""), "{directory}: {}", ended.err);
             let named = format!("Error: {directory}: {entry}");
             assert!(ended.err.starts_with(&named) && ended.err.contains(part), "{named}: {}", ended.err);
@@ -155,14 +156,14 @@ fn a_broken_package_stops_the_start_with_one_line_that_names_file_and_entry() {
 
 #[test]
 fn check_lists_every_mistake_of_a_broken_package_and_fails() {
-    for (directory, entry, part) in broken() {
-        let ended = run(&["check", &directory], &[]);
+    for (directory, entry, part) in &*BROKEN {
+        let ended = run(&["check", directory], &[]);
         assert_eq!((ended.code, ended.err.as_str()), (Some(1), ""), "{directory}");
         let line = ended.out.lines().find(|line| line.trim_start().starts_with(entry));
         assert!(line.is_some_and(|line| line.contains(part)), "{entry} {part}: {}", ended.out);
         assert!(!ended.out.contains("ok:"), "{}", ended.out);
 
-        let json = run(&["check", &directory, "--json"], &[]);
+        let json = run(&["check", directory, "--json"], &[]);
         let report: Value = serde_json::from_str(&json.out).expect("JSON");
         assert_eq!(
             (json.code, &report["ok"], &report["package"]),
@@ -172,7 +173,7 @@ fn check_lists_every_mistake_of_a_broken_package_and_fails() {
         assert!(mistake.starts_with(entry) && mistake.contains(part), "{mistake}");
         assert_eq!(report["model"], Value::Null, "nothing is told of a model that does not load");
 
-        let openapi = run(&["openapi", &directory], &[]);
+        let openapi = run(&["openapi", directory], &[]);
         assert_eq!(
             (openapi.code, openapi.out.as_str(), openapi.err.lines().count()),
             (Some(1), "", 1),

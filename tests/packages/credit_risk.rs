@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use predict_once::{
-    cache::{KeySpace, Namespace},
+    cache::{KeySpace, Layout, Namespace},
     model::{FieldError, FieldErrorCode, Input, InvalidInput, Model},
 };
 use proptest::{prelude::*, sample::select};
@@ -239,12 +239,12 @@ fn what_is_no_object_is_told_what_it_is() {
     let model = models::shipped();
     let message = |text: &str| model.read(text.as_bytes()).expect_err(text).to_string();
     assert_eq!(message(" \n"), "the body is empty; it must be a JSON object");
-    assert_eq!(message("[]"), "the body must be a JSON object, and is an array");
-    assert_eq!(message("null"), "the body must be a JSON object, and is null");
+    assert_eq!(message("[]"), "the body must be a JSON object, not an array");
+    assert_eq!(message("null"), "the body must be a JSON object, not null");
 }
 
 fn keys(namespace: &str, model: &str) -> KeySpace {
-    KeySpace::new(&Namespace::new(namespace).expect("a valid namespace"), model)
+    KeySpace::new(&Namespace::new(namespace).expect("a valid namespace"), Layout::String, model)
 }
 
 fn key(application: &Input) -> String {

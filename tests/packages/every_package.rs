@@ -10,7 +10,7 @@ use axum::{
 use bytes::Bytes;
 use predict_once::{
     after_response,
-    cache::{KeySpace, MemoryCache, Namespace, PredictionCache},
+    cache::{KeySpace, Layout, MemoryCache, Namespace, PredictionCache},
     http,
     model::{FieldErrorCode, Input, InvalidInput, Model, Package},
     service::PredictionService,
@@ -61,8 +61,8 @@ impl Subject {
     fn of(package: Package) -> Self {
         let model = packages::load(&package);
         let document = http::openapi_document(&model).expect("the model answers its examples");
-        let cache = PredictionCache::Memory(MemoryCache::new(10_000));
-        let service = PredictionService::new(packages::load(&package), cache, &Namespace::default());
+        let cache = PredictionCache { memory: Some(MemoryCache::new(10_000)), redis: None };
+        let service = PredictionService::new(packages::load(&package), cache, &Namespace::default(), Layout::String);
         let router = http::router(Arc::new(service), None);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         Self { package, model, document, router, runtime }
@@ -70,6 +70,14 @@ impl Subject {
 
     fn valid(&self) -> BoxedStrategy<Body> {
         inputs::valid(&self.model, &self.package, true)
+    }
+
+    /// Bodies as the data have them: the golden ones, or else the examples.
+    fn golden(&self) -> Vec<Body> {
+        let golden = self.package.golden.as_deref().unwrap_or_default().lines();
+        let row = |line: &str| serde_json::from_str::<Value>(line).expect("JSON")["input"].as_object().cloned();
+        let examples = self.model.signature().examples.iter().filter(|example| example.valid);
+        golden.filter_map(row).chain(examples.map(|example| example.input.clone())).collect()
     }
 
     /// A valid body as the model reads it.
@@ -123,7 +131,7 @@ fn a_valid_input_is_answered_by_every_endpoint_and_the_second_time_from_the_cach
 #[test]
 fn two_inputs_have_one_key_exactly_if_the_model_reads_the_same_columns() {
     for subject in subjects() {
-        let keys = KeySpace::new(&Namespace::default(), subject.model.fingerprint());
+        let keys = KeySpace::new(&Namespace::default(), Layout::String, subject.model.fingerprint());
         // Two inputs that differ in a field or two are often the same to the model.
         let pairs = (subject.valid(), subject.valid(), vec(any::<Index>(), 1..3));
         holds(pairs, |(one, another, differing)| {
@@ -250,6 +258,50 @@ fn an_input_with_one_mistake_has_exactly_that_error() {
             prop_assert_eq!(problem["errors"].as_array().map(Vec::len), Some(1), "{}", problem);
             let schema = &subject.document["components"]["schemas"]["Problem"];
             prop_assert_eq!(violation(&subject.document, schema, &problem), None, "{}", problem);
+            Ok(())
+        });
+    }
+}
+
+#[test]
+fn many_inputs_at_once_give_what_each_gives_alone() {
+    for subject in subjects() {
+        let model = &subject.model;
+        // A matrix product of many rows may be summed in another order than that of one; far from the data, what follows the
+        // product can make more of it.
+        let (tolerance, rows) = if model.signature().name == "penguins" {
+            (0.0, vec(subject.valid(), 1..40).boxed())
+        } else {
+            (1e-6, vec(select(subject.golden()), 1..40).boxed())
+        };
+        holds(rows, |bodies| {
+            let inputs: Vec<_> = bodies.iter().map(|body| subject.read(body)).collect::<Result<_, _>>()?;
+            let together = model.run_many(&inputs.iter().collect::<Vec<_>>()).expect("the model answers");
+            prop_assert_eq!(together.len(), inputs.len());
+            for (input, output) in inputs.iter().zip(together) {
+                let alone = model.run(input).expect("the model answers");
+                prop_assert_eq!(alone.columns().len(), output.columns().len());
+                for (one, other) in alone.columns().iter().zip(output.columns()) {
+                    let close = (one - other).abs() <= tolerance * one.abs().max(1.0);
+                    prop_assert!(close, "{} is {} alone and {} among others", input, one, other);
+                }
+            }
+            Ok(())
+        });
+    }
+}
+
+#[test]
+fn an_array_is_answered_as_its_inputs_are_alone() {
+    for subject in subjects() {
+        holds(vec(subject.valid(), 1..10), |bodies| {
+            for prediction in subject.model.predictions() {
+                let array = format!("[{}]", bodies.iter().map(text).collect::<Vec<_>>().join(","));
+                let (status, _, answer) = subject.post(prediction.endpoint(), &array);
+                prop_assert_eq!(status, StatusCode::OK);
+                let alone = bodies.iter().map(|body| subject.post(prediction.endpoint(), &text(body)).2);
+                prop_assert_eq!(answer, [&b"["[..], &alone.collect::<Vec<_>>().join(&b','), b"]"].concat());
+            }
             Ok(())
         });
     }

@@ -100,7 +100,7 @@ fn what_is_no_toml_or_of_another_form_is_refused_with_its_line() {
         ("endpoint = \"scores\"", "", "line 13", "missing field `endpoint`"),
         ("endpoint = \"scores\"", "endpoint = \"scores\"\nhint = 1", "line 16", "unknown field `hint`"),
         ("[[examples]]\nname = \"one\"", "[[examples]]", "line 19", "missing field `name`"),
-        ("[\"red\", \"green\"]", "[\"red\", 2]", "line 11", "a text, or a table with `name`"),
+        ("[\"red\", \"green\"]", "[\"red\", 2]", "line 11", "a string, or a table with `name`"),
         ("[\"red\", \"green\"]", "[\"red\", { name = \"green\", alias = [] }]", "line 11", "unknown field `alias`"),
     ]);
     let golden = changed(SMALL, "name = \"small\"", "name = \"small\"\n[golden]\ntolerence = 1");
@@ -239,15 +239,15 @@ fn bands_ascend_within_the_bounds() {
     let many: Vec<_> = (0..1_001).map(|limit| limit.to_string()).collect();
     let many = format!("bands = [{}]", many.join(","));
     for (lines, part) in [
-        ("bands = []", "1 to 1000 limits, and has 0"),
-        (&*many, "1 to 1000 limits, and has 1001"),
+        ("bands = []", "1 to 1000 limits, but has 0"),
+        (&*many, "1 to 1000 limits, but has 1001"),
         ("bands = [2, 1]", "ascending order, each once"),
         ("bands = [1, 1]", "ascending order, each once"),
         ("bands = [1, inf]", "finite numbers"),
         ("bands = [nan]", "finite numbers"),
-        ("minimum = 1\nbands = [1, 2]", "outside of the minimum and the maximum"),
-        ("exclusive_maximum = 2\nbands = [1, 2]", "outside of the minimum and the maximum"),
-        ("maximum = 2\nbands = [1, 2.5]", "outside of the minimum and the maximum"),
+        ("minimum = 1\nbands = [1, 2]", "outside the minimum and the maximum"),
+        ("exclusive_maximum = 2\nbands = [1, 2]", "outside the minimum and the maximum"),
+        ("maximum = 2\nbands = [1, 2.5]", "outside the minimum and the maximum"),
     ] {
         refused(size(&format!("type = \"number\"\n{lines}")), "field \"size\"", part);
     }
@@ -305,14 +305,14 @@ fn what_a_missing_value_reads_must_be_something_that_the_graph_can_read() {
 #[test]
 fn the_example_of_a_field_must_be_valid() {
     for (lines, part) in [
-        ("type = \"number\"\nmaximum = 1\nexample = 2", "`example` is 2 and must be a number of at most 1"),
-        ("type = \"integer\"\nexample = 0.5", "`example` is 0.5 and must be an integer"),
-        ("type = \"boolean\"\nexample = \"yes\"", "`example` is \"yes\" and must be true or false"),
+        ("type = \"number\"\nmaximum = 1\nexample = 2", "`example` is 2 but must be a number of at most 1"),
+        ("type = \"integer\"\nexample = 0.5", "`example` is 0.5 but must be an integer"),
+        ("type = \"boolean\"\nexample = \"yes\"", "`example` is \"yes\" but must be true or false"),
     ] {
         refused(size(lines), "field \"size\"", part);
     }
     let lines = "type = \"string\"\nvalues = [\"red\", \"green\"]\nexample = \"blue\"";
-    refused(colour(lines), "field \"colour\"", "`example` is \"blue\" and must be one of \"red\", \"green\"");
+    refused(colour(lines), "field \"colour\"", "`example` is \"blue\" but must be one of \"red\", \"green\"");
 }
 
 #[test]
@@ -389,8 +389,8 @@ fn cuts_ascend_and_make_as_many_bands_as_there_are_values() {
         ("cuts = [0.1, 0.1000000001]", "[1, 2, 3]", "as float32"),
         ("cuts = [nan]", "[1, 2]", "finite numbers in ascending order"),
         ("cuts = [1, 1e39]", "[1, 2, 3]", "finite numbers in ascending order"),
-        ("cuts = [1]", "[1, 2, 3]", "1 `cuts` make 2 bands, and there are 3 `values`"),
-        ("cuts = [1, 2]", "[1, 2]", "2 `cuts` make 3 bands, and there are 2 `values`"),
+        ("cuts = [1]", "[1, 2, 3]", "1 `cuts` make 2 bands, but there are 3 `values`"),
+        ("cuts = [1, 2]", "[1, 2]", "2 `cuts` make 3 bands, but there are 2 `values`"),
     ] {
         let manifest = prediction(&format!("kind = \"bands\"\noutput = 0\n{cuts}\nvalues = {values}"));
         let found = packages::mistakes(&package(manifest, identity(2)));
@@ -481,7 +481,7 @@ fn what_is_no_graph_is_refused() {
 #[test]
 fn the_graph_must_read_the_columns_that_the_fields_make() {
     let mistake = graph_mistake(&package(SMALL, identity(3)));
-    assert!(mistake.starts_with("model.onnx: reads 3 columns, and the fields of model.toml make 2"), "{mistake}");
+    assert!(mistake.starts_with("model.onnx: reads 3 columns, but the fields of model.toml make 2"), "{mistake}");
     let one_hot =
         SMALL.replace("values = [\"red\", \"green\"]", "values = [\"red\", \"green\"]\nencoding = \"one_hot\"");
     packages::load(&package(one_hot, identity(3)));
@@ -495,12 +495,12 @@ fn the_names_of_the_graphs_columns_must_be_those_of_the_fields() {
     };
     packages::load(&named(json!(["size", "colour"])));
     for (names, part) in [
-        (json!(["colour", "size"]), "calls column 0 \"colour\", and the fields of model.toml make it \"size\""),
+        (json!(["colour", "size"]), "calls column 0 \"colour\", but the fields of model.toml make it \"size\""),
         (json!(["size", "color"]), "calls column 1 \"color\""),
-        (json!(["size"]), "names 1 columns, and the fields of model.toml make 2"),
+        (json!(["size"]), "names 1 columns, but the fields of model.toml make 2"),
         (json!(["size", "colour", "shape"]), "names 3 columns"),
-        (json!("size"), "must be a JSON array of texts"),
-        (json!([1, 2]), "must be a JSON array of texts"),
+        (json!("size"), "must be a JSON array of strings"),
+        (json!([1, 2]), "must be a JSON array of strings"),
     ] {
         let mistake = graph_mistake(&named(names));
         let entry = "model.onnx: metadata entry \"feature_names\": ";
@@ -522,18 +522,18 @@ fn the_graph_must_give_the_columns_that_the_predictions_read() {
         ("kind = \"value\"", "needs `output`, since the graph has 2 output columns"),
         ("kind = \"probability\"", "needs `output`"),
         ("kind = \"bands\"\ncuts = [1]\nvalues = [1, 2]", "needs `output`"),
-        ("kind = \"value\"\noutput = 2", "reads output column 2, and the graph's columns are 0 to 1"),
+        ("kind = \"value\"\noutput = 2", "reads output column 2, but the graph's columns are 0 to 1"),
         (&format!("kind = \"class\"\noutput = 2\n{two}"), "reads output column 2"),
         (&format!("kind = \"class\"\noutputs = [0, 2]\n{two}"), "reads output column 2"),
         (&format!("kind = \"probabilities\"\noutputs = [5, 0]\n{two}"), "reads output column 5"),
-        ("kind = \"class\"\nvalues = [1, 2, 3]", "has 3 `values`, and the graph has 2 output columns"),
-        ("kind = \"probabilities\"\nvalues = [1, 2, 3]", "has 3 `values`, and the graph has 2 output columns"),
+        ("kind = \"class\"\nvalues = [1, 2, 3]", "has 3 `values`, but the graph has 2 output columns"),
+        ("kind = \"probabilities\"\nvalues = [1, 2, 3]", "has 3 `values`, but the graph has 2 output columns"),
     ] {
         refused(prediction(lines), "prediction \"score\"", part);
     }
     for (lines, part) in [
-        (format!("kind = \"class\"\noutputs = [0]\n{two}"), "`outputs` has 1 columns and `values` 2"),
-        (format!("kind = \"probabilities\"\noutputs = []\n{two}"), "`outputs` has 0 columns and `values` 2"),
+        (format!("kind = \"class\"\noutputs = [0]\n{two}"), "`outputs` has 1 columns and `values` has 2"),
+        (format!("kind = \"probabilities\"\noutputs = []\n{two}"), "`outputs` has 0 columns and `values` has 2"),
     ] {
         refused(prediction(&lines), "prediction \"score\"", part);
     }

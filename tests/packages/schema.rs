@@ -56,6 +56,11 @@ fn broken(
         }
         "items" => value.as_array().is_none_or(|all| all.iter().all(|one| violation(document, limit, one).is_none())),
         "minItems" => value.as_array().is_none_or(|all| all.len() as u64 >= limit.as_u64().expect("a number")),
+        "maxItems" => value.as_array().is_none_or(|all| all.len() as u64 <= limit.as_u64().expect("a number")),
+        "oneOf" => {
+            let schemas = limit.as_array().expect("a list").iter();
+            schemas.filter(|schema| violation(document, schema, value).is_none()).count() == 1
+        }
         "description" | "examples" | "format" => true,
         other => panic!("{other} is a keyword that this does not know"),
     };

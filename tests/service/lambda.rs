@@ -159,7 +159,7 @@ async fn an_event_that_is_not_http_is_an_invocation_error_and_the_next_is_served
 async fn the_body_limit_holds_for_events_too() {
     let (mut api, _service) = started().await;
     let mut event = http_api();
-    event["body"] = (example().to_string() + &" ".repeat(64 * 1024)).into();
+    event["body"] = (example().to_string() + &" ".repeat(1024 * 1024)).into();
     assert_eq!(api.invoke(&event).await.status(), 413);
 }
 

@@ -3,6 +3,7 @@
 
 mod after_response;
 mod api;
+mod batch;
 mod conventions;
 mod documents;
 mod events;

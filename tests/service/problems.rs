@@ -68,7 +68,7 @@ async fn provoked(kind: ProblemKind, http: &Http) -> Option<Value> {
         ProblemKind::NoSuchPath => http.get("/doc").await,
         ProblemKind::MethodNotAllowed => http.send(http.client.delete(http.url("/decisions"))).await,
         ProblemKind::BodyTimeout => return Some(timed_out(http).await),
-        ProblemKind::BodyTooLarge => post("application/json", " ".repeat(64 * 1024 + 1)).await,
+        ProblemKind::BodyTooLarge => post("application/json", " ".repeat(1024 * 1024 + 1)).await,
         ProblemKind::UnsupportedMediaType => post("application/x-www-form-urlencoded", example().to_string()).await,
         ProblemKind::InvalidFields => http.post("/decisions", &mistakes()).await,
         ProblemKind::InternalError => return None,

@@ -39,6 +39,25 @@ impl Redis {
         redis
     }
 
+    /// Starts the Valkey that the variable `VALKEY_SERVER` names, as `make test` does. `None` without one.
+    pub async fn start_valkey() -> Option<Self> {
+        let Some(binary) = std::env::var_os("VALKEY_SERVER") else {
+            eprintln!("not run on Valkey: VALKEY_SERVER is not set");
+            return None;
+        };
+        let port = get_random_available_port();
+        let address = ConnectionAddr::Tcp("127.0.0.1".to_owned(), port);
+        let spawn = |_: &mut std::process::Command| {
+            let mut command = std::process::Command::new(&binary);
+            command.args(["--bind", "127.0.0.1", "--save", "", "--port", &port.to_string()]);
+            command.stdout(std::process::Stdio::null()).spawn().expect("valkey-server starts")
+        };
+        let server = RedisServer::new_with_addr_tls_modules_and_spawner(address, None, None, false, None, &[], spawn);
+        let valkey = Self { server: Some(server), port, tls_port: None };
+        valkey.answers().await;
+        Some(valkey)
+    }
+
     /// The URL of the TLS port, and the file of the authority that signed its certificate.
     pub fn tls(&self) -> (String, String) {
         let port = self.tls_port.expect("started with TLS");

@@ -28,10 +28,12 @@ pub struct Service {
 
 impl Service {
     /// Starts the binary with these variables and no others, but for a patient cache: what a test does not say of
-    /// deadlines shall not depend on how busy the machine is.
+    /// deadlines shall not depend on how busy the machine is. Nothing is kept in front of Redis, unless the test says so.
     pub fn start(variables: &[(&str, &str)]) -> Self {
+        let in_front_of_redis = variables.iter().any(|(name, _)| *name == "REDIS_URL").then_some("0");
         let mut child = Command::new(BINARY)
             .env_clear()
+            .env("MEMORY_CACHE_ENTRIES", in_front_of_redis.unwrap_or_default())
             .env("CACHE_READ_TIMEOUT_MS", "10000")
             .env("CACHE_WRITE_TIMEOUT_MS", "10000")
             .envs(variables.iter().copied())

@@ -47,7 +47,7 @@ fn field_schema(field: &Field) -> Value {
             let list = list(values.map(|value| (value.name.as_str(), value.description.as_str())));
             list.iter().for_each(|text| add(text));
             if category.ignores_unknown() {
-                add("Any other text is accepted, and is none of these to the model.");
+                add("Any other text is accepted; to the model, it is none of these.");
             }
         }
         Kind::Boolean => {}
@@ -102,7 +102,7 @@ fn category_schema(category: &Category) -> Value {
     }
 }
 
-/// The values with what they mean, as a list; `None` if the package does not say.
+/// The values with their meanings, as a list; `None` if the package does not give any.
 fn list<'a>(values: impl Iterator<Item = (&'a str, &'a str)> + Clone) -> Option<String> {
     if values.clone().all(|(_, description)| description.is_empty()) {
         return None;
@@ -111,14 +111,14 @@ fn list<'a>(values: impl Iterator<Item = (&'a str, &'a str)> + Clone) -> Option<
     Some(lines.join("\n"))
 }
 
-/// What the model reads of a number with bands.
+/// What the model reads from a number with bands.
 fn bands(limits: &[f64]) -> String {
     let mut text = format!("The model reads only the band: below {}", limits[0]);
     for limit in limits {
         // Writing to a String does not fail.
         let _ = write!(text, ", from {limit}");
     }
-    text.push_str(". Two numbers of one band have the same prediction.");
+    text.push_str(". Numbers in the same band have the same prediction.");
     text
 }
 

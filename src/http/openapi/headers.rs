@@ -21,23 +21,23 @@ pub(super) fn parameters() -> Value {
     json!({
         "CacheControl": header(
             "cache-control",
-            "What the cache may do for this request (RFC 9111). Left out, it may do everything.\n\n\
-             * `no-cache`: do not look into the cache, compute; then store the answer\n\
-             * `no-store`: neither look nor store\n\
+            "How the cache may be used for this request (RFC 9111). Without this header, it is used freely.\n\n\
+             * `no-cache`: compute and store, without a lookup\n\
+             * `no-store`: compute, without a lookup and without storing\n\
              * `only-if-cached`: answer from the cache, or with 504\n\n\
-             Other directives are about age, which a prediction has none of, and are ignored.",
+             Other directives concern age, which predictions do not have, and are ignored.",
             &["no-cache", "no-store", "only-if-cached"],
         ),
         "RequestId": header(
             "x-request-id",
-            "Your own name for the request, 1 to 128 of `A-Z a-z 0-9 . _ : / + = @ -`. It comes back in the response and stands in \
-             the service's log. Without one (or with one that is not of this form), the gateway's name or a new one is used.",
+            "Your own id for the request, 1 to 128 of `A-Z a-z 0-9 . _ : / + = @ -`. The response returns it, and the service logs \
+             it. If it is missing or invalid, the gateway's id or a new one is used.",
             &["order-4711"],
         ),
         "TraceParent": header(
             "traceparent",
-            "The trace that the request belongs to (W3C Trace Context). Its trace id stands in the service's log. One that is not \
-             valid is ignored.",
+            "The trace that the request belongs to (W3C Trace Context). The service logs its trace id. Invalid values \
+             are ignored.",
             &["00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"],
         ),
     })
@@ -52,47 +52,52 @@ pub(super) fn parameter_references() -> Value {
 pub(super) fn headers() -> Value {
     let header =
         |description: &str, schema: Value| json!({ "description": description, "required": true, "schema": schema });
-    let mut cache_status = String::from("What the cache had to do with the answer (RFC 9211).\n");
+    let mut cache_status = String::from("How the cache was involved in the answer (RFC 9211).\n");
     for (value, meaning) in CACHE_STATUSES {
         // Writing to a String does not fail.
         let _ = write!(cache_status, "\n* `{value}`: {meaning}");
     }
-    cache_status
-        .push_str("\n\nWith a 504, which `only-if-cached` asked for, and with a 500 nothing was computed or stored.");
+    cache_status.push_str("\n\nWith a 504 (from `only-if-cached`) or a 500, nothing was computed or stored.");
     let mut headers = json!({
         "CacheStatus": header(
             &cache_status,
-            json!({ "type": "string", "enum": CACHE_STATUSES.map(|(value, _)| value) }),
+            json!({
+                "type": "string",
+                "anyOf": [
+                    { "enum": CACHE_STATUSES.map(|(value, _)| value) },
+                    { "pattern": "^predict-once; fwd=partial; detail=\"hit=[0-9]+ miss=[0-9]+\"$" },
+                ],
+            }),
         ),
         "ServerTiming": header(
-            "The milliseconds that the lookup in the cache and the model took, as far as each took place (W3C Server Timing).",
+            "The milliseconds that the cache lookup and the model took, for each that took place (W3C Server Timing).",
             json!({ "type": "string", "examples": ["cache;dur=0.1841, model;dur=0.0043", "cache;dur=0.0004"] }),
         ),
         "Model": header(
-            "The model that answered: its name, and a fingerprint that changes when its answers can.",
+            "The model that answered: its name, and a fingerprint that changes whenever its answers can.",
             json!({ "type": "string", "examples": ["my_model; fingerprint=46148657701c99ac"] }),
         ),
         "RequestId": header(
-            "The request's name: yours if you sent one, else the gateway's, else a new one. Quote it when you report a problem.",
+            "The request's id: yours if you sent one, otherwise the gateway's or a new one. Quote it when you report a problem.",
             json!({ "type": "string", "examples": ["order-4711", "9a4d4a56-2f6b-4c5e-9d0e-0f2f3f1f9a3b"] }),
         ),
         "ETag": header(
-            "What tells this version from others: send it as `if-none-match`, and an unchanged file is a 304 without a body.",
+            "Identifies this version: send it as `if-none-match` to get a 304 without a body if the file is unchanged.",
             json!({ "type": "string", "examples": ["\"4f1d2c3b4a596877-gz\""] }),
         ),
         "CacheControl": header(
             "How long a browser may keep it.",
             json!({ "type": "string", "const": "public, max-age=300" }),
         ),
-        "Vary": header("The representation depends on what you accept.", json!({ "type": "string", "const": "accept-encoding" })),
+        "Vary": header("The response depends on these request headers.", json!({ "type": "string", "const": "accept-encoding" })),
         "Accept": header("What the body may be sent as.", json!({ "type": "string", "const": "application/json" })),
         "AcceptEncoding": header(
-            "How the body may be encoded: not at all.",
+            "The encoding that the body must have: none.",
             json!({ "type": "string", "const": "identity" }),
         ),
-        "Allow": header("The methods that the path answers.", json!({ "type": "string", "examples": ["POST,OPTIONS"] })),
+        "Allow": header("The methods that the path supports.", json!({ "type": "string", "examples": ["POST,OPTIONS"] })),
     });
-    // Nothing is timed when the cache is not asked and the model does not run; a 405 only has the methods.
+    // Without a lookup and a run there is nothing to time; the others come with some errors only.
     for optional in ["ServerTiming", "Allow", "Accept", "AcceptEncoding"] {
         headers[optional]["required"] = false.into();
     }

@@ -1,6 +1,6 @@
-//! The OpenAPI document, made of a model's signature and of what this module's neighbours answer.
+//! The OpenAPI document, generated from a model's signature and from the code that answers requests.
 //!
-//! The service makes it when it is first asked for; `make openapi` writes the shipped model's to `docs/openapi.json`.
+//! The service generates it on the first request; `make openapi` writes the shipped model's to `docs/openapi.json`.
 
 mod fields;
 mod headers;
@@ -17,11 +17,11 @@ use crate::model::{Model, ModelError};
 const PREDICTIONS: &str = "Predictions";
 const DOCUMENTATION: &str = "Documentation";
 
-/// What a client developer is told first, after what the model's owner says of it. `{path}` stands for a prediction's, `{example}`
+/// The introduction for client developers, after the model's own description. `{path}` stands for a prediction's path, `{example}`
 /// for an input.
 const INTRODUCTION: &str = include_str!("introduction.md");
 
-/// Makes the document (OpenAPI 3.1). The answers to its examples are the model's.
+/// Generates the document (OpenAPI 3.1). The answers to its examples are the model's.
 ///
 /// # Errors
 ///
@@ -51,11 +51,11 @@ pub fn document(model: &Model) -> Result<Value, ModelError> {
             "license": { "name": env!("CARGO_PKG_LICENSE"), "identifier": env!("CARGO_PKG_LICENSE") },
             "version": env!("CARGO_PKG_VERSION"),
         },
-        "servers": [{ "url": ".", "description": "The service that this document comes from" }],
-        // Nothing is asked of a client here; who may call is the gateway's to say.
+        "servers": [{ "url": ".", "description": "The service that serves this document" }],
+        // The service authenticates nobody: access control is the gateway's job.
         "security": [],
         "tags": [
-            { "name": PREDICTIONS, "description": "One model, asked in several ways. Each of them takes the same input." },
+            { "name": PREDICTIONS, "description": "The predictions of one model. All of them take the same input." },
             { "name": DOCUMENTATION, "description": "This documentation, for people and for programs." },
         ],
         "paths": paths,

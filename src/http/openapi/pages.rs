@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::{DOCUMENTATION, headers, problems};
 use crate::http::docs::{ASSETS, OPENAPI};
 
-/// What can be done at the paths of the [`ASSETS`]. Those that pages are made of share one path.
+/// The operations at the paths of the [`ASSETS`]. The pages' files share one path.
 pub(super) fn paths() -> Map<String, Value> {
     let mut files = Vec::new();
     let mut media_types = Map::new();
@@ -13,7 +13,7 @@ pub(super) fn paths() -> Map<String, Value> {
     for asset in ASSETS {
         let content = json!({ asset.content_type: { "schema": { "type": "string" } } });
         let (summary, operation_id) = match asset.path {
-            "/docs" => ("This page, on which requests can be tried", "get_docs"),
+            "/docs" => ("This page, where you can try requests", "get_docs"),
             "/docs/errors" => ("What each error means and what to do about it", "get_docs_errors"),
             path => {
                 files.push(path.trim_start_matches("/docs/"));
@@ -25,7 +25,7 @@ pub(super) fn paths() -> Map<String, Value> {
     }
     let content = json!({ "application/json": { "schema": { "type": "object" } } });
     paths.insert(OPENAPI.to_owned(), get("This document", "get_openapi", content));
-    let mut operation = get("What the pages are made of", "get_docs_file", media_types.into());
+    let mut operation = get("The files of the pages", "get_docs_file", media_types.into());
     operation["get"]["parameters"] = json!([{
         "name": "file",
         "in": "path",
@@ -34,13 +34,13 @@ pub(super) fn paths() -> Map<String, Value> {
         "schema": {
             "type": "string",
             "description": "One of\n\n\
-                            * `page.js`: what the page does\n\
-                            * `page.css`: how the pages look\n\
+                            * `page.js`: the page's script\n\
+                            * `page.css`: the pages' style sheet\n\
                             * `icon.svg`: their icon\n\
                             * `swagger-ui-bundle.js`: Swagger UI\n\
-                            * `swagger-ui.css`: how it looks\n\
+                            * `swagger-ui.css`: its style sheet\n\
                             * `LICENSE-swagger-ui.txt`: its licence\n\
-                            * `LICENSE-swagger-ui-bundle.txt`: the licences of what it is made of",
+                            * `LICENSE-swagger-ui-bundle.txt`: the licences of its components",
             "enum": files,
         },
     }]);
@@ -61,8 +61,8 @@ fn get(summary: &str, operation_id: &str, content: Value) -> Value {
             "summary": summary,
             "operationId": operation_id,
             "responses": {
-                "200": { "description": "The file, gzipped for those who accept it.", "headers": headers, "content": content },
-                "304": { "description": "`if-none-match` names the version that there is.", "headers": headers },
+                "200": { "description": "The file, gzipped if the client accepts that.", "headers": headers, "content": content },
+                "304": { "description": "`if-none-match` names the current version.", "headers": headers },
                 "4XX": problems::other_reference(),
             },
         },

@@ -5,10 +5,10 @@ use serde_json::{Map, Value, json};
 use super::{PREDICTIONS, headers, problems, reference};
 use crate::{
     http::problem::Problem,
-    model::{Model, ModelError, prediction::Prediction},
+    model::{MOST_INPUTS, Model, ModelError, prediction::Prediction},
 };
 
-/// What can be done at the path of the model's prediction of this position.
+/// The operations at the path of the model's prediction at this position.
 pub(super) fn path_item(model: &Model, position: usize) -> Result<Value, ModelError> {
     let prediction = &model.predictions()[position];
     let (mut right, mut answered, mut wrong, mut refused) = (Map::new(), Map::new(), Map::new(), Map::new());
@@ -22,18 +22,26 @@ pub(super) fn path_item(model: &Model, position: usize) -> Result<Value, ModelEr
         inputs.insert(example.name.clone(), shown(&body));
         answers.insert(example.name.clone(), shown(&answer));
     }
+    for examples in [&mut right, &mut answered] {
+        let values: Vec<_> = examples.values().map(|example| example["value"].clone()).collect();
+        if !values.is_empty() {
+            let several = json!({ "summary": "Several inputs at once", "value": values });
+            examples.entry("several").or_insert(several);
+        }
+    }
     let mut responses = Map::new();
     responses.insert(
         "200".to_owned(),
         json!({
-            "description": "The prediction. `cache-status` tells whether it was computed or came from the cache.",
+            "description": "The prediction, or for an array the predictions of its inputs in their order. `cache-status` says \
+                            whether they were computed or came from the cache.",
             "headers": headers::header_references(&[
                 ("cache-status", "CacheStatus"),
                 ("server-timing", "ServerTiming"),
                 ("x-model", "Model"),
                 ("x-request-id", "RequestId"),
             ]),
-            "content": { "application/json": { "schema": answer(prediction), "examples": answered } },
+            "content": { "application/json": { "schema": one_or_many(&answer(prediction)), "examples": answered } },
         }),
     );
     responses.extend(problems::references());
@@ -47,13 +55,16 @@ pub(super) fn path_item(model: &Model, position: usize) -> Result<Value, ModelEr
             "operationId": format!("predict_{}", prediction.name()),
             "parameters": headers::parameter_references(),
             "requestBody": {
-                "description": format!("The input, at most {} KiB of JSON.", crate::http::body::BODY_LIMIT / 1024),
+                "description": format!(
+                    "The input, or an array of 1 to {MOST_INPUTS} inputs; at most {} MiB of JSON.",
+                    crate::http::body::BODY_LIMIT >> 20
+                ),
                 "required": true,
                 "content": {
                     "application/json": {
-                        "schema": reference("schemas", &model.signature().input_name),
+                        "schema": one_or_many(&reference("schemas", &model.signature().input_name)),
                         "examples": right,
-                        // Tools take an example for a valid one; these are for the page, on which errors can be tried.
+                        // Tools assume that examples are valid; these are for the page, where you can try errors.
                         "x-wrong-examples": wrong,
                     },
                 },
@@ -63,8 +74,8 @@ pub(super) fn path_item(model: &Model, position: usize) -> Result<Value, ModelEr
     }))
 }
 
-/// The answer with its numbers to six digits: processors differ in the last ones of an `f32`, and the document is the same
-/// on all.
+/// The answer with its numbers rounded to six digits: processors differ in the last digits of an `f32`, but the document is the
+/// same on all.
 fn rounded(body: &[u8]) -> Value {
     fn round(value: &mut Value) {
         match value {
@@ -82,7 +93,14 @@ fn rounded(body: &[u8]) -> Value {
     answer
 }
 
-/// The schema of a response's body.
+/// The schema of an object or an array of such objects.
+fn one_or_many(object: &Value) -> Value {
+    json!({
+        "oneOf": [object, { "type": "array", "items": object, "minItems": 1, "maxItems": MOST_INPUTS }],
+    })
+}
+
+/// The schema of the answer to one input.
 fn answer(prediction: &Prediction) -> Value {
     json!({
         "type": "object",

@@ -1,4 +1,4 @@
-//! The errors, each with an example that the service's own code has made.
+//! The errors, each with an example that the service's own code generates.
 
 use std::fmt::Write;
 
@@ -20,8 +20,8 @@ const PROBLEM_JSON: &str = "application/problem+json";
 /// The schemas of a problem and of what is wrong with a field.
 pub(super) fn schemas() -> Map<String, Value> {
     let mut kinds = String::from(
-        "What kind of error it is: a URI reference that leads to its explanation. It does not change, so let your code tell \
-         errors apart by it.\n",
+        "The kind of error: a URI reference to its explanation. It does not change, so distinguish errors by it in your \
+         code.\n",
     );
     for kind in ProblemKind::ALL {
         // Writing to a String does not fail.
@@ -37,7 +37,7 @@ pub(super) fn schemas() -> Map<String, Value> {
             "detail": { "type": "string", "description": "What was wrong with this request, for people." },
             "errors": {
                 "type": "array",
-                "description": "What is wrong with the input, field by field: every field that is, in one answer.",
+                "description": "The invalid fields, all in one answer.",
                 "items": reference("schemas", "FieldError"),
                 "minItems": 1,
             },
@@ -55,15 +55,15 @@ pub(super) fn schemas() -> Map<String, Value> {
             },
             "code": {
                 "type": "string",
-                "description": "How it is wrong, for your code to tell: `missing` (it is not there), `invalid` (its value is not \
-                                an allowed one), `repeated` (it is there more than once), `unknown` (there is no such field).",
+                "description": "What is wrong, for your code: `missing` (the field is absent), `invalid` (its value is not \
+                                allowed), `repeated` (it appears more than once), `unknown` (there is no such field).",
                 "enum": ["missing", "invalid", "repeated", "unknown"],
             },
             "detail": { "type": "string", "description": "What is allowed, for people." },
             "received": {
                 "type": "string",
-                "description": "What was sent, if anything was, for people: long values are cut, and of a repeated \
-                                field it is the number of members.",
+                "description": "What was sent, if anything, for people: long values are truncated; for a repeated \
+                                field, the number of members.",
             },
             "suggestion": { "type": "string", "description": "What was probably meant, where that can be guessed." },
         },
@@ -100,7 +100,7 @@ pub(super) fn responses(model: &Model) -> Value {
     }
     let others = [ProblemKind::NoSuchPath, ProblemKind::MethodNotAllowed];
     let mut other =
-        response("There is no such path, or it does not answer the method.", others.into_iter().filter_map(&example));
+        response("The path does not exist, or does not support the method.", others.into_iter().filter_map(&example));
     other["headers"]
         .as_object_mut()
         .expect("a response has headers")
@@ -109,7 +109,7 @@ pub(super) fn responses(model: &Model) -> Value {
     responses.into()
 }
 
-/// The statuses of errors that a prediction's endpoint answers with, besides that for invalid fields, and their components' names.
+/// The error statuses of a prediction's endpoint, except the one for invalid fields, and the names of their components.
 const PREDICTION_STATUSES: [(StatusCode, &str); 6] = [
     (StatusCode::BAD_REQUEST, "UnreadableBody"),
     (StatusCode::REQUEST_TIMEOUT, "BodyTimeout"),
@@ -126,15 +126,14 @@ pub(super) fn references() -> Map<String, Value> {
     Map::from_iter(references)
 }
 
-/// A reference to the response of a path or a method that there is not.
+/// A reference to the response for an unknown path or method.
 pub(super) fn other_reference() -> Value {
     reference("responses", "OtherError")
 }
 
 /// The response to an input with invalid fields.
 pub(super) fn invalid_fields(examples: Map<String, Value>) -> Value {
-    let mut response =
-        response("Fields are missing, unknown, repeated or invalid: `errors` has every one that is.", []);
+    let mut response = response("Fields are missing, unknown, repeated or invalid: `errors` lists them all.", []);
     response["content"][PROBLEM_JSON]["examples"] = examples.into();
     response
 }

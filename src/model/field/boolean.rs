@@ -2,7 +2,7 @@
 
 use super::Json;
 
-/// What was meant by what is no boolean: `"yes"`, `"True"`, `1`.
+/// What was meant by a value that is not a boolean: `"yes"`, `"True"`, `1`.
 pub(super) fn suggestion(value: &Json<'_>) -> Option<bool> {
     let is = |text: &str, names: [&str; 4]| names.iter().any(|name| text.trim().eq_ignore_ascii_case(name));
     match value {

@@ -9,13 +9,13 @@ use crate::model::{
     suggestion::closest,
 };
 
-/// More values than this are no closed set.
+/// A closed set has no more values than this.
 const MOST_VALUES: usize = 10_000;
 
 /// How many values an error lists.
 const LISTED_VALUES: usize = 20;
 
-/// Among more values than this nothing is guessed: comparing takes the product of the lengths for each.
+/// With more values than this, nothing is suggested: comparing takes the product of the lengths for each value.
 const MOST_CANDIDATES: usize = 500;
 
 /// A closed set of texts. A value's position is its code: in the model's input and in the cache key.
@@ -33,7 +33,7 @@ pub struct CategoryValue {
     pub name: String,
     /// What it means.
     pub description: String,
-    /// For which boolean it is suggested.
+    /// The boolean for which it is suggested.
     boolean: Option<bool>,
 }
 
@@ -47,7 +47,7 @@ impl Category {
         let ignore_unknown = written.unknown == Some(Unknown::Ignore);
         entry.require(
             !ignore_unknown || written.encoding == Some(EncodingEntry::OneHot),
-            "`unknown = \"ignore\"` needs `encoding = \"one_hot\"`: an ordinal code has nothing that stands for no value",
+            "`unknown = \"ignore\"` needs `encoding = \"one_hot\"`: an ordinal code cannot express an unknown value",
         );
         let mut codes = HashMap::new();
         for (code, CategoryEntry { name, aliases, .. }) in (0..).zip(values.iter().take(MOST_VALUES)) {
@@ -117,7 +117,7 @@ impl Category {
         &self.values
     }
 
-    /// Whether any other text is accepted, and read as none of the values.
+    /// Whether any other text is accepted and read as none of the values.
     pub fn ignores_unknown(&self) -> bool {
         self.ignore_unknown
     }

@@ -1,4 +1,4 @@
-//! One field of the input: what a request may hold there, what the model reads of it, and what is said of anything else.
+//! One field of the input: what a request may send, what the model reads from it, and what errors say about anything else.
 
 mod boolean;
 mod bound;
@@ -38,7 +38,7 @@ pub struct Field {
 /// Which values a field takes.
 #[derive(Clone, Debug)]
 pub enum Kind {
-    /// Numbers, perhaps whole ones only.
+    /// Numbers, or integers only.
     Number(Number),
     /// `true` and `false`.
     Boolean,
@@ -55,7 +55,7 @@ pub enum Encoding {
     OneHot(usize),
 }
 
-/// A valid value, as far as the model tells it from others.
+/// A valid value, as far as the model distinguishes it from others.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Encoded {
     /// A finite number.
@@ -115,7 +115,7 @@ impl Field {
         if let Some(example) = &field.example
             && field.read_value(example).is_none()
         {
-            entry.mistake(format_args!("`example` is {example} and {}", field.allowed()));
+            entry.mistake(format_args!("`example` is {example} but {}", field.allowed()));
         }
         entry.is_right().then_some(field)
     }
@@ -133,7 +133,7 @@ impl Field {
             (Some(MissingEntry::Zeros), _, Encoding::OneHot(_)) => Some(Encoded::Zeros),
             (Some(MissingEntry::Number(number)), kind, Encoding::Column) if !kind.has_bands() => {
                 let read = *number as f32;
-                // A code is a code, however it is written: equal inputs are equal values.
+                // A code stays a code, however it is written: equal inputs are equal values.
                 let code = Some(read as u16).filter(|code| codes.contains(code) && f32::from(*code) == read);
                 let encoded = code.map_or(Encoded::Number(read + 0.0), Encoded::Code);
                 read.is_finite().then_some(encoded)
@@ -155,7 +155,7 @@ impl Field {
         missing
     }
 
-    /// The value of a request's member, if it is an allowed one.
+    /// The value of a request's member, if it is allowed.
     pub(super) fn read(&self, value: &Json<'_>) -> Option<Encoded> {
         match (value, &self.kind) {
             (Json::Null, _) => self.missing,
@@ -237,7 +237,7 @@ impl Field {
         }
     }
 
-    /// The name of the member of a request.
+    /// The name of the member in a request.
     pub fn name(&self) -> &str {
         &self.name
     }

@@ -1,4 +1,4 @@
-//! Fields whose value is a number, perhaps a whole one, perhaps between bounds, perhaps read by band.
+//! Fields whose value is a number, optionally an integer, within bounds, or read by band.
 
 use super::{
     Encoded, Json,
@@ -12,10 +12,10 @@ use crate::model::{
 /// Beyond this, float32 merges neighbouring integers, and with them their cache entries.
 const LARGEST_INTEGER: f64 = 16_777_216.0;
 
-/// The unit whose numbers may be written in per cent by mistake.
+/// The unit whose numbers may be given in percent by mistake.
 const FRACTION: &str = "fraction";
 
-/// More bands than this are no bands; it also bounds the columns.
+/// The most bands; this also limits the columns.
 const MOST_BANDS: usize = 1_000;
 
 /// Which numbers a field takes.
@@ -48,7 +48,7 @@ impl Number {
                 entry.require(
                     bound.limit.abs() <= LARGEST_INTEGER,
                     format_args!(
-                        "`{end}` is {} and must lie within ±{LARGEST_INTEGER}, beyond which float32 merges neighbouring \
+                        "`{end}` is {} but must lie within ±{LARGEST_INTEGER}, beyond which float32 merges neighbouring \
                          integers: use `type = \"number\"`, or let the graph read it in other units",
                         bound.limit
                     ),
@@ -92,7 +92,7 @@ impl Number {
         if let Some(bands) = &number.bands {
             entry.require(
                 (1..=MOST_BANDS).contains(&bands.len()),
-                format_args!("`bands` must have 1 to {MOST_BANDS} limits, and has {}", bands.len()),
+                format_args!("`bands` must have 1 to {MOST_BANDS} limits, but has {}", bands.len()),
             );
             entry.require(
                 bands.is_sorted_by(|one, next| one < next) && bands.iter().all(|limit| limit.is_finite()),
@@ -101,7 +101,7 @@ impl Number {
             let reached = |limit: &f64| lower.is_none_or(|lower| *limit > lower.limit) && number.below_upper(*limit);
             entry.require(
                 bands.iter().all(reached),
-                "`bands` has a limit outside of the minimum and the maximum: no number would fall on one side of it",
+                "`bands` has a limit outside the minimum and the maximum: no number would fall on one side of it",
             );
         }
         entry.is_right().then_some(number)
@@ -118,7 +118,7 @@ impl Number {
         self.upper.is_none_or(|bound| if bound.exclusive { number < bound.limit } else { number <= bound.limit })
     }
 
-    /// The number's band, or the nearest number that the model reads. The negative zero becomes zero, so that equal numbers
+    /// The number's band, or the nearest number that the model reads. Negative zero becomes zero, so that equal numbers
     /// are equal text in a cache key.
     pub(super) fn read(&self, number: f64) -> Option<Encoded> {
         if !self.holds(number) || (self.integer && number.fract() != 0.0) {
@@ -143,7 +143,7 @@ impl Number {
         format!("must be {kind}{}{hint}", Range(self.lower, self.upper))
     }
 
-    /// What a number in quotes, with a decimal comma, in per cent, or with a fraction where none is allowed stands for.
+    /// What was meant by a number in quotes, with a decimal comma, in percent, or with a fraction where none is allowed.
     pub(super) fn suggestion(&self, value: &Json<'_>, unit: Option<&str>) -> Option<String> {
         let (number, percent) = match value {
             Json::Number(number) if self.integer => {
@@ -172,7 +172,7 @@ impl Number {
         self.read(number).map(|_| format!("{number}, without quotes"))
     }
 
-    /// Whether it takes whole numbers only.
+    /// Whether it only takes integers.
     pub fn is_integer(&self) -> bool {
         self.integer
     }
@@ -193,7 +193,7 @@ impl Number {
     }
 }
 
-/// A number as people write it, perhaps with a decimal comma. `1,000` is left alone: it could be a thousand.
+/// A number as people write it, possibly with a decimal comma. `1,000` is left alone: it could be a thousand.
 fn decimal(text: &str) -> Option<f64> {
     let number = match text.split_once(',') {
         None => text.parse().ok()?,

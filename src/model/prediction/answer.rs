@@ -1,12 +1,13 @@
 //! The graph's output, or a cached entry → an answer.
 
-use std::fmt::{self, Write};
+use std::fmt::Write;
 
 use bytes::Bytes;
 
 use super::{AnswerValue, Column, ModelError, Prediction, PredictionKind, Scores};
+use crate::model::output::{Decimal, Output};
 
-/// How far rounding may put a probability outside of 0 to 1: a float32 sum of a thousand trees errs by less.
+/// How far rounding may put a probability outside 0 to 1: the error of a float32 sum of a thousand trees is smaller.
 const ROUNDING: f32 = 1e-5;
 
 /// An answer in two forms.
@@ -20,7 +21,8 @@ pub struct Answer {
 
 impl Prediction {
     /// The answer that follows from the graph's output, whose columns have been [checked](Self::check_columns).
-    pub(in crate::model) fn derive(&self, outputs: &[f32]) -> Result<Answer, ModelError> {
+    pub(in crate::model) fn derive(&self, output: &Output) -> Result<Answer, ModelError> {
+        let outputs = output.columns();
         let fail = |what: String| ModelError::Output(format!("{}: {what}", self.name));
         let finite = |number: f32| {
             if number.is_finite() { Ok(number + 0.0) } else { Err(fail(format!("{number} is not finite"))) }
@@ -43,7 +45,7 @@ impl Prediction {
                 let position = column.of(outputs);
                 let is_position = position >= 0.0 && position.fract() == 0.0;
                 let value = if is_position { values.get(position as usize) } else { None };
-                self.one_of(value.ok_or_else(|| fail(format!("{position} is no position among its values")))?)
+                self.one_of(value.ok_or_else(|| fail(format!("{position} is not a position in its values")))?)
             }
             PredictionKind::Class(scores, values) => {
                 let mut best: Option<(f32, &AnswerValue)> = None;
@@ -131,24 +133,5 @@ impl Scores {
         let chosen = self.0.as_deref().unwrap_or_default();
         let all = if self.0.is_none() { outputs } else { &[] };
         all.iter().copied().chain(chosen.iter().map(|column| outputs[*column]))
-    }
-}
-
-/// A finite number as the shortest decimal that reads back as the same `f32`, so that a cached answer equals a computed one.
-/// It is JSON, too.
-struct Decimal(f32);
-
-impl fmt::Display for Decimal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}", self.0)
-    }
-}
-
-impl Decimal {
-    /// Reads what `Display` writes, and nothing else: `+0.3`, `3e-1` and `0.30` are numbers, but no entries of ours.
-    fn read(text: &str) -> Option<f32> {
-        let number: f32 = text.parse().ok().filter(|number: &f32| number.is_finite())?;
-        let is_zero_below = number == 0.0 && number.is_sign_negative();
-        (!is_zero_below && Self(number).to_string() == text).then_some(number)
     }
 }

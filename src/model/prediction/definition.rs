@@ -10,10 +10,10 @@ use crate::model::{
     signature::require_schema_name,
 };
 
-/// Endpoints that the service has for itself.
+/// Endpoints that the service reserves for itself.
 const RESERVED_ENDPOINTS: [&str; 4] = ["docs", "openapi.json", "health", "metrics"];
 
-/// More values than this are no closed set.
+/// A closed set has no more values than this.
 const MOST_VALUES: usize = 10_000;
 
 impl Prediction {
@@ -21,14 +21,14 @@ impl Prediction {
     pub(in crate::model) fn new(written: &PredictionEntry, entry: &mut Entry<'_>) -> Option<Self> {
         let PredictionEntry { name, endpoint, kind, output, outputs, cuts, values, .. } = written;
         entry.require(
-            is_name(name) && name.len() <= 64 && !name.contains(':'),
-            "`name` must be 1 to 64 printable characters without a colon, which separates the parts of a cache key",
+            is_name(name) && name.len() <= 64 && !name.contains(':') && !name.starts_with('@'),
+            "`name` must be 1 to 64 printable characters without a colon and without `@` at the beginning, which cache keys use",
         );
         entry.require(
             (1..=64).contains(&endpoint.len())
                 && endpoint.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
                 || RESERVED_ENDPOINTS.contains(&endpoint.as_str()),
-            format_args!("`endpoint` is {endpoint:?} and must be 1 to 64 of A-Z, a-z, 0-9, `_` and `-`"),
+            format_args!("`endpoint` is {endpoint:?} but must be 1 to 64 of A-Z, a-z, 0-9, `_` and `-`"),
         );
         entry.require(
             !RESERVED_ENDPOINTS.contains(&endpoint.as_str()),
@@ -53,7 +53,7 @@ impl Prediction {
             entry.require(
                 outputs.len() == values.len(),
                 format_args!(
-                    "`outputs` has {} columns and `values` {}: they must be as many",
+                    "`outputs` has {} columns and `values` has {}: the numbers must be equal",
                     outputs.len(),
                     values.len()
                 ),
@@ -78,7 +78,7 @@ impl Prediction {
                 entry.require(
                     values.len() == cuts.len() + 1,
                     format_args!(
-                        "{} `cuts` make {} bands, and there are {} `values`",
+                        "{} `cuts` make {} bands, but there are {} `values`",
                         cuts.len(),
                         cuts.len() + 1,
                         values.len()
@@ -130,7 +130,7 @@ fn answer_values(written: &PredictionEntry, entry: &mut Entry<'_>) -> Vec<Answer
     values
 }
 
-/// `risk_category` → `RiskCategory`. Of other letters than ASCII's nothing is left.
+/// `risk_category` → `RiskCategory`. Letters outside ASCII are dropped.
 fn pascal_case(name: &str) -> String {
     let words = name.split(|letter: char| !letter.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
     words.map(|word| format!("{}{}", word[..1].to_ascii_uppercase(), &word[1..])).collect()

@@ -1,4 +1,4 @@
-//! What is answered: a value that follows from the graph's output, at an endpoint of its own.
+//! Predictions: values derived from the graph's output, each at an endpoint of its own.
 
 mod answer;
 mod definition;
@@ -21,7 +21,7 @@ pub struct Prediction {
     opening: String,
 }
 
-/// What a prediction makes of the graph's output.
+/// How a prediction follows from the graph's output.
 #[derive(Clone, Debug)]
 pub enum PredictionKind {
     /// The number in a column.
@@ -62,7 +62,7 @@ pub struct AnswerValue {
 /// Why a model gave no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum ModelError {
-    /// The graph failed, or its output is nothing that a prediction can be made of.
+    /// The graph failed, or no prediction can be derived from its output.
     #[error("unexpected model output: {0}")]
     Output(String),
 }
@@ -74,7 +74,7 @@ impl Prediction {
             if column < columns {
                 Ok(())
             } else {
-                Err(format!("reads output column {column}, and the graph's columns are 0 to {}", columns - 1))
+                Err(format!("reads output column {column}, but the graph's columns are 0 to {}", columns - 1))
             }
         };
         match &self.kind {
@@ -90,7 +90,7 @@ impl Prediction {
                 Some(chosen) => chosen.iter().copied().try_for_each(exists),
                 None if columns == values.len() => Ok(()),
                 None => Err(format!(
-                    "has {} `values`, and the graph has {columns} output columns: give as many values, or `outputs`",
+                    "has {} `values`, but the graph has {columns} output columns: give as many values, or `outputs`",
                     values.len()
                 )),
             },
@@ -122,12 +122,12 @@ impl Prediction {
         &self.description
     }
 
-    /// What the value says, in Markdown.
+    /// What the value means, in Markdown.
     pub fn meaning(&self) -> &str {
         &self.meaning
     }
 
-    /// What it makes of the graph's output.
+    /// How it follows from the graph's output.
     pub fn kind(&self) -> &PredictionKind {
         &self.kind
     }

@@ -23,7 +23,11 @@ use crate::support::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Outcome {
     Hit,
+    /// A hit in the process's own memory.
+    HitHere,
     Miss,
+    /// A miss that waited for another request's run of the model.
+    Collapsed,
     Corrupt,
     Unavailable,
     Bypass,
@@ -35,6 +39,10 @@ impl Outcome {
     fn of(cache_status: &str) -> Self {
         match cache_status {
             "predict-once; hit; detail=redis" => Self::Hit,
+            "predict-once; hit; detail=memory" => Self::HitHere,
+            "predict-once; fwd=miss; collapsed"
+            | "predict-once; fwd=miss; collapsed; detail=unavailable"
+            | "predict-once; fwd=request; collapsed" => Self::Collapsed,
             "predict-once; fwd=miss" => Self::Miss,
             "predict-once; fwd=miss; detail=corrupt" => Self::Corrupt,
             "predict-once; fwd=miss; detail=unavailable" => Self::Unavailable,
@@ -48,6 +56,8 @@ impl Outcome {
         let (_, rest) = line.split_once(" cache=\"")?;
         Some(match rest.split('"').next()? {
             "hit_redis" => Self::Hit,
+            "hit_memory" => Self::HitHere,
+            "collapsed" => Self::Collapsed,
             "miss" => Self::Miss,
             "corrupt" => Self::Corrupt,
             "unavailable" => Self::Unavailable,

@@ -1,0 +1,59 @@
+//! Why Redis did not do what it was asked.
+
+use ::redis::{ErrorKind, RedisError};
+
+/// Why Redis did not do what it was asked.
+///
+/// The texts are logged. They never quote Redis or the network at length, since an error reply can contain the command, and
+/// with it personal data.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// No answer in time.
+    #[error("no answer in time")]
+    Timeout,
+    /// The connection is still being opened.
+    #[error("no connection in time")]
+    Connecting,
+    /// The connection could not be opened, or broke.
+    #[error("connection lost or refused ({0})")]
+    Connection(String),
+    /// Redis does not accept the credentials.
+    #[error("authentication failed")]
+    Authentication,
+    /// The key holds another Redis type.
+    #[error("the key holds another type (WRONGTYPE)")]
+    WrongType,
+    /// Any other error reply, by its code: `OOM`, `READONLY`, `LOADING`…
+    #[error("error reply {0}")]
+    Reply(String),
+    /// Not asked: too many writes are under way.
+    #[error("not asked, since too many writes are under way")]
+    Busy,
+    /// Not asked: it did not answer a moment ago.
+    #[error("not asked, since it did not answer before")]
+    Paused,
+    /// Not asked, or not waited for: the invocation was about to end.
+    #[error("the invocation ended first")]
+    OutOfTime,
+}
+
+impl Fault {
+    /// Whether the connection is unusable afterwards. An error reply leaves it intact.
+    pub(super) fn breaks_connection(&self) -> bool {
+        matches!(self, Self::Timeout | Self::Connection(_) | Self::Authentication)
+    }
+}
+
+impl From<RedisError> for Fault {
+    fn from(error: RedisError) -> Self {
+        let code = error.code().unwrap_or_default().to_owned();
+        match (error.kind(), code.as_str()) {
+            (_, "WRONGTYPE") => Self::WrongType,
+            (_, "NOAUTH" | "WRONGPASS") | (ErrorKind::AuthenticationFailed, _) => Self::Authentication,
+            (ErrorKind::Server(_) | ErrorKind::Extension, _) => Self::Reply(code),
+            _ if error.is_timeout() => Self::Timeout,
+            // What is left: network errors, and answers that are not valid Redis protocol.
+            _ => Self::Connection(error.category().to_owned()),
+        }
+    }
+}

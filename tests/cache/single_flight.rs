@@ -1,0 +1,244 @@
+//! Requests for one prediction that meet in a process: one lookup, one run of the model, one write.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    body::{Body, to_bytes},
+    http::{Request, StatusCode, header},
+};
+use futures_util::future::join_all;
+use predict_once::{
+    after_response::{self, Jobs},
+    cache::{Layout, MemoryCache, Namespace, PredictionCache, RedisCache, RedisConfig},
+    http,
+    model::Model,
+    service::{PredictionService, Served},
+};
+use redis::IntoConnectionInfo;
+use tokio::{io::AsyncWriteExt, net::TcpStream};
+use tower::ServiceExt;
+
+use crate::support::{
+    applications::{aged, example},
+    eventually, models,
+    onnx::Onnx,
+    packages,
+    proxy::{Mode, Proxy},
+    redis::Redis,
+    service::Service,
+};
+
+const HIT: &str = "predict-once; hit; detail=redis";
+const MISS: &str = "predict-once; fwd=miss";
+const COLLAPSED: &str = "predict-once; fwd=miss; collapsed";
+
+pub(crate) fn router(model: Model, url: &str, layout: Layout, memory: Option<MemoryCache>) -> Router {
+    let config = RedisConfig {
+        read_timeout: Duration::from_secs(10),
+        write_timeout: Duration::from_secs(10),
+        ..RedisConfig::new(url.into_connection_info().expect("a URL"))
+    };
+    let cache = PredictionCache { memory, redis: Some(RedisCache::new(config).expect("an address")) };
+    http::router(Arc::new(PredictionService::new(model, cache, &Namespace::default(), layout)), None)
+}
+
+/// What came of a request, with the work that waits until it is answered.
+pub(crate) struct Answered {
+    pub(crate) status: StatusCode,
+    pub(crate) cache_status: String,
+    pub(crate) body: String,
+    pub(crate) ran: bool,
+    pub(crate) jobs: Jobs,
+}
+
+pub(crate) async fn ask(router: &Router, path: &str, body: String, cache_control: &str) -> Answered {
+    let request = Request::post(path)
+        .header(header::CONTENT_TYPE, "application/json")
+        .header(header::CACHE_CONTROL, cache_control)
+        .body(Body::from(body))
+        .expect("a request");
+    let (response, jobs) = after_response::collect(router.clone().oneshot(request)).await;
+    let response = response.expect("it answers");
+    let cache_status = response.headers()["cache-status"].to_str().expect("text").to_owned();
+    let ran = response.extensions().get::<Served>().is_some_and(|served| served.model_time.is_some());
+    let status = response.status();
+    let body = to_bytes(response.into_body(), usize::MAX).await.expect("in memory");
+    Answered { status, cache_status, body: String::from_utf8(body.to_vec()).expect("text"), ran, jobs }
+}
+
+/// How often Redis was told to do this.
+pub(crate) async fn calls(redis: &Redis, command: &str) -> usize {
+    let stats: String = redis.command(&["INFO", "commandstats"]).await;
+    let line = stats.lines().find_map(|line| line.strip_prefix(&format!("cmdstat_{command}:calls=")));
+    line.map_or(0, |line| line.split(',').next().expect("a number").parse().expect("a number"))
+}
+
+#[tokio::test]
+async fn a_hundred_identical_requests_are_one_lookup_one_run_and_one_write() {
+    for (layout, get, set) in
+        [(Layout::String, "get", "set"), (Layout::Hash, "hget", "hset"), (Layout::Output, "get", "set")]
+    {
+        for (cache_control, lookups) in [("max-age=0", 1), ("no-cache", 0)] {
+            let redis = Redis::start().await;
+            let router = router(models::shipped(), &redis.url(), layout, None);
+            // All have begun before the first has heard from Redis.
+            let all =
+                join_all((0..100).map(|_| ask(&router, "/decisions", example().to_string(), cache_control))).await;
+            assert!(all.iter().all(|one| one.status == StatusCode::OK && one.body == all[0].body));
+            assert_eq!(all.iter().filter(|one| one.ran).count(), 1, "one run");
+            assert_eq!(all.iter().filter(|one| one.cache_status.ends_with("; collapsed")).count(), 99);
+            join_all(all.into_iter().map(|one| one.jobs.run(None))).await;
+            assert_eq!((calls(&redis, get).await, calls(&redis, set).await), (lookups, 1), "{layout:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_hundred_identical_requests_for_a_stored_prediction_are_one_lookup() {
+    let redis = Redis::start().await;
+    let warm = router(models::shipped(), &redis.url(), Layout::String, None);
+    ask(&warm, "/decisions", example().to_string(), "").await.jobs.run(None).await;
+    let router = router(models::shipped(), &redis.url(), Layout::String, None);
+    let all = join_all((0..100).map(|_| ask(&router, "/decisions", example().to_string(), ""))).await;
+    assert!(all.iter().all(|one| one.cache_status == HIT && !one.ran));
+    assert_eq!(calls(&redis, "get").await, 2, "the first miss, and one for all of these");
+}
+
+#[tokio::test]
+async fn with_the_layout_output_the_endpoints_share_one_run() {
+    let redis = Redis::start().await;
+    let router = router(models::shipped(), &redis.url(), Layout::Output, None);
+    let endpoints = ["/decisions", "/probabilities", "/risk_categories"];
+    let all = join_all(endpoints.map(|endpoint| ask(&router, endpoint, example().to_string(), ""))).await;
+    let model = models::shipped();
+    for (one, endpoint) in all.iter().zip(endpoints) {
+        let truth = models::answer(&model, endpoint, example().to_string().as_bytes()).expect("valid");
+        assert_eq!(one.body, truth);
+    }
+    assert_eq!(all.iter().filter(|one| one.ran).count(), 1);
+    join_all(all.into_iter().map(|one| one.jobs.run(None))).await;
+    assert_eq!((calls(&redis, "get").await, calls(&redis, "set").await), (1, 1));
+}
+
+#[tokio::test]
+async fn a_run_can_be_joined_until_its_write_has_ended() {
+    let redis = Redis::start().await;
+    let router = router(models::shipped(), &redis.url(), Layout::String, None);
+    let leader = ask(&router, "/decisions", example().to_string(), "").await;
+    assert_eq!((leader.cache_status.as_str(), leader.ran), (MISS, true));
+    for (cache_control, cache_status) in [
+        ("", COLLAPSED),
+        ("no-cache", "predict-once; fwd=request; collapsed"),
+        ("no-store", "predict-once; fwd=request; collapsed"),
+    ] {
+        let one = ask(&router, "/decisions", example().to_string(), cache_control).await;
+        assert_eq!((one.cache_status.as_str(), one.ran, &one.body), (cache_status, false, &leader.body));
+    }
+    leader.jobs.run(None).await;
+    assert_eq!(ask(&router, "/decisions", example().to_string(), "").await.cache_status, HIT);
+    assert_eq!(calls(&redis, "set").await, 1);
+}
+
+#[tokio::test]
+async fn a_request_that_must_not_store_or_must_not_compute_is_not_waited_for() {
+    let redis = Redis::start().await;
+    let router = router(models::shipped(), &redis.url(), Layout::String, None);
+    let lone = ask(&router, "/decisions", example().to_string(), "no-store").await;
+    assert_eq!((lone.cache_status.as_str(), lone.ran), ("predict-once; fwd=request", true));
+    let refused = ask(&router, "/decisions", example().to_string(), "only-if-cached").await;
+    assert_eq!((refused.status, refused.cache_status.as_str()), (StatusCode::GATEWAY_TIMEOUT, MISS));
+    // Neither has written or logged yet, and neither leads.
+    let next = ask(&router, "/decisions", example().to_string(), "").await;
+    assert_eq!((next.cache_status.as_str(), next.ran), (MISS, true));
+}
+
+#[tokio::test]
+async fn those_who_wait_for_a_request_that_is_cancelled_are_answered() {
+    let redis = Redis::start().await;
+    let proxy = Proxy::to_redis(&redis).await;
+    let router = router(models::shipped(), &proxy.url(), Layout::String, None);
+    proxy.set(Mode::Hold);
+    let mut leader = Box::pin(ask(&router, "/decisions", example().to_string(), ""));
+    let mut waiter = Box::pin(ask(&router, "/decisions", example().to_string(), ""));
+    // Both have begun; neither can be done.
+    assert!(futures_util::poll!(leader.as_mut()).is_pending());
+    assert!(futures_util::poll!(waiter.as_mut()).is_pending());
+    drop(leader);
+    proxy.set(Mode::Pass);
+    let waiter = waiter.await;
+    assert_eq!((waiter.cache_status.as_str(), waiter.ran), (MISS, true));
+}
+
+/// A model whose one prediction is the number that it is sent, and whose other is that number as a probability.
+const NUMBER: &str = r#"
+name = "number"
+[input]
+name = "Number"
+[[fields]]
+name = "number"
+type = "number"
+[[predictions]]
+name = "value"
+endpoint = "values"
+kind = "value"
+[[predictions]]
+name = "share"
+endpoint = "shares"
+kind = "probability"
+"#;
+
+#[tokio::test]
+async fn those_who_wait_for_a_request_that_fails_do_not_fail_with_it() {
+    let redis = Redis::start().await;
+    let onnx = Onnx::new(1).node("Identity", &["x"], "y", &[]).file("y", 1);
+    let model = packages::load(&packages::package(NUMBER, onnx));
+    let router = router(model, &redis.url(), Layout::Output, None);
+    // 5 is no probability, and both predictions have one entry.
+    let body = || r#"{"number": 5}"#.to_owned();
+    let (share, values) = tokio::join!(
+        ask(&router, "/shares", body(), ""),
+        join_all((0..10).map(|_| ask(&router, "/values", body(), "")))
+    );
+    assert_eq!((share.status, share.cache_status.as_str()), (StatusCode::INTERNAL_SERVER_ERROR, MISS));
+    assert!(values.iter().all(|one| one.status == StatusCode::OK && one.body == r#"{"value":5.0}"#));
+    assert_eq!(values.iter().filter(|one| one.ran).count(), 1, "one takes over");
+}
+
+#[tokio::test]
+async fn memory_in_front_of_redis_answers_what_was_computed_and_what_was_found() {
+    let redis = Redis::start().await;
+    for (layout, entries) in [(Layout::String, 1), (Layout::Hash, 2), (Layout::Output, 3)] {
+        let with_memory = || router(models::shipped(), &redis.url(), layout, Some(MemoryCache::new(100)));
+        let (one, other) = (with_memory(), with_memory());
+        let status = async |router: &Router| {
+            let answered = ask(router, "/decisions", example().to_string(), "").await;
+            answered.jobs.run(None).await;
+            answered.cache_status
+        };
+        let seen = [status(&one).await, status(&one).await, status(&other).await, status(&other).await];
+        assert_eq!(seen, [MISS, "predict-once; hit; detail=memory", HIT, "predict-once; hit; detail=memory"]);
+        redis.holds(entries).await;
+        // An entry of the output serves the others without Redis.
+        let probability = ask(&one, "/probabilities", example().to_string(), "").await;
+        assert_eq!(probability.cache_status == "predict-once; hit; detail=memory", layout == Layout::Output);
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_goes_away_leaves_its_line_and_its_write_behind() {
+    let redis = Redis::start().await;
+    let proxy = Proxy::to_redis(&redis).await;
+    let (service, http) = Service::local(&[("REDIS_URL", &proxy.url())]).await;
+    proxy.set(Mode::Hold);
+    let mut client = TcpStream::connect(http.address).await.expect("it listens");
+    let body = aged(40).to_string();
+    let head = "POST /decisions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json";
+    let request = format!("{head}\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+    client.write_all(request.as_bytes()).await.expect("sent");
+    eventually("the lookup", || async { proxy.connections() == 1 }).await;
+    drop(client);
+    proxy.set(Mode::Pass);
+    service.line_with("cache=\"miss\"").await;
+    redis.holds(1).await;
+}

@@ -1,0 +1,133 @@
+//! Many inputs in one request: an array in, an array out.
+
+use serde_json::{Value, json};
+
+use crate::support::{
+    applications::{aged, example, with},
+    models,
+    runtime_api::RuntimeApi,
+    service::{Answer, Http, Service},
+};
+
+const ENDPOINTS: [&str; 3] = ["/decisions", "/probabilities", "/risk_categories"];
+const MISS: &str = "predict-once; fwd=miss";
+const HIT: &str = "predict-once; hit; detail=memory";
+
+async fn post(http: &Http, path: &str, inputs: &[Value]) -> Answer {
+    http.post(path, &json!(inputs)).await
+}
+
+/// What the model says to each input, as an array.
+fn truth(path: &str, inputs: &[Value]) -> String {
+    let model = models::shipped();
+    let answer = |input: &Value| models::answer(&model, path, input.to_string().as_bytes()).expect("valid");
+    format!("[{}]", inputs.iter().map(answer).collect::<Vec<_>>().join(","))
+}
+
+#[tokio::test]
+async fn an_array_is_answered_by_an_array_of_the_same_length_and_order() {
+    let (_service, http) = Service::local(&[]).await;
+    let inputs: Vec<_> = [50, 18, 33, 18].map(aged).into();
+    for path in ENDPOINTS {
+        let answer = post(&http, path, &inputs).await;
+        assert_eq!((answer.status, answer.cache_status(), &answer.text), (200, MISS, &truth(path, &inputs)));
+        assert!(answer.header("server-timing").contains("model;dur="));
+        let again = post(&http, path, &inputs).await;
+        assert_eq!((again.cache_status(), &again.text), (HIT, &answer.text));
+    }
+    let single = post(&http, "/decisions", &inputs[..1]).await;
+    assert_eq!((single.cache_status(), &single.text), (HIT, &truth("/decisions", &inputs[..1])));
+}
+
+#[tokio::test]
+async fn an_array_and_single_requests_share_their_predictions() {
+    let (_service, http) = Service::local(&[]).await;
+    http.post("/decisions", &aged(30)).await;
+    let inputs: Vec<_> = [30, 31, 30, 32].map(aged).into();
+    let answer = post(&http, "/decisions", &inputs).await;
+    assert_eq!(answer.cache_status(), "predict-once; fwd=partial; detail=\"hit=2 miss=2\"");
+    assert_eq!(answer.text, truth("/decisions", &inputs));
+    assert_eq!(http.post("/decisions", &aged(32)).await.cache_status(), HIT);
+}
+
+#[tokio::test]
+async fn the_errors_of_all_inputs_are_in_one_answer_and_nothing_is_computed() {
+    let (_service, http) = Service::local(&[]).await;
+    let inputs = [aged(30), with("age_in_years", 17), json!([]), with("foreign_worker", "ys"), json!({ "a/b": 1 })];
+    let answer = post(&http, "/decisions", &inputs).await;
+    let problem = answer.json();
+    assert_eq!((answer.status, &problem["type"]), (422, &json!("/docs/errors#invalid-fields")));
+    assert_eq!(problem["detail"], "one or more inputs are invalid; see errors");
+    let errors = problem["errors"].as_array().expect("errors");
+    let pointers: Vec<_> = errors.iter().map(|error| error["pointer"].as_str().expect("a text")).collect();
+    assert_eq!(pointers[..3], ["#/1/age_in_years", "#/2", "#/3/foreign_worker"]);
+    assert_eq!((errors.len(), pointers[8]), (9, "#/4/a~1b"), "five fields are missing, and one is unknown");
+    assert_eq!(
+        errors[1],
+        json!({
+            "pointer": "#/2", "code": "invalid", "detail": "must be a JSON object", "received": "an array",
+        })
+    );
+    assert_eq!(errors[2]["suggestion"], "\"yes\"");
+    assert_eq!(http.post("/decisions", &aged(30)).await.cache_status(), MISS, "the valid one was not computed");
+}
+
+#[tokio::test]
+async fn of_very_many_errors_a_hundred_are_listed_and_the_others_counted() {
+    let (_service, http) = Service::local(&[]).await;
+    let inputs: Vec<_> = (0..1000).map(|_| json!({})).collect();
+    let problem = post(&http, "/decisions", &inputs).await.json();
+    assert_eq!(problem["errors"].as_array().map(Vec::len), Some(100));
+    assert_eq!(problem["detail"], "one or more inputs are invalid; see errors, which leaves out 4900 more");
+}
+
+#[tokio::test]
+async fn an_array_has_one_to_a_thousand_inputs() {
+    let (_service, http) = Service::local(&[]).await;
+    for (count, status) in [(0, 422), (1, 200), (1000, 200), (1001, 422)] {
+        let inputs: Vec<_> = (0..count).map(|n| aged(18 + (n % 103) as u8)).collect();
+        let answer = post(&http, "/decisions", &inputs).await;
+        assert_eq!(answer.status, status, "{count}");
+        if status == 422 {
+            let detail = format!("an array must hold 1 to 1000 inputs, and this one holds {count}");
+            assert_eq!(answer.json()["detail"], detail);
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_an_array_says_to_the_cache_holds_for_all_of_it() {
+    let (_service, http) = Service::local(&[]).await;
+    let inputs = json!([aged(30), aged(31)]);
+    http.post("/decisions", &aged(30)).await;
+    let refused = http.post_with("/decisions", &inputs, "only-if-cached").await;
+    assert_eq!((refused.status, refused.cache_status()), (504, "predict-once; fwd=partial; detail=\"hit=1 miss=1\""));
+    assert_eq!(http.post_with("/decisions", &inputs, "no-store").await.cache_status(), "predict-once; fwd=request");
+    assert_eq!(http.post_with("/decisions", &inputs, "only-if-cached").await.status, 504, "it was not stored");
+    assert_eq!(http.post_with("/decisions", &inputs, "no-cache").await.cache_status(), "predict-once; fwd=request");
+    let cached = http.post_with("/decisions", &inputs, "only-if-cached").await;
+    assert_eq!((cached.status, cached.cache_status()), (200, HIT));
+    let (_service, http) = Service::local(&[("MEMORY_CACHE_ENTRIES", "0")]).await;
+    assert_eq!(http.post("/decisions", &inputs).await.cache_status(), "predict-once; fwd=bypass");
+}
+
+#[tokio::test]
+async fn an_array_is_one_line_and_counts_once_per_input() {
+    let mut api = RuntimeApi::start().await;
+    let service = Service::lambda(&api, &[]);
+    let event = |inputs: Value| {
+        let mut event: Value = serde_json::from_str(include_str!("../../events/http-api.json")).expect("JSON");
+        event["body"] = inputs.to_string().into();
+        event
+    };
+    api.invoke(&event(json!([example()]))).await;
+    api.invoke(&event(json!([example(), aged(40), aged(41), aged(40)]))).await;
+    api.idle().await;
+    let lines: Vec<_> = service.json_lines().into_iter().filter(|line| line["message"] == "request").collect();
+    let counts = |line: &Value| ["inputs", "hits", "CacheHit", "CacheMiss"].map(|name| line[name].as_u64());
+    assert_eq!(counts(&lines[0]), [Some(1), Some(0), None, Some(1)]);
+    assert_eq!(counts(&lines[1]), [Some(4), Some(1), Some(1), Some(3)]);
+    assert_eq!((&lines[1]["cache"], lines.len()), (&json!("partial"), 2));
+    let (one, all) = (lines[1]["ModelTime"].as_f64(), lines[1]["model_ms"].as_f64());
+    assert!(one < all, "one run's, of two: {one:?}, {all:?}");
+}
