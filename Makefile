@@ -97,9 +97,17 @@ test-clients: ## Run the programs of docs/clients.md and the README, `make reque
 .PHONY: test-python
 test-python: ## Test the exporter, asked through the running service: estimators × preprocessing × data; and check its types
 	cargo build --quiet
-	cd python && PYTHONPATH=src PREDICT_ONCE_BIN="$(CURDIR)/target/debug/predict-once" \
-		"$$(../scripts/python-tool python -r python/tests/requirements.txt)/python" -m pytest -q -W ignore
-	cd python && "$$(../scripts/python-tool python -r python/tests/requirements.txt)/python" -m mypy --strict src
+	cd python && programs="$$(../scripts/python-tool python -r python/tests/requirements.txt)" && \
+		"$$programs/ruff" check --quiet && "$$programs/ruff" format --quiet --check && \
+		"$$programs/python" -m mypy --strict src && \
+		PYTHONPATH=src PREDICT_ONCE_BIN="$(CURDIR)/target/debug/predict-once" "$$programs/python" -m pytest -q -W ignore
+
+.PHONY: test-python-matrix
+test-python-matrix: ## Test the whole matrix of estimators × preprocessing, and write docs/exporter-matrix.md
+	cargo build --quiet
+	PYTHONPATH=python/src:python/tests PREDICT_ONCE_BIN="$(CURDIR)/target/debug/predict-once" \
+		"$$(scripts/python-tool python -r python/tests/requirements.txt)/python" python/tests/matrix.py \
+		python/tests/matrix.md.in docs/exporter-matrix.md
 
 .PHONY: test-own-model
 test-own-model: ## Run docs/your-own-model.md from top to bottom, from fitting a model to its answers
@@ -193,6 +201,12 @@ model: ## Train the shipped model; writes the package models/credit_risk and its
 .PHONY: tree-fixtures
 tree-fixtures: ## Write the small test models of the tree operators, and their answers
 	"$$(scripts/python-tool trees -r $(TREES)/benches/requirements.txt)/python" $(TREES)/tests/fixtures.py
+
+.PHONY: penguins-fixture
+penguins-fixture: ## Train the model of docs/your-own-model.md into tests/packages/penguins, which the Rust tests run on
+	PYTHONPATH="$(CURDIR)/python/src" \
+		"$$(scripts/python-tool own-model palmerpenguins==0.1.6 -r tests/your_own_model/requirements.txt)/python" \
+		tests/packages/penguins.py
 
 .PHONY: iam-golden
 iam-golden: ## Regenerate the IAM tokens in tests/iam with botocore

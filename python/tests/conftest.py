@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # the libraries share two cores with the service
 BINARY = os.environ.get("PREDICT_ONCE_BIN", str(Path(__file__).resolve().parents[2] / "target/debug/predict-once"))
 
 
@@ -25,13 +26,17 @@ class Client:
         self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
 
     def ask(self, endpoint: str, row: dict[str, Any]) -> Any:
-        """The prediction for a row, whatever it is called. A missing value is sent as null."""
+        """The prediction for a row, whatever it is called."""
+        return next(iter(self.answer(endpoint, row).values()))
+
+    def answer(self, endpoint: str, row: dict[str, Any], status: int = 200) -> dict[str, Any]:
+        """The whole answer to a row. A missing value is sent as null."""
         body = json.dumps({str(name): plain(value) for name, value in row.items()})
-        self.connection.request("POST", f"/{endpoint}", body, {"content-type": "application/json"})
+        self.connection.request("POST", f"/{endpoint}", body.encode(), {"content-type": "application/json"})
         response = self.connection.getresponse()
-        answer = json.loads(response.read())
-        assert response.status == 200, answer
-        return next(iter(answer.values()))
+        answer: dict[str, Any] = json.loads(response.read())
+        assert response.status == status, answer
+        return answer
 
 
 def plain(value: Any) -> Any:

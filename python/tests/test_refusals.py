@@ -6,9 +6,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from catboost import CatBoostClassifier, CatBoostRegressor
 from data import mixed, numbers, target
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.compose import make_column_transformer
+from sklearn.ensemble import AdaBoostClassifier
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -61,11 +63,23 @@ def test_a_text_vectoriser_is_named_with_its_column(tmp_path: Path) -> None:
     assert "TfidfVectorizer" in message and "'city'" in message and "numbers or categories" in message
 
 
-def test_a_column_of_dates_is_named(tmp_path: Path) -> None:
+def test_a_column_of_dates_is_named_with_the_step_that_reads_it(tmp_path: Path) -> None:
+    X = numbers().assign(since=pd.date_range("2020-01-01", periods=len(numbers())))
+    message = refused(tmp_path, pipeline(OneHotEncoder(), ["since"], X), X)
+    assert "'since'" in message and "(OneHotEncoder)" in message and "dates or times" in message
+
+
+def test_a_column_of_dates_in_the_place_of_numbers_is_named(tmp_path: Path) -> None:
     X = numbers()
     dated = X.assign(a=pd.date_range("2020-01-01", periods=len(X)))
     message = refused(tmp_path, classifier(X), dated)
-    assert "'a'" in message and "date" in message
+    assert "'a'" in message and "LogisticRegression" in message and "date" in message
+
+
+def test_a_column_of_dates_that_nothing_reads_may_be_there(tmp_path: Path) -> None:
+    X = mixed().assign(since=pd.date_range("2020-01-01", periods=len(mixed())))
+    report = predict_once.export(pipeline(OneHotEncoder(), ["city"], X), X, tmp_path / "package", target="outcome")
+    assert [field["name"] for field in report.fields] == ["city"]
 
 
 def test_a_model_that_is_not_fitted_or_not_known_is_refused(tmp_path: Path) -> None:
@@ -79,10 +93,31 @@ def test_an_x_of_other_columns_is_refused(tmp_path: Path) -> None:
     assert "Pass the X of the fit" in refused(tmp_path, classifier(X), X[["a", "d"]])
 
 
-def test_probabilities_of_a_support_vector_machine_are_refused_and_the_remedy_is_named(tmp_path: Path) -> None:
+def test_probabilities_of_many_coupled_classes_are_refused_and_the_remedy_is_named(tmp_path: Path) -> None:
     X = numbers()
-    model = SVC(probability=True, random_state=0).fit(X, target(X, "binary"))
-    assert "probability" in refused(tmp_path, model, X)
+    y = np.arange(len(X)) % 11
+    message = refused(tmp_path, SVC(probability=True, random_state=0).fit(X + y[:, np.newaxis], y), X)
+    assert "11 classes" in message and "CalibratedClassifierCV" in message
+
+
+def test_what_catboost_does_with_categories_is_refused_and_the_remedy_is_named(tmp_path: Path) -> None:
+    X = mixed()
+    model = CatBoostClassifier(iterations=5, verbose=False, allow_writing_files=False, cat_features=["city", "type of flat"])
+    message = refused(tmp_path, model.fit(X, target(X, "binary")), X)
+    assert "categorical" in message and "OneHotEncoder" in message
+
+
+def test_a_loss_of_catboost_without_a_counterpart_is_named(tmp_path: Path) -> None:
+    X = numbers()
+    model = CatBoostRegressor(iterations=5, verbose=False, allow_writing_files=False, loss_function="RMSEWithUncertainty")
+    assert "'RMSEWithUncertainty'" in refused(tmp_path, model.fit(X, target(X, "regression")), X)
+
+
+def test_the_old_algorithm_of_adaboost_is_refused_and_the_new_one_named(tmp_path: Path) -> None:
+    X = numbers()
+    model = AdaBoostClassifier(n_estimators=3).fit(X, target(X, "binary"))
+    model.algorithm = "SAMME.R"  # the default up to scikit-learn 1.5
+    assert "algorithm='SAMME'" in refused(tmp_path, model, X)
 
 
 def test_several_targets_are_refused(tmp_path: Path) -> None:
@@ -99,29 +134,50 @@ def test_a_target_that_cannot_be_an_endpoint_is_refused_by_name(name: str, tmp_p
 
 
 @pytest.mark.parametrize(
-    ("name", "endpoint"), [("Größe in m²", "Grosse_in_m2"), ("rent / month", "rent_month"), ("is new?", "is_new")]
+    ("endpoints", "parts"),
+    [
+        ({"class": "x", "probabilities": "x"}, ["two predictions", "'x'"]),
+        ({"class": "outcome_probabilities"}, ["two predictions", "'outcome_probabilities'"]),
+        ({"class": "/docs/"}, ["/docs", "endpoints={'class'"]),
+        ({"class": "v1/x"}, ["'v1/x'", "A-Z"]),
+        ({"klass": "x"}, ["'klass'", "'probabilities'"]),
+    ],
+    ids=["twice", "of-the-other", "reserved", "nested", "unknown"],
 )
-def test_a_target_with_spaces_accents_or_slashes_has_an_endpoint_of_ascii(
-    name: str, endpoint: str, tmp_path: Path
-) -> None:
+def test_endpoints_that_collide_or_are_taken_are_named(endpoints: Any, parts: list[str], tmp_path: Path) -> None:
     X = numbers()
-    report = predict_once.export(classifier(X), X, tmp_path / "package", target=name)
-    assert [prediction["name"] for prediction in report.predictions][0] == name
-    assert [prediction["endpoint"] for prediction in report.predictions][0] == endpoint
+    message = refused(tmp_path, classifier(X), X, endpoints=endpoints)
+    assert all(part in message for part in parts), message
 
 
-def test_an_existing_package_is_left_alone_unless_asked(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kinds", [[], ["class", "class"], ["nothing"]], ids=str)
+def test_kinds_of_prediction_that_there_are_not_are_refused(kinds: list[str], tmp_path: Path) -> None:
     X = numbers()
-    directory = tmp_path / "package"
-    predict_once.export(classifier(X), X, directory, target="outcome")
-    before = {file.name: file.read_bytes() for file in directory.iterdir()}
-    tree = DecisionTreeClassifier(random_state=0).fit(X, target(X, "binary"))
-    with pytest.raises(ExportError, match="overwrite=True"):
-        predict_once.export(tree, X, directory, target="outcome")
-    assert {file.name: file.read_bytes() for file in directory.iterdir()} == before
-    predict_once.export(tree, X, directory, target="outcome", overwrite=True)
-    assert (directory / "model.onnx").read_bytes() != before["model.onnx"]
-    assert sorted(file.name for file in directory.iterdir()) == sorted(before)
+    assert "kinds" in refused(tmp_path, classifier(X), X, kinds=kinds) or len(kinds) == 2
+
+
+@pytest.mark.parametrize("name", ["a\nb", "x" * 201], ids=["two-lines", "long"])
+def test_a_column_whose_name_no_field_can_have_is_named(name: str, tmp_path: Path) -> None:
+    X = numbers().rename(columns={"d": name})
+    model = LogisticRegression().fit(X, target(numbers(), "binary"))
+    assert repr(name) in refused(tmp_path, model, X)
+
+
+@pytest.mark.parametrize("value", ["", "a\tb", "x" * 201], ids=["empty", "tab", "long"])
+def test_a_category_that_no_field_can_have_is_named_with_its_column(value: str, tmp_path: Path) -> None:
+    X = mixed().replace({"city": {"Łódź": value}})
+    message = refused(tmp_path, pipeline(OneHotEncoder(), ["city"], X), X)
+    assert "'city'" in message and repr(value[:50]) in message
+
+
+def test_more_columns_than_a_package_has_fields_are_refused(tmp_path: Path) -> None:
+    X = pd.DataFrame(np.random.default_rng(0).normal(size=(50, 1001)), columns=[f"c{index}" for index in range(1001)])
+    assert "1,001" in refused(tmp_path, LinearRegression().fit(X, X["c0"]), X)
+
+
+def test_a_single_class_is_refused(tmp_path: Path) -> None:
+    X = numbers()
+    assert "one class" in refused(tmp_path, DecisionTreeClassifier().fit(X, np.zeros(len(X))), X)
 
 
 def test_a_model_that_disagrees_with_its_graph_is_refused_with_both_figures(tmp_path: Path) -> None:
@@ -130,29 +186,3 @@ def test_a_model_that_disagrees_with_its_graph_is_refused_with_both_figures(tmp_
     model.predict_proba = lambda rows: np.full((len(rows), 2), 0.5)
     message = refused(tmp_path, model, X)
     assert "tolerance" in message and "max_other_class" in message
-
-
-def test_the_same_model_gives_the_same_bytes(tmp_path: Path) -> None:
-    X = mixed()
-    model = pipeline(OneHotEncoder(), ["city"], X)
-    for name in ("one", "other"):
-        predict_once.export(model, X, tmp_path / name, target="outcome")
-    for file in ("model.onnx", "model.toml", "golden.jsonl"):
-        assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "other" / file).read_bytes()
-
-
-def test_golden_rows_are_no_records_of_the_data(tmp_path: Path) -> None:
-    X = numbers()
-    predict_once.export(classifier(X), X, tmp_path / "package", target="outcome")
-    golden = pd.read_json(tmp_path / "package/golden.jsonl", lines=True)["input"]
-    records = {tuple(row) for row in X.to_numpy().tolist()}
-    assert not any(tuple(row[name] for name in X.columns) in records for row in golden)
-
-
-def test_observed_ranges_are_comments_and_bounds_are_rules(tmp_path: Path) -> None:
-    X = numbers()
-    predict_once.export(classifier(X), X, tmp_path / "free", target="outcome")
-    text = (tmp_path / "free/model.toml").read_text()
-    assert "# observed: " in text and "minimum" not in text
-    predict_once.export(classifier(X), X, tmp_path / "bound", target="outcome", bounds={"count": (0, None)})
-    assert "\nminimum = 0\n" in (tmp_path / "bound/model.toml").read_text()

@@ -1,11 +1,9 @@
 """Turns a fitted model into a model package, which predict-once serves as an API.
 
-```python
-import predict_once
-print(predict_once.export(model, X, "models/penguins", target="species"))
-```
+    import predict_once
+    print(predict_once.export(model, X, "models/penguins", target="species"))
 
-The way of a model, in reading order:
+The path of a model, in reading order:
 
 * export.py: the one function
 * estimator.py: from a fitted estimator to a graph, fields and predictions
@@ -13,6 +11,7 @@ The way of a model, in reading order:
 * lowering/: each family of estimators as ONNX operators
 * trees.py: trees of all libraries as one TreeEnsembleRegressor
 * describe.py: the fields, golden rows and examples, from the data frame
+* rules.py, names.py: what the service asks of names, values and bounds
 * service.py, verify.py: what the service answers, and whether the training library agrees
 * package.py: the files
 """

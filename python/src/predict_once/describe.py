@@ -9,6 +9,7 @@ import pandas as pd
 from .columns.layout import Coding, Layout
 from .columns.symbols import NONE
 from .columns.variables import Variable, plain
+from .errors import ExportError
 from .graph import Array
 from .types import Example, Field, Row
 
@@ -24,9 +25,7 @@ def fields_of(
     bounds: Mapping[str, tuple[float | None, float | None]],
 ) -> list[Field]:
     """One field for each variable that the model reads."""
-    return [
-        field_of(variables[position], coding, descriptions, units, bounds) for position, coding in layout.codings.items()
-    ]
+    return [field_of(variables[position], coding, descriptions, units, bounds) for position, coding in layout.codings.items()]
 
 
 def field_of(
@@ -55,7 +54,7 @@ def field_of(
         result["maximum"] = upper
     example = typical(variable)
     if example is not None:
-        result["example"] = example
+        result["example"] = inside(example, lower, upper)
     if variable.type == "string":
         result["values"] = list(coding.values)
         if coding.encoding != "ordinal":
@@ -82,14 +81,21 @@ def typical(variable: Variable) -> Any:
     if not len(present):
         return variable.values[0] if variable.values else None
     if variable.type == "integer":
-        return int(round(float(pd.to_numeric(present.astype(object)).median())))
+        return round(float(pd.to_numeric(present.astype(object)).median()))
     if variable.type == "number" and not variable.categorical:
         return float(f"{float(present.astype(float).median()):.4g}")
     return plain(present.mode().iloc[0])
 
 
-def golden_frame(frame: pd.DataFrame) -> pd.DataFrame:
-    """Rows that are no records: each column is drawn on its own."""
+def inside(value: Any, lower: float | None, upper: float | None) -> Any:
+    """The value, or the bound that it is beyond."""
+    if lower is not None and value < lower:
+        return lower
+    return upper if upper is not None and value > upper else value
+
+
+def golden_frame(frame: pd.DataFrame, bounds: Mapping[str, tuple[float | None, float | None]]) -> pd.DataFrame:
+    """Rows that are no records: each column is drawn on its own. What the API refuses is left out."""
     generator = np.random.default_rng(0)
     columns = []
     for position in range(frame.shape[1]):
@@ -97,7 +103,13 @@ def golden_frame(frame: pd.DataFrame) -> pd.DataFrame:
         columns.append(drawn)
     result = pd.concat(columns, axis=1)
     result.columns = frame.columns
-    return result
+    for name, (lower, upper) in bounds.items():
+        below, above = -np.inf if lower is None else lower, np.inf if upper is None else upper
+        numbers = pd.to_numeric(result[name].astype(object)).astype(float)
+        result = result[numbers.isna() | numbers.between(below, above)]
+        if not len(result):
+            raise ExportError(f"bounds of {name!r} are {bounds[name]!r}, and X has nothing within them. Check their unit.")
+    return result.reset_index(drop=True)
 
 
 def requests_of(frame: pd.DataFrame, variables: Sequence[Variable], layout: Layout) -> list[dict[str, Any]]:
@@ -109,9 +121,7 @@ def requests_of(frame: pd.DataFrame, variables: Sequence[Variable], layout: Layo
         series = frame.iloc[:, position]
         absent[variable.name] = series.isna().to_numpy()
         columns[variable.name] = [json_value(variable, value) for value in series.to_numpy(dtype=object)]
-    return [
-        {name: values[row] for name, values in columns.items() if not absent[name][row]} for row in range(len(frame))
-    ]
+    return [{name: values[row] for name, values in columns.items() if not absent[name][row]} for row in range(len(frame))]
 
 
 def json_value(variable: Variable, value: Any) -> Any:

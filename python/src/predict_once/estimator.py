@@ -1,6 +1,6 @@
 """From a fitted estimator to a graph, fields and predictions."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,8 @@ from .columns.variables import Variable, plain, variables_of
 from .context import Context
 from .errors import ExportError
 from .lowering.registry import Lowered, lower
-from .names import check_prediction_name, known_keys, pascal_case, slug
+from .names import pascal_case, schema_name, slug
+from .rules import check_prediction_name, known_keys
 from .types import Prediction, Scalar, label_text
 
 CLASSIFIER_KINDS = ("class", "probabilities", "probability")
@@ -95,7 +96,9 @@ def check_columns(model: Any, frame: pd.DataFrame) -> None:
 
     unnamed = list(frame.columns) == [f"x{index}" for index in range(frame.shape[1])]  # as_frame's
     if fitted is not None and written(fitted) != written(frame.columns) and not unnamed:
-        raise ExportError(f"the model was fitted on the columns {list(fitted)}, and X has {list(frame.columns)}. Pass the X of the fit.")
+        raise ExportError(
+            f"the model was fitted on the columns {list(fitted)}, and X has {list(frame.columns)}. Pass the X of the fit."
+        )
     count = getattr(model, "n_features_in_", None)
     if count is not None and count != frame.shape[1]:
         raise ExportError(f"the model was fitted on {count} columns, and X has {frame.shape[1]}. Pass the X of the fit.")
@@ -134,15 +137,21 @@ def regression(
 
 
 def prediction(
-    target: str, name: str, kind: str, endpoints: Mapping[str, str], descriptions: Mapping[str, str]
+    target: str,
+    name: str,
+    kind: str,
+    endpoints: Mapping[str, str],
+    descriptions: Mapping[str, str],
+    taken: Collection[str] = (),
 ) -> Prediction:
-    """What all predictions have."""
+    """What all predictions have. `taken` are the schemas of others."""
     check_prediction_name(name)
     endpoint = endpoints.get(kind, "").strip("/") or slug(name, f"endpoints={{{kind!r}: '…'}}")
     what = {"class": "", "value": "", "probabilities": "probabilities of ", "probability": "probability of "}[kind]
     result: Prediction = {"name": name, "endpoint": endpoint, "kind": kind}
-    if endpoint != name:
-        result["schema"] = pascal_case(endpoint)
+    schema = schema_name(endpoint, kind, taken)
+    if schema != pascal_case(name):
+        result["schema"] = schema
     result["summary"] = f"Predict the {what}{target}" if what else f"Predict {target}"
     if name in descriptions:
         result["description"] = descriptions[name]
@@ -163,12 +172,15 @@ def classification(
         kinds = ("class", "probabilities") if lowered.probabilities else ("class",)
     known_keys(dict.fromkeys(kinds), CLASSIFIER_KINDS, "kinds")
     known_keys(endpoints, tuple(kinds), "endpoints")
-    result = []
+    if len(labels) < 2:
+        raise ExportError(f"the model knows one class only ({labels[0]!r}). Fit it on data with two or more.")
+    result: list[Prediction] = []
     for kind in kinds:
         if kind != "class" and not lowered.probabilities:
             raise ExportError(f"kinds has {kind!r}, but {type(model).__name__} has no probabilities. Pass kinds=['class'].")
         name = target if kind == "class" else f"{target}_{kind}"
-        entry = prediction(target, name, kind, endpoints, descriptions)
+        taken = [other.get("schema") or pascal_case(other["name"]) for other in result]
+        entry = prediction(target, name, kind, endpoints, descriptions, taken)
         if kind == "probability":
             if len(labels) != 2:
                 raise ExportError("kinds has 'probability', which is for two classes. Pass 'probabilities'.")

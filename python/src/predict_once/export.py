@@ -11,10 +11,11 @@ import pandas as pd
 from .describe import GOLDEN_ROWS, examples_of, fields_of, golden_frame, observed, requests_of
 from .errors import ExportError
 from .estimator import Converted, as_frame, convert, library_answers
-from .names import check_names, known_keys, package_name
+from .names import package_name
 from .own_graph import Checked, check_graph, load_graph
 from .package import Package, refuse_existing, write
 from .report import Report
+from .rules import check_bounds, check_package, known_keys
 from .service import answers, encode, run
 from .types import Example, Field, Golden, Prediction, Scalar
 from .verify import Agreement, compare
@@ -47,36 +48,50 @@ def export(
     tolerance: float = 1e-5,
     max_other_class: float = 0.001,
 ) -> Report:
-    """Writes a model package, which predict-once serves: model.onnx, model.toml and golden.jsonl.
+    """Write a model package: a directory that predict-once serves as an API.
 
-    ```python
-    predict_once.export(model, X, "models/penguins", target="species")
-    ```
+        predict_once.export(model, X, "models/penguins", target="species")
 
-    For a fitted estimator or Pipeline of scikit-learn, LightGBM or XGBoost:
+    The directory gets model.onnx, model.toml and golden.jsonl. Before that, the package is compared
+    with the model's own predictions on the rows of `X`.
 
-    * `model`, `X`: the estimator, and the data frame that it was fitted on. Names, types, categories and missing values come from it.
-    * `target`: what the model predicts. A classifier answers at `/<target>` and `/<target>_probabilities`, a regressor at `/<target>`.
-    * `descriptions`, `units`: texts by field (or, for descriptions, by prediction).
-    * `bounds`: `{"age": (18, 120)}`, None for an open end. Without, the API accepts any number: model.toml has what was
-      observed as a comment.
-    * `kinds`: of a classifier `"class"`, `"probabilities"` and `"probability"` (of the second of two classes).
-    * `endpoints`: other paths, by kind.
-    * `labels`: the names of the classes, where the model knows them by 0, 1, 2, …
+    A fitted model of scikit-learn, LightGBM, XGBoost or CatBoost, or a Pipeline of them:
 
-    For a graph of one's own, an ONNX file or a `ModelProto` in the place of `model`, and no `X`:
+      `model`         The fitted estimator.
+      `X`             The data frame that it was fitted on. Names, types, categories and missing values
+                      of the API's fields come from it.
+      `directory`     Where the package goes.
+      `target`        What the model predicts, such as "species". A classifier answers at /species and
+                      /species_probabilities, a regressor at /species.
+      `descriptions`  Descriptions by field or prediction: {"age": "In completed years."}
+      `units`         Units by field: {"age": "years"}
+      `bounds`        Bounds by field: {"age": (18, 120), "income": (0, None)}. Without them, the API
+                      accepts any number; model.toml has the observed range as a comment.
+      `kinds`         What a classifier answers: some of "class", "probabilities" and, of two classes,
+                      "probability" (of the second). Default: class and probabilities.
+      `endpoints`     Other paths, by kind: {"class": "kind", "probabilities": "kind_shares"}.
+                      That of a regressor has the kind "value".
+      `labels`        Names of the classes, if the model knows them as 0, 1, 2, …
 
-    * `fields`, `predictions`, `examples`, `input`: the tables of model.toml (docs/model-package.md), as dictionaries.
-    * `golden`: inputs with the answers that the training library gives to them, at most 1,000.
+    A graph of your own: an ONNX file, or an onnx.ModelProto, as `model`, without `X` and `target`:
 
-    For both:
+      `fields`, `predictions`, `examples`, `input`
+                      The tables of model.toml, as dictionaries (docs/model-package.md).
+      `golden`        Inputs with the answers that the training library gives, at most 1,000.
 
-    * `directory`: where the files go. `overwrite=True` replaces those that are there.
-    * `name`, `title`, `description`: of the package; the name is the target if not given.
-    * `tolerance`, `max_other_class`: how closely ONNX Runtime must agree with the training library. A number may differ by
-      `tolerance` (relatively, if it is above 1); `max_other_class` of the rows may differ by more, or have another class.
+    Both:
 
-    Raises `ExportError` if the model cannot be exported or disagrees. Nothing is written then.
+      `overwrite`     Replace a package that is there. Other files in the directory stay.
+      `name`, `title`, `description`
+                      Of the package. The default name is the target.
+      `tolerance`     By how much a number may differ; relative for numbers above 1.
+      `max_other_class`
+                      The share of rows that may differ by more, or have another class.
+
+    Returns a `Report`; print it to see the endpoints, the fields and how closely the answers agree.
+
+    Raises `ExportError` if the model cannot be exported, or if the package disagrees with it. The
+    message says what to do instead, and nothing is written.
     """
     if directory is None:
         raise ExportError("pass the directory of the package: export(model, X, 'models/penguins', target='species').")
@@ -85,12 +100,23 @@ def export(
         refuse_existing(path)
     limits = Limits(tolerance, max_other_class)
     if isinstance(model, (str, Path, onnx.ModelProto)):
-        refuse_arguments(X=X, target=target, descriptions=descriptions, units=units, bounds=bounds, kinds=kinds, endpoints=endpoints, labels=labels)
+        refuse_arguments(
+            X=X,
+            target=target,
+            descriptions=descriptions,
+            units=units,
+            bounds=bounds,
+            kinds=kinds,
+            endpoints=endpoints,
+            labels=labels,
+        )
         if fields is None or predictions is None:
             raise ExportError("a graph needs fields=[…] and predictions=[…]: the tables of model.toml (docs/model-package.md).")
         checked = Checked(load_graph(model), list(fields), list(predictions), list(golden or ()))
         check_graph(checked, limits.tolerance)
-        package = Package(checked.model, name or package_name(path.name), checked.fields, checked.predictions, examples or (), checked.golden)
+        package = Package(
+            checked.model, name or package_name(path.name), checked.fields, checked.predictions, examples or (), checked.golden
+        )
         agreement = checked.agreement
         limits.enforce(agreement, "the golden answers")
     else:
@@ -102,10 +128,16 @@ def export(
         )
     package.title, package.description, package.input = title, description, dict(input or {})
     package.tolerance, package.max_other_class = tolerance, max_other_class
-    check_names(package.fields, package.predictions, package.name)
+    check_package(package.name, package.fields, package.predictions, package.input)
     write(package, path)
     return Report(
-        path, tuple(package.fields), tuple(package.predictions), agreement.rows, agreement.largest, agreement.share, len(package.golden)
+        path,
+        tuple(package.fields),
+        tuple(package.predictions),
+        agreement.rows,
+        agreement.largest,
+        agreement.share,
+        len(package.golden),
     )
 
 
@@ -113,7 +145,10 @@ def refuse_arguments(**given: Any) -> None:
     """Stops at an argument that is for the other way of calling."""
     for argument, value in given.items():
         if value is not None:
-            raise ExportError(f"{argument} is not for this kind of model: an ONNX graph has fields and predictions, an estimator has X and target.")
+            raise ExportError(
+                f"{argument} is not for this kind of model: an ONNX graph has fields and predictions, an estimator has X and "
+                "target."
+            )
 
 
 class Limits:
@@ -129,8 +164,8 @@ class Limits:
                 f"the package disagrees with {what}: {len(agreement.other)} of {agreement.rows:,} rows have another class and "
                 f"{len(agreement.beyond)} a number beyond tolerance={self.tolerance:g} ({agreement.share:.2%} of the rows; "
                 f"max_other_class={self.max_other_class:g} allows {self.max_other_class:.2%}). The largest difference is "
-                f"{agreement.largest:.1e}. The graph reads float32: pass a higher limit if that is close enough for you, or scale the "
-                "features and fit again."
+                f"{agreement.largest:.1e}. The graph reads float32: pass a higher limit if that is close enough for you, or "
+                "scale the features and fit again."
             )
 
 
@@ -151,18 +186,19 @@ def from_estimator(
     frame = as_frame(X)
     converted = convert(model, frame, target, kinds, endpoints, descriptions, labels)
     variables, layout = converted.variables, converted.layout
+    types = {variables[position].name: variables[position].type for position in layout.codings}
+    known_keys(descriptions, (*types, *(entry["name"] for entry in converted.predictions)), "descriptions")
+    known_keys(units, tuple(types), "units")
+    known_keys(bounds, tuple(types), "bounds")
+    check_bounds(bounds, types)
     fields = fields_of(variables, layout, descriptions, units, bounds)
-    field_names = tuple(field["name"] for field in fields)
-    known_keys(descriptions, (*field_names, *(entry["name"] for entry in converted.predictions)), "descriptions")
-    known_keys(units, field_names, "units")
-    known_keys(bounds, field_names, "bounds")
 
     step = max(1, -(-len(frame) // COMPARED_ROWS))
     sample = frame.iloc[::step].reset_index(drop=True)
     agreement = agreement_on(model, as_fitted(X, sample), sample, converted, fields, limits)
     limits.enforce(agreement, "the training library on the rows of X")
 
-    drawn = golden_frame(frame)
+    drawn = golden_frame(frame, bounds)
     data = as_fitted(X, drawn)
     on_golden = agreement_on(model, data, drawn, converted, fields, limits)
     limits.enforce(on_golden, "the training library on rows of X with each column shuffled")
@@ -175,7 +211,13 @@ def from_estimator(
     ]
     comments = {variables[position].name: observed(variables[position]) for position in layout.codings}
     package = Package(
-        converted.model, name or package_name(target), fields, converted.predictions, examples_of(fields), golden, comments=comments
+        converted.model,
+        name or package_name(target),
+        fields,
+        converted.predictions,
+        examples_of(fields),
+        golden,
+        comments=comments,
     )
     return package, agreement
 

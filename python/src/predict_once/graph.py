@@ -34,9 +34,7 @@ class Graph:
         """A node with one output: the name of the output."""
         return self.nodes(op, inputs, 1, **attributes)[0]
 
-    def nodes(
-        self, op: str, inputs: Sequence[str], outputs: int, *, domain: str = "", **attributes: Any
-    ) -> tuple[str, ...]:
+    def nodes(self, op: str, inputs: Sequence[str], outputs: int, *, domain: str = "", **attributes: Any) -> tuple[str, ...]:
         """A node: the names of its outputs."""
         small = all(isinstance(value, (int, float, str, bytes)) for value in attributes.values())
         key = (op, *inputs, *sorted(attributes.items())) if small else (op, len(self._nodes))

@@ -58,9 +58,7 @@ def check_graph(checked: Checked, tolerance: float) -> None:
     unknown = {key for row in checked.golden for key in row.get("answers", {})} - set(actual)
     if unknown:
         raise ExportError(f"golden has answers of {sorted(unknown)}, which are no predictions.")
-    expected = {
-        name: [as_number(row.get("answers", {}).get(name)) for row in checked.golden] for name in actual
-    }
+    expected = {name: [as_number(row.get("answers", {}).get(name)) for row in checked.golden] for name in actual}
     checked.agreement = compare(expected, actual, tolerance)
 
 

@@ -29,10 +29,14 @@ class Report:
 
     def __str__(self) -> str:
         width = max(len(field["name"]) for field in self.fields)
-        lines = [f"Wrote {self.directory}: model.onnx, model.toml" + (f", golden.jsonl ({self.golden} rows)" if self.golden else "")]
+        lines = [
+            f"Wrote {self.directory}: model.onnx, model.toml" + (f", golden.jsonl ({self.golden} rows)" if self.golden else "")
+        ]
         lines.append("")
         for prediction in self.predictions:
-            lines.append(f"  POST /{prediction['endpoint']}  →  {{{prediction['name']!r}: {shape(prediction)}}}".replace("'", '"'))
+            lines.append(
+                f"  POST /{prediction['endpoint']}  →  {{{prediction['name']!r}: {shape(prediction)}}}".replace("'", '"')
+            )
         lines.append("")
         shown = self.fields[:20]
         lines += [f"  {field['name']:<{min(width, 40)}}  {summary(field)}" for field in shown]

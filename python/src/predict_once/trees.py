@@ -1,10 +1,11 @@
 """Trees of any library as one TreeEnsembleRegressor: sums of leaf values, one sum for each target."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+from onnx import TensorProto
 
 from .columns.splits import EQ, LEQ, Extras, Split, membership_of, number_thresholds, split_of
 from .columns.symbols import Category, Column, Number, Tensor
@@ -101,6 +102,34 @@ def ensemble(
     if base is not None and any(base):
         attributes["base_values"] = [float(value) for value in base]
     return context.graph.nodes("TreeEnsembleRegressor", [tensor], 1, domain="ai.onnx.ml", **attributes)[0]
+
+
+def exact_ensemble(
+    context: Context,
+    columns: Sequence[Column],
+    trees: Sequence[Tree],
+    comparison: Comparison,
+    targets: int = 1,
+    base: Sequence[float] | None = None,
+) -> str:
+    """The same sums in float64, `[N, targets]`.
+
+    The operator adds in float32. So each leaf's value is split: a multiple of a quantum so large that every sum of them is exact,
+    and the small rest, whose sum has a small error. The two sums are added in float64.
+    """
+    graph = context.graph
+    start = np.zeros(targets) if base is None else np.asarray(base, dtype=np.float64)
+    largest = sum(float(np.abs(tree.values).max()) for tree in trees)
+    quantum = 2.0 ** (np.ceil(np.log2(largest)) - 23) if largest else 1.0
+    halves = []
+    for tree in trees:
+        values = np.asarray(tree.values, dtype=np.float64).reshape(len(tree.left), -1)
+        coarse = np.round(values / quantum) * quantum
+        both = (*tree.targets, *(target + targets for target in tree.targets))
+        halves.append(replace(tree, values=np.hstack([coarse, values - coarse]), targets=both))
+    sums = graph.cast(ensemble(context, columns, halves, comparison, 2 * targets), TensorProto.DOUBLE)
+    total = graph.node("Add", graph.take(sums, range(targets)), graph.take(sums, range(targets, 2 * targets)))
+    return graph.node("Add", total, graph.constant([start], np.float64))
 
 
 class Nodes:

@@ -241,6 +241,14 @@ def linear(context: Context, columns: Sequence[Column], weights: Array, bias: Ar
     return graph.node("Gemm", base, graph.constant(folded), graph.constant(constant + around @ folded))
 
 
+def linear64(context: Context, columns: Sequence[Column], weights: Array, bias: Array) -> str:
+    """`features @ weights + bias` in float64."""
+    graph = context.graph
+    form = affine(context, columns)
+    product = graph.node("MatMul", graph.cast(form.base, TensorProto.DOUBLE), graph.constant(form.matrix @ weights, np.float64))
+    return graph.node("Add", product, graph.constant([form.offset @ weights + bias], np.float64))
+
+
 def matrix64(context: Context, columns: Sequence[Column]) -> str:
     """The features themselves, in float64."""
     graph = context.graph

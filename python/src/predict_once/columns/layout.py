@@ -147,6 +147,10 @@ def missing_for(variable: Variable, asked: list[tuple[Column, bool]], values: tu
         return NONE
     columns = [column for column, _ in asked]
     if all(isinstance(column, Number) for column in columns):
+        if not all(dense for _, dense in asked):
+            # Trees know where a missing value goes. Its replacement could lie on the other side of a threshold once it is a
+            # float32: the mean, less the mean, is next to 0.
+            return "nan"
         fills = {
             column.steps[0].value if column.steps and column.steps[0].kind == "fill" else None
             for column in columns

@@ -190,8 +190,8 @@ def as_category(column: Column, step: Any, index: int, variables: list[Variable]
     if getattr(step, "handle_unknown", "error") == "error":
         if not whole:
             raise ExportError(
-                f"{path} knows {len(known)} values of {described([column], variables)} and fails at any other number, which the API "
-                "cannot say of a number. Turn the column into texts (astype(str)), or fit with handle_unknown='ignore'."
+                f"{path} knows {len(known)} values of {described([column], variables)} and fails at any other number, which the "
+                "API cannot say of a number. Turn the column into texts (astype(str)), or fit with handle_unknown='ignore'."
             )
         variable.values = tuple(known)
         return Category(column.source, tuple(known), tuple(known), missing, NONE)
@@ -217,9 +217,7 @@ def run_on_states(step: Any, columns: list[Category], variables: list[Variable])
         warnings.simplefilter("ignore")
         output = step.transform(frame if hasattr(step, "feature_names_in_") else frame_values(frame))
     output = output.toarray() if hasattr(output, "toarray") else np.asarray(output)
-    return {
-        id(column): [None if state is NONE else output[row] for row, state in enumerate(column.states)] for column in columns
-    }
+    return {id(column): [None if state is NONE else output[row] for row, state in enumerate(column.states)] for column in columns}
 
 
 def series_of(states: list[Any], column: Category, variables: list[Variable]) -> "pd.Series[Any]":

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import ExportError
+from ..rules import printable
 from .symbols import NONE, AnyColumn, Category, Column, Number, Unusable
 
 UNKNOWN = "\x00unknown"
@@ -49,9 +50,10 @@ def variables_of(frame: pd.DataFrame) -> list[Variable]:
     """One variable for each column."""
     result = []
     for position, name in enumerate(frame.columns):
-        if not isinstance(name, str) or not name or len(name) > 200:
+        if not isinstance(name, str) or not printable(name):
             raise ExportError(
-                f"column {name!r}: the name of a field is a text of 1 to 200 characters. Rename the column and fit the model again."
+                f"column {name!r}: the name of a field is a text of 1 to 200 characters without control characters. "
+                "Rename the column and fit the model again."
             )
         series = frame.iloc[:, position]
         result.append(variable(name, series))
@@ -90,7 +92,7 @@ def variable(name: str, series: "pd.Series[Any]") -> Variable:
     if kinds == {bool}:
         return Variable(name, "boolean", series, (False, True), missing)
     why = "it holds dates or times" if pd.api.types.is_datetime64_any_dtype(dtype) else f"its data type is {dtype}"
-    if kinds and dtype == object:
+    if kinds and pd.api.types.is_object_dtype(dtype):
         why = f"it holds values of type {' and '.join(sorted(kind.__name__ for kind in kinds))}"
     return Variable(name, "other", series, why=why)
 
@@ -111,8 +113,8 @@ def usable(columns: Sequence[AnyColumn], variables: list[Variable], path: str) -
         if isinstance(column, Unusable):
             variable = variables[column.variable]
             raise ExportError(
-                f"column {variable.name!r}, which {path} reads: {variable.why}. The API has numbers, booleans and texts from a closed "
-                "set. Turn the column into one of these before the fit (a date into a number of days, say), or leave it out."
+                f"column {variable.name!r}, which {path} reads: {variable.why}. The API has numbers, booleans and texts from a "
+                "closed set. Turn the column into one of these before the fit (a date into a number of days), or leave it out."
             )
         result.append(column)
     return result

@@ -9,20 +9,26 @@ from onnx import TensorProto
 from ..columns.symbols import Column
 from ..columns.transformers import class_names
 from ..context import Context
+from ..errors import ExportError
 from ..graph import Array
 from ..trees import ensemble
 from .forests import FLOAT32, tree_of
-from .registry import Lowered, lower as lower_any
+from .registry import Lowered
+from .registry import lower as lower_any
 
 
 def lower(context: Context, model: Any, columns: Sequence[Column], path: str) -> Lowered:
     weights = np.asarray(model.estimator_weights_, dtype=np.float64)[: len(model.estimators_)]
     if not hasattr(model, "classes_"):
         return Lowered(value=median(context, predictions(context, model, columns, path), weights))
+    if getattr(model, "algorithm", "SAMME") == "SAMME.R":
+        raise ExportError(f"{path} was fitted with algorithm='SAMME.R', which scikit-learn dropped. Fit with algorithm='SAMME'.")
     graph = context.graph
     size = len(model.classes_)
     shares = weights / weights.sum()
-    votes = tree_votes(context, model, columns, shares) if all_trees(model) else other_votes(context, model, columns, shares, path)
+    votes = (
+        tree_votes(context, model, columns, shares) if all_trees(model) else other_votes(context, model, columns, shares, path)
+    )
     if size == 2:
         # The decision is the second column less the first, and a probability the logistic function of it.
         decision = graph.node("MatMul", votes, graph.constant([[-1], [1]]))

@@ -12,7 +12,8 @@ from ..context import Context
 from ..graph import Array
 from .adaboost import all_trees, class_index
 from .forests import average, class_shares, tree_of
-from .registry import Lowered, lower as lower_any
+from .registry import Lowered
+from .registry import lower as lower_any
 
 
 def lower(context: Context, model: Any, columns: Sequence[Column], path: str) -> Lowered:
@@ -30,9 +31,7 @@ def bagging(context: Context, model: Any, columns: Sequence[Column], path: str) 
         # The members know the classes by their positions.
         positions = [np.asarray(member.classes_, dtype=int) for member in members]
         if all_trees(model):
-            trees = [
-                tree_of(m, class_shares(m), p.tolist(), f) for m, p, f in zip(members, positions, chosen, strict=True)
-            ]
+            trees = [tree_of(m, class_shares(m), p.tolist(), f) for m, p, f in zip(members, positions, chosen, strict=True)]
             return Lowered(probabilities=average(context, columns, trees, size))
         tensors = []
         for index, (member, known, features) in enumerate(zip(members, positions, chosen, strict=True)):
@@ -80,7 +79,6 @@ def weighted_sum(context: Context, tensors: Sequence[str], weights: Array) -> st
 
 def voting(context: Context, model: Any, columns: Sequence[Column], path: str) -> Lowered:
     """Averages of predictions or probabilities, or a vote."""
-    graph = context.graph
     names = [name for name, member in model.estimators if member != "drop"]
     parts = [
         lower_any(context, member, columns, f"{path} → {name!r}") for name, member in zip(names, model.estimators_, strict=True)

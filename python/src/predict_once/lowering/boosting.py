@@ -1,6 +1,8 @@
 """scikit-learn's gradient boosting, the older and the histogram-based."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,30 +12,48 @@ from ..columns.transformers import class_names, encoder
 from ..context import Context
 from ..errors import ExportError
 from ..graph import Array
-from ..trees import Comparison, Tree, ensemble
+from ..trees import Comparison, Tree, ensemble, exact_ensemble
 from .forests import FLOAT32, tree_of
 from .registry import Lowered
 
 
 def lower(context: Context, model: Any, columns: Sequence[Column], path: str) -> Lowered:
-    if any("HistGradientBoosting" in name for name in class_names(model)):
-        raw = histogram_sums(context, model, list(columns), path)
-    else:
-        raw = gradient_sums(context, model, columns, path)
+    histogram = any("HistGradientBoosting" in name for name in class_names(model))
+    sums = histogram_sums(context, model, list(columns), path) if histogram else gradient_sums(model, columns, path)
+    raw, exact = sums.tensor(context), partial(sums.exact, context)
     if not hasattr(model, "classes_"):
-        return Lowered(value=context.graph.node("Exp", raw) if type(getattr(model, "_loss").link).__name__ == "LogLink" else raw)
+        return Lowered(value=context.graph.node("Exp", raw) if type(model._loss.link).__name__ == "LogLink" else raw)
     if len(model.classes_) > 2:
-        return Lowered(probabilities=context.graph.node("Softmax", raw, axis=1), scores=raw, decision=raw)
-    return binary(context, raw, 2.0 if getattr(model, "loss", "") == "exponential" else 1.0)
+        return Lowered(probabilities=context.graph.node("Softmax", raw, axis=1), scores=raw, decision=raw, exact=exact)
+    return binary(context, raw, 2.0 if getattr(model, "loss", "") == "exponential" else 1.0, exact)
 
 
-def binary(context: Context, raw: str, factor: float = 1.0) -> Lowered:
+def binary(context: Context, raw: str, factor: float = 1.0, exact: Callable[[], str] | None = None) -> Lowered:
     """Two classes from the log odds of the second."""
     both = context.graph.node("Mul", raw, context.graph.constant([[-factor, factor]]))
-    return Lowered(probabilities=context.graph.node("Sigmoid", both), scores=both, decision=raw)
+    return Lowered(probabilities=context.graph.node("Sigmoid", both), scores=both, decision=raw, exact=exact)
 
 
-def gradient_sums(context: Context, model: Any, columns: Sequence[Column], path: str) -> str:
+@dataclass
+class Sums:
+    """Trees that are added up."""
+
+    columns: Sequence[Column]
+    trees: Sequence[Tree]
+    comparison: Comparison
+    targets: int
+    base: Sequence[float] | None = None
+
+    def tensor(self, context: Context) -> str:
+        """The sums, [N, targets]."""
+        return ensemble(context, self.columns, self.trees, self.comparison, self.targets, self.base)
+
+    def exact(self, context: Context) -> str:
+        """The sums in float64."""
+        return exact_ensemble(context, self.columns, self.trees, self.comparison, self.targets, self.base)
+
+
+def gradient_sums(model: Any, columns: Sequence[Column], path: str) -> Sums:
     """Raw predictions of GradientBoosting: the start and the trees, times the learning rate."""
     groups = model.estimators_
     if not (isinstance(model.init_, str) or type(model.init_).__name__ in ("DummyClassifier", "DummyRegressor")):
@@ -45,10 +65,10 @@ def gradient_sums(context: Context, model: Any, columns: Sequence[Column], path:
         for group in groups
         for target, member in enumerate(group)
     ]
-    return ensemble(context, columns, trees, FLOAT32, groups.shape[1], list(start))
+    return Sums(columns, trees, FLOAT32, groups.shape[1], list(start))
 
 
-def histogram_sums(context: Context, model: Any, columns: list[Column], path: str) -> str:
+def histogram_sums(context: Context, model: Any, columns: list[Column], path: str) -> Sums:
     """Raw predictions of HistGradientBoosting."""
     preprocessor = model._preprocessor
     if preprocessor is not None:
@@ -58,18 +78,17 @@ def histogram_sums(context: Context, model: Any, columns: list[Column], path: st
         fitted = preprocessor.named_transformers_["encoder"]
         coded = [columns[index] for index in chosen]
         columns = encoder(fitted, coded, context.variables, path) + [columns[index] for index in others]
-    _, feature_map = model._bin_mapper.make_known_categories_bitsets()
-    trees = [
-        histogram_tree(predictor, target) for group in model._predictors for target, predictor in enumerate(group)
-    ]
+    trees = [histogram_tree(predictor, target) for group in model._predictors for target, predictor in enumerate(group)]
     for position in {int(f) for tree in trees for f in tree.feature[sorted(tree.sets)]}:
         column = columns[position]
         if isinstance(column, Category) and column.missing is NONE and column.unknown is NONE:
             continue
         if isinstance(column, Number):
-            raise ExportError(f"{path}: a categorical feature is not a category of the data. Use categorical_features='from_dtype'.")
+            raise ExportError(
+                f"{path}: a categorical feature is not a category of the data. Use categorical_features='from_dtype'."
+            )
     start = np.asarray(model._baseline_prediction, dtype=np.float64).ravel()
-    return ensemble(context, columns, trees, Comparison(np.float64), len(start), list(start))
+    return Sums(columns, trees, Comparison(np.float64), len(start), list(start))
 
 
 def histogram_tree(predictor: Any, target: int) -> Tree:

@@ -1,6 +1,8 @@
 """scikit-learn's trees and forests."""
 
 from collections.abc import Sequence
+from copy import copy
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -9,7 +11,7 @@ from ..columns.symbols import Column
 from ..context import Context
 from ..errors import ExportError
 from ..graph import Array
-from ..trees import Comparison, Tree, ensemble
+from ..trees import Comparison, Tree, ensemble, exact_ensemble
 from .registry import Lowered
 
 FLOAT32 = Comparison(np.float32)
@@ -20,7 +22,8 @@ def lower(context: Context, model: Any, columns: Sequence[Column], path: str) ->
     if hasattr(model, "classes_"):
         size = len(model.classes_)
         trees = [tree_of(member, class_shares(member), range(size)) for member in members]
-        return Lowered(probabilities=average(context, columns, trees, size))
+        exact = partial(exact_average, context, columns, list(map(copy, trees)), size)
+        return Lowered(probabilities=average(context, columns, trees, size), exact=exact)
     trees = [tree_of(member, member.tree_.value[:, 0, :], (0,)) for member in members]
     return Lowered(value=average(context, columns, trees, 1))
 
@@ -28,8 +31,8 @@ def lower(context: Context, model: Any, columns: Sequence[Column], path: str) ->
 def average(context: Context, columns: Sequence[Column], trees: list[Tree], targets: int) -> str:
     """The mean of what the trees' leaves say.
 
-    Two classes with equal shares must stay equal, or another class comes first than in scikit-learn. Sums of ones are exact, and so
-    are powers of two as divisors; otherwise the division waits until the sum is there.
+    Two classes with equal shares must stay equal, or another class comes first than in scikit-learn. Sums of ones are exact, and
+    so are powers of two as divisors; otherwise the division waits until the sum is there.
     """
     count = len(trees)
     whole = all(np.isin(tree.values[tree.leaf], (0, 1)).all() for tree in trees)
@@ -39,6 +42,12 @@ def average(context: Context, columns: Sequence[Column], trees: list[Tree], targ
         return ensemble(context, columns, trees, FLOAT32, targets)
     total = ensemble(context, columns, trees, FLOAT32, targets)
     return context.graph.node("Mul", total, context.graph.constant(1 / count))
+
+
+def exact_average(context: Context, columns: Sequence[Column], trees: list[Tree], targets: int) -> str:
+    """The mean in float64."""
+    total = exact_ensemble(context, columns, trees, FLOAT32, targets)
+    return context.graph.node("Div", total, context.graph.constant([[len(trees)]], np.float64))
 
 
 def class_shares(member: Any) -> Array:

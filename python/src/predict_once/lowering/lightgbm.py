@@ -1,6 +1,7 @@
 """LightGBM, from `booster_.dump_model()`."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -9,19 +10,23 @@ from ..columns.symbols import NONE, Category, Column, Number
 from ..columns.variables import plain
 from ..context import Context
 from ..errors import ExportError
-from ..trees import Comparison, Tree, ensemble
-from .boosting import binary
+from ..trees import Comparison, Tree
+from .boosting import Sums, binary
 from .registry import Lowered
 
 IDENTITY = {"regression", "regression_l1", "huber", "fair", "quantile", "mape"}
 LOGARITHM = {"poisson", "gamma", "tweedie"}
+ZERO = float(np.float32(1e-35))
+"""LightGBM reads a number of at most this size as 0, and puts thresholds at both ends of the range."""
 
 
 def lower(context: Context, model: Any, columns: Sequence[Column], path: str) -> Lowered:
     graph = context.graph
     dump = model.booster_.dump_model()
     objective, *options = dump["objective"].split()
-    trees = [LightGbmTree(tree, index % dump["num_tree_per_iteration"], path).tree() for index, tree in enumerate(dump["tree_info"])]
+    trees = [
+        LightGbmTree(tree, index % dump["num_tree_per_iteration"], path).tree() for index, tree in enumerate(dump["tree_info"])
+    ]
     if not trees:
         raise ExportError(f"{path} has no trees.")
     count = dump["num_tree_per_iteration"]
@@ -29,14 +34,18 @@ def lower(context: Context, model: Any, columns: Sequence[Column], path: str) ->
         for tree in trees:
             tree.values = tree.values * count / len(trees)
     symbols = categorical_columns(context, list(columns), trees, dump.get("pandas_categorical") or [], path)
-    raw = ensemble(context, symbols, trees, Comparison(np.float64), count)
+    sums = Sums(symbols, trees, Comparison(np.float64), count)
+    raw = sums.tensor(context)
+    exact = partial(sums.exact, context) if hasattr(model, "decision_function") else None  # since version 4.7
     if objective == "binary":
-        return binary(context, raw, option(options, "sigmoid"))
+        return binary(context, raw, option(options, "sigmoid"), exact)
     if objective == "multiclass":
-        return Lowered(probabilities=graph.node("Softmax", raw, axis=1), scores=raw)
+        return Lowered(probabilities=graph.node("Softmax", raw, axis=1), scores=raw, decision=raw, exact=exact)
     if objective == "multiclassova":
         each = graph.node("Sigmoid", graph.node("Mul", raw, graph.constant(option(options, "sigmoid"))))
-        return Lowered(probabilities=graph.node("Div", each, graph.node("ReduceSum", each, graph.constant([1], np.int64), keepdims=1)))
+        return Lowered(
+            probabilities=graph.node("Div", each, graph.node("ReduceSum", each, graph.constant([1], np.int64), keepdims=1))
+        )
     if objective in IDENTITY and "sqrt" not in options:
         return Lowered(value=raw)
     if objective in LOGARITHM:
@@ -75,7 +84,9 @@ def categorical_columns(
         column = columns[position]
         if isinstance(column, Number):
             if not isinstance(column.source, int) or column.steps:
-                raise ExportError(f"{path}: a categorical feature is the result of a calculation. Use a column of type 'category'.")
+                raise ExportError(
+                    f"{path}: a categorical feature is the result of a calculation. Use a column of type 'category'."
+                )
             sets = [codes for tree in trees for node, codes in tree.sets.items() if tree.feature[node] == position]
             values = tuple(sorted(frozenset().union(*sets)))
             missing = NONE if context.variables[column.source].missing is NONE else np.nan
@@ -88,6 +99,13 @@ def is_plain(column: Column) -> bool:
     if isinstance(column, Number):
         return isinstance(column.source, int) and not column.steps
     return column.values == column.table
+
+
+def past_zero(threshold: float) -> float:
+    """A threshold that decides as LightGBM's does, for which all numbers within ±ZERO are 0."""
+    if abs(threshold) > ZERO:
+        return threshold
+    return ZERO if threshold >= 0 else float(np.nextafter(-ZERO, -1))
 
 
 class LightGbmTree:
@@ -128,8 +146,8 @@ class LightGbmTree:
             if node["decision_type"] == "==":
                 sets[index] = frozenset(float(code) for code in str(node["threshold"]).split("||"))
                 continue
-            threshold[index] = node["threshold"]
+            threshold[index] = past_zero(node["threshold"])
             # Without missing values in training, LightGBM reads NaN as 0.
-            missing_left[index] = node["default_left"] if node["missing_type"] == "NaN" else 0 <= node["threshold"]
+            missing_left[index] = node["default_left"] if node["missing_type"] == "NaN" else node["threshold"] >= 0
         left, right = (np.array(side, dtype=np.int64) for side in zip(*self.children, strict=True))
         return Tree(left, right, feature, threshold, values, (self.target,), missing_left, sets)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from onnx import TensorProto
 
-from ..columns.dense import linear
+from ..columns.dense import linear, linear64
 from ..columns.symbols import Column
 from ..columns.transformers import class_names
 from ..context import Context
@@ -17,33 +17,37 @@ from .shares import sigmoid_shares
 
 
 def lower(context: Context, model: Any, columns: Sequence[Column], path: str) -> Lowered:
-    coefficients = np.asarray(model.coef_, dtype=np.float64)
+    coefficients = np.atleast_2d(np.asarray(model.coef_, dtype=np.float64))
     bias = np.atleast_1d(np.asarray(model.intercept_, dtype=np.float64))
     names = class_names(model)
+
+    def exact() -> str:
+        return linear64(context, columns, coefficients.T, bias)
+
     if not hasattr(model, "classes_"):
-        if coefficients.ndim == 2 and coefficients.shape[0] > 1:
+        if len(coefficients) > 1:
             raise ExportError(f"{path} predicts several targets at once. Fit and export one model for each.")
-        weights = coefficients.reshape(1, -1)
+        weights = coefficients
         if "sklearn.PLSRegression" in names:  # works on centred features
             bias = bias - weights @ model._x_mean
         return Lowered(value=link(context, model, linear(context, columns, weights.T, bias)))
-    if len(model.classes_) == 2 and len(coefficients) == 1:
+    if len(model.classes_) == 2:
         # Both classes as two sums, the negative and the positive: no operator is needed to make two of one.
         both = two_sided(context, columns, coefficients[0], bias[0])
         decision = linear(context, columns, coefficients.T, bias)
         probabilities = context.graph.node("Sigmoid", both) if logistic(model, path) else None
-        return Lowered(probabilities=probabilities, scores=both, decision=decision)
+        return Lowered(probabilities=probabilities, scores=both, decision=decision, exact=exact)
     scores = linear(context, columns, coefficients.T, bias)
     graph = context.graph
     if not logistic(model, path):
-        return Lowered(scores=scores, decision=scores)
+        return Lowered(scores=scores, decision=scores, exact=exact)
     if "sklearn.SGDClassifier" in names or getattr(model, "solver", "") == "liblinear":
         # Several sigmoids can be 1 in a row, so the class is the first maximum of the scores and not of the shares.
         index = graph.cast(graph.node("ArgMax", scores, axis=1, keepdims=1), TensorProto.FLOAT)
         shares = sigmoid_shares(graph, scores, len(model.classes_))
-        return Lowered(probabilities=shares, scores=scores, decision=scores, index=index)
+        return Lowered(probabilities=shares, scores=scores, decision=scores, index=index, exact=exact)
     probabilities = graph.node("Softmax", scores, axis=1)
-    return Lowered(probabilities=probabilities, scores=scores, decision=scores)
+    return Lowered(probabilities=probabilities, scores=scores, decision=scores, exact=exact)
 
 
 def two_sided(context: Context, columns: Sequence[Column], weights: Array, bias: float) -> str:

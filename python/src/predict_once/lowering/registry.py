@@ -22,6 +22,7 @@ class Lowered:
     scores: str | None = None  # [N, classes]: the first maximum is the class
     decision: str | None = None  # as `decision_function`, with [N, 1] for two classes
     index: str | None = None  # [N, 1]: the class's position, where it is not the first maximum of `probabilities`
+    exact: Callable[[], str] | None = None  # in float64, what a calibration reads: `decision`, else `probabilities`
 
     @property
     def classes(self) -> str:
@@ -40,7 +41,8 @@ MODULES = {
     "PoissonRegressor GammaRegressor TweedieRegressor QuantileRegressor LinearDiscriminantAnalysis PLSRegression",
     "forests": "DecisionTreeClassifier DecisionTreeRegressor ExtraTreeClassifier ExtraTreeRegressor RandomForestClassifier "
     "RandomForestRegressor ExtraTreesClassifier ExtraTreesRegressor",
-    "boosting": "GradientBoostingClassifier GradientBoostingRegressor HistGradientBoostingClassifier HistGradientBoostingRegressor",
+    "boosting": "GradientBoostingClassifier GradientBoostingRegressor HistGradientBoostingClassifier "
+    "HistGradientBoostingRegressor",
     "adaboost": "AdaBoostClassifier AdaBoostRegressor",
     "averages": "BaggingClassifier BaggingRegressor VotingClassifier VotingRegressor",
     "stacking": "StackingClassifier StackingRegressor",
@@ -58,6 +60,8 @@ KNOWN = {f"sklearn.{name}": module for module, names in MODULES.items() for name
     "xgboost.XGBRegressor": "xgboost",
     "xgboost.XGBRFClassifier": "xgboost",
     "xgboost.XGBRFRegressor": "xgboost",
+    "catboost.CatBoostClassifier": "catboost",
+    "catboost.CatBoostRegressor": "catboost",
 }
 
 
@@ -85,8 +89,7 @@ def lower(context: Context, model: Any, columns: Sequence[AnyColumn], path: str)
             lowering: Lowering = module.lower
             return lowering(context, model, usable(columns, context.variables, f"{path} ({type(model).__name__})"), path)
     raise ExportError(
-        f"{path} is a {type(model).__module__.split('.')[0]} {type(model).__name__}, which cannot be exported. "
-        f"{remedy(names)}"
+        f"{path} is a {type(model).__module__.split('.')[0]} {type(model).__name__}, which cannot be exported. {remedy(names)}"
     )
 
 
@@ -97,8 +100,8 @@ def remedy(names: list[str]) -> str:
     if any(name.startswith("sklearn.MultiOutput") for name in names):
         return "Fit and export one model for each target."
     return (
-        "Exported are scikit-learn's common estimators, LightGBM and XGBoost (python/README.md lists them). For others, write the "
-        "ONNX graph yourself and pass it to export with fields= and predictions=."
+        "Exported are scikit-learn's common estimators, LightGBM, XGBoost and CatBoost (docs/exporter-matrix.md lists them). For "
+        "others, write the ONNX graph yourself and pass it to export with fields= and predictions=."
     )
 
 

@@ -5,9 +5,10 @@ from typing import Any
 
 from ..columns.symbols import Column, Number, Tensor
 from ..context import Context
-from .averages import as_float
 from .adaboost import class_index
-from .registry import Lowered, lower as lower_any
+from .averages import as_float
+from .registry import Lowered
+from .registry import lower as lower_any
 
 
 def lower(context: Context, model: Any, columns: Sequence[Column], path: str) -> Lowered:

@@ -1,6 +1,7 @@
 """Support vector machines: the kernel of the input and each support vector, and sums of it, in float64."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import combinations
 from typing import Any
 
@@ -12,7 +13,11 @@ from ..columns.symbols import Column
 from ..context import Context
 from ..errors import ExportError
 from ..graph import Array
+from .platt import probabilities
 from .registry import Lowered
+
+MOST_COUPLED = 10
+"""With how many classes the probabilities are exported: the operators grow with their square."""
 
 
 def lower(context: Context, model: Any, columns: Sequence[Column], path: str) -> Lowered:
@@ -22,18 +27,37 @@ def lower(context: Context, model: Any, columns: Sequence[Column], path: str) ->
         value = graph.node("MatMul", kernel, graph.constant(model._dual_coef_.T, np.float64))
         value = graph.node("Add", value, graph.constant([model._intercept_], np.float64))
         return Lowered(value=graph.cast(value, TensorProto.FLOAT))
-    if getattr(model, "_effective_probability", getattr(model, "probability", False)) is True:
-        raise ExportError(
-            f"{path} was fitted with probability=True, which scikit-learn has deprecated: its probabilities come from an iteration and "
-            "contradict its classes. Fit CalibratedClassifierCV(SVC(), ensemble=False), or SVC() for the class alone."
-        )
     size = len(model.classes_)
     pairs = list(combinations(range(size), 2))
     sums = graph.node("MatMul", kernel, graph.constant(pair_weights(model, pairs), np.float64))
     sums = graph.node("Add", sums, graph.constant([model._intercept_], np.float64))  # > 0: the first of the pair
-    if size == 2:
-        both = graph.cast(graph.node("Mul", sums, graph.constant([[1, -1]], np.float64)), TensorProto.FLOAT)
-        return Lowered(scores=both, decision=graph.take(both, [1]))
+    lowered = two_classes(context, sums) if size == 2 else several_classes(context, model, sums, pairs)
+    if getattr(model, "_effective_probability", getattr(model, "probability", False)) is not True:
+        return lowered
+    if size > MOST_COUPLED:
+        raise ExportError(
+            f"{path} was fitted with probability=True on {size} classes. Its probabilities come from an iteration, which can be "
+            f"exported for up to {MOST_COUPLED} classes. Fit CalibratedClassifierCV(SVC(), ensemble=False), or SVC() for the "
+            "class alone."
+        )
+    shares = probabilities(graph, sums, np.asarray(model._probA), np.asarray(model._probB), size)
+    # The class is the winner of the vote, which need not be the most probable.
+    index = graph.cast(graph.node("ArgMax", lowered.classes, axis=1, keepdims=1), TensorProto.FLOAT)
+    return replace(lowered, probabilities=graph.cast(shares, TensorProto.FLOAT), index=index)
+
+
+def two_classes(context: Context, sums: str) -> Lowered:
+    """The decision, whose sign libsvm has the other way round."""
+    graph = context.graph
+    both = graph.node("Mul", sums, graph.constant([[1, -1]], np.float64))
+    narrow = graph.cast(both, TensorProto.FLOAT)
+    return Lowered(scores=narrow, decision=graph.take(narrow, [1]), exact=lambda: graph.take(both, [1]))
+
+
+def several_classes(context: Context, model: Any, sums: str, pairs: list[tuple[int, int]]) -> Lowered:
+    """Each pair has a vote."""
+    graph = context.graph
+    size = len(model.classes_)
     first = graph.cast(graph.node("Greater", sums, graph.constant(0, np.float64)), TensorProto.DOUBLE)
     ballots = np.zeros((len(pairs), size))
     base = np.zeros(size)
@@ -42,16 +66,22 @@ def lower(context: Context, model: Any, columns: Sequence[Column], path: str) ->
         ballots[index, one], ballots[index, other] = 1, -1
         base[other] += 1
         confidence[index, one], confidence[index, other] = 1, -1
-    votes = graph.node("Add", graph.node("MatMul", first, graph.constant(ballots, np.float64)), graph.constant([base], np.float64))
+    votes = graph.node(
+        "Add", graph.node("MatMul", first, graph.constant(ballots, np.float64)), graph.constant([base], np.float64)
+    )
+    if model.decision_function_shape == "ovo":
+        return Lowered(
+            scores=graph.cast(votes, TensorProto.FLOAT), decision=graph.cast(sums, TensorProto.FLOAT), exact=lambda: sums
+        )
     # decision_function with one column for each class: the votes, and less than a third for the confidence in them.
     trust = graph.node("MatMul", sums, graph.constant(confidence, np.float64))
-    scale = graph.node("Mul", graph.node("Add", graph.node("Abs", trust), graph.constant(1, np.float64)), graph.constant(3, np.float64))
-    decision = graph.cast(graph.node("Add", votes, graph.node("Div", trust, scale)), TensorProto.FLOAT)
-    if model.decision_function_shape == "ovo":
-        negative = graph.node("Mul", sums, graph.constant(1, np.float64))
-        return Lowered(scores=graph.cast(votes, TensorProto.FLOAT), decision=graph.cast(negative, TensorProto.FLOAT))
+    scale = graph.node(
+        "Mul", graph.node("Add", graph.node("Abs", trust), graph.constant(1, np.float64)), graph.constant(3, np.float64)
+    )
+    exact = graph.node("Add", votes, graph.node("Div", trust, scale))
+    decision = graph.cast(exact, TensorProto.FLOAT)
     scores = decision if model.break_ties else graph.cast(votes, TensorProto.FLOAT)
-    return Lowered(scores=scores, decision=decision)
+    return Lowered(scores=scores, decision=decision, exact=lambda: exact)
 
 
 def pair_weights(model: Any, pairs: list[tuple[int, int]]) -> Array:

@@ -1,0 +1,83 @@
+"""A graph that the training code made itself, with the tables of model.toml for it."""
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import onnx
+import pytest
+from conftest import BINARY, serve
+from onnx import TensorProto, helper
+
+import predict_once
+from predict_once import ExportError
+
+FIELDS: list[Any] = [
+    {"name": "size", "type": "number"},
+    {"name": "colour", "type": "string", "values": ["red", "green"], "encoding": "one_hot"},
+]
+PREDICTIONS: list[Any] = [{"name": "weight", "endpoint": "weight", "kind": "value"}]
+GOLDEN: list[Any] = [
+    {"input": {"size": 2.0, "colour": "red"}, "answers": {"weight": 2.5}},
+    {"input": {"size": 2.0, "colour": "green"}, "answers": {"weight": 2.25}},
+]
+
+
+def graph(columns: list[str] | None = None) -> onnx.ModelProto:
+    """size + 0.5 for red, + 0.25 for green."""
+    weights = helper.make_tensor("weights", TensorProto.FLOAT, [3, 1], [1.0, 0.5, 0.25])
+    body = helper.make_graph(
+        [helper.make_node("MatMul", ["x", "weights"], ["y"])],
+        "own",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", 3])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["N", 1])],
+        [weights],
+    )
+    model = helper.make_model(body, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    if columns:
+        helper.set_model_props(model, {"feature_names": str(columns).replace("'", '"')})
+    return model
+
+
+def export(model: Any, directory: Path, **changed: Any) -> Any:
+    arguments = {"fields": FIELDS, "predictions": PREDICTIONS, "golden": GOLDEN, "name": "own"} | changed
+    return predict_once.export(model, directory=directory, **arguments)
+
+
+@pytest.mark.parametrize("as_file", [False, True])
+def test_a_graph_is_served_with_its_fields(as_file: bool, tmp_path: Path) -> None:
+    model: Any = graph(["size", "colour=red", "colour=green"])
+    if as_file:
+        onnx.save(model, tmp_path / "own.onnx")
+        model = tmp_path / "own.onnx"
+    report = export(model, tmp_path / "package")
+    assert report.rows == 2 and report.largest_difference == 0
+    assert subprocess.run([BINARY, "check", tmp_path / "package"], check=False).returncode == 0
+    with serve(tmp_path / "package") as client:
+        assert client.answer("weight", {"size": 3, "colour": "green"}) == {"weight": 3.25}
+
+
+@pytest.mark.parametrize(
+    ("model", "changed", "part"),
+    [
+        (
+            graph(),
+            {"golden": [{"input": {"size": 2.0, "colour": "red"}, "answers": {"weight": 9}}]},
+            "disagrees with the golden answers",
+        ),
+        (graph(), {"golden": GOLDEN * 501}, "1,002"),
+        (graph(), {"golden": [{"input": {"size": 1, "colour": "blue"}, "answers": {}}]}, "'blue'"),
+        (graph(), {"golden": [{"input": {"size": 1, "colour": "red"}, "answers": {"height": 1}}]}, "height"),
+        (graph(), {"fields": FIELDS[:1]}, "reads 3 columns, and the fields give 1"),
+        (graph(["size", "red", "green"]), {}, "feature_names"),
+        (graph(), {"fields": None}, "fields"),
+        (graph(), {"target": "weight"}, "target is not for this kind of model"),
+        (graph(), {"name": "Own Model"}, "a-z, 0-9"),
+        ("nowhere.onnx", {}, "nowhere.onnx"),
+    ],
+    ids=["wrong", "many", "value", "prediction", "columns", "names", "no-fields", "target", "name", "no-file"],
+)
+def test_what_does_not_fit_the_graph_is_named(model: Any, changed: dict[str, Any], part: str, tmp_path: Path) -> None:
+    with pytest.raises(ExportError, match=part):
+        export(model, tmp_path / "package", **changed)
+    assert not (tmp_path / "package").exists()
