@@ -179,6 +179,11 @@ soak: ## Run ten minutes (SOAK_SECONDS) of full load and random faults: no wrong
 	scripts/install-redis
 	cargo bench --bench soak
 
+.PHONY: lab
+lab: ## Measure hit ratio and memory of the cache: policies, sizes, layouts, tiers (LAB=short, MODEL=DIR, REQUESTS=file.jsonl, ZIPF=1.0); writes docs/caching-results.md
+	scripts/install-redis
+	LAB="$(LAB)" MODEL="$(MODEL)" REQUESTS="$(REQUESTS)" ZIPF="$(ZIPF)" cargo bench --profile dev --bench lab
+
 .PHONY: measure-redis-memory
 measure-redis-memory: ## Measure the memory per prediction in Redis and how many fit (takes minutes); writes docs/caching.md
 	benches/redis-memory

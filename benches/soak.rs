@@ -15,11 +15,14 @@ use std::{
 use chaos::{
     fault::Fault,
     load::{self, Outcome},
-    population::{Population, Random},
+    population::Population,
     world::World,
 };
 use futures_util::future::join_all;
-use support::service::{Http, Service};
+use support::{
+    random::Random,
+    service::{Http, Service},
+};
 use tokio::time::{Instant, sleep};
 
 const CONNECTIONS: usize = 8;

@@ -10,6 +10,7 @@ pub mod models;
 pub mod onnx;
 pub mod packages;
 pub mod proxy;
+pub mod random;
 pub mod redis;
 pub mod runtime_api;
 pub mod service;

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::models;
+use crate::support::{models, random::Random};
 
 /// A request body and the body that must answer it.
 pub struct Applicant {
@@ -74,31 +74,5 @@ impl Population {
         let total = self.cumulative[self.cumulative.len() - 1];
         let point = Random::new(seed ^ (n as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15)).fraction() * total;
         &self.applicants[self.cumulative.partition_point(|sum| *sum <= point).min(self.applicants.len() - 1)]
-    }
-}
-
-/// SplitMix64: the same numbers from the same seed, in every version of everything.
-pub struct Random(u64);
-
-impl Random {
-    pub fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    pub fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        mixed ^ (mixed >> 31)
-    }
-
-    /// From 0 to 1, without 1.
-    pub fn fraction(&mut self) -> f64 {
-        (self.next() >> 11) as f64 / (1_u64 << 53) as f64
-    }
-
-    pub fn below(&mut self, end: u64) -> u64 {
-        self.next() % end
     }
 }

@@ -1,0 +1,112 @@
+//! Inputs of any model, made up from its fields or read from a file of requests.
+
+use std::{collections::HashSet, error::Error, fs};
+
+use predict_once::model::field::{Field, Kind, Number};
+use serde_json::{Map, Value, json};
+
+use super::{Random, catalogue::Catalogue};
+
+/// So many inputs of a model that has more. The shipped model has 20,600 in all.
+const MOST_INPUTS: usize = 25_000;
+
+/// So many values of a field without an end.
+const VALUES: i64 = 1_000;
+
+/// Fewer requests say nothing about a cache.
+const FEWEST_REQUESTS: usize = 1_000;
+
+/// Adds the model's inputs: all of them if they are few, else some drawn at random.
+pub(crate) fn generate(catalogue: &mut Catalogue) {
+    let fields: Vec<(String, Vec<Value>)> =
+        catalogue.model.fields().iter().map(|field| (field.name().to_owned(), values(field))).collect();
+    let all = fields.iter().fold(1_u128, |all, (_, values)| all.saturating_mul(values.len() as u128));
+    let body = |mut number: u128| {
+        let mut body = Map::new();
+        for (name, values) in &fields {
+            let count = values.len() as u128;
+            body.insert(name.clone(), values[(number % count) as usize].clone());
+            number /= count;
+        }
+        Value::Object(body)
+    };
+    if all <= MOST_INPUTS as u128 {
+        (0..all).for_each(|number| {
+            catalogue.position(body(number));
+        });
+        return;
+    }
+    let (mut random, mut drawn) = (Random::new(1), HashSet::new());
+    // Values of one band are one input; the limit is for a model that has fewer inputs than it seems.
+    for _ in 0..10 * MOST_INPUTS {
+        let number = (u128::from(random.next()) << 64 | u128::from(random.next())) % all;
+        if drawn.insert(number) {
+            catalogue.position(body(number));
+        }
+        if catalogue.shape().inputs == MOST_INPUTS {
+            return;
+        }
+    }
+}
+
+/// Adds the inputs of a file, a request's body per line, and returns their positions in the order of the file.
+pub(crate) fn read(file: &str, catalogue: &mut Catalogue) -> Result<Vec<u32>, Box<dyn Error>> {
+    let mut requests = Vec::new();
+    let text = fs::read_to_string(file).map_err(|error| format!("{file}: {error}"))?;
+    for (number, line) in (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty()) {
+        let body: Value = serde_json::from_str(line).map_err(|error| format!("{file}, line {number}: {error}"))?;
+        let bodies = match body {
+            Value::Array(bodies) => bodies,
+            body => vec![body],
+        };
+        for body in bodies {
+            let position = catalogue.position(body);
+            requests.push(position.ok_or_else(|| format!("{file}, line {number}: not an input of this model"))?);
+        }
+    }
+    if requests.len() < FEWEST_REQUESTS {
+        return Err(format!("{file} has {} requests; give at least {FEWEST_REQUESTS}", requests.len()).into());
+    }
+    Ok(requests)
+}
+
+/// Values of a field. Those that it does not allow are left out later, with the input that they are in.
+fn values(field: &Field) -> Vec<Value> {
+    let values: Vec<Value> = match field.kind() {
+        Kind::Boolean => vec![json!(true), json!(false)],
+        Kind::Category(category) => category.values().iter().map(|value| json!(value.name)).collect(),
+        Kind::Number(number) => numbers(number, field.example()),
+    };
+    let example = field.example().cloned();
+    if values.is_empty() { vec![example.unwrap_or(json!(0))] } else { values }
+}
+
+fn numbers(number: &Number, example: Option<&Value>) -> Vec<Value> {
+    let (lower, upper) = (number.lower().map(|bound| bound.limit), number.upper().map(|bound| bound.limit));
+    if let Some(bands) = number.bands() {
+        let below = bands.first().map(|first| lower.map_or(first - 1.0, |lower| f64::midpoint(lower, *first)));
+        return below.into_iter().chain(bands.iter().copied()).map(|value| rounded(number, value)).collect();
+    }
+    let around = example.and_then(Value::as_f64).unwrap_or(1_000.0).abs().max(1.0);
+    let (first, last) = match (lower, upper) {
+        (Some(lower), Some(upper)) => (lower, upper),
+        (Some(lower), None) => (lower, lower + 2.0 * around),
+        (None, Some(upper)) => (upper - 2.0 * around, upper),
+        (None, None) => (around / 2.0, around * 1.5),
+    };
+    let steps = if number.is_integer() { VALUES.min((last - first) as i64) } else { VALUES }.max(1);
+    let mut values: Vec<_> =
+        (0..=steps).map(|step| rounded(number, first + (last - first) * step as f64 / steps as f64)).collect();
+    let in_bounds = |number: &Number, value: f64| {
+        number.lower().is_none_or(|bound| value > bound.limit || (value == bound.limit && !bound.exclusive))
+            && number.upper().is_none_or(|bound| value < bound.limit || (value == bound.limit && !bound.exclusive))
+    };
+    values.retain(|value| value.as_f64().is_some_and(|value| in_bounds(number, value)));
+    values.dedup();
+    values
+}
+
+/// A whole number where only that is allowed; otherwise as many digits as a person would send.
+fn rounded(number: &Number, value: f64) -> Value {
+    if number.is_integer() { json!(value.round() as i64) } else { json!((value * 1e4).round() / 1e4) }
+}
