@@ -110,7 +110,7 @@ async fn main() {
     let bare = service.parent().expect("a folder").join("examples/bare_lambda");
     let redis = Redis::start().await;
     let redis_url = redis.url();
-    let with_redis = [("REDIS_URL", redis_url.as_str())];
+    let with_redis = [("REDIS_URL", redis_url.as_str()), ("MEMORY_CACHE_ENTRIES", "0")];
 
     let beside = std::env::var_os("BESIDE").map(PathBuf::from);
     let (mut bare_starts, mut starts, mut other_starts) = (Vec::new(), Vec::new(), Vec::new());

@@ -7,7 +7,7 @@
 function cacheStatus(value) {
   const parts = String(value).split(",")[0].split(";").map((part) => part.trim());
   const named = Object.fromEntries(parts.slice(1).map((part) => part.split("=")));
-  return { hit: "hit" in named, forward: named.fwd, detail: named.detail };
+  return { hit: "hit" in named, forward: named.fwd, detail: named.detail, collapsed: "collapsed" in named };
 }
 
 /** The milliseconds of `server-timing`: `cache;dur=0.1841, model;dur=0.0043`. */
@@ -20,7 +20,7 @@ function timings(value) {
 /** What the headers of a prediction say, in a sentence or two. `undefined` if there is no `cache-status`. */
 function howAnswered(status, headers) {
   if (!headers["cache-status"]) return undefined;
-  const { hit, forward, detail } = cacheStatus(headers["cache-status"]);
+  const { hit, forward, detail, collapsed } = cacheStatus(headers["cache-status"]);
   const took = timings(headers["server-timing"] ?? "");
   const computed = `the model computed the answer in ${took.model}`;
   if (hit) {
@@ -29,6 +29,9 @@ function howAnswered(status, headers) {
   }
   if (status === 504) return "The request allowed only a cached answer, and none is available. The model did not run.";
   if (status !== 200) return undefined;
+  if (collapsed) return "Another request was computing this prediction: the answer is its result.";
+  if (forward === "partial") return `Some of the inputs were in the cache. For the others, ${computed}.`;
+  if (forward === "bypass" && detail === "cost") return `The model is faster than the cache: ${computed}.`;
   if (forward === "request") return `Your cache-control header bypassed the cache: ${computed}.`;
   if (forward === "bypass") return `The service has no cache: ${computed}.`;
   if (detail === "unavailable") return `The cache did not answer: ${computed}.`;

@@ -309,13 +309,13 @@ def main():
 
         with checks.part("AWS's runtime interface emulator, cache in Redis"):
             with redis() as store:
-                settings = patient | {"REDIS_URL": store.url}
+                settings = patient | {"REDIS_URL": store.url, "MEMORY_CACHE_ENTRIES": "0"}
                 with runtime_interface_emulator(emulator, bootstrap, **settings) as invoke:
                     prove_events(checks, lambda name: invoke(event(name)), HIT_REDIS)
 
         with checks.part("cargo lambda watch and invoke, cache in Redis"):
             with redis() as store:
-                settings = patient | {"REDIS_URL": store.url, "CACHE_WRITE_TIMEOUT_MS": "3000"}
+                settings = patient | {"REDIS_URL": store.url, "MEMORY_CACHE_ENTRIES": "0", "CACHE_WRITE_TIMEOUT_MS": "3000"}
                 with cargo_lambda_watch(**settings) as port:
                     prove_events(checks, lambda name: cargo_lambda_invoke(port, name), HIT_REDIS)
                     prove_http(checks, port)
