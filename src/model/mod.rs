@@ -175,6 +175,10 @@ impl Model {
         let mut rows = Vec::with_capacity(inputs.len() * self.signature.width());
         inputs.iter().for_each(|input| self.signature.fields.encode_into(input, &mut rows));
         let outputs = self.graph.run_many(&rows, inputs.len())?;
+        if outputs.len() != inputs.len() * self.output_columns {
+            let (columns, count) = (outputs.len(), inputs.len());
+            return Err(ModelError::Output(format!("{columns} numbers for {count} inputs")));
+        }
         Ok(outputs.chunks(self.output_columns).map(|columns| Output::new(columns.to_vec())).collect())
     }
 

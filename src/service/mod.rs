@@ -1,8 +1,11 @@
 //! Cache-aside: look up, else predict, answer, and store after the response. Work in progress in this process is not started
 //! a second time.
 
+mod audit;
 mod batch;
+mod find;
 mod flights;
+mod judge;
 mod served;
 mod strategy;
 mod warm;
@@ -14,8 +17,11 @@ use std::{
 
 use bytes::Bytes;
 
-use self::flights::{Flight, Flights, Joined, Lead};
-use self::strategy::{Judge, Plan};
+use self::{
+    find::{Afterwards, Found, Looked},
+    flights::{Flights, Lead},
+    judge::Judge,
+};
 pub use self::{
     served::{Answer, CacheOutcome, CachePolicy, CacheWrite, NoPrediction, Served, Tally},
     strategy::Strategy,
@@ -23,7 +29,7 @@ pub use self::{
 };
 use crate::{
     after_response,
-    cache::{CacheKey, Fault, KeySpace, Layout, Lookup, Namespace, PredictionCache, Tier},
+    cache::{CacheKey, KeySpace, Layout, Lookup, Namespace, PredictionCache},
     model::{Input, Model, ModelError, Output},
 };
 
@@ -53,36 +59,6 @@ pub struct Caching {
     pub strategy: Strategy,
 }
 
-/// What a lookup in Redis came to, for everybody who waits for it.
-#[derive(Clone)]
-enum Looked {
-    Hit(Bytes, Tier),
-    /// Nothing that can be answered with; the model runs.
-    Runs(CacheOutcome, Flight<Bytes>),
-}
-
-/// What can be done for a request without running the model for it.
-enum Found {
-    /// The answer, from the cache.
-    Hit(Bytes, Tier),
-    /// The answer, from a run that another request has begun.
-    Joined(Bytes, CacheOutcome),
-    /// Nothing: the model is to run.
-    Nothing(CacheOutcome, Afterwards),
-}
-
-/// What is done with a new prediction after the response.
-enum Afterwards {
-    Nothing,
-    /// It is stored. Until that has ended, the run is under way.
-    Store(Lead<Bytes>),
-    /// It is kept in memory; the rest is as planned.
-    Keep {
-        probe: bool,
-        store: bool,
-    },
-}
-
 impl PredictionService {
     /// The service of this model, whose predictions are kept in `cache`.
     pub fn new(model: Model, cache: PredictionCache, caching: &Caching) -> Self {
@@ -93,8 +69,7 @@ impl PredictionService {
         };
         let keys = KeySpace::new(namespace, layout, fingerprint);
         // An environment may see too few requests to find out.
-        let run_time =
-            if strategy == Strategy::Auto && cache.redis.is_some() { model.run_time() } else { Duration::ZERO };
+        let run_time = (strategy == Strategy::Auto && cache.redis.is_some()).then(|| model.run_time());
         let judges = model.predictions().iter().map(|_| Judge::new(strategy, run_time)).collect();
         Self { model, cache: Arc::new(cache), keys, lookups: Arc::default(), runs: Arc::default(), judges }
     }
@@ -150,141 +125,6 @@ impl PredictionService {
         Answer { body: Ok(body), served }
     }
 
-    /// Looks everywhere: in memory, among the runs that are under way, and in Redis.
-    async fn find(&self, prediction: usize, key: &CacheKey) -> Found {
-        if let Some(body) = self.cache.get_here(key).and_then(|entry| self.read(prediction, &entry)) {
-            return Found::Hit(body, Tier::Memory);
-        }
-        if self.cache.is_off() {
-            return Found::Nothing(CacheOutcome::Off, Afterwards::Nothing);
-        }
-        if self.cache.redis.is_none() {
-            return self.find_run_or_lead(prediction, key, CacheOutcome::Miss).await;
-        }
-        if let Plan::Compute { probe, store } = self.judges[prediction].plan(key) {
-            if let Some(run) = self.runs.under_way(key)
-                && let Some(entry) = run.landed().await
-            {
-                return self.joined(prediction, &entry, CacheOutcome::Cost);
-            }
-            return Found::Nothing(CacheOutcome::Cost, Afterwards::Keep { probe, store });
-        }
-        loop {
-            if let Some(run) = self.runs.under_way(key) {
-                match run.landed().await {
-                    Some(entry) => return self.joined(prediction, &entry, CacheOutcome::Miss),
-                    None => continue,
-                }
-            }
-            match self.lookups.join(key) {
-                Joined::Lead(lookup) => {
-                    let outcome = match self.look_up(prediction, key).await {
-                        Ok((entry, body, tier)) => {
-                            self.cache.put_here(key.clone(), entry.clone());
-                            lookup.land(Looked::Hit(entry, tier));
-                            return Found::Hit(body, tier);
-                        }
-                        Err(outcome) => outcome,
-                    };
-                    // Whoever has waited for the lookup waits for this run, even if the write ends before it wakes up.
-                    let run = self.runs.join(key);
-                    lookup.land(Looked::Runs(outcome, run.flight()));
-                    drop(lookup);
-                    match run {
-                        Joined::Lead(lead) => return Found::Nothing(outcome, Afterwards::Store(lead)),
-                        Joined::Follow(run) => {
-                            if let Some(entry) = run.landed().await {
-                                return self.joined(prediction, &entry, outcome);
-                            }
-                        }
-                    }
-                }
-                Joined::Follow(lookup) => match lookup.landed().await {
-                    Some(Looked::Hit(entry, tier)) => {
-                        return match self.read(prediction, &entry) {
-                            Some(body) => Found::Hit(body, tier),
-                            None => Found::Nothing(CacheOutcome::Corrupt, Afterwards::Nothing),
-                        };
-                    }
-                    Some(Looked::Runs(outcome, run)) => {
-                        if let Some(entry) = run.landed().await {
-                            return self.joined(prediction, &entry, outcome);
-                        }
-                    }
-                    None => {}
-                },
-            }
-        }
-    }
-
-    /// Looks in memory and in Redis only, and for this request only.
-    async fn find_cached(&self, prediction: usize, key: &CacheKey) -> Found {
-        if let Some(body) = self.cache.get_here(key).and_then(|entry| self.read(prediction, &entry)) {
-            return Found::Hit(body, Tier::Memory);
-        }
-        if self.cache.is_off() {
-            return Found::Nothing(CacheOutcome::Off, Afterwards::Nothing);
-        }
-        match self.look_up(prediction, key).await {
-            Ok((_, body, tier)) => Found::Hit(body, tier),
-            Err(outcome) => Found::Nothing(outcome, Afterwards::Nothing),
-        }
-    }
-
-    /// Looks among the runs that are under way only. A request that must not store does not lead one.
-    async fn find_run(&self, prediction: usize, key: &CacheKey, store: bool) -> Found {
-        if store && !self.cache.is_off() {
-            return self.find_run_or_lead(prediction, key, CacheOutcome::Bypass).await;
-        }
-        let run = match self.runs.under_way(key) {
-            Some(run) => run.landed().await,
-            None => None,
-        };
-        match run {
-            Some(entry) => self.joined(prediction, &entry, CacheOutcome::Bypass),
-            None => Found::Nothing(CacheOutcome::Bypass, Afterwards::Nothing),
-        }
-    }
-
-    async fn find_run_or_lead(&self, prediction: usize, key: &CacheKey, outcome: CacheOutcome) -> Found {
-        loop {
-            match self.runs.join(key) {
-                Joined::Lead(lead) => return Found::Nothing(outcome, Afterwards::Store(lead)),
-                Joined::Follow(run) => {
-                    if let Some(entry) = run.landed().await {
-                        return self.joined(prediction, &entry, outcome);
-                    }
-                }
-            }
-        }
-    }
-
-    fn joined(&self, prediction: usize, entry: &Bytes, outcome: CacheOutcome) -> Found {
-        match self.read(prediction, entry) {
-            Some(body) => Found::Joined(body, outcome),
-            None => Found::Nothing(outcome, Afterwards::Nothing),
-        }
-    }
-
-    /// Asks Redis: an entry, with the answer that it gives, or why there is none.
-    async fn look_up(&self, prediction: usize, key: &CacheKey) -> Result<(Bytes, Bytes, Tier), CacheOutcome> {
-        let start = Instant::now();
-        let lookup = self.cache.get(key).await;
-        // Not asking costs nothing and tells nothing.
-        if !matches!(lookup, Lookup::Unavailable(Fault::Paused)) {
-            self.judges[prediction].looked_up(key, start.elapsed(), matches!(lookup, Lookup::Hit(..)));
-        }
-        match lookup {
-            Lookup::Hit(entry, tier) => match self.read(prediction, &entry) {
-                Some(body) => Ok((entry, body, tier)),
-                None => Err(CacheOutcome::Corrupt),
-            },
-            Lookup::Foreign => Err(CacheOutcome::Corrupt),
-            Lookup::Miss => Err(CacheOutcome::Miss),
-            Lookup::Unavailable(_) => Err(CacheOutcome::Unavailable),
-        }
-    }
-
     /// The answer that an entry of the cache gives, if it is one that this service would have written.
     fn read(&self, prediction: usize, entry: &Bytes) -> Option<Bytes> {
         match self.keys.layout() {
@@ -337,7 +177,7 @@ impl PredictionService {
             let Some(done) = done else { return cache.put_here(key, entry) };
             let start = Instant::now();
             let lookup = cache.get(&key).await;
-            judges[prediction].looked_up(&key, start.elapsed(), matches!(lookup, Lookup::Hit(..)));
+            judges[prediction].looked_up(&key, start.elapsed(), &lookup);
             if store && matches!(lookup, Lookup::Miss) {
                 // The log has why it was not stored; the next sample finds out.
                 let _ = cache.put(&[(key, entry)], time_left.map(|left| left.saturating_sub(start.elapsed()))).await;

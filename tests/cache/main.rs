@@ -12,6 +12,7 @@ mod redis;
 mod reporting;
 mod secure;
 mod single_flight;
+mod strategy;
 #[path = "../support/mod.rs"]
 mod support;
 mod tools;

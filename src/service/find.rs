@@ -1,0 +1,176 @@
+//! Where an answer may be found without running the model: in memory, among the runs that are under way, in Redis.
+
+use std::time::Instant;
+
+use bytes::Bytes;
+
+use super::{
+    CacheOutcome, PredictionService,
+    flights::{Flight, Joined, Lead},
+    judge::Plan,
+};
+use crate::cache::{CacheKey, Lookup, Tier};
+
+/// What a lookup in Redis came to, for everybody who waits for it.
+#[derive(Clone)]
+pub(super) enum Looked {
+    Hit(Bytes, Tier),
+    /// Nothing that can be answered with; the model runs.
+    Runs(CacheOutcome, Flight<Bytes>),
+}
+
+/// What can be done for a request without running the model for it.
+pub(super) enum Found {
+    /// The answer, from the cache.
+    Hit(Bytes, Tier),
+    /// The answer, from a run that another request has begun.
+    Joined(Bytes, CacheOutcome),
+    /// Nothing: the model is to run.
+    Nothing(CacheOutcome, Afterwards),
+}
+
+/// What is done with a new prediction after the response.
+pub(super) enum Afterwards {
+    Nothing,
+    /// It is stored. Until that has ended, the run is under way.
+    Store(Lead<Bytes>),
+    /// It is kept in memory; the rest is as planned.
+    Keep {
+        probe: bool,
+        store: bool,
+    },
+}
+
+impl PredictionService {
+    /// Looks everywhere: in memory, among the runs that are under way, and in Redis.
+    pub(super) async fn find(&self, prediction: usize, key: &CacheKey) -> Found {
+        if let Some(body) = self.cache.get_here(key).and_then(|entry| self.read(prediction, &entry)) {
+            return Found::Hit(body, Tier::Memory);
+        }
+        if self.cache.is_off() {
+            return Found::Nothing(CacheOutcome::Off, Afterwards::Nothing);
+        }
+        if self.cache.redis.is_none() {
+            return self.find_run_or_lead(prediction, key, CacheOutcome::Miss).await;
+        }
+        if let Plan::Compute { probe, store } = self.judges[prediction].plan(key) {
+            if let Some(run) = self.runs.under_way(key)
+                && let Some(entry) = run.landed().await
+            {
+                return self.joined(prediction, &entry, CacheOutcome::Cost);
+            }
+            return Found::Nothing(CacheOutcome::Cost, Afterwards::Keep { probe, store });
+        }
+        loop {
+            if let Some(run) = self.runs.under_way(key) {
+                match run.landed().await {
+                    Some(entry) => return self.joined(prediction, &entry, CacheOutcome::Miss),
+                    None => continue,
+                }
+            }
+            match self.lookups.join(key) {
+                Joined::Lead(lookup) => {
+                    let outcome = match self.look_up(prediction, key).await {
+                        Ok((entry, body, tier)) => {
+                            self.cache.put_here(key.clone(), entry.clone());
+                            lookup.land(Looked::Hit(entry, tier));
+                            return Found::Hit(body, tier);
+                        }
+                        Err(outcome) => outcome,
+                    };
+                    // Whoever has waited for the lookup waits for this run, even if the write ends before it wakes up.
+                    let run = self.runs.join(key);
+                    lookup.land(Looked::Runs(outcome, run.flight()));
+                    drop(lookup);
+                    match run {
+                        Joined::Lead(lead) => return Found::Nothing(outcome, Afterwards::Store(lead)),
+                        Joined::Follow(run) => {
+                            if let Some(entry) = run.landed().await {
+                                return self.joined(prediction, &entry, outcome);
+                            }
+                        }
+                    }
+                }
+                Joined::Follow(lookup) => match lookup.landed().await {
+                    Some(Looked::Hit(entry, tier)) => {
+                        return match self.read(prediction, &entry) {
+                            Some(body) => Found::Hit(body, tier),
+                            None => Found::Nothing(CacheOutcome::Corrupt, Afterwards::Nothing),
+                        };
+                    }
+                    Some(Looked::Runs(outcome, run)) => {
+                        if let Some(entry) = run.landed().await {
+                            return self.joined(prediction, &entry, outcome);
+                        }
+                    }
+                    None => {}
+                },
+            }
+        }
+    }
+
+    /// Looks in memory and in Redis only, and for this request only.
+    pub(super) async fn find_cached(&self, prediction: usize, key: &CacheKey) -> Found {
+        if let Some(body) = self.cache.get_here(key).and_then(|entry| self.read(prediction, &entry)) {
+            return Found::Hit(body, Tier::Memory);
+        }
+        if self.cache.is_off() {
+            return Found::Nothing(CacheOutcome::Off, Afterwards::Nothing);
+        }
+        match self.look_up(prediction, key).await {
+            Ok((_, body, tier)) => Found::Hit(body, tier),
+            Err(outcome) => Found::Nothing(outcome, Afterwards::Nothing),
+        }
+    }
+
+    /// Looks among the runs that are under way only. A request that must not store does not lead one.
+    pub(super) async fn find_run(&self, prediction: usize, key: &CacheKey, store: bool) -> Found {
+        if store && !self.cache.is_off() {
+            return self.find_run_or_lead(prediction, key, CacheOutcome::Bypass).await;
+        }
+        let run = match self.runs.under_way(key) {
+            Some(run) => run.landed().await,
+            None => None,
+        };
+        match run {
+            Some(entry) => self.joined(prediction, &entry, CacheOutcome::Bypass),
+            None => Found::Nothing(CacheOutcome::Bypass, Afterwards::Nothing),
+        }
+    }
+
+    async fn find_run_or_lead(&self, prediction: usize, key: &CacheKey, outcome: CacheOutcome) -> Found {
+        loop {
+            match self.runs.join(key) {
+                Joined::Lead(lead) => return Found::Nothing(outcome, Afterwards::Store(lead)),
+                Joined::Follow(run) => {
+                    if let Some(entry) = run.landed().await {
+                        return self.joined(prediction, &entry, outcome);
+                    }
+                }
+            }
+        }
+    }
+
+    fn joined(&self, prediction: usize, entry: &Bytes, outcome: CacheOutcome) -> Found {
+        match self.read(prediction, entry) {
+            Some(body) => Found::Joined(body, outcome),
+            None => Found::Nothing(outcome, Afterwards::Nothing),
+        }
+    }
+
+    /// Asks Redis: an entry, with the answer that it gives, or why there is none.
+    async fn look_up(&self, prediction: usize, key: &CacheKey) -> Result<(Bytes, Bytes, Tier), CacheOutcome> {
+        let start = Instant::now();
+        let lookup = self.cache.get(key).await;
+        self.judges[prediction].looked_up(key, start.elapsed(), &lookup);
+        match lookup {
+            Lookup::Hit(entry, tier) => match self.read(prediction, &entry) {
+                Some(body) => Ok((entry, body, tier)),
+                None => Err(CacheOutcome::Corrupt),
+            },
+            Lookup::Foreign => Err(CacheOutcome::Corrupt),
+            Lookup::Miss => Err(CacheOutcome::Miss),
+            Lookup::Unavailable(_) => Err(CacheOutcome::Unavailable),
+        }
+    }
+}

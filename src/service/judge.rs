@@ -1,0 +1,299 @@
+//! Judges whether to look up first. A lookup in Redis costs a round trip, hit or miss; it pays only where the model takes longer.
+//!
+//! With a lookup of *L*, a model of *M* and a hit ratio *h*, looking up first takes *L* + (1 − *h*)·*M* on average and computing
+//! takes *M*: a lookup pays if *L* < *h*·*M*. All three are measured, as exponentially weighted means.
+//!
+//! Where lookups do not pay, some are made all the same, after the response, so that a change is noticed (*probes*). The hit ratio
+//! that counts is the one there would be if every prediction were stored. It is estimated on a fixed eighth of the keys: these are
+//! always stored and looked up, whatever is done with the others (spatial sampling, as in Waldspurger et al., "Efficient MRC
+//! Construction with SHARDS", FAST 2015). All processes take the same eighth, and warm it for each other.
+
+use std::{
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use super::{Strategy, audit::Audit};
+use crate::cache::{CacheKey, Fault, Lookup};
+
+/// One in so many keys is a sample.
+const SAMPLE: u64 = 8;
+/// One in so many requests is probed where even a certain hit would not pay.
+const RARE_PROBE: u32 = 128;
+/// How clearly the other way must be better before it is taken.
+const MARGIN: f64 = 1.1;
+/// What a lookup is taken to cost before one was made: a round trip in a data centre, in seconds.
+const FIRST_LOOKUP: f64 = 100e-6;
+/// What the hit ratio is taken to be before anything was looked up.
+const FIRST_HIT_RATIO: f64 = 0.5;
+/// What each further key of a lookup of many costs: Redis's work and the transfer, in seconds.
+const FURTHER_KEY: f64 = 1.5e-6;
+
+/// What to do for a prediction that is not in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Plan {
+    LookUp,
+    /// Compute.
+    Compute {
+        /// Look up after the response.
+        probe: bool,
+        /// If that finds nothing, store.
+        store: bool,
+    },
+}
+
+/// What is known of one prediction's lookups and runs.
+pub(super) struct Judge {
+    strategy: Strategy,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    /// In seconds, as all times here. Zero before the first run.
+    model: f64,
+    lookup: f64,
+    hit_ratio: f64,
+    /// The first lookup opened the connection and says nothing, and the second replaces the guess.
+    lookups: u64,
+    looks_up: bool,
+    unprobed: u32,
+    audit: Audit,
+}
+
+impl Judge {
+    /// `model` is how long one run takes, as far as that is known.
+    pub(super) fn new(strategy: Strategy, model: Option<Duration>) -> Self {
+        let model = model.unwrap_or_default().as_secs_f64();
+        let state = State {
+            model,
+            lookup: FIRST_LOOKUP,
+            hit_ratio: FIRST_HIT_RATIO,
+            lookups: 0,
+            looks_up: FIRST_HIT_RATIO * model > FIRST_LOOKUP,
+            unprobed: 0,
+            audit: Audit::default(),
+        };
+        Self { strategy, state: Mutex::new(state) }
+    }
+
+    /// What to do for one input.
+    pub(super) fn plan(&self, key: &CacheKey) -> Plan {
+        if self.strategy == Strategy::LookupFirst {
+            return Plan::LookUp;
+        }
+        let mut state = self.state();
+        if state.looks_up {
+            return Plan::LookUp;
+        }
+        if state.model > state.lookup {
+            let sample = is_sample(key);
+            return Plan::Compute { probe: sample, store: sample };
+        }
+        state.unprobed += 1;
+        let probe = state.unprobed >= RARE_PROBE;
+        if probe {
+            state.unprobed = 0;
+        }
+        Plan::Compute { probe, store: false }
+    }
+
+    /// Whether to look up many inputs together.
+    pub(super) fn looks_up_many(&self, inputs: usize) -> bool {
+        if self.strategy == Strategy::LookupFirst {
+            return true;
+        }
+        let state = self.state();
+        let inputs = inputs as f64;
+        state.hit_ratio * state.model * inputs > state.lookup + FURTHER_KEY * inputs
+    }
+
+    /// Notes how long the model took for one input.
+    pub(super) fn ran(&self, time: Duration) {
+        let mut state = self.state();
+        state.model = mean(state.model, time.as_secs_f64(), 16.0);
+        state.decide();
+    }
+
+    /// Notes what a lookup found, before or after the response.
+    pub(super) fn looked_up(&self, key: &CacheKey, time: Duration, found: &Lookup) {
+        // Where Redis was not asked, nothing was spent or learnt.
+        if !matches!(found, Lookup::Unavailable(Fault::Paused)) {
+            self.note(key, time, matches!(found, Lookup::Hit(..)));
+        }
+    }
+
+    fn note(&self, key: &CacheKey, time: Duration, is_hit: bool) {
+        let mut state = self.state();
+        let time = time.as_secs_f64();
+        state.lookups += 1;
+        match state.lookups {
+            1 => {}
+            2 => state.lookup = time,
+            _ => state.lookup = mean(state.lookup, time, 8.0),
+        }
+        if is_sample(key) {
+            state.hit_ratio += (f64::from(u8::from(is_hit)) - state.hit_ratio) / 32.0;
+        }
+        state.decide();
+        if self.strategy == Strategy::LookupFirst {
+            let model = state.model;
+            state.audit.note(time, is_hit, model);
+        }
+    }
+
+    /// A std mutex: it is held for a few additions, never across an await.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn decide(&mut self) {
+        let (cost, gain) = (self.lookup, self.hit_ratio * self.model);
+        self.looks_up = if self.looks_up { cost < gain * MARGIN } else { cost * MARGIN < gain };
+    }
+}
+
+/// The exponentially weighted mean after another value. One that is far above counts as eight times the mean: a process that was
+/// interrupted for a moment is no slow model, and a model that has become slow is known after a few runs.
+fn mean(mean: f64, value: f64, weight: f64) -> f64 {
+    if mean > 0.0 { mean + (value.min(8.0 * mean) - mean) / weight } else { value }
+}
+
+/// Whether a key is one of the eighth that tells the hit ratio. The hasher's keys are fixed: it is the same eighth everywhere.
+fn is_sample(key: &CacheKey) -> bool {
+    let mut hasher = DefaultHasher::new();
+    key.hash(&mut hasher);
+    hasher.finish().is_multiple_of(SAMPLE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cache::{KeySpace, Layout, Namespace};
+
+    const MODEL: Duration = Duration::from_millis(3);
+
+    fn key(input: usize) -> CacheKey {
+        KeySpace::new(&Namespace::default(), Layout::String, "model").key("decision", input)
+    }
+
+    fn judge(model: Duration) -> Judge {
+        Judge::new(Strategy::Auto, Some(model))
+    }
+
+    /// Goes through requests as the service does; how many of them were looked up first, probed, and stored.
+    fn requests(
+        judge: &Judge,
+        count: usize,
+        lookup: Duration,
+        model: Duration,
+        is_hit: fn(usize) -> bool,
+    ) -> [usize; 3] {
+        let mut done = [0; 3];
+        for n in 0..count {
+            let (key, is_hit) = (key(n), is_hit(n));
+            match judge.plan(&key) {
+                Plan::LookUp => {
+                    done[0] += 1;
+                    judge.note(&key, lookup, is_hit);
+                    if !is_hit {
+                        judge.ran(model);
+                    }
+                }
+                Plan::Compute { probe, store } => {
+                    judge.ran(model);
+                    done[2] += usize::from(store);
+                    if probe {
+                        done[1] += 1;
+                        judge.note(&key, lookup, is_hit);
+                    }
+                }
+            }
+        }
+        done
+    }
+
+    #[test]
+    fn a_model_that_is_slower_than_a_lookup_is_looked_up_first_and_a_faster_one_computed() {
+        let lookup = Duration::from_micros(300);
+        let often = |n: usize| !n.is_multiple_of(5);
+        assert_eq!(requests(&judge(MODEL), 1000, lookup, MODEL, often), [1000, 0, 0]);
+        let fast = Duration::from_micros(5);
+        let [looked_up, probed, stored] = requests(&judge(fast), 1000, lookup, fast, often);
+        assert_eq!((looked_up, stored), (0, 0));
+        assert_eq!(probed, 1000 / 128, "rarely enough for the 99th percentile");
+    }
+
+    #[test]
+    fn lookups_that_become_slow_end_and_begin_again_when_they_are_fast_again() {
+        let judge = judge(MODEL);
+        let often = |n: usize| !n.is_multiple_of(5);
+        let (fast, slow) = (Duration::from_micros(300), Duration::from_millis(10));
+        assert_eq!(requests(&judge, 100, fast, MODEL, often)[0], 100);
+        let [looked_up, ..] = requests(&judge, 100, slow, MODEL, often);
+        assert!(looked_up < 30, "{looked_up}");
+        assert_eq!(requests(&judge, 500, slow, MODEL, often)[0], 0);
+        requests(&judge, 3000, fast, MODEL, often);
+        assert_eq!(requests(&judge, 100, fast, MODEL, often)[0], 100);
+    }
+
+    #[test]
+    fn inputs_that_do_not_return_are_computed_and_an_eighth_of_them_is_stored_and_probed() {
+        let judge = judge(MODEL);
+        let lookup = Duration::from_micros(600);
+        requests(&judge, 2000, lookup, MODEL, |_| false);
+        let [looked_up, probed, stored] = requests(&judge, 8000, lookup, MODEL, |_| false);
+        assert_eq!((looked_up, probed), (0, stored));
+        assert!((700..1300).contains(&stored), "{stored}");
+        requests(&judge, 1000, lookup, MODEL, |_| true);
+        assert_eq!(requests(&judge, 100, lookup, MODEL, |_| true)[0], 100, "they return");
+    }
+
+    #[test]
+    fn a_pause_of_the_process_is_no_slow_model() {
+        let fast = Duration::from_micros(5);
+        let judge = judge(fast);
+        judge.ran(Duration::from_millis(20));
+        assert!(matches!(judge.plan(&key(1)), Plan::Compute { store: false, .. }));
+    }
+
+    #[test]
+    fn many_inputs_share_one_round_trip() {
+        let judge = judge(Duration::from_micros(5));
+        assert!(!judge.looks_up_many(1) && !judge.looks_up_many(10));
+        assert!(judge.looks_up_many(1000));
+    }
+
+    #[test]
+    fn a_redis_that_is_not_asked_for_a_while_is_not_taken_for_a_fast_one() {
+        let judge = judge(Duration::from_micros(5));
+        let paused = Lookup::Unavailable(Fault::Paused);
+        (0..100).for_each(|n| judge.looked_up(&key(n), Duration::ZERO, &paused));
+        assert!(matches!(judge.plan(&key(1)), Plan::Compute { store: false, .. }));
+    }
+
+    /// Whether looking up first is said to cost more than it gains, with four hits in five.
+    fn warns(lookup: Duration, model: Duration) -> bool {
+        let judge = Judge::new(Strategy::LookupFirst, None);
+        assert_eq!(requests(&judge, 3000, lookup, model, |n| !n.is_multiple_of(5)), [3000, 0, 0], "it always looks up");
+        assert!(judge.looks_up_many(1));
+        judge.state().audit.has_warned()
+    }
+
+    #[test]
+    fn the_strategy_of_the_specification_always_looks_up_and_says_where_that_does_not_pay() {
+        let lookup = Duration::from_millis(1);
+        assert!(warns(lookup, Duration::from_micros(5)));
+        assert!(!warns(lookup, Duration::from_millis(3)));
+    }
+
+    #[test]
+    fn what_a_hit_saves_is_not_judged_before_the_model_has_run() {
+        let judge = Judge::new(Strategy::LookupFirst, None);
+        requests(&judge, 3000, Duration::from_millis(1), MODEL, |_| true);
+        assert!(!judge.state().audit.has_warned());
+    }
+}

@@ -1,0 +1,128 @@
+//! `CACHE_STRATEGY`: when a real Redis is asked.
+
+use std::{path::Path, sync::LazyLock, time::Duration};
+
+use serde_json::{Value, json};
+
+use crate::{
+    single_flight::calls,
+    support::{
+        applications::aged,
+        eventually, models,
+        onnx::Onnx,
+        packages,
+        proxy::{Mode, Proxy},
+        redis::Redis,
+        service::{Http, Service},
+    },
+};
+
+const COST: &str = "predict-once; fwd=bypass; detail=cost";
+const MISS: &str = "predict-once; fwd=miss";
+const HIT: &str = "predict-once; hit; detail=redis";
+
+/// A model that takes milliseconds: a number goes through products with large matrices.
+const SLOW: &str = r#"
+name = "slow"
+[input]
+name = "Number"
+[[fields]]
+name = "number"
+type = "number"
+[[predictions]]
+name = "value"
+endpoint = "values"
+kind = "value"
+"#;
+
+static SLOW_PACKAGE: LazyLock<String> = LazyLock::new(|| {
+    const WIDTH: usize = 1_500;
+    let square = vec![1e-3; WIDTH * WIDTH];
+    let mut onnx = Onnx::new(1)
+        .constant("in", &[1, WIDTH], &[1.0; WIDTH])
+        .constant("out", &[WIDTH, 1], &[1e-3; WIDTH])
+        .node("MatMul", &["x", "in"], "h0", &[]);
+    let layers = 6;
+    for layer in 0..layers {
+        let (weights, from, to) = (format!("w{layer}"), format!("h{layer}"), format!("h{}", layer + 1));
+        onnx = onnx.constant(&weights, &[WIDTH, WIDTH], &square).node("MatMul", &[&from, &weights], &to, &[]);
+    }
+    let file = onnx.node("MatMul", &[&format!("h{layers}"), "out"], "y", &[]).file("y", 1);
+    let directory: &Path = &packages::write(&packages::package(SLOW, file), "slow");
+    directory.to_str().expect("a path in UTF-8").to_owned()
+});
+
+async fn status(http: &Http, path: &str, input: &Value) -> String {
+    let answer = http.post(path, input).await;
+    assert_eq!(answer.status, 200);
+    answer.cache_status().to_owned()
+}
+
+#[tokio::test]
+async fn a_model_that_is_faster_than_redis_is_not_looked_up_and_rarely_probed_after_the_response() {
+    let redis = Redis::start().await;
+    // Far enough for the model of a build without optimisation, too.
+    let proxy = Proxy::to_redis(&redis).await;
+    proxy.set(Mode::Delay(Duration::from_millis(5)));
+    let (service, http) = Service::local(&[("REDIS_URL", &proxy.url()), ("CACHE_STRATEGY", "auto")]).await;
+    let model = models::shipped();
+    for n in 0..1_000_u16 {
+        let input = aged(18 + (n % 100) as u8);
+        let answer = http.post("/decisions", &input).await;
+        let truth = models::answer(&model, "/decisions", input.to_string().as_bytes()).expect("valid");
+        assert_eq!((answer.cache_status(), answer.text.as_str()), (COST, truth.as_str()));
+    }
+    service.line_with("probe_ms=").await;
+    let asked = calls(&redis, "get").await;
+    assert!((1..=1_000 / 128 + 1).contains(&asked), "{asked}");
+    assert_eq!(calls(&redis, "set").await, 0, "what cannot pay is not stored");
+    // What must be looked up is, and an array is as soon as one round trip for all of it pays.
+    assert_eq!(http.post_with("/decisions", &aged(30), "only-if-cached").await.status, 504);
+}
+
+#[tokio::test]
+async fn a_model_that_is_slower_than_redis_is_looked_up_first() {
+    let redis = Redis::start().await;
+    let variables = [("REDIS_URL", &*redis.url()), ("CACHE_STRATEGY", "auto"), ("MODEL_DIR", &*SLOW_PACKAGE)];
+    let (_one, http) = Service::local(&variables).await;
+    assert_eq!(status(&http, "/values", &json!({ "number": 1 })).await, MISS);
+    // A machine that is busy for a moment may make single lookups look dear; then a few more are computed.
+    eventually("hits only", || async {
+        let mut hits = 0;
+        for number in 0..20 {
+            hits += usize::from(status(&http, "/values", &json!({ "number": number })).await == HIT);
+        }
+        hits == 20
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_redis_that_becomes_slower_than_the_model_is_not_waited_for_any_more() {
+    let redis = Redis::start().await;
+    let proxy = Proxy::to_redis(&redis).await;
+    let variables = [("REDIS_URL", &*proxy.url()), ("CACHE_STRATEGY", "auto"), ("MODEL_DIR", &*SLOW_PACKAGE)];
+    let (_service, http) = Service::local(&variables).await;
+    let ask = async |number: u32| status(&http, "/values", &json!({ "number": number })).await;
+    assert_eq!(ask(0).await, MISS);
+    proxy.set(Mode::Delay(Duration::from_millis(100)));
+    let mut waited = 0;
+    while ask(waited).await != COST {
+        waited += 1;
+        assert!(waited < 30, "it goes on looking up");
+    }
+}
+
+#[tokio::test]
+async fn lookups_that_cost_more_than_they_gain_are_told_once_with_the_setting_that_helps() {
+    let redis = Redis::start().await;
+    let proxy = Proxy::to_redis(&redis).await;
+    proxy.set(Mode::Delay(Duration::from_millis(1)));
+    let (service, http) = Service::local(&[("REDIS_URL", &proxy.url())]).await;
+    for n in 0..2_100_u16 {
+        http.post("/decisions", &aged(18 + (n % 100) as u8)).await;
+    }
+    let told = || service.lines().iter().filter(|line| line.contains("CACHE_STRATEGY=auto")).count();
+    service.line_with("lookups=1000").await;
+    assert_eq!(told(), 1);
+}
