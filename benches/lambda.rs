@@ -2,8 +2,6 @@
 //!
 //! Both are processes under a Runtime API of the tests'. Starts and invocations of the two alternate, so that whatever
 //! else the machine does, it does to both. What counts are the ratios.
-//!
-//! `BESIDE` names another build of the service, whose starts take part (`make bench-docs`).
 
 #[path = "../tests/support/mod.rs"]
 mod support;
@@ -112,14 +110,10 @@ async fn main() {
     let redis_url = redis.url();
     let with_redis = [("REDIS_URL", redis_url.as_str()), ("MEMORY_CACHE_ENTRIES", "0")];
 
-    let beside = std::env::var_os("BESIDE").map(PathBuf::from);
-    let (mut bare_starts, mut starts, mut other_starts) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut bare_starts, mut starts) = (Vec::new(), Vec::new());
     for _ in 0..STARTS {
         bare_starts.push(Function::start(&bare, &[]).await.1);
         starts.push(Function::start(&service, &[]).await.1);
-        if let Some(other) = &beside {
-            other_starts.push(Function::start(other, &[]).await.1);
-        }
     }
 
     let (mut floor, _) = Function::start(&bare, &[]).await;
@@ -146,10 +140,6 @@ async fn main() {
     println!("{:44} {:>10} {:>10} {:>8}", "", "this", "bare", "ratio");
     let row = |name: &str, this: f64, bare: f64| println!("{name:44} {this:>10.1} {bare:>10.1} {:>8.2}", this / bare);
     row("spawn → first /next", start, bare_start);
-    if let Some(other) = &beside {
-        row("spawn → first /next: the other build", median(&mut other_starts), bare_start);
-        row("binary (MiB): the other build", size_mib(other), size_mib(&bare));
-    }
     for (name, time) in
         ["miss, cache in memory", "hit in memory", "miss, cache in Redis", "hit in Redis"].iter().zip(times)
     {

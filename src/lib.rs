@@ -1,5 +1,5 @@
-//! predict-once: a machine-learning prediction API that runs as one AWS Lambda function and never computes the same
-//! prediction twice.
+//! predict-once: a machine-learning prediction API that runs as one AWS Lambda function and keeps every
+//! prediction so as not to compute it twice.
 //!
 //! # The path of a request
 //!

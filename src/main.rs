@@ -19,7 +19,7 @@ use tokio::{
 };
 
 const USAGE: &str = "\
-predict-once: a prediction API that never computes the same prediction twice
+predict-once: a prediction API that keeps every prediction so as not to compute it twice
 
 Usage:
   predict-once                       serve the model: over HTTP, or as a Lambda function if AWS_LAMBDA_RUNTIME_API is set
