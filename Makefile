@@ -174,6 +174,12 @@ bench-trees: ## Compare the tree operators with ONNX Runtime, speed and answers 
 			| sed -n 's/.*"name":"trees".*"executable":"\([^"]*\)".*/\1/p')" \
 		$(TREES)/benches/trees.md.in docs/trees.md
 
+.PHONY: bench-arrays
+bench-arrays: ## Measure what an input costs alone and in an array of 1,000; writes it into docs/caching.md
+	scripts/install-redis
+	cargo build --release
+	BINARY="$(or $(CARGO_TARGET_DIR),target)/release/predict-once" benches/arrays
+
 .PHONY: soak
 soak: ## Run ten minutes (SOAK_SECONDS) of full load and random faults: no wrong answers, no leaks
 	scripts/install-redis
