@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use tract_onnx::{Onnx, prelude::*, tract_hir::infer::Factoid};
+use tract_onnx::{Onnx, ops::register_all_ops, prelude::*, tract_hir::infer::Factoid};
 
 use super::prediction::ModelError;
 
@@ -120,7 +120,10 @@ fn columns(model: &InferenceModel) -> Option<usize> {
 /// tract's operators, with ours for tree ensembles.
 fn operators() -> Onnx {
     // The shapes in the file may declare another batch size; ours follow from one row.
-    let mut onnx = tract_onnx::onnx().with_ignore_output_shapes(true).with_ignore_value_info(true);
+    let mut onnx = Onnx::default().with_ignore_output_shapes(true).with_ignore_value_info(true);
+    // Room for all 183, so that the table does not grow and hash them again and again: a cold start waits for it.
+    onnx.op_register.0.reserve(256);
+    register_all_ops(&mut onnx.op_register);
     tree_ensemble::register(&mut onnx);
     onnx
 }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::{
     field::{Field, is_name},
     input::{Fields, InvalidInput},
-    manifest::{GoldenEntry, Manifest},
+    manifest::{ExampleEntry, GoldenEntry, Manifest},
     mistake::{Entry, MANIFEST, Mistake},
     prediction::Prediction,
 };
@@ -74,21 +74,24 @@ impl Signature {
             let entry = line.map(|line| format!("line {line}")).unwrap_or_default();
             vec![Mistake { file: MANIFEST, entry, problem: error.message().to_owned() }]
         })?;
-        Self::check(manifest)
+        Self::check(manifest, check_examples)
     }
 
-    /// Reads the tables of `model.toml`, written as JSON.
+    /// Reads the tables of a `model.toml` that the build has checked, written as JSON. A cold start does not read the examples again.
     ///
     /// # Errors
     ///
-    /// As [`Self::parse`].
+    /// As [`Self::parse`], but for examples.
     pub fn parse_json(json: &str) -> Result<Self, Vec<Mistake>> {
         let manifest = serde_json::from_str(json)
             .map_err(|error| vec![Mistake { file: MANIFEST, entry: String::new(), problem: error.to_string() }])?;
-        Self::check(manifest)
+        Self::check(manifest, |_, _, _| {})
     }
 
-    fn check(manifest: Manifest) -> Result<Self, Vec<Mistake>> {
+    fn check(
+        manifest: Manifest,
+        check_examples: impl FnOnce(&[ExampleEntry], &Fields, &mut Vec<Mistake>),
+    ) -> Result<Self, Vec<Mistake>> {
         let mut mistakes = Vec::new();
         let fields = fields(&manifest, &mut mistakes);
         let predictions = predictions(&manifest, &mut mistakes);
@@ -117,7 +120,9 @@ impl Signature {
         golden.require((0.0..=1.0).contains(&max_other_class), "`max_other_class` must be a share from 0 to 1");
         let fields = Fields::new(fields);
         // A field with a mistake is not among the fields: every example would seem invalid.
-        let examples = if mistakes.is_empty() { examples(&manifest, &fields, &mut mistakes) } else { Vec::new() };
+        if mistakes.is_empty() {
+            check_examples(&manifest.examples, &fields, &mut mistakes);
+        }
         if !mistakes.is_empty() {
             return Err(mistakes);
         }
@@ -127,7 +132,11 @@ impl Signature {
             description: manifest.description.trim().to_owned(),
             input_name: manifest.input.name,
             input_description: manifest.input.description.trim().to_owned(),
-            examples,
+            examples: manifest
+                .examples
+                .into_iter()
+                .map(|ExampleEntry { name, summary, input, valid }| Example { name, summary, input, valid })
+                .collect(),
             golden: GoldenTolerance { number: tolerance, share: max_other_class },
             fields,
             predictions,
@@ -178,9 +187,9 @@ fn predictions(manifest: &Manifest, mistakes: &mut Vec<Mistake>) -> Vec<Predicti
     checked
 }
 
-fn examples(manifest: &Manifest, fields: &Fields, mistakes: &mut Vec<Mistake>) -> Vec<Example> {
+fn check_examples(examples: &[ExampleEntry], fields: &Fields, mistakes: &mut Vec<Mistake>) {
     let mut names = HashSet::new();
-    for example in &manifest.examples {
+    for example in examples {
         let mut entry = Entry::new(format!("example {:?}", example.name), mistakes);
         entry.require(
             is_name(&example.name) && example.name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b)),
@@ -201,10 +210,6 @@ fn examples(manifest: &Manifest, fields: &Fields, mistakes: &mut Vec<Mistake>) -
             (Err(error), true) => entry.mistake(error.to_string()),
         }
     }
-    let examples = manifest.examples.iter().cloned();
-    examples
-        .map(|entry| Example { name: entry.name, summary: entry.summary, input: entry.input, valid: entry.valid })
-        .collect()
 }
 
 /// Notes a mistake unless a text can be the name of a schema in an OpenAPI document.
