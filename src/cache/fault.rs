@@ -38,6 +38,15 @@ pub enum Fault {
 }
 
 impl Fault {
+    /// What it is when it ends the opening of a connection: an error reply to the greeting, such as that there are too many clients or no
+    /// such database, leaves no connection.
+    pub(super) fn of_opening(self) -> Self {
+        match self {
+            Self::Reply(code) => Self::Connection(code),
+            fault => fault,
+        }
+    }
+
     /// Whether the connection is unusable afterwards. An error reply leaves it intact.
     pub(super) fn breaks_connection(&self) -> bool {
         matches!(self, Self::Timeout | Self::Connection(_) | Self::Authentication)

@@ -103,7 +103,7 @@ impl Link {
         let limit = CONNECT_TIMEOUT.max(config.read_timeout).max(config.write_timeout);
         let task = tokio::spawn(async move {
             let began = Instant::now();
-            let opened = timeout(limit, config.open()).await.unwrap_or(Err(Fault::Timeout));
+            let opened = timeout(limit, config.open()).await.unwrap_or(Err(Fault::Timeout)).map_err(Fault::of_opening);
             for breaker in breakers {
                 match &opened {
                     Ok(_) => breaker.opened(),

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use ::redis::{Cmd, FromRedisValue, Value};
+use ::redis::{Cmd, FromRedisValue, RedisError, Value};
 use bytes::Bytes;
 use futures_util::future::join_all;
 use tokio::{
@@ -68,7 +68,7 @@ impl RedisCache {
     }
 
     pub(super) async fn get(&self, key: &CacheKey) -> Lookup {
-        let answer = self.read::<Option<Vec<u8>>>(&Command::One(get(key))).await;
+        let answer = self.read(&Command::One(get(key)), Ok::<Option<Vec<u8>>, Fault>).await;
         match answer {
             Ok(Some(value)) => Lookup::Hit(value.into(), Tier::Redis),
             Ok(None) => Lookup::Miss,
@@ -83,10 +83,13 @@ impl RedisCache {
             // The keys' slots differ. The client sends what it is asked at once to each node in one go.
             return join_all(keys.iter().map(|key| self.get(key))).await;
         }
-        let values = if keys.iter().all(|key| key.field().is_none()) {
+        if let [key] = keys {
+            return vec![self.get(key).await];
+        }
+        let command = if keys.iter().all(|key| key.field().is_none()) {
             let mut mget = ::redis::cmd("MGET");
             mget.arg(keys.iter().map(|key| key.as_str()).collect::<Vec<_>>());
-            self.read::<Vec<Value>>(&Command::One(mget)).await
+            Command::One(mget)
         } else {
             let mut pipeline = ::redis::Pipeline::with_capacity(keys.len());
             // One key of another type is no reason to do without the others' values.
@@ -94,10 +97,12 @@ impl RedisCache {
             for key in keys {
                 pipeline.add_command(get(key));
             }
-            self.read::<Vec<Value>>(&Command::Many(pipeline)).await
+            Command::Many(pipeline)
         };
-        match values {
-            Ok(values) if values.len() == keys.len() => values.into_iter().map(found).collect(),
+        let found =
+            self.read(&command, |values: Vec<Value>| values.into_iter().map(found).collect::<Result<Vec<_>, _>>());
+        match found.await {
+            Ok(found) if found.len() == keys.len() => found,
             Ok(_) => keys.iter().map(|_| Lookup::Foreign).collect(),
             Err(fault) => keys.iter().map(|_| Lookup::Unavailable(fault.clone())).collect(),
         }
@@ -162,7 +167,11 @@ impl RedisCache {
         self.writes.link.close();
     }
 
-    async fn read<T: FromRedisValue>(&self, command: &Command) -> Result<T, Fault> {
+    async fn read<T: FromRedisValue, U>(
+        &self,
+        command: &Command,
+        convert: impl FnOnce(T) -> Result<U, Fault>,
+    ) -> Result<U, Fault> {
         if !self.reads.breaker.allows() {
             return Err(Fault::Paused);
         }
@@ -170,7 +179,7 @@ impl RedisCache {
         // Enough of the deadline remains to open another connection and ask there.
         let patience = Patience { limit, on_open_connection: limit * 2 / 5 };
         let began = Instant::now();
-        let answer = self.reads.link.ask(command, patience).await;
+        let answer = self.reads.link.ask(command, patience).await.and_then(convert);
         self.reads.note(&answer, began);
         answer
     }
@@ -207,11 +216,15 @@ fn set(key: &CacheKey, value: &Bytes, ttl: u64) -> Cmd {
     set
 }
 
-/// One of the values of a lookup of many.
-fn found(value: Value) -> Lookup {
+/// One of the values of a lookup of many. An error reply to one of them is one to all, unless it is about what the key holds.
+fn found(value: Value) -> Result<Lookup, Fault> {
     match value {
-        Value::BulkString(value) => Lookup::Hit(value.into(), Tier::Redis),
-        Value::Nil => Lookup::Miss,
-        _ => Lookup::Foreign,
+        Value::BulkString(value) => Ok(Lookup::Hit(value.into(), Tier::Redis)),
+        Value::Nil => Ok(Lookup::Miss),
+        Value::ServerError(error) => match Fault::from(RedisError::from(error)) {
+            Fault::WrongType => Ok(Lookup::Foreign),
+            fault => Err(fault),
+        },
+        _ => Ok(Lookup::Foreign),
     }
 }

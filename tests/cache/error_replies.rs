@@ -1,6 +1,7 @@
 //! What Redis replies when it will not do as asked: each is a named miss, the answer comes from the model, and the
 //! connection goes on: a refused write is no reason to stop reading.
 
+use serde_json::json;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpListener,
@@ -72,6 +73,38 @@ async fn a_user_without_permission_is_no_cache_until_it_has_it() {
     service.line_with("the cache refuses lookups fault=error reply NOPERM").await;
     redis.command::<()>(&["ACL", "SETUSER", "default", "+get"]).await;
     hits_again(&http).await;
+}
+
+#[tokio::test]
+async fn without_permission_an_array_is_no_hit_and_no_corrupt_entry_but_unavailable() {
+    for (layout, command) in [("string", "mget"), ("hash", "hget"), ("output", "mget")] {
+        let redis = Redis::start().await;
+        let (service, http) = Service::local(&[("REDIS_URL", &redis.url()), ("CACHE_LAYOUT", layout)]).await;
+        redis.command::<()>(&["ACL", "SETUSER", "default", &format!("-{command}")]).await;
+        let array = json!([example(), aged(40)]);
+        assert_eq!(asked(&http, &array).await, UNAVAILABLE, "{layout}");
+        service.line_with("the cache refuses lookups fault=error reply NOPERM").await;
+    }
+}
+
+#[tokio::test]
+async fn a_redis_that_refuses_new_connections_is_tried_once_per_second() {
+    let redis = Redis::start().await;
+    let mut control = redis.connection().await;
+    // There is no such database: the greeting is answered with an error.
+    let (service, http) = Service::local(&[("REDIS_URL", &format!("{}/99", redis.url()))]).await;
+    for age in 20..60 {
+        assert_eq!(asked(&http, &aged(age)).await, UNAVAILABLE);
+    }
+    let told = |text: &str| service.lines().iter().filter(|line| line.contains(text)).count();
+    assert_eq!(told("the cache is not available for lookups"), 1, "{:?}", service.lines());
+    assert_eq!(told("available again"), 0);
+    let stats: String = redis::cmd("INFO").arg("stats").query_async(&mut control).await.expect("it answers");
+    let line =
+        stats.lines().find_map(|line| line.strip_prefix("total_connections_received:")).expect("Redis counts them");
+    let connections: usize = line.parse().expect("a number");
+    // Both directions, twice for each time they are tried; and those of this test.
+    assert!(connections < 20, "{connections}");
 }
 
 #[tokio::test]
