@@ -156,6 +156,9 @@ impl From<InvalidInput> for Problem {
             InvalidInput::Fields(errors) => {
                 problem.errors = errors.into_iter().map(|error| PointedError::new("#", error)).collect();
             }
+            InvalidInput::NotAnObject(kind) => {
+                problem.detail = format!("the body must be a JSON object, or an array of them, not {kind}").into();
+            }
             InvalidInput::Items { errors, .. } => problem.errors = errors.into_iter().map(PointedError::from).collect(),
             _ => {}
         }

@@ -1,22 +1,27 @@
-//! Many inputs in one request: one lookup, one run of the model for what is missing, one write.
+//! Many inputs in one request: one lookup, batched runs of the model for what is missing, one write.
 
 use std::{
     collections::{HashMap, hash_map::Entry},
-    sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
 
 use bytes::Bytes;
 
 use super::{
-    Answer, CacheOutcome, CachePolicy, CacheWrite, NoPrediction, PredictionService, Served, Tally,
+    Answer, CacheOutcome, CachePolicy, NoPrediction, PredictionService, Served, Tally,
+    afterwards::New,
     flights::{Flight, Joined, Lead},
+    judge::Plan,
 };
 use crate::{
-    after_response,
-    cache::{CacheKey, Lookup, Tier},
+    cache::{CacheKey, Fault, Lookup, Tier},
     model::{Input, ModelError},
 };
+
+/// So many inputs are run together first. The next run has twice as many, or half as many if this one
+const FIRST_RUN: usize = 16;
+/// took longer than this: meanwhile, nobody else is answered.
+const LONG_RUN: Duration = Duration::from_millis(5);
 
 /// One of a request's distinct inputs.
 struct Item<'a> {
@@ -36,9 +41,10 @@ impl PredictionService {
         let (mut items, order) = self.distinct(prediction, inputs, policy);
         let mut served = Served::new(CacheOutcome::Bypass);
         served.is_many = true;
+        let mut plan = Plan::LookUp;
         if policy.read && !self.cache.is_off() {
             let start = Instant::now();
-            self.look_up_many(prediction, &mut items, policy.only_if_cached).await;
+            plan = self.look_up_many(prediction, &mut items, policy.only_if_cached).await;
             served.cache_time = Some(start.elapsed());
         }
         served.tally = Tally::default();
@@ -47,21 +53,20 @@ impl PredictionService {
         if policy.only_if_cached && items.iter().any(|item| item.body.is_none()) {
             return Answer { body: Err(NoPrediction::NotCached), served };
         }
-        // What was not looked up is kept in memory only.
-        let store = policy.store && !self.cache.is_off() && items.iter().all(|item| item.outcome != CacheOutcome::Cost);
-        let run = match self.compute_missing(prediction, &mut items, store).await {
+        let leads = policy.store && !self.cache.is_off();
+        let run = match self.compute_missing(prediction, &mut items, leads).await {
             Ok(run) => run,
             Err(error) => return Answer { body: Err(NoPrediction::Failed(error)), served },
         };
-        served.model_time = run.time;
-        served.runs = run.inputs;
-        if store && !run.entries.is_empty() {
-            served.write = Some(self.store_all_later(run.entries, run.leads));
-        } else if policy.store && self.cache.memory.is_some() {
-            let cache = Arc::clone(&self.cache);
-            after_response::defer(move |_| async move {
-                run.entries.into_iter().for_each(|(key, entry)| cache.put_here(key, entry));
-            });
+        if run.inputs > 0 {
+            served.model_time = Some(run.time);
+            served.runs = run.inputs;
+        }
+        if leads && !run.new.entries.is_empty() {
+            match plan {
+                Plan::LookUp => served.write = Some(self.store_later(run.new)),
+                Plan::Compute(probe) => served.probe = self.keep_later(prediction, run.new, probe),
+            }
         }
         let bodies = order.into_iter().map(|item| items[item].body.as_ref().expect("looked up or computed"));
         Answer { body: Ok(array(bodies)), served }
@@ -95,24 +100,32 @@ impl PredictionService {
         (items, order)
     }
 
-    /// Looks in memory, and then in Redis for all that is not there, if that pays or must be.
-    async fn look_up_many(&self, prediction: usize, items: &mut [Item<'_>], must: bool) {
+    /// Looks in memory, and then in Redis for all that is not there, if that pays or must be. What was planned for these.
+    async fn look_up_many(&self, prediction: usize, items: &mut [Item<'_>], must: bool) -> Plan {
         for item in &mut *items {
             item.body = self.cache.get_here(&item.key).and_then(|entry| self.read(prediction, &entry));
             if item.body.is_some() {
                 item.outcome = CacheOutcome::Hit(Tier::Memory);
             }
         }
-        if self.cache.redis.is_none() {
-            return;
+        // What another request computes is not looked up.
+        let is_looked_up =
+            |item: &&mut Item<'_>| item.body.is_none() && (must || self.runs.under_way(&item.key).is_none());
+        let mut missing: Vec<_> = items.iter_mut().filter(is_looked_up).collect();
+        if missing.is_empty() || self.cache.redis.is_none() {
+            return Plan::LookUp;
         }
-        let mut missing: Vec<_> = items.iter_mut().filter(|item| item.body.is_none()).collect();
-        if !must && !self.judges[prediction].looks_up_many(missing.len()) {
+        let judge = &self.judges[prediction];
+        if !must && let plan @ Plan::Compute(_) = judge.plan_many(missing.len()) {
             missing.iter_mut().for_each(|item| item.outcome = CacheOutcome::Cost);
-            return;
+            return plan;
         }
         let keys: Vec<_> = missing.iter().map(|item| &item.key).collect();
+        let start = Instant::now();
         let found = self.cache.get_many(&keys).await;
+        let time = start.elapsed();
+        // Where Redis was not asked, nothing was spent or learnt.
+        let asked = found.iter().any(|lookup| !matches!(lookup, Lookup::Unavailable(Fault::Paused)));
         for (item, lookup) in missing.iter_mut().zip(found) {
             item.outcome = match lookup {
                 Lookup::Hit(entry, tier) => {
@@ -129,69 +142,79 @@ impl PredictionService {
                 Lookup::Unavailable(_) => CacheOutcome::Unavailable,
             };
         }
+        if asked {
+            judge.looked_up(time, missing.iter().map(|item| (&item.key, item.body.is_some())));
+        }
+        Plan::LookUp
     }
 
-    /// Computes what has no answer yet: here in one run, except for what another request computes already.
-    async fn compute_missing(&self, prediction: usize, items: &mut [Item<'_>], store: bool) -> Result<Run, ModelError> {
-        let (mut ours, mut theirs): (Vec<_>, Vec<(&mut Item<'_>, Flight<Bytes>)>) = (Vec::new(), Vec::new());
-        for item in items.iter_mut().filter(|item| item.body.is_none()) {
-            match store.then(|| self.runs.join(&item.key)) {
-                None => ours.push((item, None)),
-                Some(Joined::Lead(lead)) => ours.push((item, Some(lead))),
-                Some(Joined::Follow(flight)) => theirs.push((item, flight)),
+    /// Computes what has no answer yet, except for what another request computes already. Whether others may wait for it: `leads`.
+    async fn compute_missing(&self, prediction: usize, items: &mut [Item<'_>], leads: bool) -> Result<Run, ModelError> {
+        let mut run = Run::default();
+        loop {
+            let (mut ours, mut theirs): (Vec<_>, Vec<(&mut Item<'_>, Flight<Bytes>)>) = (Vec::new(), Vec::new());
+            for item in items.iter_mut().filter(|item| item.body.is_none()) {
+                match leads.then(|| self.runs.join(&item.key)) {
+                    None => ours.push((item, None)),
+                    Some(Joined::Lead(lead)) => ours.push((item, Some(lead))),
+                    Some(Joined::Follow(flight)) => theirs.push((item, flight)),
+                }
+            }
+            if ours.is_empty() && theirs.is_empty() {
+                return Ok(run);
+            }
+            self.compute(prediction, ours, &mut run).await?;
+            for (item, flight) in theirs {
+                // If whoever computes it fails or is cancelled, we do in the next round.
+                let Some(entry) = flight.landed().await else { continue };
+                item.body = Some(match self.read(prediction, &entry) {
+                    Some(body) => body,
+                    None => self.run(prediction, item.input)?.1,
+                });
             }
         }
-        let mut run = Run::default();
-        if !ours.is_empty() {
+    }
+
+    /// Runs the model for these, and gives each answer to those who wait for it.
+    async fn compute(&self, prediction: usize, items: Vec<Ours<'_, '_>>, run: &mut Run) -> Result<(), ModelError> {
+        let (mut items, mut size) = (items.into_iter().peekable(), FIRST_RUN);
+        while items.peek().is_some() {
+            let part: Vec<_> = items.by_ref().take(size).collect();
             let start = Instant::now();
-            let inputs: Vec<_> = ours.iter().map(|(item, _)| item.input).collect();
-            let outputs = self.model.run_many(&inputs)?;
-            for ((item, lead), output) in ours.into_iter().zip(outputs) {
+            let outputs = self.model.run_many(&part.iter().map(|(item, _)| item.input).collect::<Vec<_>>())?;
+            for ((item, lead), output) in part.into_iter().zip(outputs) {
                 let (entry, body) = self.derive(prediction, &output)?;
                 item.body = Some(body);
                 if let Some(entry) = entry {
                     if let Some(lead) = lead {
                         lead.land(entry.clone());
-                        run.leads.push(lead);
+                        run.new.leads.push(lead);
                     }
-                    run.entries.push((item.key.clone(), entry));
+                    run.new.entries.push((item.key.clone(), entry));
                 }
                 run.inputs += 1;
             }
-            run.time = Some(start.elapsed());
+            let time = start.elapsed();
+            run.time += time;
+            size = if time < LONG_RUN { size * 2 } else { (size / 2).max(1) };
+            tokio::task::yield_now().await;
         }
-        for (item, flight) in theirs {
-            let joined = flight.landed().await.and_then(|entry| self.read(prediction, &entry));
-            item.body = Some(match joined {
-                Some(body) => body,
-                // Whoever computed it has failed or was cancelled.
-                None => self.run(prediction, item.input)?.1,
-            });
+        if run.inputs > 1 {
+            self.judges[prediction].ran_many(run.time, run.inputs);
         }
-        Ok(run)
-    }
-
-    /// Stores entries after the response. Until that has ended, their runs are under way.
-    fn store_all_later(&self, entries: Vec<(CacheKey, Bytes)>, leads: Vec<Lead<Bytes>>) -> Arc<OnceLock<CacheWrite>> {
-        let write = Arc::new(OnceLock::new());
-        let (cache, done) = (Arc::clone(&self.cache), Arc::clone(&write));
-        after_response::defer(move |time_left| async move {
-            let start = Instant::now();
-            let stored = cache.put(&entries, time_left).await.is_ok();
-            done.get_or_init(|| CacheWrite { time: start.elapsed(), stored });
-            drop(leads);
-        });
-        write
+        Ok(())
     }
 }
+
+/// An input that this request computes, for everybody who waits for it if it leads.
+type Ours<'i, 'm> = (&'m mut Item<'i>, Option<Lead<Bytes>>);
 
 /// What was computed.
 #[derive(Default)]
 struct Run {
     inputs: usize,
-    time: Option<Duration>,
-    entries: Vec<(CacheKey, Bytes)>,
-    leads: Vec<Lead<Bytes>>,
+    time: Duration,
+    new: New,
 }
 
 /// The outcome of the whole: that of all inputs, or the gravest of those that are no hits.

@@ -7,9 +7,9 @@ use bytes::Bytes;
 use super::{
     CacheOutcome, PredictionService,
     flights::{Flight, Joined, Lead},
-    judge::Plan,
+    judge::{Plan, Probe},
 };
-use crate::cache::{CacheKey, Lookup, Tier};
+use crate::cache::{CacheKey, Fault, Lookup, Tier};
 
 /// What a lookup in Redis came to, for everybody who waits for it.
 #[derive(Clone)]
@@ -29,16 +29,13 @@ pub(super) enum Found {
     Nothing(CacheOutcome, Afterwards),
 }
 
-/// What is done with a new prediction after the response.
+/// What is done with a new prediction after the response. Until that has ended, the run is under way.
 pub(super) enum Afterwards {
     Nothing,
-    /// It is stored. Until that has ended, the run is under way.
+    /// It is stored.
     Store(Lead<Bytes>),
-    /// It is kept in memory; the rest is as planned.
-    Keep {
-        probe: bool,
-        store: bool,
-    },
+    /// It is kept in memory.
+    Keep(Lead<Bytes>, Probe),
 }
 
 impl PredictionService {
@@ -51,22 +48,15 @@ impl PredictionService {
             return Found::Nothing(CacheOutcome::Off, Afterwards::Nothing);
         }
         if self.cache.redis.is_none() {
-            return self.find_run_or_lead(prediction, key, CacheOutcome::Miss).await;
+            return self.find_run_or_lead(prediction, key, CacheOutcome::Miss, Afterwards::Store).await;
         }
-        if let Plan::Compute { probe, store } = self.judges[prediction].plan(key) {
-            if let Some(run) = self.runs.under_way(key)
-                && let Some(entry) = run.landed().await
-            {
-                return self.joined(prediction, &entry, CacheOutcome::Cost);
-            }
-            return Found::Nothing(CacheOutcome::Cost, Afterwards::Keep { probe, store });
+        if let Plan::Compute(probe) = self.judges[prediction].plan(key) {
+            let keep = |lead| Afterwards::Keep(lead, probe);
+            return self.find_run_or_lead(prediction, key, CacheOutcome::Cost, keep).await;
         }
         loop {
             if let Some(run) = self.runs.under_way(key) {
-                match run.landed().await {
-                    Some(entry) => return self.joined(prediction, &entry, CacheOutcome::Miss),
-                    None => continue,
-                }
+                return self.follow(run, prediction, key, CacheOutcome::Miss).await;
             }
             match self.lookups.join(key) {
                 Joined::Lead(lookup) => {
@@ -82,14 +72,10 @@ impl PredictionService {
                     let run = self.runs.join(key);
                     lookup.land(Looked::Runs(outcome, run.flight()));
                     drop(lookup);
-                    match run {
-                        Joined::Lead(lead) => return Found::Nothing(outcome, Afterwards::Store(lead)),
-                        Joined::Follow(run) => {
-                            if let Some(entry) = run.landed().await {
-                                return self.joined(prediction, &entry, outcome);
-                            }
-                        }
-                    }
+                    return match run {
+                        Joined::Lead(lead) => Found::Nothing(outcome, Afterwards::Store(lead)),
+                        Joined::Follow(run) => self.follow(run, prediction, key, outcome).await,
+                    };
                 }
                 Joined::Follow(lookup) => match lookup.landed().await {
                     Some(Looked::Hit(entry, tier)) => {
@@ -98,11 +84,8 @@ impl PredictionService {
                             None => Found::Nothing(CacheOutcome::Corrupt, Afterwards::Nothing),
                         };
                     }
-                    Some(Looked::Runs(outcome, run)) => {
-                        if let Some(entry) = run.landed().await {
-                            return self.joined(prediction, &entry, outcome);
-                        }
-                    }
+                    Some(Looked::Runs(outcome, run)) => return self.follow(run, prediction, key, outcome).await,
+                    // Whoever looked was cancelled.
                     None => {}
                 },
             }
@@ -114,19 +97,24 @@ impl PredictionService {
         if let Some(body) = self.cache.get_here(key).and_then(|entry| self.read(prediction, &entry)) {
             return Found::Hit(body, Tier::Memory);
         }
-        if self.cache.is_off() {
-            return Found::Nothing(CacheOutcome::Off, Afterwards::Nothing);
-        }
-        match self.look_up(prediction, key).await {
-            Ok((_, body, tier)) => Found::Hit(body, tier),
-            Err(outcome) => Found::Nothing(outcome, Afterwards::Nothing),
-        }
+        let outcome = match self.cache.redis {
+            _ if self.cache.is_off() => CacheOutcome::Off,
+            None => CacheOutcome::Miss,
+            Some(_) => match self.look_up(prediction, key).await {
+                Ok((entry, body, tier)) => {
+                    self.cache.put_here(key.clone(), entry);
+                    return Found::Hit(body, tier);
+                }
+                Err(outcome) => outcome,
+            },
+        };
+        Found::Nothing(outcome, Afterwards::Nothing)
     }
 
     /// Looks among the runs that are under way only. A request that must not store does not lead one.
     pub(super) async fn find_run(&self, prediction: usize, key: &CacheKey, store: bool) -> Found {
         if store && !self.cache.is_off() {
-            return self.find_run_or_lead(prediction, key, CacheOutcome::Bypass).await;
+            return self.find_run_or_lead(prediction, key, CacheOutcome::Bypass, Afterwards::Store).await;
         }
         let run = match self.runs.under_way(key) {
             Some(run) => run.landed().await,
@@ -138,10 +126,24 @@ impl PredictionService {
         }
     }
 
-    async fn find_run_or_lead(&self, prediction: usize, key: &CacheKey, outcome: CacheOutcome) -> Found {
+    /// Waits for a run. If whoever leads it fails, one of those who wait leads the next: nothing is looked up again.
+    async fn follow(&self, run: Flight<Bytes>, prediction: usize, key: &CacheKey, outcome: CacheOutcome) -> Found {
+        match run.landed().await {
+            Some(entry) => self.joined(prediction, &entry, outcome),
+            None => self.find_run_or_lead(prediction, key, outcome, Afterwards::Store).await,
+        }
+    }
+
+    async fn find_run_or_lead(
+        &self,
+        prediction: usize,
+        key: &CacheKey,
+        outcome: CacheOutcome,
+        afterwards: impl FnOnce(Lead<Bytes>) -> Afterwards,
+    ) -> Found {
         loop {
             match self.runs.join(key) {
-                Joined::Lead(lead) => return Found::Nothing(outcome, Afterwards::Store(lead)),
+                Joined::Lead(lead) => return Found::Nothing(outcome, afterwards(lead)),
                 Joined::Follow(run) => {
                     if let Some(entry) = run.landed().await {
                         return self.joined(prediction, &entry, outcome);
@@ -162,8 +164,10 @@ impl PredictionService {
     async fn look_up(&self, prediction: usize, key: &CacheKey) -> Result<(Bytes, Bytes, Tier), CacheOutcome> {
         let start = Instant::now();
         let lookup = self.cache.get(key).await;
-        self.judges[prediction].looked_up(key, start.elapsed(), &lookup);
-        match lookup {
+        let time = start.elapsed();
+        // Where Redis was not asked, nothing was spent or learnt.
+        let asked = !matches!(lookup, Lookup::Unavailable(Fault::Paused));
+        let found = match lookup {
             Lookup::Hit(entry, tier) => match self.read(prediction, &entry) {
                 Some(body) => Ok((entry, body, tier)),
                 None => Err(CacheOutcome::Corrupt),
@@ -171,6 +175,10 @@ impl PredictionService {
             Lookup::Foreign => Err(CacheOutcome::Corrupt),
             Lookup::Miss => Err(CacheOutcome::Miss),
             Lookup::Unavailable(_) => Err(CacheOutcome::Unavailable),
+        };
+        if asked {
+            self.judges[prediction].looked_up(time, [(key, found.is_ok())].into_iter());
         }
+        found
     }
 }

@@ -15,7 +15,7 @@ use std::{
 };
 
 use super::{Strategy, audit::Audit};
-use crate::cache::{CacheKey, Fault, Lookup};
+use crate::cache::CacheKey;
 
 /// One in so many keys is a sample.
 const SAMPLE: u64 = 8;
@@ -34,13 +34,16 @@ const FURTHER_KEY: f64 = 1.5e-6;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Plan {
     LookUp,
-    /// Compute.
-    Compute {
-        /// Look up after the response.
-        probe: bool,
-        /// If that finds nothing, store.
-        store: bool,
-    },
+    Compute(Probe),
+}
+
+/// Whether to look up after the response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Probe {
+    No,
+    LookUp,
+    /// If nothing is found, it is stored.
+    LookUpAndStore,
 }
 
 /// What is known of one prediction's lookups and runs.
@@ -53,6 +56,8 @@ pub(super) struct Judge {
 struct State {
     /// In seconds, as all times here. Zero before the first run.
     model: f64,
+    /// For each of many inputs.
+    model_for_many: f64,
     lookup: f64,
     hit_ratio: f64,
     /// The first lookup opened the connection and says nothing, and the second replaces the guess.
@@ -68,6 +73,7 @@ impl Judge {
         let model = model.unwrap_or_default().as_secs_f64();
         let state = State {
             model,
+            model_for_many: model,
             lookup: FIRST_LOOKUP,
             hit_ratio: FIRST_HIT_RATIO,
             lookups: 0,
@@ -87,26 +93,26 @@ impl Judge {
         if state.looks_up {
             return Plan::LookUp;
         }
-        if state.model > state.lookup {
-            let sample = is_sample(key);
-            return Plan::Compute { probe: sample, store: sample };
-        }
-        state.unprobed += 1;
-        let probe = state.unprobed >= RARE_PROBE;
-        if probe {
-            state.unprobed = 0;
-        }
-        Plan::Compute { probe, store: false }
+        Plan::Compute(match state.model > state.lookup {
+            true if is_sample(key) => Probe::LookUpAndStore,
+            true => Probe::No,
+            false => state.rarely(),
+        })
     }
 
-    /// Whether to look up many inputs together.
-    pub(super) fn looks_up_many(&self, inputs: usize) -> bool {
+    /// What to do for many inputs together. Of these, samples are probed and stored.
+    pub(super) fn plan_many(&self, inputs: usize) -> Plan {
         if self.strategy == Strategy::LookupFirst {
-            return true;
+            return Plan::LookUp;
         }
-        let state = self.state();
+        let mut state = self.state();
         let inputs = inputs as f64;
-        state.hit_ratio * state.model * inputs > state.lookup + FURTHER_KEY * inputs
+        let (cost, most) = (state.lookup + FURTHER_KEY * inputs, state.model_for_many * inputs);
+        if state.hit_ratio * most > cost {
+            Plan::LookUp
+        } else {
+            Plan::Compute(if most > cost { Probe::LookUpAndStore } else { state.rarely() })
+        }
     }
 
     /// Notes how long the model took for one input.
@@ -116,30 +122,35 @@ impl Judge {
         state.decide();
     }
 
-    /// Notes what a lookup found, before or after the response.
-    pub(super) fn looked_up(&self, key: &CacheKey, time: Duration, found: &Lookup) {
-        // Where Redis was not asked, nothing was spent or learnt.
-        if !matches!(found, Lookup::Unavailable(Fault::Paused)) {
-            self.note(key, time, matches!(found, Lookup::Hit(..)));
-        }
+    /// Notes how long the model took for each of many inputs.
+    pub(super) fn ran_many(&self, time: Duration, inputs: usize) {
+        let mut state = self.state();
+        state.model_for_many = mean(state.model_for_many, time.as_secs_f64() / inputs as f64, 4.0);
     }
 
-    fn note(&self, key: &CacheKey, time: Duration, is_hit: bool) {
+    /// Notes for which keys a lookup, before or after the response, has found an answer.
+    pub(super) fn looked_up<'a>(&self, time: Duration, found: impl ExactSizeIterator<Item = (&'a CacheKey, bool)>) {
+        let (time, keys) = (time.as_secs_f64(), found.len());
+        let of_one = (time - FURTHER_KEY * (keys - 1) as f64).max(time / keys as f64);
         let mut state = self.state();
-        let time = time.as_secs_f64();
         state.lookups += 1;
         match state.lookups {
             1 => {}
-            2 => state.lookup = time,
-            _ => state.lookup = mean(state.lookup, time, 8.0),
+            2 => state.lookup = of_one,
+            // Where no hit could pay, lookups are rare, so that each counts for more.
+            _ => state.lookup = mean(state.lookup, of_one, if state.model > state.lookup { 8.0 } else { 2.0 }),
         }
-        if is_sample(key) {
-            state.hit_ratio += (f64::from(u8::from(is_hit)) - state.hit_ratio) / 32.0;
+        let mut hits = 0;
+        for (key, is_hit) in found {
+            hits += usize::from(is_hit);
+            if is_sample(key) {
+                state.hit_ratio += (f64::from(u8::from(is_hit)) - state.hit_ratio) / 32.0;
+            }
         }
         state.decide();
         if self.strategy == Strategy::LookupFirst {
             let model = state.model;
-            state.audit.note(time, is_hit, model);
+            state.audit.note(time, keys, hits, model);
         }
     }
 
@@ -150,6 +161,12 @@ impl Judge {
 }
 
 impl State {
+    /// Whether to probe although no hit would pay.
+    fn rarely(&mut self) -> Probe {
+        self.unprobed = (self.unprobed + 1) % RARE_PROBE;
+        if self.unprobed == 0 { Probe::LookUp } else { Probe::No }
+    }
+
     fn decide(&mut self) {
         let (cost, gain) = (self.lookup, self.hit_ratio * self.model);
         self.looks_up = if self.looks_up { cost < gain * MARGIN } else { cost * MARGIN < gain };
@@ -163,7 +180,7 @@ fn mean(mean: f64, value: f64, weight: f64) -> f64 {
 }
 
 /// Whether a key is one of the eighth that tells the hit ratio. The hasher's keys are fixed: it is the same eighth everywhere.
-fn is_sample(key: &CacheKey) -> bool {
+pub(super) fn is_sample(key: &CacheKey) -> bool {
     let mut hasher = DefaultHasher::new();
     key.hash(&mut hasher);
     hasher.finish().is_multiple_of(SAMPLE)
@@ -198,17 +215,17 @@ mod tests {
             match judge.plan(&key) {
                 Plan::LookUp => {
                     done[0] += 1;
-                    judge.note(&key, lookup, is_hit);
+                    judge.looked_up(lookup, [(&key, is_hit)].into_iter());
                     if !is_hit {
                         judge.ran(model);
                     }
                 }
-                Plan::Compute { probe, store } => {
+                Plan::Compute(probe) => {
                     judge.ran(model);
-                    done[2] += usize::from(store);
-                    if probe {
+                    done[2] += usize::from(probe == Probe::LookUpAndStore);
+                    if probe != Probe::No {
                         done[1] += 1;
-                        judge.note(&key, lookup, is_hit);
+                        judge.looked_up(lookup, [(&key, is_hit)].into_iter());
                     }
                 }
             }
@@ -257,29 +274,44 @@ mod tests {
         let fast = Duration::from_micros(5);
         let judge = judge(fast);
         judge.ran(Duration::from_millis(20));
-        assert!(matches!(judge.plan(&key(1)), Plan::Compute { store: false, .. }));
+        assert_eq!(judge.plan(&key(1)), Plan::Compute(Probe::No));
     }
 
     #[test]
     fn many_inputs_share_one_round_trip() {
         let judge = judge(Duration::from_micros(5));
-        assert!(!judge.looks_up_many(1) && !judge.looks_up_many(10));
-        assert!(judge.looks_up_many(1000));
+        assert!([1, 10].iter().all(|inputs| judge.plan_many(*inputs) != Plan::LookUp));
+        assert_eq!(judge.plan_many(1000), Plan::LookUp);
     }
 
     #[test]
-    fn a_redis_that_is_not_asked_for_a_while_is_not_taken_for_a_fast_one() {
+    fn a_distant_redis_is_known_from_arrays_too() {
         let judge = judge(Duration::from_micros(5));
-        let paused = Lookup::Unavailable(Fault::Paused);
-        (0..100).for_each(|n| judge.looked_up(&key(n), Duration::ZERO, &paused));
-        assert!(matches!(judge.plan(&key(1)), Plan::Compute { store: false, .. }));
+        let keys: Vec<_> = (0..1000).map(key).collect();
+        for _ in 0..20 {
+            judge.looked_up(Duration::from_millis(20), keys.iter().map(|key| (key, true)));
+        }
+        assert_eq!(judge.plan_many(1000), Plan::Compute(Probe::No));
+        for _ in 0..20 {
+            judge.looked_up(Duration::from_millis(2), keys.iter().map(|key| (key, true)));
+        }
+        assert_eq!(judge.plan_many(1000), Plan::LookUp);
+    }
+
+    #[test]
+    fn a_model_that_is_faster_in_a_batch_is_computed_in_one() {
+        let judge = judge(Duration::from_micros(5));
+        for _ in 0..20 {
+            judge.ran_many(Duration::from_micros(700), 1000);
+        }
+        assert_eq!(judge.plan_many(1000), Plan::Compute(Probe::No));
     }
 
     /// Whether looking up first is said to cost more than it gains, with four hits in five.
     fn warns(lookup: Duration, model: Duration) -> bool {
         let judge = Judge::new(Strategy::LookupFirst, None);
         assert_eq!(requests(&judge, 3000, lookup, model, |n| !n.is_multiple_of(5)), [3000, 0, 0], "it always looks up");
-        assert!(judge.looks_up_many(1));
+        assert_eq!(judge.plan_many(1), Plan::LookUp);
         judge.state().audit.has_warned()
     }
 

@@ -1,6 +1,7 @@
 //! Cache-aside: look up, else predict, answer, and store after the response. Work in progress in this process is not started
 //! a second time.
 
+mod afterwards;
 mod audit;
 mod batch;
 mod find;
@@ -10,16 +11,14 @@ mod served;
 mod strategy;
 mod warm;
 
-use std::{
-    sync::{Arc, OnceLock},
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Instant};
 
 use bytes::Bytes;
 
 use self::{
+    afterwards::New,
     find::{Afterwards, Found, Looked},
-    flights::{Flights, Lead},
+    flights::Flights,
     judge::Judge,
 };
 pub use self::{
@@ -28,8 +27,7 @@ pub use self::{
     warm::Warmed,
 };
 use crate::{
-    after_response,
-    cache::{CacheKey, KeySpace, Layout, Lookup, Namespace, PredictionCache},
+    cache::{KeySpace, Layout, Namespace, PredictionCache},
     model::{Input, Model, ModelError, Output},
 };
 
@@ -84,7 +82,12 @@ impl PredictionService {
         let found = match policy {
             CachePolicy { read: true, only_if_cached: false, .. } => self.find(prediction, &key).await,
             CachePolicy { read: true, only_if_cached: true, .. } => self.find_cached(prediction, &key).await,
-            CachePolicy { read: false, .. } => self.find_run(prediction, &key, policy.store).await,
+            CachePolicy { read: false, only_if_cached: false, .. } => {
+                self.find_run(prediction, &key, policy.store).await
+            }
+            CachePolicy { read: false, only_if_cached: true, .. } => {
+                Found::Nothing(CacheOutcome::Bypass, Afterwards::Nothing)
+            }
         };
         let time = Some(start.elapsed()).filter(|_| policy.read);
         let (outcome, afterwards) = match found {
@@ -99,7 +102,8 @@ impl PredictionService {
             }
             Found::Nothing(outcome, afterwards) => (outcome, afterwards),
         };
-        let mut served = Served { cache_time: time, ..Served::new(outcome) };
+        let was_looked_up = !matches!(outcome, CacheOutcome::Cost | CacheOutcome::Off);
+        let mut served = Served { cache_time: time.filter(|_| was_looked_up), ..Served::new(outcome) };
         if policy.only_if_cached {
             return Answer { body: Err(NoPrediction::NotCached), served };
         }
@@ -115,10 +119,12 @@ impl PredictionService {
         match (afterwards, entry) {
             (Afterwards::Store(lead), Some(entry)) => {
                 lead.land(entry.clone());
-                served.write = Some(self.store_later(key, entry, lead));
+                served.write = Some(self.store_later(New { entries: vec![(key, entry)], leads: vec![lead] }));
             }
-            (Afterwards::Keep { probe, store }, Some(entry)) => {
-                served.probe = self.keep_later(prediction, key, entry, probe, store);
+            (Afterwards::Keep(lead, probe), Some(entry)) => {
+                lead.land(entry.clone());
+                served.probe =
+                    self.keep_later(prediction, New { entries: vec![(key, entry)], leads: vec![lead] }, probe);
             }
             _ => {}
         }
@@ -146,47 +152,6 @@ impl PredictionService {
             Layout::Output => output.to_entry(),
         };
         Ok((entry, answer.body))
-    }
-
-    /// Stores an entry after the response. Until that has ended, the run is under way.
-    fn store_later(&self, key: CacheKey, entry: Bytes, lead: Lead<Bytes>) -> Arc<OnceLock<CacheWrite>> {
-        let write = Arc::new(OnceLock::new());
-        let (cache, done) = (Arc::clone(&self.cache), Arc::clone(&write));
-        after_response::defer(move |time_left| async move {
-            let start = Instant::now();
-            let stored = cache.put(&[(key, entry)], time_left).await.is_ok();
-            done.get_or_init(|| CacheWrite { time: start.elapsed(), stored });
-            drop(lead);
-        });
-        write
-    }
-
-    /// Keeps an entry in memory after the response; looks it up in Redis, if that is planned, and stores it there if it is
-    /// missing and that is planned, too. What is returned is there when that has ended, and tells how long it took.
-    fn keep_later(
-        &self,
-        prediction: usize,
-        key: CacheKey,
-        entry: Bytes,
-        probe: bool,
-        store: bool,
-    ) -> Option<Arc<OnceLock<Duration>>> {
-        let taken: Option<Arc<OnceLock<Duration>>> = probe.then(Arc::default);
-        let (cache, judges, done) = (Arc::clone(&self.cache), Arc::clone(&self.judges), taken.clone());
-        after_response::defer(move |time_left| async move {
-            let Some(done) = done else { return cache.put_here(key, entry) };
-            let start = Instant::now();
-            let lookup = cache.get(&key).await;
-            judges[prediction].looked_up(&key, start.elapsed(), &lookup);
-            if store && matches!(lookup, Lookup::Miss) {
-                // The log has why it was not stored; the next sample finds out.
-                let _ = cache.put(&[(key, entry)], time_left.map(|left| left.saturating_sub(start.elapsed()))).await;
-            } else {
-                cache.put_here(key, entry);
-            }
-            done.get_or_init(|| start.elapsed());
-        });
-        taken
     }
 
     /// The model.

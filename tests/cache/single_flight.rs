@@ -13,7 +13,7 @@ use predict_once::{
     cache::{Layout, MemoryCache, PredictionCache, RedisCache, RedisConfig},
     http,
     model::Model,
-    service::{Caching, PredictionService, Served},
+    service::{Caching, PredictionService, Served, Strategy},
 };
 use redis::IntoConnectionInfo;
 use tokio::{io::AsyncWriteExt, net::TcpStream};
@@ -34,14 +34,17 @@ const MISS: &str = "predict-once; fwd=miss";
 const COLLAPSED: &str = "predict-once; fwd=miss; collapsed";
 
 pub(crate) fn router(model: Model, url: &str, layout: Layout, memory: Option<MemoryCache>) -> Router {
+    router_of(model, url, memory, &Caching { layout, ..Caching::default() })
+}
+
+fn router_of(model: Model, url: &str, memory: Option<MemoryCache>, caching: &Caching) -> Router {
     let config = RedisConfig {
         read_timeout: Duration::from_secs(10),
         write_timeout: Duration::from_secs(10),
         ..RedisConfig::new(url.into_connection_info().expect("a URL"))
     };
-    let caching = Caching { layout, ..Caching::default() };
     let cache = PredictionCache { memory, redis: Some(RedisCache::new(config).expect("an address")) };
-    http::router(Arc::new(PredictionService::new(model, cache, &caching)), None)
+    http::router(Arc::new(PredictionService::new(model, cache, caching)), None)
 }
 
 /// What came of a request, with the work that waits until it is answered.
@@ -93,6 +96,24 @@ async fn a_hundred_identical_requests_are_one_lookup_one_run_and_one_write() {
             assert_eq!((calls(&redis, get).await, calls(&redis, set).await), (lookups, 1), "{layout:?}");
         }
     }
+}
+
+#[tokio::test]
+async fn a_hundred_identical_requests_that_are_not_looked_up_are_one_run_too() {
+    let redis = Redis::start().await;
+    let proxy = Proxy::to_redis(&redis).await;
+    proxy.set(Mode::Delay(Duration::from_millis(20)));
+    let caching = Caching { strategy: Strategy::Auto, ..Caching::default() };
+    let router = router_of(models::shipped(), &proxy.url(), None, &caching);
+    // After two lookups it knows that Redis is far away.
+    for age in [20, 21] {
+        ask(&router, "/decisions", aged(age).to_string(), "only-if-cached").await;
+    }
+    let all = join_all((0..100).map(|_| ask(&router, "/decisions", example().to_string(), ""))).await;
+    assert_eq!(all.iter().filter(|one| one.ran).count(), 1, "one run");
+    let status = |text: &str| all.iter().filter(|one| one.cache_status == text).count();
+    assert_eq!(status("predict-once; fwd=bypass; collapsed; detail=cost"), 99);
+    assert!(all.iter().all(|one| one.body == all[0].body));
 }
 
 #[tokio::test]
@@ -207,6 +228,33 @@ async fn those_who_wait_for_a_request_that_fails_do_not_fail_with_it() {
 }
 
 #[tokio::test]
+async fn those_who_wait_for_a_request_that_fails_do_not_look_up_again() {
+    let redis = Redis::start().await;
+    let onnx = Onnx::new(1).node("Identity", &["x"], "y", &[]).file("y", 1);
+    let model = packages::load(&packages::package(NUMBER, onnx));
+    let router = router(model, &redis.url(), Layout::String, None);
+    // 5 is no probability.
+    let all = join_all((0..10).map(|_| ask(&router, "/shares", r#"{"number": 5}"#.to_owned(), ""))).await;
+    assert!(all.iter().all(|one| one.status == StatusCode::INTERNAL_SERVER_ERROR));
+    assert_eq!(calls(&redis, "get").await, 1);
+}
+
+#[tokio::test]
+async fn only_if_cached_never_waits_for_a_run_and_keeps_what_it_finds() {
+    let redis = Redis::start().await;
+    let leading = router(models::shipped(), &redis.url(), Layout::String, None);
+    let leader = ask(&leading, "/decisions", example().to_string(), "").await;
+    let both = ask(&leading, "/decisions", example().to_string(), "only-if-cached, no-cache").await;
+    assert_eq!((both.status, both.ran), (StatusCode::GATEWAY_TIMEOUT, false));
+    leader.jobs.run(None).await;
+    let other = router(models::shipped(), &redis.url(), Layout::String, Some(MemoryCache::new(10)));
+    for expected in [HIT, "predict-once; hit; detail=memory"] {
+        let found = ask(&other, "/decisions", example().to_string(), "only-if-cached").await;
+        assert_eq!(found.cache_status, expected);
+    }
+}
+
+#[tokio::test]
 async fn memory_in_front_of_redis_answers_what_was_computed_and_what_was_found() {
     let redis = Redis::start().await;
     for (layout, entries) in [(Layout::String, 1), (Layout::Hash, 2), (Layout::Output, 3)] {
@@ -226,6 +274,16 @@ async fn memory_in_front_of_redis_answers_what_was_computed_and_what_was_found()
     }
 }
 
+/// Whether the process that listens on this port has a connection there, as Linux tells.
+fn is_open(port: u16) -> bool {
+    const LISTENS: &str = "0A";
+    let connections = std::fs::read_to_string("/proc/net/tcp").expect("Linux");
+    let address = format!(":{port:04X}");
+    let mut of_port = connections.lines().skip(1).map(|line| line.split_whitespace().collect::<Vec<_>>());
+    // A line of a connection that was closed here first, or entirely, belongs to no process: its inode is 0.
+    of_port.any(|fields| fields[1].ends_with(&address) && fields[3] != LISTENS && fields[9] != "0")
+}
+
 #[tokio::test]
 async fn a_client_that_goes_away_leaves_its_line_and_its_write_behind() {
     let redis = Redis::start().await;
@@ -238,7 +296,9 @@ async fn a_client_that_goes_away_leaves_its_line_and_its_write_behind() {
     let request = format!("{head}\r\ncontent-length: {}\r\n\r\n{body}", body.len());
     client.write_all(request.as_bytes()).await.expect("sent");
     eventually("the lookup", || async { proxy.connections() == 1 }).await;
+    // The lookup waits until the service has heard that nobody waits for the answer.
     drop(client);
+    eventually("the connection is closed", || async { !is_open(http.address.port()) }).await;
     proxy.set(Mode::Pass);
     service.line_with("cache=\"miss\"").await;
     redis.holds(1).await;

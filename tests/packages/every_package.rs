@@ -91,8 +91,13 @@ impl Subject {
 
     /// Posts a body, and runs what the request defers: the answer's status, `cache-status` and body.
     fn post(&self, endpoint: &str, body: &str) -> (StatusCode, String, Bytes) {
+        self.post_with(endpoint, body, "max-age=0")
+    }
+
+    fn post_with(&self, endpoint: &str, body: &str, cache_control: &str) -> (StatusCode, String, Bytes) {
         self.runtime.block_on(async {
             let request = Request::post(format!("/{endpoint}")).header("content-type", "application/json");
+            let request = request.header("cache-control", cache_control);
             let request = request.body(HttpBody::from(body.to_owned())).expect("a valid request");
             let (Ok(response), jobs) = after_response::collect(self.router.clone().oneshot(request)).await;
             jobs.run(None).await;
@@ -102,6 +107,10 @@ impl Subject {
             let body = to_bytes(response.into_body(), usize::MAX).await.expect("it is in memory");
             (status, cache_status.unwrap_or_default(), body)
         })
+    }
+
+    fn is_of_trees(&self) -> bool {
+        String::from_utf8_lossy(&self.package.onnx).contains("TreeEnsemble")
     }
 
     /// The schema of a request's body, or of an answer.
@@ -291,7 +300,7 @@ fn many_inputs_at_once_give_what_each_gives_alone() {
         let model = &subject.model;
         // A matrix product of many rows may be summed in another order than that of one; far from the data, what follows the
         // product can make more of it.
-        let (tolerance, rows) = if model.signature().name == "penguins" {
+        let (tolerance, rows) = if subject.is_of_trees() {
             (0.0, vec(subject.valid(), 1..40).boxed())
         } else {
             (1e-6, vec(select(subject.golden()), 1..40).boxed())
@@ -321,7 +330,11 @@ fn an_array_is_answered_as_its_inputs_are_alone() {
                 let array = format!("[{}]", bodies.iter().map(text).collect::<Vec<_>>().join(","));
                 let (status, _, answer) = subject.post(prediction.endpoint(), &array);
                 prop_assert_eq!(status, StatusCode::OK);
-                let alone = bodies.iter().map(|body| subject.post(prediction.endpoint(), &text(body)).2);
+                // Trees are computed anew and are bit-equal. Of products, a sum in another order has other last digits, so that
+                // only what the array has stored is equal; the test above compares the others.
+                let cache_control = if subject.is_of_trees() { "no-store" } else { "max-age=0" };
+                let alone =
+                    bodies.iter().map(|body| subject.post_with(prediction.endpoint(), &text(body), cache_control).2);
                 prop_assert_eq!(answer, [&b"["[..], &alone.collect::<Vec<_>>().join(&b','), b"]"].concat());
             }
             Ok(())

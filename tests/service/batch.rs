@@ -93,6 +93,8 @@ async fn an_array_has_one_to_a_thousand_inputs() {
             assert_eq!(answer.json()["detail"], detail);
         }
     }
+    let neither = http.post("/decisions", &Value::Null).await;
+    assert_eq!(neither.json()["detail"], "the body must be a JSON object, or an array of them, not null");
 }
 
 #[tokio::test]
@@ -128,6 +130,6 @@ async fn an_array_is_one_line_and_counts_once_per_input() {
     assert_eq!(counts(&lines[0]), [Some(1), Some(0), None, Some(1)]);
     assert_eq!(counts(&lines[1]), [Some(4), Some(1), Some(1), Some(3)]);
     assert_eq!((&lines[1]["cache"], lines.len()), (&json!("partial"), 2));
-    let (one, all) = (lines[1]["ModelTime"].as_f64(), lines[1]["model_ms"].as_f64());
-    assert!(one < all, "one run's, of two: {one:?}, {all:?}");
+    let [one, all] = ["ModelTime", "model_ms"].map(|name| lines[1][name].as_f64().expect("a time"));
+    assert!(one < all, "one run's, of two: {one}, {all}");
 }

@@ -38,6 +38,9 @@ pub enum Mode {
     Blackhole,
     /// Each chunk, in either direction, passes after this time.
     Delay(Duration),
+    /// Requests pass at once, and each chunk of an answer after this time, to a tenth of a millisecond: a server that is farther away.
+    /// The clock of tokio has steps of a millisecond.
+    Distance(Duration),
     /// So many bytes per second pass on each connection, in each direction.
     Throttle(u32),
     /// Each connection is reset when the server has answered so many bytes on it, in the middle of an answer.
@@ -202,7 +205,7 @@ async fn one_way(
                 return End::Close;
             }
         }
-        slow_down(mode, chunk.len()).await;
+        slow_down(mode, chunk.len(), on_request.is_none()).await;
         let passing = left_until_cut.map_or(chunk.len(), |left| chunk.len().min(left));
         if to.write_all(&chunk[..passing]).await.is_err() {
             return End::Close;
@@ -216,9 +219,12 @@ async fn one_way(
     }
 }
 
-async fn slow_down(mode: Mode, bytes: usize) {
+async fn slow_down(mode: Mode, bytes: usize, is_answer: bool) {
     match mode {
         Mode::Delay(time) => sleep(time).await,
+        Mode::Distance(time) if is_answer => {
+            tokio::task::spawn_blocking(move || std::thread::sleep(time)).await.expect("it sleeps");
+        }
         Mode::Throttle(per_second) => sleep(Duration::from_secs_f64(bytes as f64 / f64::from(per_second))).await,
         _ => {}
     }

@@ -1,0 +1,76 @@
+//! What is done with new predictions after the response.
+
+use std::{
+    sync::{Arc, OnceLock},
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use tokio::time::timeout;
+
+use super::{
+    CacheWrite, PredictionService,
+    flights::Lead,
+    judge::{Probe, is_sample},
+};
+use crate::{
+    after_response,
+    cache::{CacheKey, Fault, Lookup},
+};
+
+/// What a request has computed.
+#[derive(Default)]
+pub(super) struct New {
+    pub(super) entries: Vec<(CacheKey, Bytes)>,
+    /// Until these are dropped, the runs are under way.
+    pub(super) leads: Vec<Lead<Bytes>>,
+}
+
+impl PredictionService {
+    /// Stores entries. What is returned is there when that has ended.
+    pub(super) fn store_later(&self, New { entries, leads }: New) -> Arc<OnceLock<CacheWrite>> {
+        let write = Arc::new(OnceLock::new());
+        let (cache, done) = (Arc::clone(&self.cache), Arc::clone(&write));
+        after_response::defer(move |time_left| async move {
+            let start = Instant::now();
+            let stored = cache.put(&entries, time_left).await.is_ok();
+            done.get_or_init(|| CacheWrite { time: start.elapsed(), stored });
+            drop(leads);
+        });
+        write
+    }
+
+    /// Keeps entries in memory, and looks them up in Redis as planned; of many, the samples. What is returned is there when that has
+    /// ended, and tells how long it took.
+    pub(super) fn keep_later(&self, prediction: usize, new: New, probe: Probe) -> Option<Arc<OnceLock<Duration>>> {
+        let New { mut entries, leads } = new;
+        let are_many = entries.len() > 1;
+        let is_probed = move |(key, _): &(CacheKey, Bytes)| probe != Probe::No && (!are_many || is_sample(key));
+        let taken: Option<Arc<OnceLock<Duration>>> = entries.iter().any(is_probed).then(Arc::default);
+        let (cache, judges, done) = (Arc::clone(&self.cache), Arc::clone(&self.judges), taken.clone());
+        after_response::defer(move |time_left| async move {
+            let _leads = leads;
+            entries.iter().for_each(|(key, entry)| cache.put_here(key.clone(), entry.clone()));
+            entries.retain(is_probed);
+            let Some(done) = done else { return };
+            let start = Instant::now();
+            let keys: Vec<_> = entries.iter().map(|(key, _)| key).collect();
+            let looking = timeout(time_left.unwrap_or(Duration::MAX), cache.get_many(&keys));
+            // An invocation that ends first says nothing about Redis.
+            let Ok(found) = looking.await else { return };
+            let time = start.elapsed();
+            done.get_or_init(|| time);
+            if found.iter().any(|lookup| !matches!(lookup, Lookup::Unavailable(Fault::Paused))) {
+                let hits = found.iter().map(|lookup| matches!(lookup, Lookup::Hit(..)));
+                judges[prediction].looked_up(time, keys.into_iter().zip(hits));
+            }
+            let mut lookups = found.iter();
+            entries.retain(|_| matches!(lookups.next(), Some(Lookup::Miss)));
+            if probe == Probe::LookUpAndStore && !entries.is_empty() {
+                // The log has why it was not stored; the next sample finds out.
+                let _ = cache.put(&entries, time_left.map(|left| left.saturating_sub(time))).await;
+            }
+        });
+        taken
+    }
+}
