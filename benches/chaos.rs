@@ -12,7 +12,7 @@ use chaos::{
     fault::Fault,
     load::{self, Load, Outcome, Run},
     population::Population,
-    world::World,
+    world::{MEMORY_ENTRIES, World},
 };
 
 const LOAD: Load = Load { requests: 21_000, connections: 8, pause: Duration::from_micros(3200), seed: 7 };
@@ -68,12 +68,15 @@ fn row(name: &str, run: &Run, base: &Run) -> String {
     let [base_p50, base_p99, base_max] = latency(base);
     let recovery = run.recovery().map_or("never".to_owned(), |time| format!("{:.0} ms", time.as_secs_f64() * 1e3));
     format!(
-        "| {name} | {} | {} | {} | {} | {} | {} | {:+.2} | {:+.2} | {:+.1} | {recovery} |",
+        "| {name} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {:+.2} | {:+.2} | {:+.1} | {recovery} |",
         run.samples.len(),
         run.wrong(),
         run.not_ok(),
         count(Outcome::Hit),
+        count(Outcome::HitHere),
         count(Outcome::Miss) + count(Outcome::Corrupt),
+        count(Outcome::Collapsed),
+        count(Outcome::Partial),
         count(Outcome::Unavailable),
         p50 - base_p50,
         p99 - base_p99,
@@ -86,10 +89,13 @@ fn undisturbed_row(name: &str, run: &Run) -> String {
     let outcomes = run.outcomes();
     let count = |outcome| outcomes.get(&outcome).copied().unwrap_or_default();
     format!(
-        "| {name} | {} | {} | {} | {p50:.2} | {p99:.2} | {max:.1} |",
+        "| {name} | {} | {} | {} | {} | {} | {} | {p50:.2} | {p99:.2} | {max:.1} |",
         run.samples.len(),
         count(Outcome::Hit),
-        count(Outcome::Miss)
+        count(Outcome::HitHere),
+        count(Outcome::Miss),
+        count(Outcome::Collapsed),
+        count(Outcome::Partial),
     )
 }
 
@@ -124,6 +130,7 @@ async fn main() -> ExitCode {
         requests = requests,
         connections = connections,
         inputs = inputs,
+        memory = MEMORY_ENTRIES,
         rate = rate,
         rows = rows,
         undisturbed = undisturbed

@@ -10,11 +10,7 @@
 #[path = "../tests/support/mod.rs"]
 mod support;
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    process::Stdio,
-};
+use std::{fs, path::Path, process::Stdio};
 
 use nix::{
     sys::signal::{Signal, kill},
@@ -25,7 +21,7 @@ use support::{
     eventually,
     redis::Redis,
     runtime_api::RuntimeApi,
-    service::{BINARY, lambda_environment},
+    service::{binary, lambda_environment},
     soon,
 };
 use tokio::process::Command;
@@ -122,7 +118,7 @@ impl Counts {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
-    let service = std::env::var_os("PREDICT_ONCE_BIN").map_or_else(|| PathBuf::from(BINARY), PathBuf::from);
+    let service = binary();
     let bare = service.parent().expect("a folder").join("examples/bare_lambda");
     for binary in [&service, &bare] {
         assert!(binary.is_file(), "{}: not there", binary.display());

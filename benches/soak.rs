@@ -61,7 +61,7 @@ async fn trouble(
     let worker = async |http: &Http| {
         while Instant::now() < until {
             let n = counts.requests.fetch_add(1, Relaxed);
-            let sample = load::ask(http, n, population.applicant(SEED, n)).await;
+            let sample = load::ask(http, n, &population.request(SEED, n)).await;
             counts.wrong.fetch_add(usize::from(!sample.right), Relaxed);
             counts.not_ok.fetch_add(usize::from(!sample.ok), Relaxed);
             counts.hits.fetch_add(usize::from(sample.outcome == Outcome::Hit), Relaxed);
@@ -88,8 +88,7 @@ async fn trouble(
 
 /// Waits until the service is healthy and idle, and looks at what it holds.
 async fn holding(service: &Service, http: &Http, population: &Population) -> Holding {
-    let hits = async || load::ask(http, 0, population.favourite()).await.outcome == Outcome::Hit;
-    support::eventually("a hit", hits).await;
+    load::redis_answers(http, population, SEED).await;
     // Nothing tells that no write is under way any more; all deadlines together are shorter.
     sleep(Duration::from_secs(2)).await;
     let process = format!("/proc/{}", service.pid());

@@ -128,6 +128,19 @@ def redis(*options):
             yield Redis(port)
 
 
+@contextlib.contextmanager
+def redis_cluster():
+    """A fresh Redis Cluster of two nodes."""
+    with contextlib.ExitStack() as stack:
+        buses = [free_port(), free_port()]
+        nodes = [stack.enter_context(redis("--cluster-enabled", "yes", "--cluster-port", str(bus))) for bus in buses]
+        nodes[0].command("CLUSTER", "ADDSLOTSRANGE", "0", "8191")
+        nodes[1].command("CLUSTER", "ADDSLOTSRANGE", "8192", "16383")
+        nodes[0].command("CLUSTER", "MEET", "127.0.0.1", str(nodes[1].port), str(buses[1]))
+        until(lambda: all("cluster_state:ok" in node.command("CLUSTER", "INFO") for node in nodes), "the cluster is ready")
+        yield nodes
+
+
 def write_measured(document, name, text):
     """Puts `text` between the two comments of this name in a document."""
     path = ROOT / document

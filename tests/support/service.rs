@@ -2,6 +2,7 @@
 
 use std::{
     net::SocketAddr,
+    path::PathBuf,
     process::Stdio,
     sync::{Arc, Mutex},
 };
@@ -20,6 +21,11 @@ use super::{eventually, runtime_api::RuntimeApi, soon};
 
 pub const BINARY: &str = env!("CARGO_BIN_EXE_predict-once");
 
+/// The binary that is tested or measured: the one built with this, or another build that `PREDICT_ONCE_BIN` names.
+pub fn binary() -> PathBuf {
+    std::env::var_os("PREDICT_ONCE_BIN").map_or_else(|| PathBuf::from(BINARY), PathBuf::from)
+}
+
 /// A running process of the service. It is killed when this is dropped.
 pub struct Service {
     child: Child,
@@ -31,7 +37,7 @@ impl Service {
     /// deadlines shall not depend on how busy the machine is. Nothing is kept in front of Redis, unless the test says so.
     pub fn start(variables: &[(&str, &str)]) -> Self {
         let in_front_of_redis = variables.iter().any(|(name, _)| *name == "REDIS_URL").then_some("0");
-        let mut child = Command::new(BINARY)
+        let mut child = Command::new(binary())
             .env_clear()
             .env("MEMORY_CACHE_ENTRIES", in_front_of_redis.unwrap_or_default())
             .env("CACHE_READ_TIMEOUT_MS", "10000")

@@ -28,6 +28,8 @@ pub enum Outcome {
     Miss,
     /// A miss that waited for another request's run of the model.
     Collapsed,
+    /// An array, some of whose inputs were hits.
+    Partial,
     Corrupt,
     Unavailable,
     Bypass,
@@ -43,6 +45,7 @@ impl Outcome {
             "predict-once; fwd=miss; collapsed"
             | "predict-once; fwd=miss; collapsed; detail=unavailable"
             | "predict-once; fwd=request; collapsed" => Self::Collapsed,
+            partial if partial.starts_with("predict-once; fwd=partial; ") => Self::Partial,
             "predict-once; fwd=miss" => Self::Miss,
             "predict-once; fwd=miss; detail=corrupt" => Self::Corrupt,
             "predict-once; fwd=miss; detail=unavailable" => Self::Unavailable,
@@ -58,6 +61,7 @@ impl Outcome {
             "hit_redis" => Self::Hit,
             "hit_memory" => Self::HitHere,
             "collapsed" => Self::Collapsed,
+            "partial" => Self::Partial,
             "miss" => Self::Miss,
             "corrupt" => Self::Corrupt,
             "unavailable" => Self::Unavailable,
@@ -78,7 +82,7 @@ pub struct Sample {
     pub right: bool,
 }
 
-/// Sends one application for its probability.
+/// Sends a request for probabilities.
 pub async fn ask(http: &Http, n: usize, applicant: &Applicant) -> Sample {
     let sent = Instant::now();
     let answer = http.post_text("/probabilities", "application/json", applicant.body.clone()).await;
@@ -91,6 +95,16 @@ pub async fn ask(http: &Http, n: usize, applicant: &Applicant) -> Sample {
         ok: answer.status == 200,
         right: answer.text == applicant.truth,
     }
+}
+
+/// Waits until Redis answers a lookup. What is in the process's memory says nothing, so it asks for one applicant after the other.
+pub async fn redis_answers(http: &Http, population: &Population, seed: u64) {
+    let next = AtomicUsize::new(0);
+    let hit = async || {
+        let n = next.fetch_add(1, Ordering::Relaxed);
+        ask(http, n, &population.request(seed, n)).await.outcome == Outcome::Hit
+    };
+    eventually("a hit in Redis", hit).await;
 }
 
 /// A client with connections of its own.
@@ -178,7 +192,7 @@ pub async fn run(http: &Http, population: &Population, load: Load, fault: Option
             if !load.pause.is_zero() {
                 clock.tick().await;
             }
-            samples.push(ask(&http, n, population.applicant(load.seed, n)).await);
+            samples.push(ask(&http, n, &population.request(load.seed, n)).await);
         }
     };
     let trouble = async {

@@ -1,10 +1,21 @@
-//! Everybody who can apply: each of the model's possible inputs, with the answer that the model itself gives.
+//! Everybody who can apply: each of the model's possible inputs, with the answer that the model itself gives. They come one by one,
+//! several with the same application at once, or many in one request.
+
+use std::borrow::Cow;
 
 use serde_json::json;
 
 use crate::support::{models, random::Random};
 
+/// So many of the requests are sent in turn, of which
+const TURN: usize = 64;
+/// so many first ones are for the same applicant, as many as there are connections,
+const MEET: usize = 8;
+/// and the last one is an array of so many applicants.
+const MANY: usize = 20;
+
 /// A request body and the body that must answer it.
+#[derive(Clone)]
 pub struct Applicant {
     pub body: String,
     pub truth: String,
@@ -69,10 +80,28 @@ impl Population {
         &self.applicants[0]
     }
 
-    /// The applicant of the nth request of a run. It depends on nothing else, so that two runs ask for the same.
-    pub fn applicant(&self, seed: u64, n: usize) -> &Applicant {
+    /// The nth request of a run: for one applicant, or for many. It depends on nothing else, so that two runs ask for the same.
+    pub fn request(&self, seed: u64, n: usize) -> Cow<'_, Applicant> {
+        match n % TURN {
+            turn if turn < MEET => Cow::Borrowed(self.drawn(seed, n - turn, 0)),
+            turn if turn == TURN - 1 => {
+                let drawn: Vec<_> = (0..MANY).map(|position| self.drawn(seed, n, position)).collect();
+                let array = |of: fn(&Applicant) -> &str| {
+                    format!("[{}]", drawn.iter().map(|applicant| of(applicant)).collect::<Vec<_>>().join(","))
+                };
+                Cow::Owned(Applicant {
+                    body: array(|applicant| &applicant.body),
+                    truth: array(|applicant| &applicant.truth),
+                })
+            }
+            _ => Cow::Borrowed(self.drawn(seed, n, 0)),
+        }
+    }
+
+    fn drawn(&self, seed: u64, n: usize, position: usize) -> &Applicant {
         let total = self.cumulative[self.cumulative.len() - 1];
-        let point = Random::new(seed ^ (n as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15)).fraction() * total;
+        let of_request = (n as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ ((position as u64) << 32);
+        let point = Random::new(seed ^ of_request).fraction() * total;
         &self.applicants[self.cumulative.partition_point(|sum| *sum <= point).min(self.applicants.len() - 1)]
     }
 }

@@ -12,8 +12,10 @@ use crate::support::{
     service::{Http, Service},
 };
 
-/// Deadlines as in production: an empty variable is an unset one.
-const PRODUCTION: [(&str, &str); 2] = [("CACHE_READ_TIMEOUT_MS", ""), ("CACHE_WRITE_TIMEOUT_MS", "")];
+/// Deadlines as in production: an empty variable is an unset one. The tier in the process is small, so that most lookups are Redis's.
+const PRODUCTION: [(&str, &str); 3] =
+    [("CACHE_READ_TIMEOUT_MS", ""), ("CACHE_WRITE_TIMEOUT_MS", ""), ("MEMORY_CACHE_ENTRIES", MEMORY_ENTRIES)];
+pub const MEMORY_ENTRIES: &str = "50";
 
 /// What the service depends on.
 pub struct World {
@@ -38,7 +40,7 @@ impl World {
     /// A service that reaches Redis through the proxy or directly: an ended redis-server looks different through a proxy.
     pub async fn service(&self, through_proxy: bool) -> (Service, Http) {
         let url = if through_proxy { self.proxy.url() } else { self.redis.url() };
-        Service::local(&[PRODUCTION[0], PRODUCTION[1], ("REDIS_URL", &url)]).await
+        Service::local(&[&PRODUCTION[..], &[("REDIS_URL", &*url)]].concat()).await
     }
 
     /// A service behind the proxy without a line per request, since millions of them would be kept.
