@@ -180,6 +180,16 @@ bench-arrays: ## Measure what an input costs alone and in an array of 1,000; wri
 	cargo build --release
 	BINARY="$(or $(CARGO_TARGET_DIR),target)/release/predict-once" benches/arrays
 
+.PHONY: bench-strategy
+bench-strategy: ## Compare CACHE_STRATEGY=auto with always and never looking up (takes minutes; STRATEGY=short); writes docs/break-even.md
+	scripts/install-redis
+ifeq ($(STRATEGY),short)
+	STRATEGY=short cargo bench --profile dev --bench strategy
+else
+	cargo build --release --bin predict-once
+	PREDICT_ONCE_BIN="$(or $(CARGO_TARGET_DIR),target)/release/predict-once" cargo bench --profile dev --bench strategy
+endif
+
 .PHONY: soak
 soak: ## Run ten minutes (SOAK_SECONDS) of full load and random faults: no wrong answers, no leaks
 	scripts/install-redis

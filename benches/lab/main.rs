@@ -12,15 +12,15 @@ mod inputs;
 mod optimum;
 mod plan;
 mod plots;
-mod progress;
 mod replay;
 mod report;
 mod results;
 mod runs;
 mod server;
+#[path = "../shared/mod.rs"]
+mod shared;
 #[path = "../../tests/support/mod.rs"]
 mod support;
-mod svg;
 mod weight;
 mod wire;
 mod workload;
@@ -35,10 +35,10 @@ use predict_once::{
 use self::{
     catalogue::Catalogue,
     plan::{POLICIES, Plan},
-    progress::Progress,
     results::Results,
     runs::{Case, Stage},
     server::Server,
+    shared::progress::Progress,
     support::random::Random,
     workload::Workload,
 };

@@ -3,7 +3,7 @@
 use super::{
     plan::POLICIES,
     results::{Results, thousands},
-    svg::{Anchor, Colour, Stroke, Svg},
+    shared::svg::{Anchor, Colour, Stroke, Svg},
     weight::PLAIN,
 };
 

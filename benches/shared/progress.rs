@@ -1,4 +1,4 @@
-//! How far the laboratory is, and how long it still takes.
+//! How far a bench is, and how long it still takes.
 
 use std::{
     io::{self, IsTerminal, Write},
@@ -19,7 +19,7 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    /// Shows the progress of so many requests on a line of the terminal, or twice a minute if there is none.
+    /// Shows the progress of so many steps on a line of the terminal, or twice a minute if there is none.
     pub(crate) fn of(total: u64) -> Self {
         let (done, stop) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
         let show = {

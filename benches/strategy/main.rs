@@ -1,0 +1,77 @@
+//! What `CACHE_STRATEGY=auto` costs and gains, `make bench-strategy`: models of different run times and a Redis at different distances, asked by
+//! services that always look up, never look up, and decide. It writes `docs/break-even.md`, and fails if `auto` is more than a tenth slower than
+//! the better of the others.
+//!
+//! ```text
+//! plan ─► models ─► cell (always, never, auto) ─► report, plot
+//!              └──► changes (auto follows)  ──────┘
+//! ```
+
+mod cell;
+mod changes;
+mod client;
+mod models;
+mod plan;
+mod plot;
+mod report;
+#[path = "../shared/mod.rs"]
+mod shared;
+#[path = "../../tests/support/mod.rs"]
+mod support;
+mod traffic;
+
+use std::{process::ExitCode, sync::atomic::Ordering::Relaxed, time::Instant};
+
+use self::{
+    cell::Cell,
+    models::TimedModel,
+    plan::Plan,
+    shared::progress::Progress,
+    support::{proxy::Proxy, redis::Redis},
+};
+
+/// A Redis, and what keeps it at a distance.
+struct Cache {
+    redis: Redis,
+    proxy: Proxy,
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let plan = match Plan::from_environment() {
+        Ok(plan) => plan,
+        Err(error) => {
+            eprintln!("{error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let start = Instant::now();
+    let redis = Redis::start().await;
+    let proxy = Proxy::to_redis(&redis).await;
+    let cache = Cache { redis, proxy };
+    let models: Vec<_> = plan.run_times.iter().map(|time| TimedModel::new(*time)).collect();
+
+    let progress = Progress::of(
+        (plan.hit_ratios.len()
+            * plan.distances.len()
+            * models.iter().map(|model| plan.requests(model.nominal)).sum::<usize>()) as u64,
+    );
+    let mut cells = Vec::new();
+    for hit_ratio in &plan.hit_ratios {
+        for model in &models {
+            for distance in &plan.distances {
+                let cell = Cell::measure(&plan, model, *distance, *hit_ratio, &cache, &progress.done).await;
+                println!("{}", cell.row());
+                cells.push(cell);
+            }
+        }
+    }
+    progress.done.store(u64::MAX, Relaxed);
+    drop(progress);
+    let changes = changes::measure(&models[plan.changing_model()], &cache).await;
+
+    let violations: Vec<_> = cells.iter().filter_map(|cell| cell.violation(&plan)).collect();
+    report::write(&plan, &cells, &changes, start.elapsed()).expect("the report can be written");
+    violations.iter().for_each(|violation| eprintln!("VIOLATED {violation}"));
+    if violations.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}

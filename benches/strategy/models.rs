@@ -1,0 +1,69 @@
+//! Models that take a given time: a number goes through products with matrices.
+
+use std::{path::PathBuf, process::Command, time::Duration};
+
+use serde_json::Value;
+
+use crate::support::{onnx::Onnx, packages, service};
+
+const MANIFEST: &str = r#"
+name = "timed"
+[input]
+name = "Number"
+[[fields]]
+name = "number"
+type = "number"
+[[predictions]]
+name = "value"
+endpoint = "values"
+kind = "value"
+[[examples]]
+name = "seven"
+summary = "A number"
+input = { number = 7 }
+"#;
+
+pub(crate) struct TimedModel {
+    /// How long it shall take.
+    pub(crate) nominal: Duration,
+    pub(crate) directory: PathBuf,
+}
+
+impl TimedModel {
+    /// A model of so many products that a run takes about this time, as `predict-once check` measures it.
+    pub(crate) fn new(nominal: Duration) -> Self {
+        let width = match nominal.as_micros() {
+            0..100 => 16,
+            100..1_000 => 256,
+            1_000..10_000 => 512,
+            _ => 1_024,
+        };
+        let name = format!("timed-{}-us", nominal.as_micros());
+        let (mut products, mut directory) = (8, PathBuf::new());
+        for _ in 0..3 {
+            directory = packages::write(&packages::package(MANIFEST, graph(width, products)), &name);
+            let per_product = run_time(&directory).as_secs_f64() / products as f64;
+            products = ((nominal.as_secs_f64() / per_product).round() as usize).max(1);
+        }
+        Self { nominal, directory }
+    }
+}
+
+fn graph(width: usize, products: usize) -> Vec<u8> {
+    let mut graph = Onnx::new(1)
+        .constant("in", &[1, width], &vec![1.0; width])
+        .constant("out", &[width, 1], &vec![1.0 / width as f32; width])
+        .constant("weights", &[width, width], &vec![1.0 / width as f32; width * width])
+        .node("MatMul", &["x", "in"], "h0", &[]);
+    for product in 0..products {
+        let (from, to) = (format!("h{product}"), format!("h{}", product + 1));
+        graph = graph.node("MatMul", &[&from, "weights"], &to, &[]);
+    }
+    graph.node("MatMul", &[&format!("h{products}"), "out"], "y", &[]).file("y", 1)
+}
+
+fn run_time(directory: &PathBuf) -> Duration {
+    let check = Command::new(service::binary()).args(["check", "--json"]).arg(directory).output().expect("it starts");
+    let report: Value = serde_json::from_slice(&check.stdout).unwrap_or_else(|error| panic!("{error}: {check:?}"));
+    Duration::from_secs_f64(report["run_us"].as_f64().expect("a number") * 1e-6)
+}
