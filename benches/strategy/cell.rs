@@ -18,6 +18,8 @@ use crate::{
     traffic::Traffic,
 };
 
+/// Few enough that all of them have been asked for when the warm-up is over.
+const POPULAR: u64 = 50;
 /// At most so many times what the better strategy takes.
 const LIMIT: f64 = 1.1;
 
@@ -154,7 +156,7 @@ fn ask(
     let mut clients = [always?, never?, auto?];
     let mut answers = [const { Vec::new() }; 3];
     let (mut order, mut random) = ([0, 1, 2], Random::new(11));
-    for (n, number) in Traffic::new(hit_ratio).take(WARM_UP + requests).enumerate() {
+    for (n, number) in Traffic::new(POPULAR, hit_ratio).take(WARM_UP + requests).enumerate() {
         // Each of them comes after each other one as often: what a service does after its response falls on the next one.
         order.swap(1, 1 + random.below(2) as usize);
         order.swap(0, random.below(3) as usize);

@@ -13,10 +13,14 @@ use crate::{
 /// It has followed when nearly all of so many requests in a row are served the other way.
 const ROW: usize = 20;
 const NEARLY_ALL: usize = 18;
+/// So many as the tier in the process would not keep, which is left out here.
+const POPULAR: u64 = 1_000;
+/// So many requests pass before the first change, and after each.
+const SETTLED: usize = 2_000;
 /// After so many requests, nobody waits for it any more.
 const LIMIT: usize = 10_000;
 
-/// A change, and after how many requests `auto` had followed; `None` if it did not.
+/// A change, and after how many requests at most `auto` had followed; `None` if it did not.
 pub(crate) struct Change {
     pub(crate) what: &'static str,
     pub(crate) then: &'static str,
@@ -26,9 +30,7 @@ pub(crate) struct Change {
 pub(crate) async fn measure(model: &TimedModel, cache: &Cache) -> Vec<Change> {
     const FAR: Mode = Mode::Distance(Duration::from_millis(10));
     const NEAR: Mode = Mode::Distance(Duration::from_millis(1));
-    const SETTLED: &str = "Redis at +1 ms, 80 % hits: settled";
     let steps = [
-        (SETTLED, NEAR, 0.8, true),
         ("Redis moves to +10 ms", FAR, 0.8, false),
         ("Redis is back at +1 ms", NEAR, 0.8, true),
         ("no request is a repetition any more", NEAR, 0.0, false),
@@ -40,8 +42,9 @@ pub(crate) async fn measure(model: &TimedModel, cache: &Cache) -> Vec<Change> {
     let variables = [("REDIS_URL", &*url), ("MODEL_DIR", directory), ("CACHE_STRATEGY", "auto")];
     let (_service, http) = Service::local(&variables).await;
     let mut client = Client::new(http.address).expect("it listens");
-    let mut traffic = Traffic::new(0.8);
+    let mut traffic = Traffic::new(POPULAR, 0.8);
     let mut changes = Vec::new();
+    (client, traffic) = settled(client, traffic).await;
     for (what, mode, hit_ratio, looks_up) in steps {
         cache.proxy.set(mode);
         traffic.becomes(hit_ratio);
@@ -51,16 +54,25 @@ pub(crate) async fn measure(model: &TimedModel, cache: &Cache) -> Vec<Change> {
         };
         let requests;
         (client, traffic, requests) = tokio::task::spawn_blocking(follow).await.expect("it does not panic");
-        if what == SETTLED {
-            continue;
-        }
+        (client, traffic) = settled(client, traffic).await;
         let then = if looks_up { "looks up" } else { "computes" };
         changes.push(Change { what, then, requests });
     }
     changes
 }
 
-/// After how many requests nearly all are served in this way.
+/// Goes on until what was learnt from the last change has passed.
+async fn settled(mut client: Client, mut traffic: Traffic) -> (Client, Traffic) {
+    let go_on = move || {
+        for number in traffic.by_ref().take(SETTLED) {
+            client.ask(number).expect("it is answered");
+        }
+        (client, traffic)
+    };
+    tokio::task::spawn_blocking(go_on).await.expect("it does not panic")
+}
+
+/// After how many requests at most nearly all are served in this way.
 fn follows(client: &mut Client, traffic: &mut Traffic, looks_up: bool) -> Option<usize> {
     let mut as_wanted = Vec::new();
     for number in traffic.take(LIMIT) {
@@ -70,7 +82,7 @@ fn follows(client: &mut Client, traffic: &mut Traffic, looks_up: bool) -> Option
         if let Some(start) = start
             && as_wanted[start..].iter().filter(|wanted| **wanted).count() >= NEARLY_ALL
         {
-            return Some(start);
+            return Some(start + ROW - NEARLY_ALL);
         }
     }
     None

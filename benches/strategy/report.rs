@@ -58,7 +58,7 @@ fn table<'a>(cells: impl Iterator<Item = &'a Cell>) -> String {
 }
 
 fn changes_table(changes: &[Change]) -> String {
-    let mut table = String::from("| what changes | auto then | after requests |\n|---|---|--:|\n");
+    let mut table = String::from("| what changes | auto then | after requests, at most |\n|---|---|--:|\n");
     for Change { what, then, requests } in changes {
         let requests = requests.map_or_else(|| "never".to_owned(), |requests| requests.to_string());
         let _ = writeln!(table, "| {what} | {then} | {requests} |");

@@ -2,19 +2,18 @@
 
 use crate::support::random::Random;
 
-/// So many inputs are popular.
-const POPULAR: u64 = 50;
-
 pub(crate) struct Traffic {
     random: Random,
+    /// So many inputs are asked for again and again.
+    popular: u64,
     hit_ratio: f64,
     /// The next input that nobody has asked for.
     next: u64,
 }
 
 impl Traffic {
-    pub(crate) fn new(hit_ratio: f64) -> Self {
-        Self { random: Random::new(7), hit_ratio, next: POPULAR }
+    pub(crate) fn new(popular: u64, hit_ratio: f64) -> Self {
+        Self { random: Random::new(7), popular, hit_ratio, next: popular }
     }
 
     /// From the next request on, another share is for popular inputs.
@@ -28,7 +27,7 @@ impl Iterator for Traffic {
 
     fn next(&mut self) -> Option<u64> {
         if self.random.fraction() < self.hit_ratio {
-            return Some(self.random.below(POPULAR));
+            return Some(self.random.below(self.popular));
         }
         self.next += 1;
         Some(self.next)

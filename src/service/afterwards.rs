@@ -48,27 +48,28 @@ impl PredictionService {
         let is_probed = move |(key, _): &(CacheKey, Bytes)| probe != Probe::No && (!are_many || is_sample(key));
         let taken: Option<Arc<OnceLock<Duration>>> = entries.iter().any(is_probed).then(Arc::default);
         let (cache, judges, done) = (Arc::clone(&self.cache), Arc::clone(&self.judges), taken.clone());
+        let run_time = Arc::clone(&self.run_time);
         after_response::defer(move |time_left| async move {
             let _leads = leads;
             entries.iter().for_each(|(key, entry)| cache.put_here(key.clone(), entry.clone()));
             entries.retain(is_probed);
             let Some(done) = done else { return };
-            let start = Instant::now();
+            let watch = run_time.watch();
             let keys: Vec<_> = entries.iter().map(|(key, _)| key).collect();
             let looking = timeout(time_left.unwrap_or(Duration::MAX), cache.get_many(&keys));
             // An invocation that ends first says nothing about Redis.
             let Ok(found) = looking.await else { return };
-            let time = start.elapsed();
-            done.get_or_init(|| time);
+            let took = run_time.since(&watch);
+            done.get_or_init(|| took.time);
             if found.iter().any(|lookup| !matches!(lookup, Lookup::Unavailable(Fault::Paused))) {
                 let hits = found.iter().map(|lookup| matches!(lookup, Lookup::Hit(..)));
-                judges[prediction].looked_up(time, keys.into_iter().zip(hits));
+                judges[prediction].looked_up(took, keys.into_iter().zip(hits));
             }
             let mut lookups = found.iter();
             entries.retain(|_| matches!(lookups.next(), Some(Lookup::Miss)));
             if probe == Probe::LookUpAndStore && !entries.is_empty() {
                 // The log has why it was not stored; the next sample finds out.
-                let _ = cache.put(&entries, time_left.map(|left| left.saturating_sub(time))).await;
+                let _ = cache.put(&entries, time_left.map(|left| left.saturating_sub(took.time))).await;
             }
         });
         taken

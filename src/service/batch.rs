@@ -121,9 +121,9 @@ impl PredictionService {
             return plan;
         }
         let keys: Vec<_> = missing.iter().map(|item| &item.key).collect();
-        let start = Instant::now();
+        let watch = self.run_time.watch();
         let found = self.cache.get_many(&keys).await;
-        let time = start.elapsed();
+        let took = self.run_time.since(&watch);
         // Where Redis was not asked, nothing was spent or learnt.
         let asked = found.iter().any(|lookup| !matches!(lookup, Lookup::Unavailable(Fault::Paused)));
         for (item, lookup) in missing.iter_mut().zip(found) {
@@ -143,7 +143,7 @@ impl PredictionService {
             };
         }
         if asked {
-            judge.looked_up(time, missing.iter().map(|item| (&item.key, item.body.is_some())));
+            judge.looked_up(took, missing.iter().map(|item| (&item.key, item.body.is_some())));
         }
         Plan::LookUp
     }
@@ -195,6 +195,7 @@ impl PredictionService {
                 run.inputs += 1;
             }
             let time = start.elapsed();
+            self.run_time.add(time);
             run.time += time;
             size = if time < LONG_RUN { size * 2 } else { (size / 2).max(1) };
             tokio::task::yield_now().await;

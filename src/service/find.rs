@@ -1,7 +1,5 @@
 //! Where an answer may be found without running the model: in memory, among the runs that are under way, in Redis.
 
-use std::time::Instant;
-
 use bytes::Bytes;
 
 use super::{
@@ -162,9 +160,9 @@ impl PredictionService {
 
     /// Asks Redis: an entry, with the answer that it gives, or why there is none.
     async fn look_up(&self, prediction: usize, key: &CacheKey) -> Result<(Bytes, Bytes, Tier), CacheOutcome> {
-        let start = Instant::now();
+        let watch = self.run_time.watch();
         let lookup = self.cache.get(key).await;
-        let time = start.elapsed();
+        let took = self.run_time.since(&watch);
         // Where Redis was not asked, nothing was spent or learnt.
         let asked = !matches!(lookup, Lookup::Unavailable(Fault::Paused));
         let found = match lookup {
@@ -177,7 +175,7 @@ impl PredictionService {
             Lookup::Unavailable(_) => Err(CacheOutcome::Unavailable),
         };
         if asked {
-            self.judges[prediction].looked_up(time, [(key, found.is_ok())].into_iter());
+            self.judges[prediction].looked_up(took, [(key, found.is_ok())].into_iter());
         }
         found
     }

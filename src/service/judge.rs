@@ -7,6 +7,9 @@
 //! that counts is the one there would be if every prediction were stored. It is estimated on a fixed eighth of the keys: these are
 //! always stored and looked up, whatever is done with the others (spatial sampling, as in Waldspurger et al., "Efficient MRC
 //! Construction with SHARDS", FAST 2015). All processes take the same eighth, and warm it for each other.
+//!
+//! A server of one thread hears of Redis's answer only when the model has run that another request needs. Such a lookup has taken
+//! something between the time without those runs and the time with them.
 
 use std::{
     hash::{DefaultHasher, Hash, Hasher},
@@ -21,6 +24,8 @@ use crate::cache::CacheKey;
 const SAMPLE: u64 = 8;
 /// One in so many requests is probed where even a certain hit would not pay.
 const RARE_PROBE: u32 = 128;
+/// One in so many requests is looked up first where probes do not tell whether that would pay.
+const TRIAL: u32 = 256;
 /// How clearly the other way must be better before it is taken.
 const MARGIN: f64 = 1.1;
 /// What a lookup is taken to cost before one was made: a round trip in a data centre, in seconds.
@@ -29,6 +34,13 @@ const FIRST_LOOKUP: f64 = 100e-6;
 const FIRST_HIT_RATIO: f64 = 0.5;
 /// What each further key of a lookup of many costs: Redis's work and the transfer, in seconds.
 const FURTHER_KEY: f64 = 1.5e-6;
+
+/// How long a lookup took, and for how much of that time the model ran.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Took {
+    pub(super) time: Duration,
+    pub(super) runs: Duration,
+}
 
 /// What to do for a prediction that is not in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,6 +76,9 @@ struct State {
     lookups: u64,
     looks_up: bool,
     unprobed: u32,
+    untried: u32,
+    /// The last lookup may have taken so little that lookups would pay, or so much that they would not.
+    is_undecided: bool,
     audit: Audit,
 }
 
@@ -79,6 +94,8 @@ impl Judge {
             lookups: 0,
             looks_up: FIRST_HIT_RATIO * model > FIRST_LOOKUP,
             unprobed: 0,
+            untried: 0,
+            is_undecided: false,
             audit: Audit::default(),
         };
         Self { strategy, state: Mutex::new(state) }
@@ -90,7 +107,7 @@ impl Judge {
             return Plan::LookUp;
         }
         let mut state = self.state();
-        if state.looks_up {
+        if state.looks_up || state.tries() {
             return Plan::LookUp;
         }
         Plan::Compute(match state.model > state.lookup {
@@ -129,17 +146,20 @@ impl Judge {
     }
 
     /// Notes for which keys a lookup, before or after the response, has found an answer.
-    pub(super) fn looked_up<'a>(&self, time: Duration, found: impl ExactSizeIterator<Item = (&'a CacheKey, bool)>) {
-        let (time, keys) = (time.as_secs_f64(), found.len());
-        let of_one = (time - FURTHER_KEY * (keys - 1) as f64).max(time / keys as f64);
+    pub(super) fn looked_up<'a>(&self, took: Took, found: impl ExactSizeIterator<Item = (&'a CacheKey, bool)>) {
+        let (time, keys) = (took.time.as_secs_f64(), found.len());
+        let of_one = |time: f64| (time - FURTHER_KEY * (keys - 1) as f64).max(time / keys as f64);
+        let [least, most] = [of_one(took.time.saturating_sub(took.runs).as_secs_f64()), of_one(time)];
         let mut state = self.state();
         state.lookups += 1;
+        let of_one = state.lookup.clamp(least, most);
         match state.lookups {
             1 => {}
             2 => state.lookup = of_one,
             // Where no hit could pay, lookups are rare, so that each counts for more.
             _ => state.lookup = mean(state.lookup, of_one, if state.model > state.lookup { 8.0 } else { 2.0 }),
         }
+        state.is_undecided = least * MARGIN < state.hit_ratio * state.model;
         let mut hits = 0;
         for (key, is_hit) in found {
             hits += usize::from(is_hit);
@@ -161,6 +181,14 @@ impl Judge {
 }
 
 impl State {
+    /// Whether to look up, in order to know.
+    fn tries(&mut self) -> bool {
+        if self.is_undecided {
+            self.untried = (self.untried + 1) % TRIAL;
+        }
+        self.is_undecided && self.untried == 0
+    }
+
     /// Whether to probe although no hit would pay.
     fn rarely(&mut self) -> Probe {
         self.unprobed = (self.unprobed + 1) % RARE_PROBE;
@@ -201,6 +229,10 @@ mod tests {
         Judge::new(Strategy::Auto, Some(model))
     }
 
+    fn alone(time: Duration) -> Took {
+        Took { time, runs: Duration::ZERO }
+    }
+
     /// Goes through requests as the service does; how many of them were looked up first, probed, and stored.
     fn requests(
         judge: &Judge,
@@ -215,7 +247,7 @@ mod tests {
             match judge.plan(&key) {
                 Plan::LookUp => {
                     done[0] += 1;
-                    judge.looked_up(lookup, [(&key, is_hit)].into_iter());
+                    judge.looked_up(alone(lookup), [(&key, is_hit)].into_iter());
                     if !is_hit {
                         judge.ran(model);
                     }
@@ -225,7 +257,7 @@ mod tests {
                     done[2] += usize::from(probe == Probe::LookUpAndStore);
                     if probe != Probe::No {
                         done[1] += 1;
-                        judge.looked_up(lookup, [(&key, is_hit)].into_iter());
+                        judge.looked_up(alone(lookup), [(&key, is_hit)].into_iter());
                     }
                 }
             }
@@ -289,11 +321,11 @@ mod tests {
         let judge = judge(Duration::from_micros(5));
         let keys: Vec<_> = (0..1000).map(key).collect();
         for _ in 0..20 {
-            judge.looked_up(Duration::from_millis(20), keys.iter().map(|key| (key, true)));
+            judge.looked_up(alone(Duration::from_millis(20)), keys.iter().map(|key| (key, true)));
         }
         assert_eq!(judge.plan_many(1000), Plan::Compute(Probe::No));
         for _ in 0..20 {
-            judge.looked_up(Duration::from_millis(2), keys.iter().map(|key| (key, true)));
+            judge.looked_up(alone(Duration::from_millis(2)), keys.iter().map(|key| (key, true)));
         }
         assert_eq!(judge.plan_many(1000), Plan::LookUp);
     }
@@ -305,6 +337,30 @@ mod tests {
             judge.ran_many(Duration::from_micros(700), 1000);
         }
         assert_eq!(judge.plan_many(1000), Plan::Compute(Probe::No));
+    }
+
+    #[test]
+    fn a_fast_redis_is_noticed_although_the_model_runs_beside_every_probe() {
+        let judge = judge(MODEL);
+        let (slow, fast) = (Duration::from_millis(10), Duration::from_millis(1));
+        requests(&judge, 100, slow, MODEL, |_| true);
+        let mut looked_up = 0;
+        for n in 0..3_000 {
+            let took = match judge.plan(&key(n)) {
+                Plan::LookUp => {
+                    looked_up += 1;
+                    alone(fast)
+                }
+                Plan::Compute(Probe::No) => continue,
+                Plan::Compute(_) => Took { time: MODEL + fast, runs: MODEL },
+            };
+            judge.looked_up(took, [(&key(n), true)].into_iter());
+        }
+        assert!(looked_up > 1_000, "{looked_up}");
+        // One that is no faster than it seems is tried now and then only.
+        let tried = requests(&judge, 100, slow, MODEL, |_| true)[0];
+        let tried_later = (0..3_000).filter(|n| judge.plan(&key(*n)) == Plan::LookUp).count();
+        assert!(tried < 30 && tried_later <= 3_000 / 256 + 1, "{tried} {tried_later}");
     }
 
     /// Whether looking up first is said to cost more than it gains, with four hits in five.

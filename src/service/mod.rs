@@ -7,6 +7,7 @@ mod batch;
 mod find;
 mod flights;
 mod judge;
+mod run_time;
 mod served;
 mod strategy;
 mod warm;
@@ -20,6 +21,7 @@ use self::{
     find::{Afterwards, Found, Looked},
     flights::Flights,
     judge::Judge,
+    run_time::RunTime,
 };
 pub use self::{
     served::{Answer, CacheOutcome, CachePolicy, CacheWrite, NoPrediction, Served, Tally},
@@ -41,6 +43,8 @@ pub struct PredictionService {
     runs: Arc<Flights<Bytes>>,
     /// For each prediction.
     judges: Arc<[Judge]>,
+    /// How long the model has run so far.
+    run_time: Arc<RunTime>,
 }
 
 /// How predictions are cached.
@@ -67,9 +71,10 @@ impl PredictionService {
         };
         let keys = KeySpace::new(namespace, layout, fingerprint);
         // An environment may see too few requests to find out.
-        let run_time = (strategy == Strategy::Auto && cache.redis.is_some()).then(|| model.run_time());
-        let judges = model.predictions().iter().map(|_| Judge::new(strategy, run_time)).collect();
-        Self { model, cache: Arc::new(cache), keys, lookups: Arc::default(), runs: Arc::default(), judges }
+        let one_run = (strategy == Strategy::Auto && cache.redis.is_some()).then(|| model.run_time());
+        let judges = model.predictions().iter().map(|_| Judge::new(strategy, one_run)).collect();
+        let (lookups, runs, run_time) = Default::default();
+        Self { model, cache: Arc::new(cache), keys, lookups, runs, judges, run_time }
     }
 
     /// Answers the prediction at this position for an input: from the cache if possible and allowed, otherwise from the model.
@@ -116,6 +121,7 @@ impl PredictionService {
         served.model_time = Some(time);
         served.runs = 1;
         self.judges[prediction].ran(time);
+        self.run_time.add(time);
         match (afterwards, entry) {
             (Afterwards::Store(lead), Some(entry)) => {
                 lead.land(entry.clone());
