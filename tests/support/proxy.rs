@@ -165,6 +165,10 @@ async fn serve(
 
 async fn pass(client: &mut TcpStream, target: SocketAddr, modes: watch::Receiver<Mode>, on_request: OnRequest) -> End {
     let Ok(mut server) = TcpStream::connect(target).await else { return End::Close };
+    // Both ends send at once, and what stands between them must not hold back a second chunk until the first is acknowledged.
+    for stream in [&*client, &server] {
+        let _ = stream.set_nodelay(true);
+    }
     let (from_client, to_client) = client.split();
     let (from_server, to_server) = server.split();
     tokio::select! {
