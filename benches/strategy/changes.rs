@@ -6,6 +6,7 @@ use crate::{
     Cache,
     client::Client,
     models::TimedModel,
+    plan::Plan,
     support::{proxy::Mode, service::Service},
     traffic::Traffic,
 };
@@ -15,10 +16,6 @@ const ROW: usize = 20;
 const NEARLY_ALL: usize = 18;
 /// So many as the tier in the process would not keep, which is left out here.
 const POPULAR: u64 = 1_000;
-/// So many requests pass before the first change, and after each.
-const SETTLED: usize = 2_000;
-/// After so many requests, nobody waits for it any more.
-const LIMIT: usize = 10_000;
 
 /// A change, and after how many requests at most `auto` had followed; `None` if it did not.
 pub(crate) struct Change {
@@ -27,12 +24,20 @@ pub(crate) struct Change {
     pub(crate) requests: Option<usize>,
 }
 
-pub(crate) async fn measure(model: &TimedModel, cache: &Cache) -> Vec<Change> {
+impl Change {
+    /// What must hold and does not.
+    pub(crate) fn violation(&self, plan: &Plan) -> Option<String> {
+        let Self { what, then, requests } = self;
+        (!plan.short && requests.is_none()).then(|| format!("{what}: it never {then}"))
+    }
+}
+
+pub(crate) async fn measure(plan: &Plan, model: &TimedModel, cache: &Cache) -> Vec<Change> {
     const FAR: Mode = Mode::Distance(Duration::from_millis(10));
-    const NEAR: Mode = Mode::Distance(Duration::from_millis(1));
+    const NEAR: Mode = Mode::Distance(Duration::from_micros(300));
     let steps = [
         ("Redis moves to +10 ms", FAR, 0.8, false),
-        ("Redis is back at +1 ms", NEAR, 0.8, true),
+        ("Redis is back at +0.3 ms", NEAR, 0.8, true),
         ("no request is a repetition any more", NEAR, 0.0, false),
         ("80 % of the requests are repetitions again", NEAR, 0.8, true),
     ];
@@ -43,18 +48,18 @@ pub(crate) async fn measure(model: &TimedModel, cache: &Cache) -> Vec<Change> {
     let (_service, http) = Service::local(&variables).await;
     let mut client = Client::new(http.address).expect("it listens");
     let mut traffic = Traffic::new(POPULAR, 0.8);
-    let mut changes = Vec::new();
-    (client, traffic) = settled(client, traffic).await;
+    let (mut changes, limit) = (Vec::new(), plan.patience());
+    (client, traffic) = settled(client, traffic, plan.settled()).await;
     for (what, mode, hit_ratio, looks_up) in steps {
         cache.proxy.set(mode);
         traffic.becomes(hit_ratio);
         let follow = move || {
-            let requests = follows(&mut client, &mut traffic, looks_up);
+            let requests = follows(&mut client, &mut traffic, looks_up, limit);
             (client, traffic, requests)
         };
         let requests;
         (client, traffic, requests) = tokio::task::spawn_blocking(follow).await.expect("it does not panic");
-        (client, traffic) = settled(client, traffic).await;
+        (client, traffic) = settled(client, traffic, plan.settled()).await;
         let then = if looks_up { "looks up" } else { "computes" };
         changes.push(Change { what, then, requests });
     }
@@ -62,9 +67,9 @@ pub(crate) async fn measure(model: &TimedModel, cache: &Cache) -> Vec<Change> {
 }
 
 /// Goes on until what was learnt from the last change has passed.
-async fn settled(mut client: Client, mut traffic: Traffic) -> (Client, Traffic) {
+async fn settled(mut client: Client, mut traffic: Traffic, requests: usize) -> (Client, Traffic) {
     let go_on = move || {
-        for number in traffic.by_ref().take(SETTLED) {
+        for number in traffic.by_ref().take(requests) {
             client.ask(number).expect("it is answered");
         }
         (client, traffic)
@@ -73,9 +78,9 @@ async fn settled(mut client: Client, mut traffic: Traffic) -> (Client, Traffic) 
 }
 
 /// After how many requests at most nearly all are served in this way.
-fn follows(client: &mut Client, traffic: &mut Traffic, looks_up: bool) -> Option<usize> {
+fn follows(client: &mut Client, traffic: &mut Traffic, looks_up: bool, limit: usize) -> Option<usize> {
     let mut as_wanted = Vec::new();
-    for number in traffic.take(LIMIT) {
+    for number in traffic.take(limit) {
         let answer = client.ask(number).expect("it is answered");
         as_wanted.push(answer.computed_by_choice != looks_up);
         let start = as_wanted.len().checked_sub(ROW);

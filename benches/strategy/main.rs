@@ -68,9 +68,10 @@ async fn main() -> ExitCode {
     }
     progress.done.store(u64::MAX, Relaxed);
     drop(progress);
-    let changes = changes::measure(&models[plan.changing_model()], &cache).await;
+    let changes = changes::measure(&plan, &models[plan.changing_model()], &cache).await;
 
-    let violations: Vec<_> = cells.iter().filter_map(|cell| cell.violation(&plan)).collect();
+    let of_cells = cells.iter().filter_map(|cell| cell.violation(&plan));
+    let violations: Vec<_> = of_cells.chain(changes.iter().filter_map(|change| change.violation(&plan))).collect();
     report::write(&plan, &cells, &changes, start.elapsed()).expect("the report can be written");
     violations.iter().for_each(|violation| eprintln!("VIOLATED {violation}"));
     if violations.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }

@@ -45,6 +45,16 @@ impl Plan {
         }
     }
 
+    /// How many requests pass before the first change, and after each.
+    pub(crate) fn settled(&self) -> usize {
+        if self.short { 500 } else { 2_000 }
+    }
+
+    /// After how many requests nobody waits any more for `auto` to follow a change.
+    pub(crate) fn patience(&self) -> usize {
+        if self.short { 1_000 } else { 10_000 }
+    }
+
     /// The position of the model with which changes are measured: it is slower than a Redis nearby.
     pub(crate) fn changing_model(&self) -> usize {
         self.run_times.iter().position(|time| *time == Duration::from_millis(3)).expect("it is in both plans")

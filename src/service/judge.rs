@@ -77,7 +77,7 @@ struct State {
     looks_up: bool,
     unprobed: u32,
     untried: u32,
-    /// The last lookup may have taken so little that lookups would pay, or so much that they would not.
+    /// The last lookup may have taken so little that lookups pay, or could pay, or so much that they do not.
     is_undecided: bool,
     audit: Audit,
 }
@@ -156,10 +156,11 @@ impl Judge {
         match state.lookups {
             1 => {}
             2 => state.lookup = of_one,
-            // Where no hit could pay, lookups are rare, so that each counts for more.
-            _ => state.lookup = mean(state.lookup, of_one, if state.model > state.lookup { 8.0 } else { 2.0 }),
+            // Where lookups are rare, each counts for more.
+            _ => state.lookup = mean(state.lookup, of_one, if state.looks_up { 8.0 } else { 2.0 }),
         }
-        state.is_undecided = least * MARGIN < state.hit_ratio * state.model;
+        let is_between = |gain: f64| least * MARGIN < gain && gain < most * MARGIN;
+        state.is_undecided = is_between(state.model) || is_between(state.hit_ratio * state.model);
         let mut hits = 0;
         for (key, is_hit) in found {
             hits += usize::from(is_hit);
@@ -343,7 +344,8 @@ mod tests {
     fn a_fast_redis_is_noticed_although_the_model_runs_beside_every_probe() {
         let judge = judge(MODEL);
         let (slow, fast) = (Duration::from_millis(10), Duration::from_millis(1));
-        requests(&judge, 100, slow, MODEL, |_| true);
+        // The hits come later, too.
+        requests(&judge, 1000, slow, MODEL, |_| false);
         let mut looked_up = 0;
         for n in 0..3_000 {
             let took = match judge.plan(&key(n)) {
