@@ -131,8 +131,8 @@ docs: ## Build the crate's documentation, warnings as errors
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
 
 .PHONY: validate
-validate: ## Validate and lint template.yaml
-	"$$(scripts/install-sam)/sam" validate --lint
+validate: ## Validate template.yaml in every configuration: sam, cfn-lint, checkov, and what each creates (tests/template)
+	tests/template/run
 
 .PHONY: deny
 deny: ## Check the licences and sources of all dependencies against deny.toml; installs cargo-deny if missing
@@ -228,6 +228,10 @@ penguins-fixture: ## Train the model of docs/your-own-model.md into tests/packag
 	PYTHONPATH="$(CURDIR)/python/src" \
 		"$$(scripts/python-tool own-model palmerpenguins==0.1.6 -r tests/your_own_model/requirements.txt)/python" \
 		tests/packages/penguins.py
+
+.PHONY: template-snapshots
+template-snapshots: ## Write tests/template/snapshots: what template.yaml creates in each configuration
+	tests/template/run --update
 
 .PHONY: iam-golden
 iam-golden: ## Regenerate the IAM tokens in tests/iam with botocore
