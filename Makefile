@@ -67,6 +67,17 @@ events: ## Send every event in events/ to the real binary and show the answers
 build: ## Build the function for AWS, target/lambda/predict-once/bootstrap (ARCH=arm64 or x86_64)
 	PATH="$$(scripts/install-cargo-lambda):$$PATH" cargo lambda build --release --$(subst _,-,$(ARCH))
 
+## Deploy it
+
+.PHONY: deploy
+deploy: ## Build the function and deploy it with SAM (docs/aws.md); asks for the parameters the first time (PARAMETERS="Cache=nodes", MODEL=DIR)
+	scripts/deploy
+
+.PHONY: smoke-test
+smoke-test: ## Check a deployed service from outside (URL=https://..., FUNCTION=..., HEADER='x-api-key: ...', CACHE=redis, WRITE=docs/aws.md)
+	@scripts/smoke-test $(if $(FUNCTION),--function "$(FUNCTION)") $(if $(HEADER),--header "$(HEADER)") \
+		$(if $(CACHE),--cache "$(CACHE)") $(if $(WRITE),--write "$(WRITE)") "$(URL)"
+
 ## Test it
 
 .PHONY: test
@@ -116,6 +127,10 @@ test-own-model: ## Run docs/your-own-model.md from top to bottom, from fitting a
 .PHONY: test-emulators
 test-emulators: ## Run the function under AWS's runtime interface emulator and under cargo-lambda
 	tests/emulators/run
+
+.PHONY: test-smoke-test
+test-smoke-test: ## Test `make smoke-test` against the service, against one that answers wrongly, and `make deploy` without AWS
+	tests/smoke_test/run
 
 .PHONY: test-model
 test-model: ## Retrain the shipped model, and compare it with the committed files byte for byte

@@ -7,6 +7,7 @@ Writes the transformed template of each named configuration into DIRECTORY, for 
 
 import difflib
 import itertools
+import json
 import os
 import sys
 from pathlib import Path
@@ -127,6 +128,13 @@ def prove_combinations():
     checks.check("cfn-lint finds a mistake", linted(broken))
 
 
+def is_json(text):
+    try:
+        return isinstance(json.loads(text), dict)
+    except ValueError:
+        return False
+
+
 def empty(node, path=""):
     """Where an entry or a list has lost everything to conditions."""
     if node in ({}, []):
@@ -171,6 +179,10 @@ def prove_least_privilege(template, parameters):
     types = {resource["Type"] for resource in template["Resources"].values()}
     ways_out = {f"AWS::EC2::{kind}" for kind in ("NatGateway", "InternetGateway", "Route", "VPCEndpoint")} & types
     must("there is no way out of the network", not ways_out, ways_out)
+    stages = [resource["Properties"] for resource in template["Resources"].values() if resource["Type"].endswith("::Stage")]
+    logs = [stage.get("AccessLogSettings") or stage.get("AccessLogSetting") for stage in stages]
+    must("there is an access log if asked for", bool(logs[0]) == (parameters["AccessLogRetentionDays"] != "0"), logs)
+    must("its lines are JSON", all(is_json(log["Format"]) for log in logs if log), logs)
     must("nothing is left empty", not list(empty(template)), list(empty(template)))
     if created:
         user = template["Resources"]["CacheUser"]["Properties"]["AccessString"].split()
