@@ -74,9 +74,9 @@ deploy: ## Build the function and deploy it with SAM (docs/aws.md); asks for the
 	scripts/deploy
 
 .PHONY: smoke-test
-smoke-test: ## Check a deployed service from outside (URL=https://..., FUNCTION=..., HEADER='x-api-key: ...', CACHE=redis, WRITE=docs/aws.md)
+smoke-test: ## Check a deployed service from outside (URL=https://..., FUNCTION=..., HEADER='x-api-key: ...', IAM=1, CACHE=redis, WRITE=docs/aws.md)
 	@scripts/smoke-test $(if $(FUNCTION),--function "$(FUNCTION)") $(if $(HEADER),--header "$(HEADER)") \
-		$(if $(CACHE),--cache "$(CACHE)") $(if $(WRITE),--write "$(WRITE)") "$(URL)"
+		$(if $(CACHE),--cache "$(CACHE)") $(if $(IAM),--iam) $(if $(WRITE),--write "$(WRITE)") "$(URL)"
 
 ## Test it
 
