@@ -61,7 +61,7 @@ class Deployment:
 def main():
     committed = (ROOT / "samconfig.toml").read_text()
     section = "[default.deploy.parameters]\n"
-    overrides = r'"Cache=\"nodes\" Release=\"old\" CorsAllowedOrigins=\"https://a.example,https://b.example\""'
+    overrides = r'"JwtIssuer=\"\" Cache=\"nodes\" Release=\"old\" CorsAllowedOrigins=\"https://a.example,https://b.example\""'
     saved = committed.replace(section, f"{section}parameter_overrides = {overrides}\n")
     with tempfile.TemporaryDirectory() as folder:
         first = Deployment(folder, committed)
@@ -75,7 +75,8 @@ def main():
         checks.check("later: not guided", "--guided" not in again.calls[1], again.calls)
         checks.check("arguments go to sam deploy", "--no-confirm-changeset" in again.calls[1], again.calls)
         checks.check("a new release", read.pop("Release") not in ("old", "1"), again.calls)
-        wanted = {"Cache": "serverless", "Tracing": "true", "CorsAllowedOrigins": "https://a.example,https://b.example"}
+        wanted = {"JwtIssuer": "", "Cache": "serverless", "Tracing": "true"}
+        wanted |= {"CorsAllowedOrigins": "https://a.example,https://b.example"}
         checks.equal("what was saved, and what is given over it", read, wanted)
         checks.check("only parameters of the template", read.keys() <= load()["Parameters"].keys(), read)
 
