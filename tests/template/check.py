@@ -9,6 +9,7 @@ import difflib
 import itertools
 import json
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -52,8 +53,8 @@ REST = [
 
 # Parameters whose values do not fit into a description: docs/aws.md says that they need a new Release.
 NEED_RELEASE = {
-    "CorsAllowedOrigins", "JwtAudience", "JwtIssuer", "ModelDir", "ModelLayerArn", "RedisCluster", "RedisPasswordSecret",
-    "RedisUrl", "SecurityGroupId", "SubnetIds", "VpcId",
+    "CorsAllowedOrigins", "ModelDir", "ModelLayerArn", "RedisCluster", "RedisPasswordSecret", "RedisUrl", "SecurityGroupId",
+    "SubnetIds", "VpcId",
 }  # fmt: skip
 
 checks = Checks()
@@ -226,6 +227,15 @@ def prove_versions():
     checks.check("the longest description has at most 256 characters, which Lambda allows", len(longest) <= 256, len(longest))
 
 
+def prove_documented():
+    page = (HERE.parents[1] / "docs/aws.md").read_text()
+    missing = [name for name in load()["Parameters"] if f"`{name}`" not in page]
+    checks.check("docs/aws.md has every parameter", not missing, missing)
+    told = re.search(r"The others do not fit\s+into it: (.*?)\. `make", page, re.DOTALL)
+    named = set(re.findall(r"`(\w+)`", told[1])) if told else set()
+    checks.equal("docs/aws.md names the parameters that need a new Release", named, NEED_RELEASE)
+
+
 def main():
     directory, update = Path(sys.argv[1]), "--update" in sys.argv[2:]
     os.environ.setdefault("AWS_DEFAULT_REGION", "eu-central-1")
@@ -235,6 +245,7 @@ def main():
         prove_refusals(configurations["refused"])
         prove_combinations()
         prove_versions()
+        prove_documented()
     return checks.finish()
 
 
