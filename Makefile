@@ -129,7 +129,7 @@ test-emulators: ## Run the function under AWS's runtime interface emulator and u
 	tests/emulators/run
 
 .PHONY: test-smoke-test
-test-smoke-test: ## Test `make smoke-test` against the service, against one that answers wrongly, and `make deploy` without AWS
+test-smoke-test: ## Test `make smoke-test` against the service, and against one that answers wrongly in every way
 	tests/smoke_test/run
 
 .PHONY: test-model
@@ -146,7 +146,7 @@ docs: ## Build the crate's documentation, warnings as errors
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
 
 .PHONY: validate
-validate: ## Validate template.yaml in every configuration: sam, cfn-lint, checkov, and what each creates (tests/template)
+validate: ## Validate template.yaml in every configuration: sam, cfn-lint, checkov, what each creates; and `make deploy` without AWS
 	tests/template/run
 
 .PHONY: deny
