@@ -67,6 +67,17 @@ events: ## Send every event in events/ to the real binary and show the answers
 build: ## Build the function for AWS, target/lambda/predict-once/bootstrap (ARCH=arm64 or x86_64)
 	PATH="$$(scripts/install-cargo-lambda):$$PATH" cargo lambda build --release --$(subst _,-,$(ARCH))
 
+## Deploy it
+
+.PHONY: deploy
+deploy: ## Build the function and deploy it with SAM (docs/aws.md); asks for the parameters the first time (PARAMETERS="Cache=nodes", MODEL=DIR)
+	scripts/deploy
+
+.PHONY: smoke-test
+smoke-test: ## Check a deployed service from outside (URL=https://..., FUNCTION=..., HEADER='x-api-key: ...', IAM=1, CACHE=redis, WRITE=docs/aws.md)
+	@scripts/smoke-test $(if $(FUNCTION),--function "$(FUNCTION)") $(if $(HEADER),--header "$(HEADER)") \
+		$(if $(CACHE),--cache "$(CACHE)") $(if $(IAM),--iam) $(if $(WRITE),--write "$(WRITE)") "$(URL)"
+
 ## Test it
 
 .PHONY: test
@@ -117,6 +128,10 @@ test-own-model: ## Run docs/your-own-model.md from top to bottom, from fitting a
 test-emulators: ## Run the function under AWS's runtime interface emulator and under cargo-lambda
 	tests/emulators/run
 
+.PHONY: test-smoke-test
+test-smoke-test: ## Test `make smoke-test` against the service, and against one that answers wrongly in every way
+	tests/smoke_test/run
+
 .PHONY: test-model
 test-model: ## Retrain the shipped model, and compare it with the committed files byte for byte
 	tests/model_training/run
@@ -131,8 +146,8 @@ docs: ## Build the crate's documentation, warnings as errors
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
 
 .PHONY: validate
-validate: ## Validate and lint template.yaml
-	"$$(scripts/install-sam)/sam" validate --lint
+validate: ## Validate template.yaml in every configuration: sam, cfn-lint, checkov, what each creates; and `make deploy` without AWS
+	tests/template/run
 
 .PHONY: deny
 deny: ## Check the licences and sources of all dependencies against deny.toml; installs cargo-deny if missing
@@ -228,6 +243,10 @@ penguins-fixture: ## Train the model of docs/your-own-model.md into tests/packag
 	PYTHONPATH="$(CURDIR)/python/src" \
 		"$$(scripts/python-tool own-model palmerpenguins==0.1.6 -r tests/your_own_model/requirements.txt)/python" \
 		tests/packages/penguins.py
+
+.PHONY: template-snapshots
+template-snapshots: ## Write tests/template/snapshots: what template.yaml creates in each configuration
+	tests/template/run --update
 
 .PHONY: iam-golden
 iam-golden: ## Regenerate the IAM tokens in tests/iam with botocore

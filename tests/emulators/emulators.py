@@ -21,6 +21,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 from checks import Checks  # noqa: E402
+from gateway import gateway  # noqa: E402
 from processes import APPLICATION, ROOT, free_port, process, redis, until  # noqa: E402
 
 EVENTS = ROOT / "events"
@@ -175,6 +176,15 @@ def prove_events(checks, invoke, hit):
     checks.equal("not-http: the next event is served as ever", (after.status, after.cache_status), (200, hit))
 
 
+def prove_smoke_test(checks, invoke, cache):
+    """`make smoke-test` finds nothing wrong with the function behind an HTTP API."""
+    with gateway(invoke, event("http-api"), Answer.of_function) as url:
+        command = [ROOT / "scripts/smoke-test", url, "--requests", "20", "--cache", cache]
+        done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=300)
+    checks.check(f"smoke test, cache {cache}: every check passes", done.returncode == 0, done.stdout + done.stderr)
+    checks.check(f"smoke test, cache {cache}: hits are measured", "\n| hit |" in done.stdout, done.stdout)
+
+
 def warm_up(answer_to_another_application):
     """Lets the function start and connect at its own pace: the lookup's deadline is made for a connection that is
     there, and a busy machine may need longer for the first.
@@ -306,12 +316,14 @@ def main():
         with checks.part("AWS's runtime interface emulator, cache in memory"):
             with runtime_interface_emulator(emulator, bootstrap) as invoke:
                 prove_events(checks, lambda name: invoke(event(name)), HIT_MEMORY)
+                prove_smoke_test(checks, invoke, "any")
 
         with checks.part("AWS's runtime interface emulator, cache in Redis"):
             with redis() as store:
                 settings = patient | {"REDIS_URL": store.url, "MEMORY_CACHE_ENTRIES": "0"}
                 with runtime_interface_emulator(emulator, bootstrap, **settings) as invoke:
                     prove_events(checks, lambda name: invoke(event(name)), HIT_REDIS)
+                    prove_smoke_test(checks, invoke, "redis")
 
         with checks.part("cargo lambda watch and invoke, cache in Redis"):
             with redis() as store:

@@ -1,0 +1,162 @@
+"""What CloudFormation does with template.yaml, as far as it can be done without AWS: it checks parameters and rules, runs the SAM
+transform (aws-sam-translator, which AWS runs too), and leaves only what the conditions allow.
+"""
+
+import logging
+import re
+from pathlib import Path
+
+from samcli.yamlhelper import yaml_parse
+from samtranslator.parser.parser import Parser
+from samtranslator.translator.translator import Translator
+
+ROOT = Path(__file__).resolve().parents[2]
+NO_VALUE = object()
+
+# It warns of metrics that only AWS collects.
+logging.getLogger("samtranslator").setLevel(logging.ERROR)
+
+
+class Refused(Exception):
+    """A configuration that CloudFormation would not create; says which rule or parameter refuses it."""
+
+    def __init__(self, by, why):
+        super().__init__(f"{by}: {why}")
+        self.by = by
+
+
+def load():
+    return yaml_parse((ROOT / "template.yaml").read_text())
+
+
+def with_defaults(template, given):
+    """The value of each parameter, all of them text, as CloudFormation gets them."""
+    declared = template["Parameters"]
+    if unknown := given.keys() - declared.keys():
+        raise KeyError(f"template.yaml has no parameter {', '.join(sorted(unknown))}")
+    values = {}
+    for name, parameter in declared.items():
+        value = str(given.get(name, parameter["Default"]))
+        allowed = [str(one) for one in parameter.get("AllowedValues", [value])]
+        low, high = parameter.get("MinValue"), parameter.get("MaxValue")
+        if value not in allowed or not re.fullmatch(parameter.get("AllowedPattern", ".*"), value):
+            raise Refused(name, f"{value!r} is not allowed")
+        if (low is not None and float(value) < low) or (high is not None and float(value) > high):
+            raise Refused(name, f"{value} is out of bounds")
+        values[name] = value
+    return values
+
+
+def holds(condition, values, conditions):
+    """Whether a condition or an assertion is true."""
+    ((function, argument),) = condition.items()
+
+    def text(operand):
+        return values[operand["Ref"]] if isinstance(operand, dict) else str(operand)
+
+    def each():
+        return [holds(one, values, conditions) for one in argument]
+
+    match function:
+        case "Condition":
+            return holds(conditions[argument], values, conditions)
+        case "Fn::Equals":
+            return text(argument[0]) == text(argument[1])
+        case "Fn::Contains":
+            return text(argument[1]) in map(text, argument[0])
+        case "Fn::Not":
+            return not each()[0]
+        case "Fn::And":
+            return all(each())
+        case "Fn::Or":
+            return any(each())
+    raise NotImplementedError(function)
+
+
+def check_rules(template, values):
+    for name, rule in template["Rules"].items():
+        if "RuleCondition" in rule and not holds(rule["RuleCondition"], values, {}):
+            continue
+        for assertion in rule["Assertions"]:
+            if not holds(assertion["Assert"], values, {}):
+                raise Refused(name, assertion["AssertDescription"])
+
+
+class Evaluation:
+    """Replaces conditions, mappings and references to parameters with their values."""
+
+    def __init__(self, template, values):
+        conditions = template["Conditions"]
+        self.values = values
+        self.mappings = template["Mappings"]
+        self.true = {name: holds(condition, values, conditions) for name, condition in conditions.items()}
+
+    def of(self, node):
+        if isinstance(node, list):
+            return [value for value in map(self.of, node) if value is not NO_VALUE]
+        if not isinstance(node, dict):
+            return node
+        if len(node) == 1:
+            ((function, argument),) = node.items()
+            match function:
+                case "Fn::If":
+                    name, then, otherwise = argument
+                    return self.of(then if self.true[name] else otherwise)
+                case "Ref":
+                    return NO_VALUE if argument == "AWS::NoValue" else self.values.get(argument, node)
+                case "Fn::FindInMap":
+                    name, *keys = map(self.of, argument)
+                    return self.mappings[name][keys[0]][keys[1]]
+                case "Fn::Split":
+                    delimiter, text = map(self.of, argument)
+                    return text.split(delimiter) if isinstance(text, str) else {function: [delimiter, text]}
+                case "Fn::Sub":
+                    return self.substituted(argument)
+        return {key: value for key, value in ((key, self.of(value)) for key, value in node.items()) if value is not NO_VALUE}
+
+    def substituted(self, argument):
+        """Parameters and variables that are text by now are in the text; what only AWS knows stays a reference."""
+        text, variables = argument if isinstance(argument, list) else (argument, {})
+        variables = {name: self.of(value) for name, value in variables.items()}
+        known = self.values | {name: value for name, value in variables.items() if isinstance(value, str)}
+        text = re.sub(r"\$\{([^}!]+)\}", lambda found: known.get(found[1], found[0]), text)
+        rest = {name: value for name, value in variables.items() if name not in known}
+        if "${" not in text:
+            return text
+        return {"Fn::Sub": [text, rest] if rest else text}
+
+    def present(self, section):
+        """The entries of a section whose condition is true, without it."""
+        kept = {}
+        for name, entry in section.items():
+            condition = entry.get("Condition")
+            if condition is None or self.true[condition]:
+                kept[name] = self.of({key: value for key, value in entry.items() if key != "Condition"})
+        return kept
+
+
+def transformed(given):
+    """The template that CloudFormation would create a stack of. Version ids end with a digest of the template, which is kept in
+    the entry `VersionId` of the second result.
+    """
+    template = load()
+    values = with_defaults(template, given)
+    check_rules(template, values)
+    # What `sam package` does.
+    template["Resources"]["PredictOnce"]["Properties"]["CodeUri"] = "s3://artifacts/predict-once.zip"
+    translator = Translator({}, Parser())
+    result = translator.translate(template, values, passthrough_metadata=True)
+    evaluation = Evaluation(load(), values)
+    resources = evaluation.present(result["Resources"])
+    (version,) = [name for name, resource in resources.items() if resource["Type"] == "AWS::Lambda::Version"]
+    sections = {"AWSTemplateFormatVersion": result["AWSTemplateFormatVersion"], "Description": result["Description"]}
+    sections |= {"Resources": resources, "Outputs": evaluation.present(result["Outputs"])}
+    return renamed(sections, version, "PredictOnceVersion"), {"VersionId": version}
+
+
+def renamed(node, old, new):
+    if isinstance(node, list):
+        return [renamed(one, old, new) for one in node]
+    if isinstance(node, dict):
+        return {(new if key == old else key): renamed(value, old, new) for key, value in node.items()}
+    return new if node == old else node

@@ -1,0 +1,102 @@
+"""`make deploy` without AWS: what it asks of SAM, whose own parser reads the parameters. `run` starts it."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from cloudformation import ROOT, load
+from samcli.cli.types import CfnParameterOverridesType
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "support"))
+from checks import Checks  # noqa: E402
+
+# Notes its arguments, and builds what SAM would.
+FAKE_SAM = f"""#!{sys.executable}
+import json, os, pathlib, sys
+with open(os.environ["CALLS"], "a") as calls:
+    calls.write(json.dumps(sys.argv[1:]) + "\\n")
+if sys.argv[1] == "build":
+    pathlib.Path(".aws-sam/build/PredictOnce").mkdir(parents=True, exist_ok=True)
+sys.exit(int(os.environ.get("STATUS", "0")) if sys.argv[1] == os.environ.get("FAILS") else 0)
+"""
+
+checks = Checks()
+
+
+class Deployment:
+    """scripts/deploy in a folder of its own, with this samconfig.toml."""
+
+    def __init__(self, folder, config, *arguments, **variables):
+        self.folder = Path(tempfile.mkdtemp(dir=folder))
+        (self.folder / "scripts").mkdir()
+        shutil.copy(ROOT / "scripts/deploy", self.folder / "scripts")
+        (self.folder / "samconfig.toml").write_text(config)
+        sam, calls = self.folder / "sam", self.folder / "calls"
+        sam.write_text(FAKE_SAM)
+        sam.chmod(0o755)
+        calls.touch()
+        environment = {"PATH": os.environ["PATH"], "SAM": str(sam), "CALLS": str(calls)} | variables
+        command = [sys.executable, self.folder / "scripts/deploy", *arguments]
+        self.done = subprocess.run(command, env=environment, capture_output=True, text=True)
+        self.calls = [json.loads(line) for line in calls.read_text().splitlines()]
+
+    @property
+    def parameters(self):
+        """Of both commands, as SAM reads them: they must be the same."""
+        read = []
+        for call in self.calls:
+            words = call[call.index("--parameter-overrides") + 1 :]
+            words = [word for word in words if "=" in word]
+            read.append(CfnParameterOverridesType().convert(words, None, None))
+        checks.check("sam build and sam deploy have the same parameters", all(one == read[0] for one in read), read)
+        return read[0]
+
+
+def main():
+    committed = (ROOT / "samconfig.toml").read_text()
+    section = "[default.deploy.parameters]\n"
+    overrides = r'"JwtIssuer=\"\" Cache=\"nodes\" Release=\"old\" CorsAllowedOrigins=\"https://a.example,https://b.example\""'
+    saved = committed.replace(section, f"{section}parameter_overrides = {overrides}\n")
+    with tempfile.TemporaryDirectory() as folder:
+        first = Deployment(folder, committed)
+        checks.equal("the first time: build, then deploy", [call[0] for call in first.calls], ["build", "deploy"])
+        checks.check("the first time: --guided", "--guided" in first.calls[1], first.calls)
+        pattern = load()["Parameters"]["Release"]["AllowedPattern"]
+        checks.check("a release that the template accepts", re.fullmatch(pattern, first.parameters["Release"]), first.parameters)
+
+        again = Deployment(folder, saved, "--no-confirm-changeset", PARAMETERS="Tracing=true Cache=serverless")
+        read = again.parameters
+        checks.check("later: not guided", "--guided" not in again.calls[1], again.calls)
+        checks.check("arguments go to sam deploy", "--no-confirm-changeset" in again.calls[1], again.calls)
+        checks.check("a new release", read.pop("Release") not in ("old", "1"), again.calls)
+        wanted = {"JwtIssuer": "", "Cache": "serverless", "Tracing": "true"}
+        wanted |= {"CorsAllowedOrigins": "https://a.example,https://b.example"}
+        checks.equal("what was saved, and what is given over it", read, wanted)
+        checks.check("only parameters of the template", read.keys() <= load()["Parameters"].keys(), read)
+
+        package = Deployment(folder, saved, MODEL=str(ROOT / "tests/packages/penguins"))
+        checks.equal("MODEL: the parameter", package.parameters.get("ModelDir"), "/var/task/model")
+        zipped = sorted(path.name for path in (package.folder / ".aws-sam/build/PredictOnce/model").iterdir())
+        checks.equal("MODEL: the files beside the binary", zipped, ["model.onnx", "model.toml"])
+
+        for promise, variables, arguments in (
+            ("no model package", {"MODEL": str(ROOT / "docs")}, []),
+            ("no NAME=VALUE", {"PARAMETERS": "Cache"}, []),
+        ):
+            wrong = Deployment(folder, saved, *arguments, **variables)
+            stopped = wrong.done.returncode == 1 and not wrong.calls
+            checks.check(f"{promise}: exit status 1, nothing built", stopped, wrong.done)
+            checks.equal(f"{promise}: one line", wrong.done.stderr.count("\n"), 1)
+        failed = Deployment(folder, saved, FAILS="build", STATUS="3")
+        checks.equal("a failed build is not deployed", ([call[0] for call in failed.calls], failed.done.returncode), (["build"], 3))
+    return checks.finish()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
