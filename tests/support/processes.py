@@ -129,14 +129,16 @@ def redis(*options):
 
 
 @contextlib.contextmanager
-def redis_cluster():
-    """A fresh Redis Cluster of two nodes."""
+def redis_cluster(size=2):
+    """A fresh Redis Cluster of so many nodes, each with an equal part of the slots."""
     with contextlib.ExitStack() as stack:
-        buses = [free_port(), free_port()]
+        buses = [free_port() for _ in range(size)]
         nodes = [stack.enter_context(redis("--cluster-enabled", "yes", "--cluster-port", str(bus))) for bus in buses]
-        nodes[0].command("CLUSTER", "ADDSLOTSRANGE", "0", "8191")
-        nodes[1].command("CLUSTER", "ADDSLOTSRANGE", "8192", "16383")
-        nodes[0].command("CLUSTER", "MEET", "127.0.0.1", str(nodes[1].port), str(buses[1]))
+        for number, node in enumerate(nodes):
+            first, after = (16384 * part // size for part in (number, number + 1))
+            node.command("CLUSTER", "ADDSLOTSRANGE", str(first), str(after - 1))
+        for node, bus in zip(nodes[1:], buses[1:], strict=True):
+            nodes[0].command("CLUSTER", "MEET", "127.0.0.1", str(node.port), str(bus))
         until(lambda: all("cluster_state:ok" in node.command("CLUSTER", "INFO") for node in nodes), "the cluster is ready")
         yield nodes
 
