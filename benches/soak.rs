@@ -20,6 +20,7 @@ use chaos::{
 };
 use futures_util::future::join_all;
 use support::{
+    applications::aged,
     random::Random,
     service::{Http, Service},
 };
@@ -87,8 +88,14 @@ async fn trouble(
 }
 
 /// Waits until the service is healthy and idle, and looks at what it holds.
-async fn holding(service: &Service, http: &Http, population: &Population) -> Holding {
+async fn holding(service: &Service, http: &Http, population: &Population, world: &mut World) -> Holding {
     load::redis_answers(http, population, SEED).await;
+    // The connection for writes is open, too, as it is whenever this is asked.
+    world.admin::<()>(&["FLUSHALL"]).await;
+    while world.admin::<usize>(&["DBSIZE"]).await == 0 {
+        http.post_with("/probabilities", &aged(30), "no-cache").await;
+        sleep(Duration::from_millis(10)).await;
+    }
     // Nothing tells that no write is under way any more; all deadlines together are shorter.
     sleep(Duration::from_secs(2)).await;
     let process = format!("/proc/{}", service.pid());
@@ -112,10 +119,10 @@ async fn main() -> ExitCode {
     let (counts, mut random, start) = (Counts::default(), Random::new(SEED), Instant::now());
 
     trouble(&clients, &population, start + first, &counts, &mut random, &mut world).await;
-    let before = holding(&service, &http, &population).await;
+    let before = holding(&service, &http, &population, &mut world).await;
     println!("after {:.0} s: {before:?}", start.elapsed().as_secs_f64());
     trouble(&clients, &population, start + all, &counts, &mut random, &mut world).await;
-    let after = holding(&service, &http, &population).await;
+    let after = holding(&service, &http, &population, &mut world).await;
     println!("after {:.0} s: {after:?}", start.elapsed().as_secs_f64());
 
     let Counts { requests, wrong, not_ok, hits, unavailable, faults } = counts;
