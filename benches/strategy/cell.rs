@@ -20,8 +20,6 @@ use crate::{
 
 /// Few enough that all of them have been asked for when the warm-up is over.
 const POPULAR: u64 = 50;
-/// Into so many parts a run is cut. The 99th percentile is the median of theirs: what else the machine did in one does not count.
-const PARTS: usize = 5;
 /// At most so many times what the better strategy takes.
 const LIMIT: f64 = 1.1;
 
@@ -30,6 +28,8 @@ const LIMIT: f64 = 1.1;
 pub(crate) struct Waited {
     pub(crate) mean: f64,
     pub(crate) p99: f64,
+    /// Where the 99th percentile is with 95 % confidence: the order statistics two standard deviations below and above it.
+    pub(crate) p99_between: [f64; 2],
 }
 
 pub(crate) struct Cell {
@@ -114,7 +114,8 @@ impl Cell {
         let holds = if plan.short {
             (self.looked_up > 0.9) == self.pays() && !(0.1..=0.9).contains(&self.looked_up)
         } else {
-            self.ratios().iter().all(|ratio| *ratio <= LIMIT)
+            let better = self.better();
+            self.auto.mean <= LIMIT * better.mean && self.auto.p99_between[0] <= LIMIT * better.p99_between[1]
         };
         (!holds).then(|| self.row())
     }
@@ -122,7 +123,7 @@ impl Cell {
     /// A row of the report.
     pub(crate) fn row(&self) -> String {
         let [mean, p99] = self.ratios();
-        let waited = |Waited { mean, p99 }: Waited| format!("{mean:.3} / {p99:.3}");
+        let waited = |Waited { mean, p99, .. }: Waited| format!("{mean:.3} / {p99:.3}");
         format!(
             "| {} | {} | {} | {} | {} | {} | {} | **{mean:.2}** / **{p99:.2}** | {:.0} % | {:.0} / {:.1} |",
             milliseconds(self.run),
@@ -141,15 +142,17 @@ impl Cell {
 
 impl Waited {
     fn of(answers: &[Answer]) -> Self {
-        let milliseconds = |answer: &Answer| answer.time.as_secs_f64() * 1e3;
-        let percentile = |part: &[Answer]| {
-            let mut times: Vec<_> = part.iter().map(milliseconds).collect();
-            times.sort_unstable_by(f64::total_cmp);
-            times[times.len() * 99 / 100]
-        };
-        let mut p99s: Vec<_> = answers.chunks_exact(answers.len() / PARTS).map(percentile).collect();
-        p99s.sort_unstable_by(f64::total_cmp);
-        Self { mean: answers.iter().map(milliseconds).sum::<f64>() / answers.len() as f64, p99: p99s[PARTS / 2] }
+        let mut times: Vec<_> = answers.iter().map(|answer| answer.time.as_secs_f64() * 1e3).collect();
+        times.sort_unstable_by(f64::total_cmp);
+        let above = times.len() as f64 / 100.0;
+        // So many are above it, give or take what a binomial distribution does.
+        let with = |above: f64| times[times.len() - 1 - (above.max(0.0) as usize).min(times.len() - 1)];
+        let deviation = 2.0 * (above * 0.99).sqrt();
+        Self {
+            mean: times.iter().sum::<f64>() / times.len() as f64,
+            p99: with(above),
+            p99_between: [with(above + deviation), with(above - deviation)],
+        }
     }
 }
 

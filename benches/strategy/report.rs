@@ -29,6 +29,7 @@ pub(crate) fn write(plan: &Plan, cells: &[Cell], changes: &[Change], took: Durat
         cells = cells.len(),
         mean = format!("{:.2}", worst(0)),
         p99 = format!("{:.2}", worst(1)),
+        least = format!("{:.2}", cells.iter().map(|cell| cell.ratios()[1]).fold(f64::MAX, f64::min)),
         cores = thread::available_parallelism().map_or(1, usize::from),
         minutes = format!("{:.0}", took.as_secs_f64() / 60.0),
         warm_up = WARM_UP,
