@@ -149,7 +149,8 @@ async fn of_arrays_that_do_not_return_samples_are_stored_and_probed_so_that_a_re
     let mut next = async || {
         array += 1;
         assert!(array < 500, "nothing changes");
-        let inputs: Vec<_> = (0..4).map(|n| json!({ "number": 4 * array + n })).collect();
+        // A hit for each would pay many times over.
+        let inputs: Vec<_> = (0..32).map(|n| json!({ "number": 32 * array + n })).collect();
         status(&http, "/values", &inputs.into()).await
     };
     while next().await != COST {}
