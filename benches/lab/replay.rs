@@ -107,7 +107,7 @@ impl Replay<'_> {
         for entry in stores {
             commands.extend(&self.entries.stores[*entry as usize]);
             let (key, value) = self.entry(*entry);
-            self.tier.put_here(key.clone(), value.clone());
+            self.tier.put_here(key, value);
         }
         if !stores.is_empty() {
             commands.extend(encode(&[b"DBSIZE"]));
@@ -134,7 +134,7 @@ impl Replay<'_> {
                 Reply::Text(value) => {
                     let (key, stored) = self.entry(entry);
                     let is_wrong = value != *stored;
-                    self.tier.put_here(key.clone(), stored.clone());
+                    self.tier.put_here(key, stored);
                     self.outcome.hits += 1;
                     self.outcome.wrong += u64::from(is_wrong);
                 }

@@ -97,9 +97,9 @@ impl PredictionCache {
     }
 
     /// Keeps an entry in this process.
-    pub fn put_here(&self, key: CacheKey, value: Bytes) {
+    pub fn put_here(&self, key: &CacheKey, value: &Bytes) {
         if let Some(memory) = &self.memory {
-            memory.put(key, value);
+            memory.put(key.clone(), value.clone());
         }
     }
 
@@ -109,9 +109,7 @@ impl PredictionCache {
     ///
     /// Says why they were not stored, which has already been logged.
     pub async fn put(&self, entries: &[(CacheKey, Bytes)], time_left: Option<Duration>) -> Result<(), Fault> {
-        if self.memory.is_some() {
-            entries.iter().for_each(|(key, value)| self.put_here(key.clone(), value.clone()));
-        }
+        entries.iter().for_each(|(key, value)| self.put_here(key, value));
         match &self.redis {
             Some(redis) => redis.put(entries, time_left).await,
             None => Ok(()),

@@ -51,7 +51,7 @@ impl PredictionService {
         let run_time = Arc::clone(&self.run_time);
         after_response::defer(move |time_left| async move {
             let _leads = leads;
-            entries.iter().for_each(|(key, entry)| cache.put_here(key.clone(), entry.clone()));
+            entries.iter().for_each(|(key, entry)| cache.put_here(key, entry));
             entries.retain(is_probed);
             let Some(done) = done else { return };
             let watch = run_time.watch();

@@ -131,7 +131,7 @@ impl PredictionService {
                 Lookup::Hit(entry, tier) => {
                     item.body = self.read(prediction, &entry);
                     if item.body.is_some() {
-                        self.cache.put_here(item.key.clone(), entry);
+                        self.cache.put_here(&item.key, &entry);
                         CacheOutcome::Hit(tier)
                     } else {
                         CacheOutcome::Corrupt

@@ -60,7 +60,7 @@ impl PredictionService {
                 Joined::Lead(lookup) => {
                     let outcome = match self.look_up(prediction, key).await {
                         Ok((entry, body, tier)) => {
-                            self.cache.put_here(key.clone(), entry.clone());
+                            self.cache.put_here(key, &entry);
                             lookup.land(Looked::Hit(entry, tier));
                             return Found::Hit(body, tier);
                         }
@@ -100,7 +100,7 @@ impl PredictionService {
             None => CacheOutcome::Miss,
             Some(_) => match self.look_up(prediction, key).await {
                 Ok((entry, body, tier)) => {
-                    self.cache.put_here(key.clone(), entry);
+                    self.cache.put_here(key, &entry);
                     return Found::Hit(body, tier);
                 }
                 Err(outcome) => outcome,
