@@ -8,11 +8,7 @@ use std::{
 use bytes::Bytes;
 use tokio::time::timeout;
 
-use super::{
-    CacheWrite, PredictionService,
-    flights::Lead,
-    judge::{Probe, is_sample},
-};
+use super::{CacheWrite, PredictionService, costs::is_sample, flights::Lead, judge::Probe};
 use crate::{
     after_response,
     cache::{CacheKey, Fault, Lookup},

@@ -12,35 +12,16 @@
 //! something between the time without those runs and the time with them.
 
 use std::{
-    hash::{DefaultHasher, Hash, Hasher},
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use super::{Strategy, audit::Audit};
+use super::{
+    Strategy,
+    audit::Audit,
+    costs::{Costs, Took},
+};
 use crate::cache::CacheKey;
-
-/// One in so many keys is a sample.
-const SAMPLE: u64 = 8;
-/// One in so many requests is probed where even a certain hit would not pay.
-const RARE_PROBE: u32 = 128;
-/// One in so many requests is looked up first where probes do not tell whether that would pay.
-const TRIAL: u32 = 256;
-/// How clearly the other way must be better before it is taken.
-const MARGIN: f64 = 1.1;
-/// What a lookup is taken to cost before one was made: a round trip in a data centre, in seconds.
-const FIRST_LOOKUP: f64 = 100e-6;
-/// What the hit ratio is taken to be before anything was looked up.
-const FIRST_HIT_RATIO: f64 = 0.5;
-/// What each further key of a lookup of many costs: Redis's work and the transfer, in seconds.
-const FURTHER_KEY: f64 = 1.5e-6;
-
-/// How long a lookup took, and for how much of that time the model ran.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Took {
-    pub(super) time: Duration,
-    pub(super) runs: Duration,
-}
 
 /// What to do for a prediction that is not in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,120 +39,56 @@ pub(super) enum Probe {
     LookUpAndStore,
 }
 
-/// What is known of one prediction's lookups and runs.
+/// The judge of one prediction.
 pub(super) struct Judge {
     strategy: Strategy,
     state: Mutex<State>,
 }
 
-#[derive(Debug)]
 struct State {
-    /// In seconds, as all times here. Zero before the first run.
-    model: f64,
-    /// For each of many inputs.
-    model_for_many: f64,
-    lookup: f64,
-    hit_ratio: f64,
-    /// The first lookup opened the connection and says nothing, and the second replaces the guess.
-    lookups: u64,
-    looks_up: bool,
-    unprobed: u32,
-    untried: u32,
-    /// The last lookup may have taken so little that lookups pay, or could pay, or so much that they do not.
-    is_undecided: bool,
+    costs: Costs,
     audit: Audit,
 }
 
 impl Judge {
     /// `model` is how long one run takes, as far as that is known.
     pub(super) fn new(strategy: Strategy, model: Option<Duration>) -> Self {
-        let model = model.unwrap_or_default().as_secs_f64();
-        let state = State {
-            model,
-            model_for_many: model,
-            lookup: FIRST_LOOKUP,
-            hit_ratio: FIRST_HIT_RATIO,
-            lookups: 0,
-            looks_up: FIRST_HIT_RATIO * model > FIRST_LOOKUP,
-            unprobed: 0,
-            untried: 0,
-            is_undecided: false,
-            audit: Audit::default(),
-        };
-        Self { strategy, state: Mutex::new(state) }
+        Self { strategy, state: Mutex::new(State { costs: Costs::new(model), audit: Audit::default() }) }
     }
 
     /// What to do for one input.
     pub(super) fn plan(&self, key: &CacheKey) -> Plan {
-        if self.strategy == Strategy::LookupFirst {
-            return Plan::LookUp;
+        match self.strategy {
+            Strategy::LookupFirst => Plan::LookUp,
+            Strategy::Auto => self.state().costs.plan(key),
         }
-        let mut state = self.state();
-        if state.looks_up || state.tries() {
-            return Plan::LookUp;
-        }
-        Plan::Compute(match state.model > state.lookup {
-            true if is_sample(key) => Probe::LookUpAndStore,
-            true => Probe::No,
-            false => state.rarely(),
-        })
     }
 
     /// What to do for many inputs together. Of these, samples are probed and stored.
     pub(super) fn plan_many(&self, inputs: usize) -> Plan {
-        if self.strategy == Strategy::LookupFirst {
-            return Plan::LookUp;
-        }
-        let mut state = self.state();
-        let inputs = inputs as f64;
-        let (cost, most) = (state.lookup + FURTHER_KEY * inputs, state.model_for_many * inputs);
-        if state.hit_ratio * most > cost {
-            Plan::LookUp
-        } else {
-            Plan::Compute(if most > cost { Probe::LookUpAndStore } else { state.rarely() })
+        match self.strategy {
+            Strategy::LookupFirst => Plan::LookUp,
+            Strategy::Auto => self.state().costs.plan_many(inputs),
         }
     }
 
     /// Notes how long the model took for one input.
     pub(super) fn ran(&self, time: Duration) {
-        let mut state = self.state();
-        state.model = mean(state.model, time.as_secs_f64(), 16.0);
-        state.decide();
+        self.state().costs.ran(time);
     }
 
     /// Notes how long the model took for each of many inputs.
     pub(super) fn ran_many(&self, time: Duration, inputs: usize) {
-        let mut state = self.state();
-        state.model_for_many = mean(state.model_for_many, time.as_secs_f64() / inputs as f64, 4.0);
+        self.state().costs.ran_many(time, inputs);
     }
 
     /// Notes for which keys a lookup, before or after the response, has found an answer.
     pub(super) fn looked_up<'a>(&self, took: Took, found: impl ExactSizeIterator<Item = (&'a CacheKey, bool)>) {
-        let (time, keys) = (took.time.as_secs_f64(), found.len());
-        let of_one = |time: f64| (time - FURTHER_KEY * (keys - 1) as f64).max(time / keys as f64);
-        let [least, most] = [of_one(took.time.saturating_sub(took.runs).as_secs_f64()), of_one(time)];
-        let mut state = self.state();
-        state.lookups += 1;
-        let of_one = state.lookup.clamp(least, most);
-        match state.lookups {
-            1 => {}
-            2 => state.lookup = of_one,
-            // Where lookups are rare, each counts for more.
-            _ => state.lookup = mean(state.lookup, of_one, if state.looks_up { 8.0 } else { 2.0 }),
-        }
-        let is_between = |gain: f64| least * MARGIN < gain && gain < most * MARGIN;
-        state.is_undecided = is_between(state.model) || is_between(state.hit_ratio * state.model);
-        let mut hits = 0;
-        for (key, is_hit) in found {
-            hits += usize::from(is_hit);
-            if is_sample(key) {
-                state.hit_ratio += (f64::from(u8::from(is_hit)) - state.hit_ratio) / 32.0;
-            }
-        }
-        state.decide();
+        let (mut state, keys) = (self.state(), found.len());
+        let hits = state.costs.looked_up(took, found);
         if self.strategy == Strategy::LookupFirst {
-            let model = state.model;
-            state.audit.note(time, keys, hits, model);
+            let model = state.costs.model();
+            state.audit.note(took.time.as_secs_f64(), keys, hits, model);
         }
     }
 
@@ -179,40 +96,6 @@ impl Judge {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-impl State {
-    /// Whether to look up, in order to know.
-    fn tries(&mut self) -> bool {
-        if self.is_undecided {
-            self.untried = (self.untried + 1) % TRIAL;
-        }
-        self.is_undecided && self.untried == 0
-    }
-
-    /// Whether to probe although no hit would pay.
-    fn rarely(&mut self) -> Probe {
-        self.unprobed = (self.unprobed + 1) % RARE_PROBE;
-        if self.unprobed == 0 { Probe::LookUp } else { Probe::No }
-    }
-
-    fn decide(&mut self) {
-        let (cost, gain) = (self.lookup, self.hit_ratio * self.model);
-        self.looks_up = if self.looks_up { cost < gain * MARGIN } else { cost * MARGIN < gain };
-    }
-}
-
-/// The exponentially weighted mean after another value. One that is far above counts as eight times the mean: a process that was
-/// interrupted for a moment is no slow model, and a model that has become slow is known after a few runs.
-fn mean(mean: f64, value: f64, weight: f64) -> f64 {
-    if mean > 0.0 { mean + (value.min(8.0 * mean) - mean) / weight } else { value }
-}
-
-/// Whether a key is one of the eighth that tells the hit ratio. The hasher's keys are fixed: it is the same eighth everywhere.
-pub(super) fn is_sample(key: &CacheKey) -> bool {
-    let mut hasher = DefaultHasher::new();
-    key.hash(&mut hasher);
-    hasher.finish().is_multiple_of(SAMPLE)
 }
 
 #[cfg(test)]

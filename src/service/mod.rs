@@ -4,6 +4,7 @@
 mod afterwards;
 mod audit;
 mod batch;
+mod costs;
 mod find;
 mod flights;
 mod judge;

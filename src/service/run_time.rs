@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::judge::Took;
+use super::costs::Took;
 
 /// In nanoseconds: enough for centuries.
 #[derive(Debug, Default)]
