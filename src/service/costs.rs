@@ -99,12 +99,8 @@ impl Costs {
         self.model_for_many = mean(self.model_for_many, time.as_secs_f64() / inputs as f64, 4.0);
     }
 
-    /// Notes for which keys a lookup has found an answer; for how many.
-    pub(super) fn looked_up<'a>(
-        &mut self,
-        took: Took,
-        found: impl ExactSizeIterator<Item = (&'a CacheKey, bool)>,
-    ) -> usize {
+    /// Notes for which keys a lookup has found an answer.
+    pub(super) fn looked_up<'a>(&mut self, took: Took, found: impl ExactSizeIterator<Item = (&'a CacheKey, bool)>) {
         let (time, keys) = (took.time.as_secs_f64(), found.len());
         let of_one = |time: f64| (time - FURTHER_KEY * (keys - 1) as f64).max(time / keys as f64);
         let [least, most] = [of_one(took.time.saturating_sub(took.runs).as_secs_f64()), of_one(time)];
@@ -118,15 +114,12 @@ impl Costs {
         }
         let is_between = |gain: f64| least * MARGIN < gain && gain < most * MARGIN;
         self.is_undecided = is_between(self.model) || is_between(self.hit_ratio * self.model);
-        let mut hits = 0;
         for (key, is_hit) in found {
-            hits += usize::from(is_hit);
             if is_sample(key) {
                 self.hit_ratio += (f64::from(u8::from(is_hit)) - self.hit_ratio) / 32.0;
             }
         }
         self.decide();
-        hits
     }
 
     /// Whether to look up, in order to know.

@@ -84,11 +84,14 @@ impl Judge {
 
     /// Notes for which keys a lookup, before or after the response, has found an answer.
     pub(super) fn looked_up<'a>(&self, took: Took, found: impl ExactSizeIterator<Item = (&'a CacheKey, bool)>) {
-        let (mut state, keys) = (self.state(), found.len());
-        let hits = state.costs.looked_up(took, found);
-        if self.strategy == Strategy::LookupFirst {
-            let model = state.costs.model();
-            state.audit.note(took.time.as_secs_f64(), keys, hits, model);
+        let mut state = self.state();
+        match self.strategy {
+            Strategy::Auto => state.costs.looked_up(took, found),
+            Strategy::LookupFirst => {
+                let (keys, model) = (found.len(), state.costs.model());
+                let hits = found.filter(|(_, is_hit)| *is_hit).count();
+                state.audit.note(took.time.as_secs_f64(), keys, hits, model);
+            }
         }
     }
 
