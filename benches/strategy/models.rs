@@ -4,24 +4,7 @@ use std::{path::PathBuf, process::Command, time::Duration};
 
 use serde_json::Value;
 
-use crate::support::{onnx::Onnx, packages, service};
-
-const MANIFEST: &str = r#"
-name = "timed"
-[input]
-name = "Number"
-[[fields]]
-name = "number"
-type = "number"
-[[predictions]]
-name = "value"
-endpoint = "values"
-kind = "value"
-[[examples]]
-name = "seven"
-summary = "A number"
-input = { number = 7 }
-"#;
+use crate::support::{packages, service};
 
 pub(crate) struct TimedModel {
     /// How long it shall take.
@@ -41,25 +24,12 @@ impl TimedModel {
         let name = format!("timed-{}-us", nominal.as_micros());
         let (mut products, mut directory) = (8, PathBuf::new());
         for _ in 0..3 {
-            directory = packages::write(&packages::package(MANIFEST, graph(width, products)), &name);
+            directory = packages::write(&packages::products(width, products), &name);
             let per_product = run_time(&directory).as_secs_f64() / products as f64;
             products = ((nominal.as_secs_f64() / per_product).round() as usize).max(1);
         }
         Self { nominal, directory }
     }
-}
-
-fn graph(width: usize, products: usize) -> Vec<u8> {
-    let mut graph = Onnx::new(1)
-        .constant("in", &[1, width], &vec![1.0; width])
-        .constant("out", &[width, 1], &vec![1.0 / width as f32; width])
-        .constant("weights", &[width, width], &vec![1.0 / width as f32; width * width])
-        .node("MatMul", &["x", "in"], "h0", &[]);
-    for product in 0..products {
-        let (from, to) = (format!("h{product}"), format!("h{}", product + 1));
-        graph = graph.node("MatMul", &[&from, "weights"], &to, &[]);
-    }
-    graph.node("MatMul", &[&format!("h{products}"), "out"], "y", &[]).file("y", 1)
 }
 
 fn run_time(directory: &PathBuf) -> Duration {

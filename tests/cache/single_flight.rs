@@ -21,9 +21,7 @@ use tower::ServiceExt;
 
 use crate::support::{
     applications::{aged, example},
-    eventually, models,
-    onnx::Onnx,
-    packages,
+    eventually, models, packages,
     proxy::{Mode, Proxy},
     redis::Redis,
     service::Service,
@@ -193,29 +191,15 @@ async fn those_who_wait_for_a_request_that_is_cancelled_are_answered() {
 }
 
 /// A model whose one prediction is the number that it is sent, and whose other is that number as a probability.
-const NUMBER: &str = r#"
-name = "number"
-[input]
-name = "Number"
-[[fields]]
-name = "number"
-type = "number"
-[[predictions]]
-name = "value"
-endpoint = "values"
-kind = "value"
-[[predictions]]
-name = "share"
-endpoint = "shares"
-kind = "probability"
-"#;
+fn number() -> Model {
+    let share = "[[predictions]]\nname = \"share\"\nendpoint = \"shares\"\nkind = \"probability\"\n";
+    packages::load(&packages::package(format!("{}{share}", packages::NUMBER), packages::identity(1)))
+}
 
 #[tokio::test]
 async fn those_who_wait_for_a_request_that_fails_do_not_fail_with_it() {
     let redis = Redis::start().await;
-    let onnx = Onnx::new(1).node("Identity", &["x"], "y", &[]).file("y", 1);
-    let model = packages::load(&packages::package(NUMBER, onnx));
-    let router = router(model, &redis.url(), Layout::Output, None);
+    let router = router(number(), &redis.url(), Layout::Output, None);
     // 5 is no probability, and both predictions have one entry.
     let body = || r#"{"number": 5}"#.to_owned();
     let (share, values) = tokio::join!(
@@ -230,9 +214,7 @@ async fn those_who_wait_for_a_request_that_fails_do_not_fail_with_it() {
 #[tokio::test]
 async fn those_who_wait_for_a_request_that_fails_do_not_look_up_again() {
     let redis = Redis::start().await;
-    let onnx = Onnx::new(1).node("Identity", &["x"], "y", &[]).file("y", 1);
-    let model = packages::load(&packages::package(NUMBER, onnx));
-    let router = router(model, &redis.url(), Layout::String, None);
+    let router = router(number(), &redis.url(), Layout::String, None);
     // 5 is no probability.
     let all = join_all((0..10).map(|_| ask(&router, "/shares", r#"{"number": 5}"#.to_owned(), ""))).await;
     assert!(all.iter().all(|one| one.status == StatusCode::INTERNAL_SERVER_ERROR));

@@ -1,6 +1,6 @@
 //! `CACHE_STRATEGY`: when a real Redis is asked.
 
-use std::{path::Path, sync::LazyLock, time::Duration};
+use std::{sync::LazyLock, time::Duration};
 
 use serde_json::{Value, json};
 
@@ -8,9 +8,7 @@ use crate::{
     single_flight::calls,
     support::{
         applications::aged,
-        eventually, models,
-        onnx::Onnx,
-        packages,
+        eventually, models, packages,
         proxy::{Mode, Proxy},
         redis::Redis,
         service::{Http, Service},
@@ -21,34 +19,9 @@ const COST: &str = "predict-once; fwd=bypass; detail=cost";
 const MISS: &str = "predict-once; fwd=miss";
 const HIT: &str = "predict-once; hit; detail=redis";
 
-/// A model that takes milliseconds: a number goes through products with large matrices.
-const SLOW: &str = r#"
-name = "slow"
-[input]
-name = "Number"
-[[fields]]
-name = "number"
-type = "number"
-[[predictions]]
-name = "value"
-endpoint = "values"
-kind = "value"
-"#;
-
+/// The directory of a model that takes milliseconds.
 static SLOW_PACKAGE: LazyLock<String> = LazyLock::new(|| {
-    const WIDTH: usize = 1_500;
-    let square = vec![1e-3; WIDTH * WIDTH];
-    let mut onnx = Onnx::new(1)
-        .constant("in", &[1, WIDTH], &[1.0; WIDTH])
-        .constant("out", &[WIDTH, 1], &[1e-3; WIDTH])
-        .node("MatMul", &["x", "in"], "h0", &[]);
-    let layers = 6;
-    for layer in 0..layers {
-        let (weights, from, to) = (format!("w{layer}"), format!("h{layer}"), format!("h{}", layer + 1));
-        onnx = onnx.constant(&weights, &[WIDTH, WIDTH], &square).node("MatMul", &[&from, &weights], &to, &[]);
-    }
-    let file = onnx.node("MatMul", &[&format!("h{layers}"), "out"], "y", &[]).file("y", 1);
-    let directory: &Path = &packages::write(&packages::package(SLOW, file), "slow");
+    let directory = packages::write(&packages::products(1_500, 6), "slow");
     directory.to_str().expect("a path in UTF-8").to_owned()
 });
 

@@ -100,6 +100,38 @@ fn some_number(number: &Number) -> Value {
     }
 }
 
+/// A model of one number, which answers with a number.
+pub const NUMBER: &str = r#"
+name = "number"
+[input]
+name = "Number"
+[[fields]]
+name = "number"
+type = "number"
+[[predictions]]
+name = "value"
+endpoint = "values"
+kind = "value"
+[[examples]]
+name = "seven"
+summary = "A number"
+input = { number = 7 }
+"#;
+
+/// Such a model that takes its time: the number goes through so many products with a matrix of this width.
+pub fn products(width: usize, products: usize) -> Package {
+    let mut graph = Onnx::new(1)
+        .constant("in", &[1, width], &vec![1.0; width])
+        .constant("out", &[width, 1], &vec![1.0 / width as f32; width])
+        .constant("weights", &[width, width], &vec![1.0 / width as f32; width * width])
+        .node("MatMul", &["x", "in"], "h0", &[]);
+    for product in 0..products {
+        let (from, to) = (format!("h{product}"), format!("h{}", product + 1));
+        graph = graph.node("MatMul", &[&from, "weights"], &to, &[]);
+    }
+    package(NUMBER, graph.node("MatMul", &[&format!("h{products}"), "out"], "y", &[]).file("y", 1))
+}
+
 /// A graph whose output columns are its input columns.
 pub fn identity(columns: usize) -> Vec<u8> {
     Onnx::new(columns).node("Identity", &["x"], "y", &[]).file("y", columns)
