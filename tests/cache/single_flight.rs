@@ -1,6 +1,12 @@
 //! Requests for one prediction that meet in a process: one lookup, one run of the model, one write.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
 use axum::{
     Router,
@@ -112,6 +118,34 @@ async fn a_hundred_identical_requests_that_are_not_looked_up_are_one_run_too() {
     let status = |text: &str| all.iter().filter(|one| one.cache_status == text).count();
     assert_eq!(status("predict-once; fwd=bypass; collapsed; detail=cost"), 99);
     assert!(all.iter().all(|one| one.body == all[0].body));
+}
+
+#[tokio::test]
+async fn a_probe_ends_with_the_invocation() {
+    let redis = Redis::start().await;
+    let lookups = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&lookups);
+    let note = move |chunk: &[u8]| {
+        let is_lookup = chunk.windows(5).any(|word| word == b"GET\r\n");
+        count.fetch_add(usize::from(is_lookup), Relaxed);
+    };
+    let proxy = Proxy::start(([127, 0, 0, 1], redis.port).into(), note).await;
+    let caching = Caching { strategy: Strategy::Auto, ..Caching::default() };
+    let router = router_of(models::shipped(), &proxy.url(), None, &caching);
+    proxy.set(Mode::Delay(Duration::from_millis(20)));
+    for age in [20, 21] {
+        ask(&router, "/decisions", aged(age).to_string(), "only-if-cached").await;
+    }
+    // One of so many is probed, and Redis does not answer: the lookup's deadline is ten seconds.
+    proxy.set(Mode::Delay(Duration::from_secs(30)));
+    let all = async {
+        for n in 0..128 {
+            let one = ask(&router, "/decisions", aged(18 + n % 100).to_string(), "").await;
+            one.jobs.run(Some(Duration::from_millis(20))).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(8), all).await.expect("it does not wait for Redis");
+    assert_eq!(lookups.load(Relaxed), 3);
 }
 
 #[tokio::test]

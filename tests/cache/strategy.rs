@@ -146,3 +146,14 @@ async fn lookups_that_cost_more_than_they_gain_are_told_once_with_the_setting_th
     service.line_with("lookups=1000").await;
     assert_eq!(told(), 1);
 }
+
+#[tokio::test]
+async fn lookups_in_memory_only_are_no_reason_to_warn() {
+    let (service, http) = Service::local(&[]).await;
+    http.post("/decisions", &aged(18)).await;
+    for _ in 0..1_100 {
+        http.post_with("/decisions", &aged(19), "only-if-cached").await;
+    }
+    service.line_with("status=504").await;
+    assert!(!service.lines().iter().any(|line| line.contains("CACHE_STRATEGY")));
+}

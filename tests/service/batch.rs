@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::support::{
     applications::{aged, example, with},
-    models,
+    models, packages,
     runtime_api::RuntimeApi,
     service::{Answer, Http, Service},
 };
@@ -111,6 +111,27 @@ async fn what_an_array_says_to_the_cache_holds_for_all_of_it() {
     assert_eq!((cached.status, cached.cache_status()), (200, HIT));
     let (_service, http) = Service::local(&[("MEMORY_CACHE_ENTRIES", "0")]).await;
     assert_eq!(http.post("/decisions", &inputs).await.cache_status(), "predict-once; fwd=bypass");
+}
+
+#[tokio::test]
+async fn a_slow_array_does_not_hold_up_other_requests() {
+    let directory = packages::write(&packages::products(1_500, 6), "slow-array");
+    let directory = directory.to_str().expect("a path in UTF-8");
+    let (_service, http) = Service::local(&[("MODEL_DIR", directory)]).await;
+    let inputs: Vec<_> = (0..1_000).map(|number| json!({ "number": number })).collect();
+    let (inputs, others) = (json!(inputs), std::cell::Cell::new(0));
+    let ask_others = async {
+        loop {
+            assert_eq!(http.get("/health").await.status, 200);
+            others.set(others.get() + 1);
+        }
+    };
+    tokio::select! {
+        answer = http.post("/values", &inputs) => assert_eq!(answer.status, 200),
+        () = ask_others => {}
+    }
+    // Before its run has begun, some are answered in any case; the array was cut into dozens of parts.
+    assert!(others.get() > 20, "{}", others.get());
 }
 
 #[tokio::test]
