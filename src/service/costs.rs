@@ -12,8 +12,9 @@ use crate::cache::CacheKey;
 const SAMPLE: u64 = 8;
 /// One in so many requests is probed where even a certain hit would not pay.
 const RARE_PROBE: u32 = 128;
-/// One in so many requests is looked up first where probes do not tell whether that would pay.
-const TRIAL: u32 = 256;
+/// One in so many requests is looked up first where probes do not tell whether that would pay: soon after lookups have ended, since a
+/// moment's trouble may have ended them, and each time half as often, down to the second figure.
+const TRIALS: [u32; 2] = [8, 256];
 /// How clearly the other way must be better before it is taken.
 const MARGIN: f64 = 1.1;
 /// What a lookup is taken to cost before one was made: a round trip in a data centre, in seconds.
@@ -43,6 +44,7 @@ pub(super) struct Costs {
     looks_up: bool,
     unprobed: u32,
     untried: u32,
+    trial: u32,
     /// The last lookup may have taken so little that lookups pay, or could pay, or so much that they do not.
     is_undecided: bool,
 }
@@ -60,6 +62,7 @@ impl Costs {
             looks_up: FIRST_HIT_RATIO * model > FIRST_LOOKUP,
             unprobed: 0,
             untried: 0,
+            trial: TRIALS[0],
             is_undecided: false,
         }
     }
@@ -124,10 +127,13 @@ impl Costs {
 
     /// Whether to look up, in order to know.
     fn tries(&mut self) -> bool {
-        if self.is_undecided {
-            self.untried = (self.untried + 1) % TRIAL;
+        self.untried += u32::from(self.is_undecided);
+        let tries = self.untried == self.trial;
+        if tries {
+            self.untried = 0;
+            self.trial = (2 * self.trial).min(TRIALS[1]);
         }
-        self.is_undecided && self.untried == 0
+        tries
     }
 
     /// Whether to probe although no hit would pay.
@@ -138,7 +144,12 @@ impl Costs {
 
     fn decide(&mut self) {
         let (cost, gain) = (self.lookup, self.hit_ratio * self.model);
-        self.looks_up = if self.looks_up { cost < gain * MARGIN } else { cost * MARGIN < gain };
+        if self.looks_up && cost >= gain * MARGIN {
+            self.looks_up = false;
+            (self.untried, self.trial) = (0, TRIALS[0]);
+        } else if !self.looks_up && cost * MARGIN < gain {
+            self.looks_up = true;
+        }
     }
 }
 

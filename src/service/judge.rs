@@ -251,6 +251,29 @@ mod tests {
         assert!(tried < 30 && tried_later <= 3_000 / 256 + 1, "{tried} {tried_later}");
     }
 
+    #[test]
+    fn a_moments_trouble_does_not_end_lookups_for_long_although_the_model_runs_beside_every_probe() {
+        let judge = judge(MODEL);
+        let (fast, trouble) = (Duration::from_micros(1300), Duration::from_millis(30));
+        assert_eq!(requests(&judge, 100, fast, MODEL, |_| true)[0], 100);
+        assert!(requests(&judge, 5, trouble, MODEL, |_| true)[0] < 5, "it ended them");
+        let mut computed = 0;
+        for n in 0..1_000 {
+            let took = match judge.plan(&key(n)) {
+                Plan::LookUp => alone(fast),
+                Plan::Compute(probe) => {
+                    computed += 1;
+                    match probe {
+                        Probe::No => continue,
+                        _ => Took { time: MODEL + fast, runs: MODEL },
+                    }
+                }
+            };
+            judge.looked_up(took, [(&key(n), true)].into_iter());
+        }
+        assert!(computed < 50, "{computed}");
+    }
+
     /// Whether looking up first is said to cost more than it gains, with four hits in five.
     fn warns(lookup: Duration, model: Duration) -> bool {
         let judge = Judge::new(Strategy::LookupFirst, None);
