@@ -13,8 +13,11 @@ const SAMPLE: u64 = 8;
 /// One in so many requests is probed where even a certain hit would not pay.
 const RARE_PROBE: u32 = 128;
 /// One in so many requests is looked up first where probes do not tell whether that would pay: soon after lookups have ended, since a
-/// moment's trouble may have ended them, and each time half as often, down to the second figure.
-const TRIALS: [u32; 2] = [8, 256];
+/// moment's trouble may have ended them, and half as often each time that it would not have paid, down to the second figure.
+const TRIALS: [u32; 2] = [4, 256];
+/// How many times the mean a run or a lookup counts for at most: a process that was interrupted for a moment is no slow model, nor
+/// is its Redis slow, and what has become slow is known after a few.
+const MOST: f64 = 4.0;
 /// How clearly the other way must be better before it is taken.
 const MARGIN: f64 = 1.1;
 /// What a lookup is taken to cost before one was made: a round trip in a data centre, in seconds.
@@ -45,8 +48,8 @@ pub(super) struct Costs {
     unprobed: u32,
     untried: u32,
     trial: u32,
-    /// The last lookup may have taken so little that lookups pay, or could pay, or so much that they do not.
-    is_undecided: bool,
+    /// The last lookup may have taken so little that lookups pay, or would if all were hits.
+    may_pay: bool,
 }
 
 impl Costs {
@@ -63,7 +66,7 @@ impl Costs {
             unprobed: 0,
             untried: 0,
             trial: TRIALS[0],
-            is_undecided: false,
+            may_pay: false,
         }
     }
 
@@ -115,8 +118,12 @@ impl Costs {
             // Where lookups are rare, each counts for more.
             _ => self.lookup = mean(self.lookup, of_one, if self.looks_up { 8.0 } else { 2.0 }),
         }
-        let is_between = |gain: f64| least * MARGIN < gain && gain < most * MARGIN;
-        self.is_undecided = is_between(self.model) || is_between(self.hit_ratio * self.model);
+        let gain = self.hit_ratio * self.model;
+        let would_with_hits = least * MARGIN < self.model && self.model < most * MARGIN;
+        self.may_pay = least * MARGIN < gain || would_with_hits;
+        if most * MARGIN < gain {
+            self.trial = TRIALS[0];
+        }
         for (key, is_hit) in found {
             if is_sample(key) {
                 self.hit_ratio += (f64::from(u8::from(is_hit)) - self.hit_ratio) / 32.0;
@@ -127,8 +134,8 @@ impl Costs {
 
     /// Whether to look up, in order to know.
     fn tries(&mut self) -> bool {
-        self.untried += u32::from(self.is_undecided);
-        let tries = self.untried == self.trial;
+        self.untried += u32::from(self.may_pay);
+        let tries = self.untried >= self.trial;
         if tries {
             self.untried = 0;
             self.trial = (2 * self.trial).min(TRIALS[1]);
@@ -146,17 +153,16 @@ impl Costs {
         let (cost, gain) = (self.lookup, self.hit_ratio * self.model);
         if self.looks_up && cost >= gain * MARGIN {
             self.looks_up = false;
-            (self.untried, self.trial) = (0, TRIALS[0]);
+            (self.untried, self.trial, self.may_pay) = (0, TRIALS[0], true);
         } else if !self.looks_up && cost * MARGIN < gain {
             self.looks_up = true;
         }
     }
 }
 
-/// The exponentially weighted mean after another value. One that is far above counts as eight times the mean: a process that was
-/// interrupted for a moment is no slow model, and a model that has become slow is known after a few runs.
+/// The exponentially weighted mean after another value.
 fn mean(mean: f64, value: f64, weight: f64) -> f64 {
-    if mean > 0.0 { mean + (value.min(8.0 * mean) - mean) / weight } else { value }
+    if mean > 0.0 { mean + (value.min(MOST * mean) - mean) / weight } else { value }
 }
 
 /// Whether a key is one of the eighth that tells the hit ratio. The hasher's keys are fixed: it is the same eighth everywhere.

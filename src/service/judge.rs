@@ -255,8 +255,10 @@ mod tests {
     fn a_moments_trouble_does_not_end_lookups_for_long_although_the_model_runs_beside_every_probe() {
         let judge = judge(MODEL);
         let (fast, trouble) = (Duration::from_micros(1300), Duration::from_millis(30));
-        assert_eq!(requests(&judge, 100, fast, MODEL, |_| true)[0], 100);
-        assert!(requests(&judge, 5, trouble, MODEL, |_| true)[0] < 5, "it ended them");
+        assert_eq!(requests(&judge, 1_000, fast, MODEL, |_| true)[0], 1_000);
+        assert_eq!(requests(&judge, 2, trouble, MODEL, |_| true)[0], 2, "two of them do not end lookups");
+        assert_eq!(requests(&judge, 1_000, fast, MODEL, |_| true)[0], 1_000);
+        assert!(requests(&judge, 5, trouble, MODEL, |_| true)[0] < 5, "more do");
         let mut computed = 0;
         for n in 0..1_000 {
             let took = match judge.plan(&key(n)) {
@@ -271,7 +273,7 @@ mod tests {
             };
             judge.looked_up(took, [(&key(n), true)].into_iter());
         }
-        assert!(computed < 50, "{computed}");
+        assert!(computed < 20, "{computed}");
     }
 
     /// Whether looking up first is said to cost more than it gains, with four hits in five.
