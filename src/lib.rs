@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! API Gateway event ── lambda ──┐                                      ┌── model (tract) on a miss
-//!                      event    ├─► http router ─► model ──► service ──┤
+//!                      event    ├─► http api ────► model ──► service ──┤
 //! plain HTTP ───────── local ───┘                  (a valid  look up   └── answer ─► response ─► client
 //!                                                  input)    cache                      │
 //!                                                                                       └─ afterwards: write the cache,
@@ -15,7 +15,8 @@
 //! # The modules, in reading order
 //!
 //! * [`settings`]: environment → [`settings::Settings`].
-//! * [`lambda`] and [`local`]: the two entry points. [`event`] turns a gateway's event into an HTTP request.
+//! * [`lambda`] and [`local`]: the two entry points. [`event`] turns a gateway's event into an HTTP request, [`event_answer`] the
+//!   response into what the gateway expects.
 //! * [`http`]: the predictions' endpoints, errors, headers, documentation.
 //! * [`service`]: look up, else predict, answer, store afterwards. This is where model, cache and transport meet.
 //! * [`after_response`]: work deferred until the response has been sent.
@@ -30,6 +31,7 @@ pub mod cache;
 pub mod cache_tools;
 pub mod check;
 pub mod event;
+pub mod event_answer;
 pub mod http;
 pub mod lambda;
 pub mod local;

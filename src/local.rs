@@ -1,6 +1,7 @@
 //! The local server: plain HTTP, for development and for containers.
 
 use std::{
+    convert::Infallible,
     future::Future,
     io,
     pin::{Pin, pin},
@@ -8,24 +9,21 @@ use std::{
     time::Duration,
 };
 
-use axum::{
-    Router,
-    extract::{Request, State},
-    middleware::{self, Next},
-    response::Response,
-    routing::get,
+use axum_core::{
+    body::Body,
+    response::{IntoResponse, Response},
 };
 use futures_util::{FutureExt, future::BoxFuture};
-use hyper::server::conn::http1;
+use http::{Method, Request, StatusCode, header};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     server::graceful::GracefulShutdown,
-    service::TowerToHyperService,
 };
 use tokio::{net::TcpListener, runtime::Handle};
 use tokio_util::task::TaskTracker;
 
-use crate::after_response;
+use crate::{after_response, http::Api};
 
 /// How long a client may take to send the headers of a request, and how long its connection may be idle between requests.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
@@ -34,22 +32,21 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 const HEAD_LIMIT: usize = 32 * 1024;
 const HEADERS_LIMIT: usize = 100;
 
-/// Serves `router` and `GET /health` on `listener` until `shutdown`, then finishes the requests in progress and
+/// Where a load balancer or an orchestrator asks.
+const HEALTH: &str = "/health";
+
+/// Serves `api` and `GET /health` on `listener` until `shutdown`, then finishes the requests in progress and
 /// their deferred work.
 ///
 /// # Errors
 ///
 /// If the listener has no address.
 pub async fn serve(
-    router: Router,
+    api: Api,
     listener: TcpListener,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
     let deferred = TaskTracker::new();
-    let app = router
-        .layer(middleware::from_fn_with_state(deferred.clone(), run_after_response))
-        .route("/health", get(|| async { "ok\n" }));
-    let app = TowerToHyperService::new(app);
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(HEAD_LIMIT).max_headers(HEADERS_LIMIT);
 
@@ -65,7 +62,9 @@ pub async fn serve(
             Ok((stream, _)) => {
                 // A response is written at once, without waiting for the acknowledgement of the previous one.
                 let _ = stream.set_nodelay(true);
-                let connection = connections.watch(http.serve_connection(TokioIo::new(stream), app.clone()));
+                let (api, deferred) = (api.clone(), deferred.clone());
+                let handler = service_fn(move |request| answer(api.clone(), deferred.clone(), request));
+                let connection = connections.watch(http.serve_connection(TokioIo::new(stream), handler));
                 // It does not matter how a connection ends.
                 tokio::spawn(async { drop(connection.await) });
             }
@@ -83,16 +82,27 @@ pub async fn serve(
     Ok(())
 }
 
-/// Handles a request and spawns what it has deferred. On the single thread of this process's runtime that task starts when the
+/// Answers a request and spawns what it has deferred. On the single thread of this process's runtime that task starts when the
 /// connection's task next waits, and before it does, it writes the response to the socket.
-async fn run_after_response(State(deferred): State<TaskTracker>, request: Request, next: Next) -> Response {
+async fn answer(api: Api, deferred: TaskTracker, request: Request<Incoming>) -> Result<Response, Infallible> {
+    if request.uri().path() == HEALTH {
+        return Ok(health(request.method()));
+    }
     let tracker = deferred.clone();
     let handling = async move {
-        let (response, jobs) = after_response::collect(next.run(request)).await;
+        let (response, jobs) = after_response::collect(api.answer(request.map(Body::new))).await;
         deferred.spawn(jobs.run(None));
         response
     };
-    ToTheEnd { handling: Some(handling.boxed()), tracker, runtime: Handle::current() }.await
+    Ok(ToTheEnd { handling: Some(handling.boxed()), tracker, runtime: Handle::current() }.await)
+}
+
+/// The process is alive.
+fn health(method: &Method) -> Response {
+    match *method {
+        Method::GET | Method::HEAD => "ok\n".into_response(),
+        _ => (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, "GET,HEAD")]).into_response(),
+    }
 }
 
 /// The handling of a request. If its client goes away, hyper drops it; then it goes on by itself, since others may wait for the

@@ -7,7 +7,8 @@ use predict_once::{
     cache::{MemoryCache, PredictionCache, RedisCache, RedisConfig},
     cache_tools::{self, Asked, Tool},
     check::Report,
-    http, lambda, local,
+    http::{self, Api},
+    lambda, local,
     model::{Model, Package, PackageError},
     service::PredictionService,
     settings::{CacheSettings, Settings},
@@ -135,12 +136,12 @@ async fn run() -> anyhow::Result<()> {
     telemetry::start(settings.telemetry, in_lambda, &model);
     let cache = cache(settings.cache, in_lambda)?;
     let service = Arc::new(PredictionService::new(model, cache, &settings.caching));
-    let router = http::router(Arc::clone(&service), settings.allowed_origins);
+    let api = Api::new(Arc::clone(&service), settings.allowed_origins);
     let shutdown = shutdown_signal().context("signal handlers")?;
     if in_lambda {
         // The platform sends the signal between invocations.
         tokio::select! {
-            ended = lambda::run(router) => ended.map_err(anyhow::Error::from_boxed)?,
+            ended = lambda::run(api) => ended.map_err(anyhow::Error::from_boxed)?,
             () = shutdown => {}
         }
     } else {
@@ -148,7 +149,7 @@ async fn run() -> anyhow::Result<()> {
         let listener = TcpListener::bind(address)
             .await
             .with_context(|| format!("HOST and PORT: cannot listen on {}:{}", settings.host, settings.port))?;
-        local::serve(router, listener, shutdown).await?;
+        local::serve(api, listener, shutdown).await?;
     }
     service.close();
     Ok(())

@@ -2,11 +2,8 @@
 
 use std::time::Duration;
 
-use axum::{
-    body::Body,
-    extract::Request,
-    http::{HeaderMap, HeaderValue, header},
-};
+use axum_core::{body::Body, extract::Request};
+use http::{HeaderMap, HeaderValue, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tokio::time::timeout;
 

@@ -7,7 +7,7 @@ use crate::{
     service::{CacheOutcome, CachePolicy, Served},
     telemetry::milliseconds,
 };
-use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 pub(super) const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 pub(super) const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");

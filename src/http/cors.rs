@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use axum::http::{HeaderValue, Method, header};
+use http::{HeaderValue, Method, header};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use super::{
@@ -36,7 +36,7 @@ impl AllowedOrigins {
 /// An origin (RFC 6454) as browsers write it: a scheme, a host in lower case, a port unless it is the scheme's default.
 fn parse_origin(origin: &str) -> Option<HeaderValue> {
     let authority = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"))?;
-    let authority: axum::http::uri::Authority = authority.parse().ok()?;
+    let authority: http::uri::Authority = authority.parse().ok()?;
     let plain = !authority.as_str().contains('@') && !authority.host().is_empty();
     let port = authority.as_str().strip_prefix(authority.host())?;
     let own = if origin.starts_with("https:") { ":443" } else { ":80" };

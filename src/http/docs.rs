@@ -6,24 +6,19 @@
 use std::{
     borrow::Cow,
     io::{Read, Write},
-    sync::{Arc, OnceLock},
+    sync::OnceLock,
 };
 
-use axum::{
-    Router,
-    body::Bytes,
-    extract::State,
-    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
-    response::{IntoResponse, Redirect, Response},
-    routing::get,
-};
+use axum_core::response::{IntoResponse, Response};
+use bytes::Bytes;
 use flate2::{Compression, read::GzDecoder, write::GzEncoder};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use sha2::{Digest, Sha256};
 
-use super::{no_content, openapi, problem::Problem};
+use super::{openapi, problem::Problem};
 use crate::{
     model::{Model, ModelError},
-    service::{NoPrediction, PredictionService},
+    service::NoPrediction,
 };
 
 /// The path of the OpenAPI document.
@@ -56,35 +51,30 @@ const CONTENT_SECURITY_POLICY: HeaderValue = HeaderValue::from_static(
      form-action 'none'; frame-ancestors 'none'",
 );
 
-/// Adds a route for every file.
-pub(super) fn add_routes(router: Router<Arc<PredictionService>>) -> Router<Arc<PredictionService>> {
-    let routes = router.route("/docs/", get(async || Redirect::permanent("../docs")));
-    let routes = ASSETS.iter().fold(routes, |routes, asset| {
-        let file = get(move |headers: HeaderMap| async move { asset.answer(&headers) });
-        routes.route(asset.path, file.options(options))
-    });
-    let document = Arc::new(OnceLock::new());
-    let openapi =
-        get(async move |State(service): State<Arc<PredictionService>>, headers: HeaderMap| {
-            match openapi_json(&document, service.model()) {
-                Ok(asset) => asset.answer(&headers),
-                Err(error) => Problem::from(NoPrediction::Failed(error)).into_response(),
-            }
-        });
-    routes.route(OPENAPI, openapi.options(options))
-}
+/// The OpenAPI document of a model, generated on the first request for it.
+#[derive(Default)]
+pub(super) struct OpenApi(OnceLock<Asset>);
 
-async fn options() -> Response {
-    no_content("GET,HEAD,OPTIONS")
-}
-
-/// The OpenAPI document, generated on first use.
-fn openapi_json<'a>(document: &'a OnceLock<Asset>, model: &Model) -> Result<&'a Asset, ModelError> {
-    if let Some(made) = document.get() {
-        return Ok(made);
+impl OpenApi {
+    pub(super) fn answer(&self, model: &Model, request: &HeaderMap) -> Response {
+        match self.document(model) {
+            Ok(document) => document.answer(request),
+            Err(error) => Problem::from(NoPrediction::Failed(error)).into_response(),
+        }
     }
-    let text = format!("{:#}\n", openapi::document(model)?);
-    Ok(document.get_or_init(|| Asset::made(OPENAPI, "application/json", text.as_bytes())))
+
+    fn document(&self, model: &Model) -> Result<&Asset, ModelError> {
+        if let Some(made) = self.0.get() {
+            return Ok(made);
+        }
+        let text = format!("{:#}\n", openapi::document(model)?);
+        Ok(self.0.get_or_init(|| Asset::made(OPENAPI, "application/json", text.as_bytes())))
+    }
+}
+
+/// `/docs/` → `/docs`, whatever is in front of both.
+pub(super) fn redirect() -> Response {
+    (StatusCode::PERMANENT_REDIRECT, [(header::LOCATION, HeaderValue::from_static("../docs"))]).into_response()
 }
 
 impl Asset {
@@ -103,7 +93,7 @@ impl Asset {
     }
 
     /// The file, or 304 if the client has it.
-    fn answer(&self, request: &HeaderMap) -> Response {
+    pub(super) fn answer(&self, request: &HeaderMap) -> Response {
         let gzip = accepts_gzip(request);
         let etag = if gzip { &self.gzip_etag } else { &self.etag };
         let common = [

@@ -10,16 +10,19 @@ mod problem;
 mod request_id;
 mod request_log;
 
-use std::sync::Arc;
+use std::{convert::Infallible, sync::Arc};
 
-use axum::{
-    Router,
-    http::{HeaderValue, Method, StatusCode, Uri, header},
-    middleware,
+use axum_core::{
+    body::Body,
+    extract::Request,
     response::{IntoResponse, Response},
 };
-use tower::util::option_layer;
+use http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use hyper::body::Body as _;
+use tower::{Layer, ServiceExt, service_fn};
+use tower_http::cors::CorsLayer;
 
+use self::{docs::OpenApi, predictions::Endpoint, request_log::RequestLog};
 use crate::{model::Model, service::PredictionService};
 
 pub use self::{
@@ -31,29 +34,127 @@ pub use self::{
     request_id::{FunctionRequestId, GatewayRequestId},
 };
 
-/// The API of a service: the prediction endpoints and their documentation, also for scripts of these origins.
-pub fn router(service: Arc<PredictionService>, origins: Option<AllowedOrigins>) -> Router {
-    let paths = prediction_paths(service.model());
-    docs::add_routes(predictions::add_routes(Router::new(), service.model()))
-        .with_state(service)
-        .fallback(async move |uri: Uri| problem::no_such_path(&uri, &paths))
-        .method_not_allowed_fallback(async |method: Method| problem::method_not_allowed(&method))
-        .layer(option_layer(origins.map(cors::layer)))
-        .layer(middleware::from_fn(request_log::log))
+/// The API of a service: the prediction endpoints and their documentation. A clone shares everything.
+#[derive(Clone)]
+pub struct Api {
+    parts: Arc<Parts>,
+    cors: Option<CorsLayer>,
 }
 
-/// All paths of the router for this model, except `/docs/`, which redirects to `/docs`.
+struct Parts {
+    service: Arc<PredictionService>,
+    endpoints: Vec<Endpoint>,
+    openapi: OpenApi,
+}
+
+/// What there is at a path.
+#[derive(Clone, Copy)]
+enum Route<'a> {
+    Prediction(&'a Endpoint),
+    Asset(&'static Asset),
+    OpenApi,
+    /// `/docs/`, which redirects to `/docs`.
+    DocsWithSlash,
+}
+
+impl Api {
+    /// The API of `service`, also for scripts of these origins.
+    pub fn new(service: Arc<PredictionService>, origins: Option<AllowedOrigins>) -> Self {
+        let endpoints = predictions::endpoints(service.model());
+        let parts = Arc::new(Parts { service, endpoints, openapi: OpenApi::default() });
+        Self { parts, cors: origins.map(cors::layer) }
+    }
+
+    /// Answers a request, and [defers](crate::after_response) its line in the log.
+    pub async fn answer(&self, request: Request) -> Response {
+        let Self { parts, cors } = self;
+        let route = parts.route(request.uri().path());
+        let log = RequestLog::of(&request, route.map_or("unmatched", Route::path));
+        let mut response = match cors {
+            None => parts.answer(route, request).await,
+            Some(cors) => {
+                let answer = async |request| Ok::<_, Infallible>(parts.answer(route, request).await);
+                let Ok(response) = cors.layer(service_fn(answer)).oneshot(request).await;
+                response
+            }
+        };
+        log.end(&mut response);
+        response
+    }
+}
+
+impl Parts {
+    fn route(&self, path: &str) -> Option<Route<'_>> {
+        if let Some(endpoint) = self.endpoints.iter().find(|endpoint| endpoint.path == path) {
+            return Some(Route::Prediction(endpoint));
+        }
+        match path {
+            docs::OPENAPI => Some(Route::OpenApi),
+            "/docs/" => Some(Route::DocsWithSlash),
+            _ => ASSETS.iter().find(|asset| asset.path == path).map(Route::Asset),
+        }
+    }
+
+    async fn answer(&self, route: Option<Route<'_>>, request: Request) -> Response {
+        let Some(route) = route else {
+            let predictions: Vec<_> = self.endpoints.iter().map(|endpoint| endpoint.path.as_str()).collect();
+            return problem::no_such_path(request.uri(), &predictions).into_response();
+        };
+        let method = request.method().clone();
+        let is_read = method == Method::GET || method == Method::HEAD;
+        let mut response = match route {
+            Route::Prediction(endpoint) if method == Method::POST => endpoint.answer(&self.service, request).await,
+            Route::Asset(asset) if is_read => asset.answer(request.headers()),
+            Route::OpenApi if is_read => self.openapi.answer(self.service.model(), request.headers()),
+            Route::DocsWithSlash if is_read => docs::redirect(),
+            _ if method == Method::OPTIONS => route.options(),
+            _ => problem::method_not_allowed(&method, route.allow()).into_response(),
+        };
+        if method == Method::HEAD {
+            let length = HeaderValue::from(response.body().size_hint().exact().unwrap_or_default());
+            response.headers_mut().insert(header::CONTENT_LENGTH, length);
+            *response.body_mut() = Body::empty();
+        }
+        response
+    }
+}
+
+impl<'a> Route<'a> {
+    fn path(self) -> &'a str {
+        match self {
+            Self::Prediction(endpoint) => &endpoint.path,
+            Self::Asset(asset) => asset.path,
+            Self::OpenApi => docs::OPENAPI,
+            Self::DocsWithSlash => "/docs/",
+        }
+    }
+
+    /// The methods that the path supports.
+    fn allow(self) -> HeaderValue {
+        HeaderValue::from_static(match self {
+            Self::Prediction(_) => "POST,OPTIONS",
+            _ => "GET,HEAD,OPTIONS",
+        })
+    }
+
+    /// The answer to OPTIONS: the methods, and the media type that a prediction reads (`accept-post`, W3C Linked Data Platform).
+    fn options(self) -> Response {
+        const ACCEPT_POST: HeaderName = HeaderName::from_static("accept-post");
+        let mut response = (StatusCode::NO_CONTENT, [(header::ALLOW, self.allow())]).into_response();
+        if let Self::Prediction(_) = self {
+            response.headers_mut().insert(ACCEPT_POST, HeaderValue::from_static("application/json"));
+        }
+        response
+    }
+}
+
+/// All paths of the API for this model, except `/docs/`, which redirects to `/docs`.
 pub fn paths(model: &Model) -> Vec<String> {
     let documentation = ASSETS.iter().map(|asset| asset.path).chain([docs::OPENAPI]);
-    prediction_paths(model).into_iter().chain(documentation.map(str::to_owned)).collect()
+    prediction_paths(model).chain(documentation.map(str::to_owned)).collect()
 }
 
 /// The paths of a model's predictions, in their order.
-fn prediction_paths(model: &Model) -> Vec<String> {
-    model.predictions().iter().map(|prediction| format!("/{}", prediction.endpoint())).collect()
-}
-
-/// The answer to OPTIONS: the methods that a path supports.
-fn no_content(allow: &'static str) -> Response {
-    (StatusCode::NO_CONTENT, [(header::ALLOW, HeaderValue::from_static(allow))]).into_response()
+fn prediction_paths(model: &Model) -> impl Iterator<Item = String> {
+    model.predictions().iter().map(|prediction| format!("/{}", prediction.endpoint()))
 }

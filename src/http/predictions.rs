@@ -1,16 +1,12 @@
 //! The prediction endpoints: one flow for all of a model's predictions.
 
-use std::sync::Arc;
-
-use axum::{
-    Router,
-    extract::{Request, State},
-    http::{HeaderName, HeaderValue, header},
+use axum_core::{
+    extract::Request,
     response::{IntoResponse, Response},
-    routing::post,
 };
+use http::{HeaderName, HeaderValue, header};
 
-use super::{body, cache_status, no_content, prediction_paths, problem::Problem};
+use super::{body, cache_status, prediction_paths, problem::Problem};
 use crate::{
     model::{Inputs, Model},
     service::{CachePolicy, PredictionService},
@@ -18,46 +14,41 @@ use crate::{
 
 pub(super) const X_MODEL: HeaderName = HeaderName::from_static("x-model");
 
-/// Adds a route for every prediction of the model. (Merging two routers would build both.)
-pub(super) fn add_routes(router: Router<Arc<PredictionService>>, model: &Model) -> Router<Arc<PredictionService>> {
+/// The endpoint of a prediction.
+pub(super) struct Endpoint {
+    pub(super) path: String,
+    prediction: usize,
+    x_model: HeaderValue,
+}
+
+/// One for every prediction of the model, in their order.
+pub(super) fn endpoints(model: &Model) -> Vec<Endpoint> {
     // Names are of a-z, 0-9, `_` and `-`, fingerprints of hexadecimal digits.
     let x_model = format!("{}; fingerprint={}", model.signature().name, model.fingerprint());
     let x_model = HeaderValue::try_from(x_model).expect("its parts are ASCII");
-    prediction_paths(model).iter().enumerate().fold(router, |routes, (prediction, path)| {
-        let x_model = x_model.clone();
-        let handler = async move |State(service): State<Arc<PredictionService>>, request: Request| {
-            predict(&service, prediction, x_model, request).await
+    let paths = prediction_paths(model).enumerate();
+    paths.map(|(prediction, path)| Endpoint { path, prediction, x_model: x_model.clone() }).collect()
+}
+
+impl Endpoint {
+    /// Looks up or computes what the request asks for and answers with it.
+    pub(super) async fn answer(&self, service: &PredictionService, request: Request) -> Response {
+        self.predict(service, request).await.unwrap_or_else(Problem::into_response)
+    }
+
+    async fn predict(&self, service: &PredictionService, request: Request) -> Result<Response, Problem> {
+        let policy = CachePolicy::from(request.headers());
+        let answer = match body::read(request, service.model()).await? {
+            Inputs::One(input) => service.predict(self.prediction, &input, policy).await,
+            Inputs::Many(inputs) => service.predict_many(self.prediction, &inputs, policy).await,
         };
-        routes.route(path, post(handler).options(options))
-    })
-}
-
-/// Looks up or computes a prediction and answers with it.
-async fn predict(
-    service: &PredictionService,
-    prediction: usize,
-    x_model: HeaderValue,
-    request: Request,
-) -> Result<Response, Problem> {
-    let policy = CachePolicy::from(request.headers());
-    let answer = match body::read(request, service.model()).await? {
-        Inputs::One(input) => service.predict(prediction, &input, policy).await,
-        Inputs::Many(inputs) => service.predict_many(prediction, &inputs, policy).await,
-    };
-    let mut response = match answer.body {
-        Ok(body) => ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response(),
-        Err(none) => Problem::from(none).into_response(),
-    };
-    cache_status::describe(&answer.served, response.headers_mut());
-    response.headers_mut().insert(X_MODEL, x_model);
-    response.extensions_mut().insert(answer.served);
-    Ok(response)
-}
-
-/// The methods of a prediction's path, and the media type that it reads (`accept-post`, W3C Linked Data Platform).
-async fn options() -> Response {
-    const ACCEPT_POST: HeaderName = HeaderName::from_static("accept-post");
-    let mut response = no_content("POST,OPTIONS");
-    response.headers_mut().insert(ACCEPT_POST, HeaderValue::from_static("application/json"));
-    response
+        let mut response = match answer.body {
+            Ok(body) => ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response(),
+            Err(none) => Problem::from(none).into_response(),
+        };
+        cache_status::describe(&answer.served, response.headers_mut());
+        response.headers_mut().insert(X_MODEL, self.x_model.clone());
+        response.extensions_mut().insert(answer.served);
+        Ok(response)
+    }
 }

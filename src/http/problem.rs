@@ -2,10 +2,8 @@
 
 use std::{borrow::Cow, sync::Arc};
 
-use axum::{
-    http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header},
-    response::{IntoResponse, Response},
-};
+use axum_core::response::{IntoResponse, Response};
+use http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use serde::{Serialize, Serializer};
 
 use crate::{
@@ -248,8 +246,8 @@ impl IntoResponse for Problem {
 }
 
 /// 404, for a service whose predictions are at `predictions`.
-pub(super) fn no_such_path(uri: &Uri, predictions: &[String]) -> Problem {
-    let known = predictions.iter().map(String::as_str).chain(["/docs", "/docs/errors", "/openapi.json"]);
+pub(super) fn no_such_path(uri: &Uri, predictions: &[&str]) -> Problem {
+    let known = predictions.iter().copied().chain(["/docs", "/docs/errors", "/openapi.json"]);
     let detail = match closest(uri.path(), known) {
         Some(path) => format!("there is no such path; did you mean {path}?"),
         None => {
@@ -260,12 +258,13 @@ pub(super) fn no_such_path(uri: &Uri, predictions: &[String]) -> Problem {
     Problem::new(ProblemKind::NoSuchPath, detail)
 }
 
-/// 405; the router adds `allow`.
-pub(super) fn method_not_allowed(method: &Method) -> Problem {
+/// 405, for a path that supports the methods in `allow`.
+pub(super) fn method_not_allowed(method: &Method, allow: HeaderValue) -> Problem {
     Problem::new(
         ProblemKind::MethodNotAllowed,
         format!("this path does not support {method}; the allow header lists the methods that it does"),
     )
+    .with_header(header::ALLOW, allow)
 }
 
 #[cfg(test)]

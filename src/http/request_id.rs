@@ -1,6 +1,6 @@
 //! The id of a request (the client's, the gateway's, or a new one), and the trace that it belongs to.
 
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Request};
+use http::{HeaderMap, HeaderName, HeaderValue, Request};
 use uuid::Uuid;
 
 pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");

@@ -2,35 +2,46 @@
 
 use std::sync::Arc;
 
-use axum::{
-    extract::{MatchedPath, Request},
-    middleware::Next,
-    response::Response,
-};
+use axum_core::{extract::Request, response::Response};
 
 use super::request_id::{self, FunctionRequestId};
 use crate::{
     after_response,
     model::ModelError,
-    service::Served,
     telemetry::{self, RequestRecord},
 };
 
-pub(super) async fn log(mut request: Request, next: Next) -> Response {
-    let request_id = request_id::request_id(&request);
-    let trace_id = request_id::trace_id(request.headers()).map(str::to_owned);
-    let function_request_id = request.extensions_mut().remove().map(|FunctionRequestId(id)| id);
-    let endpoint = request.extensions().get::<MatchedPath>().map_or("unmatched", MatchedPath::as_str).to_owned();
-    let mut response = next.run(request).await;
-    if let Some(error) = response.extensions_mut().remove::<Arc<ModelError>>() {
-        tracing::error!(%error, request_id, "the model failed");
+/// What of a request is logged.
+pub(super) struct RequestLog {
+    request_id: String,
+    function_request_id: Option<String>,
+    trace_id: Option<String>,
+    endpoint: String,
+}
+
+impl RequestLog {
+    /// `endpoint` is the path of the route.
+    pub(super) fn of(request: &Request, endpoint: &str) -> Self {
+        Self {
+            request_id: request_id::request_id(request),
+            function_request_id: request.extensions().get().map(|FunctionRequestId(id)| id.clone()),
+            trace_id: request_id::trace_id(request.headers()).map(str::to_owned),
+            endpoint: endpoint.to_owned(),
+        }
     }
-    request_id::echo(&request_id, response.headers_mut());
-    let served = response.extensions().get::<Served>().cloned();
-    let status = response.status().as_u16();
-    let record = RequestRecord { request_id, function_request_id, trace_id, endpoint, status, served };
-    after_response::defer(move |_| async move { telemetry::request_served(&record) });
-    response
+
+    /// Puts the request's id on its response, and defers the line.
+    pub(super) fn end(self, response: &mut Response) {
+        let Self { request_id, function_request_id, trace_id, endpoint } = self;
+        if let Some(error) = response.extensions_mut().remove::<Arc<ModelError>>() {
+            tracing::error!(%error, request_id, "the model failed");
+        }
+        request_id::echo(&request_id, response.headers_mut());
+        let served = response.extensions().get().cloned();
+        let status = response.status().as_u16();
+        let record = RequestRecord { request_id, function_request_id, trace_id, endpoint, status, served };
+        after_response::defer(move |_| async move { telemetry::request_served(&record) });
+    }
 }
 
 #[cfg(test)]
@@ -40,8 +51,7 @@ mod tests {
         sync::{Mutex, PoisonError},
     };
 
-    use axum::{Router, body::Body, middleware, routing::get};
-    use tower::ServiceExt;
+    use axum_core::{body::Body, response::IntoResponse};
 
     use super::*;
     use crate::{http::problem::Problem, service::NoPrediction};
@@ -67,10 +77,9 @@ mod tests {
         let _default = tracing::subscriber::set_default(
             tracing_subscriber::fmt().with_ansi(false).with_writer(move || written.clone()).finish(),
         );
-        let fail = async || Problem::from(NoPrediction::Failed(ModelError::Output("NaN".to_owned())));
-        let app = Router::new().route("/", get(fail)).layer(middleware::from_fn(log));
         let request = Request::get("/").header("x-request-id", "order-4711").body(Body::empty()).expect("a request");
-        let response = after_response::collect(app.oneshot(request)).await.0.expect("no error");
+        let mut response = Problem::from(NoPrediction::Failed(ModelError::Output("NaN".to_owned()))).into_response();
+        after_response::collect(async { RequestLog::of(&request, "/").end(&mut response) }).await;
         assert_eq!(response.status(), 500);
         let text = String::from_utf8(lines.0.lock().expect("one thread").clone()).expect("UTF-8");
         assert!(text.contains("the model failed") && text.contains("NaN") && text.contains("order-4711"), "{text}");

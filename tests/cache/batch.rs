@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::{
     layouts::{Server, everywhere},
-    single_flight::{ask, calls, router},
+    single_flight::{api, ask, calls},
     support::{applications::with, models, redis::Redis, service::Http},
 };
 
@@ -89,10 +89,10 @@ async fn one_entry_that_is_no_prediction_is_computed_and_the_others_are_hits() {
 #[tokio::test]
 async fn equal_arrays_at_once_are_computed_once() {
     let redis = Redis::start().await;
-    let router = router(models::shipped(), &redis.url(), Layout::String, None);
+    let api = api(models::shipped(), &redis.url(), Layout::String, None);
     let body = json!(inputs(50)).to_string();
     // All have begun before the first has heard from Redis.
-    let all = join_all((0..20).map(|_| ask(&router, "/decisions", body.clone(), ""))).await;
+    let all = join_all((0..20).map(|_| ask(&api, "/decisions", body.clone(), ""))).await;
     assert!(all.iter().all(|one| one.body == all[0].body));
     assert_eq!(all.iter().filter(|one| one.ran).count(), 1);
     join_all(all.into_iter().map(|one| one.jobs.run(None))).await;

@@ -9,7 +9,6 @@ use std::{
 };
 
 use axum::{
-    Router,
     body::{Body, to_bytes},
     http::{Request, StatusCode, header},
 };
@@ -17,13 +16,12 @@ use futures_util::future::join_all;
 use predict_once::{
     after_response::{self, Jobs},
     cache::{Layout, MemoryCache, PredictionCache, RedisCache, RedisConfig},
-    http,
+    http::Api,
     model::Model,
     service::{Caching, PredictionService, Served, Strategy},
 };
 use redis::IntoConnectionInfo;
 use tokio::{io::AsyncWriteExt, net::TcpStream};
-use tower::ServiceExt;
 
 use crate::support::{
     applications::{aged, example},
@@ -37,18 +35,18 @@ const HIT: &str = "predict-once; hit; detail=redis";
 const MISS: &str = "predict-once; fwd=miss";
 const COLLAPSED: &str = "predict-once; fwd=miss; collapsed";
 
-pub(crate) fn router(model: Model, url: &str, layout: Layout, memory: Option<MemoryCache>) -> Router {
-    router_of(model, url, memory, &Caching { layout, ..Caching::default() })
+pub(crate) fn api(model: Model, url: &str, layout: Layout, memory: Option<MemoryCache>) -> Api {
+    api_of(model, url, memory, &Caching { layout, ..Caching::default() })
 }
 
-fn router_of(model: Model, url: &str, memory: Option<MemoryCache>, caching: &Caching) -> Router {
+fn api_of(model: Model, url: &str, memory: Option<MemoryCache>, caching: &Caching) -> Api {
     let config = RedisConfig {
         read_timeout: Duration::from_secs(10),
         write_timeout: Duration::from_secs(10),
         ..RedisConfig::new(url.into_connection_info().expect("a URL"))
     };
     let cache = PredictionCache { memory, redis: Some(RedisCache::new(config).expect("an address")) };
-    http::router(Arc::new(PredictionService::new(model, cache, caching)), None)
+    Api::new(Arc::new(PredictionService::new(model, cache, caching)), None)
 }
 
 /// What came of a request, with the work that waits until it is answered.
@@ -60,14 +58,13 @@ pub(crate) struct Answered {
     pub(crate) jobs: Jobs,
 }
 
-pub(crate) async fn ask(router: &Router, path: &str, body: String, cache_control: &str) -> Answered {
+pub(crate) async fn ask(api: &Api, path: &str, body: String, cache_control: &str) -> Answered {
     let request = Request::post(path)
         .header(header::CONTENT_TYPE, "application/json")
         .header(header::CACHE_CONTROL, cache_control)
         .body(Body::from(body))
         .expect("a request");
-    let (response, jobs) = after_response::collect(router.clone().oneshot(request)).await;
-    let response = response.expect("it answers");
+    let (response, jobs) = after_response::collect(api.answer(request)).await;
     let cache_status = response.headers()["cache-status"].to_str().expect("text").to_owned();
     let ran = response.extensions().get::<Served>().is_some_and(|served| served.model_time.is_some());
     let status = response.status();
@@ -89,10 +86,9 @@ async fn a_hundred_identical_requests_are_one_lookup_one_run_and_one_write() {
     {
         for (cache_control, lookups) in [("max-age=0", 1), ("no-cache", 0)] {
             let redis = Redis::start().await;
-            let router = router(models::shipped(), &redis.url(), layout, None);
+            let api = api(models::shipped(), &redis.url(), layout, None);
             // All have begun before the first has heard from Redis.
-            let all =
-                join_all((0..100).map(|_| ask(&router, "/decisions", example().to_string(), cache_control))).await;
+            let all = join_all((0..100).map(|_| ask(&api, "/decisions", example().to_string(), cache_control))).await;
             assert!(all.iter().all(|one| one.status == StatusCode::OK && one.body == all[0].body));
             assert_eq!(all.iter().filter(|one| one.ran).count(), 1, "one run");
             assert_eq!(all.iter().filter(|one| one.cache_status.ends_with("; collapsed")).count(), 99);
@@ -108,12 +104,12 @@ async fn a_hundred_identical_requests_that_are_not_looked_up_are_one_run_too() {
     let proxy = Proxy::to_redis(&redis).await;
     proxy.set(Mode::Delay(Duration::from_millis(20)));
     let caching = Caching { strategy: Strategy::Auto, ..Caching::default() };
-    let router = router_of(models::shipped(), &proxy.url(), None, &caching);
+    let api = api_of(models::shipped(), &proxy.url(), None, &caching);
     // After two lookups it knows that Redis is far away.
     for age in [20, 21] {
-        ask(&router, "/decisions", aged(age).to_string(), "only-if-cached").await;
+        ask(&api, "/decisions", aged(age).to_string(), "only-if-cached").await;
     }
-    let all = join_all((0..100).map(|_| ask(&router, "/decisions", example().to_string(), ""))).await;
+    let all = join_all((0..100).map(|_| ask(&api, "/decisions", example().to_string(), ""))).await;
     assert_eq!(all.iter().filter(|one| one.ran).count(), 1, "one run");
     let status = |text: &str| all.iter().filter(|one| one.cache_status == text).count();
     assert_eq!(status("predict-once; fwd=bypass; collapsed; detail=cost"), 99);
@@ -131,16 +127,16 @@ async fn a_probe_ends_with_the_invocation() {
     };
     let proxy = Proxy::start(([127, 0, 0, 1], redis.port).into(), note).await;
     let caching = Caching { strategy: Strategy::Auto, ..Caching::default() };
-    let router = router_of(models::shipped(), &proxy.url(), None, &caching);
+    let api = api_of(models::shipped(), &proxy.url(), None, &caching);
     proxy.set(Mode::Delay(Duration::from_millis(20)));
     for age in [20, 21] {
-        ask(&router, "/decisions", aged(age).to_string(), "only-if-cached").await;
+        ask(&api, "/decisions", aged(age).to_string(), "only-if-cached").await;
     }
     // One of so many is probed, and Redis does not answer: the lookup's deadline is ten seconds.
     proxy.set(Mode::Delay(Duration::from_secs(30)));
     let all = async {
         for n in 0..128 {
-            let one = ask(&router, "/decisions", aged(18 + n % 100).to_string(), "").await;
+            let one = ask(&api, "/decisions", aged(18 + n % 100).to_string(), "").await;
             one.jobs.run(Some(Duration::from_millis(20))).await;
         }
     };
@@ -151,10 +147,10 @@ async fn a_probe_ends_with_the_invocation() {
 #[tokio::test]
 async fn a_hundred_identical_requests_for_a_stored_prediction_are_one_lookup() {
     let redis = Redis::start().await;
-    let warm = router(models::shipped(), &redis.url(), Layout::String, None);
+    let warm = api(models::shipped(), &redis.url(), Layout::String, None);
     ask(&warm, "/decisions", example().to_string(), "").await.jobs.run(None).await;
-    let router = router(models::shipped(), &redis.url(), Layout::String, None);
-    let all = join_all((0..100).map(|_| ask(&router, "/decisions", example().to_string(), ""))).await;
+    let api = api(models::shipped(), &redis.url(), Layout::String, None);
+    let all = join_all((0..100).map(|_| ask(&api, "/decisions", example().to_string(), ""))).await;
     assert!(all.iter().all(|one| one.cache_status == HIT && !one.ran));
     assert_eq!(calls(&redis, "get").await, 2, "the first miss, and one for all of these");
 }
@@ -162,9 +158,9 @@ async fn a_hundred_identical_requests_for_a_stored_prediction_are_one_lookup() {
 #[tokio::test]
 async fn with_the_layout_output_the_endpoints_share_one_run() {
     let redis = Redis::start().await;
-    let router = router(models::shipped(), &redis.url(), Layout::Output, None);
+    let api = api(models::shipped(), &redis.url(), Layout::Output, None);
     let endpoints = ["/decisions", "/probabilities", "/risk_categories"];
-    let all = join_all(endpoints.map(|endpoint| ask(&router, endpoint, example().to_string(), ""))).await;
+    let all = join_all(endpoints.map(|endpoint| ask(&api, endpoint, example().to_string(), ""))).await;
     let model = models::shipped();
     for (one, endpoint) in all.iter().zip(endpoints) {
         let truth = models::answer(&model, endpoint, example().to_string().as_bytes()).expect("valid");
@@ -178,32 +174,32 @@ async fn with_the_layout_output_the_endpoints_share_one_run() {
 #[tokio::test]
 async fn a_run_can_be_joined_until_its_write_has_ended() {
     let redis = Redis::start().await;
-    let router = router(models::shipped(), &redis.url(), Layout::String, None);
-    let leader = ask(&router, "/decisions", example().to_string(), "").await;
+    let api = api(models::shipped(), &redis.url(), Layout::String, None);
+    let leader = ask(&api, "/decisions", example().to_string(), "").await;
     assert_eq!((leader.cache_status.as_str(), leader.ran), (MISS, true));
     for (cache_control, cache_status) in [
         ("", COLLAPSED),
         ("no-cache", "predict-once; fwd=request; collapsed"),
         ("no-store", "predict-once; fwd=request; collapsed"),
     ] {
-        let one = ask(&router, "/decisions", example().to_string(), cache_control).await;
+        let one = ask(&api, "/decisions", example().to_string(), cache_control).await;
         assert_eq!((one.cache_status.as_str(), one.ran, &one.body), (cache_status, false, &leader.body));
     }
     leader.jobs.run(None).await;
-    assert_eq!(ask(&router, "/decisions", example().to_string(), "").await.cache_status, HIT);
+    assert_eq!(ask(&api, "/decisions", example().to_string(), "").await.cache_status, HIT);
     assert_eq!(calls(&redis, "set").await, 1);
 }
 
 #[tokio::test]
 async fn a_request_that_must_not_store_or_must_not_compute_is_not_waited_for() {
     let redis = Redis::start().await;
-    let router = router(models::shipped(), &redis.url(), Layout::String, None);
-    let lone = ask(&router, "/decisions", example().to_string(), "no-store").await;
+    let api = api(models::shipped(), &redis.url(), Layout::String, None);
+    let lone = ask(&api, "/decisions", example().to_string(), "no-store").await;
     assert_eq!((lone.cache_status.as_str(), lone.ran), ("predict-once; fwd=request", true));
-    let refused = ask(&router, "/decisions", example().to_string(), "only-if-cached").await;
+    let refused = ask(&api, "/decisions", example().to_string(), "only-if-cached").await;
     assert_eq!((refused.status, refused.cache_status.as_str()), (StatusCode::GATEWAY_TIMEOUT, MISS));
     // Neither has written or logged yet, and neither leads.
-    let next = ask(&router, "/decisions", example().to_string(), "").await;
+    let next = ask(&api, "/decisions", example().to_string(), "").await;
     assert_eq!((next.cache_status.as_str(), next.ran), (MISS, true));
 }
 
@@ -211,10 +207,10 @@ async fn a_request_that_must_not_store_or_must_not_compute_is_not_waited_for() {
 async fn those_who_wait_for_a_request_that_is_cancelled_are_answered() {
     let redis = Redis::start().await;
     let proxy = Proxy::to_redis(&redis).await;
-    let router = router(models::shipped(), &proxy.url(), Layout::String, None);
+    let api = api(models::shipped(), &proxy.url(), Layout::String, None);
     proxy.set(Mode::Hold);
-    let mut leader = Box::pin(ask(&router, "/decisions", example().to_string(), ""));
-    let mut waiter = Box::pin(ask(&router, "/decisions", example().to_string(), ""));
+    let mut leader = Box::pin(ask(&api, "/decisions", example().to_string(), ""));
+    let mut waiter = Box::pin(ask(&api, "/decisions", example().to_string(), ""));
     // Both have begun; neither can be done.
     assert!(futures_util::poll!(leader.as_mut()).is_pending());
     assert!(futures_util::poll!(waiter.as_mut()).is_pending());
@@ -233,13 +229,11 @@ fn number() -> Model {
 #[tokio::test]
 async fn those_who_wait_for_a_request_that_fails_do_not_fail_with_it() {
     let redis = Redis::start().await;
-    let router = router(number(), &redis.url(), Layout::Output, None);
+    let api = api(number(), &redis.url(), Layout::Output, None);
     // 5 is no probability, and both predictions have one entry.
     let body = || r#"{"number": 5}"#.to_owned();
-    let (share, values) = tokio::join!(
-        ask(&router, "/shares", body(), ""),
-        join_all((0..10).map(|_| ask(&router, "/values", body(), "")))
-    );
+    let (share, values) =
+        tokio::join!(ask(&api, "/shares", body(), ""), join_all((0..10).map(|_| ask(&api, "/values", body(), ""))));
     assert_eq!((share.status, share.cache_status.as_str()), (StatusCode::INTERNAL_SERVER_ERROR, MISS));
     assert!(values.iter().all(|one| one.status == StatusCode::OK && one.body == r#"{"value":5.0}"#));
     assert_eq!(values.iter().filter(|one| one.ran).count(), 1, "one takes over");
@@ -248,9 +242,9 @@ async fn those_who_wait_for_a_request_that_fails_do_not_fail_with_it() {
 #[tokio::test]
 async fn those_who_wait_for_a_request_that_fails_do_not_look_up_again() {
     let redis = Redis::start().await;
-    let router = router(number(), &redis.url(), Layout::String, None);
+    let api = api(number(), &redis.url(), Layout::String, None);
     // 5 is no probability.
-    let all = join_all((0..10).map(|_| ask(&router, "/shares", r#"{"number": 5}"#.to_owned(), ""))).await;
+    let all = join_all((0..10).map(|_| ask(&api, "/shares", r#"{"number": 5}"#.to_owned(), ""))).await;
     assert!(all.iter().all(|one| one.status == StatusCode::INTERNAL_SERVER_ERROR));
     assert_eq!(calls(&redis, "get").await, 1);
 }
@@ -258,12 +252,12 @@ async fn those_who_wait_for_a_request_that_fails_do_not_look_up_again() {
 #[tokio::test]
 async fn only_if_cached_never_waits_for_a_run_and_keeps_what_it_finds() {
     let redis = Redis::start().await;
-    let leading = router(models::shipped(), &redis.url(), Layout::String, None);
+    let leading = api(models::shipped(), &redis.url(), Layout::String, None);
     let leader = ask(&leading, "/decisions", example().to_string(), "").await;
     let both = ask(&leading, "/decisions", example().to_string(), "only-if-cached, no-cache").await;
     assert_eq!((both.status, both.ran), (StatusCode::GATEWAY_TIMEOUT, false));
     leader.jobs.run(None).await;
-    let other = router(models::shipped(), &redis.url(), Layout::String, Some(MemoryCache::new(10)));
+    let other = api(models::shipped(), &redis.url(), Layout::String, Some(MemoryCache::new(10)));
     for expected in [HIT, "predict-once; hit; detail=memory"] {
         let found = ask(&other, "/decisions", example().to_string(), "only-if-cached").await;
         assert_eq!(found.cache_status, expected);
@@ -274,10 +268,10 @@ async fn only_if_cached_never_waits_for_a_run_and_keeps_what_it_finds() {
 async fn memory_in_front_of_redis_answers_what_was_computed_and_what_was_found() {
     let redis = Redis::start().await;
     for (layout, entries) in [(Layout::String, 1), (Layout::Hash, 2), (Layout::Output, 3)] {
-        let with_memory = || router(models::shipped(), &redis.url(), layout, Some(MemoryCache::new(100)));
+        let with_memory = || api(models::shipped(), &redis.url(), layout, Some(MemoryCache::new(100)));
         let (one, other) = (with_memory(), with_memory());
-        let status = async |router: &Router| {
-            let answered = ask(router, "/decisions", example().to_string(), "").await;
+        let status = async |api: &Api| {
+            let answered = ask(api, "/decisions", example().to_string(), "").await;
             answered.jobs.run(None).await;
             answered.cache_status
         };

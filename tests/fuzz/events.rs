@@ -4,8 +4,7 @@ use std::{fs, path::Path, sync::LazyLock};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
-use lambda_http::request::LambdaRequest;
-use predict_once::event;
+use predict_once::event::Event;
 use proptest::{
     collection::vec,
     prelude::*,
@@ -173,8 +172,8 @@ pub(crate) fn mutated(event: usize, mutations: &[Mutation]) -> Value {
 fn play(subject: &Subject, text: &[u8], reached: &Reached) -> TestCaseResult {
     Reached::count(&reached.all);
     // What is no HTTP event is an error of the invocation, which the platform answers.
-    if let Ok(event) = serde_json::from_slice::<LambdaRequest>(text) {
-        reached.answered(subject.check(event::into_request(event, "invocation"))?);
+    if let Ok(event) = serde_json::from_slice::<Event>(text) {
+        reached.answered(subject.check(event.into_request("invocation"))?);
     }
     Ok(())
 }

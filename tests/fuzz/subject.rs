@@ -3,28 +3,26 @@
 use std::{cell::Cell, sync::Arc};
 
 use axum::{
-    Router,
     body::{Body, to_bytes},
     http::{HeaderMap, Method, Request, StatusCode},
 };
 use predict_once::{
     after_response,
     cache::{MemoryCache, PredictionCache},
-    http::{self, ASSETS, UndecodableBody},
+    http::{ASSETS, Api, UndecodableBody},
     model::Model,
     service::{Caching, PredictionService},
 };
 use proptest::{prelude::*, sample::select};
 use serde_json::Value;
 use tokio::runtime::Runtime;
-use tower::ServiceExt;
 
 use crate::support::models;
 
 /// The service in this process, and its model beside it to tell what is right.
 pub(crate) struct Subject {
     runtime: Runtime,
-    router: Router,
+    api: Api,
     model: Model,
 }
 
@@ -35,7 +33,7 @@ impl Subject {
 
     pub(crate) fn on(runtime: Runtime, cache: PredictionCache) -> Self {
         let service = PredictionService::new(models::shipped(), cache, &Caching::default());
-        Self { runtime, router: http::router(Arc::new(service), None), model: models::shipped() }
+        Self { runtime, api: Api::new(Arc::new(service), None), model: models::shipped() }
     }
 
     /// Sends a request as Lambda does, runs what it defers, and checks the answer.
@@ -48,10 +46,9 @@ impl Subject {
             let undecodable = parts.extensions.get::<UndecodableBody>().is_some();
             let request = Request::from_parts(parts, Body::from(sent.clone()));
 
-            let (answered, jobs) = after_response::collect(self.router.clone().oneshot(request)).await;
+            let (response, jobs) = after_response::collect(self.api.answer(request)).await;
             jobs.run(None).await;
 
-            let Ok(response) = answered;
             let (status, headers) = (response.status(), response.headers().clone());
             let body = to_bytes(response.into_body(), usize::MAX).await.expect("it is in memory");
             let seen = format!("{method} {path}: {status} {}", String::from_utf8_lossy(&body));

@@ -3,7 +3,6 @@
 use std::{collections::HashMap, sync::Arc};
 
 use axum::{
-    Router,
     body::{Body as HttpBody, to_bytes},
     http::{Request, StatusCode},
 };
@@ -11,7 +10,7 @@ use bytes::Bytes;
 use predict_once::{
     after_response,
     cache::{KeySpace, Layout, MemoryCache, Namespace, PredictionCache},
-    http,
+    http::{self, Api},
     model::{FieldErrorCode, Input, InvalidInput, Model, Package},
     service::{Caching, PredictionService},
 };
@@ -23,7 +22,6 @@ use proptest::{
 };
 use serde_json::Value;
 use tokio::runtime::Runtime;
-use tower::ServiceExt;
 
 use crate::{
     inputs::{self, Body, Wrong},
@@ -40,7 +38,7 @@ struct Subject {
     package: Package,
     model: Model,
     document: Value,
-    router: Router,
+    api: Api,
     runtime: Runtime,
 }
 
@@ -63,9 +61,9 @@ impl Subject {
         let document = http::openapi_document(&model).expect("the model answers its examples");
         let cache = PredictionCache { memory: Some(MemoryCache::new(10_000)), redis: None };
         let service = PredictionService::new(packages::load(&package), cache, &Caching::default());
-        let router = http::router(Arc::new(service), None);
+        let api = Api::new(Arc::new(service), None);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        Self { package, model, document, router, runtime }
+        Self { package, model, document, api, runtime }
     }
 
     fn valid(&self) -> BoxedStrategy<Body> {
@@ -99,7 +97,7 @@ impl Subject {
             let request = Request::post(format!("/{endpoint}")).header("content-type", "application/json");
             let request = request.header("cache-control", cache_control);
             let request = request.body(HttpBody::from(body.to_owned())).expect("a valid request");
-            let (Ok(response), jobs) = after_response::collect(self.router.clone().oneshot(request)).await;
+            let (response, jobs) = after_response::collect(self.api.answer(request)).await;
             jobs.run(None).await;
             let cache_status =
                 response.headers().get("cache-status").map(|value| value.to_str().expect("text").to_owned());

@@ -31,7 +31,7 @@ pub fn document(model: &Model) -> Result<Value, ModelError> {
     let mut schemas = Map::new();
     schemas.insert(signature.input_name.clone(), fields::input(signature, model.fields()));
     let mut paths = Map::new();
-    for (position, (path, prediction)) in prediction_paths(model).into_iter().zip(model.predictions()).enumerate() {
+    for (position, (path, prediction)) in prediction_paths(model).zip(model.predictions()).enumerate() {
         schemas.insert(prediction.schema().to_owned(), fields::prediction(prediction));
         paths.insert(path, predictions::path_item(model, position)?);
     }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use axum::http::{Method, StatusCode, Uri};
+use http::{HeaderValue, Method, StatusCode, Uri};
 use serde_json::{Map, Value, json};
 
 use super::{headers, reference};
@@ -157,8 +157,12 @@ fn example(kind: ProblemKind, model: &Model) -> Option<Problem> {
     Some(match kind {
         ProblemKind::UnreadableBody => body::undecodable(),
         ProblemKind::InvalidJson => Problem::from(model.read(br#"{"field": }"#).err()?),
-        ProblemKind::NoSuchPath => problem::no_such_path(&Uri::from_static("/doc"), &prediction_paths(model)),
-        ProblemKind::MethodNotAllowed => problem::method_not_allowed(&Method::DELETE),
+        ProblemKind::NoSuchPath => {
+            let paths: Vec<_> = prediction_paths(model).collect();
+            let paths: Vec<_> = paths.iter().map(String::as_str).collect();
+            problem::no_such_path(&Uri::from_static("/doc"), &paths)
+        }
+        ProblemKind::MethodNotAllowed => problem::method_not_allowed(&Method::DELETE, HeaderValue::from_static("POST")),
         ProblemKind::BodyTimeout => body::too_slow(),
         ProblemKind::BodyTooLarge => body::too_large(),
         ProblemKind::UnsupportedMediaType => body::no_json(Some("application/x-www-form-urlencoded")),
