@@ -95,8 +95,12 @@ impl Graph {
     }
 }
 
+/// `into_optimized` would simplify the graph first, with passes for large networks. Tabular models become no faster by it, and a
+/// cold start waits twice as long.
 fn runnable(model: InferenceModel, input: TypedFact) -> TractResult<Arc<TypedRunnableModel>> {
-    model.with_input_fact(0, input.into())?.into_optimized()?.into_runnable()
+    let mut typed = model.with_input_fact(0, input.into())?.into_typed()?;
+    typed.optimize()?;
+    typed.into_runnable()
 }
 
 /// The numbers of the first output.

@@ -45,8 +45,8 @@ use self::{
     prediction::{Answer, Prediction},
 };
 
-/// The version of the code between a package and an answer: raise it when [`Model::encode`], the text of [`Input`], or what a prediction derives gives another result for the same package and the same request.
-const ENGINE_VERSION: u32 = 2;
+/// The version of the code between a package and an answer: raise it when [`Model::encode`], the text of [`Input`], how the graph is prepared, or what a prediction derives gives another result for the same package and the same request.
+const ENGINE_VERSION: u32 = 3;
 
 /// A loaded model, ready to predict.
 pub struct Model {
