@@ -5,12 +5,14 @@
 //! after the other instead, and builds an absolute URI: that costs more than a hit does, puts the stage of a REST API in front of
 //! the path, and panics on invalid URIs and invalid base64. The API only needs a path, a method, headers and a body.
 
+mod path;
+
 use std::{borrow::Cow, fmt};
 
 use axum_core::body::Body;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, header};
 use serde::{
     Deserialize, Deserializer,
     de::{DeserializeSeed, MapAccess, SeqAccess, Visitor},
@@ -62,6 +64,7 @@ struct Context {
     http: Option<ContextHttp>,
     elb: Option<ContextElb>,
     request_id: Option<String>,
+    stage: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -85,7 +88,7 @@ impl Event {
         let body = if is_base64 { STANDARD.decode(body).ok().map(Bytes::from) } else { Some(body.into()) };
         let mut request = Request::new(Body::empty());
         *request.method_mut() = method;
-        *request.uri_mut() = uri(path);
+        *request.uri_mut() = path::uri(path);
         *request.headers_mut() = headers;
         match body {
             Some(body) => *request.body_mut() = Body::from(body),
@@ -124,7 +127,7 @@ impl TryFrom<Written> for Event {
             is_base64_encoded,
             request_context,
         } = written;
-        let Context { http, elb, request_id } = request_context.ok_or(NotHttp)?;
+        let Context { http, elb, request_id, stage } = request_context.ok_or(NotHttp)?;
         let single_value = headers.unwrap_or_default().0;
         // Where multi-value headers are sent, they include all single-value headers.
         let merged = |single_value| match multi_value_headers {
@@ -132,7 +135,10 @@ impl TryFrom<Written> for Event {
             _ => single_value,
         };
         let (origin, method, path, headers) = match (http, elb) {
-            (Some(http), _) => (Origin::HttpApi, http.method, raw_path, single_value),
+            (Some(http), _) => {
+                let path = raw_path.map(|path| path::below_stage(path, stage.as_deref().unwrap_or_default()));
+                (Origin::HttpApi, http.method, path, single_value)
+            }
             (None, Some(ContextElb {})) => (Origin::LoadBalancer, http_method, path, merged(single_value)),
             (None, None) => {
                 let mut headers = merged(single_value);
@@ -252,32 +258,9 @@ impl<'de> Visitor<'de> for Values<'_> {
     }
 }
 
-/// The path as a URI. Payload 2.0 percent-decodes it, so it may not be a valid URI. Such a path is none of our routes, so one
-/// that matches no route takes its place.
-fn uri(path: String) -> Uri {
-    let path = if path.starts_with('/') { path } else { "/".to_owned() };
-    // In a decoded path these characters are part of the path, but here they would end it.
-    let parsed = if path.contains(['?', '#']) { None } else { Uri::try_from(path).ok() };
-    parsed.unwrap_or_else(|| Uri::from_static("/-"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_path_that_is_no_uri_becomes_one_that_matches_no_route() {
-        for path in ["/decisions", "/docs/", "/%20"] {
-            assert_eq!(uri(path.to_owned()).path(), path);
-        }
-        for path in ["/a b", "/decisions?x", "/decisions#x", "/\u{e4}", "/\"", &"/a".repeat(70_000)] {
-            let uri = uri(path.to_owned());
-            assert!(uri.path() == "/-" || uri.path() == path, "{path} became {uri}");
-            assert_ne!(uri.path(), "/decisions");
-        }
-        assert_eq!(uri(String::new()).path(), "/");
-        assert_eq!(uri("decisions".to_owned()).path(), "/");
-    }
 
     #[test]
     fn what_is_no_header_of_http_is_left_out_and_the_others_are_read() {

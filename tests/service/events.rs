@@ -16,6 +16,7 @@ fn expected() -> BTreeMap<&'static str, Value> {
         ("function-url.json", json!(200)),
         ("http-api-base64.json", json!(200)),
         ("http-api-invalid-application.json", json!(422)),
+        ("http-api-named-stage.json", json!(200)),
         ("http-api-openapi.json", json!(200)),
         ("http-api-probabilities.json", json!(200)),
         ("http-api-risk-categories.json", json!(200)),

@@ -73,6 +73,35 @@ async fn the_stage_of_a_rest_api_needs_no_setting_even_if_it_is_called_like_a_pa
 }
 
 #[tokio::test]
+async fn a_named_stage_of_an_http_api_serves_every_path_below_it() {
+    let (mut api, _service) = started().await;
+    let staged = event(include_str!("../../events/http-api-named-stage.json"));
+    for (stage, arrives_as) in [("prod", "/prod"), ("decisions", "/decisions"), ("prod", "")] {
+        let mut asked = async |method: &str, path: &str| {
+            let mut event = staged.clone();
+            event["requestContext"]["stage"] = stage.into();
+            event["rawPath"] = format!("{arrives_as}{path}").into();
+            event["requestContext"]["http"]["method"] = method.into();
+            api.invoke(&event).await
+        };
+        assert_decision(&asked("POST", "/decisions").await, arrives_as);
+        let document = asked("GET", "/openapi.json").await;
+        assert_eq!((document.status(), &document.body()["servers"][0]["url"]), (200, &json!(".")), "{arrives_as}");
+        let page = asked("GET", "/docs").await;
+        let html = page.payload["body"].as_str().expect("text");
+        assert_eq!(page.status(), 200, "{arrives_as}");
+        for attribute in ["href=\"/", "src=\"/", "href=\"http", "src=\"http"] {
+            assert!(!html.contains(attribute), "{attribute}: links are relative, so they stay below the stage");
+        }
+        let redirected = asked("GET", "/docs/").await;
+        assert_eq!((redirected.status(), redirected.header("location")), (308, Some("../docs")), "{arrives_as}");
+        let unknown = asked("POST", "/decision").await;
+        assert_eq!(unknown.status(), 404);
+        assert!(unknown.body()["detail"].as_str().expect("text").contains("did you mean /decisions?"), "{unknown:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_header_in_multi_value_form_counts_as_much() {
     let (mut api, _service) = started().await;
     let mut event = event(include_str!("../../events/rest-api.json"));
