@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use http::{HeaderValue, Method, header};
+use http::{HeaderName, HeaderValue, Method, header};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use super::{
@@ -45,7 +45,20 @@ fn parse_origin(origin: &str) -> Option<HeaderValue> {
     (plain && valid_port && lower).then(|| HeaderValue::from_str(origin).ok()).flatten()
 }
 
-/// Adds the headers of CORS to responses and answers preflight requests. No credentials: the API reads none.
+/// What the service reads of a request.
+const READ: [HeaderName; 4] = [header::CACHE_CONTROL, header::CONTENT_TYPE, TRACEPARENT, X_REQUEST_ID];
+
+/// What gateways read to decide who may call: a token, an API key, a signature of AWS (Signature Version 4).
+const READ_BY_GATEWAYS: [HeaderName; 5] = [
+    header::AUTHORIZATION,
+    HeaderName::from_static("x-api-key"),
+    HeaderName::from_static("x-amz-content-sha256"),
+    HeaderName::from_static("x-amz-date"),
+    HeaderName::from_static("x-amz-security-token"),
+];
+
+/// Adds the headers of CORS to responses and answers preflight requests. Not allowed are cookies and what else browsers call
+/// credentials: nobody reads them.
 pub(super) fn layer(origins: AllowedOrigins) -> CorsLayer {
     let origins = match origins {
         AllowedOrigins::Any => AllowOrigin::any(),
@@ -54,7 +67,7 @@ pub(super) fn layer(origins: AllowedOrigins) -> CorsLayer {
     CorsLayer::new()
         .allow_origin(origins)
         .allow_methods([Method::GET, Method::HEAD, Method::POST])
-        .allow_headers([header::CACHE_CONTROL, header::CONTENT_TYPE, TRACEPARENT, X_REQUEST_ID])
+        .allow_headers([&READ[..], &READ_BY_GATEWAYS].concat())
         .expose_headers([CACHE_STATUS, SERVER_TIMING, X_MODEL, X_REQUEST_ID])
         .max_age(Duration::from_secs(2 * 60 * 60))
 }

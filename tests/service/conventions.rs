@@ -185,6 +185,12 @@ async fn a_page_of_an_allowed_origin_may_call_and_read_the_headers_and_no_other_
             ("access-control-allow-headers", "cache-control"),
             ("access-control-allow-headers", "x-request-id"),
             ("access-control-allow-headers", "traceparent"),
+            // For gateways that authorise the request which follows.
+            ("access-control-allow-headers", "authorization"),
+            ("access-control-allow-headers", "x-api-key"),
+            ("access-control-allow-headers", "x-amz-date"),
+            ("access-control-allow-headers", "x-amz-security-token"),
+            ("access-control-allow-headers", "x-amz-content-sha256"),
         ] {
             assert!(answer.header(name).contains(part), "{name}: {}", answer.header(name));
         }
@@ -200,6 +206,31 @@ async fn a_page_of_an_allowed_origin_may_call_and_read_the_headers_and_no_other_
     }
     let answer = request(&http, Method::OPTIONS, "/decisions", &preflight("https://other.example")).await;
     assert!(!has(&answer, "access-control-allow-origin"), "{answer:?}");
+}
+
+#[tokio::test]
+async fn a_gateway_that_lets_preflight_requests_pass_may_authorise_the_calls_that_follow() {
+    let mut api = RuntimeApi::start().await;
+    let _service = Service::lambda(&api, &[("CORS_ALLOWED_ORIGINS", PAGE)]);
+    let asks = json!({
+        "origin": PAGE,
+        "access-control-request-method": "POST",
+        "access-control-request-headers": "authorization,content-type,x-amz-date,x-amz-security-token,x-api-key",
+    });
+    let mut http = http_api("/decisions", asks.clone());
+    http["requestContext"]["http"]["method"] = "OPTIONS".into();
+    let mut rest: Value = serde_json::from_str(include_str!("../../events/rest-api.json")).expect("JSON");
+    rest["httpMethod"] = "OPTIONS".into();
+    let asks = asks.as_object().expect("an object").iter().map(|(name, value)| (name.clone(), json!([value])));
+    rest["multiValueHeaders"] = asks.collect::<serde_json::Map<_, _>>().into();
+    for (kind, event) in [("HTTP API", http), ("REST API", rest)] {
+        let outcome = api.invoke(&event).await;
+        assert_eq!((outcome.status(), outcome.header("access-control-allow-origin")), (200, Some(PAGE)), "{kind}");
+        let allowed = outcome.header("access-control-allow-headers").unwrap_or_default();
+        for name in ["authorization", "content-type", "x-amz-date", "x-amz-security-token", "x-api-key"] {
+            assert!(allowed.split(',').any(|one| one.trim() == name), "{kind}: {name} in {allowed}");
+        }
+    }
 }
 
 #[tokio::test]
