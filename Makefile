@@ -261,6 +261,11 @@ penguins-fixture: ## Train the model of docs/your-own-model.md into tests/packag
 template-snapshots: ## Write tests/template/snapshots: what template.yaml creates in each configuration
 	tests/template/run --update
 
+.PHONY: emitted
+emitted: ## Write tests/template/emitted.json, the names of all log fields and metrics, from what the function writes
+	scripts/install-redis
+	WRITE_EMITTED=1 cargo test --quiet --test service emitted::
+
 .PHONY: iam-golden
 iam-golden: ## Regenerate the IAM tokens in tests/iam with botocore
 	"$$(scripts/python-tool botocore botocore==1.43.127)/python" tests/iam/golden.py

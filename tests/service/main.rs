@@ -6,6 +6,7 @@ mod api;
 mod batch;
 mod conventions;
 mod documents;
+mod emitted;
 mod events;
 mod lambda;
 mod logs;

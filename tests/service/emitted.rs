@@ -1,0 +1,119 @@
+//! The names of all log fields and metrics that the function writes: `tests/template/emitted.json`, which dashboard, alarms, queries
+//! and documentation are compared with.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    time::Duration,
+};
+
+use serde_json::{Value, json};
+
+use crate::support::{
+    applications::aged,
+    eventually,
+    proxy::{Mode, Proxy},
+    redis::Redis,
+    runtime_api::RuntimeApi,
+    service::Service,
+};
+
+/// One input, or an array.
+fn event(body: &Value, headers: &Value) -> Value {
+    let mut event: Value = serde_json::from_str(include_str!("../../events/http-api.json")).expect("JSON");
+    event["body"] = body.to_string().into();
+    event["headers"].as_object_mut().expect("headers").extend(headers.as_object().expect("an object").clone());
+    event
+}
+
+/// Everything that can happen to a prediction.
+async fn lines_of_every_outcome() -> Vec<Value> {
+    let mut redis = Redis::start().await;
+    let proxy = Proxy::to_redis(&redis).await;
+    let mut api = RuntimeApi::start().await;
+    let service = Service::lambda(&api, &[("REDIS_URL", &proxy.url())]);
+    let trace = json!({"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"});
+    api.invoke(&event(&aged(30), &trace)).await; // A miss, and a write.
+    api.idle().await;
+    api.invoke(&event(&aged(30), &json!({}))).await; // A hit.
+    api.invoke(&event(&json!([aged(30), aged(31)]), &json!({}))).await; // An array.
+    api.invoke(&event(&aged(30), &json!({"cache-control": "no-store"}))).await; // No lookup.
+    redis.command::<()>(&["ACL", "SETUSER", "default", "-get"]).await;
+    api.invoke(&event(&aged(33), &json!({}))).await; // Redis refuses: a warning in the request.
+    api.idle().await;
+    redis.kill();
+    api.invoke(&event(&aged(32), &json!({}))).await; // No answer from Redis, and a warning.
+    api.idle().await;
+
+    let redis = Redis::start().await;
+    let proxy = Proxy::to_redis(&redis).await;
+    proxy.set(Mode::Delay(Duration::from_millis(20)));
+    let mut api = RuntimeApi::start().await;
+    let choosing = Service::lambda(&api, &[("REDIS_URL", &proxy.url()), ("CACHE_STRATEGY", "auto")]);
+    let probed = || choosing.json_lines().iter().any(|line| line["probe_ms"].is_f64());
+    for age in 18.. {
+        // Two lookups, after which it knows that the model is faster; one of many later ones is tried after the response.
+        let lookup = if age < 20 { json!({"cache-control": "only-if-cached"}) } else { json!({}) };
+        api.invoke(&event(&aged(18 + age % 100), &lookup)).await;
+        api.idle().await;
+        if probed() {
+            break;
+        }
+        assert!(age < 255, "no lookup after a response");
+    }
+    eventually("a warning", || async { service.json_lines().iter().any(|line| line["level"] == "WARN") }).await;
+    [service.json_lines(), choosing.json_lines()].concat()
+}
+
+/// The names of what an object has, those of nested objects with a dot.
+fn names(object: &Value) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for (name, value) in object.as_object().expect("an object") {
+        match value {
+            Value::Object(_) => found.extend(names(value).into_iter().map(|inner| format!("{name}.{inner}"))),
+            _ => drop(found.insert(name.clone())),
+        }
+    }
+    found
+}
+
+#[tokio::test]
+async fn the_list_of_log_fields_and_metrics_is_what_the_function_writes() {
+    let (mut requests, mut messages) = (BTreeSet::new(), BTreeSet::new());
+    let (mut metrics, mut namespaces, mut dimensions) = (BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
+    for mut line in lines_of_every_outcome().await {
+        if line["message"] != "request" {
+            messages.extend(names(&line));
+            continue;
+        }
+        let members = line.as_object_mut().expect("an object");
+        let directives = members.remove("_aws").map(|aws| aws["CloudWatchMetrics"].clone());
+        for directive in directives.as_ref().and_then(Value::as_array).into_iter().flatten() {
+            namespaces.insert(directive["Namespace"].to_string());
+            dimensions.insert(directive["Dimensions"].to_string());
+            for metric in directive["Metrics"].as_array().expect("a list") {
+                let name = metric["Name"].as_str().expect("a name");
+                assert!(members.remove(name).is_some_and(|value| value.is_number()), "{name}");
+                metrics.insert(name.to_owned(), metric["Unit"].clone());
+            }
+        }
+        requests.extend(names(&line));
+    }
+    let only = |set: BTreeSet<String>| {
+        assert_eq!(set.len(), 1, "{set:?}");
+        serde_json::from_str::<Value>(set.first().expect("one")).expect("JSON")
+    };
+    let emitted = json!({
+        "namespace": only(namespaces),
+        "dimensions": only(dimensions),
+        "metrics": metrics,
+        "fields of a request": requests,
+        "fields of other messages": messages,
+    });
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/template/emitted.json");
+    if std::env::var_os("WRITE_EMITTED").is_some() {
+        std::fs::write(&path, format!("{emitted:#}\n")).expect("it can be written");
+    }
+    let listed: Value = serde_json::from_str(&std::fs::read_to_string(&path).expect("it is there")).expect("JSON");
+    assert_eq!(listed, emitted, "`make emitted` writes the list anew");
+}
