@@ -146,7 +146,7 @@ docs: ## Build the crate's documentation, warnings as errors
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
 
 .PHONY: validate
-validate: ## Validate template.yaml in every configuration: sam, cfn-lint, checkov, what each creates; and `make deploy` without AWS
+validate: ## Validate template.yaml in every configuration: sam, cfn-lint, checkov, what each creates, names of metrics; and `make deploy` without AWS
 	tests/template/run
 
 .PHONY: deny

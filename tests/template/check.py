@@ -6,6 +6,7 @@ Writes the transformed template of each named configuration into DIRECTORY, for 
 """
 
 import difflib
+import functools
 import itertools
 import json
 import os
@@ -15,7 +16,7 @@ from pathlib import Path
 
 import yaml
 from cfnlint.api import ManualArgs, lint
-from cloudformation import Refused, load, transformed
+from cloudformation import Refused, load, stacks, transformed
 
 HERE = Path(__file__).resolve().parent
 SNAPSHOTS = HERE / "snapshots"
@@ -28,6 +29,7 @@ HEADER = "# What template.yaml creates in this configuration of configurations.y
 VPC = {"VpcId": "vpc-0123456789abcdef0", "SubnetIds": "subnet-0123456789abcdef0,subnet-0123456789abcdef1"}
 GROUP = {"SecurityGroupId": "sg-0123456789abcdef0"}
 URL = {"Cache": "url", "RedisUrl": "rediss://a@redis.example.com"}
+ALARMS = {"AlarmEmail": "team@example.com", "MinimumHitPercent": "40", "MaximumModelMilliseconds": "5"}
 
 # Each way to answer a question, for the combinations.
 APIS = [
@@ -45,10 +47,10 @@ CACHES = [
     *({"Cache": kind} | network for kind in ("serverless", "nodes") for network in ({}, VPC, VPC | GROUP)),
 ]
 REST = [
-    {"Deployment": deployment, "Tracing": tracing, "AccessLogRetentionDays": days}
-    for deployment in ("AllAtOnce", "Canary10Percent5Minutes")
+    {"Deployment": deployment, "Tracing": tracing, "AccessLogRetentionDays": days, "CorsAllowedOrigins": origins} | alarms
+    for deployment, origins in (("AllAtOnce", ""), ("Canary10Percent5Minutes", "*"))
     for tracing in ("false", "true")
-    for days in ("0", "30")
+    for days, alarms in (("0", {}), ("30", ALARMS))
 ]
 
 # Parameters whose values do not fit into a description: docs/aws.md says that they need a new Release.
@@ -64,19 +66,23 @@ def text_of(template):
     return yaml.safe_dump(template, sort_keys=True, width=130)
 
 
-def without_metadata(template):
-    resources = {
-        name: {key: value for key, value in resource.items() if key != "Metadata"}
-        for name, resource in template["Resources"].items()
-    }
+def readable(template):
+    """Without metadata, and with the titles of a dashboard's widgets in place of its text."""
+    resources = {}
+    for name, resource in template["Resources"].items():
+        resources[name] = {key: value for key, value in resource.items() if key != "Metadata"}
+        if body := resource.get("Properties", {}).get("DashboardBody"):
+            titles = [widget["properties"]["title"] for widget in json.loads(body["Fn::Sub"])["widgets"]]
+            resources[name]["Properties"] = resource["Properties"] | {"DashboardBody": titles}
     return template | {"Resources": resources}
 
 
 def prove_snapshots(configurations, directory, update):
     for name, parameters in configurations.items():
-        template, _ = transformed(parameters)
-        (directory / f"{name}.yaml").write_text(text_of(template))
-        wanted = HEADER + text_of(without_metadata(template))
+        templates = stacks(parameters)
+        for stack, template in templates.items():
+            (directory / f"{name}.{stack}.yaml").write_text(text_of(template))
+        wanted = HEADER + "---\n".join(text_of(readable(template)) for template in templates.values())
         path = SNAPSHOTS / f"{name}.yaml"
         if update:
             path.write_text(wanted)
@@ -104,9 +110,9 @@ def prove_refusals(refused):
     checks.check("each rule refuses something", not untested, untested)
 
 
-def linted(template):
+def linted(text):
     """What cfn-lint finds in a transformed template."""
-    found = lint(text_of(template), config=ManualArgs(regions=["eu-central-1"]))
+    found = lint(text, config=ManualArgs(regions=["eu-central-1"]))
     return "".join(f"\n{match.rule.id} {match.message}" for match in found)
 
 
@@ -115,18 +121,21 @@ def prove_combinations():
     others = itertools.cycle(REST)
     layouts = itertools.cycle(("string", "hash", "output"))
     count = 0
+    found_in = functools.cache(linted)  # Many have the same stacks in them.
     for api, cache in itertools.product(APIS, CACHES):
         parameters = api | cache | next(others) | {"CacheLayout": next(layouts)}
-        template, _ = transformed(parameters)
+        templates = stacks(parameters)
         count += 1
-        if found := linted(template):
-            checks.check(f"cfn-lint: {parameters}", False, found)
-        prove_least_privilege(template, parameters)
+        for stack, template in templates.items():
+            if found := found_in(text_of(template)):
+                checks.check(f"cfn-lint: {stack} {parameters}", False, found)
+        prove_least_privilege(templates, parameters)
+        prove_preflight(templates, parameters)
     checks.check(f"{count} combinations transformed and linted", count == len(APIS) * len(CACHES), count)
     # A linter that finds nothing anywhere would be none.
     broken, _ = transformed({})
     broken["Resources"]["HttpStage"]["Properties"]["ApiId"] = {"Ref": "Nothing"}
-    checks.check("cfn-lint finds a mistake", linted(broken))
+    checks.check("cfn-lint finds a mistake", linted(text_of(broken)))
 
 
 def is_json(text):
@@ -144,9 +153,9 @@ def empty(node, path=""):
         yield from empty(value, f"{path}/{key}")
 
 
-def statements(template):
+def statements(resources):
     """All policy statements of roles and policies, except who may assume a role."""
-    for resource in template["Resources"].values():
+    for resource in resources.values():
         properties = resource.get("Properties", {})
         policies = properties.get("Policies", []) if resource["Type"] == "AWS::IAM::Role" else []
         if resource["Type"] == "AWS::IAM::Policy":
@@ -155,17 +164,26 @@ def statements(template):
             yield from policy["PolicyDocument"]["Statement"]
 
 
-def prove_least_privilege(template, parameters):
+def must_for(parameters):
     """Checks that fail one by one, so that hundreds of combinations print nothing."""
 
     def must(promise, kept, seen):
         if not kept:
             checks.check(f"{promise}: {parameters}", False, seen)
 
+    return must
+
+
+def resources_of(templates):
+    return {name: one for template in templates.values() for name, one in template["Resources"].items()}
+
+
+def prove_least_privilege(templates, parameters):
+    must, resources = must_for(parameters), resources_of(templates)
     cache = parameters.get("Cache", "none")
     created = cache in ("serverless", "nodes")
     connects = []
-    for statement in statements(template):
+    for statement in statements(resources):
         actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
         must("no action has a wildcard", not any("*" in action for action in actions), actions)
         if statement["Resource"] == "*":
@@ -177,20 +195,44 @@ def prove_least_privilege(template, parameters):
     if created:
         must("it names the cache and the user", len(connects[0]) == 2 and "*" not in str(connects), connects)
 
-    types = {resource["Type"] for resource in template["Resources"].values()}
+    types = {resource["Type"] for resource in resources.values()}
     ways_out = {f"AWS::EC2::{kind}" for kind in ("NatGateway", "InternetGateway", "Route", "VPCEndpoint")} & types
     must("there is no way out of the network", not ways_out, ways_out)
-    stages = [resource["Properties"] for resource in template["Resources"].values() if resource["Type"].endswith("::Stage")]
+    stages = [resource["Properties"] for resource in resources.values() if resource["Type"].endswith("::Stage")]
     logs = [stage.get("AccessLogSettings") or stage.get("AccessLogSetting") for stage in stages]
     must("there is an access log if asked for", bool(logs[0]) == (parameters["AccessLogRetentionDays"] != "0"), logs)
     must("its lines are JSON", all(is_json(log["Format"]) for log in logs if log), logs)
-    must("nothing is left empty", not list(empty(template)), list(empty(template)))
+    must("nothing is left empty", not list(empty(templates)), list(empty(templates)))
     if created:
-        user = template["Resources"]["CacheUser"]["Properties"]["AccessString"].split()
+        user = resources["CacheUser"]["Properties"]["AccessString"].split()
         layout, in_cluster = parameters["CacheLayout"], cache == "serverless"
         measured = needs("requests", layout, in_cluster) | needs("arrays", layout, in_cluster)
         must("the user has its namespace", user[:3] == ["on", "~predict-once:*", "-@all"], user)
         must("the user has what tests/redis_acl measures", set(user[3:]) == measured, (user[3:], measured))
+
+
+def prove_preflight(templates, parameters):
+    """Only with pages of other origins, and only OPTIONS, may somebody unknown reach a function that asks for authorisation."""
+    must, resources = must_for(parameters), resources_of(templates)
+    authorised = parameters.get("Authorization", "none") != "none"
+    expected = authorised and parameters["CorsAllowedOrigins"] != ""
+    ways = [one["Properties"] for one in resources.values() if one["Type"] in ("AWS::ApiGateway::Method", "AWS::ApiGatewayV2::Route")]
+    free = [way for way in ways if way["AuthorizationType"] == "NONE" and not way.get("ApiKeyRequired")]
+    if authorised:
+        names = [way.get("RouteKey", way.get("HttpMethod")).split()[0] for way in free]
+        must("what needs no authorisation is OPTIONS, for pages", names == ["OPTIONS"] * expected, free)
+    deployments = {name: one for name, one in resources.items() if one["Type"] == "AWS::ApiGateway::Deployment"}
+    if parameters.get("ApiType") == "rest":
+        must("there is one deployment", len(deployments) == 1, deployments)
+        (name,) = deployments
+        methods = {name for name, one in resources.items() if one["Type"] == "AWS::ApiGateway::Method"}
+        waits = deployments[name]["DependsOn"]
+        must("it has all methods", set([waits] if isinstance(waits, str) else waits) == methods, waits)
+        must("the stage serves it", resources["RestStage"]["Properties"]["DeploymentId"] == {"Ref": name}, resources["RestStage"])
+        must("and no other has its name", ("Preflight" in name) == expected, name)
+    else:
+        sources = [one["Properties"]["SourceArn"]["Fn::Sub"] for one in resources.values() if one["Type"] == "AWS::Lambda::Permission"]
+        must("the gateway may invoke for each route", len(sources) == len(ways), sources)
 
 
 def prove_versions():

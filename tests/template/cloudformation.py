@@ -1,5 +1,5 @@
-"""What CloudFormation does with template.yaml, as far as it can be done without AWS: it checks parameters and rules, runs the SAM
-transform (aws-sam-translator, which AWS runs too), and leaves only what the conditions allow.
+"""What CloudFormation does with template.yaml and the stacks in it, as far as it can be done without AWS: it checks parameters and
+rules, runs the SAM transform (aws-sam-translator, which AWS runs too), and leaves only what the conditions allow.
 """
 
 import logging
@@ -12,6 +12,7 @@ from samtranslator.translator.translator import Translator
 
 ROOT = Path(__file__).resolve().parents[2]
 NO_VALUE = object()
+PACKAGED = "https://s3.amazonaws.com/artifacts/"
 
 # It warns of metrics that only AWS collects.
 logging.getLogger("samtranslator").setLevel(logging.ERROR)
@@ -25,8 +26,8 @@ class Refused(Exception):
         self.by = by
 
 
-def load():
-    return yaml_parse((ROOT / "template.yaml").read_text())
+def load(path="template.yaml"):
+    return yaml_parse((ROOT / path).read_text())
 
 
 def with_defaults(template, given):
@@ -87,8 +88,9 @@ class Evaluation:
 
     def __init__(self, template, values):
         conditions = template["Conditions"]
-        self.values = values
-        self.mappings = template["Mappings"]
+        # A parameter of a nested stack may be what only AWS knows; it is not empty, and stays a reference.
+        self.values = {name: value for name, value in values.items() if isinstance(value, str)}
+        self.mappings = template.get("Mappings", {})
         self.true = {name: holds(condition, values, conditions) for name, condition in conditions.items()}
 
     def of(self, node):
@@ -117,7 +119,7 @@ class Evaluation:
     def substituted(self, argument):
         """Parameters and variables that are text by now are in the text; what only AWS knows stays a reference."""
         text, variables = argument if isinstance(argument, list) else (argument, {})
-        variables = {name: self.of(value) for name, value in variables.items()}
+        variables = {name: inlined(self.of(value)) for name, value in variables.items()}
         known = self.values | {name: value for name, value in variables.items() if isinstance(value, str)}
         text = re.sub(r"\$\{([^}!]+)\}", lambda found: known.get(found[1], found[0]), text)
         rest = {name: value for name, value in variables.items() if name not in known}
@@ -135,6 +137,11 @@ class Evaluation:
         return kept
 
 
+def inlined(value):
+    """The text of a substitution without variables of its own, which can be a part of another."""
+    return value["Fn::Sub"] if isinstance(value, dict) and isinstance(value.get("Fn::Sub"), str) else value
+
+
 def transformed(given):
     """The template that CloudFormation would create a stack of. Version ids end with a digest of the template, which is kept in
     the entry `VersionId` of the second result.
@@ -144,6 +151,8 @@ def transformed(given):
     check_rules(template, values)
     # What `sam package` does.
     template["Resources"]["PredictOnce"]["Properties"]["CodeUri"] = "s3://artifacts/predict-once.zip"
+    for resource in nested_in(template).values():
+        resource["Properties"]["TemplateURL"] = PACKAGED + resource["Properties"]["TemplateURL"]
     translator = Translator({}, Parser())
     result = translator.translate(template, values, passthrough_metadata=True)
     evaluation = Evaluation(load(), values)
@@ -152,6 +161,32 @@ def transformed(given):
     sections = {"AWSTemplateFormatVersion": result["AWSTemplateFormatVersion"], "Description": result["Description"]}
     sections |= {"Resources": resources, "Outputs": evaluation.present(result["Outputs"])}
     return renamed(sections, version, "PredictOnceVersion"), {"VersionId": version}
+
+
+def nested_in(template):
+    return {name: one for name, one in template["Resources"].items() if one["Type"] == "AWS::CloudFormation::Stack"}
+
+
+def stacks(given):
+    """The template of the stack, under "", and those of the stacks in it."""
+    root, _ = transformed(given)
+    found = {"": root}
+    for name, resource in nested_in(root).items():
+        properties = resource["Properties"]
+        found[name] = evaluated(load(properties["TemplateURL"].removeprefix(PACKAGED)), properties["Parameters"])
+    return found
+
+
+def evaluated(template, given):
+    """A nested stack's template with these parameters. Those that only AWS knows the values of are still there."""
+    if given.keys() != template["Parameters"].keys():
+        raise KeyError(f"{template['Description']}: parameters {given.keys() ^ template['Parameters'].keys()}")
+    evaluation = Evaluation(template, given)
+    unknown = {name: dict(one) for name, one in template["Parameters"].items() if not isinstance(given[name], str)}
+    sections = {"AWSTemplateFormatVersion": template["AWSTemplateFormatVersion"], "Description": template["Description"]}
+    sections |= {"Parameters": unknown} if unknown else {}
+    sections |= {"Resources": evaluation.present(template["Resources"])}
+    return sections | ({"Outputs": evaluation.present(template["Outputs"])} if "Outputs" in template else {})
 
 
 def renamed(node, old, new):
