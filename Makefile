@@ -125,7 +125,7 @@ test-own-model: ## Run docs/your-own-model.md from top to bottom, from fitting a
 	tests/your_own_model/run
 
 .PHONY: test-emulators
-test-emulators: ## Run the function under AWS's runtime interface emulator and under cargo-lambda
+test-emulators: ## Run what `sam build` builds under AWS's runtime interface emulator, and the function under cargo-lambda
 	tests/emulators/run
 
 .PHONY: test-smoke-test

@@ -10,6 +10,7 @@ import contextlib
 import http.client
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -89,6 +90,21 @@ def post_application(port, path, **changes):
 
 def event(name):
     return json.loads((EVENTS / f"{name}.json").read_text())
+
+
+# --- What is deployed -----------------------------------------------------------------------------
+
+
+def prove_build(checks, build):
+    """`sam deploy` finds everything that the template names: the function, and the templates of the stacks in it."""
+    template = (build / "template.yaml").read_text()
+    named = {kind: re.findall(rf"^ +{kind}: (\S+)$", template, re.MULTILINE) for kind in ("CodeUri", "TemplateURL")}
+    checks.equal("sam build: one function", named["CodeUri"], ["PredictOnce"])
+    checks.equal("sam build: its folder has the binary, and nothing else", os.listdir(build / "PredictOnce"), ["bootstrap"])
+    found = "".join((build / path).read_text() for path in named["TemplateURL"])
+    for stack in (ROOT / "stacks").glob("*.yaml"):
+        description = stack.read_text().splitlines()[1]
+        checks.check(f"sam build: the template of {stack.stem}", description in found, named)
 
 
 # --- What both emulators must show ----------------------------------------------------------------
@@ -297,7 +313,7 @@ def prove_write_after_response(checks, port, store):
 
 def main():
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--bootstrap", required=True, type=Path, help="binary that cargo lambda build made")
+    arguments.add_argument("--build", required=True, type=Path, help="folder that sam build filled")
     arguments.add_argument("--emulator", required=True, type=Path, help="AWS's runtime interface emulator")
     options = arguments.parse_args()
     # Ended from outside, it still ends what it started.
@@ -309,9 +325,12 @@ def main():
         # SAM's package ships the emulator as data, which may not be executable.
         emulator = Path(shutil.copy(options.emulator, scratch))
         emulator.chmod(0o755)
-        bootstrap = options.bootstrap.resolve(strict=True)
+        bootstrap = options.build.resolve() / "PredictOnce/bootstrap"
         # The lookup's deadline of 50 ms is not what is tested here, and a busy machine may miss it.
         patient = {"CACHE_READ_TIMEOUT_MS": "1000"}
+
+        with checks.part("sam build"):
+            prove_build(checks, options.build)
 
         with checks.part("AWS's runtime interface emulator, cache in memory"):
             with runtime_interface_emulator(emulator, bootstrap) as invoke:

@@ -100,6 +100,8 @@ def prove_documentation():
     for name, alarm in alarms.items():
         for expression in (one["Expression"] for one in alarm.get("Metrics", []) if "Expression" in one):
             checks.check(f"docs/operations.md has the expression of {name}", expression in table[name][1], table[name])
+    timeout = re.search(r"`CACHE_READ_TIMEOUT_MS` \| `(\d+)` \|", (ROOT / "docs/settings.md").read_text())[1]
+    checks.equal("lookups are slow from half of their timeout on", alarms["slow-lookups"]["Threshold"], int(timeout) / 2)
     for page, text in (("operations", section(operations, "Alarms")), ("runbook", runbook)):
         named = set(re.findall(r"`((?:Cache|Model)[A-Z]\w+)`", text)) | set(re.findall(r"`(\w+)` of the ", text))
         unknown = {name for name in named - load()["Parameters"].keys() if not is_metric(name)}
