@@ -35,16 +35,16 @@ impl Serialize for EventAnswer {
         let Self { origin, status, headers, body } = self;
         let mut answer = serializer.serialize_map(None)?;
         answer.serialize_entry("statusCode", &status.as_u16())?;
-        // An HTTP API knows the first form only, a REST API would send what is in both twice, and a load balancer reads the one
-        // that its target group is configured for.
-        if *origin != Origin::RestApi {
-            answer.serialize_entry("headers", &SingleValue(headers))?;
-        }
-        if *origin != Origin::HttpApi {
-            answer.serialize_entry("multiValueHeaders", &MultiValue(headers))?;
-        }
-        if *origin == Origin::LoadBalancer {
-            answer.serialize_entry("statusDescription", &status.to_string())?;
+        match origin {
+            Origin::HttpApi | Origin::Lattice => answer.serialize_entry("headers", &SingleValue(headers))?,
+            // It would send twice what is in both forms.
+            Origin::RestApi => answer.serialize_entry("multiValueHeaders", &MultiValue(headers))?,
+            // It reads the form that its target group is configured for.
+            Origin::LoadBalancer => {
+                answer.serialize_entry("headers", &SingleValue(headers))?;
+                answer.serialize_entry("multiValueHeaders", &MultiValue(headers))?;
+                answer.serialize_entry("statusDescription", &status.to_string())?;
+            }
         }
         // What is compressed is never UTF-8: gzip begins with the bytes 1f 8b.
         match std::str::from_utf8(body) {

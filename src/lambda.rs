@@ -1,6 +1,7 @@
 //! The entry point of the Lambda function.
 
 use lambda_runtime::{Error, LambdaEvent, Runtime, layers::TracingLayer, service_fn};
+use serde_json::value::RawValue;
 
 use crate::{
     after_response::AfterResponseLayer,
@@ -22,14 +23,15 @@ pub fn is_environment() -> bool {
 ///
 /// If the Runtime API cannot be reached.
 pub async fn run(api: Api) -> Result<(), Error> {
-    let handler = service_fn(move |event: LambdaEvent<Event>| answer(api.clone(), event));
+    let handler = service_fn(move |event: LambdaEvent<Box<RawValue>>| answer(api.clone(), event));
     Runtime::new(handler).layer(AfterResponseLayer).layer(TracingLayer::new()).run().await
 }
 
-async fn answer(api: Api, event: LambdaEvent<Event>) -> Result<EventAnswer, Error> {
+async fn answer(api: Api, event: LambdaEvent<Box<RawValue>>) -> Result<EventAnswer, Error> {
     let LambdaEvent { payload, context } = event;
-    let origin = payload.origin();
-    let mut request = payload.into_request(&context.request_id);
+    let event = Event::read(payload.get())?;
+    let origin = event.origin;
+    let mut request = event.into_request(&context.request_id);
     request.extensions_mut().insert(FunctionRequestId(context.request_id));
     Ok(EventAnswer::new(origin, api.answer(request).await).await?)
 }

@@ -26,6 +26,7 @@ fn expected() -> BTreeMap<&'static str, Value> {
         ("http-api.json", json!(200)),
         ("not-http.json", json!("error")),
         ("rest-api.json", json!(200)),
+        ("vpc-lattice.json", json!(200)),
     ])
 }
 

@@ -16,13 +16,14 @@ fn http_api() -> Value {
     event(include_str!("../../events/http-api.json"))
 }
 
-/// The four callers, each with the specification's application for `/decisions`.
-fn callers() -> [(&'static str, Value); 4] {
+/// The callers, each with the specification's application for `/decisions`.
+fn callers() -> [(&'static str, Value); 5] {
     [
         ("HTTP API", http_api()),
         ("REST API", event(include_str!("../../events/rest-api.json"))),
         ("function URL", event(include_str!("../../events/function-url.json"))),
         ("ALB", event(include_str!("../../events/alb.json"))),
+        ("VPC Lattice", event(include_str!("../../events/vpc-lattice.json"))),
     ]
 }
 
