@@ -16,6 +16,7 @@ use std::{
 
 use futures_util::{FutureExt, future::BoxFuture};
 use lambda_runtime::LambdaInvocation;
+use tokio_util::task::TaskTracker;
 use tower::{Layer, Service};
 
 /// Takes the time left, if known, and returns the work.
@@ -61,30 +62,42 @@ impl Jobs {
 }
 
 /// Runs what a handler has deferred after the Lambda Runtime API has received its response, and before asking for the next
-/// invocation.
-pub struct AfterResponseLayer;
+/// invocation. Of several invocations at once, each has its own jobs, deadline and next invocation.
+pub struct AfterResponseLayer {
+    invocations: TaskTracker,
+}
+
+impl AfterResponseLayer {
+    /// `invocations` holds each invocation until its jobs are done.
+    pub fn new(invocations: &TaskTracker) -> Self {
+        Self { invocations: invocations.clone() }
+    }
+}
 
 impl<S> Layer<S> for AfterResponseLayer {
     type Service = AfterResponse<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        AfterResponse { inner }
+        AfterResponse { inner, invocations: self.invocations.clone() }
     }
 }
 
 /// The service of [`AfterResponseLayer`].
+#[derive(Clone)]
 pub struct AfterResponse<S> {
     inner: S,
+    invocations: TaskTracker,
 }
 
 impl<S> Service<LambdaInvocation> for AfterResponse<S>
 where
     S: Service<LambdaInvocation, Response = ()>,
-    S::Future: 'static,
+    S::Future: Send + 'static,
+    S::Error: Send,
 {
     type Response = ();
     type Error = S::Error;
-    type Future = Pin<Box<dyn Future<Output = Result<(), S::Error>>>>;
+    type Future = Pin<Box<dyn Future<Output = Result<(), S::Error>> + Send>>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         self.inner.poll_ready(context)
@@ -93,11 +106,11 @@ where
     fn call(&mut self, invocation: LambdaInvocation) -> Self::Future {
         let deadline = invocation.context.deadline();
         let handled = self.inner.call(invocation);
-        Box::pin(async move {
+        Box::pin(self.invocations.track_future(async move {
             let (sent, jobs) = collect(handled).await;
             jobs.run(time_left(deadline, SystemTime::now())).await;
             sent
-        })
+        }))
     }
 }
 

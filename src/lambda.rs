@@ -1,7 +1,10 @@
 //! The entry point of the Lambda function.
 
+use std::future::Future;
+
 use lambda_runtime::{Error, LambdaEvent, Runtime, layers::TracingLayer, service_fn};
 use serde_json::value::RawValue;
+use tokio_util::task::TaskTracker;
 
 use crate::{
     after_response::AfterResponseLayer,
@@ -15,16 +18,32 @@ pub fn is_environment() -> bool {
     std::env::var_os("AWS_LAMBDA_RUNTIME_API").is_some()
 }
 
-/// Answers invocations with `api` until the platform ends the process.
+/// Whether this environment serves several invocations at once, as on a Lambda Managed Instance.
+pub fn is_concurrent() -> bool {
+    let most = std::env::var("AWS_LAMBDA_MAX_CONCURRENCY").ok().and_then(|most| most.parse::<u32>().ok());
+    most.is_some_and(|most| most > 1)
+}
+
+/// Answers invocations with `api` until `shutdown`: one after the other, or as many at once as the platform sends.
 ///
 /// An event that is not HTTP is reported to the platform as an error of that invocation.
 ///
 /// # Errors
 ///
 /// If the Runtime API cannot be reached.
-pub async fn run(api: Api) -> Result<(), Error> {
+pub async fn run(api: Api, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
     let handler = service_fn(move |event: LambdaEvent<Box<RawValue>>| answer(api.clone(), event));
-    Runtime::new(handler).layer(AfterResponseLayer).layer(TracingLayer::new()).run().await
+    let invocations = TaskTracker::new();
+    let runtime = Runtime::new(handler).layer(AfterResponseLayer::new(&invocations)).layer(TracingLayer::new());
+    tokio::select! {
+        ended = runtime.run_concurrent() => ended,
+        () = shutdown => {
+            // One after the other, none is under way: the platform sends the signal between them.
+            invocations.close();
+            invocations.wait().await;
+            Ok(())
+        }
+    }
 }
 
 async fn answer(api: Api, event: LambdaEvent<Box<RawValue>>) -> Result<EventAnswer, Error> {

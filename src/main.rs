@@ -120,8 +120,8 @@ fn start() -> anyhow::Result<()> {
 }
 
 fn on_this_thread<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
-    // One thread: a Lambda environment serves one request at a time, and handing it between threads would cost more than it
-    // gains (measured: 50 % more per request, twice the time of a Redis round trip).
+    // One thread: a Lambda environment serves one request at a time, or several on one processor, and handing them between
+    // threads would cost more than it gains (measured: 50 % more per request, twice the time of a Redis round trip).
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let ended = runtime.block_on(work);
     // Do not wait for the thread of a name resolution that hangs.
@@ -139,11 +139,7 @@ async fn run() -> anyhow::Result<()> {
     let api = Api::new(Arc::clone(&service), settings.allowed_origins);
     let shutdown = shutdown_signal().context("signal handlers")?;
     if in_lambda {
-        // The platform sends the signal between invocations.
-        tokio::select! {
-            ended = lambda::run(api) => ended.map_err(anyhow::Error::from_boxed)?,
-            () = shutdown => {}
-        }
+        lambda::run(api, shutdown).await.map_err(anyhow::Error::from_boxed)?;
     } else {
         let address = (settings.host.as_str(), settings.port);
         let listener = TcpListener::bind(address)
@@ -157,8 +153,8 @@ async fn run() -> anyhow::Result<()> {
 
 fn cache(settings: CacheSettings, in_lambda: bool) -> anyhow::Result<PredictionCache> {
     let redis = settings.redis.map(|config| {
-        // An environment serves one request at a time, and opening a second connection would cost each cold start.
-        let config = RedisConfig { shared_connection: in_lambda, ..config };
+        // One request at a time needs one connection, and opening a second would cost each cold start.
+        let config = RedisConfig { shared_connection: in_lambda && !lambda::is_concurrent(), ..config };
         RedisCache::new(config).context("REDIS_URL")
     });
     let memory = settings.memory_entries.map(|entries| MemoryCache::new(entries.get()));

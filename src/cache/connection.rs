@@ -22,7 +22,8 @@ pub struct RedisConfig {
     pub certificate_authorities: Option<Vec<u8>>,
     /// Signs ElastiCache IAM tokens, which replace the password.
     pub iam: Option<IamTokens>,
-    /// Whether lookups and writes share a connection, as they may where there is one request at a time.
+    /// Whether lookups and writes share a connection, as they may where there is one request at a time. Otherwise, a lookup would
+    /// wait behind another request's write.
     pub shared_connection: bool,
     /// How long an entry lives. Without one, a `volatile-*` eviction policy (ElastiCache Serverless has no other) could
     /// evict nothing.

@@ -18,8 +18,7 @@ use super::{
     reply_log::ReplyLog,
 };
 
-/// How many writes may be under way at once. One is a response's, and under Lambda there is one response at a time; a local
-/// server in front of a slow Redis must not pile them up.
+/// How many writes may be under way at once, each after a response. A server in front of a slow Redis must not pile them up.
 const MOST_WRITES: usize = 256;
 
 /// How many fields of Hashes are set in one transaction: Redis does nothing else meanwhile.

@@ -4,6 +4,7 @@
 mod after_response;
 mod api;
 mod batch;
+mod concurrent;
 mod conventions;
 mod documents;
 mod emitted;

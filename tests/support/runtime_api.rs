@@ -1,6 +1,7 @@
 //! A Lambda Runtime API: hands out events, takes responses, and notes in which order the function comes for what.
 
 use std::{
+    collections::HashMap,
     net::SocketAddr,
     sync::{Arc, Mutex},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
@@ -64,11 +65,27 @@ impl Outcome {
     }
 }
 
+/// An event, and what the platform says with it.
+#[derive(Clone, Debug)]
+pub struct Invocation {
+    pub event: String,
+    /// How long it may take; `None` for as long as every other.
+    pub deadline: Option<Duration>,
+    pub tenant: Option<String>,
+}
+
+impl From<&Value> for Invocation {
+    fn from(event: &Value) -> Self {
+        Self { event: event.to_string(), deadline: None, tenant: None }
+    }
+}
+
 struct Shared {
-    events: tokio::sync::Mutex<mpsc::UnboundedReceiver<(u64, String)>>,
+    events: tokio::sync::Mutex<mpsc::UnboundedReceiver<(u64, Invocation)>>,
     outcomes: mpsc::UnboundedSender<(u64, bool, Bytes, Instant)>,
     steps: Mutex<Vec<Step>>,
     waiting: watch::Sender<usize>,
+    handed_out: watch::Sender<usize>,
     first_asked: Mutex<Option<Instant>>,
     deadline: Duration,
 }
@@ -77,9 +94,11 @@ struct Shared {
 pub struct RuntimeApi {
     pub address: SocketAddr,
     shared: Arc<Shared>,
-    events: mpsc::UnboundedSender<(u64, String)>,
+    events: mpsc::UnboundedSender<(u64, Invocation)>,
     outcomes: mpsc::UnboundedReceiver<(u64, bool, Bytes, Instant)>,
     invocations: u64,
+    /// When each invocation was sent whose outcome has not been taken.
+    sent: HashMap<u64, Instant>,
 }
 
 impl RuntimeApi {
@@ -96,6 +115,7 @@ impl RuntimeApi {
             outcomes: sender,
             steps: Mutex::default(),
             waiting: watch::Sender::new(0),
+            handed_out: watch::Sender::new(0),
             first_asked: Mutex::default(),
             deadline,
         });
@@ -108,23 +128,52 @@ impl RuntimeApi {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("bound");
         tokio::spawn(async move { axum::serve(listener, router).await });
-        Self { address, shared, events, outcomes, invocations: 0 }
+        Self { address, shared, events, outcomes, invocations: 0, sent: HashMap::new() }
     }
 
     /// Sends an event and waits for its outcome: what the client of a gateway waits for.
     pub async fn invoke(&mut self, event: &Value) -> Outcome {
-        self.invoke_text(event.to_string()).await
+        self.run(event.into()).await
     }
 
     pub async fn invoke_text(&mut self, event: String) -> Outcome {
+        self.run(Invocation { event, deadline: None, tenant: None }).await
+    }
+
+    pub async fn invoke_for(&mut self, tenant: &str, event: &Value) -> Outcome {
+        self.run(Invocation { tenant: Some(tenant.to_owned()), ..event.into() }).await
+    }
+
+    async fn run(&mut self, invocation: Invocation) -> Outcome {
+        let sent = self.send(invocation);
+        let (id, outcome) = self.outcome().await;
+        assert_eq!(id, sent, "the answer is to this invocation");
+        outcome
+    }
+
+    /// Sends an event to whoever asks for one; the invocation's id.
+    pub fn send(&mut self, invocation: impl Into<Invocation>) -> u64 {
         self.invocations += 1;
-        let start = Instant::now();
-        self.events.send((self.invocations, event)).expect("the server runs");
+        self.sent.insert(self.invocations, Instant::now());
+        self.events.send((self.invocations, invocation.into())).expect("the server runs");
+        self.invocations
+    }
+
+    /// Waits for the next outcome; of which invocation it is.
+    pub async fn outcome(&mut self) -> (u64, Outcome) {
         let (id, is_error, body, at) =
             super::soon("the function answers", self.outcomes.recv()).await.expect("the server runs");
-        assert_eq!(id, self.invocations, "the answer is to this invocation");
+        let sent = self.sent.remove(&id).expect("sent, and answered once");
         let payload = serde_json::from_slice(&body).expect("the function answers in JSON");
-        Outcome { payload, is_error, time: at - start }
+        (id, Outcome { payload, is_error, time: at - sent })
+    }
+
+    /// Waits until the function has taken so many events.
+    pub async fn handed_out(&self, events: usize) {
+        let mut handed_out = self.shared.handed_out.subscribe();
+        super::soon("the function takes events", handed_out.wait_for(|taken| *taken >= events))
+            .await
+            .expect("the server runs");
     }
 
     /// Waits until the function asks for its first event; when that was.
@@ -175,10 +224,11 @@ async fn next(State(shared): State<Arc<Shared>>) -> Response {
     shared.first_asked.lock().expect("not poisoned").get_or_insert_with(Instant::now);
     shared.note(Step::Next);
     shared.waiting.send_modify(|asked| *asked += 1);
-    let Some((id, event)) = shared.events.lock().await.recv().await else {
+    let Some((id, invocation)) = shared.events.lock().await.recv().await else {
         return StatusCode::GONE.into_response();
     };
-    let deadline = SystemTime::now() + shared.deadline;
+    shared.handed_out.send_modify(|taken| *taken += 1);
+    let deadline = SystemTime::now() + invocation.deadline.unwrap_or(shared.deadline);
     let deadline = deadline.duration_since(UNIX_EPOCH).expect("after 1970").as_millis();
     let mut headers = HeaderMap::new();
     for (name, value) in [
@@ -192,7 +242,10 @@ async fn next(State(shared): State<Arc<Shared>>) -> Response {
     ] {
         headers.insert(name, value.parse().expect("a header value"));
     }
-    (headers, event).into_response()
+    if let Some(tenant) = invocation.tenant {
+        headers.insert("lambda-runtime-aws-tenant-id", tenant.parse().expect("a header value"));
+    }
+    (headers, invocation.event).into_response()
 }
 
 async fn response(State(shared): State<Arc<Shared>>, Path(id): Path<String>, body: Bytes) -> StatusCode {
