@@ -5,6 +5,10 @@ use std::time::Duration;
 use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use redis::{ConnectionInfo, IntoConnectionInfo, io::tcp::TcpSettings};
+use rustls::{
+    RootCertStore,
+    pki_types::{CertificateDer, pem::PemObject},
+};
 
 use super::{Environment, SettingsError, error};
 use crate::cache::{IamTokens, RedisConfig};
@@ -86,10 +90,16 @@ where
 }
 
 fn certificates(path: &str) -> Result<Vec<u8>, SettingsError> {
-    let pem = std::fs::read(path).map_err(|reason| error("REDIS_CA_FILE", format!("cannot be read: {reason}")))?;
-    let marker = b"-----BEGIN CERTIFICATE-----";
-    if !pem.windows(marker.len()).any(|bytes| bytes == marker) {
-        return Err(error("REDIS_CA_FILE", "must contain at least one certificate in PEM"));
+    let invalid = |problem: String| error("REDIS_CA_FILE", problem);
+    let pem = std::fs::read(path).map_err(|reason| invalid(format!("cannot be read: {reason}")))?;
+    let mut authorities = RootCertStore::empty();
+    for (position, certificate) in (1..).zip(CertificateDer::pem_slice_iter(&pem)) {
+        let certificate = certificate.map_err(|reason| invalid(format!("is not valid PEM: {reason}")))?;
+        let added = authorities.add(certificate);
+        added.map_err(|reason| invalid(format!("has an invalid certificate, number {position}: {reason}")))?;
+    }
+    if authorities.is_empty() {
+        return Err(invalid("must contain at least one certificate in PEM".to_owned()));
     }
     Ok(pem)
 }
@@ -167,6 +177,26 @@ mod tests {
             let found = settings(&[("REDIS_URL", url), ("REDIS_CA_FILE", file)]).expect_err(file);
             assert_eq!(found.variable, "REDIS_CA_FILE");
         }
+    }
+
+    #[test]
+    fn a_malformed_file_of_authorities_is_reported_under_its_own_name() {
+        let path = std::env::temp_dir().join(format!("predict-once-authorities-{}.pem", std::process::id()));
+        let variables = [("REDIS_URL", "rediss://h"), ("REDIS_CA_FILE", path.to_str().expect("UTF-8"))];
+        let pem = |body: &str| format!("-----BEGIN CERTIFICATE-----\n{body}\n-----END CERTIFICATE-----\n");
+        for (text, problem) in [
+            (String::new(), "must contain at least one certificate in PEM"),
+            (pem("AAAA").replace("CERTIFICATE", "PRIVATE KEY"), "must contain at least one certificate in PEM"),
+            (pem("not base64!"), "is not valid PEM: "),
+            (pem("AAAA").replace("-----END CERTIFICATE-----\n", ""), "is not valid PEM: "),
+            (pem("AAAA"), "has an invalid certificate, number 1: "),
+        ] {
+            std::fs::write(&path, &text).expect("written");
+            let found = settings(&variables).expect_err(&text);
+            assert_eq!(found.variable, "REDIS_CA_FILE");
+            assert!(found.problem.starts_with(problem), "{text}: {found}");
+        }
+        std::fs::remove_file(&path).expect("it was there");
     }
 
     #[test]

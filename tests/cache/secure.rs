@@ -44,6 +44,16 @@ async fn a_certificate_of_an_unknown_authority_is_no_cache_and_no_error() {
     assert_eq!((answer.status, answer.cache_status()), (200, UNAVAILABLE), "plain text on the TLS port");
 }
 
+#[tokio::test]
+async fn a_malformed_file_of_authorities_stops_the_start_under_its_own_name() {
+    let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("malformed.pem");
+    std::fs::write(&path, "-----BEGIN CERTIFICATE-----\nnonsense!\n-----END CERTIFICATE-----\n").expect("written");
+    let path = path.to_str().expect("UTF-8");
+    let mut service = Service::start(&[("REDIS_URL", "rediss://127.0.0.1"), ("REDIS_CA_FILE", path)]);
+    assert!(!service.ended().await);
+    service.line_with("Error: REDIS_CA_FILE is not valid PEM: ").await;
+}
+
 /// A real Redis, whose user has the tokens of the next minutes as passwords: what ElastiCache would accept.
 pub(crate) async fn with_tokens(redis: &Redis, secret: &str) {
     let tokens = IamTokens {
