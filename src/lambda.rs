@@ -8,6 +8,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::{
     after_response::AfterResponseLayer,
+    cache::Tenant,
     event::Event,
     event_answer::EventAnswer,
     http::{Api, FunctionRequestId},
@@ -51,6 +52,9 @@ async fn answer(api: Api, event: LambdaEvent<Box<RawValue>>) -> Result<EventAnsw
     let event = Event::read(payload.get())?;
     let origin = event.origin;
     let mut request = event.into_request(&context.request_id);
+    if let Some(tenant) = context.tenant_id.as_deref().and_then(Tenant::new) {
+        request.extensions_mut().insert(tenant);
+    }
     request.extensions_mut().insert(FunctionRequestId(context.request_id));
     Ok(EventAnswer::new(origin, api.answer(request).await).await?)
 }

@@ -20,7 +20,7 @@ pub struct Settings {
     pub cache: CacheSettings,
     /// `MODEL_DIR`: the directory of the model package to serve; default: the package embedded in the binary.
     pub model_dir: Option<PathBuf>,
-    /// How predictions are cached: `CACHE_NAMESPACE`, `CACHE_LAYOUT`, `CACHE_STRATEGY`.
+    /// How predictions are cached: `CACHE_NAMESPACE`, `CACHE_LAYOUT`, `CACHE_STRATEGY`, `CACHE_PER_TENANT`.
     pub caching: Caching,
     /// `HOST`: the address that the local server listens on; default `127.0.0.1`.
     pub host: String,
@@ -124,7 +124,7 @@ impl Settings {
         let or_name = |name: Option<String>| name.unwrap_or_else(|| "predict-once".to_owned());
         Ok(Self {
             cache: CacheSettings { redis, memory_entries },
-            caching: Caching { namespace, layout, strategy },
+            caching: Caching { namespace, layout, strategy, per_tenant: env.flag("CACHE_PER_TENANT")? },
             model_dir: env.get("MODEL_DIR")?.map(PathBuf::from),
             host: env.get("HOST")?.unwrap_or_else(|| "127.0.0.1".to_owned()),
             port: env.number("PORT", 8080, 0, u16::MAX)?,
@@ -271,7 +271,7 @@ mod tests {
                 }
             }
         }
-        assert_eq!(checked, 26, "13 defaults, 6 ranges, 7 choices");
+        assert_eq!(checked, 28, "14 defaults, 6 ranges, 8 choices");
     }
 
     #[test]

@@ -5,12 +5,14 @@
 //! hash     predict-once:9f86d081884c7d65:@hash:2,30,0,0,2      field: decision
 //! output   predict-once:60303ae22b998861:@output:2,30,0,0,2
 //! ```
+//!
+//! A tenant's own entries have its name behind the namespace: `predict-once:@acme:9f86d081884c7d65:decision:2,30,0,0,2`.
 
 use std::fmt::{Display, Write};
 
 use sha2::{Digest, Sha256};
 
-use super::Layout;
+use super::{Layout, Tenant};
 
 /// Inputs that print longer than this, in bytes, are replaced by a digest.
 const LONGEST_INPUT: usize = 200;
@@ -47,6 +49,8 @@ pub struct KeySpace {
     layout: Layout,
     /// `namespace:fingerprint:`, with the layout's mark where the prediction's name is not part of the key.
     prefix: String,
+    /// Where the fingerprint begins.
+    fingerprint_at: usize,
 }
 
 impl KeySpace {
@@ -58,7 +62,14 @@ impl KeySpace {
             None => format!("{}:{fingerprint}:", namespace.0),
             Some(mark) => format!("{}:{fingerprint}:{mark}:", namespace.0),
         };
-        Self { layout, prefix }
+        Self { layout, prefix, fingerprint_at: namespace.0.len() + 1 }
+    }
+
+    /// The keys of a tenant. No other's are among them, nor those of no tenant: a fingerprint begins with no `@`.
+    pub fn of_tenant(&self, tenant: &Tenant) -> Self {
+        let (namespace, rest) = self.prefix.split_at(self.fingerprint_at);
+        let prefix = format!("{namespace}@{}:{rest}", tenant.as_str());
+        Self { layout: self.layout, prefix, fingerprint_at: self.fingerprint_at }
     }
 
     /// How the entries lie.
@@ -85,19 +96,25 @@ impl KeySpace {
         // Writing to a String does not fail.
         let _ = write!(text, "{input}");
         if text.len() - start > LONGEST_INPUT {
-            let digest = Sha256::digest(&text.as_bytes()[start..]);
-            text.truncate(start);
-            // 128 bits. No input prints with a number sign.
-            text.push('#');
-            for byte in &digest[..16] {
-                let _ = write!(text, "{byte:02x}");
-            }
+            // No input prints with a number sign.
+            digest_from(&mut text, start);
         }
         let field_at = text.len();
         if self.layout == Layout::Hash {
             text.push_str(prediction);
         }
         CacheKey { text, field_at }
+    }
+}
+
+/// Replaces what follows `start` by its digest of 128 bits, behind a number sign.
+pub(super) fn digest_from(text: &mut String, start: usize) {
+    let digest = Sha256::digest(&text.as_bytes()[start..]);
+    text.truncate(start);
+    text.push('#');
+    for byte in &digest[..16] {
+        // Writing to a String does not fail.
+        let _ = write!(text, "{byte:02x}");
     }
 }
 
@@ -155,6 +172,15 @@ mod tests {
             assert_eq!(input(key(200, '2')), Some(200));
             assert_eq!(input(key(201, '2')), Some("#".len() + 32));
             assert_ne!(key(201, '2'), key(201, '3'));
+        }
+    }
+
+    #[test]
+    fn a_tenants_keys_have_its_name_behind_the_namespace() {
+        let acme = Tenant::new("acme").expect("allowed");
+        for (layout, rest) in [(Layout::String, "decision"), (Layout::Hash, "@hash"), (Layout::Output, "@output")] {
+            let key = keys(layout).of_tenant(&acme).key("decision", "2,30,0,0,2");
+            assert_eq!(key.as_str(), format!("predict-once:@acme:9f86d081884c7d65:{rest}:2,30,0,0,2"));
         }
     }
 

@@ -19,6 +19,7 @@ mod nodes;
 mod parsed_key;
 mod redis;
 mod reply_log;
+mod tenant;
 
 use std::time::Duration;
 
@@ -34,6 +35,7 @@ pub use self::{
     nodes::{Node, RedisNodes},
     parsed_key::ParsedKey,
     redis::RedisCache,
+    tenant::Tenant,
 };
 
 /// Where predictions are kept: in this process, in Redis, in both or nowhere.

@@ -7,6 +7,8 @@ use super::Layout;
 pub struct ParsedKey<'a> {
     /// The first part.
     pub namespace: &'a str,
+    /// The tenant's name in keys, if the entry is a tenant's own.
+    pub tenant: Option<&'a str>,
     /// What identifies the model.
     pub fingerprint: &'a str,
     /// The layout of the entry.
@@ -20,10 +22,16 @@ pub struct ParsedKey<'a> {
 impl<'a> ParsedKey<'a> {
     /// `None` if the text does not have the form of a key.
     pub fn parse(key: &'a str) -> Option<Self> {
-        let mut parts = key.splitn(4, ':');
-        let (namespace, fingerprint, middle, input) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+        let (namespace, rest) = key.split_once(':')?;
+        let (tenant, rest) = match rest.strip_prefix('@') {
+            Some(rest) => rest.split_once(':').map(|(tenant, rest)| (Some(tenant), rest))?,
+            None => (None, rest),
+        };
+        let mut parts = rest.splitn(3, ':');
+        let (fingerprint, middle, input) = (parts.next()?, parts.next()?, parts.next()?);
         let hexadecimal = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
-        if namespace.is_empty() || fingerprint.len() != 16 || !fingerprint.bytes().all(hexadecimal) {
+        let is_nameless = namespace.is_empty() || tenant.is_some_and(str::is_empty);
+        if is_nameless || fingerprint.len() != 16 || !fingerprint.bytes().all(hexadecimal) {
             return None;
         }
         let (layout, prediction) = match Layout::ALL.into_iter().find(|layout| layout.mark() == Some(middle)) {
@@ -31,7 +39,7 @@ impl<'a> ParsedKey<'a> {
             None if middle.is_empty() || middle.starts_with('@') => return None,
             None => (Layout::String, Some(middle)),
         };
-        Some(Self { namespace, fingerprint, layout, prediction, input })
+        Some(Self { namespace, tenant, fingerprint, layout, prediction, input })
     }
 
     /// Whether the input is a digest, from which it cannot be read back.
@@ -43,18 +51,24 @@ impl<'a> ParsedKey<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cache::{KeySpace, Namespace};
+    use crate::cache::{KeySpace, Namespace, Tenant};
 
     #[test]
     fn every_key_is_taken_apart_into_what_it_was_made_of() {
         let namespace = Namespace::new("team-a").expect("allowed");
-        for layout in Layout::ALL {
+        let long = "t".repeat(65);
+        let tenants = [None, Some("acme"), Some("9f86d081884c7d65"), Some(":@hash:"), Some(&*long)];
+        for (layout, tenant) in Layout::ALL.into_iter().flat_map(|layout| tenants.map(|tenant| (layout, tenant))) {
+            let tenant = tenant.map(|id| Tenant::new(id).expect("allowed"));
+            let keys = KeySpace::new(&namespace, layout, "9f86d081884c7d65");
+            let keys = tenant.as_ref().map_or(keys.clone(), |tenant| keys.of_tenant(tenant));
             for input in ["2,30,,0,?", "", "-1e-7", &"1".repeat(201)] {
-                let key = KeySpace::new(&namespace, layout, "9f86d081884c7d65").key("decision", input);
+                let key = keys.key("decision", input);
                 let parsed = ParsedKey::parse(key.as_str()).expect("a key");
                 assert_eq!((parsed.namespace, parsed.fingerprint), ("team-a", "9f86d081884c7d65"));
                 let prediction = (layout == Layout::String).then_some("decision");
                 assert_eq!((parsed.layout, parsed.prediction), (layout, prediction));
+                assert_eq!(parsed.tenant, tenant.as_ref().map(Tenant::as_str));
                 assert!(if parsed.is_digested() { input.len() > 200 } else { parsed.input == input }, "{parsed:?}");
             }
         }
@@ -71,6 +85,10 @@ mod tests {
             "predict-once:9f86d081884c7d65:@list:1",
             "predict-once:9f86d081884c7d65::1",
             ":9f86d081884c7d65:decision:1",
+            "predict-once:@acme",
+            "predict-once:@acme:decision:1",
+            "predict-once:@:9f86d081884c7d65:decision:1",
+            "predict-once:@acme:@acme:9f86d081884c7d65:decision:1",
         ] {
             assert_eq!(ParsedKey::parse(text), None, "{text}");
         }

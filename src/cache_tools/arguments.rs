@@ -1,5 +1,7 @@
 //! What the command line asks for.
 
+use crate::cache::Tenant;
+
 /// A tool and its options.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Tool {
@@ -32,6 +34,8 @@ pub struct WarmOptions {
     pub skip_invalid: bool,
     /// Whether to store what is there already, with a new time to live.
     pub renew: bool,
+    /// The id of the tenant whose entries they become.
+    pub tenant: Option<String>,
 }
 
 /// What a command line asks for.
@@ -71,6 +75,7 @@ warm
   --until SHARE    stop when Redis has used this share of maxmemory (default 0.8); in a cluster, the fullest node
   --skip-invalid   exit with 0 even if there are invalid rows; they are reported and skipped in any case
   --renew          store entries that are there already again, with a new time to live
+  --tenant ID      whose entries they become; needed with CACHE_PER_TENANT=true
 
   Exit status 0 if all is done or Redis is as full as allowed, 1 if there were invalid rows or faults, 130 after Ctrl-C.
 ";
@@ -100,6 +105,7 @@ impl Tool {
                     |share| *share > 0.0 && *share <= 1.0,
                     "a share above 0, up to 1",
                 )?,
+                tenant: words.tenant("--tenant")?,
                 skip_invalid: words.flag("--skip-invalid"),
                 renew: words.flag("--renew"),
                 file: words.operand("FILE")?,
@@ -139,6 +145,11 @@ impl Words<'_> {
         Ok(value)
     }
 
+    fn tenant(&mut self, name: &str) -> Result<Option<String>, String> {
+        let id = self.value(name, String::new(), |id: &String| Tenant::new(id).is_some(), "the id of a tenant")?;
+        Ok(Some(id).filter(|id| !id.is_empty()))
+    }
+
     fn operand(&mut self, name: &str) -> Result<String, String> {
         let position = self.rest.iter().position(|word| *word == "-" || !word.starts_with('-'));
         position.map(|position| self.rest.remove(position).to_owned()).ok_or_else(|| format!("{name} is missing"))
@@ -151,10 +162,18 @@ mod tests {
 
     #[test]
     fn the_order_of_options_does_not_matter() {
-        let options = WarmOptions { file: "-".to_owned(), from_line: 7, until: 0.5, skip_invalid: true, renew: false };
-        for line in
-            ["warm - --from-line 7 --until 0.5 --skip-invalid", "warm --skip-invalid --until 0.5 --from-line 7 -"]
-        {
+        let options = WarmOptions {
+            file: "-".to_owned(),
+            from_line: 7,
+            until: 0.5,
+            skip_invalid: true,
+            renew: false,
+            tenant: Some("acme".to_owned()),
+        };
+        for line in [
+            "warm - --from-line 7 --until 0.5 --skip-invalid --tenant acme",
+            "warm --skip-invalid --tenant acme --until 0.5 --from-line 7 -",
+        ] {
             let words: Vec<_> = line.split(' ').collect();
             assert_eq!(Tool::parse(&words), Ok(Asked::Run(Tool::Warm(options.clone()))), "{line}");
         }
@@ -172,6 +191,7 @@ mod tests {
             ("warm --until 1.1 f", "--until must be followed by"),
             ("warm f --from-line", "--from-line must be followed by"),
             ("warm --from-line 0 f", "a line number from 1"),
+            ("warm f --tenant {a}", "--tenant must be followed by the id of a tenant"),
             ("warm", "FILE is missing"),
         ] {
             let words: Vec<_> = line.split_whitespace().collect();

@@ -27,6 +27,8 @@ pub(super) struct Inspection {
     pub(super) notes: Vec<String>,
     /// The layout of the key, if it is one of this model.
     pub(super) layout: Option<&'static str>,
+    /// The tenant's name in keys, if the entry is a tenant's own.
+    pub(super) tenant: Option<String>,
     /// The fields of the input by name, if the key is one of this model and not a digest.
     pub(super) input: Vec<InspectedField>,
     /// Bytes in Redis, as text, by prediction; the output by the name `output`.
@@ -104,7 +106,8 @@ impl Inspection {
         if found.stored.is_empty() && found.exists == Some(true) {
             found.notes.push("the Hash has no prediction of this model".to_owned());
         }
-        found.is_served = !found.answers.is_empty() && parsed.layout == subject.layout;
+        found.is_served =
+            !found.answers.is_empty() && parsed.layout == subject.caching.layout && subject.is_of_this_tenancy(&parsed);
         Ok(found)
     }
 
@@ -117,8 +120,16 @@ impl Inspection {
             );
             return None;
         };
-        if parsed.namespace != subject.namespace.as_str() {
-            let (theirs, ours) = (parsed.namespace, subject.namespace.as_str());
+        self.tenant = parsed.tenant.map(str::to_owned);
+        if !subject.is_of_this_tenancy(&parsed) {
+            self.notes.push(if subject.caching.per_tenant {
+                "of no tenant, which a service with CACHE_PER_TENANT=true does not read".to_owned()
+            } else {
+                "a tenant's own, which only a service with CACHE_PER_TENANT=true reads".to_owned()
+            });
+        }
+        if parsed.namespace != subject.caching.namespace.as_str() {
+            let (theirs, ours) = (parsed.namespace, subject.caching.namespace.as_str());
             self.notes.push(format!("of another namespace: {theirs}, while CACHE_NAMESPACE is {ours}"));
         }
         let fingerprint = subject.fingerprint(parsed.layout);
@@ -137,8 +148,8 @@ impl Inspection {
             self.notes.push(format!("the model has no prediction {name:?}"));
             return None;
         }
-        if parsed.layout != subject.layout {
-            let (theirs, ours) = (parsed.layout.name(), subject.layout.name());
+        if parsed.layout != subject.caching.layout {
+            let (theirs, ours) = (parsed.layout.name(), subject.caching.layout.name());
             self.notes.push(format!("of the layout {theirs}, which a service with CACHE_LAYOUT={ours} does not read"));
         }
         self.layout = Some(parsed.layout.name());
@@ -154,7 +165,7 @@ impl Inspection {
                     .push("no input of this model prints as this one: another program has written the key".to_owned()),
             }
         }
-        (parsed.namespace == subject.namespace.as_str()).then_some(parsed)
+        (parsed.namespace == subject.caching.namespace.as_str()).then_some(parsed)
     }
 
     /// What Redis knows of a key. What the user may not ask, or Redis does not know, is left out.
@@ -214,6 +225,9 @@ impl fmt::Display for Inspection {
         row(f, "key", &self.key)?;
         if let Some(layout) = self.layout {
             row(f, "layout", layout)?;
+        }
+        if let Some(tenant) = &self.tenant {
+            row(f, "tenant", tenant)?;
         }
         let width = self.input.iter().map(|field| field.name.chars().count()).max().unwrap_or_default();
         for (position, field) in self.input.iter().enumerate() {

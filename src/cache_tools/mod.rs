@@ -20,8 +20,9 @@ mod words;
 pub use self::arguments::{Asked, HELP, Tool, WarmOptions};
 use self::{inspect::Inspection, report::Report};
 use crate::{
-    cache::{Fault, Layout, Namespace, RedisConfig},
+    cache::{Fault, Layout, ParsedKey, RedisConfig},
     model::Model,
+    service::Caching,
     settings::Settings,
 };
 
@@ -55,6 +56,12 @@ pub enum ToolError {
         /// Why.
         problem: String,
     },
+    /// It is not clear whose entries are meant.
+    #[error("CACHE_PER_TENANT is set: --tenant ID says whose entries they are")]
+    NoTenant,
+    /// The entries are nobody's.
+    #[error("--tenant needs CACHE_PER_TENANT=true: without it, the service reads no tenant's entries")]
+    NotPerTenant,
     /// There is no runtime, or no signal handler.
     #[error("the system refuses: {0}")]
     System(#[from] std::io::Error),
@@ -64,8 +71,7 @@ pub enum ToolError {
 struct Subject {
     model: Model,
     redis: RedisConfig,
-    namespace: Namespace,
-    layout: Layout,
+    caching: Caching,
 }
 
 /// What a tool prints.
@@ -85,7 +91,7 @@ impl Tool {
     /// If Redis or the file cannot be used.
     pub async fn run(self, settings: Settings, model: Model) -> Result<Printed, ToolError> {
         let redis = settings.cache.redis.ok_or(ToolError::NoRedis)?;
-        let subject = Subject { model, redis, namespace: settings.caching.namespace, layout: settings.caching.layout };
+        let subject = Subject { model, redis, caching: settings.caching };
         match self {
             Self::Report { json } => {
                 let report = Report::of(&subject).await?;
@@ -107,6 +113,11 @@ impl Subject {
             Layout::String | Layout::Hash => self.model.fingerprint(),
             Layout::Output => self.model.run_fingerprint(),
         }
+    }
+
+    /// Whether a key is of a tenant where each has its own entries, and of nobody where not.
+    fn is_of_this_tenancy(&self, key: &ParsedKey<'_>) -> bool {
+        key.tenant.is_some() == self.caching.per_tenant
     }
 
     fn unreachable(&self, fault: Fault) -> ToolError {

@@ -36,6 +36,8 @@ pub(super) enum Kind {
     Current,
     /// This model's, in another layout.
     OtherLayout,
+    /// This model's, for a service with another `CACHE_PER_TENANT`.
+    OtherTenancy,
     /// Of another model, or of another version of this one, in this namespace.
     OtherModel,
     /// Anybody's outside this namespace.
@@ -92,13 +94,16 @@ impl Sample {
     /// Adds a key that stands for `each` keys.
     fn add(&mut self, subject: &Subject, key: &[u8], each: f64) {
         let text = std::str::from_utf8(key).ok();
-        let parsed = text.and_then(ParsedKey::parse).filter(|key| key.namespace == subject.namespace.as_str());
+        let parsed = text.and_then(ParsedKey::parse).filter(|key| key.namespace == subject.caching.namespace.as_str());
         let (kind, part) = match parsed {
             None => (Kind::Foreign, None),
             Some(key) if key.fingerprint != subject.fingerprint(key.layout) => {
                 (Kind::OtherModel, Some(key.fingerprint))
             }
-            Some(key) if key.layout != subject.layout => (Kind::OtherLayout, Some(key.layout.name())),
+            Some(key) if !subject.is_of_this_tenancy(&key) => {
+                (Kind::OtherTenancy, Some(if key.tenant.is_some() { "a tenant's own" } else { "of no tenant" }))
+            }
+            Some(key) if key.layout != subject.caching.layout => (Kind::OtherLayout, Some(key.layout.name())),
             Some(_) => (Kind::Current, None),
         };
         let keys = self.kinds.entry(kind).or_default();
@@ -153,5 +158,6 @@ impl Sample {
 
 impl Kind {
     /// All of them.
-    pub(super) const ALL: [Self; 4] = [Self::Current, Self::OtherLayout, Self::OtherModel, Self::Foreign];
+    pub(super) const ALL: [Self; 5] =
+        [Self::Current, Self::OtherLayout, Self::OtherTenancy, Self::OtherModel, Self::Foreign];
 }

@@ -69,7 +69,10 @@ pub(super) const CACHE_STATUSES: [(&str, &str); 12] = [
     ),
     (cache_status(CacheOutcome::Cost, false), "not looked up, since the model is faster than the cache: computed"),
     (cache_status(CacheOutcome::Cost, true), "the same, and the prediction was being computed for another request"),
-    (cache_status(CacheOutcome::Off, false), "the service has no cache: computed, and not stored"),
+    (
+        cache_status(CacheOutcome::Off, false),
+        "the service has no cache, or none for requests without a tenant: computed, and not stored",
+    ),
 ];
 
 fn status(served: &Served) -> HeaderValue {

@@ -8,6 +8,7 @@ use http::{HeaderName, HeaderValue, header};
 
 use super::{body, cache_status, prediction_paths, problem::Problem};
 use crate::{
+    cache::Tenant,
     model::{Inputs, Model},
     service::{CachePolicy, PredictionService},
 };
@@ -36,11 +37,13 @@ impl Endpoint {
         self.predict(service, request).await.unwrap_or_else(Problem::into_response)
     }
 
-    async fn predict(&self, service: &PredictionService, request: Request) -> Result<Response, Problem> {
+    async fn predict(&self, service: &PredictionService, mut request: Request) -> Result<Response, Problem> {
+        let tenant = if service.is_per_tenant() { request.extensions_mut().remove::<Tenant>() } else { None };
+        let tenant = tenant.as_ref();
         let policy = CachePolicy::from(request.headers());
         let answer = match body::read(request, service.model()).await? {
-            Inputs::One(input) => service.predict(self.prediction, &input, policy).await,
-            Inputs::Many(inputs) => service.predict_many(self.prediction, &inputs, policy).await,
+            Inputs::One(input) => service.predict(self.prediction, &input, policy, tenant).await,
+            Inputs::Many(inputs) => service.predict_many(self.prediction, &inputs, policy, tenant).await,
         };
         let mut response = match answer.body {
             Ok(body) => ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response(),

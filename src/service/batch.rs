@@ -12,9 +12,10 @@ use super::{
     afterwards::New,
     flights::{Flight, Joined, Lead},
     judge::Plan,
+    scope::Scope,
 };
 use crate::{
-    cache::{CacheKey, Fault, Lookup, Tier},
+    cache::{CacheKey, Fault, Lookup, Tenant, Tier},
     model::{Input, ModelError},
 };
 
@@ -37,12 +38,19 @@ impl PredictionService {
     /// Answers a prediction for each of many inputs, in their order, as [`predict`](Self::predict) does for one.
     ///
     /// Equal inputs are looked up and computed once. What another request is computing is waited for.
-    pub async fn predict_many(&self, prediction: usize, inputs: &[Input], policy: CachePolicy) -> Answer {
-        let (mut items, order) = self.distinct(prediction, inputs, policy);
+    pub async fn predict_many(
+        &self,
+        prediction: usize,
+        inputs: &[Input],
+        policy: CachePolicy,
+        tenant: Option<&Tenant>,
+    ) -> Answer {
+        let scope = self.scope(tenant);
+        let (mut items, order) = self.distinct(prediction, inputs, policy, &scope);
         let mut served = Served::new(CacheOutcome::Bypass);
         served.is_many = true;
         let mut plan = Plan::LookUp;
-        if policy.read && !self.cache.is_off() {
+        if policy.read && !scope.is_off {
             let start = Instant::now();
             plan = self.look_up_many(prediction, &mut items, policy.only_if_cached).await;
             served.cache_time = Some(start.elapsed());
@@ -53,7 +61,7 @@ impl PredictionService {
         if policy.only_if_cached && items.iter().any(|item| item.body.is_none()) {
             return Answer { body: Err(NoPrediction::NotCached), served };
         }
-        let leads = policy.store && !self.cache.is_off();
+        let leads = policy.store && !scope.is_off;
         let run = match self.compute_missing(prediction, &mut items, leads).await {
             Ok(run) => run,
             Err(error) => return Answer { body: Err(NoPrediction::Failed(error)), served },
@@ -73,17 +81,23 @@ impl PredictionService {
     }
 
     /// The distinct inputs, and for each input which of them it is.
-    fn distinct<'a>(&self, prediction: usize, inputs: &'a [Input], policy: CachePolicy) -> (Vec<Item<'a>>, Vec<usize>) {
+    fn distinct<'a>(
+        &self,
+        prediction: usize,
+        inputs: &'a [Input],
+        policy: CachePolicy,
+        scope: &Scope<'_>,
+    ) -> (Vec<Item<'a>>, Vec<usize>) {
         let name = self.model.predictions()[prediction].name();
         let outcome = match policy.read {
-            true if self.cache.is_off() => CacheOutcome::Off,
+            true if scope.is_off => CacheOutcome::Off,
             true => CacheOutcome::Miss,
             false => CacheOutcome::Bypass,
         };
         let mut items: Vec<Item<'a>> = Vec::with_capacity(inputs.len());
         let mut positions = HashMap::with_capacity(inputs.len());
         let order = inputs.iter().map(|input| {
-            let key = self.keys.key(name, input);
+            let key = scope.keys.key(name, input);
             match positions.entry(key.clone()) {
                 Entry::Occupied(position) => {
                     let position: usize = *position.get();

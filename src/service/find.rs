@@ -42,9 +42,6 @@ impl PredictionService {
         if let Some(body) = self.cache.get_here(key).and_then(|entry| self.read(prediction, &entry)) {
             return Found::Hit(body, Tier::Memory);
         }
-        if self.cache.is_off() {
-            return Found::Nothing(CacheOutcome::Off, Afterwards::Nothing);
-        }
         if self.cache.redis.is_none() {
             return self.find_run_or_lead(prediction, key, CacheOutcome::Miss, Afterwards::Store).await;
         }
@@ -96,7 +93,6 @@ impl PredictionService {
             return Found::Hit(body, Tier::Memory);
         }
         let outcome = match self.cache.redis {
-            _ if self.cache.is_off() => CacheOutcome::Off,
             None => CacheOutcome::Miss,
             Some(_) => match self.look_up(prediction, key).await {
                 Ok((entry, body, tier)) => {
@@ -109,9 +105,9 @@ impl PredictionService {
         Found::Nothing(outcome, Afterwards::Nothing)
     }
 
-    /// Looks among the runs that are under way only. A request that must not store does not lead one.
+    /// Looks among the runs that are under way only. A request that does not store does not lead one.
     pub(super) async fn find_run(&self, prediction: usize, key: &CacheKey, store: bool) -> Found {
-        if store && !self.cache.is_off() {
+        if store {
             return self.find_run_or_lead(prediction, key, CacheOutcome::Bypass, Afterwards::Store).await;
         }
         let run = match self.runs.under_way(key) {

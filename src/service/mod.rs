@@ -9,6 +9,7 @@ mod find;
 mod flights;
 mod judge;
 mod run_time;
+mod scope;
 mod served;
 mod strategy;
 mod warm;
@@ -30,7 +31,7 @@ pub use self::{
     warm::Warmed,
 };
 use crate::{
-    cache::{KeySpace, Layout, Namespace, PredictionCache},
+    cache::{KeySpace, Layout, Namespace, PredictionCache, Tenant},
     model::{Input, Model, ModelError, Output},
 };
 
@@ -39,6 +40,7 @@ pub struct PredictionService {
     model: Model,
     cache: Arc<PredictionCache>,
     keys: KeySpace,
+    per_tenant: bool,
     lookups: Arc<Flights<Looked>>,
     /// The runs of the model, each until its write has ended.
     runs: Arc<Flights<Bytes>>,
@@ -60,12 +62,14 @@ pub struct Caching {
     /// `CACHE_STRATEGY`: `lookup_first`, the default: Redis is asked before the model runs; `auto`: only where that is expected to
     /// be faster than the model.
     pub strategy: Strategy,
+    /// `CACHE_PER_TENANT`: `true` if each tenant has its own entries, under Lambda's tenant isolation; default `false`.
+    pub per_tenant: bool,
 }
 
 impl PredictionService {
     /// The service of this model, whose predictions are kept in `cache`.
     pub fn new(model: Model, cache: PredictionCache, caching: &Caching) -> Self {
-        let &Caching { ref namespace, layout, strategy } = caching;
+        let &Caching { ref namespace, layout, strategy, per_tenant } = caching;
         let fingerprint = match layout {
             Layout::String | Layout::Hash => model.fingerprint(),
             Layout::Output => model.run_fingerprint(),
@@ -75,21 +79,30 @@ impl PredictionService {
         let one_run = (strategy == Strategy::Auto && cache.redis.is_some()).then(|| model.run_time());
         let judges = model.predictions().iter().map(|_| Judge::new(strategy, one_run)).collect();
         let (lookups, runs, run_time) = Default::default();
-        Self { model, cache: Arc::new(cache), keys, lookups, runs, judges, run_time }
+        Self { model, cache: Arc::new(cache), keys, per_tenant, lookups, runs, judges, run_time }
     }
 
     /// Answers the prediction at this position for an input: from the cache if possible and allowed, otherwise from the model.
+    /// `tenant` matters only where each tenant [has its own entries](Caching::per_tenant).
     ///
     /// The new prediction is stored [after the response](crate::after_response). A fault of the cache is an
     /// [outcome](CacheOutcome::Unavailable), not an error.
-    pub async fn predict(&self, prediction: usize, input: &Input, policy: CachePolicy) -> Answer {
-        let key = self.keys.key(self.model.predictions()[prediction].name(), input);
+    pub async fn predict(
+        &self,
+        prediction: usize,
+        input: &Input,
+        policy: CachePolicy,
+        tenant: Option<&Tenant>,
+    ) -> Answer {
+        let scope = self.scope(tenant);
+        let key = scope.keys.key(self.model.predictions()[prediction].name(), input);
         let start = Instant::now();
         let found = match policy {
+            CachePolicy { read: true, .. } if scope.is_off => Found::Nothing(CacheOutcome::Off, Afterwards::Nothing),
             CachePolicy { read: true, only_if_cached: false, .. } => self.find(prediction, &key).await,
             CachePolicy { read: true, only_if_cached: true, .. } => self.find_cached(prediction, &key).await,
             CachePolicy { read: false, only_if_cached: false, .. } => {
-                self.find_run(prediction, &key, policy.store).await
+                self.find_run(prediction, &key, policy.store && !scope.is_off).await
             }
             CachePolicy { read: false, only_if_cached: true, .. } => {
                 Found::Nothing(CacheOutcome::Bypass, Afterwards::Nothing)

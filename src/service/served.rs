@@ -39,7 +39,7 @@ pub enum CacheOutcome {
     Unavailable,
     /// The request did not allow a lookup.
     Bypass,
-    /// There is no cache.
+    /// There is no cache, or none for a request without a tenant.
     Off,
     /// Looking in Redis would have taken longer than the model.
     Cost,

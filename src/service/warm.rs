@@ -7,7 +7,7 @@ use std::{
 
 use super::PredictionService;
 use crate::{
-    cache::{Fault, Layout, Lookup},
+    cache::{Fault, Layout, Lookup, Tenant},
     model::Input,
 };
 
@@ -35,20 +35,21 @@ impl PredictionService {
         }
     }
 
-    /// Stores every prediction of these inputs as answering requests for them would, byte for byte: the model runs for each input
+    /// Stores every prediction of these inputs as answering a tenant's requests for them would, byte for byte: the model runs for each input
     /// alone. Entries that are there already are left as they are, unless they are to be `renew`ed.
     ///
     /// # Errors
     ///
     /// If the cache does not answer.
-    pub async fn warm(&self, inputs: &[Input], renew: bool) -> Result<Warmed, Fault> {
+    pub async fn warm(&self, inputs: &[Input], renew: bool, tenant: Option<&Tenant>) -> Result<Warmed, Fault> {
         let mut warmed = Warmed::default();
+        let keys = self.scope(tenant).keys;
         let names = self.model.predictions()[..self.entries_per_input()].iter().map(|prediction| prediction.name());
         // Key → which input and which prediction it is.
         let mut wanted = HashMap::with_capacity(inputs.len() * self.entries_per_input());
         for (position, input) in inputs.iter().enumerate() {
             for (prediction, name) in names.clone().enumerate() {
-                if let Entry::Vacant(new) = wanted.entry(self.keys.key(name, input)) {
+                if let Entry::Vacant(new) = wanted.entry(keys.key(name, input)) {
                     new.insert((position, prediction));
                 }
             }

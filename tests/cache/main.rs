@@ -15,5 +15,6 @@ mod single_flight;
 mod strategy;
 #[path = "../support/mod.rs"]
 mod support;
+mod tenants;
 mod tools;
 mod warming;

@@ -114,9 +114,9 @@ impl Report {
         let more_memory = Prospect::of(subject, &nodes, &total, weighed.as_ref(), used_by_keys);
         let mut report = Self {
             model: subject.model.signature().name.clone(),
-            fingerprint: subject.fingerprint(subject.layout).to_owned(),
-            namespace: subject.namespace.as_str().to_owned(),
-            layout: subject.layout.name(),
+            fingerprint: subject.fingerprint(subject.caching.layout).to_owned(),
+            namespace: subject.caching.namespace.as_str().to_owned(),
+            layout: subject.caching.layout.name(),
             nodes,
             total,
             sample: weighed,

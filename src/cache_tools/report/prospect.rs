@@ -67,7 +67,7 @@ impl Prospect {
         let free: u64 = free.sum();
         let hit_ratio_at_most = (total.evicted > 0 && total.hits + total.misses > 0).then(|| {
             let misses_of_each =
-                if subject.layout == Layout::Hash { subject.model.predictions().len() as u64 } else { 1 };
+                if subject.caching.layout == Layout::Hash { subject.model.predictions().len() as u64 } else { 1 };
             let avoided = total.misses.min(total.evicted.saturating_mul(misses_of_each));
             (total.hits + avoided) as f64 / (total.hits + total.misses) as f64
         });

@@ -91,6 +91,7 @@ impl SampleReport {
             let name = match kind.kind {
                 Kind::Current => format!("  this model, {layout}"),
                 Kind::OtherLayout => "  its other layouts".to_owned(),
+                Kind::OtherTenancy => "  other tenancy".to_owned(),
                 Kind::OtherModel => "  other models".to_owned(),
                 Kind::Foreign => "  outside namespace".to_owned(),
             };

@@ -24,7 +24,7 @@ impl Report {
         self.of_memory(&mut warnings);
         self.of_servers(subject, nodes, &mut warnings);
         self.of_entries(times_to_live, &mut warnings);
-        if subject.layout == Layout::Hash && self.total.hits > 0 {
+        if subject.caching.layout == Layout::Hash && self.total.hits > 0 {
             warnings.push(
                 "Redis counts a lookup as a hit if the Hash is there, even without the field that was asked for: rely on the \
                  service's own metrics"
@@ -98,7 +98,8 @@ impl Report {
         let notable = |kind: &&KindReport| kind.sampled as f64 >= NOTABLE * sample.keys as f64;
         if sample.kind(Kind::Current).is_none() && self.total.keys > 0 {
             warnings.push(format!(
-                "no entry of this model was found under {}: are CACHE_NAMESPACE, CACHE_LAYOUT and MODEL_DIR those of the service?",
+                "no entry of this model was found under {}: are CACHE_NAMESPACE, CACHE_LAYOUT, CACHE_PER_TENANT and MODEL_DIR those of \
+                 the service?",
                 self.namespace
             ));
         }
@@ -113,6 +114,14 @@ impl Report {
             warnings.push(format!(
                 "about {} entries are of other models or versions (fingerprint {}){}: if these are retired, their entries expire, \
                  or can be cleared",
+                about(others.entries),
+                listed(&others.parts),
+                memory(others)
+            ));
+        }
+        if let Some(others) = sample.kind(Kind::OtherTenancy).filter(notable) {
+            warnings.push(format!(
+                "about {} entries of this model are {}{}, which a service with this CACHE_PER_TENANT does not read",
                 about(others.entries),
                 listed(&others.parts),
                 memory(others)

@@ -24,8 +24,8 @@ use super::{
     words::{count, percent, plural},
 };
 use crate::{
-    cache::{Fault, PredictionCache, RedisCache},
-    service::{Caching, PredictionService},
+    cache::{Fault, PredictionCache, RedisCache, Tenant},
+    service::{Caching, PredictionService, Strategy},
 };
 
 /// How many entries a batch has at most: each is looked up, and stored if it is missing.
@@ -56,12 +56,18 @@ enum End {
 
 /// Warms the cache.
 pub(super) async fn run(subject: Subject, options: WarmOptions) -> Result<Printed, ToolError> {
-    let Subject { model, redis, namespace, layout } = subject;
+    let Subject { model, redis, caching } = subject;
+    match (caching.per_tenant, &options.tenant) {
+        (true, None) => return Err(ToolError::NoTenant),
+        (false, Some(_)) => return Err(ToolError::NotPerTenant),
+        _ => {}
+    }
+    let tenant = options.tenant.as_deref().and_then(Tenant::new);
     let mut room = Room::watch(&redis, options.until).await?;
     let redis =
         RedisCache::new(redis.patient()).map_err(|fault| ToolError::Refused { command: "a connection", fault })?;
     let cache = PredictionCache { memory: None, redis: Some(redis) };
-    let caching = Caching { namespace, layout, ..Caching::default() };
+    let caching = Caching { strategy: Strategy::LookupFirst, ..caching };
     let service = Arc::new(PredictionService::new(model, cache, &caching));
     let rows_per_batch = (BATCH / service.entries_per_input()).max(1);
     let mut rows = Rows::open(&options.file, options.from_line, rows_per_batch, Arc::clone(&service))?;
@@ -82,7 +88,7 @@ pub(super) async fn run(subject: Subject, options: WarmOptions) -> Result<Printe
             Ok(_) => {}
             Err(fault) => break End::Fault(fault),
         }
-        let warmed = match service.warm(&batch.inputs, options.renew).await {
+        let warmed = match service.warm(&batch.inputs, options.renew, tenant.as_ref()).await {
             Ok(warmed) => warmed,
             Err(fault) => break End::Fault(fault),
         };
@@ -133,6 +139,9 @@ fn printed(tally: &Tally, end: &End, options: &WarmOptions, next_line: u64, room
     };
     if let Some(stopped) = stopped {
         text += &format!("\n{stopped}\nto resume: predict-once cache warm {} --from-line {next_line}", options.file);
+        if let Some(tenant) = &options.tenant {
+            text += &format!(" --tenant {tenant:?}");
+        }
     }
     let status = match end {
         End::Interrupted => 130,
