@@ -128,6 +128,10 @@ test-own-model: ## Run docs/your-own-model.md from top to bottom, from fitting a
 test-emulators: ## Run what `sam build` builds under AWS's runtime interface emulator, and the function under cargo-lambda
 	tests/emulators/run
 
+.PHONY: test-metrics
+test-metrics: ## Test the local server's metrics with Prometheus' own parser, and against docs/operations.md
+	tests/metrics/run
+
 .PHONY: test-smoke-test
 test-smoke-test: ## Test `make smoke-test` against the service, and against one that answers wrongly in every way
 	tests/smoke_test/run

@@ -22,7 +22,7 @@
 //! * [`after_response`]: work deferred until the response has been sent.
 //! * [`model`]: the package that is served: fields, graph, predictions.
 //! * [`cache`]: bytes under keys, in this process or in Redis.
-//! * [`telemetry`]: logs and metrics.
+//! * [`telemetry`]: logs and metrics. [`prometheus`]: the local server's metrics.
 //! * [`check`]: the subcommand to run before deploying a package.
 //! * [`cache_tools`]: the subcommands that look into Redis, and fill it ahead of requests.
 
@@ -36,6 +36,7 @@ pub mod http;
 pub mod lambda;
 pub mod local;
 pub mod model;
+pub mod prometheus;
 pub mod service;
 pub mod settings;
 pub mod telemetry;

@@ -10,8 +10,9 @@ use predict_once::{
     http::{self, Api},
     lambda, local,
     model::{Model, Package, PackageError},
+    prometheus::Metrics,
     service::PredictionService,
-    settings::{CacheSettings, Settings},
+    settings::{CacheSettings, MetricsPlace, ServerSettings, Settings},
     telemetry,
 };
 use tokio::{
@@ -141,14 +142,30 @@ async fn run() -> anyhow::Result<()> {
     if in_lambda {
         lambda::run(api, shutdown).await.map_err(anyhow::Error::from_boxed)?;
     } else {
-        let address = (settings.host.as_str(), settings.port);
-        let listener = TcpListener::bind(address)
-            .await
-            .with_context(|| format!("HOST and PORT: cannot listen on {}:{}", settings.host, settings.port))?;
-        local::serve(api, listener, shutdown).await?;
+        local_server(settings.server, api, &service).await?.run(shutdown).await?;
     }
     service.close();
     Ok(())
+}
+
+async fn local_server(
+    settings: ServerSettings,
+    api: Api,
+    service: &Arc<PredictionService>,
+) -> anyhow::Result<local::Server> {
+    let ServerSettings { host, port, metrics, shutdown_delay } = settings;
+    let listener = TcpListener::bind((host.as_str(), port))
+        .await
+        .with_context(|| format!("HOST and PORT: cannot listen on {host}:{port}"))?;
+    let own = match metrics {
+        Some(MetricsPlace::At(address)) => {
+            let bound = TcpListener::bind(address).await;
+            Some(bound.with_context(|| format!("METRICS_ADDRESS: cannot listen on {address}"))?)
+        }
+        _ => None,
+    };
+    let metrics = metrics.map(|_| (Arc::new(Metrics::new(Arc::clone(service))), own));
+    Ok(local::Server { api, listener, metrics, shutdown_delay })
 }
 
 fn cache(settings: CacheSettings, in_lambda: bool) -> anyhow::Result<PredictionCache> {

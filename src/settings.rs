@@ -1,11 +1,13 @@
 //! Settings: environment variables, read once at start-up. An empty variable counts as unset.
 
 mod redis;
+mod server;
 
 use std::{fmt, num::NonZeroUsize, path::PathBuf, str::FromStr};
 
 use tracing::level_filters::LevelFilter;
 
+pub use self::server::{MetricsPlace, ServerSettings};
 use crate::{
     cache::{Layout, Namespace, RedisConfig},
     http::AllowedOrigins,
@@ -22,10 +24,8 @@ pub struct Settings {
     pub model_dir: Option<PathBuf>,
     /// How predictions are cached: `CACHE_NAMESPACE`, `CACHE_LAYOUT`, `CACHE_STRATEGY`, `CACHE_PER_TENANT`.
     pub caching: Caching,
-    /// `HOST`: the address that the local server listens on; default `127.0.0.1`.
-    pub host: String,
-    /// `PORT`: the port that the local server listens on, 0 to 65535; default 8080. 0 picks a free one.
-    pub port: u16,
+    /// The local server.
+    pub server: ServerSettings,
     /// `CORS_ALLOWED_ORIGINS`: the origins of the web pages that may call the API from a browser, separated by commas, or `*`
     /// for any; default none.
     pub allowed_origins: Option<AllowedOrigins>,
@@ -126,8 +126,7 @@ impl Settings {
             cache: CacheSettings { redis, memory_entries },
             caching: Caching { namespace, layout, strategy, per_tenant: env.flag("CACHE_PER_TENANT")? },
             model_dir: env.get("MODEL_DIR")?.map(PathBuf::from),
-            host: env.get("HOST")?.unwrap_or_else(|| "127.0.0.1".to_owned()),
-            port: env.number("PORT", 8080, 0, u16::MAX)?,
+            server: server::settings(&env)?,
             allowed_origins,
             telemetry: TelemetrySettings {
                 log_level,
@@ -191,7 +190,8 @@ mod tests {
         assert!(settings.cache.redis.is_none());
         assert_eq!(settings.cache.memory_entries, NonZeroUsize::new(10_000));
         assert_eq!((settings.caching.layout, settings.caching.strategy), (Layout::String, Strategy::LookupFirst));
-        assert_eq!((settings.host.as_str(), settings.port), ("127.0.0.1", 8080));
+        assert_eq!((settings.server.host.as_str(), settings.server.port), ("127.0.0.1", 8080));
+        assert_eq!(settings.server.metrics, None);
         assert_eq!(settings.telemetry.log_level, LevelFilter::INFO);
     }
 
@@ -271,7 +271,7 @@ mod tests {
                 }
             }
         }
-        assert_eq!(checked, 28, "14 defaults, 6 ranges, 8 choices");
+        assert_eq!(checked, 32, "16 defaults, 7 ranges, 9 choices");
     }
 
     #[test]
@@ -280,6 +280,7 @@ mod tests {
             ("CACHE_NAMESPACE", "a:b", Namespace::ALLOWED),
             ("MEMORY_CACHE_ENTRIES", "many", "must be a whole number from 0 to 10000000"),
             ("PORT", "65536", "must be a whole number from 0 to 65535"),
+            ("METRICS_ADDRESS", "9090", "must be an IP address and a port, such as 127.0.0.1:9090"),
             ("CORS_ALLOWED_ORIGINS", "example.com", AllowedOrigins::ALLOWED),
             ("LOG_LEVEL", "loud", "must be off, error, warn, info, debug or trace"),
         ] {

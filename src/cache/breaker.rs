@@ -50,6 +50,11 @@ impl CircuitBreaker {
         }
     }
 
+    /// Whether only probes are let through.
+    pub(super) fn is_open(&self) -> bool {
+        self.state().paused_until.is_some()
+    }
+
     /// Notes that a request that started at `began` failed, and logs it if that is new. If another request has been answered
     /// since, the connection failed and not the cache: nothing is paused.
     pub(super) fn failed(&self, fault: &Fault, began: Instant) {

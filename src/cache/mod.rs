@@ -118,6 +118,11 @@ impl PredictionCache {
         }
     }
 
+    /// Whether Redis is only tried once per second, for `lookups` and for `writes`. `None` without Redis.
+    pub fn breakers(&self) -> Option<[(&'static str, bool); 2]> {
+        self.redis.as_ref().map(RedisCache::breakers)
+    }
+
     /// Closes open connections. A later request opens them again.
     pub fn close(&self) {
         if let Some(redis) = &self.redis {

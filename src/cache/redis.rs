@@ -161,6 +161,11 @@ impl RedisCache {
         entries.chunks(together).map(pipeline).collect()
     }
 
+    /// Whether lookups and writes are only tried once per second.
+    pub(super) fn breakers(&self) -> [(&'static str, bool); 2] {
+        [("lookups", self.reads.breaker.is_open()), ("writes", self.writes.breaker.is_open())]
+    }
+
     pub(super) fn close(&self) {
         self.reads.link.close();
         self.writes.link.close();

@@ -65,6 +65,11 @@ impl Api {
         Self { parts, cors: origins.map(cors::layer) }
     }
 
+    /// The path of the route that is there for a request, or `unmatched`: others, which clients send, are nobody's business.
+    pub fn endpoint(&self, path: &str) -> &str {
+        self.parts.route(path).map_or("unmatched", Route::path)
+    }
+
     /// Answers a request, and [defers](crate::after_response) its line in the log.
     pub async fn answer(&self, request: Request) -> Response {
         let Self { parts, cors } = self;

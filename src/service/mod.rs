@@ -179,6 +179,11 @@ impl PredictionService {
         &self.model
     }
 
+    /// Whether the cache in Redis is only tried once per second, for `lookups` and for `writes`. `None` without one.
+    pub fn breakers(&self) -> Option<[(&'static str, bool); 2]> {
+        self.cache.breakers()
+    }
+
     /// Closes the connection to the cache.
     pub fn close(&self) {
         self.cache.close();

@@ -57,6 +57,8 @@ pub enum CacheOutcome {
 pub struct Tally {
     /// From the cache.
     pub hits: usize,
+    /// Of these, from this process's memory.
+    pub hits_in_memory: usize,
     /// Not in the cache.
     pub misses: usize,
     /// The cache did not answer.
@@ -117,6 +119,9 @@ pub struct CacheWrite {
 
 impl Tally {
     pub(super) fn add(&mut self, outcome: CacheOutcome, inputs: usize) {
+        if outcome == CacheOutcome::Hit(Tier::Memory) {
+            self.hits_in_memory += inputs;
+        }
         *match outcome {
             CacheOutcome::Hit(_) | CacheOutcome::Partial { .. } => &mut self.hits,
             CacheOutcome::Miss | CacheOutcome::Corrupt => &mut self.misses,

@@ -11,6 +11,7 @@ mod emitted;
 mod events;
 mod lambda;
 mod logs;
+mod metrics;
 mod openapi;
 mod problems;
 mod slow_clients;

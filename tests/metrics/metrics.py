@@ -1,0 +1,95 @@
+"""What `tests/metrics/run` checks: /metrics is valid OpenMetrics, its names follow Prometheus' conventions, and docs/operations.md
+names exactly what is there.
+"""
+
+import json
+import re
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
+from checks import Checks  # noqa: E402
+from processes import APPLICATION, ROOT, binary, redis, service_url, until  # noqa: E402
+
+checks = Checks()
+
+
+def post(url, body):
+    request = urllib.request.Request(url, json.dumps(body).encode(), {"content-type": "application/json"})
+    try:
+        urllib.request.urlopen(request, timeout=10).read()
+    except urllib.error.HTTPError as error:
+        error.read()
+
+
+def read(url):
+    """The families of metrics, by name. The parser refuses what is not OpenMetrics."""
+    text = urllib.request.urlopen(f"{url}/metrics", timeout=10).read().decode()
+    return {family.name: family for family in text_string_to_metric_families(text)}
+
+
+def samples(families):
+    """The names under which queries find them."""
+    return {sample.name for family in families.values() for sample in family.samples}
+
+
+def prove_names(families):
+    for name, family in families.items():
+        checks.check(f"{name}: has a prefix", re.fullmatch(r"(predict_once|process)_[a-z_]+", name))
+        checks.check(f"{name}: is explained", family.documentation.strip("."))
+        is_time = family.type == "histogram" or "time" in name
+        checks.check(f"{name}: times are in seconds, and nothing else is", (family.unit == "seconds") == is_time, family.unit)
+        checks.check(f"{name}: the name ends with its unit", name.endswith(family.unit), family.unit)
+        labels = {label for sample in family.samples for label in sample.labels}
+        checks.check(f"{name}: labels are words", all(re.fullmatch(r"[a-z]+", label) for label in labels), labels)
+
+
+def prove_buckets(families):
+    buckets = [sample for sample in families["predict_once_http_request_duration_seconds"].samples if "le" in sample.labels]
+    limits = sorted({float(sample.labels["le"]) for sample in buckets})
+    checks.equal("requests: the buckets reach from 50 µs to 10 s", (limits[0], limits[-2]), (50e-6, 10.0))
+    steps = [later / former for former, later in zip(limits, limits[1:-1], strict=False)]
+    checks.check("requests: each is at most two and a half times the one before", max(steps) < 2.51, limits)
+
+
+def prove_document(families):
+    text = (ROOT / "docs/operations.md").read_text()
+    section = text[text.index("### Prometheus\n") :]
+    rows = dict(re.findall(r"^\| `(\w+)` \|([^|]*)\|", section, re.MULTILINE))
+    documented = {name: set(re.findall(r"`(\w+)`", labels)) for name, labels in rows.items()}
+    emitted = {}
+    for name, family in families.items():
+        suffix = {"counter": "_total", "info": "_info"}.get(family.type, "")
+        emitted[name + suffix] = {label for sample in family.samples for label in sample.labels if label != "le"}
+    checks.equal("docs/operations.md has each metric with its labels", documented, emitted)
+    queries = re.findall(r"```\n(.*?)```", section, re.DOTALL)
+    named = {name for query in queries for name in re.findall(r"predict_once_\w+", query)}
+    checks.check("its queries name what is there", named and named <= samples(families), named - samples(families))
+
+
+def main():
+    program = binary()
+    with redis() as store, service_url(program, METRICS="true", REDIS_URL=store.url, CACHE_READ_TIMEOUT_MS="1000") as url:
+        checks.check("before the first request, the metrics are valid", read(url))
+        for body in (APPLICATION, APPLICATION, [APPLICATION, APPLICATION | {"age_in_years": 40}], {}):
+            post(f"{url}/decisions", body)
+        post(f'{url}/"odd\\path', APPLICATION)
+
+        def stored():
+            found = read(url)["predict_once_cache_writes"].samples
+            return sum(sample.value for sample in found if sample.name.endswith("_total")) == 2
+
+        until(stored, "both writes are counted")
+        families = read(url)
+    for part in (prove_names, prove_buckets, prove_document):
+        with checks.part(part.__name__):
+            part(families)
+    return checks.finish()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

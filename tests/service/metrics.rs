@@ -1,0 +1,172 @@
+//! What the local server tells those who watch it: metrics for Prometheus, health and readiness. (`make test-metrics` has the
+//! metrics read by Prometheus' own library.)
+
+use nix::sys::signal::Signal;
+use serde_json::{Value, json};
+
+use crate::support::{
+    applications::aged,
+    eventually, models,
+    redis::Redis,
+    service::{Http, Service},
+};
+
+/// The value of a line of the metrics.
+async fn value(http: &Http, line: &str) -> Option<f64> {
+    let answer = http.get("/metrics").await;
+    assert_eq!(answer.status, 200);
+    answer.text.lines().find_map(|found| found.strip_prefix(line)?.strip_prefix(' ')?.parse().ok())
+}
+
+async fn assert_values<const N: usize>(http: &Http, expected: [(&str, f64); N]) {
+    for (line, expected) in expected {
+        assert_eq!(value(http, line).await, Some(expected), "{line}");
+    }
+}
+
+#[tokio::test]
+async fn without_the_setting_there_are_no_metrics() {
+    let (_service, http) = Service::local(&[]).await;
+    assert_eq!(http.get("/metrics").await.status, 404);
+}
+
+#[tokio::test]
+async fn requests_and_what_became_of_them_are_counted() {
+    let mut redis = Redis::start().await;
+    let (_other, other) = Service::local(&[("REDIS_URL", &redis.url())]).await;
+    other.post("/decisions", &aged(31)).await;
+    redis.holds(1).await;
+    let variables = [("METRICS", "true"), ("REDIS_URL", &*redis.url()), ("MEMORY_CACHE_ENTRIES", "100")];
+    let (service, http) = Service::local(&variables).await;
+    let predictions = |cache: &str| format!("predict_once_predictions_total{{cache=\"{cache}\"}}");
+    for cache in ["hit_memory", "hit_redis", "miss", "unavailable", "bypass"] {
+        assert_eq!(value(&http, &predictions(cache)).await, Some(0.0), "{cache}: a rate needs a beginning");
+    }
+    let written = async |writes: f64| {
+        eventually("the write is counted", async || {
+            value(&http, "predict_once_cache_writes_total{result=\"stored\"}").await == Some(writes)
+        })
+        .await;
+    };
+    http.post("/decisions", &aged(31)).await; // hit in Redis
+    http.post("/decisions", &aged(30)).await; // miss
+    written(1.0).await;
+    http.post("/decisions", &aged(30)).await; // hit in memory
+    http.post("/decisions", &Value::from(vec![aged(41), aged(42), aged(30)])).await; // two misses and a hit in memory
+    written(2.0).await;
+    http.post_with("/decisions", &aged(33), "no-store").await; // bypass
+    http.post("/decisions", &json!({})).await; // 422
+    http.get("/anybody/knows").await; // 404
+    http.get("/health").await; // not counted
+
+    assert_values(
+        &http,
+        [
+            (&*predictions("hit_memory"), 2.0),
+            (&*predictions("hit_redis"), 1.0),
+            (&*predictions("miss"), 3.0),
+            (&*predictions("bypass"), 1.0),
+            ("predict_once_http_requests_total{endpoint=\"/decisions\",status=\"200\"}", 5.0),
+            ("predict_once_http_requests_total{endpoint=\"/decisions\",status=\"422\"}", 1.0),
+            ("predict_once_http_requests_total{endpoint=\"unmatched\",status=\"404\"}", 1.0),
+            ("predict_once_http_request_duration_seconds_count{endpoint=\"/decisions\"}", 6.0),
+            ("predict_once_http_request_duration_seconds_bucket{le=\"+Inf\",endpoint=\"/decisions\"}", 6.0),
+            // One for each input that was computed.
+            ("predict_once_model_run_duration_seconds_count", 4.0),
+            ("predict_once_cache_lookup_duration_seconds_count", 4.0),
+            ("predict_once_cache_write_duration_seconds_count", 2.0),
+            ("predict_once_cache_breaker_open{commands=\"lookups\"}", 0.0),
+            ("predict_once_cache_breaker_open{commands=\"writes\"}", 0.0),
+        ],
+    )
+    .await;
+    assert!(!http.get("/metrics").await.text.contains("anybody"), "paths that clients send are not shown");
+
+    redis.kill();
+    http.post("/decisions", &aged(40)).await;
+    service.line_with("stored=false").await;
+    eventually("the failed write is counted", async || {
+        value(&http, "predict_once_cache_writes_total{result=\"failed\"}").await == Some(1.0)
+    })
+    .await;
+    assert_values(
+        &http,
+        [
+            (&*predictions("unavailable"), 1.0),
+            ("predict_once_cache_breaker_open{commands=\"lookups\"}", 1.0),
+            ("predict_once_cache_breaker_open{commands=\"writes\"}", 1.0),
+        ],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn the_metrics_name_the_model_and_the_start_of_the_process() {
+    let (_service, http) = Service::local(&[("METRICS", "true")]).await;
+    let fingerprint = models::shipped().fingerprint().to_owned();
+    let version = env!("CARGO_PKG_VERSION");
+    let build =
+        format!("predict_once_build_info{{version=\"{version}\",model=\"credit_risk\",fingerprint=\"{fingerprint}\"}}");
+    assert_eq!(value(&http, &build).await, Some(1.0));
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970").as_secs_f64();
+    let start = value(&http, "process_start_time_seconds").await.expect("a time");
+    assert!((now - 60.0..=now).contains(&start), "{start} {now}");
+    let answer = http.get("/metrics").await;
+    assert_eq!(answer.header("content-type"), "application/openmetrics-text; version=1.0.0; charset=utf-8");
+    assert!(!answer.text.contains("breaker_open{"), "there is no Redis");
+}
+
+#[tokio::test]
+async fn metrics_with_an_address_of_their_own_are_there_only_and_nothing_else_is() {
+    let (service, http) = Service::local(&[("METRICS_ADDRESS", "127.0.0.1:0")]).await;
+    let line = service.line_with("metrics on http://").await;
+    let address = line.rsplit("http://").next().and_then(|url| url.strip_suffix("/metrics")).expect("a URL");
+    let own = Http { address: address.parse().expect("an address"), client: reqwest::Client::new() };
+    http.post("/decisions", &aged(30)).await;
+    assert_values(&own, [("predict_once_predictions_total{cache=\"miss\"}", 1.0)]).await;
+    assert_eq!(http.get("/metrics").await.status, 404);
+    assert_eq!(own.post("/decisions", &aged(30)).await.status, 404);
+}
+
+#[tokio::test]
+async fn an_address_that_is_taken_stops_the_start_and_names_its_variable() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = taken.local_addr().expect("bound").to_string();
+    let mut service = Service::start(&[("PORT", "0"), ("METRICS_ADDRESS", &address)]);
+    assert!(!service.ended().await);
+    service.line_with(&format!("METRICS_ADDRESS: cannot listen on {address}")).await;
+}
+
+#[tokio::test]
+async fn a_service_without_its_redis_is_alive_and_ready() {
+    let mut redis = Redis::start().await;
+    let (_service, http) = Service::local(&[("REDIS_URL", &redis.url())]).await;
+    redis.kill();
+    assert_eq!(http.post("/decisions", &aged(30)).await.cache_status(), "predict-once; fwd=miss; detail=unavailable");
+    for (path, text) in [("/health", "ok\n"), ("/ready", "ready\n")] {
+        let answer = http.get(path).await;
+        assert_eq!((answer.status, &*answer.text), (200, text));
+    }
+}
+
+#[tokio::test]
+async fn a_service_that_is_told_to_stop_is_alive_and_answers_but_is_not_ready() {
+    let (service, http) = Service::local(&[("SHUTDOWN_DELAY_SECONDS", "300")]).await;
+    service.signal(Signal::SIGTERM);
+    eventually("it is not ready", async || http.get("/ready").await.status == 503).await;
+    // On connections that are open, and on new ones.
+    for client in [http.client.clone(), reqwest::Client::new()] {
+        let http = Http { client, ..http };
+        assert_eq!(http.get("/health").await.status, 200);
+        assert_eq!(http.post("/decisions", &aged(30)).await.status, 200);
+    }
+}
+
+#[tokio::test]
+async fn a_service_that_is_told_to_stop_ends_after_the_delay() {
+    let (mut service, http) = Service::local(&[("SHUTDOWN_DELAY_SECONDS", "1")]).await;
+    assert_eq!(http.get("/ready").await.status, 200);
+    let told = std::time::Instant::now();
+    service.signal(Signal::SIGTERM);
+    assert!(service.ended().await && told.elapsed().as_secs() >= 1);
+}
