@@ -1,6 +1,6 @@
 //! Settings → telemetry → model → service → Lambda or a local server; or one of the subcommands.
 
-use std::{future::Future, io, io::Write, panic, path::Path, process::ExitCode, sync::Arc};
+use std::{future::Future, io, io::Write, panic, path::Path, process::ExitCode, sync::Arc, time::SystemTime};
 
 use anyhow::Context;
 use predict_once::{
@@ -131,6 +131,7 @@ fn on_this_thread<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::R
 }
 
 async fn run() -> anyhow::Result<()> {
+    let started = SystemTime::now();
     let settings = Settings::from_env()?;
     let in_lambda = lambda::is_environment();
     let model = load(settings.model_dir.as_deref())?;
@@ -142,7 +143,7 @@ async fn run() -> anyhow::Result<()> {
     if in_lambda {
         lambda::run(api, shutdown).await.map_err(anyhow::Error::from_boxed)?;
     } else {
-        local_server(settings.server, api, &service).await?.run(shutdown).await?;
+        local_server(settings.server, api, &service, started).await?.run(shutdown).await?;
     }
     service.close();
     Ok(())
@@ -152,6 +153,7 @@ async fn local_server(
     settings: ServerSettings,
     api: Api,
     service: &Arc<PredictionService>,
+    started: SystemTime,
 ) -> anyhow::Result<local::Server> {
     let ServerSettings { host, port, metrics, shutdown_delay } = settings;
     let listener = TcpListener::bind((host.as_str(), port))
@@ -164,7 +166,7 @@ async fn local_server(
         }
         _ => None,
     };
-    let metrics = metrics.map(|_| (Arc::new(Metrics::new(Arc::clone(service))), own));
+    let metrics = metrics.map(|_| (Arc::new(Metrics::new(Arc::clone(service), started)), own));
     Ok(local::Server { api, listener, metrics, shutdown_delay })
 }
 

@@ -1,7 +1,7 @@
 //! Metrics for Prometheus, which asks the local server for them. Under Lambda, the [log line](crate::telemetry) has them.
 
 use std::{
-    sync::Arc,
+    sync::{Arc, atomic::AtomicU64},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
@@ -48,12 +48,11 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// Nothing has been counted yet.
-    pub fn new(service: Arc<PredictionService>) -> Self {
+    /// Nothing has been counted yet, in a process that was started then.
+    pub fn new(service: Arc<PredictionService>, started: SystemTime) -> Self {
         let mut registry = Registry::default();
-        let start = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
-        let process_start: Gauge<f64, std::sync::atomic::AtomicU64> = Gauge::default();
-        process_start.set(start);
+        let process_start: Gauge<f64, AtomicU64> = Gauge::default();
+        process_start.set(started.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64());
         registry.register_with_unit("process_start_time", "When the process was started", Unit::Seconds, process_start);
 
         let ours = registry.sub_registry_with_prefix("predict_once");
