@@ -171,13 +171,13 @@ bench: ## Compare the function with a bare lambda_http function, in one run
 	cargo bench --bench lambda
 
 .PHONY: count-instructions
-count-instructions: ## Count instructions per invocation and per start, compared with the bare function (PREDICT_ONCE_BIN=another build)
+count-instructions: ## Count instructions per invocation and per start, beside the bare function (BUDGET=check fails if they grew; BUDGET=write)
 	scripts/install-redis
 	scripts/install-valgrind
 ifndef PREDICT_ONCE_BIN
-	cargo build --release --bin predict-once --example bare_lambda
+	cargo build --profile counting --bin predict-once --example bare_lambda
 endif
-	PREDICT_ONCE_BIN="$(or $(PREDICT_ONCE_BIN),$(or $(CARGO_TARGET_DIR),target)/release/predict-once)" \
+	PREDICT_ONCE_BIN="$(or $(PREDICT_ONCE_BIN),$(or $(CARGO_TARGET_DIR),target)/counting/predict-once)" \
 		cargo bench --profile dev --bench instructions
 
 .PHONY: chaos

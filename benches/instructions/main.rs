@@ -5,13 +5,21 @@
 //! change does to times, `make bench` says.
 //!
 //! `PREDICT_ONCE_BIN` names another build of the service, to compare two revisions. The bare function is the one in
-//! `examples/` beside it.
+//! `examples/` beside it. With `BUDGET=check`, counts that exceed the committed ones ([`budget`]) fail, and the functions that grew
+//! are named; with `BUDGET=write`, they are committed to.
 
-#[path = "../tests/support/mod.rs"]
+mod budget;
+mod callgrind;
+#[path = "../../tests/support/mod.rs"]
 mod support;
 
-use std::{fs, path::Path, process::Stdio};
+use std::{
+    fs,
+    path::Path,
+    process::{ExitCode, Stdio},
+};
 
+use callgrind::Counts;
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
@@ -42,7 +50,7 @@ struct Function<'a> {
 
 impl Function<'_> {
     /// The instructions of a process from its start until, after so many invocations, it waits for another event.
-    async fn count(&self, event: &Value, invocations: usize) -> u64 {
+    async fn count(&self, event: &Value, invocations: usize) -> Counts {
         let mut api = RuntimeApi::start().await;
         let address = api.address.to_string();
         let output = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("callgrind.{}", std::process::id()));
@@ -77,18 +85,17 @@ impl Function<'_> {
         let report = fs::read_to_string(&output)
             .unwrap_or_else(|error| panic!("{}: {error}; valgrind ended with {ended}", output.display()));
         let _ = fs::remove_file(&output);
-        let totals = report.lines().find_map(|line| line.strip_prefix("totals:")).expect("callgrind ends with it");
-        totals.trim().parse().unwrap_or_else(|error| panic!("totals:{totals}: {error}"))
+        Counts::read(&report)
     }
 
-    async fn per_invocation(&self, event: &Value) -> f64 {
+    async fn per_invocation(&self, event: &Value) -> Counts {
         let (more, less) = (self.count(event, INVOCATIONS).await, self.count(event, WARM_UP).await);
-        (more - less) as f64 / (INVOCATIONS - WARM_UP) as f64
+        more.per_invocation(&less, INVOCATIONS - WARM_UP)
     }
 
     /// From the start of the process to its first request for an event.
-    async fn start(&self, event: &Value) -> f64 {
-        self.count(event, 0).await as f64
+    async fn start(&self, event: &Value) -> Counts {
+        self.count(event, 0).await
     }
 }
 
@@ -99,31 +106,24 @@ fn sleeps(process: Pid) -> bool {
     stat.rsplit(')').next().expect("split yields").trim_start().starts_with('S')
 }
 
-/// Rounds of one measurement.
-#[derive(Default)]
-struct Counts(Vec<f64>);
-
-impl Counts {
-    fn median(&mut self) -> f64 {
-        self.0.sort_unstable_by(f64::total_cmp);
-        self.0[self.0.len() / 2]
-    }
-
-    /// Largest less smallest, in per cent of the median.
-    fn spread(&mut self) -> f64 {
-        let median = self.median();
-        (self.0[self.0.len() - 1] - self.0[0]) / median * 100.0
-    }
+/// The median of a measurement's rounds, and how far they are apart, in per cent of it.
+fn median(mut rounds: Vec<Counts>) -> (Counts, f64) {
+    rounds.sort_unstable_by(|one, other| one.total.total_cmp(&other.total));
+    let spread = rounds[rounds.len() - 1].total - rounds[0].total;
+    let median = rounds.swap_remove(rounds.len() / 2);
+    let percent = spread / median.total * 100.0;
+    (median, percent)
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() {
+async fn main() -> ExitCode {
+    let budget = std::env::var("BUDGET").unwrap_or_default();
     let service = binary();
     let bare = service.parent().expect("a folder").join("examples/bare_lambda");
     for binary in [&service, &bare] {
         assert!(binary.is_file(), "{}: not there", binary.display());
     }
-    let event: Value = serde_json::from_str(include_str!("../events/http-api.json")).expect("JSON");
+    let event: Value = serde_json::from_str(include_str!("../../events/http-api.json")).expect("JSON");
     let redis = Redis::start().await;
     let redis_url = redis.url();
     // No cache in memory that could answer in Redis's place.
@@ -134,8 +134,9 @@ async fn main() {
     let shared =
         Function { binary: &service, variables: &with_redis, cache_status: Some("predict-once; hit; detail=redis") };
 
-    let mut counts: [Counts; 5] = Default::default();
-    for _ in 0..ROUNDS {
+    let mut rounds: [Vec<Counts>; 5] = Default::default();
+    let repetitions = if budget == "check" { 1 } else { ROUNDS };
+    for _ in 0..repetitions {
         let round = [
             bare.start(&event).await,
             memory.start(&event).await,
@@ -143,21 +144,30 @@ async fn main() {
             memory.per_invocation(&event).await,
             shared.per_invocation(&event).await,
         ];
-        counts.iter_mut().zip(round).for_each(|(counts, count)| counts.0.push(count));
+        rounds.iter_mut().zip(round).for_each(|(rounds, counts)| rounds.push(counts));
     }
 
-    let [bare_start, _, floor, ..] = counts.each_mut().map(Counts::median);
-    println!("instructions: medians of {ROUNDS} rounds, and how far apart these are\n");
+    let [bare_start, start, bare, memory, shared] = rounds.map(median);
+    println!("instructions: medians of {repetitions} rounds, and how far apart these are\n");
     println!("{:36} {:>12} {:>8} {:>14}", "", "instructions", "spread", "ratio to bare");
-    let names = [
-        ("start → first /next: bare function", bare_start),
-        ("start → first /next", bare_start),
-        ("invocation: bare function", floor),
-        ("invocation: hit in memory", floor),
-        ("invocation: hit in Redis", floor),
-    ];
-    for ((name, bare), mut counts) in names.into_iter().zip(counts) {
-        let (median, spread) = (counts.median(), counts.spread());
-        println!("{name:36} {median:>12.0} {spread:>6.2} % {:>14.2}", median / bare);
+    for (name, (counts, spread), bare) in [
+        ("start → first /next: bare function", &bare_start, &bare_start),
+        ("start → first /next", &start, &bare_start),
+        ("invocation: bare function", &bare, &bare),
+        ("invocation: hit in memory", &memory, &bare),
+        ("invocation: hit in Redis", &shared, &bare),
+    ] {
+        println!("{name:36} {:>12.0} {spread:>6.2} % {:>14.2}", counts.total, counts.total / bare.0.total);
     }
+    let counts = [("start", start.0), ("hit in memory", memory.0), ("hit in Redis", shared.0)];
+    let exceeded = match budget.as_str() {
+        "check" => budget::exceeded(&counts),
+        "write" => {
+            budget::write(&counts);
+            Vec::new()
+        }
+        _ => Vec::new(),
+    };
+    exceeded.iter().for_each(|complaint| println!("\n{complaint}"));
+    if exceeded.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

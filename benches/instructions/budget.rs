@@ -1,0 +1,66 @@
+//! The committed counts, which a change may exceed by a little only.
+
+use std::{collections::BTreeMap, fs, path::PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::callgrind::Counts;
+
+/// How much more than committed is allowed: processors differ in which variants of memcpy and of kernels they run.
+const MARGIN: f64 = 1.03;
+/// How many functions of each path are committed: those with most instructions.
+const FUNCTIONS: usize = 60;
+/// How many functions a failure names.
+const NAMED: usize = 15;
+
+#[derive(Debug, Default, Deserialize, PartialEq, Serialize)]
+struct Path {
+    instructions: u64,
+    /// Those with most of them.
+    functions: BTreeMap<String, u64>,
+}
+
+fn file() -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/benches/instructions/budget.json"))
+}
+
+/// Commits to these counts.
+pub(crate) fn write(counts: &[(&str, Counts)]) {
+    let path = |counts: &Counts| {
+        let mut functions: Vec<_> =
+            counts.functions.iter().map(|(name, count)| (name.clone(), *count as u64)).collect();
+        functions.sort_unstable_by_key(|(_, count)| std::cmp::Reverse(*count));
+        functions.truncate(FUNCTIONS);
+        Path { instructions: counts.total as u64, functions: functions.into_iter().collect() }
+    };
+    let paths: BTreeMap<_, _> = counts.iter().map(|(name, counts)| (*name, path(counts))).collect();
+    let text = serde_json::to_string_pretty(&paths).expect("strings and numbers") + "\n";
+    fs::write(file(), text).unwrap_or_else(|error| panic!("{}: {error}", file().display()));
+    println!("\nwritten: {}", file().display());
+}
+
+/// What exceeds the committed counts, each with the functions that grew. Nothing if nothing does.
+pub(crate) fn exceeded(counts: &[(&str, Counts)]) -> Vec<String> {
+    let text = fs::read_to_string(file()).unwrap_or_else(|error| panic!("{}: {error}", file().display()));
+    let committed: BTreeMap<String, Path> = serde_json::from_str(&text).expect("as it was written");
+    counts.iter().filter_map(|(name, counts)| complaint(name, counts, committed.get(*name)?)).collect()
+}
+
+fn complaint(name: &str, counts: &Counts, committed: &Path) -> Option<String> {
+    let allowed = committed.instructions as f64 * MARGIN;
+    if counts.total <= allowed {
+        return None;
+    }
+    let mut grown: Vec<_> = counts
+        .functions
+        .iter()
+        .map(|(name, count)| (count - committed.functions.get(name).copied().unwrap_or_default() as f64, name))
+        .collect();
+    grown.sort_unstable_by(|(one, _), (other, _)| other.total_cmp(one));
+    let named: String =
+        grown.iter().take(NAMED).map(|(more, function)| format!("\n  {more:>+12.0}  {function}")).collect();
+    Some(format!(
+        "{name}: {:.0} instructions, {:.0} are committed and {allowed:.0} allowed; more than committed, by function:{named}",
+        counts.total, committed.instructions as f64
+    ))
+}

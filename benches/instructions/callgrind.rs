@@ -1,0 +1,61 @@
+//! What callgrind writes, as counts by function.
+
+use std::collections::{BTreeMap, HashMap};
+
+/// Instructions: all of a run's, or those that more invocations took.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Counts {
+    pub(crate) total: f64,
+    /// By the function that executed them, without those that it called.
+    pub(crate) functions: BTreeMap<String, f64>,
+}
+
+impl Counts {
+    /// Reads callgrind's output file ([format](https://valgrind.org/docs/manual/cl-format.html)).
+    pub(crate) fn read(report: &str) -> Self {
+        let mut names: HashMap<&str, &str> = HashMap::new();
+        let mut counts = Self::default();
+        let mut function = "";
+        let mut is_of_callee = false;
+        for line in report.lines() {
+            if let Some(named) = line.strip_prefix("fn=") {
+                // A name is written once, behind its number: `(12) name`, and `(12)` from then on.
+                let (number, name) = named.split_once(' ').unwrap_or((named, ""));
+                function = if name.is_empty() { names[number] } else { name };
+                names.insert(number, function);
+            } else if line.starts_with("calls=") {
+                is_of_callee = true;
+            } else if let Some(named) = line.strip_prefix("cfn=") {
+                if let Some((number, name)) = named.split_once(' ') {
+                    names.insert(number, name);
+                }
+            } else if line.starts_with(|first: char| first.is_ascii_digit() || "+-*".contains(first)) {
+                let count = line.split(' ').nth(1).and_then(|count| count.parse::<f64>().ok()).unwrap_or_default();
+                if !std::mem::take(&mut is_of_callee) {
+                    counts.total += count;
+                    *counts.functions.entry(without_hash(function)).or_default() += count;
+                }
+            }
+        }
+        counts
+    }
+
+    /// What each of so many invocations takes that `self` has more than `fewer`.
+    pub(crate) fn per_invocation(mut self, fewer: &Self, invocations: usize) -> Self {
+        let per_invocation = |more: f64, less: f64| (more - less) / invocations as f64;
+        self.total = per_invocation(self.total, fewer.total);
+        for (name, count) in &mut self.functions {
+            *count = per_invocation(*count, fewer.functions.get(name).copied().unwrap_or_default());
+        }
+        self
+    }
+}
+
+/// A symbol without the hash and the mark of recursion, which are other ones in another build.
+fn without_hash(symbol: &str) -> String {
+    let symbol = symbol.split_once('\'').map_or(symbol, |(symbol, _)| symbol);
+    match symbol.rsplit_once("::h") {
+        Some((path, hash)) if hash.len() == 16 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()) => path.to_owned(),
+        _ => symbol.to_owned(),
+    }
+}
