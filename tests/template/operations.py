@@ -50,6 +50,30 @@ def prove_names():
     checks.check(f"dashboards and alarms of {count} configurations name only what there is", count == 32, count)
 
 
+def prove_who_is_told():
+    """Alarms are there if somebody is told; the two that roll back, if a deployment is gradual."""
+    redis = {"Cache": "url", "RedisUrl": "redis://a"}
+    rolls_back = {"invocation-errors", "server-errors"}
+    watched = rolls_back | {"throttles"}
+    of_redis = {"cache-unavailable", "writes-fail", "slow-lookups"}
+    for parameters, expected in (
+        ({}, set()),
+        (redis, set()),
+        ({"Deployment": "Canary10Percent5Minutes"}, rolls_back),
+        ({"AlarmEmail": "team@example.com"}, watched),
+        ({"AlarmEmail": "team@example.com"} | redis, watched | of_redis),
+        (LIMITS, watched | {"few-hits", "slow-model"}),
+        (LIMITS | redis | {"Deployment": "Canary10Percent5Minutes"}, watched | of_redis | {"few-hits", "slow-model"}),
+    ):
+        templates = stacks(parameters)
+        alarms = alarms_of(templates)
+        checks.equal(f"the alarms of {parameters}", {name_of(alarm) for alarm in alarms}, expected)
+        told = [{"Ref": "Topic"}] if "AlarmEmail" in parameters else None
+        checks.check("each tells the topic, if there is one", all(alarm.get("AlarmActions") == told for alarm in alarms), alarms)
+        subscribed = [one for one in templates.get("Alarms", {"Resources": {}})["Resources"].values() if one["Type"] == "AWS::SNS::Topic"]
+        checks.equal("the topic has its subscriber", len(subscribed), int("AlarmEmail" in parameters))
+
+
 def prove_mistakes_are_found():
     """A check that finds nothing anywhere would be none."""
     good = stacks({"Cache": "nodes"} | LIMITS)
@@ -112,7 +136,7 @@ def prove_documentation():
 
 
 def main():
-    for part in (prove_names, prove_mistakes_are_found, prove_documentation):
+    for part in (prove_names, prove_who_is_told, prove_mistakes_are_found, prove_documentation):
         with checks.part(part.__name__):
             part()
     return checks.finish()
