@@ -36,7 +36,12 @@ impl Serialize for EventAnswer {
         let mut answer = serializer.serialize_map(None)?;
         answer.serialize_entry("statusCode", &status.as_u16())?;
         match origin {
-            Origin::HttpApi | Origin::Lattice => answer.serialize_entry("headers", &SingleValue(headers))?,
+            Origin::HttpApi => {
+                answer.serialize_entry("headers", &SingleValue(headers))?;
+                // API Gateway needs none, but cargo-lambda reads no answer without them.
+                answer.serialize_entry::<_, [&str]>("cookies", &[])?;
+            }
+            Origin::Lattice => answer.serialize_entry("headers", &SingleValue(headers))?,
             // It would send twice what is in both forms.
             Origin::RestApi => answer.serialize_entry("multiValueHeaders", &MultiValue(headers))?,
             // It reads the form that its target group is configured for.

@@ -54,6 +54,12 @@ async fn every_caller_gets_an_answer_in_its_own_form_and_shares_the_cache() {
 }
 
 #[tokio::test]
+async fn an_http_apis_answer_has_the_list_of_cookies_that_cargo_lambda_insists_on() {
+    let (mut api, _service) = started().await;
+    assert_eq!(api.invoke(&http_api()).await.payload["cookies"], json!([]));
+}
+
+#[tokio::test]
 async fn an_alb_is_given_its_status_and_headers_in_both_forms() {
     let (mut api, _service) = started().await;
     let outcome = api.invoke(&event(include_str!("../../events/alb.json"))).await;
