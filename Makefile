@@ -81,9 +81,9 @@ smoke-test: ## Check a deployed service from outside (URL=https://..., FUNCTION=
 ## Test it
 
 .PHONY: test
-test: ## Run all Rust tests, with real Redis and Valkey servers (installed if missing)
+test: ## Run all Rust tests, with real Redis and Valkey servers and an OpenTelemetry collector (installed if missing)
 	scripts/install-redis
-	VALKEY_SERVER="$$(scripts/install-valkey)" cargo test --workspace
+	VALKEY_SERVER="$$(scripts/install-valkey)" ROTEL_AGENT="$$(scripts/install-rotel)" cargo test --workspace
 
 .PHONY: fuzz
 fuzz: ## Fuzz events, bodies, cache entries and packages for minutes, where `make test` takes seconds (CASES=100000)

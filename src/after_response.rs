@@ -11,7 +11,7 @@ use std::{
     panic::AssertUnwindSafe,
     pin::Pin,
     task::{Context, Poll},
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 use futures_util::{FutureExt, future::BoxFuture};
@@ -51,9 +51,12 @@ pub async fn collect<H: Future>(handler: H) -> (H::Output, Jobs) {
 pub struct Jobs(Vec<Job>);
 
 impl Jobs {
-    /// Runs the jobs in the order in which they were deferred. A panic in one job does not affect the others.
+    /// Runs the jobs in the order in which they were deferred. A panic in one job does not affect the others. Each is told what
+    /// the ones before it have left of the time.
     pub async fn run(self, time_left: Option<Duration>) {
+        let start = Instant::now();
         for job in self.0 {
+            let time_left = time_left.map(|left| left.saturating_sub(start.elapsed()));
             if AssertUnwindSafe(async { job(time_left).await }).catch_unwind().await.is_err() {
                 tracing::error!("work after the response panicked");
             }
@@ -144,6 +147,23 @@ mod tests {
         .await;
         jobs.run(None).await;
         assert_eq!(*log.lock().expect("no panic while locked"), ["handled", "first", "second"]);
+    }
+
+    #[tokio::test]
+    async fn a_job_is_told_what_the_ones_before_it_have_left_of_the_time() {
+        const EACH: Duration = Duration::from_millis(20);
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let defer_one = || {
+            let told = Arc::clone(&told);
+            defer(move |left| async move {
+                told.lock().expect("no panic while locked").push(left);
+                tokio::time::sleep(EACH).await;
+            });
+        };
+        let ((), jobs) = collect(async { (0..3).for_each(|_| defer_one()) }).await;
+        jobs.run(Some(2 * EACH)).await;
+        let told = told.lock().expect("no panic while locked").clone();
+        assert!(told[1] <= Some(EACH) && told[2] == Some(Duration::ZERO), "{told:?}");
     }
 
     #[tokio::test]

@@ -11,7 +11,7 @@ use crate::{
     cache::Tenant,
     event::Event,
     event_answer::EventAnswer,
-    http::{Api, FunctionRequestId},
+    http::{Api, FunctionRequestId, LambdaTraceHeader},
 };
 
 /// Whether this process was started by Lambda or an emulator of it.
@@ -54,6 +54,9 @@ async fn answer(api: Api, event: LambdaEvent<Box<RawValue>>) -> Result<EventAnsw
     let mut request = event.into_request(&context.request_id);
     if let Some(tenant) = context.tenant_id.as_deref().and_then(Tenant::new) {
         request.extensions_mut().insert(tenant);
+    }
+    if let Some(header) = context.xray_trace_id {
+        request.extensions_mut().insert(LambdaTraceHeader(header));
     }
     request.extensions_mut().insert(FunctionRequestId(context.request_id));
     Ok(EventAnswer::new(origin, api.answer(request).await).await?)

@@ -23,6 +23,7 @@
 //! * [`model`]: the package that is served: fields, graph, predictions.
 //! * [`cache`]: bytes under keys, in this process or in Redis.
 //! * [`telemetry`]: logs and metrics. [`prometheus`]: the local server's metrics.
+//! * [`traces`]: what OpenTelemetry makes of a request.
 //! * [`check`]: the subcommand to run before deploying a package.
 //! * [`cache_tools`]: the subcommands that look into Redis, and fill it ahead of requests.
 
@@ -40,3 +41,4 @@ pub mod prometheus;
 pub mod service;
 pub mod settings;
 pub mod telemetry;
+pub mod traces;

@@ -14,6 +14,7 @@ use predict_once::{
     service::PredictionService,
     settings::{CacheSettings, MetricsPlace, ServerSettings, Settings},
     telemetry,
+    traces::Traces,
 };
 use tokio::{
     net::TcpListener,
@@ -136,14 +137,22 @@ async fn run() -> anyhow::Result<()> {
     let in_lambda = lambda::is_environment();
     let model = load(settings.model_dir.as_deref())?;
     telemetry::start(settings.telemetry, in_lambda, &model);
+    let traces =
+        settings.traces.map(|traces| Arc::new(Traces::new(traces, &model, settings.caching.layout, in_lambda)));
     let cache = cache(settings.cache, in_lambda)?;
     let service = Arc::new(PredictionService::new(model, cache, &settings.caching));
-    let api = Api::new(Arc::clone(&service), settings.allowed_origins);
+    let api = Api::new(Arc::clone(&service), settings.allowed_origins).traced(traces.clone());
     let shutdown = shutdown_signal().context("signal handlers")?;
     if in_lambda {
         lambda::run(api, shutdown).await.map_err(anyhow::Error::from_boxed)?;
     } else {
+        if let Some(traces) = traces.clone() {
+            tokio::spawn(async move { traces.run().await });
+        }
         local_server(settings.server, api, &service, started).await?.run(shutdown).await?;
+    }
+    if let Some(traces) = traces {
+        traces.close().await;
     }
     service.close();
     Ok(())

@@ -2,6 +2,7 @@
 
 mod redis;
 mod server;
+mod traces;
 
 use std::{fmt, num::NonZeroUsize, path::PathBuf, str::FromStr};
 
@@ -13,6 +14,7 @@ use crate::{
     http::AllowedOrigins,
     service::{Caching, Strategy},
     telemetry::TelemetrySettings,
+    traces::TraceSettings,
 };
 
 /// The settings of a process.
@@ -36,6 +38,8 @@ pub struct Settings {
     /// * `POWERTOOLS_METRICS_NAMESPACE`: the CloudWatch namespace of the metrics; default `predict-once`.
     /// * `POWERTOOLS_SERVICE_NAME`: their dimension `service`; default `predict-once`.
     pub telemetry: TelemetrySettings,
+    /// Traces, with an endpoint to send them to.
+    pub traces: Option<TraceSettings>,
 }
 
 /// Where predictions are kept.
@@ -122,6 +126,8 @@ impl Settings {
                 .ok_or_else(|| error("LOG_LEVEL", "must be off, error, warn, info, debug or trace"))?,
         };
         let or_name = |name: Option<String>| name.unwrap_or_else(|| "predict-once".to_owned());
+        let service_name = or_name(env.get("POWERTOOLS_SERVICE_NAME")?);
+        let traces = traces::settings(&env, &service_name)?;
         Ok(Self {
             cache: CacheSettings { redis, memory_entries },
             caching: Caching { namespace, layout, strategy, per_tenant: env.flag("CACHE_PER_TENANT")? },
@@ -131,8 +137,9 @@ impl Settings {
             telemetry: TelemetrySettings {
                 log_level,
                 metrics_namespace: or_name(env.get("POWERTOOLS_METRICS_NAMESPACE")?),
-                service_name: or_name(env.get("POWERTOOLS_SERVICE_NAME")?),
+                service_name,
             },
+            traces,
         })
     }
 }
@@ -212,18 +219,19 @@ mod tests {
     }
 
     const REDIS: &[(&str, &str)] = &[("REDIS_URL", "rediss://host")];
-    const IAM: &[(&str, &str)] = &[
+    const ALL: &[(&str, &str)] = &[
         ("REDIS_URL", "rediss://host"),
         ("REDIS_AUTH", "iam"),
         ("REDIS_USERNAME", "user"),
         ("REDIS_IAM_CACHE_NAME", "cache"),
         ("AWS_REGION", "eu-central-1"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318"),
     ];
 
     #[test]
     fn the_documented_variables_are_those_that_are_read() {
         let read = RefCell::new(BTreeSet::new());
-        for variables in [&[], REDIS, IAM] {
+        for variables in [&[], REDIS, ALL] {
             Settings::from_lookup(|name| {
                 read.borrow_mut().insert(name);
                 Ok(variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned()))
@@ -237,7 +245,7 @@ mod tests {
     fn the_documented_defaults_bounds_and_choices_are_the_real_ones() {
         let mut checked = 0;
         for (variable, default, allowed) in documented() {
-            let base = if variable.starts_with("MEMORY") { &[] } else { IAM };
+            let base = if variable.starts_with("MEMORY") { &[] } else { ALL };
             let with = |value: &str| {
                 let others = base.iter().filter(|(name, _)| *name != variable).copied();
                 settings(&others.chain([(variable, value)]).collect::<Vec<_>>())
@@ -271,7 +279,7 @@ mod tests {
                 }
             }
         }
-        assert_eq!(checked, 32, "16 defaults, 7 ranges, 9 choices");
+        assert_eq!(checked, 41, "21 defaults, 8 ranges, 12 choices");
     }
 
     #[test]

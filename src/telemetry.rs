@@ -91,7 +91,8 @@ pub fn request_served(record: &RequestRecord) {
     let write_ms = write.map(|write| milliseconds(write.time));
     let stored = write.map(|write| write.stored);
     // Only for predictions: pages have no model.
-    let probe_ms = served.as_ref().and_then(|served| served.probe.as_ref()?.get().copied()).map(milliseconds);
+    let probe = served.as_ref().and_then(|served| served.probe.as_ref()?.get().copied());
+    let probe_ms = probe.map(|probe| milliseconds(probe.time));
     let model = MODEL.get().filter(|_| served.is_some());
     let (model, fingerprint) = model.map(|(name, fingerprint)| (name.as_str(), fingerprint.as_str())).unzip();
     let Some(settings) = METRICS.get() else {
@@ -257,7 +258,7 @@ impl MetricValue {
 }
 
 /// How an answer came about as one word, for filtering logs.
-fn outcome_name(served: &Served) -> &'static str {
+pub(crate) fn outcome_name(served: &Served) -> &'static str {
     if served.collapsed {
         return "collapsed";
     }

@@ -8,7 +8,8 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 use super::{
     cache_status::{CACHE_STATUS, SERVER_TIMING},
     predictions::X_MODEL,
-    request_id::{TRACEPARENT, X_REQUEST_ID},
+    request_id::X_REQUEST_ID,
+    trace_parent::TRACEPARENT,
 };
 
 /// The origins of the pages that may call the API.

@@ -9,6 +9,8 @@ mod predictions;
 mod problem;
 mod request_id;
 mod request_log;
+mod trace;
+mod trace_parent;
 
 use std::{convert::Infallible, sync::Arc};
 
@@ -22,8 +24,8 @@ use hyper::body::Body as _;
 use tower::{Layer, ServiceExt, service_fn};
 use tower_http::cors::CorsLayer;
 
-use self::{docs::OpenApi, predictions::Endpoint, request_log::RequestLog};
-use crate::{model::Model, service::PredictionService};
+use self::{docs::OpenApi, predictions::Endpoint, request_log::RequestLog, trace::RequestTrace};
+use crate::{model::Model, service::PredictionService, traces::Traces};
 
 pub use self::{
     body::UndecodableBody,
@@ -32,6 +34,7 @@ pub use self::{
     openapi::document as openapi_document,
     problem::ProblemKind,
     request_id::{FunctionRequestId, GatewayRequestId},
+    trace::LambdaTraceHeader,
 };
 
 /// The API of a service: the prediction endpoints and their documentation. A clone shares everything.
@@ -39,6 +42,7 @@ pub use self::{
 pub struct Api {
     parts: Arc<Parts>,
     cors: Option<CorsLayer>,
+    traces: Option<Arc<Traces>>,
 }
 
 struct Parts {
@@ -62,7 +66,7 @@ impl Api {
     pub fn new(service: Arc<PredictionService>, origins: Option<AllowedOrigins>) -> Self {
         let endpoints = predictions::endpoints(service.model());
         let parts = Arc::new(Parts { service, endpoints, openapi: OpenApi::default() });
-        Self { parts, cors: origins.map(cors::layer) }
+        Self { parts, cors: origins.map(cors::layer), traces: None }
     }
 
     /// The path of the route that is there for a request, or `unmatched`: others, which clients send, are nobody's business.
@@ -70,11 +74,18 @@ impl Api {
         self.parts.route(path).map_or("unmatched", Route::path)
     }
 
-    /// Answers a request, and [defers](crate::after_response) its line in the log.
-    pub async fn answer(&self, request: Request) -> Response {
-        let Self { parts, cors } = self;
+    /// With traces of its requests.
+    pub fn traced(self, traces: Option<Arc<Traces>>) -> Self {
+        Self { traces, ..self }
+    }
+
+    /// Answers a request, and [defers](crate::after_response) its line in the log, and its trace.
+    pub async fn answer(&self, mut request: Request) -> Response {
+        let Self { parts, cors, traces } = self;
         let route = parts.route(request.uri().path());
-        let log = RequestLog::of(&request, route.map_or("unmatched", Route::path));
+        let trace = traces.as_ref().map(|traces| RequestTrace::begin(traces, &mut request, route.map(Route::path)));
+        let trace_id = trace.as_ref().map(|trace| trace.id());
+        let log = RequestLog::of(&request, route.map_or("unmatched", Route::path), trace_id);
         let mut response = match cors {
             None => parts.answer(route, request).await,
             Some(cors) => {
@@ -84,6 +95,9 @@ impl Api {
             }
         };
         log.end(&mut response);
+        if let Some(trace) = trace {
+            trace.end(&response);
+        }
         response
     }
 }

@@ -1,5 +1,7 @@
 //! The prediction endpoints: one flow for all of a model's predictions.
 
+use std::time::Instant;
+
 use axum_core::{
     extract::Request,
     response::{IntoResponse, Response},
@@ -11,6 +13,7 @@ use crate::{
     cache::Tenant,
     model::{Inputs, Model},
     service::{CachePolicy, PredictionService},
+    traces::Trace,
 };
 
 pub(super) const X_MODEL: HeaderName = HeaderName::from_static("x-model");
@@ -41,7 +44,12 @@ impl Endpoint {
         let tenant = if service.is_per_tenant() { request.extensions_mut().remove::<Tenant>() } else { None };
         let tenant = tenant.as_ref();
         let policy = CachePolicy::from(request.headers());
-        let answer = match body::read(request, service.model()).await? {
+        let trace = request.extensions().get::<Trace>().map(|trace| (trace.clone(), Instant::now()));
+        let inputs = body::read(request, service.model()).await;
+        if let Some((trace, start)) = trace {
+            trace.parsed(start);
+        }
+        let answer = match inputs? {
             Inputs::One(input) => service.predict(self.prediction, &input, policy, tenant).await,
             Inputs::Many(inputs) => service.predict_many(self.prediction, &inputs, policy, tenant).await,
         };

@@ -1,10 +1,9 @@
-//! The id of a request (the client's, the gateway's, or a new one), and the trace that it belongs to.
+//! The id of a request: the client's, the gateway's, or a new one.
 
 use http::{HeaderMap, HeaderName, HeaderValue, Request};
 use uuid::Uuid;
 
 pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-pub(super) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// The gateway's id for a request, or the platform's if the gateway has none (as an extension of the request).
 #[derive(Clone, Debug)]
@@ -39,24 +38,6 @@ pub(super) fn echo(request_id: &str, headers: &mut HeaderMap) {
     }
 }
 
-/// The trace id of a `traceparent` header (W3C Trace Context, level 1): 32 hexadecimal digits. Invalid ones are
-/// ignored, as the recommendation says.
-pub(super) fn trace_id(headers: &HeaderMap) -> Option<&str> {
-    let mut values = headers.get_all(TRACEPARENT).iter();
-    let (Some(value), None) = (values.next(), values.next()) else { return None };
-    let value = value.to_str().ok()?;
-    let mut parts = value.split('-');
-    let (version, trace, parent, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
-    let hex = |part: &str, digits: usize| {
-        part.len() == digits && part.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
-    };
-    let names_something = |part: &str| part.bytes().any(|byte| byte != b'0');
-    // A later version may have more parts; version 00 has not.
-    let valid = hex(version, 2) && version != "ff" && (version != "00" || parts.next().is_none());
-    let valid = valid && hex(trace, 32) && names_something(trace) && hex(parent, 16) && names_something(parent);
-    (valid && hex(flags, 2)).then_some(trace)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -80,32 +61,5 @@ mod tests {
         assert_eq!(request("", true), "gateway-1");
         let (one, other) = (request("", false), request("", false));
         assert!(Uuid::parse_str(&one).is_ok() && one != other, "{one} {other}");
-    }
-
-    #[test]
-    fn a_trace_id_is_taken_from_a_valid_traceparent_only() {
-        const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
-        let trace = |values: &[&str]| {
-            let mut headers = HeaderMap::new();
-            for value in values {
-                headers.append(TRACEPARENT, HeaderValue::from_str(value).expect("a header value"));
-            }
-            trace_id(&headers).map(str::to_owned)
-        };
-        let valid = format!("00-{TRACE}-b7ad6b7169203331-01");
-        assert_eq!(trace(&[&valid]).as_deref(), Some(TRACE));
-        assert_eq!(trace(&[&format!("cc-{TRACE}-b7ad6b7169203331-01-what-comes")]).as_deref(), Some(TRACE));
-        for invalid in [
-            &format!("ff-{TRACE}-b7ad6b7169203331-01"),
-            &format!("00-{TRACE}-b7ad6b7169203331-01-more"),
-            &format!("00-{TRACE}-0000000000000000-01"),
-            &format!("00-{}-b7ad6b7169203331-01", "0".repeat(32)),
-            &format!("00-{}-b7ad6b7169203331-01", TRACE.to_uppercase()),
-            &format!("00-{TRACE}-b7ad6b7169203331"),
-            &"nonsense".to_owned(),
-        ] {
-            assert_eq!(trace(&[invalid]), None, "{invalid}");
-        }
-        assert_eq!(trace(&[&valid, &valid]), None);
     }
 }

@@ -3,8 +3,12 @@
 use std::sync::Arc;
 
 use axum_core::{extract::Request, response::Response};
+use opentelemetry::trace::TraceId;
 
-use super::request_id::{self, FunctionRequestId};
+use super::{
+    request_id::{self, FunctionRequestId},
+    trace_parent::TraceParent,
+};
 use crate::{
     after_response,
     model::ModelError,
@@ -20,12 +24,15 @@ pub(super) struct RequestLog {
 }
 
 impl RequestLog {
-    /// `endpoint` is the path of the route.
-    pub(super) fn of(request: &Request, endpoint: &str) -> Self {
+    /// `endpoint` is the path of the route, `trace` the request's, where requests are traced.
+    pub(super) fn of(request: &Request, endpoint: &str, trace: Option<TraceId>) -> Self {
         Self {
             request_id: request_id::request_id(request),
             function_request_id: request.extensions().get().map(|FunctionRequestId(id)| id.clone()),
-            trace_id: request_id::trace_id(request.headers()).map(str::to_owned),
+            trace_id: match trace {
+                Some(trace) => Some(trace.to_string()),
+                None => TraceParent::of(request.headers()).map(|parent| parent.trace.to_owned()),
+            },
             endpoint: endpoint.to_owned(),
         }
     }
@@ -79,7 +86,7 @@ mod tests {
         );
         let request = Request::get("/").header("x-request-id", "order-4711").body(Body::empty()).expect("a request");
         let mut response = Problem::from(NoPrediction::Failed(ModelError::Output("NaN".to_owned()))).into_response();
-        after_response::collect(async { RequestLog::of(&request, "/").end(&mut response) }).await;
+        after_response::collect(async { RequestLog::of(&request, "/", None).end(&mut response) }).await;
         assert_eq!(response.status(), 500);
         let text = String::from_utf8(lines.0.lock().expect("one thread").clone()).expect("UTF-8");
         assert!(text.contains("the model failed") && text.contains("NaN") && text.contains("order-4711"), "{text}");

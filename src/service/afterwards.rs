@@ -8,7 +8,7 @@ use std::{
 use bytes::Bytes;
 use tokio::time::timeout;
 
-use super::{CacheWrite, PredictionService, costs::is_sample, flights::Lead, judge::Probe};
+use super::{CacheProbe, CacheWrite, PredictionService, costs::is_sample, flights::Lead, judge::Probe};
 use crate::{
     after_response,
     cache::{CacheKey, Fault, Lookup},
@@ -30,19 +30,19 @@ impl PredictionService {
         after_response::defer(move |time_left| async move {
             let start = Instant::now();
             let stored = cache.put(&entries, time_left).await.is_ok();
-            done.get_or_init(|| CacheWrite { time: start.elapsed(), stored });
+            done.get_or_init(|| CacheWrite { start, time: start.elapsed(), stored });
             drop(leads);
         });
         write
     }
 
     /// Keeps entries in memory, and looks them up in Redis as planned; of many, the samples. What is returned is there when that has
-    /// ended, and tells how long it took.
-    pub(super) fn keep_later(&self, prediction: usize, new: New, probe: Probe) -> Option<Arc<OnceLock<Duration>>> {
+    /// ended.
+    pub(super) fn keep_later(&self, prediction: usize, new: New, probe: Probe) -> Option<Arc<OnceLock<CacheProbe>>> {
         let New { mut entries, leads } = new;
         let are_many = entries.len() > 1;
         let is_probed = move |(key, _): &(CacheKey, Bytes)| probe != Probe::No && (!are_many || is_sample(key));
-        let taken: Option<Arc<OnceLock<Duration>>> = entries.iter().any(is_probed).then(Arc::default);
+        let taken: Option<Arc<OnceLock<CacheProbe>>> = entries.iter().any(is_probed).then(Arc::default);
         let (cache, judges, done) = (Arc::clone(&self.cache), Arc::clone(&self.judges), taken.clone());
         let run_time = Arc::clone(&self.run_time);
         after_response::defer(move |time_left| async move {
@@ -50,13 +50,13 @@ impl PredictionService {
             entries.iter().for_each(|(key, entry)| cache.put_here(key, entry));
             entries.retain(is_probed);
             let Some(done) = done else { return };
-            let watch = run_time.watch();
+            let (start, watch) = (Instant::now(), run_time.watch());
             let keys: Vec<_> = entries.iter().map(|(key, _)| key).collect();
             let looking = timeout(time_left.unwrap_or(Duration::MAX), cache.get_many(&keys));
             // An invocation that ends first says nothing about Redis.
             let Ok(found) = looking.await else { return };
             let took = run_time.since(&watch);
-            done.get_or_init(|| took.time);
+            done.get_or_init(|| CacheProbe { start, time: took.time });
             if found.iter().any(|lookup| !matches!(lookup, Lookup::Unavailable(Fault::Paused))) {
                 let hits = found.iter().map(|lookup| matches!(lookup, Lookup::Hit(..)));
                 judges[prediction].looked_up(took, keys.into_iter().zip(hits));

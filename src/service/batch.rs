@@ -53,6 +53,7 @@ impl PredictionService {
         if policy.read && !scope.is_off {
             let start = Instant::now();
             plan = self.look_up_many(prediction, &mut items, policy.only_if_cached).await;
+            served.cache_start = Some(start);
             served.cache_time = Some(start.elapsed());
         }
         served.tally = Tally::default();
@@ -67,6 +68,7 @@ impl PredictionService {
             Err(error) => return Answer { body: Err(NoPrediction::Failed(error)), served },
         };
         if run.inputs > 0 {
+            served.model_start = run.start;
             served.model_time = Some(run.time);
             served.runs = run.inputs;
         }
@@ -195,6 +197,7 @@ impl PredictionService {
         while items.peek().is_some() {
             let part: Vec<_> = items.by_ref().take(size).collect();
             let start = Instant::now();
+            run.start.get_or_insert(start);
             let outputs = self.model.run_many(&part.iter().map(|(item, _)| item.input).collect::<Vec<_>>())?;
             for ((item, lead), output) in part.into_iter().zip(outputs) {
                 let (entry, body) = self.derive(prediction, &output)?;
@@ -228,6 +231,7 @@ type Ours<'i, 'm> = (&'m mut Item<'i>, Option<Lead<Bytes>>);
 #[derive(Default)]
 struct Run {
     inputs: usize,
+    start: Option<Instant>,
     time: Duration,
     new: New,
 }

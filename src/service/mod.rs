@@ -26,7 +26,7 @@ use self::{
     run_time::RunTime,
 };
 pub use self::{
-    served::{Answer, CacheOutcome, CachePolicy, CacheWrite, NoPrediction, Served, Tally},
+    served::{Answer, CacheOutcome, CachePolicy, CacheProbe, CacheWrite, NoPrediction, Served, Tally},
     strategy::Strategy,
     warm::Warmed,
 };
@@ -111,18 +111,20 @@ impl PredictionService {
         let time = Some(start.elapsed()).filter(|_| policy.read);
         let (outcome, afterwards) = match found {
             Found::Hit(body, tier) => {
-                let served = Served { cache_time: time, ..Served::new(CacheOutcome::Hit(tier)) };
+                let outcome = CacheOutcome::Hit(tier);
+                let served = Served { cache_start: Some(start), cache_time: time, ..Served::new(outcome) };
                 return Answer { body: Ok(body), served };
             }
             Found::Joined(body, outcome) => {
-                let cache_time = Some(start.elapsed());
-                let served = Served { collapsed: true, cache_time, ..Served::new(outcome) };
+                let (cache_start, cache_time) = (Some(start), Some(start.elapsed()));
+                let served = Served { collapsed: true, cache_start, cache_time, ..Served::new(outcome) };
                 return Answer { body: Ok(body), served };
             }
             Found::Nothing(outcome, afterwards) => (outcome, afterwards),
         };
         let was_looked_up = !matches!(outcome, CacheOutcome::Cost | CacheOutcome::Off);
-        let mut served = Served { cache_time: time.filter(|_| was_looked_up), ..Served::new(outcome) };
+        let cache_time = time.filter(|_| was_looked_up);
+        let mut served = Served { cache_start: Some(start), cache_time, ..Served::new(outcome) };
         if policy.only_if_cached {
             return Answer { body: Err(NoPrediction::NotCached), served };
         }
@@ -132,6 +134,7 @@ impl PredictionService {
             Err(error) => return Answer { body: Err(NoPrediction::Failed(error)), served },
         };
         let time = start.elapsed();
+        served.model_start = Some(start);
         served.model_time = Some(time);
         served.runs = 1;
         self.judges[prediction].ran(time);

@@ -2,7 +2,7 @@
 
 use std::{
     sync::{Arc, OnceLock},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
@@ -98,23 +98,38 @@ pub struct Served {
     pub collapsed: bool,
     /// How long it took to look up the prediction or to wait for another request's, if either was done.
     pub cache_time: Option<Duration>,
+    /// When that began.
+    pub cache_start: Option<Instant>,
     /// How long the model took, if it ran for this request.
     pub model_time: Option<Duration>,
+    /// When its first run began.
+    pub model_start: Option<Instant>,
     /// For how many inputs it ran.
     pub runs: usize,
     /// The write after the response, if there is one; set when the write has ended.
     pub write: Option<Arc<OnceLock<CacheWrite>>>,
-    /// How long the lookup took that follows the response where none came before the model. It is there when that has ended.
-    pub probe: Option<Arc<OnceLock<Duration>>>,
+    /// The lookup that follows the response where none came before the model. It is there when that has ended.
+    pub probe: Option<Arc<OnceLock<CacheProbe>>>,
 }
 
 /// How a write to the cache ended.
 #[derive(Clone, Copy, Debug)]
 pub struct CacheWrite {
+    /// When it began.
+    pub start: Instant,
     /// How long it took.
     pub time: Duration,
     /// Whether the prediction is stored.
     pub stored: bool,
+}
+
+/// A lookup after the response.
+#[derive(Clone, Copy, Debug)]
+pub struct CacheProbe {
+    /// When it began.
+    pub start: Instant,
+    /// How long it took.
+    pub time: Duration,
 }
 
 impl Tally {
@@ -146,7 +161,9 @@ impl Served {
             is_many: false,
             collapsed: false,
             cache_time: None,
+            cache_start: None,
             model_time: None,
+            model_start: None,
             runs: 0,
             write: None,
             probe: None,

@@ -17,3 +17,4 @@ mod problems;
 mod slow_clients;
 #[path = "../support/mod.rs"]
 mod support;
+mod traces;

@@ -6,12 +6,14 @@
 #![allow(unreachable_pub, reason = "each test binary includes this as a private module")]
 
 pub mod applications;
+pub mod collector;
 pub mod models;
 pub mod onnx;
 pub mod packages;
 pub mod proxy;
 pub mod random;
 pub mod redis;
+pub mod rotel;
 pub mod runtime_api;
 pub mod service;
 

@@ -88,6 +88,7 @@ struct Shared {
     handed_out: watch::Sender<usize>,
     first_asked: Mutex<Option<Instant>>,
     deadline: Duration,
+    trace: Mutex<Option<String>>,
 }
 
 /// The Runtime API, for one function.
@@ -118,6 +119,7 @@ impl RuntimeApi {
             handed_out: watch::Sender::new(0),
             first_asked: Mutex::default(),
             deadline,
+            trace: Mutex::default(),
         });
         let invocation = "/2018-06-01/runtime/invocation";
         let router = Router::new()
@@ -129,6 +131,11 @@ impl RuntimeApi {
         let address = listener.local_addr().expect("bound");
         tokio::spawn(async move { axum::serve(listener, router).await });
         Self { address, shared, events, outcomes, invocations: 0, sent: HashMap::new() }
+    }
+
+    /// From now on, invocations come with this X-Ray trace header.
+    pub fn trace(&self, header: &str) {
+        *self.shared.trace.lock().expect("not poisoned") = Some(header.to_owned());
     }
 
     /// Sends an event and waits for its outcome: what the client of a gateway waits for.
@@ -244,6 +251,9 @@ async fn next(State(shared): State<Arc<Shared>>) -> Response {
     }
     if let Some(tenant) = invocation.tenant {
         headers.insert("lambda-runtime-aws-tenant-id", tenant.parse().expect("a header value"));
+    }
+    if let Some(trace) = &*shared.trace.lock().expect("not poisoned") {
+        headers.insert("lambda-runtime-trace-id", trace.parse().expect("a header value"));
     }
     (headers, invocation.event).into_response()
 }

@@ -119,7 +119,7 @@ pub fn lambda_environment<'a>(runtime_api: &'a str, variables: &[(&'a str, &'a s
     all
 }
 
-async fn read_lines(stream: impl AsyncRead + Unpin, lines: Arc<Mutex<Vec<String>>>) {
+pub async fn read_lines(stream: impl AsyncRead + Unpin, lines: Arc<Mutex<Vec<String>>>) {
     let mut stream = BufReader::new(stream).lines();
     while let Ok(Some(line)) = stream.next_line().await {
         lines.lock().expect("not poisoned").push(line);
