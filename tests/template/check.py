@@ -55,8 +55,8 @@ REST = [
 
 # Parameters whose values do not fit into a description: docs/aws.md says that they need a new Release.
 NEED_RELEASE = {
-    "CorsAllowedOrigins", "ModelDir", "ModelLayerArn", "RedisCluster", "RedisPasswordSecret", "RedisUrl", "SecurityGroupId",
-    "SubnetIds", "VpcId",
+    "CollectorLayerArn", "CorsAllowedOrigins", "ModelDir", "ModelLayerArn", "RedisCluster", "RedisPasswordSecret", "RedisUrl",
+    "SecurityGroupId", "SubnetIds", "VpcId",
 }  # fmt: skip
 
 checks = Checks()
@@ -252,6 +252,7 @@ def prove_versions():
         "Architecture": "x86_64", "Cache": "serverless", "CacheLayout": "hash", "CacheNamespace": "a", "CacheStrategy": "auto",
         "CacheTtlSeconds": "60", "CorsAllowedOrigins": "*", "LogLevel": "debug", "MemoryCacheEntries": "5", "MemorySize": "1024",
         "ModelDir": "/var/task/model", "ModelLayerArn": "arn:aws:lambda:eu-central-1:123456789012:layer:a:1", "Release": "2",
+        "CollectorLayerArn": "arn:aws:lambda:eu-central-1:123456789012:layer:b:1",
         "Tracing": "true", "RedisUrl": "redis://b", "RedisPasswordSecret": "b", "RedisCluster": "true",
     }  # fmt: skip
     for name, value in changes.items():
