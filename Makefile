@@ -65,7 +65,20 @@ events: ## Send every event in events/ to the real binary and show the answers
 
 .PHONY: build
 build: ## Build the function for AWS, target/lambda/predict-once/bootstrap (ARCH=arm64 or x86_64)
-	PATH="$$(scripts/install-cargo-lambda):$$PATH" cargo lambda build --release --$(subst _,-,$(ARCH))
+	PATH="$$(scripts/install-cargo-lambda):$$PATH" CARGO_BUILD_RUSTFLAGS="$$(release/remapped-paths)" \
+		cargo lambda build --release --$(subst _,-,$(ARCH))
+
+.PHONY: zip
+zip: ## Build the function and zip it reproducibly, target/dist/predict-once-VERSION-lambda-ARCH.zip (ARCH=arm64 or x86_64)
+	release/function $(ARCH)
+
+.PHONY: server
+server: ## Build the Python package with the binary, the local server and its SBOM for this platform, in target/dist
+	release/server
+
+.PHONY: image
+image: server ## Build the container image with Docker (TAG=predict-once)
+	release/image $(or $(TAG),predict-once)
 
 ## Deploy it
 
@@ -132,6 +145,14 @@ test-emulators: ## Run what `sam build` builds under AWS's runtime interface emu
 test-metrics: ## Test the local server's metrics with Prometheus' own parser, and against docs/operations.md
 	tests/metrics/run
 
+.PHONY: test-delivery
+test-delivery: ## Run docs/without-rust.md from top to bottom, and the service in its container's root file system (DIST=built files)
+	tests/delivery/run $(DIST)
+
+.PHONY: test-reproducible
+test-reproducible: ## Build the function of the last commit twice and compare the zips (takes two release builds)
+	tests/delivery/reproducible
+
 .PHONY: test-smoke-test
 test-smoke-test: ## Test `make smoke-test` against the service, and against one that answers wrongly in every way
 	tests/smoke_test/run
@@ -150,8 +171,9 @@ docs: ## Build the crate's documentation, warnings as errors
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
 
 .PHONY: validate
-validate: ## Validate template.yaml in every configuration: sam, cfn-lint, checkov, what each creates, names of metrics; and `make deploy` without AWS
+validate: ## Validate template.yaml in every configuration, `make deploy` without AWS, names of metrics; workflows, Dockerfile, Kubernetes manifests
 	tests/template/run
+	tests/delivery/validate
 
 .PHONY: deny
 deny: ## Check the licences and sources of all dependencies against deny.toml; installs cargo-deny if missing
