@@ -1,4 +1,4 @@
-"""Writes an archive whose bytes depend on what is in it, and on nothing else: not on times, owners, umask or the order of a folder.
+"""Writes an archive whose bytes depend on what is in it, and not on times, owners, umask or the order of a folder.
 
 usage: archive.py ARCHIVE.zip|ARCHIVE.tar.gz NAME=FILE...
 
@@ -28,7 +28,7 @@ def mode(file):
 
 
 class Deflate:
-    """A compressor for zipfile: libdeflate at its best level needs 3 % less than zlib, and as much as Zopfli in a twentieth of the time."""
+    """A compressor for zipfile: libdeflate, whose best level needs 3 % less than zlib's, and no more than Zopfli."""
 
     def __init__(self, *_):
         self.parts = []
@@ -56,13 +56,16 @@ def write_zip(archive, entries, date):
 
 
 def write_tar(archive, entries, date):
-    with archive.open("wb") as file, gzip.GzipFile("", "wb", fileobj=file, mtime=date) as zipped:
-        with tarfile.open(fileobj=zipped, mode="w", format=tarfile.USTAR_FORMAT) as out:
-            for name, file in entries:
-                entry = tarfile.TarInfo(name)
-                content = file.read_bytes()
-                entry.size, entry.mtime, entry.mode = len(content), date, mode(file)
-                out.addfile(entry, io.BytesIO(content))
+    with (
+        archive.open("wb") as written,
+        gzip.GzipFile("", "wb", fileobj=written, mtime=date) as zipped,
+        tarfile.open(fileobj=zipped, mode="w", format=tarfile.USTAR_FORMAT) as out,
+    ):
+        for name, file in entries:
+            entry = tarfile.TarInfo(name)
+            content = file.read_bytes()
+            entry.size, entry.mtime, entry.mode = len(content), date, mode(file)
+            out.addfile(entry, io.BytesIO(content))
 
 
 def main():

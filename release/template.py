@@ -1,4 +1,4 @@
-"""Prints template.yaml for whoever has a prebuilt function: SAM deploys function.zip, beside the template, in place of building."""
+"""Prints template.yaml for a prebuilt function: SAM deploys function.zip, beside the template, and builds nothing."""
 
 import re
 import sys

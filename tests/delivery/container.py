@@ -1,5 +1,5 @@
-"""Runs the service as its image does, without a container engine: the root file system of the image, read-only, as its user and with
-its settings, which are taken from container/Dockerfile and container/kubernetes.yaml. `run` starts it.
+"""Runs the service as its image does, without a container engine: the root file system of the image, read-only, as its user and
+with its settings, which are taken from container/Dockerfile and container/kubernetes.yaml. `run` starts it.
 
 usage: container.py BINARY
 """
@@ -58,7 +58,8 @@ def container(root, mounts, **variables):
 
 def prove_root(root):
     files = sorted(str(path.relative_to(root)) for path in root.rglob("*") if path.is_file())
-    known = r"predict-once|etc/(passwd|group|os-release)|var/lib/dpkg/status.d/libc6|lib(64)?/(.+/)?(ld-linux-.+|lib(c|m|gcc_s)\.so\.\d)"
+    libraries = r"lib(64)?/(.+/)?(ld-linux-.+|lib(c|m|gcc_s)\.so\.\d)"
+    known = rf"predict-once|etc/(passwd|group|os-release)|var/lib/dpkg/status.d/libc6|{libraries}"
     others = [file for file in files if not re.fullmatch(known, file)]
     checks.equal("the image has the binary, its libc and names for its user, and nothing else", others, [])
     elevated = [file for file in files if (root / file).stat().st_mode & 0o6022]
@@ -66,14 +67,14 @@ def prove_root(root):
 
 
 def prove_service(root, kubernetes):
-    with container(root, [(PENGUINS, "/model")]) as (child, log, pid, port):
+    with container(root, [(PENGUINS, "/model")]) as (child, _, pid, port):
         until(lambda: send(port, "GET", "/health")[0] == 200, "it serves", of=child)
         status = dict(line.split(":\t", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines() if ":\t" in line)
         checks.equal("it has no capabilities", [int(status[name], 16) for name in ("CapPrm", "CapEff", "CapBnd")], [0, 0, 0])
         mounts = [line.split() for line in Path(f"/proc/{pid}/mountinfo").read_text().splitlines()]
-        changeable = [place for _, _, _, _, place, options, *_ in mounts if "rw" in options.split(",") and not place.startswith(("/proc", "/dev"))]
-        checks.equal("it can write nowhere", changeable, [])
-        status, headers, body = send(port, "POST", "/species", PENGUIN)
+        writable = [place for _, _, _, _, place, options, *_ in mounts if "rw" in options.split(",")]
+        checks.equal("it can write nowhere", [place for place in writable if not place.startswith(("/proc", "/dev"))], [])
+        status, _, body = send(port, "POST", "/species", PENGUIN)
         checks.equal("it predicts with the package that is mounted", (status, body), (200, '{"species":"Gentoo"}'))
         checks.check("the next answer is a hit", "; hit" in send(port, "POST", "/species", PENGUIN)[1]["cache-status"])
         for name, probe in kubernetes.items():
@@ -109,7 +110,8 @@ def main():
     [pod] = deployment["spec"]["template"]["spec"]["containers"]
     probes = {name: pod[name]["httpGet"]["path"] for name in ("readinessProbe", "livenessProbe")}
     mounted = [mount["mountPath"] for mount in pod["volumeMounts"]]
-    checks.check("kubernetes.yaml mounts the package where the image looks for it", f"MODEL_DIR={mounted[0]} " in DOCKERFILE, mounted)
+    places = dict(pair.split("=", 1) for pair in of_dockerfile("ENV").split())
+    checks.equal("kubernetes.yaml mounts the package where the image looks for it", mounted, [places["MODEL_DIR"]])
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         # Anybody may read it, as an image's layers.

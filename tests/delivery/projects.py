@@ -9,9 +9,7 @@ sys.path.insert(0, str(ROOT / "tests/support"))
 from checks import Checks  # noqa: E402
 
 checks = Checks()
-published, exporter = (
-    tomllib.loads((ROOT / folder / "pyproject.toml").read_text())["project"] for folder in (".", "python")
-)
+published, exporter = (tomllib.loads((ROOT / folder / "pyproject.toml").read_text())["project"] for folder in (".", "python"))
 for key in ("name", "version", "requires-python", "dependencies"):
     checks.equal(f"both have the same {key}", published[key], exporter[key])
 sys.exit(checks.finish())

@@ -1,5 +1,5 @@
-"""Runs a program as a container does: a root file system of its own, read-only, a user without rights, and nothing of this machine
-but its network. bubblewrap (bwrap) makes it.
+"""Runs a program as a container does: a root file system of its own, read-only, a user without rights, and nothing of this
+machine but its network. bubblewrap (bwrap) makes it.
 """
 
 import contextlib
@@ -8,7 +8,7 @@ import os
 import subprocess
 from pathlib import Path
 
-from processes import ROOT, process, until
+from processes import ROOT, process
 
 USER = "65532"
 
@@ -21,8 +21,8 @@ def root_of(binary, folder):
 
 @contextlib.contextmanager
 def sandbox(root, command, mounts=(), writable=(), env=None):
-    """Runs `command` within `root` as process 1. `mounts` are pairs of a path here and one there. Gives the sandbox's process, what
-    the command prints, and the command's process id.
+    """Runs `command` within `root` as process 1. `mounts` are pairs of a path here and one there. Gives the sandbox's process,
+    what the command prints, and the command's process id.
     """
     options = ["--unshare-all", "--share-net", "--as-pid-1", "--die-with-parent", "--new-session", "--clearenv"]
     options += ["--uid", USER, "--gid", USER, "--cap-drop", "ALL", "--ro-bind", str(root), "/"]
@@ -43,12 +43,7 @@ def sandbox(root, command, mounts=(), writable=(), env=None):
     for name, value in (env or {}).items():
         options += ["--setenv", name, value]
     reading, writing = os.pipe()
-    try:
+    with open(reading) as status, open(writing, "w"):
         arguments = ["bwrap", *options, "--json-status-fd", str(writing), "--", *command]
         with process(arguments, pass_fds=(writing,)) as (child, log):
-            status = open(reading, closefd=False)
-            pid = until(lambda: json.loads(status.readline() or "{}").get("child-pid"), "it starts", of=child)
-            yield child, log, pid
-    finally:
-        os.close(reading)
-        os.close(writing)
+            yield child, log, json.loads(status.readline())["child-pid"]

@@ -1,5 +1,5 @@
-"""Performs docs/without-rust.md in an empty folder, with the files of a release that were built for this machine, and without Rust.
-In place of AWS, the function runs under AWS's runtime interface emulator. `run` starts it.
+"""Performs docs/without-rust.md in an empty folder, with the files of a release for this machine, and without Rust. In place of AWS,
+the function runs under AWS's runtime interface emulator. `run` starts it.
 
 usage: without_rust.py DIST EMULATOR: the folder of the built files, and the emulator
 """
@@ -61,10 +61,10 @@ class WithoutRust(Page):
         words = shlex.split(text.replace("arm64", ARCH))
         parameters = dict(word.split("=", 1) for word in words[words.index("--parameter-overrides") + 1 :])
         [template] = self.folder.glob(words[words.index("--template") + 1])
-        template = yaml_parse(template.read_text())
+        code = yaml_parse(template.read_text())["Resources"]["PredictOnce"]["Properties"]["CodeUri"]
         created, _ = transformed(parameters)
         [properties] = [one["Properties"] for one in created["Resources"].values() if one["Type"] == "AWS::Lambda::Function"]
-        checks.equal("the release's template deploys what the page makes", template["Resources"]["PredictOnce"]["Properties"]["CodeUri"], function)
+        checks.equal("the release's template deploys what the page makes", code, function)
         checks.equal("for this architecture", properties["Architectures"], [ARCH])
         checks.equal("with a layer, if there is one", len(properties.get("Layers", [])), len(layers))
 
@@ -125,16 +125,18 @@ def function_of(root, handler, variables):
 
 def without_rust():
     """A PATH without cargo and rustc."""
-    folders = [folder for folder in os.environ["PATH"].split(":") if not any(Path(folder, tool).exists() for tool in ("cargo", "rustc"))]
-    path = ":".join(folders)
-    checks.equal("there is no Rust", [shutil.which(tool, path=path) for tool in ("cargo", "rustc")], [None, None])
+    tools = ("cargo", "rustc")
+    folders = os.environ["PATH"].split(":")
+    path = ":".join(folder for folder in folders if not any(Path(folder, tool).exists() for tool in tools))
+    checks.equal("there is no Rust", [shutil.which(tool, path=path) for tool in tools], [None, None])
     return path
 
 
 def prove_libc(zip_file):
     with tempfile.TemporaryDirectory() as folder:
         unzip(zip_file, Path(folder))
-        symbols = subprocess.run(["readelf", "--version-info", Path(folder, "bootstrap")], capture_output=True, text=True, check=True).stdout
+        command = ["readelf", "--version-info", Path(folder, "bootstrap")]
+        symbols = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     newest = max(tuple(map(int, version)) for version in re.findall(r"GLIBC_(\d+)\.(\d+)", symbols))
     checks.check(f"the function needs glibc {newest[0]}.{newest[1]}, which Lambda has", newest <= GLIBC)
 

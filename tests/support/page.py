@@ -1,5 +1,5 @@
-"""Performs a page of the documentation: takes its files and commands and does what they say. What the page says is printed must be
-printed. A comment above a block says what it is:
+"""Performs a page of the documentation: takes its files and commands and does what they say. What the page says is printed must
+be printed. A comment above a block says what it is:
 
     file: NAME       a file
     runs             commands
@@ -31,8 +31,8 @@ def missing(output, expected):
 
 
 class Page:
-    """Goes through a page from top to bottom, in a folder. `program` is the service, and `path` has the programs that commands find.
-    What a block wants is done by the method of the same name; a page may have more of them. Processes end with `stack`.
+    """Goes through a page from top to bottom, in a folder. `program` is the service, and `path` has the programs that commands
+    find. What a block wants is done by the method of the same name; a page may have more of them. Processes end with `stack`.
     """
 
     def __init__(self, checks, page, folder, program, path, stack):
