@@ -60,8 +60,12 @@ class WithoutRust(Page):
         function, *layers = names.split()
         words = shlex.split(text.replace("arm64", ARCH))
         parameters = dict(word.split("=", 1) for word in words[words.index("--parameter-overrides") + 1 :])
-        [template] = self.folder.glob(words[words.index("--template") + 1])
-        code = yaml_parse(template.read_text())["Resources"]["PredictOnce"]["Properties"]["CodeUri"]
+        resources = yaml_parse((self.folder / "template.yaml").read_text())["Resources"].values()
+        properties = [resource["Properties"] for resource in resources]
+        [code] = [one["CodeUri"] for one in properties if "CodeUri" in one]
+        stacks = [one["TemplateURL"] for one in properties if "TemplateURL" in one]
+        missing = [stack for stack in stacks if not (self.folder / stack).is_file()]
+        checks.equal("the templates that it names are there", missing, [])
         created, _ = transformed(parameters)
         [properties] = [one["Properties"] for one in created["Resources"].values() if one["Type"] == "AWS::Lambda::Function"]
         checks.equal("the release's template deploys what the page makes", code, function)
