@@ -66,8 +66,9 @@ def prove_root(root):
     checks.equal("nothing in it can be changed or raises rights", elevated, [])
 
 
-def prove_service(root, kubernetes):
-    with container(root, [(PENGUINS, "/model")]) as (child, _, pid, port):
+def prove_service(root, pod):
+    settings = {one["name"]: one["value"] for one in pod["env"]}
+    with container(root, [(PENGUINS, "/model")], **settings) as (child, _, pid, port):
         until(lambda: send(port, "GET", "/health")[0] == 200, "it serves", of=child)
         status = dict(line.split(":\t", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines() if ":\t" in line)
         checks.equal("it has no capabilities", [int(status[name], 16) for name in ("CapPrm", "CapEff", "CapBnd")], [0, 0, 0])
@@ -77,10 +78,12 @@ def prove_service(root, kubernetes):
         status, _, body = send(port, "POST", "/species", PENGUIN)
         checks.equal("it predicts with the package that is mounted", (status, body), (200, '{"species":"Gentoo"}'))
         checks.check("the next answer is a hit", "; hit" in send(port, "POST", "/species", PENGUIN)[1]["cache-status"])
-        for name, probe in kubernetes.items():
-            checks.equal(f"the {name} of kubernetes.yaml is answered", send(port, "GET", probe)[0], 200)
+        ready, live = (pod[probe]["httpGet"]["path"] for probe in ("readinessProbe", "livenessProbe"))
+        checks.equal("it is ready and alive", [send(port, "GET", probe)[0] for probe in (ready, live)], [200, 200])
         os.kill(pid, signal.SIGTERM)
-        checks.equal("told to stop, it ends with 0, as process 1 too", child.wait(10), 0)
+        until(lambda: send(port, "GET", ready)[0] == 503, "it is not ready any more", of=child)
+        checks.equal("told to stop, it is alive and not ready", send(port, "GET", live)[0], 200)
+        checks.equal("then it ends with 0, as process 1 too", child.wait(30), 0)
 
 
 def prove_redis_by_name(root, folder):
@@ -108,7 +111,6 @@ def main():
     checks.equal("the image's user is the one of these tests", of_dockerfile("USER"), f"{USER}:{USER}")
     deployment, _ = yaml.safe_load_all((ROOT / "container/kubernetes.yaml").read_text())
     [pod] = deployment["spec"]["template"]["spec"]["containers"]
-    probes = {name: pod[name]["httpGet"]["path"] for name in ("readinessProbe", "livenessProbe")}
     mounted = [mount["mountPath"] for mount in pod["volumeMounts"]]
     places = dict(pair.split("=", 1) for pair in of_dockerfile("ENV").split())
     checks.equal("kubernetes.yaml mounts the package where the image looks for it", mounted, [places["MODEL_DIR"]])
@@ -119,7 +121,7 @@ def main():
         root = root_of(sys.argv[1], folder / "root")
         prove_root(root)
         with checks.part("the service in it"):
-            prove_service(root, probes)
+            prove_service(root, pod)
         with checks.part("Redis by its name"):
             prove_redis_by_name(root, folder)
         with checks.part("a package that is missing"):

@@ -1,5 +1,5 @@
-"""Performs docs/without-rust.md in an empty folder, with the files of a release for this machine, and without Rust. In place of AWS,
-the function runs under AWS's runtime interface emulator. `run` starts it.
+"""Performs docs/without-rust.md in an empty folder, with the files of a release for this machine, and without Rust. In place of
+AWS, the function runs under AWS's runtime interface emulator. `run` starts it.
 
 usage: without_rust.py DIST EMULATOR: the folder of the built files, and the emulator
 """
