@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::support::{
     applications::aged,
+    collector::{Collector, attribute},
     eventually,
     proxy::{Mode, Proxy},
     redis::Redis,
@@ -181,4 +182,23 @@ async fn a_termination_signal_ends_the_process_when_what_is_under_way_has_ended(
     proxy.set(Mode::Pass);
     assert!(service.ended().await);
     assert_eq!(redis.keys().await.len(), 4);
+}
+
+#[tokio::test]
+async fn each_of_sixteen_invocations_at_once_is_a_trace_of_its_own() {
+    let collector = Collector::start().await;
+    let (mut api, _service, _redis, proxy) = started(&[("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.url())]).await;
+    proxy.set(Mode::Hold);
+    for age in 20..20 + AT_ONCE as u8 {
+        api.send(&event(age));
+    }
+    api.handed_out(AT_ONCE).await;
+    proxy.set(Mode::Pass);
+    outcomes(&mut api, AT_ONCE).await;
+    let traces = collector.traces(AT_ONCE).await;
+    let invocations = traces.iter().map(|trace| attribute(&trace.server.attributes, "faas.invocation_id"));
+    assert_eq!(invocations.collect::<BTreeSet<_>>().len(), AT_ONCE);
+    for trace in &traces {
+        assert_eq!(trace.names(), ["parse", "lookup", "model", "write"], "{trace:?}");
+    }
 }
