@@ -221,6 +221,18 @@ bench-arrays: ## Measure what an input costs alone and in an array of 1,000; wri
 	cargo build --release
 	BINARY="$(or $(CARGO_TARGET_DIR),target)/release/predict-once" benches/arrays
 
+.PHONY: bench-rivals
+bench-rivals: ## Compare the local server with Triton, FastAPI and a bare server (takes minutes; SECONDS=3 per run, ROUNDS=5); writes docs/benchmarks.md
+ifndef RENDER
+	scripts/install-redis
+	scripts/install-wrk
+	cargo build --release --bin predict-once --example bare_server
+endif
+	"$$(scripts/python-tool rivals -r benches/rivals/requirements.txt)/python" benches/rivals/rivals.py $(if $(RENDER),, \
+		--service "$(or $(CARGO_TARGET_DIR),target)/release/predict-once" \
+		--bare "$(or $(CARGO_TARGET_DIR),target)/release/examples/bare_server" \
+		$(if $(SECONDS),--seconds $(SECONDS)) $(if $(ROUNDS),--rounds $(ROUNDS)))
+
 .PHONY: bench-strategy
 bench-strategy: ## Compare CACHE_STRATEGY=auto with always and never looking up (takes minutes; STRATEGY=short); writes docs/break-even.md
 	scripts/install-redis

@@ -48,9 +48,9 @@ class Svg:
         (x1, y1), (x2, y2) = start, end
         self.parts.append(f'<line class="grid" x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}"/>')
 
-    def line(self, points, colour, stroke="solid"):
+    def line(self, points, colour, stroke="solid", width=2):
         points = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
-        self.parts.append(f'<polyline class="l{colour}" points="{points}" fill="none" stroke-width="2"{DASHES[stroke]}/>')
+        self.parts.append(f'<polyline class="l{colour}" points="{points}" fill="none" stroke-width="{width}"{DASHES[stroke]}/>')
 
     def finish(self):
         return "\n".join([*self.parts, "</svg>\n"])

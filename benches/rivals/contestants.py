@@ -1,0 +1,206 @@
+"""The servers that are compared. Each is given the same inputs, in its own protocol, and knows whether its cache missed."""
+
+import contextlib
+import http.client
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests/support"))
+from processes import ROOT, environment, free_port, process, until
+
+HERE = Path(__file__).parent
+CORES = os.cpu_count()
+
+BARE = "bare hyper server"
+MEMORY = "predict-once, memory"
+MEMORY_CORES = "predict-once, memory, all cores"
+LOGGING = "predict-once, memory, logging"
+REDIS = "predict-once, Redis"
+TRITON = "Triton"
+LESSON = "FastAPI, lesson"
+ASYNC = "FastAPI, async"
+ASYNC_CORES = "FastAPI, async, all cores"
+
+JSON = {"content-type": "application/json"}
+PATHS = {"decision": "/decisions", "probability": "/probabilities", "risk_category": "/risk_categories"}
+
+
+class Contestant:
+    """The service, and whatever has the same API."""
+
+    def __init__(self, name, pid, port):
+        self.name, self.pid, self.port = name, pid, port
+
+    def path(self, prediction):
+        return PATHS[prediction]
+
+    def body(self, application):
+        return json.dumps(application)
+
+    def predicted(self, prediction, answer):
+        return answer[prediction]
+
+    def fetch(self, requests):
+        """The JSON and the headers of each response to (method, path, body), one after the other."""
+        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", self.port)) as connection:
+            for request in requests:
+                connection.request(*request, JSON)
+                response = connection.getresponse()
+                text = response.read()
+                if response.status != 200:
+                    raise SystemExit(f"{self.name} answered {response.status}: {text.decode()}")
+                yield json.loads(text), response.headers
+
+    def ask(self, applications, prediction="decision"):
+        return self.fetch(("POST", self.path(prediction), self.body(application)) for application in applications)
+
+    def answers(self, applications, prediction):
+        return [self.predicted(prediction, answer) for answer, _ in self.ask(applications, prediction)]
+
+    def hits(self, applications):
+        """Whether all of these are answered from the cache."""
+        return all(headers["cache-status"].startswith("predict-once; hit") for _, headers in self.ask(applications))
+
+    def counts(self):
+        """Hits and misses so far, if they are counted for the contestant."""
+
+
+class WithRedis(Contestant):
+    """Its hits are counted by Redis."""
+
+    def __init__(self, name, pid, port, store):
+        super().__init__(name, pid, port)
+        self.store = store
+
+    def counts(self):
+        stats = self.store.info("stats")
+        return int(stats["keyspace_hits"]), int(stats["keyspace_misses"])
+
+    def hits(self, applications):
+        before = self.counts()
+        answers = list(self.ask(applications))
+        return self.counts() == (before[0] + len(answers), before[1])
+
+
+# What Triton calls types: in requests, and in the configuration of a model.
+TENSORS = {float: ("FP64", "TYPE_FP64"), int: ("INT64", "TYPE_INT64"), str: ("BYTES", "TYPE_STRING")}
+
+
+class Triton(Contestant):
+    """It has a model for each prediction, and a tensor for each field."""
+
+    def path(self, prediction):
+        return f"/v2/models/{prediction}/infer"
+
+    def body(self, application):
+        tensors = [
+            {"name": name, "shape": [1], "datatype": TENSORS[type(value)][0], "data": [value]}
+            for name, value in application.items()
+        ]
+        return json.dumps({"inputs": tensors})
+
+    def predicted(self, prediction, answer):
+        return answer["outputs"][0]["data"][0]
+
+    def version(self):
+        [(about, _)] = self.fetch([("GET", "/v2", None)])
+        return about["version"]
+
+    def counts(self):
+        [(stats, _)] = self.fetch([("GET", "/v2/models/decision/stats", None)])
+        stats = stats["model_stats"][0]["inference_stats"]
+        return stats["cache_hit"]["count"], stats["cache_miss"]["count"]
+
+    hits = WithRedis.hits
+
+
+@contextlib.contextmanager
+def listening(command, port, variables, seconds=30):
+    """The process, once it accepts connections."""
+    with process(command, env=variables) as (child, _):
+        until(lambda: socket.create_connection(("127.0.0.1", port), 1).close() is None, "it listens", seconds, of=child)
+        yield child
+
+
+@contextlib.contextmanager
+def bare(program, name):
+    """It picks a port and prints it."""
+    with process([program]) as (child, log):
+        printed = until(lambda: re.search(r"listening on http://[\d.]+:(\d+)", log.read_text()), "it listens", of=child)
+        yield Contestant(name, child.pid, int(printed[1]))
+
+
+@contextlib.contextmanager
+def predict_once(program, name, store=None, **variables):
+    """In memory, or in Redis only. None of the contestants writes a line for each request, unless its name says so."""
+    port = free_port()
+    variables = {"PORT": str(port), "LOG_LEVEL": "warn", "WORKERS": "1"} | variables
+    if store:
+        # With the default of 50 ms, a machine that is busy with something else would make it answer without Redis.
+        variables |= {"REDIS_URL": store.url, "MEMORY_CACHE_ENTRIES": "0", "CACHE_READ_TIMEOUT_MS": "2000"}
+    # What it logs for each request is written, but not kept.
+    command = ["sh", "-c", 'exec "$0" >/dev/null', program]
+    with listening(command, port, environment(**variables)) as child:
+        yield WithRedis(name, child.pid, port, store) if store else Contestant(name, child.pid, port)
+
+
+@contextlib.contextmanager
+def fastapi(module, name, store, database, *options):
+    """Under uvicorn, from the environment that this runs in."""
+    port = free_port()
+    command = [sys.executable, "-m", "uvicorn", f"{module}:app", "--port", str(port), "--no-access-log", *options]
+    with listening(command, port, environment(REDIS_URL=f"{store.url}/{database}", PYTHONPATH=str(HERE))) as child:
+        yield WithRedis(name, child.pid, port, store)
+
+
+def triton_models(folder, application):
+    """A folder of models as Triton reads it: one for each prediction."""
+    inputs = ", ".join(
+        f'{{ name: "{name}" data_type: {TENSORS[type(value)][1]} dims: [1] }}' for name, value in application.items()
+    )
+    for prediction in PATHS:
+        kind = "TYPE_FP32" if prediction == "probability" else "TYPE_STRING"
+        (folder / prediction / "1").mkdir(parents=True)
+        shutil.copy(HERE / "triton_model.py", folder / prediction / "1/model.py")
+        (folder / prediction / "config.pbtxt").write_text(
+            f'backend: "python"\nmax_batch_size: 0\ninput [ {inputs} ]\n'
+            f'output [ {{ name: "{prediction}" data_type: {kind} dims: [1] }} ]\n'
+            f'parameters {{ key: "modules" value {{ string_value: "{HERE}" }} }}\n'
+            "instance_group [ { kind: KIND_CPU } ]\nresponse_cache { enable: true }\n"
+        )
+
+
+def installed_triton():
+    """The folder of Triton's packages; none where it cannot be installed, and then the script says why."""
+    installed = subprocess.run([ROOT / "scripts/install-triton"], stdout=subprocess.PIPE, text=True)
+    return None if installed.returncode else Path(installed.stdout.strip())
+
+
+@contextlib.contextmanager
+def triton(packages, name, application):
+    """Triton with its local response cache."""
+    server, port = packages / "pytriton/tritonserver", free_port()
+    with tempfile.TemporaryDirectory() as folder:
+        triton_models(Path(folder), application)
+        options = {
+            "model-repository": folder,
+            "backend-directory": server / "backends",
+            "cache-directory": server / "caches",
+            "cache-config": f"local,size={64 << 20}",
+            "http-address": "127.0.0.1",
+            "http-port": port,
+            "allow-grpc": "false",
+            "allow-metrics": "false",
+        }
+        command = [server / "bin/tritonserver", *(f"--{option}={value}" for option, value in options.items())]
+        # The backend's process looks for its packages beside the first python3 of the path.
+        path = f"{packages.parents[2] / 'bin'}:{os.environ['PATH']}"
+        with listening(command, port, environment(PATH=path), seconds=120) as child:
+            yield Triton(name, child.pid, port)

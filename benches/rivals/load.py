@@ -1,0 +1,46 @@
+"""Load on a contestant, and what its processes spend on it."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+TICK = os.sysconf("SC_CLK_TCK")
+
+
+def processor_seconds(pid):
+    """The processor time of a process and of its descendants, from /proc/PID/stat."""
+    spent, children = {}, {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            fields = (folder / "stat").read_text().rpartition(") ")[2].split()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        children.setdefault(int(fields[1]), []).append(int(folder.name))
+        spent[int(folder.name)] = (int(fields[11]) + int(fields[12])) / TICK
+    tree = [pid]
+    for parent in tree:
+        tree += children.get(parent, [])
+    return sum(spent[process] for process in tree)
+
+
+def load(contestant, bodies, connections, seconds):
+    """A run of wrk, which posts the lines of the file `bodies`. Fails unless every request was answered from the cache."""
+    before, spent = contestant.counts(), processor_seconds(contestant.pid)
+    url = f"http://127.0.0.1:{contestant.port}{contestant.path('decision')}"
+    command = ["wrk", "--threads", "1", "--connections", str(connections), "--duration", f"{seconds}s"]
+    command += ["--script", str(Path(__file__).with_name("load.lua")), url, "--", str(bodies)]
+    printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    spent = processor_seconds(contestant.pid) - spent
+    run = json.loads(printed.splitlines()[-1])
+    if run["errors"]:
+        raise SystemExit(f"{contestant.name}: {run['errors']} errors\n{printed}")
+    if before:
+        hits, misses = (after - earlier for after, earlier in zip(contestant.counts(), before, strict=True))
+        if misses or hits < 0.9 * run["requests"]:
+            raise SystemExit(f"{contestant.name}: {hits} hits, {misses} misses in {run['requests']} requests")
+    return {
+        "rate": run["requests"] / run["microseconds"] * 1e6,
+        "processor": spent / run["requests"] * 1e6,
+        "latency": run["latency"],
+    }

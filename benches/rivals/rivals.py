@@ -1,0 +1,139 @@
+#!/usr/bin/env python3
+"""Compares the local server with other servers under load, and writes docs/benchmarks.md and its plots: `make bench-rivals`.
+
+All contestants run at once, and get load in turns, so that whatever else the machine does falls on all. Fails if one of them
+answers otherwise than the model, or if a request was not answered from the cache. Without --service, the figures of the last run
+are written again.
+"""
+
+import argparse
+import contextlib
+import datetime
+import importlib.metadata
+import itertools
+import json
+import os
+import platform
+import re
+import subprocess
+import tempfile
+from pathlib import Path
+
+import contestants
+import report
+from contestants import CORES, PATHS
+from load import load
+from processes import ROOT, redis, until
+from tqdm import tqdm
+
+RESULTS = Path(__file__).with_name("results.json")
+CONNECTIONS = (1, 4, 16)
+
+
+def golden():
+    lines = (ROOT / "models/credit_risk/golden.jsonl").read_text().splitlines()
+    rows = [json.loads(line) for line in lines]
+    return [row["input"] for row in rows], {name: [row["answers"][name] for row in rows] for name in PATHS}
+
+
+def same(answer, expected):
+    return answer == expected if isinstance(expected, str) else abs(answer - expected) < 1e-6
+
+
+def check(contestant, applications, expected):
+    """Asks for every prediction of every input, which also fills the cache, until all of them are hits."""
+    for prediction in PATHS:
+        answers = contestant.answers(applications, prediction)
+        if not all(map(same, answers, expected[prediction])):
+            raise SystemExit(f"{contestant.name}: another {prediction} than the model's")
+    until(lambda: contestant.hits(applications), f"{contestant.name}: all answers are hits")
+
+
+def start(stack, arguments, application):
+    """All contestants; the first is the floor, and has no answers."""
+    store = stack.enter_context(redis())
+    yield stack.enter_context(contestants.bare(arguments.bare, contestants.BARE))
+    yield stack.enter_context(contestants.predict_once(arguments.service, contestants.MEMORY))
+    if "`WORKERS`" in (ROOT / "docs/settings.md").read_text():
+        yield stack.enter_context(contestants.predict_once(arguments.service, contestants.MEMORY_CORES, WORKERS=str(CORES)))
+    yield stack.enter_context(contestants.predict_once(arguments.service, contestants.LOGGING, LOG_LEVEL="info"))
+    yield stack.enter_context(contestants.predict_once(arguments.service, contestants.REDIS, store))
+    if packages := contestants.installed_triton():
+        yield stack.enter_context(contestants.triton(packages, contestants.TRITON, application))
+    for name, module, database, *options in (
+        (contestants.LESSON, "fastapi_lesson", 1),
+        (contestants.ASYNC, "fastapi_async", 2, "--loop", "uvloop", "--http", "httptools"),
+        (contestants.ASYNC_CORES, "fastapi_async", 3, "--loop", "uvloop", "--http", "httptools", "--workers", str(CORES)),
+    ):
+        yield stack.enter_context(contestants.fastapi(module, name, store, database, *options))
+
+
+def measure(arguments):
+    applications, expected = golden()
+    load_before = os.getloadavg()[0]
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        floor, *others = start(stack, arguments, applications[0])
+        for contestant in others:
+            check(contestant, applications, expected)
+        everyone = [floor, *others]
+        bodies = {contestant.name: folder / contestant.name for contestant in everyone}
+        for contestant in everyone:
+            lines = "".join(f"{contestant.body(application)}\n" for application in applications)
+            bodies[contestant.name].write_text(lines)
+        runs = {contestant.name: {str(connections): [] for connections in CONNECTIONS} for contestant in everyone}
+        plan = list(itertools.product(CONNECTIONS, everyone))
+        for connections, contestant in tqdm(plan, "warming up", unit="run"):
+            load(contestant, bodies[contestant.name], connections, 1)
+        for connections, contestant in tqdm(plan * arguments.rounds, "measuring", unit="run"):
+            run = load(contestant, bodies[contestant.name], connections, arguments.seconds)
+            runs[contestant.name][str(connections)].append(run)
+        for contestant in others:
+            if not contestant.hits(applications):
+                raise SystemExit(f"{contestant.name}: not all answers are hits at the end")
+        triton = {each.name: each.version() for each in others if isinstance(each, contestants.Triton)}
+    return {
+        "date": datetime.date.today().isoformat(),
+        "seconds": arguments.seconds,
+        "rounds": arguments.rounds,
+        "inputs": len(applications),
+        "machine": {"processor": processor(), "cores": CORES, "kernel": platform.release(), "load_before": load_before},
+        "versions": versions() | triton,
+        "runs": runs,
+    }
+
+
+def processor():
+    return re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())[1]
+
+
+def printed(*command):
+    return subprocess.run(command, capture_output=True, text=True).stdout
+
+
+def versions():
+    packages = ["fastapi", "uvicorn", "uvloop", "httptools", "redis", "hiredis", "onnxruntime"]
+    return {
+        "predict-once": printed("git", "-C", str(ROOT), "rev-parse", "--short", "HEAD").strip(),
+        "rustc": printed("rustc", "--version").split()[1],
+        "Python": platform.python_version(),
+        **{package: importlib.metadata.version(package) for package in packages},
+        "Redis": re.search(r"v=([\d.]+)", printed("redis-server", "--version"))[1],
+        "wrk": re.search(r"wrk (?:debian/)?([\d.]+)", printed("wrk", "--version"))[1],
+    }
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--service", help="the service's release binary")
+    parser.add_argument("--bare", help="examples/bare_server.rs, built in the same profile")
+    parser.add_argument("--seconds", type=int, default=3, help="of each run")
+    parser.add_argument("--rounds", type=int, default=5)
+    arguments = parser.parse_args()
+    if arguments.service:
+        RESULTS.write_text(json.dumps(measure(arguments), indent=1) + "\n")
+    report.write(json.loads(RESULTS.read_text()))
+
+
+if __name__ == "__main__":
+    main()
