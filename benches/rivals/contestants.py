@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import urllib.request
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests/support"))
@@ -24,16 +25,18 @@ MEMORY_CORES = "predict-once, memory, all cores"
 LOGGING = "predict-once, memory, logging"
 REDIS = "predict-once, Redis"
 TRITON = "Triton"
+MLSERVER = "MLServer"
 LESSON = "FastAPI, lesson"
 ASYNC = "FastAPI, async"
 ASYNC_CORES = "FastAPI, async, all cores"
 
-JSON = {"content-type": "application/json"}
 PATHS = {"decision": "/decisions", "probability": "/probabilities", "risk_category": "/risk_categories"}
 
 
 class Contestant:
     """The service, and whatever has the same API."""
+
+    predictions = tuple(PATHS)
 
     def __init__(self, name, pid, port):
         self.name, self.pid, self.port = name, pid, port
@@ -48,10 +51,15 @@ class Contestant:
         return answer[prediction]
 
     def fetch(self, requests):
-        """The JSON and the headers of each response to (method, path, body), one after the other."""
+        """The JSON and the headers of each response to (method, path, body), one after the other; what is sent is what load.lua
+        sends.
+        """
         with contextlib.closing(http.client.HTTPConnection("127.0.0.1", self.port)) as connection:
-            for request in requests:
-                connection.request(*request, JSON)
+            for method, path, body in requests:
+                connection.putrequest(method, path, skip_accept_encoding=True)
+                connection.putheader("Content-Type", "application/json")
+                connection.putheader("Content-Length", len(body))
+                connection.endheaders(body.encode())
                 response = connection.getresponse()
                 text = response.read()
                 if response.status != 200:
@@ -110,15 +118,34 @@ class Triton(Contestant):
         return answer["outputs"][0]["data"][0]
 
     def version(self):
-        [(about, _)] = self.fetch([("GET", "/v2", None)])
+        [(about, _)] = self.fetch([("GET", "/v2", "")])
         return about["version"]
 
     def counts(self):
-        [(stats, _)] = self.fetch([("GET", "/v2/models/decision/stats", None)])
+        [(stats, _)] = self.fetch([("GET", "/v2/models/decision/stats", "")])
         stats = stats["model_stats"][0]["inference_stats"]
         return stats["cache_hit"]["count"], stats["cache_miss"]["count"]
 
     hits = WithRedis.hits
+
+
+class MLServer(Triton):
+    """The protocol is Triton's. Its cache leaves out the model's name, so that several models would answer for each other."""
+
+    predictions = ("decision",)
+
+    def __init__(self, name, pid, port, metrics_port):
+        super().__init__(name, pid, port)
+        self.metrics = f"http://127.0.0.1:{metrics_port}/metrics"
+
+    def counts(self):
+        with urllib.request.urlopen(self.metrics) as response:
+            metrics = response.read().decode()
+        answers, runs = (
+            float(re.search(rf"^{name}_total(?:{{.*}})? (\S+)$", metrics, re.MULTILINE)[1])
+            for name in ("model_infer_request_success", "model_runs")
+        )
+        return answers - runs, runs
 
 
 @contextlib.contextmanager
@@ -177,9 +204,9 @@ def triton_models(folder, application):
         )
 
 
-def installed_triton():
-    """The folder of Triton's packages; none where it cannot be installed, and then the script says why."""
-    installed = subprocess.run([ROOT / "scripts/install-triton"], stdout=subprocess.PIPE, text=True)
+def install(script, *arguments):
+    """The folder that the script prints; none where it fails, and then it says why."""
+    installed = subprocess.run([ROOT / "scripts" / script, *arguments], stdout=subprocess.PIPE, text=True)
     return None if installed.returncode else Path(installed.stdout.strip())
 
 
@@ -204,3 +231,19 @@ def triton(packages, name, application):
         path = f"{packages.parents[2] / 'bin'}:{os.environ['PATH']}"
         with listening(command, port, environment(PATH=path), seconds=120) as child:
             yield Triton(name, child.pid, port)
+
+
+@contextlib.contextmanager
+def mlserver(programs, name):
+    """MLServer with its response cache, in one process: the model takes less time than handing it to another."""
+    ports = {f"{what}_port": free_port() for what in ("http", "grpc", "metrics")}
+    settings = {"host": "127.0.0.1", "debug": False, "parallel_workers": 0, "cache_enabled": True, "cache_size": 10_000} | ports
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "settings.json").write_text(json.dumps(settings))
+        model = {"name": "decision", "implementation": "mlserver_model.CreditRiskModel", "cache_enabled": True}
+        (Path(folder) / "model-settings.json").write_text(json.dumps(model))
+        command, variables = [programs / "mlserver", "start", folder], environment(PYTHONPATH=str(HERE))
+        with listening(command, ports["http_port"], variables, seconds=120) as child:
+            ready = f"http://127.0.0.1:{ports['http_port']}/v2/models/decision/ready"
+            until(lambda: urllib.request.urlopen(ready).status == 200, "its model is loaded", of=child)
+            yield MLServer(name, child.pid, ports["http_port"], ports["metrics_port"])

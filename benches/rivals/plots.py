@@ -21,6 +21,7 @@ STYLES = {
     contestants.LOGGING: (0, "dotted"),
     contestants.REDIS: (2, "solid"),
     contestants.TRITON: (3, "solid"),
+    contestants.MLSERVER: (3, "dashed"),
     contestants.LESSON: (1, "solid"),
     contestants.ASYNC: (5, "solid"),
     contestants.ASYNC_CORES: (5, "dashed"),

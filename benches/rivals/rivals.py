@@ -42,7 +42,7 @@ def same(answer, expected):
 
 def check(contestant, applications, expected):
     """Asks for every prediction of every input, which also fills the cache, until all of them are hits."""
-    for prediction in PATHS:
+    for prediction in contestant.predictions:
         answers = contestant.answers(applications, prediction)
         if not all(map(same, answers, expected[prediction])):
             raise SystemExit(f"{contestant.name}: another {prediction} than the model's")
@@ -58,8 +58,10 @@ def start(stack, arguments, application):
         yield stack.enter_context(contestants.predict_once(arguments.service, contestants.MEMORY_CORES, WORKERS=str(CORES)))
     yield stack.enter_context(contestants.predict_once(arguments.service, contestants.LOGGING, LOG_LEVEL="info"))
     yield stack.enter_context(contestants.predict_once(arguments.service, contestants.REDIS, store))
-    if packages := contestants.installed_triton():
+    if packages := contestants.install("install-triton"):
         yield stack.enter_context(contestants.triton(packages, contestants.TRITON, application))
+    if programs := contestants.install("python-tool", "mlserver", "-r", "benches/rivals/mlserver-requirements.txt"):
+        yield stack.enter_context(contestants.mlserver(programs, contestants.MLSERVER))
     for name, module, database, *options in (
         (contestants.LESSON, "fastapi_lesson", 1),
         (contestants.ASYNC, "fastapi_async", 2, "--loop", "uvloop", "--http", "httptools"),
@@ -91,14 +93,14 @@ def measure(arguments):
         for contestant in others:
             if not contestant.hits(applications):
                 raise SystemExit(f"{contestant.name}: not all answers are hits at the end")
-        triton = {each.name: each.version() for each in others if isinstance(each, contestants.Triton)}
+        servers = {each.name: each.version() for each in others if isinstance(each, contestants.Triton)}
     return {
         "date": datetime.date.today().isoformat(),
         "seconds": arguments.seconds,
         "rounds": arguments.rounds,
         "inputs": len(applications),
         "machine": {"processor": processor(), "cores": CORES, "kernel": platform.release(), "load_before": load_before},
-        "versions": versions() | triton,
+        "versions": versions() | servers,
         "runs": runs,
     }
 
