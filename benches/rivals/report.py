@@ -45,14 +45,15 @@ def targets(runs):
     lines = []
     for what, connections, ours, other, target in TARGETS:
         if other not in runs:
-            result = [f"not measured: {other} cannot be installed here", ""]
+            result = [f"not measured: {other} cannot be installed here", "", ""]
         elif ours not in runs:
-            result = ["not measured: the service has one worker", ""]
+            result = ["not measured: the service has one worker", "", ""]
         else:
             measured = ratios(runs, what, connections, ours, other)
             ratio = statistics.median(measured)
+            floor = statistics.median(ratios(runs, what, connections, BARE, other))
             verdict = "met" if ratio >= target else "**missed**"
-            result = [f"{ratio:.2f}× ({min(measured):.2f} – {max(measured):.2f})", verdict]
+            result = [f"{ratio:.2f}× ({min(measured):.2f} – {max(measured):.2f})", verdict, f"{floor:.2f}×"]
         lines.append([WHAT[what], connections, ours, other, f"≥ {target}×", *result])
     return table(lines)
 
