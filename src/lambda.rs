@@ -33,7 +33,8 @@ pub fn is_concurrent() -> bool {
 ///
 /// If the Runtime API cannot be reached.
 pub async fn run(api: Api, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
-    let handler = service_fn(move |event: LambdaEvent<Box<RawValue>>| answer(api.clone(), event));
+    // In a box: the runtime's layers move the future several times, and it is large.
+    let handler = service_fn(move |event: LambdaEvent<Box<RawValue>>| Box::pin(answer(api.clone(), event)));
     let invocations = TaskTracker::new();
     let runtime = Runtime::new(handler).layer(AfterResponseLayer::new(&invocations)).layer(TracingLayer::new());
     tokio::select! {
