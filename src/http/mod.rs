@@ -115,19 +115,21 @@ impl Parts {
     }
 
     async fn answer(&self, route: Option<Route<'_>>, request: Request) -> Response {
-        let Some(route) = route else {
-            let predictions: Vec<_> = self.endpoints.iter().map(|endpoint| endpoint.path.as_str()).collect();
-            return problem::no_such_path(request.uri(), &predictions).into_response();
-        };
         let method = request.method().clone();
         let is_read = method == Method::GET || method == Method::HEAD;
         let mut response = match route {
-            Route::Prediction(endpoint) if method == Method::POST => endpoint.answer(&self.service, request).await,
-            Route::Asset(asset) if is_read => asset.answer(request.headers()),
-            Route::OpenApi if is_read => self.openapi.answer(self.service.model(), request.headers()),
-            Route::DocsWithSlash if is_read => docs::redirect(),
-            _ if method == Method::OPTIONS => route.options(),
-            _ => problem::method_not_allowed(&method, route.allow()).into_response(),
+            Some(Route::Prediction(endpoint)) if method == Method::POST => {
+                endpoint.answer(&self.service, request).await
+            }
+            Some(Route::Asset(asset)) if is_read => asset.answer(request.headers()),
+            Some(Route::OpenApi) if is_read => self.openapi.answer(self.service.model(), request.headers()),
+            Some(Route::DocsWithSlash) if is_read => docs::redirect(),
+            Some(route) if method == Method::OPTIONS => route.options(),
+            Some(route) => problem::method_not_allowed(&method, route.allow()).into_response(),
+            None => {
+                let predictions: Vec<_> = self.endpoints.iter().map(|endpoint| endpoint.path.as_str()).collect();
+                problem::no_such_path(request.uri(), &predictions).into_response()
+            }
         };
         if method == Method::HEAD {
             let length = HeaderValue::from(response.body().size_hint().exact().unwrap_or_default());

@@ -217,6 +217,19 @@ async fn the_docs_are_text_and_not_base64() {
 }
 
 #[tokio::test]
+async fn an_answer_to_head_has_no_body_even_if_it_is_an_error() {
+    let (mut api, _service) = started().await;
+    for (path, status) in [("/docs", 200), ("/decisions", 405), ("/nowhere", 404)] {
+        let mut event = http_api();
+        event["rawPath"] = path.into();
+        event["requestContext"]["http"]["method"] = "HEAD".into();
+        let outcome = api.invoke(&event).await;
+        assert_eq!((outcome.status(), &outcome.payload["body"]), (status, &json!("")), "{path}");
+        assert_ne!(outcome.header("content-length"), Some("0"), "{path}");
+    }
+}
+
+#[tokio::test]
 async fn each_invocation_is_answered_once_before_the_next_is_asked_for() {
     let (mut api, _service) = started().await;
     for _ in 0..3 {
