@@ -8,7 +8,11 @@ use std::{
 use bytes::Bytes;
 use tokio::time::timeout;
 
-use super::{CacheProbe, CacheWrite, PredictionService, costs::is_sample, flights::Lead, judge::Probe};
+use super::{
+    CacheProbe, CacheWrite, PredictionService,
+    costs::{Probe, is_sample},
+    flights::Lead,
+};
 use crate::{
     after_response,
     cache::{CacheKey, Fault, Lookup},

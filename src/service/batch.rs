@@ -10,8 +10,8 @@ use bytes::Bytes;
 use super::{
     Answer, CacheOutcome, CachePolicy, NoPrediction, PredictionService, Served, Tally,
     afterwards::New,
+    costs::Plan,
     flights::{Flight, Joined, Lead},
-    judge::Plan,
     scope::Scope,
 };
 use crate::{

@@ -5,7 +5,6 @@ use std::{
     time::Duration,
 };
 
-use super::judge::{Plan, Probe};
 use crate::cache::CacheKey;
 
 /// One in so many keys is a sample.
@@ -26,6 +25,22 @@ const FIRST_LOOKUP: f64 = 100e-6;
 const FIRST_HIT_RATIO: f64 = 0.5;
 /// What each further key of a lookup of many costs: Redis's work and the transfer, in seconds.
 const FURTHER_KEY: f64 = 1.5e-6;
+
+/// What to do for a prediction that is not in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Plan {
+    LookUp,
+    Compute(Probe),
+}
+
+/// Whether to look up after the response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Probe {
+    No,
+    LookUp,
+    /// If nothing is found, it is stored.
+    LookUpAndStore,
+}
 
 /// How long a lookup took, and for how much of that time the model ran.
 #[derive(Clone, Copy, Debug)]

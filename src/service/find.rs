@@ -4,8 +4,8 @@ use bytes::Bytes;
 
 use super::{
     CacheOutcome, PredictionService,
+    costs::{Plan, Probe},
     flights::{Flight, Joined, Lead},
-    judge::{Plan, Probe},
 };
 use crate::cache::{CacheKey, Fault, Lookup, Tier};
 
