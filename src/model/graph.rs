@@ -99,6 +99,7 @@ impl Graph {
 /// cold start waits twice as long.
 fn runnable(model: InferenceModel, input: TypedFact) -> TractResult<Arc<TypedRunnableModel>> {
     let mut typed = model.with_input_fact(0, input.into())?.into_typed()?;
+    matrix_product::replace(&mut typed);
     typed.optimize()?;
     typed.into_runnable()
 }

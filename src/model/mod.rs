@@ -99,6 +99,7 @@ impl Model {
         };
         add(&ENGINE_VERSION.to_le_bytes());
         add(&tree_ensemble::OPERATORS_VERSION.to_le_bytes());
+        add(&matrix_product::PRODUCTS_VERSION.to_le_bytes());
         add(&package.onnx);
         signature.fields.as_slice().iter().for_each(|field| add(field.identity().as_bytes()));
         let run_fingerprint = short(digest.clone());
