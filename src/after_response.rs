@@ -39,12 +39,9 @@ pub fn defer<W: Future<Output = ()> + Send + 'static>(job: impl FnOnce(Option<Du
 }
 
 /// Runs a handler and keeps what it defers.
-pub async fn collect<H: Future>(handler: H) -> (H::Output, Jobs) {
-    let run = async {
-        let output = handler.await;
-        (output, Jobs(JOBS.with(RefCell::take)))
-    };
-    JOBS.scope(RefCell::default(), run).await
+pub fn collect<H: Future>(handler: H) -> impl Future<Output = (H::Output, Jobs)> {
+    // An `async` block would hold the handler twice, as what it captures and as what it awaits; and a handler is large.
+    JOBS.scope(RefCell::default(), handler.map(|output| (output, Jobs(JOBS.with(RefCell::take)))))
 }
 
 /// What one request has deferred.
