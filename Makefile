@@ -197,7 +197,7 @@ count-instructions: ## Count instructions per invocation and per start, beside t
 	scripts/install-redis
 	scripts/install-valgrind
 ifndef PREDICT_ONCE_BIN
-	cargo build --profile counting --bin predict-once --example bare_lambda
+	cargo build --profile counting --bin predict-once --example bare_lambda --example plain_lambda
 endif
 	PREDICT_ONCE_BIN="$(or $(PREDICT_ONCE_BIN),$(or $(CARGO_TARGET_DIR),target)/counting/predict-once)" \
 		cargo bench --profile dev --bench instructions

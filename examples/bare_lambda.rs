@@ -1,4 +1,5 @@
-//! The floor of `make bench`: the least that a Lambda function in Rust can do with an HTTP event.
+//! The floor of `make bench`: the least that a Lambda function in Rust can do with an HTTP event. `plain_lambda` asks Redis or
+//! runs a model as well.
 
 use lambda_http::{Error, Request, Response, run, service_fn};
 

@@ -16,6 +16,8 @@ const NAMED: usize = 15;
 #[derive(Debug, Default, Deserialize, PartialEq, Serialize)]
 struct Path {
     instructions: u64,
+    /// Those of the bare function that it is compared with, for docs/benchmarks.md.
+    bare: u64,
     /// Those with most of them.
     functions: BTreeMap<String, u64>,
 }
@@ -25,25 +27,25 @@ fn file() -> PathBuf {
 }
 
 /// Commits to these counts.
-pub(crate) fn write(counts: &[(&str, Counts)]) {
-    let path = |counts: &Counts| {
+pub(crate) fn write(counts: &[(&str, Counts, f64)]) {
+    let path = |counts: &Counts, bare: f64| {
         let mut functions: Vec<_> =
             counts.functions.iter().map(|(name, count)| (name.clone(), *count as u64)).collect();
         functions.sort_unstable_by_key(|(_, count)| std::cmp::Reverse(*count));
         functions.truncate(FUNCTIONS);
-        Path { instructions: counts.total as u64, functions: functions.into_iter().collect() }
+        Path { instructions: counts.total as u64, bare: bare as u64, functions: functions.into_iter().collect() }
     };
-    let paths: BTreeMap<_, _> = counts.iter().map(|(name, counts)| (*name, path(counts))).collect();
+    let paths: BTreeMap<_, _> = counts.iter().map(|(name, counts, bare)| (*name, path(counts, *bare))).collect();
     let text = serde_json::to_string_pretty(&paths).expect("strings and numbers") + "\n";
     fs::write(file(), text).unwrap_or_else(|error| panic!("{}: {error}", file().display()));
     println!("\nwritten: {}", file().display());
 }
 
 /// What exceeds the committed counts, each with the functions that grew. Nothing if nothing does.
-pub(crate) fn exceeded(counts: &[(&str, Counts)]) -> Vec<String> {
+pub(crate) fn exceeded(counts: &[(&str, Counts, f64)]) -> Vec<String> {
     let text = fs::read_to_string(file()).unwrap_or_else(|error| panic!("{}: {error}", file().display()));
     let committed: BTreeMap<String, Path> = serde_json::from_str(&text).expect("as it was written");
-    counts.iter().filter_map(|(name, counts)| complaint(name, counts, committed.get(*name)?)).collect()
+    counts.iter().filter_map(|(name, counts, _)| complaint(name, counts, committed.get(*name)?)).collect()
 }
 
 fn complaint(name: &str, counts: &Counts, committed: &Path) -> Option<String> {

@@ -1,38 +1,30 @@
-//! Instructions per invocation and per start, of the function and of a bare lambda_http function: `make count-instructions`.
+//! Instructions per invocation and per start, of the function and of bare lambda_http functions: `make count-instructions`.
 //!
-//! Both run under valgrind's callgrind and a Runtime API of the tests'. Unlike times, counts do not depend on what else the
+//! They run under valgrind's callgrind and a Runtime API of the tests'. Unlike times, counts do not depend on what else the
 //! machine does, so that a change of one per cent shows. They leave out the kernel, page faults and cache misses: what a
 //! change does to times, `make bench` says.
 //!
-//! `PREDICT_ONCE_BIN` names another build of the service, to compare two revisions. The bare function is the one in
+//! `PREDICT_ONCE_BIN` names another build of the service, to compare two revisions. The bare functions are those in
 //! `examples/` beside it. With `BUDGET=check`, counts that exceed the committed ones ([`budget`]) fail, and the functions that grew
 //! are named; with `BUDGET=write`, they are committed to.
 
 mod budget;
 mod callgrind;
+#[path = "../shared/functions.rs"]
+mod functions;
 #[path = "../../tests/support/mod.rs"]
 mod support;
 
-use std::{
-    fs,
-    path::Path,
-    process::{ExitCode, Stdio},
-};
+use std::{fs, path::Path, process::ExitCode};
 
 use callgrind::Counts;
+use functions::Function;
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
 use serde_json::Value;
-use support::{
-    eventually,
-    redis::Redis,
-    runtime_api::RuntimeApi,
-    service::{binary, lambda_environment},
-    soon,
-};
-use tokio::process::Command;
+use support::{eventually, redis::Redis, soon};
 
 /// The first invocations fill the cache, open the connection to Redis and grow buffers: they are not counted.
 const WARM_UP: usize = 100;
@@ -40,63 +32,39 @@ const INVOCATIONS: usize = 500;
 /// Printed are the median of so many rounds, and how far they are apart.
 const ROUNDS: usize = 5;
 
-/// A function to count.
-struct Function<'a> {
-    binary: &'a Path,
-    variables: &'a [(&'a str, &'a str)],
-    /// What every response but the first must say of the cache.
-    cache_status: Option<&'a str>,
+/// The instructions of a process from its start until, after so many invocations, it waits for another event.
+async fn count(function: &Function, event: &Value, invocations: usize) -> Counts {
+    let output = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("callgrind.{}", std::process::id()));
+    let written = format!("--callgrind-out-file={}", output.display());
+    let valgrind = ["valgrind", "--quiet", "--tool=callgrind", "--log-file=/dev/null", &written];
+    let mut process = function.start_under(&valgrind.map(AsRef::as_ref)).await;
+    process.ready().await;
+    for n in 0..invocations {
+        if n == 0 {
+            process.invoke(event).await
+        } else {
+            process.hit(event).await
+        };
+    }
+    let pid = Pid::from_raw(process.id().try_into().expect("a process id"));
+    eventually("the function sleeps", || async { sleeps(pid) }).await;
+    // No function handles this signal, and valgrind writes its totals when it ends one: an orderly end would be counted too.
+    kill(pid, Signal::SIGUSR1).expect("it runs");
+    let ended = soon("valgrind ends", process.child.wait()).await.expect("it was started");
+    let report = fs::read_to_string(&output)
+        .unwrap_or_else(|error| panic!("{}: {error}; valgrind ended with {ended}", output.display()));
+    let _ = fs::remove_file(&output);
+    Counts::read(&report)
 }
 
-impl Function<'_> {
-    /// The instructions of a process from its start until, after so many invocations, it waits for another event.
-    async fn count(&self, event: &Value, invocations: usize) -> Counts {
-        let mut api = RuntimeApi::start().await;
-        let address = api.address.to_string();
-        let output = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("callgrind.{}", std::process::id()));
-        let mut process = Command::new("valgrind")
-            .args(["--quiet", "--tool=callgrind", "--log-file=/dev/null"])
-            .arg(format!("--callgrind-out-file={}", output.display()))
-            .arg(self.binary)
-            .env_clear()
-            .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
-            // Under valgrind everything is slow, and a missed deadline would be counted as a miss.
-            .envs([("CACHE_READ_TIMEOUT_MS", "10000"), ("CACHE_WRITE_TIMEOUT_MS", "10000")])
-            .envs(lambda_environment(&address, self.variables))
-            .stdout(Stdio::null())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap_or_else(|error| panic!("valgrind: {error}"));
-        let pid = Pid::from_raw(process.id().expect("it runs").try_into().expect("a process id"));
-        for n in 0..invocations {
-            let outcome = api.invoke(event).await;
-            assert_eq!(outcome.status(), 200, "{outcome:?}");
-            if let (1.., Some(expected)) = (n, self.cache_status) {
-                assert_eq!(outcome.cache_status(), expected, "invocation {n}");
-            }
-            api.idle().await;
-        }
-        api.idle().await;
-        eventually("the function sleeps", || async { sleeps(pid) }).await;
-        // Neither function handles this signal, and valgrind writes its totals when it ends one: an orderly end would be
-        // counted too.
-        kill(pid, Signal::SIGUSR1).expect("it runs");
-        let ended = soon("valgrind ends", process.wait()).await.expect("it was started");
-        let report = fs::read_to_string(&output)
-            .unwrap_or_else(|error| panic!("{}: {error}; valgrind ended with {ended}", output.display()));
-        let _ = fs::remove_file(&output);
-        Counts::read(&report)
-    }
+async fn per_invocation(function: &Function, event: &Value) -> Counts {
+    let (more, less) = (count(function, event, INVOCATIONS).await, count(function, event, WARM_UP).await);
+    more.per_invocation(&less, INVOCATIONS - WARM_UP)
+}
 
-    async fn per_invocation(&self, event: &Value) -> Counts {
-        let (more, less) = (self.count(event, INVOCATIONS).await, self.count(event, WARM_UP).await);
-        more.per_invocation(&less, INVOCATIONS - WARM_UP)
-    }
-
-    /// From the start of the process to its first request for an event.
-    async fn start(&self, event: &Value) -> Counts {
-        self.count(event, 0).await
-    }
+/// From the start of the process to its first request for an event.
+async fn start(function: &Function, event: &Value) -> Counts {
+    count(function, event, 0).await
 }
 
 /// Whether the process waits for something to happen.
@@ -118,48 +86,49 @@ fn median(mut rounds: Vec<Counts>) -> (Counts, f64) {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let budget = std::env::var("BUDGET").unwrap_or_default();
-    let service = binary();
-    let bare = service.parent().expect("a folder").join("examples/bare_lambda");
-    for binary in [&service, &bare] {
-        assert!(binary.is_file(), "{}: not there", binary.display());
-    }
     let event: Value = serde_json::from_str(include_str!("../../events/http-api.json")).expect("JSON");
     let redis = Redis::start().await;
-    let redis_url = redis.url();
-    // No cache in memory that could answer in Redis's place.
-    let with_redis = [("REDIS_URL", redis_url.as_str()), ("MEMORY_CACHE_ENTRIES", "0")];
+    // What the floor finds is in another database than what the service stores.
+    let floor_url = format!("{}/1", redis.url());
+    let body = event["body"].as_str().expect("text");
+    let client = redis::Client::open(floor_url.as_str()).expect("a URL");
+    let mut connection = client.get_multiplexed_async_connection().await.expect("Redis runs");
+    redis::cmd("SET").arg(body).arg("{}").exec_async(&mut connection).await.expect("Redis runs");
 
-    let bare = Function { binary: &bare, variables: &[], cache_status: None };
-    let memory = Function { binary: &service, variables: &[], cache_status: Some("predict-once; hit; detail=memory") };
-    let shared =
-        Function { binary: &service, variables: &with_redis, cache_status: Some("predict-once; hit; detail=redis") };
-
-    let mut rounds: [Vec<Counts>; 5] = Default::default();
+    let (bare, bare_get) = (Function::bare(), Function::plain(Some(floor_url), false));
+    let (memory, shared) = (Function::in_memory(), Function::in_redis(redis.url()));
+    let mut rounds: [Vec<Counts>; 6] = Default::default();
     let repetitions = if budget == "check" { 1 } else { ROUNDS };
     for _ in 0..repetitions {
         let round = [
-            bare.start(&event).await,
-            memory.start(&event).await,
-            bare.per_invocation(&event).await,
-            memory.per_invocation(&event).await,
-            shared.per_invocation(&event).await,
+            start(&bare, &event).await,
+            start(&memory, &event).await,
+            per_invocation(&bare, &event).await,
+            per_invocation(&memory, &event).await,
+            per_invocation(&bare_get, &event).await,
+            per_invocation(&shared, &event).await,
         ];
         rounds.iter_mut().zip(round).for_each(|(rounds, counts)| rounds.push(counts));
     }
 
-    let [bare_start, start, bare, memory, shared] = rounds.map(median);
+    let [bare_start, start, bare, memory, bare_get, shared] = rounds.map(median);
     println!("instructions: medians of {repetitions} rounds, and how far apart these are\n");
-    println!("{:36} {:>12} {:>8} {:>14}", "", "instructions", "spread", "ratio to bare");
-    for (name, (counts, spread), bare) in [
+    println!("{:40} {:>12} {:>8} {:>14}", "", "instructions", "spread", "ratio");
+    for (name, (counts, spread), floor) in [
         ("start → first /next: bare function", &bare_start, &bare_start),
         ("start → first /next", &start, &bare_start),
         ("invocation: bare function", &bare, &bare),
         ("invocation: hit in memory", &memory, &bare),
-        ("invocation: hit in Redis", &shared, &bare),
+        ("invocation: bare function and a GET", &bare_get, &bare_get),
+        ("invocation: hit in Redis", &shared, &bare_get),
     ] {
-        println!("{name:36} {:>12.0} {spread:>6.2} % {:>14.2}", counts.total, counts.total / bare.0.total);
+        println!("{name:40} {:>12.0} {spread:>6.2} % {:>14.3}", counts.total, counts.total / floor.0.total);
     }
-    let counts = [("start", start.0), ("hit in memory", memory.0), ("hit in Redis", shared.0)];
+    let counts = [
+        ("start", start.0, bare_start.0.total),
+        ("hit in memory", memory.0, bare.0.total),
+        ("hit in Redis", shared.0, bare_get.0.total),
+    ];
     let exceeded = match budget.as_str() {
         "check" => budget::exceeded(&counts),
         "write" => {

@@ -1,0 +1,148 @@
+//! The functions that are compared, and processes of them under Runtime APIs of their own.
+
+#![allow(dead_code, reason = "each bench uses a part of this")]
+
+use std::{
+    ffi::{OsStr, OsString},
+    process::Stdio,
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+use tokio::process::{Child, Command};
+
+use crate::support::{
+    runtime_api::{Outcome, RuntimeApi},
+    service::{binary, lambda_environment},
+};
+
+/// How to start a function.
+#[derive(Clone, Debug)]
+pub(crate) struct Function {
+    command: Vec<OsString>,
+    variables: Vec<(&'static str, String)>,
+    /// What a hit says in `cache-status`, if the function says it.
+    hit: Option<&'static str>,
+}
+
+impl Function {
+    /// It answers a constant.
+    pub(crate) fn bare() -> Self {
+        Self { command: vec![beside_the_service("bare_lambda")], variables: Vec::new(), hit: None }
+    }
+
+    /// It asks Redis for the answer, or runs the model, or runs it where Redis has none.
+    pub(crate) fn plain(redis_url: Option<String>, model: bool) -> Self {
+        let graph = concat!(env!("CARGO_MANIFEST_DIR"), "/models/credit_risk/model.onnx");
+        let redis_url = redis_url.map(|url| ("REDIS_URL", url));
+        let model = model.then(|| ("MODEL", graph.to_owned()));
+        let variables = redis_url.into_iter().chain(model).collect();
+        Self { command: vec![beside_the_service("plain_lambda")], variables, hit: None }
+    }
+
+    /// The service with its cache in memory.
+    pub(crate) fn in_memory() -> Self {
+        let hit = Some("predict-once; hit; detail=memory");
+        Self { command: vec![binary().into()], variables: Vec::new(), hit }
+    }
+
+    /// The service with its cache in Redis, and none in memory that could answer in its place.
+    pub(crate) fn in_redis(url: String) -> Self {
+        let no_memory = ("MEMORY_CACHE_ENTRIES", "0".to_owned());
+        // An answer without Redis, because the machine is busy or valgrind slow, would be counted as one with it.
+        let patience = ["CACHE_READ_TIMEOUT_MS", "CACHE_WRITE_TIMEOUT_MS"].map(|name| (name, "10000".to_owned()));
+        let variables = [("REDIS_URL", url), no_memory].into_iter().chain(patience).collect();
+        Self { command: vec![binary().into()], variables, hit: Some("predict-once; hit; detail=redis") }
+    }
+
+    /// A FastAPI application of `benches/rivals` through Mangum and AWS's runtime client.
+    pub(crate) fn fastapi(python: &OsStr, application: &str, redis_url: String) -> Self {
+        let command = [python, "-m".as_ref(), "awslambdaric".as_ref(), "lambda_function.handler".as_ref()];
+        let rivals = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/rivals");
+        let variables =
+            vec![("PYTHONPATH", rivals.to_owned()), ("APPLICATION", application.to_owned()), ("REDIS_URL", redis_url)];
+        Self { command: command.map(OsString::from).to_vec(), variables, hit: None }
+    }
+
+    pub(crate) fn uses_redis(&self) -> bool {
+        self.variables.iter().any(|(name, _)| *name == "REDIS_URL")
+    }
+
+    pub(crate) async fn start(&self) -> Process {
+        self.start_under(&[]).await
+    }
+
+    /// Starts it under a program that runs it, such as valgrind: its name and options.
+    pub(crate) async fn start_under(&self, runner: &[&OsStr]) -> Process {
+        let api = RuntimeApi::start().await;
+        let address = api.address.to_string();
+        let variables: Vec<_> = self.variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let mut words = runner.iter().copied().chain(self.command.iter().map(OsString::as_os_str));
+        let started = Instant::now();
+        let child = Command::new(words.next().expect("a program"))
+            .args(words)
+            .env_clear()
+            .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
+            .envs(lambda_environment(&address, &variables))
+            .stdout(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap_or_else(|error| panic!("{:?}: {error}", self.command));
+        Process { api, child, started, hit: self.hit }
+    }
+}
+
+/// An example that was built in the same profile as the service.
+fn beside_the_service(example: &str) -> OsString {
+    let path = binary().parent().expect("a folder").join("examples").join(example);
+    assert!(path.is_file(), "{}: not there", path.display());
+    path.into()
+}
+
+/// A function's process. It is killed when this is dropped.
+pub(crate) struct Process {
+    api: RuntimeApi,
+    pub(crate) child: Child,
+    started: Instant,
+    hit: Option<&'static str>,
+}
+
+impl Process {
+    /// Waits until it asks for its first event; how long that took.
+    pub(crate) async fn ready(&self) -> Duration {
+        self.api.first_asked().await - self.started
+    }
+
+    /// Sends an event, and waits for the answer and until the function is idle again.
+    pub(crate) async fn invoke(&mut self, event: &Value) -> Outcome {
+        let outcome = self.api.invoke(event).await;
+        assert_eq!(outcome.status(), 200, "{outcome:?}");
+        self.api.idle().await;
+        outcome
+    }
+
+    /// Sends an event that must be answered from the cache.
+    pub(crate) async fn hit(&mut self, event: &Value) -> Outcome {
+        let outcome = self.invoke(event).await;
+        if let Some(hit) = self.hit {
+            assert_eq!(outcome.cache_status(), hit);
+        }
+        outcome
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id().expect("it runs")
+    }
+
+    /// The most memory that was resident.
+    pub(crate) fn peak_mib(&self) -> f64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).expect("it runs, on Linux");
+        let line = status.lines().find(|line| line.starts_with("VmHWM:")).expect("the kernel tells");
+        line.split_whitespace().nth(1).and_then(|kib| kib.parse::<f64>().ok()).expect("a number") / 1024.0
+    }
+
+    /// Ends it, so that it is not in the way of what is measured next.
+    pub(crate) async fn end(mut self) {
+        self.child.kill().await.expect("it runs");
+    }
+}
