@@ -11,6 +11,9 @@ EVENT ?= events/http-api.json
 CASES ?= 100000
 
 TREES := crates/tree-ensemble
+# What benches measure is built as what is deployed.
+PROFILE := release
+BUILT := $(or $(CARGO_TARGET_DIR),target)/$(PROFILE)
 
 export REDIS_PORT SAM_CLI_TELEMETRY = 0
 
@@ -187,10 +190,33 @@ advisories: ## Check the dependencies for known vulnerabilities; fetches the adv
 check: lint test docs validate ## Run what should pass before a commit
 
 .PHONY: bench
-bench: ## Compare the function with a bare lambda_http function, in one run
+bench: bench-lambda bench-server bench-page ## Compare function and local server with bare ones, FastAPI, Triton and MLServer (takes 15 minutes); writes docs/benchmarks.md
+
+.PHONY: bench-lambda
+bench-lambda: ## The first part of `make bench`: the function beside bare ones and FastAPI's (ROUNDS=15)
 	scripts/install-redis
-	cargo build --release --example bare_lambda
-	cargo bench --bench lambda
+	cargo build --profile $(PROFILE) --bin predict-once --example bare_lambda --example plain_lambda
+	"$$(scripts/python-tool deflate deflate==0.9.0)/python" release/archive.py $(BUILT)/function.zip \
+		bootstrap=$(BUILT)/predict-once LICENSE=LICENSE
+	PYTHON="$$(scripts/python-tool rivals -r benches/rivals/requirements.txt)/python" ZIP=$(BUILT)/function.zip \
+		PREDICT_ONCE_BIN=$(BUILT)/predict-once cargo bench --bench lambda
+
+.PHONY: bench-server
+bench-server: ## The second part: the local server beside a bare one, FastAPI, Triton and MLServer (SECONDS=3 per run, ROUNDS=5)
+	scripts/install-redis
+	scripts/install-wrk
+	cargo build --profile $(PROFILE) --bin predict-once --example bare_server
+	"$$(scripts/python-tool rivals -r benches/rivals/requirements.txt)/python" benches/rivals/rivals.py \
+		--service $(BUILT)/predict-once --bare $(BUILT)/examples/bare_server \
+		$(if $(SECONDS),--seconds $(SECONDS)) $(if $(ROUNDS),--rounds $(ROUNDS))
+
+.PHONY: bench-first-build
+bench-first-build: ## Time `cargo run --release` in an empty clone of the last commit (takes minutes); `make bench-page` shows it
+	"$$(scripts/python-tool rivals -r benches/rivals/requirements.txt)/python" benches/first_build.py
+
+.PHONY: bench-page
+bench-page: ## Write docs/benchmarks.md from what was measured last, and print its targets
+	"$$(scripts/python-tool rivals -r benches/rivals/requirements.txt)/python" benches/page/page.py
 
 .PHONY: count-instructions
 count-instructions: ## Count instructions per invocation and per start, beside the bare function (BUDGET=check fails if they grew; BUDGET=write)
@@ -218,20 +244,8 @@ bench-trees: ## Compare the tree operators with ONNX Runtime, speed and answers 
 .PHONY: bench-arrays
 bench-arrays: ## Measure what an input costs alone and in an array of 1,000; writes it into docs/caching.md
 	scripts/install-redis
-	cargo build --release
-	BINARY="$(or $(CARGO_TARGET_DIR),target)/release/predict-once" benches/arrays
-
-.PHONY: bench-rivals
-bench-rivals: ## Compare the local server with Triton, FastAPI and a bare server (takes minutes; SECONDS=3 per run, ROUNDS=5); writes docs/benchmarks.md
-ifndef RENDER
-	scripts/install-redis
-	scripts/install-wrk
-	cargo build --release --bin predict-once --example bare_server
-endif
-	"$$(scripts/python-tool rivals -r benches/rivals/requirements.txt)/python" benches/rivals/rivals.py $(if $(RENDER),, \
-		--service "$(or $(CARGO_TARGET_DIR),target)/release/predict-once" \
-		--bare "$(or $(CARGO_TARGET_DIR),target)/release/examples/bare_server" \
-		$(if $(SECONDS),--seconds $(SECONDS)) $(if $(ROUNDS),--rounds $(ROUNDS)))
+	cargo build --profile $(PROFILE)
+	BINARY="$(BUILT)/predict-once" benches/arrays
 
 .PHONY: bench-strategy
 bench-strategy: ## Compare CACHE_STRATEGY=auto with always and never looking up (takes minutes; STRATEGY=short); writes docs/break-even.md
@@ -239,8 +253,8 @@ bench-strategy: ## Compare CACHE_STRATEGY=auto with always and never looking up 
 ifeq ($(STRATEGY),short)
 	STRATEGY=short cargo bench --profile dev --bench strategy
 else
-	cargo build --release --bin predict-once
-	PREDICT_ONCE_BIN="$(or $(CARGO_TARGET_DIR),target)/release/predict-once" cargo bench --profile dev --bench strategy
+	cargo build --profile $(PROFILE) --bin predict-once
+	PREDICT_ONCE_BIN="$(BUILT)/predict-once" cargo bench --profile dev --bench strategy
 endif
 
 .PHONY: scaling
@@ -251,9 +265,9 @@ scaling: ## Calculate docs/scaling.md, environments and cost by request rate, fr
 simulate-burst: ## Start COPIES=200 functions at once, against one Redis and a cluster of three; writes docs/scaling.md
 	scripts/install-redis
 ifndef BINARY
-	cargo build --release --bin predict-once
+	cargo build --profile $(PROFILE) --bin predict-once
 endif
-	BINARY="$(or $(BINARY),$(or $(CARGO_TARGET_DIR),target)/release/predict-once)" benches/scaling/burst.py
+	BINARY="$(or $(BINARY),$(BUILT)/predict-once)" benches/scaling/burst.py
 	benches/scaling/scaling.py
 
 .PHONY: soak

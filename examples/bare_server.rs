@@ -1,4 +1,4 @@
-//! The floor of `make bench-rivals`: the least that a local server in Rust can do with a request.
+//! The floor of `make bench-server`: the least that a local server in Rust can do with a request.
 
 use std::{error::Error, io};
 

@@ -166,7 +166,7 @@ def bare(program, name):
 
 @contextlib.contextmanager
 def predict_once(program, name, store=None, **variables):
-    """In memory, or in Redis only. None of the contestants writes a line for each request, unless its name says so."""
+    """One worker, in memory or in Redis only. None of the contestants logs each request, unless its name says so."""
     port = free_port()
     variables = {"PORT": str(port), "LOG_LEVEL": "warn", "WORKERS": "1"} | variables
     if store:

@@ -9,7 +9,7 @@ TICK = os.sysconf("SC_CLK_TCK")
 
 
 def processor_seconds(pid):
-    """The processor time of a process and of its descendants, from /proc/PID/stat."""
+    """The processor time of a process and of its descendants, in their own code and in the kernel, from /proc/PID/stat."""
     spent, children = {}, {}
     for folder in Path("/proc").glob("[0-9]*"):
         try:
@@ -17,11 +17,11 @@ def processor_seconds(pid):
         except (FileNotFoundError, ProcessLookupError):
             continue
         children.setdefault(int(fields[1]), []).append(int(folder.name))
-        spent[int(folder.name)] = (int(fields[11]) + int(fields[12])) / TICK
+        spent[int(folder.name)] = int(fields[11]) / TICK, int(fields[12]) / TICK
     tree = [pid]
     for parent in tree:
         tree += children.get(parent, [])
-    return sum(spent[process] for process in tree)
+    return [sum(times) for times in zip(*(spent[process] for process in tree), strict=True)]
 
 
 def load(contestant, bodies, connections, seconds):
@@ -31,7 +31,7 @@ def load(contestant, bodies, connections, seconds):
     command = ["wrk", "--threads", "1", "--connections", str(connections), "--duration", f"{seconds}s"]
     command += ["--script", str(Path(__file__).with_name("load.lua")), url, "--", str(bodies)]
     printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    spent = processor_seconds(contestant.pid) - spent
+    own, kernel = (after - earlier for after, earlier in zip(processor_seconds(contestant.pid), spent, strict=True))
     run = json.loads(printed.splitlines()[-1])
     if run["errors"]:
         raise SystemExit(f"{contestant.name}: {run['errors']} errors\n{printed}")
@@ -41,6 +41,7 @@ def load(contestant, bodies, connections, seconds):
             raise SystemExit(f"{contestant.name}: {hits} hits, {misses} misses in {run['requests']} requests")
     return {
         "rate": run["requests"] / run["microseconds"] * 1e6,
-        "processor": spent / run["requests"] * 1e6,
+        "processor": (own + kernel) / run["requests"] * 1e6,
+        "kernel": kernel / run["requests"] * 1e6,
         "latency": run["latency"],
     }

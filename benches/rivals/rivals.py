@@ -1,28 +1,25 @@
 #!/usr/bin/env python3
-"""Compares the local server with other servers under load, and writes docs/benchmarks.md and its plots: `make bench-rivals`.
+"""Compares the local server with other servers under load: `make bench-server`. `benches/page` shows what is measured.
 
 All contestants run at once, and get load in turns, so that whatever else the machine does falls on all. Fails if one of them
-answers otherwise than the model, or if a request was not answered from the cache. Without --service, the figures of the last run
-are written again.
+answers otherwise than the model, or if a request was not answered from the cache.
 """
 
 import argparse
 import contextlib
-import datetime
-import importlib.metadata
 import itertools
 import json
-import os
-import platform
 import re
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
+sys.path[:0] = [str(Path(__file__).resolve().parents[2] / folder) for folder in ("benches/shared", "tests/support")]
 import contestants
-import report
 from contestants import CORES, PATHS
 from load import load
+from machine import about
 from processes import ROOT, redis, until
 from tqdm import tqdm
 
@@ -54,8 +51,7 @@ def start(stack, arguments, application):
     store = stack.enter_context(redis())
     yield stack.enter_context(contestants.bare(arguments.bare, contestants.BARE))
     yield stack.enter_context(contestants.predict_once(arguments.service, contestants.MEMORY))
-    if "`WORKERS`" in (ROOT / "docs/settings.md").read_text():
-        yield stack.enter_context(contestants.predict_once(arguments.service, contestants.MEMORY_CORES, WORKERS=str(CORES)))
+    yield stack.enter_context(contestants.predict_once(arguments.service, contestants.MEMORY_CORES, WORKERS=str(CORES)))
     yield stack.enter_context(contestants.predict_once(arguments.service, contestants.LOGGING, LOG_LEVEL="info"))
     yield stack.enter_context(contestants.predict_once(arguments.service, contestants.REDIS, store))
     if packages := contestants.install("install-triton"):
@@ -72,7 +68,7 @@ def start(stack, arguments, application):
 
 def measure(arguments):
     applications, expected = golden()
-    load_before = os.getloadavg()[0]
+    machine = about()
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         floor, *others = start(stack, arguments, applications[0])
@@ -93,48 +89,26 @@ def measure(arguments):
         for contestant in others:
             if not contestant.hits(applications):
                 raise SystemExit(f"{contestant.name}: not all answers are hits at the end")
-        servers = {each.name: each.version() for each in others if isinstance(each, contestants.Triton)}
+        machine["versions"] |= {each.name: each.version() for each in others if isinstance(each, contestants.Triton)}
+    printed = subprocess.run(["wrk", "--version"], capture_output=True, text=True).stdout
+    machine["versions"]["wrk"] = re.search(r"wrk (?:debian/)?([\d.]+)", printed)[1]
     return {
-        "date": datetime.date.today().isoformat(),
+        "about": machine,
         "seconds": arguments.seconds,
         "rounds": arguments.rounds,
         "inputs": len(applications),
-        "machine": {"processor": processor(), "cores": CORES, "kernel": platform.release(), "load_before": load_before},
-        "versions": versions() | servers,
         "runs": runs,
-    }
-
-
-def processor():
-    return re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())[1]
-
-
-def printed(*command):
-    return subprocess.run(command, capture_output=True, text=True).stdout
-
-
-def versions():
-    packages = ["fastapi", "uvicorn", "uvloop", "httptools", "redis", "hiredis", "onnxruntime"]
-    return {
-        "predict-once": printed("git", "-C", str(ROOT), "rev-parse", "--short", "HEAD").strip(),
-        "rustc": printed("rustc", "--version").split()[1],
-        "Python": platform.python_version(),
-        **{package: importlib.metadata.version(package) for package in packages},
-        "Redis": re.search(r"v=([\d.]+)", printed("redis-server", "--version"))[1],
-        "wrk": re.search(r"wrk (?:debian/)?([\d.]+)", printed("wrk", "--version"))[1],
     }
 
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--service", help="the service's release binary")
-    parser.add_argument("--bare", help="examples/bare_server.rs, built in the same profile")
+    parser.add_argument("--service", required=True, help="the service's binary")
+    parser.add_argument("--bare", required=True, help="examples/bare_server.rs, built in the same profile")
     parser.add_argument("--seconds", type=int, default=3, help="of each run")
     parser.add_argument("--rounds", type=int, default=5)
     arguments = parser.parse_args()
-    if arguments.service:
-        RESULTS.write_text(json.dumps(measure(arguments), indent=1) + "\n")
-    report.write(json.loads(RESULTS.read_text()))
+    RESULTS.write_text(json.dumps(measure(arguments), indent=1) + "\n")
 
 
 if __name__ == "__main__":
