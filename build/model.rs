@@ -9,8 +9,6 @@ mod input;
 mod inputs;
 #[path = "../src/model/json.rs"]
 mod json;
-#[path = "../src/model/manifest.rs"]
-mod manifest;
 #[path = "../src/model/mistake.rs"]
 mod mistake;
 #[path = "../src/model/output.rs"]
@@ -29,6 +27,7 @@ use std::{
 };
 
 use mistake::{GOLDEN, GRAPH, MANIFEST};
+use model_manifest as manifest;
 use signature::Signature;
 
 /// The package that ships.
@@ -48,8 +47,7 @@ pub(crate) fn embed(root: &Path, out: &Path) {
     let toml = fs::read_to_string(&manifest)
         .unwrap_or_else(|error| stop(&[format!("{} cannot be read: {error}", manifest.display())]));
     let checked = Signature::parse(&toml).and_then(|_| {
-        let tables: toml::Table = toml::from_str(&toml).expect("it has just been read");
-        let json = serde_json::to_string(&tables).expect("tables of a manifest are JSON");
+        let json = manifest::to_json(&toml);
         // What the service reads.
         Signature::parse_json(&json).map(|_| json)
     });

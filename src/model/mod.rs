@@ -15,7 +15,6 @@ mod graph;
 mod input;
 mod inputs;
 mod json;
-mod manifest;
 mod mistake;
 mod output;
 mod package;
@@ -25,6 +24,7 @@ mod suggestion;
 
 use std::time::{Duration, Instant};
 
+use model_manifest as manifest;
 use sha2::{Digest, Sha256};
 
 pub(crate) use self::suggestion::closest;

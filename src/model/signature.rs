@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::{
     field::{Field, is_name},
     input::{Fields, InvalidInput},
-    manifest::{ExampleEntry, GoldenEntry, Manifest},
+    manifest::{ExampleEntry, GoldenEntry, Manifest, Unreadable},
     mistake::{Entry, MANIFEST, Mistake},
     prediction::Prediction,
 };
@@ -69,12 +69,7 @@ impl Signature {
     ///
     /// All mistakes; only the first if the file is not TOML or has entries of the wrong type.
     pub fn parse(toml: &str) -> Result<Self, Vec<Mistake>> {
-        let manifest: Manifest = toml::from_str(toml).map_err(|error| {
-            let line = error.span().map(|span| toml[..span.start].matches('\n').count() + 1);
-            let entry = line.map(|line| format!("line {line}")).unwrap_or_default();
-            vec![Mistake { file: MANIFEST, entry, problem: error.message().to_owned() }]
-        })?;
-        Self::check(manifest, check_examples)
+        Self::check(Manifest::from_toml(toml).map_err(unreadable)?, check_examples)
     }
 
     /// Reads the tables of a `model.toml` that the build has checked, written as JSON. A cold start does not read the examples again.
@@ -83,9 +78,7 @@ impl Signature {
     ///
     /// As [`Self::parse`], but for examples.
     pub fn parse_json(json: &str) -> Result<Self, Vec<Mistake>> {
-        let manifest = serde_json::from_str(json)
-            .map_err(|error| vec![Mistake { file: MANIFEST, entry: String::new(), problem: error.to_string() }])?;
-        Self::check(manifest, |_, _, _| {})
+        Self::check(Manifest::from_json(json).map_err(unreadable)?, |_, _, _| {})
     }
 
     fn check(
@@ -152,6 +145,11 @@ impl Signature {
     pub fn width(&self) -> usize {
         self.fields.as_slice().iter().map(Field::width).sum()
     }
+}
+
+fn unreadable(Unreadable { line, problem }: Unreadable) -> Vec<Mistake> {
+    let entry = line.map(|line| format!("line {line}")).unwrap_or_default();
+    vec![Mistake { file: MANIFEST, entry, problem }]
 }
 
 fn fields(manifest: &Manifest, mistakes: &mut Vec<Mistake>) -> Vec<Field> {

@@ -1,5 +1,10 @@
-//! `model.toml` as written. `docs/model-package.md` is its reference; anything beyond the entries' types is checked where
-//! they become [fields](super::field) and [predictions](super::prediction).
+//! `model.toml` as written. `docs/model-package.md` is its reference; anything beyond the entries' types is checked where they become
+//! fields and predictions.
+//!
+//! It is a crate of its own so that it can be compiled for size: reading its structures from TOML and from JSON is 200 KB of code when it
+//! is compiled for speed, and it runs once.
+
+#![allow(missing_docs, reason = "what the members mean is said to whoever writes them, in docs/model-package.md")]
 
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -7,27 +12,68 @@ use serde_json::Value;
 /// The whole file.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Manifest {
-    pub(crate) name: String,
-    pub(crate) title: Option<String>,
+pub struct Manifest {
+    pub name: String,
+    pub title: Option<String>,
     #[serde(default)]
-    pub(crate) description: String,
+    pub description: String,
     #[serde(default)]
-    pub(crate) input: InputEntry,
+    pub input: InputEntry,
     #[serde(default)]
-    pub(crate) golden: GoldenEntry,
-    pub(crate) fields: Vec<FieldEntry>,
-    pub(crate) predictions: Vec<PredictionEntry>,
+    pub golden: GoldenEntry,
+    pub fields: Vec<FieldEntry>,
+    pub predictions: Vec<PredictionEntry>,
     #[serde(default)]
-    pub(crate) examples: Vec<ExampleEntry>,
+    pub examples: Vec<ExampleEntry>,
+}
+
+/// What is wrong with the text of a manifest: it is not TOML or JSON, or an entry is of the wrong type.
+#[derive(Debug)]
+pub struct Unreadable {
+    /// The line, from 1, where it is known.
+    pub line: Option<usize>,
+    pub problem: String,
+}
+
+impl Manifest {
+    /// Reads `model.toml`.
+    ///
+    /// # Errors
+    ///
+    /// The first mistake.
+    pub fn from_toml(text: &str) -> Result<Self, Unreadable> {
+        toml::from_str(text).map_err(|error| {
+            let line = error.span().map(|span| text[..span.start].matches('\n').count() + 1);
+            Unreadable { line, problem: error.message().to_owned() }
+        })
+    }
+
+    /// Reads what [`to_json`] wrote.
+    ///
+    /// # Errors
+    ///
+    /// The first mistake.
+    pub fn from_json(text: &str) -> Result<Self, Unreadable> {
+        serde_json::from_str(text).map_err(|error| Unreadable { line: None, problem: error.to_string() })
+    }
+}
+
+/// The tables of a readable `model.toml` as JSON, which is quicker to read.
+///
+/// # Panics
+///
+/// If it is not TOML.
+pub fn to_json(toml: &str) -> String {
+    let tables: toml::Table = toml::from_str(toml).expect("a readable manifest is TOML");
+    serde_json::to_string(&tables).expect("the tables of a manifest are JSON")
 }
 
 /// `[input]`
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(crate) struct InputEntry {
-    pub(crate) name: String,
-    pub(crate) description: String,
+pub struct InputEntry {
+    pub name: String,
+    pub description: String,
 }
 
 impl Default for InputEntry {
@@ -39,9 +85,9 @@ impl Default for InputEntry {
 /// `[golden]`
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(crate) struct GoldenEntry {
-    pub(crate) tolerance: f64,
-    pub(crate) max_other_class: f64,
+pub struct GoldenEntry {
+    pub tolerance: f64,
+    pub max_other_class: f64,
 }
 
 impl Default for GoldenEntry {
@@ -53,25 +99,25 @@ impl Default for GoldenEntry {
 /// `[[fields]]`
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct FieldEntry {
-    pub(crate) name: String,
-    pub(crate) r#type: FieldType,
+pub struct FieldEntry {
+    pub name: String,
+    pub r#type: FieldType,
     #[serde(default)]
-    pub(crate) description: String,
-    pub(crate) unit: Option<String>,
-    pub(crate) hint: Option<String>,
-    pub(crate) example: Option<Value>,
-    pub(crate) minimum: Option<f64>,
-    pub(crate) exclusive_minimum: Option<f64>,
-    pub(crate) maximum: Option<f64>,
-    pub(crate) exclusive_maximum: Option<f64>,
-    pub(crate) bands: Option<Vec<f64>>,
-    pub(crate) values: Option<Vec<CategoryEntry>>,
-    pub(crate) encoding: Option<EncodingEntry>,
-    pub(crate) unknown: Option<Unknown>,
+    pub description: String,
+    pub unit: Option<String>,
+    pub hint: Option<String>,
+    pub example: Option<Value>,
+    pub minimum: Option<f64>,
+    pub exclusive_minimum: Option<f64>,
+    pub maximum: Option<f64>,
+    pub exclusive_maximum: Option<f64>,
+    pub bands: Option<Vec<f64>>,
+    pub values: Option<Vec<CategoryEntry>>,
+    pub encoding: Option<EncodingEntry>,
+    pub unknown: Option<Unknown>,
     #[serde(default = "yes")]
-    pub(crate) required: bool,
-    pub(crate) missing: Option<MissingEntry>,
+    pub required: bool,
+    pub missing: Option<MissingEntry>,
 }
 
 fn yes() -> bool {
@@ -81,7 +127,7 @@ fn yes() -> bool {
 /// `type` of a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum FieldType {
+pub enum FieldType {
     Number,
     Integer,
     Boolean,
@@ -91,7 +137,7 @@ pub(crate) enum FieldType {
 /// `encoding` of a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum EncodingEntry {
+pub enum EncodingEntry {
     OneHot,
     Ordinal,
 }
@@ -99,7 +145,7 @@ pub(crate) enum EncodingEntry {
 /// `unknown` of a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Unknown {
+pub enum Unknown {
     Refuse,
     Ignore,
 }
@@ -107,17 +153,17 @@ pub(crate) enum Unknown {
 /// One of the `values` of a field: a text or a table.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(try_from = "Value")]
-pub(crate) struct CategoryEntry {
-    pub(crate) name: String,
-    pub(crate) description: String,
-    pub(crate) aliases: Vec<String>,
-    pub(crate) boolean: Option<bool>,
+pub struct CategoryEntry {
+    pub name: String,
+    pub description: String,
+    pub aliases: Vec<String>,
+    pub boolean: Option<bool>,
 }
 
 /// `missing` of a field.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(try_from = "Value")]
-pub(crate) enum MissingEntry {
+pub enum MissingEntry {
     /// `"nan"`
     Nan,
     /// `"zeros"`
@@ -131,27 +177,27 @@ pub(crate) enum MissingEntry {
 /// `[[predictions]]`
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct PredictionEntry {
-    pub(crate) name: String,
-    pub(crate) endpoint: String,
-    pub(crate) schema: Option<String>,
+pub struct PredictionEntry {
+    pub name: String,
+    pub endpoint: String,
+    pub schema: Option<String>,
     #[serde(default)]
-    pub(crate) summary: String,
+    pub summary: String,
     #[serde(default)]
-    pub(crate) description: String,
+    pub description: String,
     #[serde(default)]
-    pub(crate) meaning: String,
-    pub(crate) kind: KindEntry,
-    pub(crate) output: Option<usize>,
-    pub(crate) outputs: Option<Vec<usize>>,
-    pub(crate) cuts: Option<Vec<f32>>,
-    pub(crate) values: Option<Vec<AnswerEntry>>,
+    pub meaning: String,
+    pub kind: KindEntry,
+    pub output: Option<usize>,
+    pub outputs: Option<Vec<usize>>,
+    pub cuts: Option<Vec<f32>>,
+    pub values: Option<Vec<AnswerEntry>>,
 }
 
 /// `kind` of a prediction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum KindEntry {
+pub enum KindEntry {
     Value,
     Probability,
     Class,
@@ -162,21 +208,21 @@ pub(crate) enum KindEntry {
 /// One of the `values` of a prediction: a scalar or a table.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(try_from = "Value")]
-pub(crate) struct AnswerEntry {
-    pub(crate) name: Value,
-    pub(crate) description: String,
+pub struct AnswerEntry {
+    pub name: Value,
+    pub description: String,
 }
 
 /// `[[examples]]`
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct ExampleEntry {
-    pub(crate) name: String,
+pub struct ExampleEntry {
+    pub name: String,
     #[serde(default)]
-    pub(crate) summary: String,
-    pub(crate) input: serde_json::Map<String, Value>,
+    pub summary: String,
+    pub input: serde_json::Map<String, Value>,
     #[serde(default = "yes")]
-    pub(crate) valid: bool,
+    pub valid: bool,
 }
 
 impl TryFrom<Value> for CategoryEntry {
