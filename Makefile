@@ -12,7 +12,7 @@ CASES ?= 100000
 
 TREES := crates/tree-ensemble
 # What benches measure is built as what is deployed.
-PROFILE := release
+PROFILE := distribution
 BUILT := $(or $(CARGO_TARGET_DIR),target)/$(PROFILE)
 
 export REDIS_PORT SAM_CLI_TELEMETRY = 0
@@ -69,7 +69,7 @@ events: ## Send every event in events/ to the real binary and show the answers
 .PHONY: build
 build: ## Build the function for AWS, target/lambda/predict-once/bootstrap (ARCH=arm64 or x86_64)
 	PATH="$$(scripts/install-cargo-lambda):$$PATH" CARGO_BUILD_RUSTFLAGS="$$(release/remapped-paths)" \
-		cargo lambda build --release --$(subst _,-,$(ARCH))
+		cargo lambda build --profile distribution --$(subst _,-,$(ARCH))
 
 .PHONY: zip
 zip: ## Build the function and zip it reproducibly, target/dist/predict-once-VERSION-lambda-ARCH.zip (ARCH=arm64 or x86_64)
@@ -227,6 +227,10 @@ ifndef PREDICT_ONCE_BIN
 endif
 	PREDICT_ONCE_BIN="$(or $(PREDICT_ONCE_BIN),$(or $(CARGO_TARGET_DIR),target)/counting/predict-once)" \
 		cargo bench --profile dev --bench instructions
+
+.PHONY: link-order
+link-order: ## Write build/order.ld, the order of functions in the binary, by what a start and a hit execute (takes a distribution build)
+	$(MAKE) --no-print-directory count-instructions ORDER=write
 
 .PHONY: chaos
 chaos: ## Break Redis and the network in every way under load; writes docs/reliability.md

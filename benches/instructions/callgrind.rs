@@ -1,6 +1,8 @@
 //! What callgrind writes, as counts by function.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use rustc_demangle::demangle;
 
 /// Instructions: all of a run's, or those that more invocations took.
 #[derive(Clone, Debug, Default)]
@@ -8,6 +10,8 @@ pub(crate) struct Counts {
     pub(crate) total: f64,
     /// By the function that executed them, without those that it called.
     pub(crate) functions: BTreeMap<String, f64>,
+    /// The symbols of all functions that were executed.
+    pub(crate) symbols: BTreeSet<String>,
 }
 
 impl Counts {
@@ -15,6 +19,7 @@ impl Counts {
     pub(crate) fn read(report: &str) -> Self {
         let mut names: HashMap<&str, &str> = HashMap::new();
         let mut counts = Self::default();
+        let mut by_symbol: HashMap<&str, f64> = HashMap::new();
         let mut function = "";
         let mut is_of_callee = false;
         for line in report.lines() {
@@ -33,9 +38,16 @@ impl Counts {
                 let count = line.split(' ').nth(1).and_then(|count| count.parse::<f64>().ok()).unwrap_or_default();
                 if !std::mem::take(&mut is_of_callee) {
                     counts.total += count;
-                    *counts.functions.entry(without_hash(function)).or_default() += count;
+                    *by_symbol.entry(function).or_default() += count;
                 }
             }
+        }
+        for (symbol, count) in by_symbol {
+            // Behind `'` is how deep a recursion is.
+            let symbol = symbol.split_once('\'').map_or(symbol, |(symbol, _)| symbol);
+            counts.symbols.insert(symbol.to_owned());
+            // Without the hash, which is another one in another build.
+            *counts.functions.entry(format!("{:#}", demangle(symbol))).or_default() += count;
         }
         counts
     }
@@ -48,14 +60,5 @@ impl Counts {
             *count = per_invocation(*count, fewer.functions.get(name).copied().unwrap_or_default());
         }
         self
-    }
-}
-
-/// A symbol without the hash and the mark of recursion, which are other ones in another build.
-fn without_hash(symbol: &str) -> String {
-    let symbol = symbol.split_once('\'').map_or(symbol, |(symbol, _)| symbol);
-    match symbol.rsplit_once("::h") {
-        Some((path, hash)) if hash.len() == 16 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()) => path.to_owned(),
-        _ => symbol.to_owned(),
     }
 }

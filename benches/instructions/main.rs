@@ -6,12 +6,13 @@
 //!
 //! `PREDICT_ONCE_BIN` names another build of the service, to compare two revisions. The bare functions are those in
 //! `examples/` beside it. With `BUDGET=check`, counts that exceed the committed ones ([`budget`]) fail, and the functions that grew
-//! are named; with `BUDGET=write`, they are committed to.
+//! are named; with `BUDGET=write`, they are committed to. `ORDER=write` writes the [`order`] of functions in the binary.
 
 mod budget;
 mod callgrind;
 #[path = "../shared/functions.rs"]
 mod functions;
+mod order;
 #[path = "../../tests/support/mod.rs"]
 mod support;
 
@@ -36,7 +37,7 @@ const ROUNDS: usize = 5;
 async fn count(function: &Function, event: &Value, invocations: usize) -> Counts {
     let output = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("callgrind.{}", std::process::id()));
     let written = format!("--callgrind-out-file={}", output.display());
-    let valgrind = ["valgrind", "--quiet", "--tool=callgrind", "--log-file=/dev/null", &written];
+    let valgrind = ["valgrind", "--quiet", "--tool=callgrind", "--demangle=no", "--log-file=/dev/null", &written];
     let mut process = function.start_under(&valgrind.map(AsRef::as_ref)).await;
     process.ready().await;
     for n in 0..invocations {
@@ -98,7 +99,8 @@ async fn main() -> ExitCode {
     let (bare, bare_get) = (Function::bare(), Function::plain(Some(floor_url), false));
     let (memory, shared) = (Function::in_memory(), Function::in_redis(redis.url()));
     let mut rounds: [Vec<Counts>; 6] = Default::default();
-    let repetitions = if budget == "check" { 1 } else { ROUNDS };
+    let orders = std::env::var("ORDER").is_ok_and(|order| order == "write");
+    let repetitions = if orders || budget == "check" { 1 } else { ROUNDS };
     for _ in 0..repetitions {
         let round = [
             start(&bare, &event).await,
@@ -137,6 +139,9 @@ async fn main() -> ExitCode {
         }
         _ => Vec::new(),
     };
+    if orders {
+        order::write(&counts.each_ref().map(|(_, counts, _)| counts));
+    }
     exceeded.iter().for_each(|complaint| println!("\n{complaint}"));
     if exceeded.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
