@@ -1,0 +1,87 @@
+//! The API, and what the server tells of itself: `GET /health`, `/ready` and `/metrics`.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering::Relaxed},
+};
+
+use axum_core::{
+    body::Body,
+    response::{IntoResponse, Response},
+};
+use futures_util::FutureExt;
+use http::{Method, Request, StatusCode, header};
+use hyper::body::Incoming;
+use tokio::runtime::Handle;
+use tokio_util::task::TaskTracker;
+
+use super::to_the_end::ToTheEnd;
+use crate::{after_response, http::Api, prometheus::Metrics};
+
+/// Where load balancers, orchestrators and Prometheus ask.
+const HEALTH: &str = "/health";
+const READY: &str = "/ready";
+pub(super) const METRICS: &str = "/metrics";
+
+/// The API, and what the server tells of itself.
+#[derive(Clone)]
+pub(super) struct App {
+    pub(super) api: Api,
+    /// What requests are counted in.
+    pub(super) counted: Option<Arc<Metrics>>,
+    /// What is shown where the API is.
+    pub(super) shown: Option<Arc<Metrics>>,
+    pub(super) deferred: TaskTracker,
+    pub(super) is_stopping: Arc<AtomicBool>,
+}
+
+impl App {
+    /// Answers a request and spawns what it has deferred. On the single thread of this process's runtime that task starts when
+    /// the connection's task next waits, and before it does, it writes the response to the socket.
+    pub(super) async fn answer(self, request: Request<Incoming>) -> Response {
+        match (request.uri().path(), &self.shown) {
+            (HEALTH, _) => return page(request.method(), || "ok\n"),
+            (READY, _) => return page(request.method(), || self.ready()),
+            (METRICS, Some(metrics)) => return page(request.method(), || metrics.show()),
+            _ => {}
+        }
+        let tracker = self.deferred.clone();
+        let handling = async move {
+            let (response, jobs) = after_response::collect(self.handle(request.map(Body::new))).await;
+            self.deferred.spawn(jobs.run(None));
+            response
+        };
+        ToTheEnd::new(handling.boxed(), tracker, Handle::current()).await
+    }
+
+    async fn handle(&self, request: Request<Body>) -> Response {
+        match &self.counted {
+            Some(metrics) => metrics.count(&self.api, request).await,
+            None => self.api.answer(request).await,
+        }
+    }
+
+    /// Whether requests should be sent here. Redis does not matter: without it, the model answers.
+    fn ready(&self) -> (StatusCode, &'static str) {
+        match self.is_stopping.load(Relaxed) {
+            true => (StatusCode::SERVICE_UNAVAILABLE, "stopping\n"),
+            false => (StatusCode::OK, "ready\n"),
+        }
+    }
+}
+
+/// A server of metrics alone.
+pub(super) async fn show(metrics: Arc<Metrics>, request: Request<Incoming>) -> Response {
+    match request.uri().path() {
+        METRICS => page(request.method(), || metrics.show()),
+        _ => StatusCode::NOT_FOUND.into_response(),
+    }
+}
+
+/// What the server tells of itself.
+fn page<P: IntoResponse>(method: &Method, page: impl FnOnce() -> P) -> Response {
+    match *method {
+        Method::GET | Method::HEAD => page().into_response(),
+        _ => (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, "GET,HEAD")]).into_response(),
+    }
+}
