@@ -56,9 +56,9 @@ const CONTENT_SECURITY_POLICY: HeaderValue = HeaderValue::from_static(
 pub(super) struct OpenApi(OnceLock<Asset>);
 
 impl OpenApi {
-    pub(super) fn answer(&self, model: &Model, request: &HeaderMap) -> Response {
+    pub(super) async fn answer(&self, model: &Model, request: &HeaderMap) -> Response {
         match self.document(model) {
-            Ok(document) => document.answer(request),
+            Ok(document) => document.answer(request).await,
             Err(error) => Problem::from(NoPrediction::Failed(error)).into_response(),
         }
     }
@@ -93,7 +93,7 @@ impl Asset {
     }
 
     /// The file, or 304 if the client has it.
-    pub(super) fn answer(&self, request: &HeaderMap) -> Response {
+    pub(super) async fn answer(&self, request: &HeaderMap) -> Response {
         let gzip = accepts_gzip(request);
         let etag = if gzip { &self.gzip_etag } else { &self.etag };
         let common = [
@@ -110,7 +110,7 @@ impl Asset {
             (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
             (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
         ];
-        let body = if gzip { self.compressed() } else { self.inflated() };
+        let body = if gzip { self.compressed() } else { self.inflated().await };
         let mut response = (common, security, body).into_response();
         if gzip {
             response.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
@@ -125,11 +125,15 @@ impl Asset {
         }
     }
 
-    /// The uncompressed bytes, for the few clients that do not accept gzip.
-    fn inflated(&self) -> Bytes {
-        let mut bytes = Vec::new();
-        GzDecoder::new(&*self.gzipped).read_to_end(&mut bytes).expect("it was gzipped whole");
-        bytes.into()
+    /// The uncompressed bytes, for the few clients that do not accept gzip. It takes milliseconds, in which this thread answers others.
+    async fn inflated(&self) -> Bytes {
+        let gzipped = self.gzipped.clone();
+        let inflating = tokio::task::spawn_blocking(move || {
+            let mut bytes = Vec::new();
+            GzDecoder::new(&*gzipped).read_to_end(&mut bytes).expect("it was gzipped whole");
+            bytes.into()
+        });
+        inflating.await.expect("it does not panic, and nobody aborts it")
     }
 }
 

@@ -121,8 +121,8 @@ impl Parts {
             Some(Route::Prediction(endpoint)) if method == Method::POST => {
                 endpoint.answer(&self.service, request).await
             }
-            Some(Route::Asset(asset)) if is_read => asset.answer(request.headers()),
-            Some(Route::OpenApi) if is_read => self.openapi.answer(self.service.model(), request.headers()),
+            Some(Route::Asset(asset)) if is_read => asset.answer(request.headers()).await,
+            Some(Route::OpenApi) if is_read => self.openapi.answer(self.service.model(), request.headers()).await,
             Some(Route::DocsWithSlash) if is_read => docs::redirect(),
             Some(route) if method == Method::OPTIONS => route.options(),
             Some(route) => problem::method_not_allowed(&method, route.allow()).into_response(),
