@@ -1,7 +1,10 @@
 //! A circuit breaker: an unavailable Redis is tried once per second instead of once per request.
 
 use std::{
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -11,6 +14,9 @@ use super::Fault;
 
 /// How long to pause after a failure.
 const PAUSE: Duration = Duration::from_secs(1);
+
+/// How long an outage is believed in without a probe: a thread that has no requests makes none.
+const BELIEF: Duration = Duration::from_secs(60);
 
 /// When closed, it lets everything through. A connection fault opens it; then it lets one request per [`PAUSE`] through, the
 /// probe, whose success closes it. An error reply is an answer: it leaves the breaker closed.
@@ -22,6 +28,9 @@ pub(super) struct CircuitBreaker {
     /// What is asked, for the log: `lookups` or `writes`.
     commands: &'static str,
     state: Mutex<State>,
+    /// Whether the log's last word is that the cache is not available. The threads of a process have one log, and one outage
+    /// concerns all of them.
+    told: Arc<AtomicBool>,
 }
 
 #[derive(Default)]
@@ -34,7 +43,12 @@ struct State {
 
 impl CircuitBreaker {
     pub(super) fn new(commands: &'static str) -> Self {
-        Self { commands, state: Mutex::default() }
+        Self { commands, state: Mutex::default(), told: Arc::default() }
+    }
+
+    /// A closed breaker for the same commands on another thread's connection.
+    pub(super) fn for_another_worker(&self) -> Self {
+        Self { commands: self.commands, state: Mutex::default(), told: Arc::clone(&self.told) }
     }
 
     /// Whether to ask now.
@@ -50,9 +64,9 @@ impl CircuitBreaker {
         }
     }
 
-    /// Whether only probes are let through.
+    /// Whether only probes are let through, as far as is known.
     pub(super) fn is_open(&self) -> bool {
-        self.state().paused_until.is_some()
+        self.state().paused_until.is_some_and(|until| Instant::now() < until + BELIEF)
     }
 
     /// Notes that a request that started at `began` failed, and logs it if that is new. If another request has been answered
@@ -63,7 +77,7 @@ impl CircuitBreaker {
             return;
         }
         state.awaits_opening = false;
-        if state.paused_until.replace(Instant::now() + PAUSE).is_none() {
+        if state.paused_until.replace(Instant::now() + PAUSE).is_none() && !self.told.swap(true, Relaxed) {
             let commands = self.commands;
             tracing::warn!(%fault, "the cache is not available for {commands}; trying once per second until it is");
         }
@@ -88,7 +102,7 @@ impl CircuitBreaker {
     pub(super) fn answered(&self) {
         let mut state = self.state();
         state.answered_at = Some(Instant::now());
-        if state.paused_until.take().is_some() {
+        if state.paused_until.take().is_some() && self.told.swap(false, Relaxed) {
             tracing::info!("the cache is available again for {}", self.commands);
         }
     }

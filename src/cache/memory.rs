@@ -1,5 +1,7 @@
 //! The cache in this process.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use quick_cache::{
     DefaultHashBuilder, OptionsBuilder, UnitWeighter,
@@ -9,8 +11,9 @@ use quick_cache::{
 use super::CacheKey;
 
 /// A cache with a limited number of entries. It needs no time to live: a prediction is a function of the model and its input,
-/// both are in the key, and the process ends before the model changes.
-pub struct MemoryCache(Cache<CacheKey, Bytes>);
+/// both are in the key, and the process ends before the model changes. A clone is the same cache.
+#[derive(Clone)]
+pub struct MemoryCache(Arc<Cache<CacheKey, Bytes>>);
 
 impl MemoryCache {
     /// An empty cache. Beyond `entries` it evicts the least-used ones (S3-FIFO). It grows as it fills.
@@ -18,12 +21,12 @@ impl MemoryCache {
         let options = OptionsBuilder::new()
             .estimated_items_capacity(entries)
             .weight_capacity(entries as u64)
-            // One thread needs one shard, and finding out how many threads there could be costs a cold start 0.2 ms.
+            // A function's only thread needs one shard, and finding out how many threads there could be costs a cold start 0.2 ms.
             .shards(1)
             .build()
             .expect("both capacities are set");
         let lifecycle = DefaultLifecycle::default();
-        Self(Cache::with_options(options, UnitWeighter, DefaultHashBuilder::default(), lifecycle))
+        Self(Arc::new(Cache::with_options(options, UnitWeighter, DefaultHashBuilder::default(), lifecycle)))
     }
 
     pub(super) fn get(&self, key: &CacheKey) -> Option<Bytes> {

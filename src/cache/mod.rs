@@ -72,6 +72,11 @@ pub enum Lookup {
 }
 
 impl PredictionCache {
+    /// The same cache for another thread: the memory is shared, and the connections to Redis are its own.
+    pub fn for_another_worker(&self) -> Self {
+        Self { memory: self.memory.clone(), redis: self.redis.as_ref().map(RedisCache::for_another_worker) }
+    }
+
     /// Whether there is none.
     pub fn is_off(&self) -> bool {
         self.memory.is_none() && self.redis.is_none()

@@ -24,7 +24,7 @@ const MOST_WRITES: usize = 256;
 /// How many fields of Hashes are set in one transaction: Redis does nothing else meanwhile.
 const TRANSACTION: usize = 100;
 
-/// Predictions in Redis.
+/// Predictions in Redis, for one thread: a connection belongs to the runtime that has opened it.
 pub struct RedisCache {
     config: Arc<RedisConfig>,
     reads: Lane,
@@ -37,7 +37,7 @@ pub struct RedisCache {
 struct Lane {
     link: Arc<Link>,
     breaker: Arc<CircuitBreaker>,
-    replies: ReplyLog,
+    replies: Arc<ReplyLog>,
 }
 
 impl RedisCache {
@@ -48,8 +48,20 @@ impl RedisCache {
     /// If the client does not support the address or the certificates.
     pub fn new(config: RedisConfig) -> Result<Self, Fault> {
         config.prepare()?;
-        let config = Arc::new(config);
-        let breakers = ["lookups", "writes"].map(|commands| Arc::new(CircuitBreaker::new(commands)));
+        let breakers = ["lookups", "writes"].map(CircuitBreaker::new);
+        let replies = ["lookups", "writes"].map(|commands| Arc::new(ReplyLog::new(commands)));
+        Ok(Self::with(Arc::new(config), breakers, replies))
+    }
+
+    /// The same Redis with connections, breakers and writes under way of its own; it logs an outage together with this one.
+    pub(super) fn for_another_worker(&self) -> Self {
+        let lanes = [&self.reads, &self.writes];
+        let breakers = lanes.map(|lane| lane.breaker.for_another_worker());
+        Self::with(Arc::clone(&self.config), breakers, lanes.map(|lane| Arc::clone(&lane.replies)))
+    }
+
+    fn with(config: Arc<RedisConfig>, breakers: [CircuitBreaker; 2], replies: [Arc<ReplyLog>; 2]) -> Self {
+        let breakers = breakers.map(Arc::new);
         let link = |breakers: &[Arc<CircuitBreaker>]| Arc::new(Link::new(Arc::clone(&config), breakers.to_vec()));
         let [read_link, write_link] = if config.shared_connection {
             let both = link(&breakers);
@@ -58,12 +70,13 @@ impl RedisCache {
             [link(&breakers[..1]), link(&breakers[1..])]
         };
         let [read_breaker, write_breaker] = breakers;
-        Ok(Self {
+        let [read_replies, write_replies] = replies;
+        Self {
             config,
-            reads: Lane { link: read_link, breaker: read_breaker, replies: ReplyLog::new("lookups") },
-            writes: Lane { link: write_link, breaker: write_breaker, replies: ReplyLog::new("writes") },
+            reads: Lane { link: read_link, breaker: read_breaker, replies: read_replies },
+            writes: Lane { link: write_link, breaker: write_breaker, replies: write_replies },
             under_way: Semaphore::new(MOST_WRITES),
-        })
+        }
     }
 
     pub(super) async fn get(&self, key: &CacheKey) -> Lookup {

@@ -8,7 +8,7 @@
 //! always stored and looked up, whatever is done with the others (spatial sampling, as in Waldspurger et al., "Efficient MRC
 //! Construction with SHARDS", FAST 2015). All processes take the same eighth, and warm it for each other.
 //!
-//! A server of one thread hears of Redis's answer only when the model has run that another request needs. Such a lookup has taken
+//! A thread hears of Redis's answer only when the model has run that another of its requests needs. Such a lookup has taken
 //! something between the time without those runs and the time with them.
 
 use std::{

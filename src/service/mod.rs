@@ -35,9 +35,9 @@ use crate::{
     model::{Input, Model, ModelError, Output},
 };
 
-/// The model behind its cache.
+/// The model behind its cache, for one thread.
 pub struct PredictionService {
-    model: Model,
+    model: Arc<Model>,
     cache: Arc<PredictionCache>,
     keys: KeySpace,
     per_tenant: bool,
@@ -46,7 +46,7 @@ pub struct PredictionService {
     runs: Arc<Flights<Bytes>>,
     /// For each prediction.
     judges: Arc<[Judge]>,
-    /// How long the model has run so far.
+    /// How long the model has run so far, on this thread.
     run_time: Arc<RunTime>,
 }
 
@@ -79,7 +79,22 @@ impl PredictionService {
         let one_run = (strategy == Strategy::Auto && cache.redis.is_some()).then(|| model.run_time());
         let judges = model.predictions().iter().map(|_| Judge::new(strategy, one_run)).collect();
         let (lookups, runs, run_time) = Default::default();
-        Self { model, cache: Arc::new(cache), keys, per_tenant, lookups, runs, judges, run_time }
+        Self { model: Arc::new(model), cache: Arc::new(cache), keys, per_tenant, lookups, runs, judges, run_time }
+    }
+
+    /// The same service for another thread. They share the model, the memory, what is under way and what was learnt of costs; each
+    /// has its own connections to Redis, and its own measure of the time in which its thread has heard of nothing.
+    pub fn for_another_worker(&self) -> Self {
+        Self {
+            model: Arc::clone(&self.model),
+            cache: Arc::new(self.cache.for_another_worker()),
+            keys: self.keys.clone(),
+            per_tenant: self.per_tenant,
+            lookups: Arc::clone(&self.lookups),
+            runs: Arc::clone(&self.runs),
+            judges: Arc::clone(&self.judges),
+            run_time: Arc::default(),
+        }
     }
 
     /// Answers the prediction at this position for an input: from the cache if possible and allowed, otherwise from the model.

@@ -1,4 +1,4 @@
-//! How long the model has run: a server of one thread does nothing else meanwhile.
+//! How long the model has run on a thread, which does nothing else meanwhile.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering::Relaxed},
