@@ -1,6 +1,17 @@
 //! Settings → telemetry → model → service → Lambda or a local server; or one of the subcommands.
 
-use std::{future::Future, io, io::Write, panic, path::Path, process::ExitCode, sync::Arc, time::SystemTime};
+use std::{
+    future::Future,
+    io::{self, Write},
+    iter,
+    num::NonZeroUsize,
+    panic,
+    path::Path,
+    process::{self, ExitCode},
+    sync::Arc,
+    thread,
+    time::SystemTime,
+};
 
 use anyhow::Context;
 use predict_once::{
@@ -141,15 +152,15 @@ async fn run() -> anyhow::Result<()> {
         settings.traces.map(|traces| Arc::new(Traces::new(traces, &model, settings.caching.layout, in_lambda)));
     let cache = cache(settings.cache, in_lambda)?;
     let service = Arc::new(PredictionService::new(model, cache, &settings.caching));
-    let api = Api::new(Arc::clone(&service), settings.allowed_origins).traced(traces.clone());
+    let api = |service: &Arc<_>| Api::new(Arc::clone(service), settings.allowed_origins.clone()).traced(traces.clone());
     let shutdown = shutdown_signal().context("signal handlers")?;
     if in_lambda {
-        lambda::run(api, shutdown).await.map_err(anyhow::Error::from_boxed)?;
+        lambda::run(api(&service), shutdown).await.map_err(anyhow::Error::from_boxed)?;
     } else {
         if let Some(traces) = traces.clone() {
             tokio::spawn(async move { traces.run().await });
         }
-        local_server(settings.server, api, &service, started).await?.run(shutdown).await?;
+        local_server(settings.server, &service, api, started).await?.run(shutdown).await?;
     }
     if let Some(traces) = traces {
         traces.close().await;
@@ -160,11 +171,15 @@ async fn run() -> anyhow::Result<()> {
 
 async fn local_server(
     settings: ServerSettings,
-    api: Api,
     service: &Arc<PredictionService>,
+    api: impl Fn(&Arc<PredictionService>) -> Api,
     started: SystemTime,
 ) -> anyhow::Result<local::Server> {
-    let ServerSettings { host, port, metrics, shutdown_delay } = settings;
+    let ServerSettings { host, port, workers, max_connections, metrics, shutdown_delay, shutdown_timeout } = settings;
+    let workers = workers.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get);
+    let others = (1..workers).map(|_| Arc::new(service.for_another_worker()));
+    let services: Vec<_> = iter::once(Arc::clone(service)).chain(others).collect();
+    let apis = services.iter().map(api).collect();
     let listener = TcpListener::bind((host.as_str(), port))
         .await
         .with_context(|| format!("HOST and PORT: cannot listen on {host}:{port}"))?;
@@ -175,8 +190,8 @@ async fn local_server(
         }
         _ => None,
     };
-    let metrics = metrics.map(|_| (Arc::new(Metrics::new(Arc::clone(service), started)), own));
-    Ok(local::Server { api, listener, metrics, shutdown_delay })
+    let metrics = metrics.map(|_| (Arc::new(Metrics::new(services, started)), own));
+    Ok(local::Server { apis, listener, max_connections, metrics, shutdown_delay, shutdown_timeout })
 }
 
 fn cache(settings: CacheSettings, in_lambda: bool) -> anyhow::Result<PredictionCache> {
@@ -189,14 +204,23 @@ fn cache(settings: CacheSettings, in_lambda: bool) -> anyhow::Result<PredictionC
     Ok(PredictionCache { memory, redis: redis.transpose()? })
 }
 
-/// Completes when the process is told to stop, by SIGTERM or Ctrl-C.
+/// Completes when the process is told to stop, by SIGTERM or Ctrl-C. If it is told so again, it ends at once.
 fn shutdown_signal() -> io::Result<impl Future<Output = ()> + Send + 'static> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    Ok(async move {
+    let mut told = async move || {
         tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+            _ = terminate.recv() => SignalKind::terminate(),
+            _ = interrupt.recv() => SignalKind::interrupt(),
         }
+    };
+    Ok(async move {
+        told().await;
+        tokio::spawn(async move {
+            let signal = told().await;
+            tracing::warn!("told to stop again: ending without finishing");
+            // As a shell reports a program that the signal has ended.
+            process::exit(128 + signal.as_raw_value());
+        });
     })
 }

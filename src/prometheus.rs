@@ -1,6 +1,7 @@
 //! Metrics for Prometheus, which asks the local server for them. Under Lambda, the [log line](crate::telemetry) has them.
 
 use std::{
+    collections::BTreeMap,
     sync::{Arc, atomic::AtomicU64},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
@@ -36,7 +37,7 @@ type Labels<const N: usize> = [(&'static str, String); N];
 /// What is counted in this process.
 pub struct Metrics {
     registry: Registry,
-    service: Arc<PredictionService>,
+    services: Vec<Arc<PredictionService>>,
     requests: Family<Labels<2>, Counter>,
     request_duration: Family<Labels<1>, Histogram, fn() -> Histogram>,
     predictions: Family<Labels<1>, Counter>,
@@ -45,18 +46,23 @@ pub struct Metrics {
     writes: Family<Labels<1>, Counter>,
     write_duration: Histogram,
     breakers: Family<Labels<1>, Gauge>,
+    connections: Gauge,
 }
 
 impl Metrics {
-    /// Nothing has been counted yet, in a process that was started then.
-    pub fn new(service: Arc<PredictionService>, started: SystemTime) -> Self {
+    /// Nothing has been counted yet, in a process that was started then. Each worker has one of these services, of one model.
+    ///
+    /// # Panics
+    ///
+    /// Without a service.
+    pub fn new(services: Vec<Arc<PredictionService>>, started: SystemTime) -> Self {
         let mut registry = Registry::default();
         let process_start: Gauge<f64, AtomicU64> = Gauge::default();
         process_start.set(started.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64());
         registry.register_with_unit("process_start_time", "When the process was started", Unit::Seconds, process_start);
 
         let ours = registry.sub_registry_with_prefix("predict_once");
-        let model = service.model();
+        let model = services[0].model();
         let build = [
             ("version", env!("CARGO_PKG_VERSION").to_owned()),
             ("model", model.signature().name.clone()),
@@ -82,11 +88,14 @@ impl Metrics {
         let writes = Family::default();
         ours.register("cache_writes", "Writes to the cache, by how they ended", writes.clone());
         let breakers = Family::default();
-        ours.register("cache_breaker_open", "1 while Redis is asked once per second only", breakers.clone());
+        ours.register("cache_breaker_open", "1 while a worker asks Redis once per second only", breakers.clone());
+
+        let connections = Gauge::default();
+        ours.register("http_connections", "Open connections", connections.clone());
 
         let metrics = Self {
             registry,
-            service,
+            services,
             requests,
             request_duration,
             predictions,
@@ -95,6 +104,7 @@ impl Metrics {
             writes,
             write_duration,
             breakers,
+            connections,
         };
         // A counter that begins at 0 has a rate from its first increase on.
         metrics.count_predictions(Tally::default());
@@ -125,10 +135,15 @@ impl Metrics {
         response
     }
 
-    /// All of it, in the OpenMetrics format.
-    pub fn show(&self) -> impl IntoResponse + use<> {
+    /// All of it, in the OpenMetrics format, while so many connections are open.
+    pub fn show(&self, connections: usize) -> impl IntoResponse + use<> {
         const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-        for (commands, is_open) in self.service.breakers().into_iter().flatten() {
+        self.connections.set(connections as i64);
+        let mut open = BTreeMap::new();
+        for (commands, is_open) in self.services.iter().filter_map(|service| service.breakers()).flatten() {
+            *open.entry(commands).or_insert(false) |= is_open;
+        }
+        for (commands, is_open) in open {
             self.breakers.get_or_create(&label("commands", commands)).set(is_open.into());
         }
         let mut text = String::new();

@@ -279,7 +279,7 @@ mod tests {
                 }
             }
         }
-        assert_eq!(checked, 41, "21 defaults, 8 ranges, 12 choices");
+        assert_eq!(checked, 46, "23 defaults, 11 ranges, 12 choices");
     }
 
     #[test]
@@ -288,6 +288,8 @@ mod tests {
             ("CACHE_NAMESPACE", "a:b", Namespace::ALLOWED),
             ("MEMORY_CACHE_ENTRIES", "many", "must be a whole number from 0 to 10000000"),
             ("PORT", "65536", "must be a whole number from 0 to 65535"),
+            ("WORKERS", "two", "must be a whole number from 1 to 256"),
+            ("MAX_CONNECTIONS", "0", "must be a whole number from 1 to 1000000"),
             ("METRICS_ADDRESS", "9090", "must be an IP address and a port, such as 127.0.0.1:9090"),
             ("CORS_ALLOWED_ORIGINS", "example.com", AllowedOrigins::ALLOWED),
             ("LOG_LEVEL", "loud", "must be off, error, warn, info, debug or trace"),

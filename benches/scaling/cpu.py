@@ -55,7 +55,7 @@ def ask(connection, number, control):
 
 def of_server(program, variables, plans):
     """The same of the local server, for plans of (numbers, cache-control, what cache-status must say)."""
-    with process([program], env=environment(PORT="0", LOG_LEVEL="info", **variables)) as (child, log):
+    with process([program], env=environment(PORT="0", LOG_LEVEL="info", WORKERS="1", **variables)) as (child, log):
         until(lambda: "listening on" in log.read_text(), "it listens", of=child)
         port = int(log.read_text().partition("listening on http://127.0.0.1:")[2].split()[0].rstrip("/"))
         spent = []

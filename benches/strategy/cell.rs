@@ -60,7 +60,7 @@ impl Cell {
         cache.redis.command::<()>(&["FLUSHALL"]).await;
         cache.proxy.set(if distance.is_zero() { Mode::Pass } else { Mode::Distance(distance) });
         let (url, directory) = (cache.proxy.url(), model.directory.to_str().expect("a path in UTF-8"));
-        let common = [("MODEL_DIR", directory), ("MEMORY_CACHE_ENTRIES", "0")];
+        let common = [("MODEL_DIR", directory), ("MEMORY_CACHE_ENTRIES", "0"), ("WORKERS", "1")];
         let with = |more: &[(&'static str, &'static str)]| {
             let mut all = common.to_vec();
             all.push(("REDIS_URL", &url));

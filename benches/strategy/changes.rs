@@ -44,7 +44,7 @@ pub(crate) async fn measure(plan: &Plan, model: &TimedModel, cache: &Cache) -> V
     cache.redis.command::<()>(&["FLUSHALL"]).await;
     cache.proxy.set(NEAR);
     let (url, directory) = (cache.proxy.url(), model.directory.to_str().expect("a path in UTF-8"));
-    let variables = [("REDIS_URL", &*url), ("MODEL_DIR", directory), ("CACHE_STRATEGY", "auto")];
+    let variables = [("REDIS_URL", &*url), ("MODEL_DIR", directory), ("CACHE_STRATEGY", "auto"), ("WORKERS", "1")];
     let (_service, http) = Service::local(&variables).await;
     let mut client = Client::new(http.address).expect("it listens");
     let mut traffic = Traffic::new(POPULAR, 0.8);

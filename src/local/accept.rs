@@ -1,57 +1,60 @@
-//! Accepting connections, and HTTP on each of them.
+//! Accepting connections, as many as may be open.
 
-use std::{convert::Infallible, future::Future, pin::pin, time::Duration};
+use std::{future::Future, io, time::Duration};
 
-use axum_core::response::Response;
-use futures_util::FutureExt;
-use http::Request;
-use hyper::{body::Incoming, server::conn::http1, service::service_fn};
-use hyper_util::{
-    rt::{TokioIo, TokioTimer},
-    server::graceful::GracefulShutdown,
+use tokio::{
+    net::{TcpListener, TcpStream},
+    time::{Instant, sleep},
 };
-use tokio::net::TcpListener;
 
-/// How long a client may take to send the headers of a request, and how long its connection may be idle between requests.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+use super::limit::{Limit, Slot};
 
-/// How large a request's headers may be, in bytes and in lines; larger ones are answered with 431.
-const HEAD_LIMIT: usize = 32 * 1024;
-const HEADERS_LIMIT: usize = 100;
+/// How long nothing is accepted after an error: the first time, and at most.
+const PAUSES: [Duration; 2] = [Duration::from_millis(10), Duration::from_secs(1)];
 
-/// Answers the requests of each connection that comes until `stop`.
-pub(super) async fn accept<H, A>(
+/// How often the log says that the limit is reached.
+const REMINDER: Duration = Duration::from_secs(60);
+
+/// Hands on each connection that comes until `stop`. Where there is no room for one, it waits in the system's backlog.
+pub(super) async fn accept(
     listener: TcpListener,
-    connections: &GracefulShutdown,
+    limit: &Limit,
     stop: impl Future<Output = ()>,
-    handler: H,
-) where
-    H: Fn(Request<Incoming>) -> A + Clone + Send + 'static,
-    A: Future<Output = Response> + Send + 'static,
-{
-    let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(HEAD_LIMIT).max_headers(HEADERS_LIMIT);
-    let mut stop = pin!(stop);
-    loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            () = &mut stop => return,
-        };
-        match accepted {
-            Ok((stream, _)) => {
-                // A response is written at once, without waiting for the acknowledgement of the previous one.
-                let _ = stream.set_nodelay(true);
-                let handler = handler.clone();
-                let handler = service_fn(move |request| handler(request).map(Ok::<_, Infallible>));
-                let connection = connections.watch(http.serve_connection(TokioIo::new(stream), handler));
-                // It does not matter how a connection ends.
-                tokio::spawn(async { drop(connection.await) });
+    hand_on: impl Fn(TcpStream, Slot),
+) {
+    let accepting = async {
+        let [first, longest] = PAUSES;
+        let (mut pause, mut said) = (first, None::<Instant>);
+        loop {
+            if limit.open() == limit.most() && said.is_none_or(|said| said.elapsed() > REMINDER) {
+                said = Some(Instant::now());
+                let most = limit.most();
+                tracing::warn!("all {most} connections are open: others wait until one ends");
             }
-            Err(error) => {
-                // Most likely out of file descriptors: other connections have to end first.
-                tracing::warn!(%error, "a connection was not accepted");
-                tokio::time::sleep(Duration::from_millis(100)).await;
+            limit.room().await;
+            match listener.accept().await {
+                Ok((stream, _)) => {
+                    pause = first;
+                    hand_on(stream, limit.slot());
+                }
+                Err(error) if is_of_one_connection(&error) => {}
+                Err(error) => {
+                    // Most likely out of file descriptors: others have to be closed first.
+                    tracing::warn!(%error, "a connection was not accepted");
+                    sleep(pause).await;
+                    pause = longest.min(2 * pause);
+                }
             }
         }
+    };
+    tokio::select! {
+        never = accepting => never,
+        () = stop => {}
     }
+}
+
+/// Whether the client went away before its connection was accepted.
+fn is_of_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }

@@ -15,7 +15,7 @@ use hyper::body::Incoming;
 use tokio::runtime::Handle;
 use tokio_util::task::TaskTracker;
 
-use super::to_the_end::ToTheEnd;
+use super::{limit::Limit, to_the_end::ToTheEnd};
 use crate::{after_response, http::Api, prometheus::Metrics};
 
 /// Where load balancers, orchestrators and Prometheus ask.
@@ -23,39 +23,47 @@ const HEALTH: &str = "/health";
 const READY: &str = "/ready";
 pub(super) const METRICS: &str = "/metrics";
 
-/// The API, and what the server tells of itself.
-#[derive(Clone)]
+/// The API, and what the server tells of itself, for one worker. What each request counts is its own: processors that write to one
+/// place slow each other down.
 pub(super) struct App {
     pub(super) api: Api,
+    pub(super) common: Common,
+    pub(super) deferred: TaskTracker,
+    pub(super) runtime: Handle,
+}
+
+/// What the workers have in common.
+#[derive(Clone)]
+pub(super) struct Common {
     /// What requests are counted in.
     pub(super) counted: Option<Arc<Metrics>>,
     /// What is shown where the API is.
     pub(super) shown: Option<Arc<Metrics>>,
-    pub(super) deferred: TaskTracker,
+    pub(super) limit: Limit,
     pub(super) is_stopping: Arc<AtomicBool>,
 }
 
 impl App {
-    /// Answers a request and spawns what it has deferred. On the single thread of this process's runtime that task starts when
-    /// the connection's task next waits, and before it does, it writes the response to the socket.
-    pub(super) async fn answer(self, request: Request<Incoming>) -> Response {
-        match (request.uri().path(), &self.shown) {
+    /// Answers a request and spawns what it has deferred. On the worker's only thread that task starts when the
+    /// connection's task next waits, and before it does, it writes the response to the socket.
+    pub(super) async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Response {
+        match (request.uri().path(), &self.common.shown) {
             (HEALTH, _) => return page(request.method(), || "ok\n"),
             (READY, _) => return page(request.method(), || self.ready()),
-            (METRICS, Some(metrics)) => return page(request.method(), || metrics.show()),
+            (METRICS, Some(metrics)) => return page(request.method(), || metrics.show(self.common.limit.open())),
             _ => {}
         }
-        let tracker = self.deferred.clone();
+        let app = Arc::clone(&self);
         let handling = async move {
-            let (response, jobs) = after_response::collect(self.handle(request.map(Body::new))).await;
-            self.deferred.spawn(jobs.run(None));
+            let (response, jobs) = after_response::collect(app.handle(request.map(Body::new))).await;
+            app.deferred.spawn(jobs.run(None));
             response
         };
-        ToTheEnd::new(handling.boxed(), tracker, Handle::current()).await
+        ToTheEnd::new(handling.boxed(), self).await
     }
 
     async fn handle(&self, request: Request<Body>) -> Response {
-        match &self.counted {
+        match &self.common.counted {
             Some(metrics) => metrics.count(&self.api, request).await,
             None => self.api.answer(request).await,
         }
@@ -63,7 +71,7 @@ impl App {
 
     /// Whether requests should be sent here. Redis does not matter: without it, the model answers.
     fn ready(&self) -> (StatusCode, &'static str) {
-        match self.is_stopping.load(Relaxed) {
+        match self.common.is_stopping.load(Relaxed) {
             true => (StatusCode::SERVICE_UNAVAILABLE, "stopping\n"),
             false => (StatusCode::OK, "ready\n"),
         }
@@ -71,9 +79,9 @@ impl App {
 }
 
 /// A server of metrics alone.
-pub(super) async fn show(metrics: Arc<Metrics>, request: Request<Incoming>) -> Response {
+pub(super) async fn show(metrics: Arc<Metrics>, limit: Limit, request: Request<Incoming>) -> Response {
     match request.uri().path() {
-        METRICS => page(request.method(), || metrics.show()),
+        METRICS => page(request.method(), || metrics.show(limit.open())),
         _ => StatusCode::NOT_FOUND.into_response(),
     }
 }

@@ -1,81 +1,113 @@
 //! The local server: plain HTTP, for development and for containers.
+//!
+//! ```text
+//! accept ─► the worker with the fewest connections ─► connection ─► app ─► http api
+//! (within   (a thread with a runtime of its own)      (HTTP)       └── /health, /ready, /metrics
+//! a limit)
+//! ```
+//!
+//! One thread accepts and is also the first worker. A load balancer keeps few connections for long: a listener for each worker would
+//! let the kernel spread them by a hash, which leaves some workers idle beside others that have twice their share.
 
 mod accept;
 mod app;
+mod connection;
+mod descriptors;
+mod limit;
+mod shutdown;
 mod to_the_end;
+mod worker;
+mod write_timeout;
 
 use std::{
     future::{Future, pending},
     io,
+    num::NonZeroUsize,
     sync::{Arc, atomic::Ordering::Relaxed},
     time::Duration,
 };
 
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::TcpListener;
-use tokio_util::task::TaskTracker;
 
 use self::{
     accept::accept,
-    app::{App, METRICS, show},
+    app::{Common, METRICS, show},
+    connection::serve,
+    limit::Limit,
+    worker::Worker,
 };
 use crate::{http::Api, prometheus::Metrics};
 
+/// How many connections may be open where there are metrics only: for Prometheus, and for a person or two.
+const METRICS_CONNECTIONS: usize = 16;
+
 /// What is served, and where.
 pub struct Server {
-    /// The API.
-    pub api: Api,
+    /// The API, once for each worker. The first worker is the thread that runs the server.
+    pub apis: Vec<Api>,
     /// Where it is.
     pub listener: TcpListener,
+    /// How many connections may be open.
+    pub max_connections: NonZeroUsize,
     /// `GET /metrics`, if it is asked for, and where it is if not there.
     pub metrics: Option<(Arc<Metrics>, Option<TcpListener>)>,
     /// How long requests are still accepted after the signal to stop.
     pub shutdown_delay: Duration,
+    /// How long requests in progress and their deferred work may take after that.
+    pub shutdown_timeout: Duration,
 }
 
 impl Server {
     /// Serves the API, its metrics, `GET /health` and `GET /ready` until `shutdown`, then finishes the requests in progress and
-    /// their deferred work.
+    /// their deferred work, within the limit.
     ///
     /// # Errors
     ///
-    /// If a listener has no address.
+    /// If a listener has no address, or a thread cannot be started.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> io::Result<()> {
-        let Self { api, listener, metrics, shutdown_delay } = self;
+        let Self { apis, listener, max_connections, metrics, shutdown_delay, shutdown_timeout } = self;
+        let limit = Limit::new(descriptors::allow(max_connections.get(), apis.len()));
         let (metrics, own) = metrics.unzip();
         let own = own.flatten();
+        let common = Common {
+            counted: metrics.clone(),
+            shown: metrics.clone().filter(|_| own.is_none()),
+            limit: limit.clone(),
+            is_stopping: Arc::default(),
+        };
+        let workers = Worker::start(apis, &common)?;
         tracing::info!("listening on http://{}", listener.local_addr()?);
         if let Some(own) = &own {
             tracing::info!("metrics on http://{}{METRICS}", own.local_addr()?);
         }
-        let app = App {
-            api,
-            shown: metrics.clone().filter(|_| own.is_none()),
-            counted: metrics.clone(),
-            deferred: TaskTracker::new(),
-            is_stopping: Arc::default(),
-        };
-        let (deferred, is_stopping) = (app.deferred.clone(), Arc::clone(&app.is_stopping));
         let stop = async {
             shutdown.await;
-            is_stopping.store(true, Relaxed);
+            common.is_stopping.store(true, Relaxed);
             tokio::time::sleep(shutdown_delay).await;
         };
         let serving = async {
-            let connections = GracefulShutdown::new();
-            accept(listener, &connections, stop, move |request| app.clone().answer(request)).await;
-            connections.shutdown().await;
-            deferred.close();
-            deferred.wait().await;
+            accept(listener, &limit, stop, |stream, slot| {
+                let worker = workers.iter().min_by_key(|worker| worker.connections()).expect("there is one");
+                worker.serve(stream, slot);
+            })
+            .await;
+            shutdown::finish(workers, &limit, shutdown_timeout).await;
         };
         match metrics.zip(own) {
             None => serving.await,
             Some((metrics, own)) => {
+                let (few, limit) = (Limit::new(METRICS_CONNECTIONS), limit.clone());
                 let connections = GracefulShutdown::new();
-                let show = move |request| show(Arc::clone(&metrics), request);
+                let show = move |request| show(Arc::clone(&metrics), limit.clone(), request);
+                let showing = accept(own, &few, pending(), |stream, slot| {
+                    if let Ok(stream) = stream.into_std() {
+                        tokio::spawn(serve(stream, slot, connections.watcher(), show.clone()));
+                    }
+                });
                 tokio::select! {
                     () = serving => {}
-                    () = accept(own, &connections, pending(), show) => {}
+                    () = showing => {}
                 }
             }
         }

@@ -3,25 +3,25 @@
 use std::{
     future::Future,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
 };
 
 use axum_core::response::Response;
 use futures_util::{FutureExt, future::BoxFuture};
-use tokio::runtime::Handle;
-use tokio_util::task::TaskTracker;
+
+use super::app::App;
 
 /// The handling of a request. If its client goes away, hyper drops it; then it goes on by itself, since others may wait for the
 /// same prediction, and the log counts every request.
 pub(super) struct ToTheEnd {
     handling: Option<BoxFuture<'static, Response>>,
-    tracker: TaskTracker,
-    runtime: Handle,
+    app: Arc<App>,
 }
 
 impl ToTheEnd {
-    pub(super) fn new(handling: BoxFuture<'static, Response>, tracker: TaskTracker, runtime: Handle) -> Self {
-        Self { handling: Some(handling), tracker, runtime }
+    pub(super) fn new(handling: BoxFuture<'static, Response>, app: Arc<App>) -> Self {
+        Self { handling: Some(handling), app }
     }
 }
 
@@ -41,7 +41,7 @@ impl Future for ToTheEnd {
 impl Drop for ToTheEnd {
     fn drop(&mut self) {
         if let Some(handling) = self.handling.take() {
-            self.tracker.spawn_on(handling.map(drop), &self.runtime);
+            self.app.deferred.spawn_on(handling.map(drop), &self.app.runtime);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The settings of the local server.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, num::NonZeroUsize, time::Duration};
 
 use super::{Environment, SettingsError, error};
 
@@ -11,12 +11,19 @@ pub struct ServerSettings {
     pub host: String,
     /// `PORT`: the port that the local server listens on, 0 to 65535; default 8080. 0 picks a free one.
     pub port: u16,
+    /// `WORKERS`: how many threads answer requests, 1 to 256; default: one for each processor that the process may use.
+    pub workers: Option<NonZeroUsize>,
+    /// `MAX_CONNECTIONS`: how many connections may be open at once, 1 to 1000000; default 1024. Others wait until one ends.
+    pub max_connections: NonZeroUsize,
     /// `METRICS`: `true` if `GET /metrics` answers with metrics for Prometheus; default `false`.
     /// `METRICS_ADDRESS`: an address and a port for that alone, such as `127.0.0.1:9090`, in place of `HOST` and `PORT`.
     pub metrics: Option<MetricsPlace>,
     /// `SHUTDOWN_DELAY_SECONDS`: how long requests are still accepted after the signal to stop, while `GET /ready` answers that
     /// no more should be sent, 0 to 300; default 0.
     pub shutdown_delay: Duration,
+    /// `SHUTDOWN_TIMEOUT_SECONDS`: how long requests in progress and the writes that follow them may take after that, 0 to 3600;
+    /// default 25. Then they are cut.
+    pub shutdown_timeout: Duration,
 }
 
 /// Where the metrics are.
@@ -41,10 +48,20 @@ where
         }
     };
     let with_service = env.flag("METRICS")?.then_some(MetricsPlace::WithService);
+    let one = NonZeroUsize::MIN;
+    let most = |most| NonZeroUsize::new(most).expect("it is more than 0");
+    let workers = match env.get("WORKERS")? {
+        // How many processors there are is found out where that matters: it takes a cold start's time.
+        None => None,
+        Some(_) => Some(env.number("WORKERS", one, one, most(256))?),
+    };
     Ok(ServerSettings {
         host: env.get("HOST")?.unwrap_or_else(|| "127.0.0.1".to_owned()),
         port: env.number("PORT", 8080, 0, u16::MAX)?,
+        workers,
+        max_connections: env.number("MAX_CONNECTIONS", most(1024), one, most(1_000_000))?,
         metrics: address.map(MetricsPlace::At).or(with_service),
         shutdown_delay: Duration::from_secs(env.number("SHUTDOWN_DELAY_SECONDS", 0, 0, 300)?),
+        shutdown_timeout: Duration::from_secs(env.number("SHUTDOWN_TIMEOUT_SECONDS", 25, 0, 3600)?),
     })
 }

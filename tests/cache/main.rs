@@ -18,3 +18,4 @@ mod support;
 mod tenants;
 mod tools;
 mod warming;
+mod workers;

@@ -5,6 +5,7 @@ mod after_response;
 mod api;
 mod batch;
 mod concurrent;
+mod connections;
 mod conventions;
 mod documents;
 mod emitted;
@@ -14,7 +15,9 @@ mod logs;
 mod metrics;
 mod openapi;
 mod problems;
+mod shutdown;
 mod slow_clients;
 #[path = "../support/mod.rs"]
 mod support;
 mod traces;
+mod workers;

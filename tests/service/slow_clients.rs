@@ -9,7 +9,9 @@ use tokio::{
 
 use crate::support::{
     applications::example,
+    eventually,
     service::{Http, Service},
+    slow::never_reading,
     soon,
 };
 
@@ -97,5 +99,19 @@ async fn a_connection_that_stays_idle_after_an_answer_is_ended() {
     let mut answer = String::new();
     soon("the server ends the connection", stream.read_to_string(&mut answer)).await.expect("text");
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    assert!((Duration::from_secs(9)..Duration::from_secs(20)).contains(&start.elapsed()), "{:?}", start.elapsed());
+}
+
+#[tokio::test]
+async fn a_client_that_stops_reading_is_given_up() {
+    let (_service, http) = Service::local(&[("METRICS", "true")]).await;
+    let start = Instant::now();
+    let _stream = never_reading(&http).await;
+    let open = async |connections| {
+        let metric = format!("predict_once_http_connections {connections}\n");
+        http.get("/metrics").await.text.contains(&metric)
+    };
+    eventually("both connections are open", || open(2)).await;
+    eventually("only this one is", || open(1)).await;
     assert!((Duration::from_secs(9)..Duration::from_secs(20)).contains(&start.elapsed()), "{:?}", start.elapsed());
 }

@@ -16,6 +16,7 @@ pub mod redis;
 pub mod rotel;
 pub mod runtime_api;
 pub mod service;
+pub mod slow;
 
 use std::{future::Future, time::Duration};
 

@@ -34,11 +34,24 @@ pub struct Service {
 
 impl Service {
     /// Starts the binary with these variables and no others, but for a patient cache: what a test does not say of
-    /// deadlines shall not depend on how busy the machine is. Nothing is kept in front of Redis, unless the test says so.
+    /// deadlines shall not depend on how busy the machine is. Nothing is kept in front of Redis, unless the test says so; and a
+    /// local server has two workers, whatever the machine has.
     pub fn start(variables: &[(&str, &str)]) -> Self {
+        Self::spawn(Command::new(binary()), variables)
+    }
+
+    /// Starts it with this limit of open files, as `ulimit` takes it: `-Sn 100`.
+    pub fn start_with_limit(limit: &str, variables: &[(&str, &str)]) -> Self {
+        let mut shell = Command::new("/bin/sh");
+        shell.args(["-c", &format!("ulimit {limit}; exec \"$0\"")]).arg(binary());
+        Self::spawn(shell, variables)
+    }
+
+    fn spawn(mut command: Command, variables: &[(&str, &str)]) -> Self {
         let in_front_of_redis = variables.iter().any(|(name, _)| *name == "REDIS_URL").then_some("0");
-        let mut child = Command::new(binary())
+        let mut child = command
             .env_clear()
+            .env("WORKERS", "2")
             .env("MEMORY_CACHE_ENTRIES", in_front_of_redis.unwrap_or_default())
             .env("CACHE_READ_TIMEOUT_MS", "10000")
             .env("CACHE_WRITE_TIMEOUT_MS", "10000")
@@ -65,10 +78,15 @@ impl Service {
         let mut all = vec![("PORT", "0")];
         all.extend_from_slice(variables);
         let service = Self::start(&all);
-        let line = service.line_with("listening on http://").await;
+        let http = service.http().await;
+        (service, http)
+    }
+
+    /// A client, once it listens.
+    pub async fn http(&self) -> Http {
+        let line = self.line_with("listening on http://").await;
         let address = line.rsplit("http://").next().expect("split yields").trim();
-        let address = address.parse().unwrap_or_else(|error| panic!("{line}: {error}"));
-        (service, Http { address, client: reqwest::Client::new() })
+        Http::new(address.parse().unwrap_or_else(|error| panic!("{line}: {error}")))
     }
 
     /// All that it has printed so far, to either stream.
@@ -98,7 +116,12 @@ impl Service {
 
     /// Waits for its end; whether that was a success.
     pub async fn ended(&mut self) -> bool {
-        soon("the process ends", self.child.wait()).await.expect("it was started").success()
+        self.exit_code().await == Some(0)
+    }
+
+    /// Waits for its end; its exit code, unless a signal has ended it.
+    pub async fn exit_code(&mut self) -> Option<i32> {
+        soon("the process ends", self.child.wait()).await.expect("it was started").code()
     }
 
     /// Whether it runs.
@@ -156,6 +179,11 @@ impl Answer {
 }
 
 impl Http {
+    /// A client with connections of its own.
+    pub fn new(address: SocketAddr) -> Self {
+        Self { address, client: reqwest::Client::new() }
+    }
+
     pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }

@@ -1,0 +1,86 @@
+//! The local server's workers: how many there are, and that each gets its share of the connections.
+
+use std::{collections::BTreeMap, fs, path::PathBuf};
+
+use tokio::net::TcpStream;
+
+use crate::support::{eventually, service::Service};
+
+fn of_process(service: &Service, what: &str) -> PathBuf {
+    format!("/proc/{}/{what}", service.pid()).into()
+}
+
+/// The names of a process's threads, as Linux tells.
+fn threads(service: &Service) -> Vec<String> {
+    let threads = fs::read_dir(of_process(service, "task")).expect("it runs");
+    let name = |thread: &fs::DirEntry| fs::read_to_string(thread.path().join("comm")).expect("it runs");
+    let mut names: Vec<_> = threads.map(|thread| name(&thread.expect("it runs")).trim().to_owned()).collect();
+    names.sort();
+    names
+}
+
+/// On how many descriptors each runtime of a process waits, by the descriptor of its epoll instance.
+fn waits(service: &Service) -> BTreeMap<String, usize> {
+    let descriptors = fs::read_dir(of_process(service, "fd")).expect("it runs");
+    let mut waits = BTreeMap::new();
+    for descriptor in descriptors.map(|descriptor| descriptor.expect("it runs")) {
+        let is_epoll = fs::read_link(descriptor.path()).is_ok_and(|target| target.ends_with("anon_inode:[eventpoll]"));
+        if is_epoll {
+            let name = descriptor.file_name().into_string().expect("a number");
+            let about = fs::read_to_string(of_process(service, "fdinfo").join(&name)).expect("it is open");
+            waits.insert(name, about.lines().filter(|line| line.starts_with("tfd:")).count());
+        }
+    }
+    waits
+}
+
+/// How many connections each of two workers has, once they have so many together; the fewest first.
+async fn shares(service: &Service, before: &BTreeMap<String, usize>, connections: usize) -> Vec<usize> {
+    let shares = || {
+        // A runtime has several descriptors of its epoll instance.
+        let mut shares: Vec<_> = waits(service).into_iter().map(|(name, now)| now - before[&name]).collect();
+        shares.sort_unstable();
+        let of_each = shares.len() / 2;
+        shares.into_iter().step_by(of_each).collect::<Vec<_>>()
+    };
+    eventually("all connections are waited for", || async { shares().iter().sum::<usize>() == connections }).await;
+    shares()
+}
+
+#[tokio::test]
+async fn there_are_as_many_threads_as_workers_and_the_first_is_the_process_itself() {
+    for (workers, names) in [
+        ("1", &["predict-once"][..]),
+        ("2", &["predict-once", "worker-2"]),
+        ("3", &["predict-once", "worker-2", "worker-3"]),
+    ] {
+        let (service, http) = Service::local(&[("WORKERS", workers)]).await;
+        assert_eq!(http.get("/health").await.status, 200);
+        // A thread gives itself its name.
+        eventually(&format!("{names:?}"), || async { threads(&service) == names }).await;
+    }
+}
+
+#[tokio::test]
+async fn each_connection_goes_to_the_worker_with_the_fewest() {
+    let (service, http) = Service::local(&[("WORKERS", "2")]).await;
+    let before = waits(&service);
+    let mut connections = Vec::new();
+    for opened in 1..=16 {
+        connections.push(TcpStream::connect(http.address).await.expect("it listens"));
+        // Two that come at once may be accepted in either order.
+        shares(&service, &before, opened).await;
+    }
+    assert_eq!(shares(&service, &before, 16).await, [8, 8]);
+    // Those of one worker end.
+    let mut position = 0;
+    connections.retain(|_| {
+        position += 1;
+        position % 2 == 0
+    });
+    assert_eq!(shares(&service, &before, 8).await, [0, 8]);
+    for _ in 0..8 {
+        connections.push(TcpStream::connect(http.address).await.expect("it listens"));
+    }
+    assert_eq!(shares(&service, &before, 16).await, [8, 8]);
+}

@@ -1,0 +1,35 @@
+//! A client that does not read.
+
+use std::{cell::Cell, net::SocketAddr};
+
+use tokio::{io::AsyncWriteExt, net::TcpStream};
+
+use super::{eventually, service::Http};
+
+/// Asks for more than fits between a server and a client, and reads none of it: the server is in the middle of an answer.
+pub async fn never_reading(http: &Http) -> TcpStream {
+    let mut stream = TcpStream::connect(http.address).await.expect("the server listens");
+    let request = "GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nhost: x\r\naccept-encoding: gzip\r\n\r\n".repeat(100);
+    stream.write_all(request.as_bytes()).await.expect("sent");
+    let client = stream.local_addr().expect("connected");
+    let (last, repeated) = (Cell::new(0), Cell::new(0));
+    eventually("nothing more fits between them", async || {
+        let now = unacknowledged(http.address, client);
+        repeated.set(if now == last.replace(now) { repeated.get() + 1 } else { 0 });
+        now > 0 && repeated.get() == 100
+    })
+    .await;
+    stream
+}
+
+/// How many bytes the server has sent that the client's system has not taken, as Linux tells.
+fn unacknowledged(server: SocketAddr, client: SocketAddr) -> u64 {
+    let connections = std::fs::read_to_string("/proc/net/tcp").expect("Linux");
+    let [server, client] = [server, client].map(|address| format!(":{:04X}", address.port()));
+    let queues = connections.lines().skip(1).find_map(|line| {
+        let fields: Vec<_> = line.split_whitespace().collect();
+        (fields[1].ends_with(&server) && fields[2].ends_with(&client)).then(|| fields[4].to_owned())
+    });
+    let queues = queues.expect("they are connected");
+    u64::from_str_radix(queues.split(':').next().expect("split yields"), 16).expect("a number")
+}
