@@ -155,6 +155,8 @@ async fn run() -> anyhow::Result<()> {
     let api = |service: &Arc<_>| Api::new(Arc::clone(service), settings.allowed_origins.clone()).traced(traces.clone());
     let shutdown = shutdown_signal().context("signal handlers")?;
     if in_lambda {
+        // Until a function asks for its first event it has a whole processor, however little memory it has.
+        service.open_ahead().await;
         lambda::run(api(&service), shutdown).await.map_err(anyhow::Error::from_boxed)?;
     } else {
         if let Some(traces) = traces.clone() {

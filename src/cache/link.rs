@@ -53,6 +53,14 @@ impl Link {
         Self { config, breakers, current: Mutex::default() }
     }
 
+    /// Opens the connection, and waits for it for so long at most.
+    pub(super) async fn open_ahead(&self, limit: Duration) {
+        let opening = self.connection();
+        if let Ok(Err(_)) = timeout(limit, opening.clone()).await {
+            self.give_up(&opening);
+        }
+    }
+
     /// Runs a command.
     pub(super) async fn ask<T: FromRedisValue>(&self, command: &Command, patience: Patience) -> Result<T, Fault> {
         let start = Instant::now();

@@ -77,6 +77,13 @@ impl PredictionCache {
         Self { memory: self.memory.clone(), redis: self.redis.as_ref().map(RedisCache::for_another_worker) }
     }
 
+    /// Connects to Redis, if there is one, so that the first lookup need not. Waits for that no longer than for a lookup.
+    pub async fn open_ahead(&self) {
+        if let Some(redis) = &self.redis {
+            redis.open_ahead().await;
+        }
+    }
+
     /// Whether there is none.
     pub fn is_off(&self) -> bool {
         self.memory.is_none() && self.redis.is_none()

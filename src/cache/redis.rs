@@ -79,6 +79,11 @@ impl RedisCache {
         }
     }
 
+    /// Opens the connection for lookups, within the deadline of one. The log has why it could not be opened.
+    pub(super) async fn open_ahead(&self) {
+        self.reads.link.open_ahead(self.config.read_timeout).await;
+    }
+
     pub(super) async fn get(&self, key: &CacheKey) -> Lookup {
         let answer = self.read(&Command::One(get(key)), Ok::<Option<Vec<u8>>, Fault>).await;
         match answer {

@@ -192,6 +192,11 @@ impl PredictionService {
         Ok((entry, answer.body))
     }
 
+    /// [Opens](PredictionCache::open_ahead) the connection to the cache.
+    pub async fn open_ahead(&self) {
+        self.cache.open_ahead().await;
+    }
+
     /// The model.
     pub fn model(&self) -> &Model {
         &self.model

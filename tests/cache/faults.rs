@@ -65,6 +65,37 @@ survived! {
     a_redis_that_loads_its_data_costs_no_answer: Loading,
 }
 
+/// A function connects before it asks for its first event: then it has a whole processor, however little memory it has.
+mod before_the_first_event {
+    use crate::support::{
+        proxy::{Mode, Proxy},
+        redis::Redis,
+        runtime_api::RuntimeApi,
+        service::Service,
+    };
+
+    #[tokio::test]
+    async fn a_function_is_connected() {
+        let redis = Redis::start().await;
+        let proxy = Proxy::to_redis(&redis).await;
+        let api = RuntimeApi::start().await;
+        let _service = Service::lambda(&api, &[("REDIS_URL", &*proxy.url()), ("CACHE_READ_TIMEOUT_MS", "3000")]);
+        api.first_asked().await;
+        assert_eq!((proxy.connections(), proxy.passing()), (1, 1));
+    }
+
+    #[tokio::test]
+    async fn a_function_does_not_wait_for_a_redis_that_hangs() {
+        let redis = Redis::start().await;
+        let proxy = Proxy::to_redis(&redis).await;
+        proxy.set(Mode::Blackhole);
+        let mut api = RuntimeApi::start().await;
+        let _service = Service::lambda(&api, &[("REDIS_URL", &*proxy.url())]);
+        let event = serde_json::from_str(include_str!("../../events/http-api.json")).expect("JSON");
+        assert_eq!(api.invoke(&event).await.status(), 200);
+    }
+}
+
 /// Lambda freezes a process between invocations. Meanwhile its connection can end, and so can Redis.
 mod freeze_and_thaw {
     use std::time::Duration;

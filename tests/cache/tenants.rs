@@ -94,6 +94,7 @@ async fn two_tenants_never_share_a_run() {
     let url = proxy.url();
     let variables = [("AWS_LAMBDA_MAX_CONCURRENCY", "16"), ("REDIS_URL", &url)];
     let (mut api, _service) = started(&redis, Layout::String, &variables).await;
+    api.first_asked().await;
     proxy.set(Mode::Hold);
     let mut tenants = BTreeMap::new();
     for tenant in ["acme", "globex"].into_iter().cycle().take(16) {
