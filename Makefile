@@ -68,8 +68,10 @@ events: ## Send every event in events/ to the real binary and show the answers
 
 .PHONY: build
 build: ## Build the function for AWS, target/lambda/predict-once/bootstrap (ARCH=arm64 or x86_64)
+	@# As SAM compiles it, which knows the profile `release` only: with the settings of `distribution`.
 	PATH="$$(scripts/install-cargo-lambda):$$PATH" CARGO_BUILD_RUSTFLAGS="$$(release/remapped-paths)" \
-		cargo lambda build --profile distribution --$(subst _,-,$(ARCH))
+		CARGO_PROFILE_RELEASE_LTO=fat CARGO_PROFILE_RELEASE_CODEGEN_UNITS=1 \
+		cargo lambda build --release --$(subst _,-,$(ARCH))
 
 .PHONY: zip
 zip: ## Build the function and zip it reproducibly, target/dist/predict-once-VERSION-lambda-ARCH.zip (ARCH=arm64 or x86_64)

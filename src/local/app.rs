@@ -78,11 +78,24 @@ impl App {
     }
 }
 
-/// A server of metrics alone.
-pub(super) async fn show(metrics: Arc<Metrics>, limit: Limit, request: Request<Incoming>) -> Response {
-    match request.uri().path() {
-        METRICS => page(request.method(), || metrics.show(limit.open())),
-        _ => StatusCode::NOT_FOUND.into_response(),
+/// What answers the requests of a connection.
+#[derive(Clone)]
+pub(super) enum Answering {
+    /// The service.
+    Service(Arc<App>),
+    /// Metrics alone, and of how many connections.
+    Metrics(Arc<Metrics>, Limit),
+}
+
+impl Answering {
+    pub(super) async fn answer(self, request: Request<Incoming>) -> Response {
+        match self {
+            Self::Service(app) => app.answer(request).await,
+            Self::Metrics(metrics, limit) if request.uri().path() == METRICS => {
+                page(request.method(), || metrics.show(limit.open()))
+            }
+            Self::Metrics(..) => StatusCode::NOT_FOUND.into_response(),
+        }
     }
 }
 

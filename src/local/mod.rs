@@ -32,7 +32,7 @@ use tokio::net::TcpListener;
 
 use self::{
     accept::accept,
-    app::{Common, METRICS, show},
+    app::{Answering, Common, METRICS},
     connection::serve,
     limit::Limit,
     worker::Worker,
@@ -99,10 +99,10 @@ impl Server {
             Some((metrics, own)) => {
                 let (few, limit) = (Limit::new(METRICS_CONNECTIONS), limit.clone());
                 let connections = GracefulShutdown::new();
-                let show = move |request| show(Arc::clone(&metrics), limit.clone(), request);
+                let answering = Answering::Metrics(metrics, limit);
                 let showing = accept(own, &few, pending(), |stream, slot| {
                     if let Ok(stream) = stream.into_std() {
-                        tokio::spawn(serve(stream, slot, connections.watcher(), show.clone()));
+                        tokio::spawn(serve(stream, slot, connections.watcher(), answering.clone()));
                     }
                 });
                 tokio::select! {

@@ -11,7 +11,7 @@ use tokio::{
 use tokio_util::task::TaskTracker;
 
 use super::{
-    app::{App, Common},
+    app::{Answering, App, Common},
     connection::serve,
     limit::Slot,
 };
@@ -55,9 +55,8 @@ impl Worker {
             Ok(stream) => stream,
             Err(error) => return tracing::warn!(%error, "a connection was not accepted"),
         };
-        let app = Arc::clone(&self.app);
-        let handler = move |request| Arc::clone(&app).answer(request);
-        self.app.runtime.spawn(serve(stream, slot, self.connections.watcher(), handler));
+        let answering = Answering::Service(Arc::clone(&self.app));
+        self.app.runtime.spawn(serve(stream, slot, self.connections.watcher(), answering));
     }
 
     /// Work that follows responses.
