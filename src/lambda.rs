@@ -1,7 +1,6 @@
 //! The entry point of the Lambda function.
 
-use std::future::Future;
-
+use futures_util::future::BoxFuture;
 use lambda_runtime::{Error, LambdaEvent, Runtime, layers::TracingLayer, service_fn};
 use serde_json::value::RawValue;
 use tokio_util::task::TaskTracker;
@@ -32,7 +31,8 @@ pub fn is_concurrent() -> bool {
 /// # Errors
 ///
 /// If the Runtime API cannot be reached.
-pub async fn run(api: Api, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
+// Not generic: what the callers of a generic function instantiate, here everything that a request executes, is compiled twice.
+pub async fn run(api: Api, shutdown: BoxFuture<'static, ()>) -> Result<(), Error> {
     // In a box: the runtime's layers move the future several times, and it is large.
     let handler = service_fn(move |event: LambdaEvent<Box<RawValue>>| Box::pin(answer(api.clone(), event)));
     let invocations = TaskTracker::new();

@@ -14,6 +14,7 @@ use std::{
 };
 
 use anyhow::Context;
+use futures_util::FutureExt;
 use predict_once::{
     cache::{MemoryCache, PredictionCache, RedisCache, RedisConfig},
     cache_tools::{self, Asked, Tool},
@@ -153,7 +154,7 @@ async fn run() -> anyhow::Result<()> {
     let cache = cache(settings.cache, in_lambda)?;
     let service = Arc::new(PredictionService::new(model, cache, &settings.caching));
     let api = |service: &Arc<_>| Api::new(Arc::clone(service), settings.allowed_origins.clone()).traced(traces.clone());
-    let shutdown = shutdown_signal().context("signal handlers")?;
+    let shutdown = shutdown_signal().context("signal handlers")?.boxed();
     if in_lambda {
         // Until a function asks for its first event it has a whole processor, however little memory it has.
         service.open_ahead().await;

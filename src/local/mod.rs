@@ -20,13 +20,14 @@ mod worker;
 mod write_timeout;
 
 use std::{
-    future::{Future, pending},
+    future::pending,
     io,
     num::NonZeroUsize,
     sync::{Arc, atomic::Ordering::Relaxed},
     time::Duration,
 };
 
+use futures_util::future::BoxFuture;
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::TcpListener;
 
@@ -65,7 +66,7 @@ impl Server {
     /// # Errors
     ///
     /// If a listener has no address, or a thread cannot be started.
-    pub async fn run(self, shutdown: impl Future<Output = ()>) -> io::Result<()> {
+    pub async fn run(self, shutdown: BoxFuture<'static, ()>) -> io::Result<()> {
         let Self { apis, listener, max_connections, metrics, shutdown_delay, shutdown_timeout } = self;
         let limit = Limit::new(descriptors::allow(max_connections.get(), apis.len()));
         let (metrics, own) = metrics.unzip();
