@@ -4,6 +4,8 @@
 
 use std::{
     ffi::{OsStr, OsString},
+    fs,
+    path::{Path, PathBuf},
     process::Stdio,
     time::{Duration, Instant},
 };
@@ -28,7 +30,7 @@ pub(crate) struct Function {
 impl Function {
     /// It answers a constant.
     pub(crate) fn bare() -> Self {
-        Self { command: vec![beside_the_service("bare_lambda")], variables: Vec::new(), hit: None }
+        Self { command: vec![unzipped(&example("bare_lambda"))], variables: Vec::new(), hit: None }
     }
 
     /// It asks Redis for the answer, or runs the model, or runs it where Redis has none.
@@ -37,13 +39,13 @@ impl Function {
         let redis_url = redis_url.map(|url| ("REDIS_URL", url));
         let model = model.then(|| ("MODEL", graph.to_owned()));
         let variables = redis_url.into_iter().chain(model).collect();
-        Self { command: vec![beside_the_service("plain_lambda")], variables, hit: None }
+        Self { command: vec![unzipped(&example("plain_lambda"))], variables, hit: None }
     }
 
     /// The service with its cache in memory.
     pub(crate) fn in_memory() -> Self {
         let hit = Some("predict-once; hit; detail=memory");
-        Self { command: vec![binary().into()], variables: Vec::new(), hit }
+        Self { command: vec![unzipped(&binary())], variables: Vec::new(), hit }
     }
 
     /// The service with its cache in Redis, and none in memory that could answer in its place.
@@ -52,7 +54,7 @@ impl Function {
         // An answer without Redis, because the machine is busy or valgrind slow, would be counted as one with it.
         let patience = ["CACHE_READ_TIMEOUT_MS", "CACHE_WRITE_TIMEOUT_MS"].map(|name| (name, "10000".to_owned()));
         let variables = [("REDIS_URL", url), no_memory].into_iter().chain(patience).collect();
-        Self { command: vec![binary().into()], variables, hit: Some("predict-once; hit; detail=redis") }
+        Self { command: vec![unzipped(&binary())], variables, hit: Some("predict-once; hit; detail=redis") }
     }
 
     /// A FastAPI application of `benches/rivals` through Mangum and AWS's runtime client.
@@ -93,10 +95,18 @@ impl Function {
 }
 
 /// An example that was built in the same profile as the service.
-fn beside_the_service(example: &str) -> OsString {
-    let path = binary().parent().expect("a folder").join("examples").join(example);
-    assert!(path.is_file(), "{}: not there", path.display());
-    path.into()
+fn example(name: &str) -> PathBuf {
+    binary().with_file_name("examples").join(name)
+}
+
+/// A copy of a program, written in one go as from a zip. The file that a linker has written lies in memory in small pieces, and a start
+/// takes longer.
+fn unzipped(built: &Path) -> OsString {
+    let copy = Path::new(env!("CARGO_TARGET_TMPDIR")).join(built.file_name().expect("a program"));
+    // Of a copy that runs, the name is taken, and not the file.
+    let _ = fs::remove_file(&copy);
+    fs::copy(built, &copy).unwrap_or_else(|error| panic!("{}: {error}", built.display()));
+    copy.into()
 }
 
 /// A function's process. It is killed when this is dropped.
