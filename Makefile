@@ -198,9 +198,8 @@ bench: bench-lambda bench-server bench-page ## Compare function and local server
 bench-lambda: ## The first part of `make bench`: the function beside bare ones and FastAPI's (ROUNDS=15)
 	scripts/install-redis
 	cargo build --profile $(PROFILE) --bin predict-once --example bare_lambda --example plain_lambda
-	"$$(scripts/python-tool deflate deflate==0.9.0)/python" release/archive.py $(BUILT)/function.zip \
-		bootstrap=$(BUILT)/predict-once LICENSE=LICENSE
-	PYTHON="$$(scripts/python-tool rivals -r benches/rivals/requirements.txt)/python" ZIP=$(BUILT)/function.zip \
+	zip="$$(release/function $(subst aarch64,arm64,$(shell uname -m)))" && \
+		PYTHON="$$(scripts/python-tool rivals -r benches/rivals/requirements.txt)/python" ZIP="$$zip" \
 		PREDICT_ONCE_BIN=$(BUILT)/predict-once cargo bench --bench lambda
 
 .PHONY: bench-server

@@ -106,8 +106,8 @@ def of_servers(servers):
     )
     cores = (
         f"Two workers and the load generator are three threads on two cores: the workers are interrupted, and find fewer requests when they "
-        f"look. Of each request, one worker spends {spent[MEMORY]}, two spend {spent[MEMORY_CORES]}. What workers share is not the cause: a "
-        "lookup in memory takes at most 0.1 µs more while another thread makes them."
+        f"look. Of each request, one worker spends {spent[MEMORY]}, two spend {spent[MEMORY_CORES]}. Of what they share, a "
+        "contended lookup in memory takes up to 0.1 µs."
     )
     times = {name: servers.latency(name, "1")[50] for name in servers.runs}
     alone = (
