@@ -192,7 +192,7 @@ advisories: ## Check the dependencies for known vulnerabilities; fetches the adv
 check: lint test docs validate ## Run what should pass before a commit
 
 .PHONY: bench
-bench: bench-lambda bench-server bench-page ## Compare function and local server with bare ones, FastAPI, Triton and MLServer (takes 15 minutes); writes docs/benchmarks.md
+bench: bench-lambda bench-server bench-page ## Compare function and local server with bare ones, FastAPI, Triton and MLServer (takes half an hour, most of it to build them); writes docs/benchmarks.md
 
 .PHONY: bench-lambda
 bench-lambda: ## The first part of `make bench`: the function beside bare ones and FastAPI's (ROUNDS=15)

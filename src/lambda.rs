@@ -31,7 +31,7 @@ pub fn is_concurrent() -> bool {
 /// # Errors
 ///
 /// If the Runtime API cannot be reached.
-// Not generic: what the callers of a generic function instantiate, here everything that a request executes, is compiled twice.
+// Not generic: everything that a request executes would be compiled once more, in the binary that calls this.
 pub async fn run(api: Api, shutdown: BoxFuture<'static, ()>) -> Result<(), Error> {
     // In a box: the runtime's layers move the future several times, and it is large.
     let handler = service_fn(move |event: LambdaEvent<Box<RawValue>>| Box::pin(answer(api.clone(), event)));

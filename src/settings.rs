@@ -28,13 +28,12 @@ pub struct Settings {
     pub caching: Caching,
     /// The local server.
     pub server: ServerSettings,
-    /// `CORS_ALLOWED_ORIGINS`: the origins of the web pages that may call the API from a browser, separated by commas, or `*`
-    /// for any; default none.
+    /// `CORS_ALLOWED_ORIGINS`: the origins of web pages that may call the API from a browser, separated by commas, or `*`; default none.
     pub allowed_origins: Option<AllowedOrigins>,
     /// Logs and metrics.
     ///
-    /// * `LOG_LEVEL`: `off`, `error`, `warn`, `info`, `debug` or `trace`; default `info`. It applies to this service's
-    ///   own messages; of its libraries, warnings and errors are logged at every level.
+    /// * `LOG_LEVEL`: `off`, `error`, `warn`, `info`, `debug` or `trace`; default `info`. It applies to this service's own messages; of its
+    ///   libraries, warnings and errors are logged at every level.
     /// * `POWERTOOLS_METRICS_NAMESPACE`: the CloudWatch namespace of the metrics; default `predict-once`.
     /// * `POWERTOOLS_SERVICE_NAME`: their dimension `service`; default `predict-once`.
     pub telemetry: TelemetrySettings,

@@ -1,4 +1,4 @@
-//! A link to Redis: one connection, opened when first needed, reused until it breaks.
+//! A link to Redis: one connection, opened when first needed or ahead of that, reused until it breaks.
 //!
 //! A Lambda environment is frozen between invocations, and meanwhile its connection can be closed, reset or silently
 //! dropped. So no connection is trusted: one that was used before gets only part of a command's time to answer, and when

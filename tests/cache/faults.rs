@@ -90,7 +90,10 @@ mod before_the_first_event {
         let proxy = Proxy::to_redis(&redis).await;
         proxy.set(Mode::Blackhole);
         let mut api = RuntimeApi::start().await;
-        let _service = Service::lambda(&api, &[("REDIS_URL", &*proxy.url())]);
+        // Opening may take as long as the most patient command; the start waits as a lookup does.
+        let patience = [("CACHE_READ_TIMEOUT_MS", "50"), ("CACHE_WRITE_TIMEOUT_MS", "60000")];
+        let _service = Service::lambda(&api, &[&[("REDIS_URL", &*proxy.url())], &patience[..]].concat());
+        api.first_asked().await;
         let event = serde_json::from_str(include_str!("../../events/http-api.json")).expect("JSON");
         assert_eq!(api.invoke(&event).await.status(), 200);
     }
