@@ -266,15 +266,6 @@ endif
 scaling: ## Calculate docs/scaling.md, environments and cost by request rate, from benches/scaling/prices.toml (CHECK=1 only compares)
 	benches/scaling/scaling.py $(if $(CHECK),--check)
 
-.PHONY: simulate-burst
-simulate-burst: ## Start COPIES=200 functions at once, against one Redis and a cluster of three; writes docs/scaling.md
-	scripts/install-redis
-ifndef BINARY
-	cargo build --profile $(PROFILE) --bin predict-once
-endif
-	BINARY="$(or $(BINARY),$(BUILT)/predict-once)" benches/scaling/burst.py
-	benches/scaling/scaling.py
-
 .PHONY: soak
 soak: ## Run ten minutes (SOAK_SECONDS) of full load and random faults: no wrong answers, no leaks
 	scripts/install-redis
