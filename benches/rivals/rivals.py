@@ -104,7 +104,7 @@ def measure(arguments):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--service", required=True, help="the service's binary")
-    parser.add_argument("--bare", required=True, help="examples/bare_server.rs, built in the same profile")
+    parser.add_argument("--bare", required=True, help="benches/floors/bare_server.rs, built in the same profile")
     parser.add_argument("--seconds", type=int, default=3, help="of each run")
     parser.add_argument("--rounds", type=int, default=5)
     arguments = parser.parse_args()

@@ -1,4 +1,4 @@
-//! The floor of `make bench-server`: the least that a local server in Rust can do with a request.
+//! The floor of `make bench-server`: a local server in Rust that reads each request and answers it with a constant.
 
 use std::{error::Error, io};
 

@@ -1,7 +1,7 @@
-//! The floor of `make bench` for a cache and for a model: what a Lambda function in Rust does with an HTTP event if it asks Redis for the
-//! answer (`REDIS_URL`), runs a model where there is none (`MODEL`, its graph), and does nothing else.
+//! The floor of `make bench` for a cache and a model: a Lambda function in Rust that asks Redis for the answer (`REDIS_URL`), runs the model
+//! on a constant if Redis has none (`MODEL`, the path of a graph), and does nothing else.
 //!
-//! It is not `bare_lambda` with settings, since a binary that holds a model's engine starts later than one that holds none.
+//! It is a program of its own, not `bare_lambda` with settings, because linking a model's engine slows the start down.
 
 use std::{env, sync::Arc};
 
