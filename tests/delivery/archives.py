@@ -1,9 +1,9 @@
-"""The archives of a release depend on their files' contents and the date of the commit alone, and the function's zip on its size.
-`run` starts it. That two builds give the same contents is for `make test-reproducible`.
+"""The archives of a release depend only on the contents of their files and the date of the commit, and release/check-size refuses a zip of
+an unexpected size. `run` starts it. tests/delivery/reproducible checks that two builds give the same contents.
 """
 
+import json
 import os
-import platform
 import stat
 import subprocess
 import sys
@@ -17,15 +17,13 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests/support"))
 from checks import Checks  # noqa: E402
 
-ARCH = {"x86_64": "x86_64", "aarch64": "arm64"}[platform.machine()]
-
 TEXT = (ROOT / "LICENSE").read_bytes()
 
 checks = Checks()
 
 
 def archive(folder, name, umask, mtime):
-    """An archive of a program and a text, which are made anew with this umask and time."""
+    """Archives a program and a text that are written with this umask and modification time."""
     os.umask(umask)
     folder.mkdir()
     (folder / "program").write_bytes(b"\x7fELF" * 10_000)
@@ -38,13 +36,12 @@ def archive(folder, name, umask, mtime):
     return folder / name
 
 
-def function(folder, size):
-    """The end of release/function with a bootstrap that cannot be compressed."""
-    bootstrap = folder / "bootstrap"
-    bootstrap.write_bytes(os.urandom(size))
-    bootstrap.chmod(0o755)
-    command = [ROOT / "release/function", ARCH, bootstrap]
-    return subprocess.run(command, env=os.environ | {"CARGO_TARGET_DIR": str(folder)}, capture_output=True, text=True)
+def check_size(folder, size, *options, arch="x86_64"):
+    """Runs release/check-size on a zip of this size, with the expected sizes in `folder`."""
+    file = folder / f"predict-once-1.0.0-lambda-{arch}.zip"
+    file.write_bytes(bytes(size))
+    command = [ROOT / "release/check-size", file, "--sizes", folder / "size.json", *options]
+    return subprocess.run(command, capture_output=True, text=True)
 
 
 with tempfile.TemporaryDirectory() as name:
@@ -52,21 +49,25 @@ with tempfile.TemporaryDirectory() as name:
     for kind in ("a.zip", "a.tar.gz"):
         first = archive(folder / f"first-{kind}", kind, 0o022, 1e9)
         second = archive(folder / f"second-{kind}", kind, 0o077, 1.5e9)
-        checks.check(f"{kind}: the same bytes whenever and for whomever it is written", first.read_bytes() == second.read_bytes())
+        checks.check(f"{kind}: the same bytes, whenever and by whichever user it is written", first.read_bytes() == second.read_bytes())
         if kind == "a.zip":
             entries = zipfile.ZipFile(first).infolist()
             seen = [(one.filename, oct(stat.S_IMODE(one.external_attr >> 16)), one.date_time) for one in entries]
             checks.equal(f"{kind}: it unpacks", zipfile.ZipFile(first).testzip(), None)
             size = entries[1].compress_size
-            checks.check(f"{kind}: it is smaller than zlib makes it", size < len(zlib.compress(TEXT, 9)) - 6, size)
+            checks.check(f"{kind}: it is smaller than zlib's", size < len(zlib.compress(TEXT, 9)) - 6, size)
             wanted = (2023, 11, 14, 22, 13, 20)
         else:
             with tarfile.open(first) as tar:
                 seen, wanted = [(one.name, oct(one.mode), one.mtime) for one in tar.getmembers()], 1_700_000_000
         checks.equal(f"{kind}: order, modes and times", seen, [("a", "0o755", wanted), ("b", "0o644", wanted)])
 
-    fits = function(folder, 7_990_000)
-    checks.equal("a zip of less than 8,000,000 bytes is one", fits.returncode, 0)
-    large = function(folder, 8_000_000)
-    checks.check("a larger one is refused", large.returncode == 1 and "more than 8000000" in large.stderr, large)
+    (folder / "size.json").write_text(json.dumps({"x86_64": 1000}))
+    for size, accepted in ((949, False), (950, True), (1050, True), (1051, False)):
+        done = check_size(folder, size)
+        checks.check(f"1,000 bytes expected: {size:,} are {'accepted' if accepted else 'refused'}", (done.returncode == 0) == accepted, done)
+    checks.check("the refusal says how to accept the size", f"{folder.name}" in done.stderr and "--accept" in done.stderr, done)
+    checks.equal("a processor without an expected size passes", check_size(folder, 5, arch="arm64").returncode, 0)
+    checks.equal("--accept records the size", check_size(folder, 1051, "--accept").returncode, 0)
+    checks.equal("which then passes", check_size(folder, 1051).returncode, 0)
 sys.exit(checks.finish())
