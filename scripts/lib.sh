@@ -23,10 +23,14 @@ install_package() {
       sudo=sudo
     fi
     say "Installing $apt with apt-get ($what is missing)"
-    $sudo apt-get update -qq
-    # $apt may name several packages.
+    mkdir -p "$root/target"
+    # Suites run beside each other, and apt-get fails while another one runs. $apt may name several packages.
     # shellcheck disable=SC2086
-    $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $apt >&2
+    (
+      flock 9
+      $sudo apt-get update -qq
+      $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $apt >&2
+    ) 9>"$root/target/apt.lock"
   elif have brew; then
     say "Installing $brew with Homebrew ($what is missing)"
     # shellcheck disable=SC2086

@@ -1,4 +1,4 @@
-"""What botocore's own signer makes of the cases in tests/iam/cases.json: `make iam-golden` writes tests/iam/golden.json.
+"""What botocore's own signer makes of the cases in tests/iam/cases.json: `tests/regenerate iam` writes tests/iam/golden.json.
 
 The call is the one of AWS's documentation (https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/auth-iam.html). Only the
 clock is stopped, at the case's time.

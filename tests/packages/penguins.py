@@ -1,4 +1,4 @@
-"""Trains the model of docs/your-own-model.md, with the page's own train.py, into tests/packages/penguins: `make penguins-fixture`."""
+"""Trains the model of docs/your-own-model.md, with the page's own train.py, into tests/packages/penguins: `tests/regenerate penguins`."""
 
 import re
 import subprocess

@@ -115,5 +115,5 @@ async fn the_list_of_log_fields_and_metrics_is_what_the_function_writes() {
         std::fs::write(&path, format!("{emitted:#}\n")).expect("it can be written");
     }
     let listed: Value = serde_json::from_str(&std::fs::read_to_string(&path).expect("it is there")).expect("JSON");
-    assert_eq!(listed, emitted, "`make emitted` writes the list anew");
+    assert_eq!(listed, emitted, "`tests/regenerate emitted` writes the list anew");
 }

@@ -1,4 +1,4 @@
-//! What the local server tells those who watch it: metrics for Prometheus, health and readiness. (`make test-metrics` has the
+//! What the local server tells those who watch it: metrics for Prometheus, health and readiness. (`tests/metrics/run` has the
 //! metrics read by Prometheus' own library.)
 
 use nix::sys::signal::Signal;

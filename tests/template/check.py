@@ -25,7 +25,7 @@ sys.path.insert(0, str(HERE.parent / "support"))
 from checks import Checks  # noqa: E402
 from redis_rights import needs  # noqa: E402
 
-HEADER = "# What template.yaml creates in this configuration of configurations.yaml. Written by `make template-snapshots`.\n"
+HEADER = "# What template.yaml creates in this configuration of configurations.yaml. Written by `tests/regenerate snapshots`.\n"
 VPC = {"VpcId": "vpc-0123456789abcdef0", "SubnetIds": "subnet-0123456789abcdef0,subnet-0123456789abcdef1"}
 GROUP = {"SecurityGroupId": "sg-0123456789abcdef0"}
 URL = {"Cache": "url", "RedisUrl": "rediss://a@redis.example.com"}
