@@ -1,5 +1,5 @@
-"""The archives of a release depend only on the contents of their files and the date of the commit, and release/check-size refuses a zip of
-an unexpected size. `run` starts it. tests/delivery/reproducible checks that two builds give the same contents.
+"""The archives of a release depend only on the contents of their files and the date of the commit, and release/check-size refuses
+a zip of an unexpected size. `run` starts it. tests/delivery/reproducible checks that two builds give the same contents.
 """
 
 import json
@@ -49,7 +49,8 @@ with tempfile.TemporaryDirectory() as name:
     for kind in ("a.zip", "a.tar.gz"):
         first = archive(folder / f"first-{kind}", kind, 0o022, 1e9)
         second = archive(folder / f"second-{kind}", kind, 0o077, 1.5e9)
-        checks.check(f"{kind}: the same bytes, whenever and by whichever user it is written", first.read_bytes() == second.read_bytes())
+        same = first.read_bytes() == second.read_bytes()
+        checks.check(f"{kind}: the same bytes, whenever and by whichever user it is written", same)
         if kind == "a.zip":
             entries = zipfile.ZipFile(first).infolist()
             seen = [(one.filename, oct(stat.S_IMODE(one.external_attr >> 16)), one.date_time) for one in entries]
@@ -65,7 +66,8 @@ with tempfile.TemporaryDirectory() as name:
     (folder / "size.json").write_text(json.dumps({"x86_64": 1000}))
     for size, accepted in ((949, False), (950, True), (1050, True), (1051, False)):
         done = check_size(folder, size)
-        checks.check(f"1,000 bytes expected: {size:,} are {'accepted' if accepted else 'refused'}", (done.returncode == 0) == accepted, done)
+        promise = f"1,000 bytes expected: {size:,} are {'accepted' if accepted else 'refused'}"
+        checks.check(promise, (done.returncode == 0) == accepted, done)
     checks.check("the refusal says how to accept the size", f"{folder.name}" in done.stderr and "--accept" in done.stderr, done)
     checks.equal("a processor without an expected size passes", check_size(folder, 5, arch="arm64").returncode, 0)
     checks.equal("--accept records the size", check_size(folder, 1051, "--accept").returncode, 0)
