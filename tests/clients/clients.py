@@ -25,7 +25,7 @@ from processes import APPLICATION, ROOT, environment, service_url  # noqa: E402
 
 # The programs that promise everything: timeouts, retries, errors that are read.
 COMPLETE = ["curl", "requests", "typescript", "rust"]
-SMALL = ["five-minutes", "mistake", "many", "readme-python", "readme-typescript"]
+SMALL = ["five-minutes", "mistake", "many", "short-python", "short-typescript"]
 FAULTS = {"drop": "a connection that breaks", "cut": "half an answer"}
 DEFAULT_URL = "http://127.0.0.1:8080"
 TOTAL_SECONDS = 10
@@ -198,7 +198,7 @@ def check_small(checks, programs, binary):
                     f"{name}: prints a decision and a miss", "DECLINE" in first.output and "fwd=miss" in first.output, first
                 )
                 checks.check(f"{name}: then a hit", "DECLINE" in second.output and "; hit" in second.output, second)
-        if name.startswith("readme-"):
+        if name.startswith("short-"):
             with checks.part(f"{name}: a 422"), service_url(binary) as url, FaultyProxy(url, ["spoil"]) as proxy:
                 run = programs.run(name, proxy.url)
                 checks.check(
@@ -227,7 +227,7 @@ def check_page(checks, programs, binary, folder, node_tools):
     example = (ROOT / "examples/client.rs").read_text()
     checks.check("the Rust program of the page is examples/client.rs", programs.sources["rust"] == example, "they differ")
 
-    for name in ("typescript", "readme-typescript"):
+    for name in ("typescript", "short-typescript"):
         options = ["--noEmit", "--strict", "--target", "esnext", "--module", "nodenext", "--types", "node"]
         command = [node_tools / "tsc", *options, "--typeRoots", node_tools.parent / "@types", programs.files[name]]
         path = environment(PATH=f"{node_tools}:/usr/bin:/bin")
