@@ -228,7 +228,7 @@ def prove_preflight(templates, parameters):
         methods = {name for name, one in resources.items() if one["Type"] == "AWS::ApiGateway::Method"}
         waits = deployments[name]["DependsOn"]
         must("the deployment waits for all methods", set([waits] if isinstance(waits, str) else waits) == methods, waits)
-        must("the stage serves the deployment", resources["RestStage"]["Properties"]["DeploymentId"] == {"Ref": name}, resources["RestStage"])
+        must("the stage serves it", resources["RestStage"]["Properties"]["DeploymentId"] == {"Ref": name}, resources["RestStage"])
         must("the deployment's name tells whether it has a preflight", ("Preflight" in name) == expected, name)
     else:
         sources = [one["Properties"]["SourceArn"]["Fn::Sub"] for one in resources.values() if one["Type"] == "AWS::Lambda::Permission"]
