@@ -67,7 +67,7 @@ def text_of(template):
 
 
 def readable(template):
-    """The template without metadata, and with the widget titles in place of a dashboard's body."""
+    """The template without metadata, and with only the widget titles of a dashboard's body."""
     resources = {}
     for name, resource in template["Resources"].items():
         resources[name] = {key: value for key, value in resource.items() if key != "Metadata"}
