@@ -1,5 +1,5 @@
-"""The archives of a release depend on their files' contents and the date of the commit alone, and the function's zip on its size.
-`run` starts it. That two builds give the same contents is for `make test-reproducible`.
+"""Checks that a release's archives depend only on their files' contents and the commit's date, and that an oversized function zip is
+refused. `run` starts it. `make test-reproducible` checks that two builds produce the same contents.
 """
 
 import os
@@ -25,7 +25,7 @@ checks = Checks()
 
 
 def archive(folder, name, umask, mtime):
-    """An archive of a program and a text, which are made anew with this umask and time."""
+    """An archive of a program and a text, newly created with this umask and time."""
     os.umask(umask)
     folder.mkdir()
     (folder / "program").write_bytes(b"\x7fELF" * 10_000)
@@ -39,7 +39,7 @@ def archive(folder, name, umask, mtime):
 
 
 def function(folder, size):
-    """The end of release/function with a bootstrap that cannot be compressed."""
+    """Runs release/function with an incompressible bootstrap of this size."""
     bootstrap = folder / "bootstrap"
     bootstrap.write_bytes(os.urandom(size))
     bootstrap.chmod(0o755)
@@ -52,13 +52,13 @@ with tempfile.TemporaryDirectory() as name:
     for kind in ("a.zip", "a.tar.gz"):
         first = archive(folder / f"first-{kind}", kind, 0o022, 1e9)
         second = archive(folder / f"second-{kind}", kind, 0o077, 1.5e9)
-        checks.check(f"{kind}: the same bytes whenever and for whomever it is written", first.read_bytes() == second.read_bytes())
+        checks.check(f"{kind}: the same bytes for any time and umask", first.read_bytes() == second.read_bytes())
         if kind == "a.zip":
             entries = zipfile.ZipFile(first).infolist()
             seen = [(one.filename, oct(stat.S_IMODE(one.external_attr >> 16)), one.date_time) for one in entries]
-            checks.equal(f"{kind}: it unpacks", zipfile.ZipFile(first).testzip(), None)
+            checks.equal(f"{kind}: is intact", zipfile.ZipFile(first).testzip(), None)
             size = entries[1].compress_size
-            checks.check(f"{kind}: it is smaller than zlib makes it", size < len(zlib.compress(TEXT, 9)) - 6, size)
+            checks.check(f"{kind}: is smaller than with zlib", size < len(zlib.compress(TEXT, 9)) - 6, size)
             wanted = (2023, 11, 14, 22, 13, 20)
         else:
             with tarfile.open(first) as tar:
@@ -66,7 +66,7 @@ with tempfile.TemporaryDirectory() as name:
         checks.equal(f"{kind}: order, modes and times", seen, [("a", "0o755", wanted), ("b", "0o644", wanted)])
 
     fits = function(folder, 7_990_000)
-    checks.equal("a zip of less than 8,000,000 bytes is one", fits.returncode, 0)
+    checks.equal("a zip of less than 8,000,000 bytes is accepted", fits.returncode, 0)
     large = function(folder, 8_000_000)
     checks.check("a larger one is refused", large.returncode == 1 and "more than 8000000" in large.stderr, large)
 sys.exit(checks.finish())
