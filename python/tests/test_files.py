@@ -161,6 +161,15 @@ def test_observed_ranges_are_comments_and_bounds_are_rules(tmp_path: Path) -> No
     assert "from 0 to 100" in json.dumps(refusal)
 
 
+def test_bounds_from_the_data_are_written_as_numbers(tmp_path: Path) -> None:
+    X = numbers()
+    bounds: Any = {"count": (X["count"].min(), X["count"].max()), "a": (X["a"].min(), np.float32(8))}
+    predict_once.export(tree(X), X, tmp_path / "package", target="outcome", bounds=bounds)
+    fields = {field["name"]: field for field in tomllib.loads((tmp_path / "package/model.toml").read_text())["fields"]}
+    assert (fields["count"]["minimum"], fields["count"]["maximum"]) == (X["count"].min(), X["count"].max())
+    assert (fields["a"]["minimum"], fields["a"]["maximum"]) == (X["a"].min(), 8)
+
+
 def test_golden_rows_and_examples_keep_to_the_bounds(tmp_path: Path) -> None:
     X = numbers()
     predict_once.export(tree(X), X, tmp_path / "package", target="outcome", bounds={"count": (None, 5), "a": (1, None)})

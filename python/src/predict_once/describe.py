@@ -1,17 +1,17 @@
 """The fields of the API, from the data frame and the layout; golden rows and examples, which are no records of it."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, assert_never
 
 import numpy as np
 import pandas as pd
 
 from .columns.layout import Coding, Layout
 from .columns.symbols import NONE
-from .columns.variables import Variable, plain
+from .columns.variables import Variable
 from .errors import ExportError
 from .graph import Array
-from .types import Example, Field, Row
+from .types import Example, Field, Row, plain
 
 GOLDEN_CANDIDATES = 1000
 GOLDEN_ROWS = 200
@@ -37,6 +37,8 @@ def field_of(
 ) -> Field:
     """The field of one variable."""
     name = variable.name
+    if variable.type == "other":
+        raise AssertionError(f"no field can hold column {name!r}")
     result: Field = {"name": name, "type": variable.type}
     if name in descriptions:
         result["description"] = descriptions[name]
@@ -57,8 +59,8 @@ def field_of(
         result["example"] = inside(example, lower, upper)
     if variable.type == "string":
         result["values"] = list(coding.values)
-        if coding.encoding != "ordinal":
-            result["encoding"] = coding.encoding
+        if coding.encoding == "one_hot":
+            result["encoding"] = "one_hot"
         if coding.unknown:
             result["unknown"] = "ignore"
     if coding.missing is not NONE:
@@ -135,8 +137,12 @@ def json_value(variable: Variable, value: Any) -> Any:
             return int(value)
         case "boolean":
             return bool(value)
-        case _:
+        case "string":
             return plain(value)
+        case "other":
+            raise AssertionError(f"no field can hold column {variable.name!r}")
+        case unknown:
+            assert_never(unknown)
 
 
 def examples_of(fields: Sequence[Field]) -> list[Example]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, assert_never, cast
 
 import numpy as np
 import onnx
@@ -12,15 +12,15 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
 from .columns.layout import Layout, layout_for, provisional
-from .columns.variables import Variable, plain, variables_of
+from .columns.variables import Variable, variables_of
 from .context import Context
 from .errors import ExportError
 from .lowering.registry import Lowered, lower
 from .names import pascal_case, schema_name, slug
 from .rules import check_prediction_name, known_keys
-from .types import Prediction, Scalar, label_text
+from .types import Kind, Prediction, Scalar, label_text, plain
 
-CLASSIFIER_KINDS = ("class", "probabilities", "probability")
+CLASSIFIER_KINDS: tuple[Kind, ...] = ("class", "probabilities", "probability")
 
 
 @dataclass
@@ -139,7 +139,7 @@ def regression(
 def prediction(
     target: str,
     name: str,
-    kind: str,
+    kind: Kind,
     endpoints: Mapping[str, str],
     descriptions: Mapping[str, str],
     taken: Collection[str] = (),
@@ -170,12 +170,14 @@ def classification(
     """The endpoints of a classifier."""
     if kinds is None:
         kinds = ("class", "probabilities") if lowered.probabilities else ("class",)
-    known_keys(dict.fromkeys(kinds), CLASSIFIER_KINDS, "kinds")
+    if not kinds:
+        raise ExportError(f"kinds is empty. Pass at least one of {', '.join(map(repr, CLASSIFIER_KINDS))}.")
+    known_keys(kinds, CLASSIFIER_KINDS, "kinds")
     known_keys(endpoints, tuple(kinds), "endpoints")
     if len(labels) < 2:
         raise ExportError(f"the model knows one class only ({labels[0]!r}). Fit it on data with two or more.")
     result: list[Prediction] = []
-    for kind in kinds:
+    for kind in cast(Sequence[Kind], kinds):
         if kind != "class" and not lowered.probabilities:
             raise ExportError(f"kinds has {kind!r}, but {type(model).__name__} has no probabilities. Pass kinds=['class'].")
         name = target if kind == "class" else f"{target}_{kind}"
@@ -211,7 +213,11 @@ def library_answers(model: Any, data: Any, converted: Converted) -> dict[str, li
                 result[entry["name"]] = [converted.labels[known[label]] for label in predicted]
             case "probability":
                 result[entry["name"]] = np.asarray(model.predict_proba(data), dtype=np.float64)[:, 1].tolist()
-            case _:
+            case "probabilities":
                 rows = np.asarray(model.predict_proba(data), dtype=np.float64).tolist()
                 result[entry["name"]] = [dict(zip(names, row, strict=True)) for row in rows]
+            case "bands":
+                raise AssertionError("no estimator answers with bands")
+            case unknown:
+                assert_never(unknown)
     return result

@@ -15,7 +15,7 @@ from .names import package_name
 from .own_graph import Checked, check_graph, load_graph
 from .package import Package, refuse_existing, write
 from .report import Report
-from .rules import check_bounds, check_package, known_keys
+from .rules import check_bounds, check_kinds, check_package, known_keys
 from .service import answers, encode, run
 from .types import Example, Field, Golden, Prediction, Scalar
 from .verify import Agreement, compare
@@ -112,6 +112,7 @@ def export(
         )
         if fields is None or predictions is None:
             raise ExportError("a graph needs fields=[…] and predictions=[…]: the tables of model.toml (docs/model-package.md).")
+        check_kinds(fields, predictions)
         checked = Checked(load_graph(model), list(fields), list(predictions), list(golden or ()))
         check_graph(checked, limits.tolerance)
         package = Package(
@@ -128,7 +129,7 @@ def export(
         )
     package.title, package.description, package.input = title, description, dict(input or {})
     package.tolerance, package.max_other_class = tolerance, max_other_class
-    check_package(package.name, package.fields, package.predictions, package.input)
+    check_package(package)
     write(package, path)
     return Report(
         path,

@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from .errors import ExportError
 
-RESERVED_ENDPOINTS = ("docs", "openapi.json", "health", "metrics")
+RESERVED_ENDPOINTS = ("docs", "openapi.json", "health", "ready", "metrics")
 RESERVED_SCHEMAS = ("Problem", "FieldError")
 INPUT_SCHEMA = "Input"  # unless the package has another name for it
 TRANSLITERATED = str.maketrans({"ß": "ss", "æ": "ae", "ø": "o", "ł": "l", "đ": "d", "þ": "th", "Æ": "AE", "Ø": "O", "Ł": "L"})

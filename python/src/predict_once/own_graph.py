@@ -5,12 +5,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import onnx
 
 from .errors import ExportError
 from .service import answers, columns_of, encode, run
-from .types import Field, Golden, Prediction
+from .types import Field, Golden, Prediction, plain
 from .verify import Agreement, compare
 
 MOST_GOLDEN = 1000
@@ -58,10 +57,5 @@ def check_graph(checked: Checked, tolerance: float) -> None:
     unknown = {key for row in checked.golden for key in row.get("answers", {})} - set(actual)
     if unknown:
         raise ExportError(f"golden has answers of {sorted(unknown)}, which are no predictions.")
-    expected = {name: [as_number(row.get("answers", {}).get(name)) for row in checked.golden] for name in actual}
+    expected = {name: [plain(row.get("answers", {}).get(name)) for row in checked.golden] for name in actual}
     checked.agreement = compare(expected, actual, tolerance)
-
-
-def as_number(value: Any) -> Any:
-    """A NumPy scalar as Python has it."""
-    return value.item() if isinstance(value, np.generic) else value

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import assert_never
 
 from .types import Field, Prediction
 
@@ -54,12 +55,20 @@ class Report:
 
 def shape(prediction: Prediction) -> str:
     """What the answer is, in short."""
-    return {"class": "class", "bands": "class", "probabilities": "{class: probability, …}"}.get(prediction["kind"], "number")
+    match prediction["kind"]:
+        case "value" | "probability":
+            return "number"
+        case "class" | "bands":
+            return "class"
+        case "probabilities":
+            return "{class: probability, …}"
+        case unknown:
+            assert_never(unknown)
 
 
 def summary(field: Field) -> str:
     """A field in short."""
-    parts = [field["type"]]
+    parts: list[str] = [field["type"]]
     if field.get("values"):
         parts.append(f"{len(field['values'])} values")
     if not field.get("required", True):

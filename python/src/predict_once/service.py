@@ -4,7 +4,7 @@ So that `export` checks the whole way from a request to its answer, not only the
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, assert_never
 
 import numpy as np
 import onnx
@@ -37,21 +37,25 @@ def encode_field(field: Field, values: Sequence[Any]) -> Array:
     """One field's columns."""
     name = field["name"]
     codes = positions_of(field)
-    missing = field.get("missing", "nan")
+    missing = field.get("missing")
     numbers = np.empty(len(values))
     absent = np.zeros(len(values), dtype=bool)
     for row, value in enumerate(values):
         if value is None:
             if field.get("required", True):
-                raise ExportError(f"field {name!r} is required, and a row has no value for it.")
+                raise ExportError(f"field {name!r} is required, but a row has no value for it.")
             if isinstance(missing, Mapping):
                 value = missing["value"]
             elif missing == "zeros":
                 numbers[row] = -1  # none of the columns
                 continue
-            else:
-                numbers[row], absent[row] = np.nan if missing == "nan" else float(missing), True
+            elif missing == "nan" or isinstance(missing, (int, float)):
+                numbers[row], absent[row] = float(missing), True
                 continue
+            else:
+                raise ExportError(
+                    f"field {name!r} has missing={missing!r}. Pass 'nan', 'zeros', a number, or {{'value': one of values}}."
+                )
         if codes is None:
             numbers[row] = float(value)
         elif value in codes:
@@ -112,6 +116,8 @@ def answers(prediction: Prediction, output: Array) -> list[Any]:
         case "class":
             positions = column.astype(int) if "output" in prediction else several.argmax(axis=1)
             return [labels[position] for position in positions]
-        case _:
+        case "probabilities":
             names = [label_text(label) for label in labels]
             return [dict(zip(names, (min(1.0, max(0.0, float(p))) for p in row), strict=True)) for row in several]
+        case unknown:
+            assert_never(unknown)

@@ -4,6 +4,9 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from .errors import ExportError
+from .types import plain
+
 WIDTH = 110
 
 
@@ -35,6 +38,7 @@ def array(values: Sequence[Any]) -> str:
 
 def inline(value: Any) -> str:
     """A value on one line."""
+    value = plain(value)
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
@@ -43,7 +47,11 @@ def inline(value: Any) -> str:
         return "{ " + ", ".join(f"{key_of(key)} = {inline(entry)}" for key, entry in value.items()) + " }" if value else "{}"
     if isinstance(value, Sequence):
         return "[" + ", ".join(inline(entry) for entry in value) + "]"
-    return repr(value)
+    if isinstance(value, int) and abs(value) >= 2**63:  # TOML's integers have 64 bits
+        return repr(float(value))
+    if isinstance(value, (int, float)):
+        return repr(value)
+    raise ExportError(f"model.toml cannot hold {value!r} of type {type(value).__name__}.")
 
 
 def text(value: str) -> str:

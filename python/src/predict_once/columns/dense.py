@@ -6,6 +6,7 @@ linear model takes the matrix of that function into its weights, so the base is 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import assert_never
 
 import numpy as np
 from onnx import TensorProto
@@ -166,11 +167,13 @@ def number_terms(base: Base, column: Number) -> tuple[dict[int, float], float]:
             case "clip":
                 edges = sorted(((step.value - offset) / factor, (step.upper - offset) / factor))
                 lower, upper = max(lower, edges[0]), min(upper, edges[1])
-            case _:
+            case "flag":
                 if not can_be_nan:
                     return {}, 0.0
                 flags = context.graph.cast(context.graph.node("IsNaN", context.graph.take(INPUT, [index])), TensorProto.FLOAT)
                 return {base.position(Entry(flags, 0)): factor}, offset
+            case unknown:
+                assert_never(unknown)
     if can_be_nan and fill is None:
         if not isinstance(source, int) or context.variables[source].missing is not NONE:
             name = context.variables[source].name if isinstance(source, int) else "a prediction"

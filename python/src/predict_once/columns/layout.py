@@ -6,7 +6,7 @@ the model has one. A missing value is replaced by the service where the model on
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from .variables import Variable
 class Coding:
     """How one field is encoded: as in model.toml."""
 
-    encoding: str  # "number", "ordinal" or "one_hot"
+    encoding: Literal["number", "ordinal", "one_hot"]
     values: tuple[Any, ...] = ()
     missing: Any = NONE  # "nan", "zeros", a number, or ("value", one of the values); NONE: the field is required
     unknown: bool = False

@@ -6,7 +6,7 @@ a column that is 1 for the values of the set.
 """
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, assert_never
 
 import numpy as np
 from onnx import TensorProto
@@ -127,16 +127,19 @@ def split_of(extras: Extras, member: Membership) -> Split:
     """The comparison that holds for these states."""
     layout = extras.context.layout
     coding, first = layout.codings[member.variable], layout.first[member.variable]
-    if coding.encoding == "one_hot":
-        inside = member.inside_for(coding.values)
-        found = one_hot_split(inside, zeros_inside(coding, member), first, member.missing)
-    elif coding.encoding == "ordinal":
-        inside = member.inside_for(coding.values)
-        found = line_split(inside, list(range(len(inside))), None, first, member.missing)
-    else:
-        order = np.argsort(np.array(member.values, dtype=np.float64), kind="stable")
-        points = [float(member.values[index]) for index in order]
-        found = line_split([member.inside[index] for index in order], points, member.unknown, first, member.missing)
+    match coding.encoding:
+        case "one_hot":
+            inside = member.inside_for(coding.values)
+            found = one_hot_split(inside, zeros_inside(coding, member), first, member.missing)
+        case "ordinal":
+            inside = member.inside_for(coding.values)
+            found = line_split(inside, list(range(len(inside))), None, first, member.missing)
+        case "number":
+            order = np.argsort(np.array(member.values, dtype=np.float64), kind="stable")
+            points = [float(member.values[index]) for index in order]
+            found = line_split([member.inside[index] for index in order], points, member.unknown, first, member.missing)
+        case unknown:
+            assert_never(unknown)
     return found or Split(extras.column(member), 0.5, LEQ, True, member.missing)
 
 

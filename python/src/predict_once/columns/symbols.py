@@ -5,7 +5,7 @@ comparison of the age itself, and a linear model's weights take the scaling in: 
 """
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal, assert_never
 
 import numpy as np
 
@@ -28,7 +28,7 @@ class Step:
     """One element-wise operation: `fill` (of missing values), `add`, `subtract`, `multiply`, `divide`, `clip` or `flag` (1 where
     the value is missing)."""
 
-    kind: str
+    kind: Literal["fill", "add", "subtract", "multiply", "divide", "clip", "flag"]
     value: float = 0.0
     upper: float = 0.0
 
@@ -48,8 +48,10 @@ class Step:
                 return np.asarray(x / value)
             case "clip":
                 return np.clip(x, value, x.dtype.type(self.upper))
-            case _:
+            case "flag":
                 return np.isnan(x).astype(x.dtype)
+            case unknown:
+                assert_never(unknown)
 
 
 @dataclass(frozen=True)

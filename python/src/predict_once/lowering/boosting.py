@@ -14,6 +14,7 @@ from ..errors import ExportError
 from ..graph import Array
 from ..trees import Comparison, Tree, ensemble, exact_ensemble
 from .forests import FLOAT32, tree_of
+from .linear import inverse_link
 from .registry import Lowered
 
 
@@ -22,7 +23,7 @@ def lower(context: Context, model: Any, columns: Sequence[Column], path: str) ->
     sums = histogram_sums(context, model, list(columns), path) if histogram else gradient_sums(model, columns, path)
     raw, exact = sums.tensor(context), partial(sums.exact, context)
     if not hasattr(model, "classes_"):
-        return Lowered(value=context.graph.node("Exp", raw) if type(model._loss.link).__name__ == "LogLink" else raw)
+        return Lowered(value=inverse_link(context, model._loss, raw, path))
     if len(model.classes_) > 2:
         return Lowered(probabilities=context.graph.node("Softmax", raw, axis=1), scores=raw, decision=raw, exact=exact)
     return binary(context, raw, 2.0 if getattr(model, "loss", "") == "exponential" else 1.0, exact)

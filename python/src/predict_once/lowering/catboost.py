@@ -20,6 +20,8 @@ from .shares import softmax64
 IDENTITY = {"RMSE", "MAE", "Quantile", "MAPE", "Huber", "Expectile", "Lq", "LogCosh"}
 LOGARITHM = {"Poisson", "Tweedie"}
 LOGISTIC = {"Logloss", "CrossEntropy"}
+MISSING_LEFT = {"AsIs": True, "AsFalse": True, "AsTrue": False}
+"""Whether missing values go to the left, by `nan_value_treatment`."""
 
 
 def lower(context: Context, model: Any, columns: Sequence[Column], path: str) -> Lowered:
@@ -102,5 +104,5 @@ def tree_of(root: dict[str, Any], features: Sequence[Mapping[str, Any]], targets
         threshold=np.array([0.0 if split is None else np.float32(split["border"]) for split in splits]),
         values=np.array([np.zeros(targets) if "split" in node else np.ravel(node["value"]) for node in nodes]),
         targets=range(targets),
-        missing_left=np.array([feature is not None and feature["nan_value_treatment"] != "AsTrue" for feature in of]),
+        missing_left=np.array([feature is not None and MISSING_LEFT[feature["nan_value_treatment"]] for feature in of]),
     )

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from ..columns.symbols import NONE, Category, Column, Number
-from ..columns.variables import plain
 from ..context import Context
 from ..errors import ExportError
 from ..trees import Comparison, Tree
+from ..types import plain
 from .boosting import Sums, binary
 from .registry import Lowered
 
@@ -146,6 +146,8 @@ class LightGbmTree:
             if node["decision_type"] == "==":
                 sets[index] = frozenset(float(code) for code in str(node["threshold"]).split("||"))
                 continue
+            if node["decision_type"] != "<=":
+                raise ExportError(f"{self.path} has splits of the type {node['decision_type']!r}, which cannot be exported.")
             threshold[index] = past_zero(node["threshold"])
             # Without missing values in training, LightGBM reads NaN as 0.
             missing_left[index] = node["default_left"] if node["missing_type"] == "NaN" else node["threshold"] >= 0

@@ -30,7 +30,9 @@ def lower(context: Context, model: Any, columns: Sequence[Column], path: str) ->
         weights = coefficients
         if "sklearn.PLSRegression" in names:  # works on centred features
             bias = bias - weights @ model._x_mean
-        return Lowered(value=link(context, model, linear(context, columns, weights.T, bias)))
+        return Lowered(
+            value=inverse_link(context, getattr(model, "_base_loss", None), linear(context, columns, weights.T, bias), path)
+        )
     if len(model.classes_) == 2:
         # Both classes as two sums, the negative and the positive: no operator is needed to make two of one.
         both = two_sided(context, columns, coefficients[0], bias[0])
@@ -64,7 +66,12 @@ def logistic(model: Any, path: str) -> bool:
     return True
 
 
-def link(context: Context, model: Any, value: str) -> str:
-    """The inverse of a generalised linear model's link."""
-    loss = type(getattr(getattr(model, "_base_loss", None), "link", None)).__name__
-    return context.graph.node("Exp", value) if loss == "LogLink" else value
+def inverse_link(context: Context, loss: Any, value: str, path: str) -> str:
+    """The inverse of the link of a loss; other estimators than generalised linear models have none."""
+    match type(getattr(loss, "link", None)).__name__:
+        case "LogLink":
+            return context.graph.node("Exp", value)
+        case "IdentityLink" | "NoneType":
+            return value
+        case unknown:
+            raise ExportError(f"{path} has the link {unknown!r}, which cannot be exported.")
