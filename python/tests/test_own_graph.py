@@ -1,4 +1,4 @@
-"""A graph that the training code made itself, with the tables of model.toml for it."""
+"""An ONNX graph that the training code wrote itself, with its tables of model.toml."""
 
 import subprocess
 from pathlib import Path
@@ -68,10 +68,10 @@ def test_a_graph_is_served_with_its_fields(as_file: bool, tmp_path: Path) -> Non
         (graph(), {"golden": GOLDEN * 501}, "1,002"),
         (graph(), {"golden": [{"input": {"size": 1, "colour": "blue"}, "answers": {}}]}, "'blue'"),
         (graph(), {"golden": [{"input": {"size": 1, "colour": "red"}, "answers": {"height": 1}}]}, "height"),
-        (graph(), {"fields": FIELDS[:1]}, "reads 3 columns, and the fields give 1"),
+        (graph(), {"fields": FIELDS[:1]}, "reads 3 columns, but the fields make 1"),
         (graph(["size", "red", "green"]), {}, "feature_names"),
         (graph(), {"fields": None}, "fields"),
-        (graph(), {"target": "weight"}, "target is not for this kind of model"),
+        (graph(), {"target": "weight"}, "target does not apply to this kind of model"),
         (graph(), {"name": "Own Model"}, "a-z, 0-9"),
         ("nowhere.onnx", {}, "nowhere.onnx"),
         (graph(), {"predictions": [PREDICTIONS[0] | {"kind": "number"}]}, "'weight': kind refers to unknown 'number'"),

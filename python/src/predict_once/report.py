@@ -1,4 +1,4 @@
-"""What `export` returns: what was written, and how closely it agrees."""
+"""The result of `export`: the written package, and how closely it agrees with the model."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,19 +9,19 @@ from .types import Field, Prediction
 
 @dataclass(frozen=True)
 class Report:
-    """A package that was written. `print(report)` shows it."""
+    """A written package. `print(report)` shows a summary."""
 
     directory: Path
     fields: tuple[Field, ...]
     predictions: tuple[Prediction, ...]
     rows: int
-    """How many rows were compared with the training library."""
+    """The number of rows compared with the training library."""
     largest_difference: float
     """The largest difference of a number; relative where the number is above 1."""
     other_class: float
     """The share of rows with another class, or with a number beyond the tolerance."""
     golden: int
-    """How many rows golden.jsonl has."""
+    """The number of rows in golden.jsonl."""
 
     @property
     def endpoints(self) -> tuple[str, ...]:
@@ -54,7 +54,7 @@ class Report:
 
 
 def shape(prediction: Prediction) -> str:
-    """What the answer is, in short."""
+    """The type of the answer, in a word."""
     match prediction["kind"]:
         case "value" | "probability":
             return "number"
@@ -67,7 +67,6 @@ def shape(prediction: Prediction) -> str:
 
 
 def summary(field: Field) -> str:
-    """A field in short."""
     parts: list[str] = [field["type"]]
     if field.get("values"):
         parts.append(f"{len(field['values'])} values")

@@ -1,6 +1,6 @@
-"""What the service does with a request, repeated here: the graph's input from the fields, and the answers from its output.
+"""Reimplements the service: encodes requests as the graph's input, and turns the graph's output into answers.
 
-So that `export` checks the whole way from a request to its answer, not only the graph.
+So `export` checks the whole path from a request to its answer, not only the graph.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ ROWS_AT_ONCE = 256
 
 
 def columns_of(field: Field) -> list[str]:
-    """The names of a field's columns."""
+    """The names of a field's columns in the graph's input."""
     if field.get("encoding") != "one_hot":
         return [field["name"]]
     if "bands" in field:
@@ -47,7 +47,7 @@ def encode_field(field: Field, values: Sequence[Any]) -> Array:
             if isinstance(missing, Mapping):
                 value = missing["value"]
             elif missing == "zeros":
-                numbers[row] = -1  # none of the columns
+                numbers[row] = -1  # matches no column
                 continue
             elif missing == "nan" or isinstance(missing, (int, float)):
                 numbers[row], absent[row] = float(missing), True
@@ -74,7 +74,7 @@ def encode_field(field: Field, values: Sequence[Any]) -> Array:
 
 
 def positions_of(field: Field) -> dict[Any, int] | None:
-    """The positions of a text's values and of their other spellings."""
+    """The positions of a text field's values and aliases; None for other types."""
     if field["type"] != "string":
         return None
     codes: dict[Any, int] = {}
@@ -86,7 +86,7 @@ def positions_of(field: Field) -> dict[Any, int] | None:
 
 
 def run(model: onnx.ModelProto, inputs: Array) -> Array:
-    """The graph's output, by ONNX Runtime."""
+    """The graph's output, computed by ONNX Runtime."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.log_severity_level = 3
@@ -101,7 +101,7 @@ def run(model: onnx.ModelProto, inputs: Array) -> Array:
 
 
 def answers(prediction: Prediction, output: Array) -> list[Any]:
-    """What one endpoint answers to each row."""
+    """One endpoint's answer to each row."""
     labels = [name_of(value) for value in prediction.get("values", ())]
     column = output[:, prediction.get("output", 0)]
     several = output[:, list(prediction["outputs"])] if "outputs" in prediction else output

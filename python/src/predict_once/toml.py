@@ -1,4 +1,4 @@
-"""Writes model.toml for people to read and to edit."""
+"""Writes model.toml in a form that people can read and edit."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -29,7 +29,7 @@ def document(tables: Sequence[tuple[str, Mapping[str, Any], Sequence[str]]]) -> 
 
 
 def array(values: Sequence[Any]) -> str:
-    """An array: on one line if it fits, and otherwise with a line for each entry."""
+    """An array, on one line if it fits, else with a line for each entry."""
     one_line = inline(values)
     if len(one_line) <= WIDTH:
         return one_line

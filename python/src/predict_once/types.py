@@ -1,4 +1,4 @@
-"""The tables of model.toml, as dictionaries. docs/model-package.md says what each key means."""
+"""The tables of model.toml, as dictionaries. docs/model-package.md describes each key."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypedDict
@@ -15,7 +15,7 @@ Kind = Literal["value", "probability", "class", "probabilities", "bands"]
 
 
 class Value(TypedDict, total=False):
-    """One of the allowed values, or of the answers."""
+    """An allowed value of a field, or a possible answer of a prediction."""
 
     name: Scalar
     description: str
@@ -77,7 +77,7 @@ class Golden(TypedDict, total=False):
 
 
 def name_of(value: Any) -> Any:
-    """The value itself, of a text or a table."""
+    """The name of a value that is written as a scalar or as a table."""
     return value["name"] if isinstance(value, Mapping) else value
 
 
@@ -87,7 +87,7 @@ def plain(value: Any) -> Any:
 
 
 def label_text(label: Any) -> str:
-    """A label as the member's name of an object."""
+    """The label as the name of a JSON object's member."""
     if isinstance(label, bool):
         return "true" if label else "false"
     return str(label)

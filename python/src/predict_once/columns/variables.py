@@ -24,9 +24,9 @@ class Variable:
     type: VariableType
     series: "pd.Series[Any]"
     values: tuple[Any, ...] = ()
-    missing: Any = NONE  # how the data frame writes a missing value, if there are any
-    why: str = ""  # for "other": what it is
-    reference: float = 0.0  # an ordinary value of a number: where float32 sums are centred
+    missing: Any = NONE  # how the data frame writes missing values, if it has any
+    why: str = ""  # for "other": the reason
+    reference: float = 0.0  # a typical value of a number, around which float32 sums are centred
     exact: bool = True  # whether float32 holds all its numbers exactly
 
     def column(self, position: int) -> AnyColumn:
@@ -105,14 +105,15 @@ def texts(name: str, series: "pd.Series[Any]", values: list[Any], missing: Any) 
 
 
 def usable(columns: Sequence[AnyColumn], variables: list[Variable], path: str) -> list[Column]:
-    """The columns, if a field can hold each of them. `path` is what reads them."""
+    """The columns; stops if no field can hold one of them. `path` names their reader in messages."""
     result: list[Column] = []
     for column in columns:
         if isinstance(column, Unusable):
             variable = variables[column.variable]
             raise ExportError(
-                f"column {variable.name!r}, which {path} reads: {variable.why}. The API has numbers, booleans and texts from a "
-                "closed set. Turn the column into one of these before the fit (a date into a number of days), or leave it out."
+                f"column {variable.name!r}, which {path} reads, cannot be a field: {variable.why}. Fields are numbers, booleans "
+                "and texts from a closed set. Turn the column into one of these before the fit (a date into a number of days), "
+                "or leave it out."
             )
         result.append(column)
     return result

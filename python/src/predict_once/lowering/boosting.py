@@ -1,4 +1,4 @@
-"""scikit-learn's gradient boosting, the older and the histogram-based."""
+"""scikit-learn's gradient boosting: GradientBoosting and HistGradientBoosting."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -73,7 +73,7 @@ def histogram_sums(context: Context, model: Any, columns: list[Column], path: st
     """Raw predictions of HistGradientBoosting."""
     preprocessor = model._preprocessor
     if preprocessor is not None:
-        # It puts the categories first, as codes; what it does not know is as a missing value.
+        # It puts the categories first, as codes, and reads unknown ones as missing.
         chosen = np.flatnonzero(model.is_categorical_)
         others = np.flatnonzero(~np.asarray(model.is_categorical_))
         fitted = preprocessor.named_transformers_["encoder"]

@@ -1,4 +1,4 @@
-"""CalibratedClassifierCV: the members' decisions, each through its calibration, and their mean."""
+"""CalibratedClassifierCV: the mean of the members' calibrated decisions."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -41,7 +41,9 @@ def read(context: Context, member: Any, columns: Sequence[Column], path: str, si
     lowered = lower_any(context, member.estimator, columns, path)
     tensor = lowered.decision if decides(member) else lowered.probabilities
     if tensor is None:
-        raise ExportError(f"{path}: what {type(member.estimator).__name__} decides cannot be exported.")
+        raise ExportError(
+            f"{path}: the calibration reads an output of {type(member.estimator).__name__} that cannot be exported."
+        )
     return lowered, context.graph.take(tensor, [1]) if size == 2 and not decides(member) else tensor
 
 

@@ -1,4 +1,4 @@
-"""CatBoost on numbers, from the JSON that it saves."""
+"""CatBoost on numbers, from its JSON format."""
 
 import json
 import tempfile
@@ -53,7 +53,7 @@ def lower(context: Context, model: Any, columns: Sequence[Column], path: str) ->
         return Lowered(value=raw)
     elif loss in LOGARITHM:
         return Lowered(value=graph.node("Exp", raw))
-    raise ExportError(f"{path} has the loss function {loss!r}, which cannot be exported. Fit with a standard one.")
+    raise ExportError(f"{path} has the loss function {loss!r}, which cannot be exported. Fit with a standard loss function.")
 
 
 def saved(model: Any) -> dict[str, Any]:
@@ -66,7 +66,7 @@ def saved(model: Any) -> dict[str, Any]:
 
 
 def trees_in(dump: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The trees as nested nodes, whichever way they were grown."""
+    """The trees as nested nodes, whether symmetric or not."""
     if "trees" in dump:
         return list(dump["trees"])
     return [nested(tree["splits"], tree["leaf_values"]) for tree in dump["oblivious_trees"]]

@@ -1,4 +1,4 @@
-"""Isotonic calibration: straight lines between the points of a step function that was fitted."""
+"""Isotonic calibration: linear interpolation between the fitted points."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -28,7 +28,7 @@ def interpolated(graph: Graph, column: str, calibrator: Any) -> str:
     inside = graph.node("Min", inside, graph.constant([[calibrator.X_max_]], np.float64))
     if len(x) == 1:  # a constant: a flat line
         x, y = np.append(x, x + 1), np.append(y, y)
-    borders = x[1:-1] if len(x) > 2 else x[1:]  # of two points the last, which no value is beyond
+    borders = x[1:-1] if len(x) > 2 else x[1:]  # of two points the last, which no value exceeds
     beyond = graph.cast(graph.node("Greater", inside, graph.constant([borders], np.float64)), TensorProto.INT64)
     segment = graph.node("ReduceSum", beyond, graph.constant([1], np.int64), keepdims=1)
 

@@ -1,4 +1,4 @@
-"""Linear models: a Gemm, and what their link makes of it."""
+"""Linear models: a Gemm and the inverse of the link."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -34,7 +34,7 @@ def lower(context: Context, model: Any, columns: Sequence[Column], path: str) ->
             value=inverse_link(context, getattr(model, "_base_loss", None), linear(context, columns, weights.T, bias), path)
         )
     if len(model.classes_) == 2:
-        # Both classes as two sums, the negative and the positive: no operator is needed to make two of one.
+        # Two sums, the negative and the positive: no operator is needed to derive one class from the other.
         both = two_sided(context, columns, coefficients[0], bias[0])
         decision = linear(context, columns, coefficients.T, bias)
         probabilities = context.graph.node("Sigmoid", both) if logistic(model, path) else None
@@ -44,7 +44,7 @@ def lower(context: Context, model: Any, columns: Sequence[Column], path: str) ->
     if not logistic(model, path):
         return Lowered(scores=scores, decision=scores, exact=exact)
     if "sklearn.SGDClassifier" in names or getattr(model, "solver", "") == "liblinear":
-        # Several sigmoids can be 1 in a row, so the class is the first maximum of the scores and not of the shares.
+        # Several sigmoids of a row can be 1, so the class is the first maximum of the scores and not of the shares.
         index = graph.cast(graph.node("ArgMax", scores, axis=1, keepdims=1), TensorProto.FLOAT)
         shares = sigmoid_shares(graph, scores, len(model.classes_))
         return Lowered(probabilities=shares, scores=scores, decision=scores, index=index, exact=exact)

@@ -11,8 +11,8 @@ from ..graph import Graph
 SMALLEST = 1e-7  # libsvm keeps the pairs' probabilities this far from 0 and 1
 TOLERANCE = 0.005  # divided by the number of classes: where libsvm stops
 ROUNDS_OF_TWO, ROUNDS = 3, 6
-"""Unrolled rounds. libsvm allows 100, but stops after at most two with two classes, and after at most four with three to ten:
-so it did in a million random couplings, and in a search for couplings that take longer. A test repeats this in short."""
+"""Unrolled rounds. libsvm allows 100, but stops after at most two for two classes, and after at most four for three to ten: in a
+million random couplings, and in a search for couplings that take longer. A test repeats this on a smaller scale."""
 
 
 def probabilities(graph: Graph, decisions: str, slopes: NDArray[np.float64], offsets: NDArray[np.float64], size: int) -> str:
