@@ -84,7 +84,8 @@ def evaluate(candidate: ClassifierMixin, inputs: np.ndarray, went_bad: np.ndarra
 def calibration(predicted: np.ndarray, went_bad: np.ndarray) -> tuple[float, float]:
     """Slope and intercept of the outcome's log-odds on the predicted ones: 1 and 0 if the predictions are calibrated.
 
-    A slope below 1 means that the predictions are too extreme. They are clipped, since a forest can predict exactly 0 or 1.
+    A slope below 1 means that the predictions are too extreme. They are clipped, since a forest can predict exactly 0
+    or 1.
     """
     clipped = np.clip(predicted, 1e-3, 1 - 1e-3)
     log_odds = np.log(clipped / (1 - clipped))

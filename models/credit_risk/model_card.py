@@ -80,7 +80,8 @@ def render(
     }
     text = Template(template.read_text(encoding="utf-8"))
     if set(text.get_identifiers()) != set(figures):
-        raise SystemExit(f"MODEL_CARD.template.md: placeholders and figures differ: {set(text.get_identifiers()) ^ set(figures)}")
+        different = set(text.get_identifiers()) ^ set(figures)
+        raise SystemExit(f"MODEL_CARD.template.md: placeholders and figures differ: {different}")
     return text.substitute(figures)
 
 

@@ -91,7 +91,7 @@ def assert_risk_rises(categories: list[Band]) -> None:
     """Stops unless each category has a higher observed risk than the one before, as its name says."""
     observed = [band.observed for band in categories]
     if sorted(set(observed)) != observed:
-        raise SystemExit(f"RISK_CATEGORY_CUT_POINTS: the observed bad rates must rise from category to category, but are {observed}")
+        raise SystemExit(f"RISK_CATEGORY_CUT_POINTS: observed bad rates must rise by category, but are {observed}")
 
 
 def share(of: np.ndarray, within: np.ndarray) -> float:

@@ -39,7 +39,7 @@ def main() -> None:
     chosen = choose(evaluations)
     print(f"\nchosen: {chosen}")
     if chosen != EXPORTABLE:
-        raise SystemExit(f"the choice must be '{EXPORTABLE}', which can be exported as Gemm and Sigmoid; nothing was written")
+        raise SystemExit(f"nothing was written: only '{EXPORTABLE}' can be exported as Gemm and Sigmoid")
     out_of_fold = evaluations[chosen].out_of_fold
     assert_risk_rises(bands(RISK_CATEGORY_CUT_POINTS, out_of_fold, went_bad))
 

@@ -130,7 +130,6 @@ def labels_of(model: Any, labels: Sequence[Scalar] | None) -> list[Scalar]:
 def regression(
     target: str, kinds: Sequence[str] | None, endpoints: Mapping[str, str], descriptions: Mapping[str, str]
 ) -> Prediction:
-    """The endpoint of a regressor."""
     if kinds is not None and list(kinds) != ["value"]:
         raise ExportError(f"kinds={list(kinds)}: a regressor only has the kind 'value'.")
     known_keys(endpoints, ("value",), "endpoints")
@@ -168,7 +167,6 @@ def classification(
     descriptions: Mapping[str, str],
     model: Any,
 ) -> list[Prediction]:
-    """The endpoints of a classifier."""
     if kinds is None:
         kinds = ("class", "probabilities") if lowered.probabilities else ("class",)
     if not kinds:

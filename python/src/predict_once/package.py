@@ -36,7 +36,6 @@ class Package:
     comments: dict[str, list[str]] = field(default_factory=dict)  # of fields, by name
 
     def toml(self) -> str:
-        """The text of model.toml."""
         top = {"name": self.name, "title": self.title, "description": self.description}
         tables: list[tuple[str, dict[str, Any], Sequence[str]]] = [("", {k: v for k, v in top.items() if v is not None}, ())]
         if self.input:

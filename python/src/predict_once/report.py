@@ -25,7 +25,6 @@ class Report:
 
     @property
     def endpoints(self) -> tuple[str, ...]:
-        """The paths of the API."""
         return tuple(f"/{prediction['endpoint']}" for prediction in self.predictions)
 
     def __str__(self) -> str:

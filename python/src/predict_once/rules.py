@@ -108,7 +108,6 @@ def check_prediction(prediction: Prediction) -> None:
 
 
 def check_endpoint(prediction: Prediction) -> None:
-    """The path of a prediction."""
     endpoint = prediction["endpoint"]
     if endpoint in RESERVED_ENDPOINTS:
         remedy = f"endpoints={{{prediction['kind']!r}: '…'}} or another target"
@@ -131,7 +130,6 @@ def check_schema(schema: str, owner: str) -> None:
 
 
 def check_examples(examples: Sequence[Example]) -> None:
-    """The names of the examples."""
     names = [example["name"] for example in examples]
     for name in names:
         if not re.fullmatch(rf"[A-Za-z0-9_-]{{1,{LONGEST_TEXT}}}", name):

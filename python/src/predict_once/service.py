@@ -27,14 +27,12 @@ def columns_of(field: Field) -> list[str]:
 
 
 def encode(fields: Sequence[Field], rows: Sequence[Row]) -> Array:
-    """The graph's input for these requests."""
     if not rows:
         return np.zeros((0, sum(len(columns_of(field)) for field in fields)), dtype=np.float32)
     return np.hstack([encode_field(field, [row.get(field["name"]) for row in rows]) for field in fields])
 
 
 def encode_field(field: Field, values: Sequence[Any]) -> Array:
-    """One field's columns."""
     name = field["name"]
     codes = positions_of(field)
     missing = field.get("missing")

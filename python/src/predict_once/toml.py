@@ -37,7 +37,6 @@ def array(values: Sequence[Any]) -> str:
 
 
 def inline(value: Any) -> str:
-    """A value on one line."""
     value = plain(value)
     if isinstance(value, bool):
         return "true" if value else "false"
@@ -60,7 +59,6 @@ def text(value: str) -> str:
 
 
 def multi_line(value: str) -> str:
-    """A string over several lines."""
     escaped = "\n".join(text(line)[1:-1].replace('\\"', '"') for line in value.split("\n"))
     return '"""\n' + escaped.replace('"""', '""\\"') + ('\\\n"""' if escaped.endswith('"') else '"""')
 

@@ -16,7 +16,6 @@ class Agreement:
 
     @property
     def failed(self) -> set[int]:
-        """All rows that disagree."""
         return self.beyond | self.other
 
     @property

@@ -25,12 +25,10 @@ class Coding:
 
     @property
     def width(self) -> int:
-        """The number of columns."""
         return len(self.values) if self.encoding == "one_hot" else 1
 
     @property
     def can_be_nan(self) -> bool:
-        """Whether the graph may read NaN."""
         return isinstance(self.missing, str) and self.missing == "nan"
 
 
@@ -141,7 +139,7 @@ def affine(table: Any) -> tuple[float, float] | None:
 
 
 def missing_for(variable: Variable, asked: list[tuple[Column, bool]], values: tuple[Any, ...]) -> Any:
-    """What the graph reads for a missing value."""
+    """The number or value that the graph reads for a missing value."""
     if variable.missing is NONE:
         return NONE
     columns = [column for column, _ in asked]

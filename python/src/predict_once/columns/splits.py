@@ -55,7 +55,6 @@ class Extras:
     entries: dict[Membership | Tensor, int] = field(default_factory=dict)
 
     def column(self, entry: Membership | Tensor) -> int:
-        """The position of an extra column."""
         return self.entries.setdefault(entry, self.context.layout.width + len(self.entries))
 
     def tensor(self) -> tuple[str, Array]:
@@ -200,7 +199,7 @@ def memberships(context: Context, members: list[Membership]) -> str:
 
 
 def indicators(context: Context, variable: int, values: tuple[Any, ...]) -> str:
-    """A column for each value of a variable: 1 where the variable has it."""
+    """A column for each value of a variable: 1 where the variable has that value."""
     graph, layout = context.graph, context.layout
     coding, first = layout.codings[variable], layout.first[variable]
     if coding.encoding == "one_hot":

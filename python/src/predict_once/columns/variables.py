@@ -18,8 +18,6 @@ UNKNOWN = "\x00unknown"
 
 @dataclass
 class Variable:
-    """A column of the data frame."""
-
     name: str
     type: VariableType
     series: "pd.Series[Any]"
@@ -46,7 +44,6 @@ class Variable:
 
 
 def variables_of(frame: pd.DataFrame) -> list[Variable]:
-    """One variable for each column."""
     result = []
     for position, name in enumerate(frame.columns):
         if not isinstance(name, str) or not printable(name):

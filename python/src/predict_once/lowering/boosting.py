@@ -46,7 +46,6 @@ class Sums:
     base: Sequence[float] | None = None
 
     def tensor(self, context: Context) -> str:
-        """The sums, [N, targets]."""
         return ensemble(context, self.columns, self.trees, self.comparison, self.targets, self.base)
 
     def exact(self, context: Context) -> str:
@@ -70,7 +69,6 @@ def gradient_sums(model: Any, columns: Sequence[Column], path: str) -> Sums:
 
 
 def histogram_sums(context: Context, model: Any, columns: list[Column], path: str) -> Sums:
-    """Raw predictions of HistGradientBoosting."""
     preprocessor = model._preprocessor
     if preprocessor is not None:
         # It puts the categories first, as codes, and reads unknown ones as missing.
@@ -93,7 +91,6 @@ def histogram_sums(context: Context, model: Any, columns: list[Column], path: st
 
 
 def histogram_tree(predictor: Any, target: int) -> Tree:
-    """One tree of HistGradientBoosting."""
     nodes = predictor.nodes
     leaf = nodes["is_leaf"].astype(bool)
     sets = {}

@@ -37,7 +37,7 @@ def decides(member: Any) -> bool:
 
 
 def read(context: Context, member: Any, columns: Sequence[Column], path: str, size: int) -> tuple[Lowered, str]:
-    """What the calibration reads: a column for each class, or one for two classes."""
+    """The tensor that the calibration reads: a column for each class, or one column for two classes."""
     lowered = lower_any(context, member.estimator, columns, path)
     tensor = lowered.decision if decides(member) else lowered.probabilities
     if tensor is None:
@@ -66,7 +66,7 @@ def temperature(context: Context, member: Any, columns: Sequence[Column], path: 
     lowered, tensor = read(context, member, columns, path, size)
     if not decides(member):
         shares = graph.cast(lowered.probabilities or "", TensorProto.DOUBLE)
-        smallest = graph.constant([[1e-12]], np.float64)  # as scikit-learn has it
+        smallest = graph.constant([[1e-12]], np.float64)  # as in scikit-learn
         tensor = graph.cast(graph.node("Log", graph.node("Add", shares, smallest)), TensorProto.FLOAT)
     factor = float(member.calibrators[0].beta_)
     if size == 2 and decides(member):

@@ -21,7 +21,7 @@ def isotonic_shares(graph: Graph, decisions: str, calibrators: Sequence[Any], si
 
 
 def interpolated(graph: Graph, column: str, calibrator: Any) -> str:
-    """The line between the two points around a value, as SciPy's `interp1d` has it; the outermost points hold beyond them."""
+    """The line between the two points around a value, as in SciPy's `interp1d`. Beyond the outermost points it is flat."""
     x = np.asarray(calibrator.X_thresholds_, dtype=np.float64)
     y = np.asarray(calibrator.y_thresholds_, dtype=np.float64)
     inside = graph.node("Max", column, graph.constant([[calibrator.X_min_]], np.float64))

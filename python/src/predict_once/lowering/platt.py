@@ -32,7 +32,7 @@ def number(graph: Graph, value: float | NDArray[np.float64]) -> str:
 def coupled(graph: Graph, first: str, size: int) -> str:
     """Wu, Lin and Weng's second method, as libsvm iterates it: the shares p that minimise pᵀQp.
 
-    `first` has, for each pair, the probability of the first of the two. A row in which libsvm would have stopped stays as it is.
+    `first` has, for each pair, the probability of the first of the two. A row stays unchanged once libsvm would have stopped.
     """
     quadratic, diagonal = quadratic_form(graph, first, size)
     shares = number(graph, np.full(size, 1 / size))
@@ -64,7 +64,7 @@ def quadratic_form(graph: Graph, first: str, size: int) -> tuple[list[str], str]
     of_first, of_second = np.zeros((len(pairs), size)), np.zeros((len(pairs), size))
     others = np.zeros((size, len(pairs), size))
     for index, (one, other) in enumerate(pairs):
-        # What counts for a class is how probable the others are against it.
+        # Q holds, for each class, the probabilities of the other classes against it.
         of_first[index, other], of_second[index, one] = 1, 1
         others[one, index, other] = others[other, index, one] = -1
     diagonal = graph.node(
@@ -81,7 +81,6 @@ def quadratic_form(graph: Graph, first: str, size: int) -> tuple[list[str], str]
 
 
 def total(graph: Graph, tensors: list[str]) -> str:
-    """The sum of some tensors."""
     result = tensors[0]
     for tensor in tensors[1:]:
         result = graph.node("Add", result, tensor)
