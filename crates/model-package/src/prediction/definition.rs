@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Endpoints that the service reserves for itself.
-const RESERVED_ENDPOINTS: [&str; 4] = ["docs", "openapi.json", "health", "metrics"];
+const RESERVED_ENDPOINTS: [&str; 5] = ["docs", "openapi.json", "health", "ready", "metrics"];
 
 /// A closed set has no more values than this.
 const MOST_VALUES: usize = 10_000;
