@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Times `cargo run --release` in an empty clone of the last commit until the service listens: `make bench-first-build`.
 
-The dependencies are fetched before; what is timed is the compiler's work, with as many jobs as there are cores.
+Dependencies are fetched first, so only compilation is timed, with one job per core.
 """
 
 import json
@@ -31,7 +31,7 @@ def main():
             until(lambda: "listening on http://" in log.read_text(), "the service listens", 3600, of=child)
             seconds = time.monotonic() - started
     RESULT.write_text(json.dumps({"about": machine, "seconds": round(seconds, 1)}, indent=1) + "\n")
-    print(f"{seconds:.0f} s from an empty clone to a service that listens")
+    print(f"{seconds:.0f} s from an empty clone to a listening service")
 
 
 if __name__ == "__main__":

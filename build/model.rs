@@ -1,34 +1,13 @@
 //! The model package that is embedded: where it is, and whether its `model.toml` is right. Its graph is checked by a test and at
 //! every start, so that the build need not compile tract.
 
-#[path = "../src/model/field/mod.rs"]
-mod field;
-#[path = "../src/model/input.rs"]
-mod input;
-#[path = "../src/model/inputs.rs"]
-mod inputs;
-#[path = "../src/model/json.rs"]
-mod json;
-#[path = "../src/model/mistake.rs"]
-mod mistake;
-#[path = "../src/model/output.rs"]
-mod output;
-#[path = "../src/model/prediction/mod.rs"]
-mod prediction;
-#[path = "../src/model/signature.rs"]
-mod signature;
-#[path = "../src/model/suggestion.rs"]
-mod suggestion;
-
 use std::{
     env, fs,
     path::{Path, PathBuf},
     process,
 };
 
-use mistake::{GOLDEN, GRAPH, MANIFEST};
-use model_manifest as manifest;
-use signature::Signature;
+use model_package::{GOLDEN, GRAPH, MANIFEST, Signature};
 
 /// The package that ships.
 const SHIPPED: &str = "models/credit_risk";
@@ -47,7 +26,7 @@ pub(crate) fn embed(root: &Path, out: &Path) {
     let toml = fs::read_to_string(&manifest)
         .unwrap_or_else(|error| stop(&[format!("{} cannot be read: {error}", manifest.display())]));
     let checked = Signature::parse(&toml).and_then(|_| {
-        let json = manifest::to_json(&toml);
+        let json = model_package::to_json(&toml);
         // What the service reads.
         Signature::parse_json(&json).map(|_| json)
     });

@@ -1,8 +1,8 @@
-"""Writes an archive whose bytes depend on what is in it, and not on times, owners, umask or the order of a folder.
+"""Writes a reproducible archive: its bytes depend only on its contents, not on file times, owners, umask or directory order.
 
 usage: archive.py ARCHIVE.zip|ARCHIVE.tar.gz NAME=FILE...
 
-All files have the time SOURCE_DATE_EPOCH, by default that of the commit, and the mode 755 if they can be executed, else 644.
+Files get the time SOURCE_DATE_EPOCH (default: the commit's) and mode 755 if executable, else 644.
 """
 
 import gzip
@@ -28,7 +28,7 @@ def mode(file):
 
 
 class Deflate:
-    """A compressor for zipfile: libdeflate, whose best level needs 3 % less than zlib's, and no more than Zopfli."""
+    """A libdeflate compressor for zipfile: its best level is 3 % smaller than zlib's and no larger than Zopfli's."""
 
     def __init__(self, *_):
         self.parts = []
@@ -44,13 +44,13 @@ class Deflate:
 
 
 def write_zip(archive, entries, date):
-    # zipfile has no public way to another compressor.
+    # zipfile has no public API for another compressor.
     zipfile._get_compressor = Deflate
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as out:
         for name, file in entries:
             entry = zipfile.ZipInfo(name, time.gmtime(date)[:6])
             entry.compress_type = zipfile.ZIP_DEFLATED
-            entry.create_system = 3  # Unix, wherever it is written: Lambda reads the mode
+            entry.create_system = 3  # Unix on every platform, because Lambda reads the mode
             entry.external_attr = (0o100000 | mode(file)) << 16
             out.writestr(entry, file.read_bytes())
 

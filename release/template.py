@@ -1,4 +1,4 @@
-"""Prints template.yaml for a prebuilt function: SAM deploys function.zip, beside the template, and builds nothing."""
+"""Prints template.yaml for a prebuilt function: SAM deploys function.zip beside the template without building."""
 
 import re
 import sys
@@ -14,7 +14,7 @@ BUILD = r"""      # cargo-lambda compiles .*
 def once(pattern, replacement, text):
     text, found = re.subn(pattern, replacement, text)
     if found != 1:
-        sys.exit(f"template.yaml has {found} times: {pattern}")
+        sys.exit(f"template.yaml matches {found} times instead of once: {pattern}")
     return text
 
 

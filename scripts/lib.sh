@@ -1,7 +1,7 @@
 # shellcheck shell=bash
-# Shared by the scripts in this folder: sourced, not run.
+# Shared by the scripts; to be sourced.
 
-# Used by the scripts.
+# The scripts use it.
 # shellcheck disable=SC2034
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 
@@ -14,7 +14,7 @@ die() {
 
 have() { command -v "$1" >/dev/null 2>&1; }
 
-# install_package WHAT APT BREW: installs a system package, or says what to install by hand.
+# install_package WHAT APT BREW: installs a system package, or says what to install manually.
 install_package() {
   local what="$1" apt="$2" brew="$3" sudo=""
   if have apt-get; then

@@ -1,9 +1,9 @@
-// The API's page: Swagger UI, and beside each answer in plain words how it came about.
+// The API page: Swagger UI, plus a plain-language explanation of each answer's source.
 "use strict";
 
-// --- How an answer came about ------------------------------------------------------------------
+// --- The source of an answer -------------------------------------------------------------------
 
-/** The parts of a structured `cache-status` (RFC 9211): `predict-once; hit; detail=redis`. Other caches' follow after commas. */
+/** Parses the first entry of `cache-status` (RFC 9211), such as `predict-once; hit; detail=redis`; later entries are other caches'. */
 function cacheStatus(value) {
   const parts = String(value).split(",")[0].split(";").map((part) => part.trim());
   const named = Object.fromEntries(parts.slice(1).map((part) => part.split("=")));
@@ -12,12 +12,12 @@ function cacheStatus(value) {
 
 /** The milliseconds of `server-timing`: `cache;dur=0.1841, model;dur=0.0043`. */
 function timings(value) {
-  // Swagger UI gives the header as a list where it has a comma and a space.
+  // Swagger UI returns a header that contains a comma and a space as a list.
   const entries = String(value).split(",").map((entry) => entry.trim().split(";dur="));
   return Object.fromEntries(entries.map(([name, milliseconds]) => [name, `${Number(milliseconds).toPrecision(2)} ms`]));
 }
 
-/** What the headers of a prediction say, in a sentence or two. `undefined` if there is no `cache-status`. */
+/** Explains the headers of a prediction in a sentence or two; `undefined` without `cache-status`. */
 function howAnswered(status, headers) {
   if (!headers["cache-status"]) return undefined;
   const { hit, forward, detail, collapsed } = cacheStatus(headers["cache-status"]);
@@ -36,10 +36,10 @@ function howAnswered(status, headers) {
   if (forward === "bypass") return `The service has no cache: ${computed}.`;
   if (detail === "unavailable") return `The cache did not answer: ${computed}.`;
   if (detail === "corrupt") return `The cache held an invalid entry: ${computed}, and the entry is overwritten.`;
-  return `Not in the cache yet: ${computed}. It is stored now: execute again to get it from the cache.`;
+  return `Not in the cache yet: ${computed}. It is now stored: execute again to get it from the cache.`;
 }
 
-/** An error (RFC 9457), if that is what the response is. */
+/** The response's problem details (RFC 9457), or `undefined` if it is no error. */
 function problemOf(response) {
   if (!String(response.headers?.["content-type"]).startsWith("application/problem+json")) return undefined;
   try {
@@ -49,7 +49,7 @@ function problemOf(response) {
   }
 }
 
-/** The sentences that are shown and announced for a response. */
+/** The content shown and announced for a response. */
 function summary(response) {
   const problem = problemOf(response);
   const how = howAnswered(response.status, response.headers ?? {});
@@ -60,7 +60,7 @@ function summary(response) {
   return { problem, how, fields };
 }
 
-/** What a screen reader is told of a response. */
+/** The text that a screen reader announces for a response. */
 function announced({ problem, how, fields }) {
   const parts = problem ? [`${problem.title}.`, ...fields.map(({ name, text }) => `${name} ${text}.`)] : ["Answered."];
   return [...parts, how ?? ""].join(" ");
@@ -68,7 +68,7 @@ function announced({ problem, how, fields }) {
 
 // --- The page ----------------------------------------------------------------------------------
 
-/** Swagger UI's own parts, with ours around them. */
+/** Wraps Swagger UI's components. */
 function plugin({ React }) {
   const element = React.createElement;
 
@@ -90,7 +90,7 @@ function plugin({ React }) {
     );
   }
 
-  // `type` begins at the service's root, which a stage of the gateway may have moved.
+  // `type` starts at the service's root, but a gateway stage may prefix the path, so make it relative.
   const errorLink = ({ type }) =>
     type?.startsWith("/docs/") && element("a", { href: type.slice(1) }, "What this error means");
 
@@ -100,19 +100,19 @@ function plugin({ React }) {
         const response = props.response.toJS();
         return element(React.Fragment, null, element(Outcome, { response }), element(Original, props));
       },
-      // There is one server, the one that the page comes from.
+      // The only server is the page's own.
       ServersContainer: () => () => null,
-      // Nothing is asked of a client.
+      // The service itself requires no authorisation.
       authorizeBtn: () => () => null,
-      // Every operation can be tried at once.
+      // `tryItOutEnabled` makes every operation executable from the start.
       TryItOutButton: () => () => null,
-      // The path is within the button that opens the operation, where there must be no link.
+      // The path is inside the button that opens the operation, and a button must not contain a link.
       DeepLink: () => ({ text }) => element("span", null, text),
     },
   };
 }
 
-/** Names that Swagger UI does not give to its controls, without which a screen reader cannot tell what they are. */
+/** Accessible names for controls that Swagger UI leaves unnamed; screen readers need them. */
 const NAMES = {
   ".opblock-section-request-body .examples-select-element": "Example to send",
   ".responses-wrapper .examples-select-element": "Example of this response",
@@ -121,7 +121,7 @@ const NAMES = {
   ".parameters-col_description select": "Value",
 };
 
-/** Names the controls and the landmarks within `root`, and lets the keyboard scroll what scrolls. */
+/** Names the controls and landmarks within `root`, and makes scrollable code focusable by keyboard. */
 function mend(root) {
   for (const [selector, name] of Object.entries(NAMES)) {
     for (const control of root.querySelectorAll(`${selector}:not([aria-label])`)) control.ariaLabel = name;
@@ -134,7 +134,7 @@ function mend(root) {
   if (about) Object.assign(about, { role: "region", ariaLabel: "About this API" });
 }
 
-/** The document as the page shows it: wrong examples among the others, and requests to where the page comes from. */
+/** Adapts the document for the page: adds the wrong examples, and sends requests to the page's own origin. */
 function forThePage(description, address) {
   for (const item of Object.values(description.paths)) {
     for (const content of Object.values(item.post?.requestBody?.content ?? {})) {
@@ -157,7 +157,7 @@ function followColorScheme() {
 async function start() {
   const address = new URL("openapi.json", location.href);
   const response = await fetch(address);
-  if (!response.ok) throw new Error(`${address} was answered with ${response.status}`);
+  if (!response.ok) throw new Error(`${address} returned ${response.status}`);
   const description = forThePage(await response.json(), address);
   const ui = SwaggerUIBundle({
     spec: description,
@@ -171,7 +171,7 @@ async function start() {
     defaultModelsExpandDepth: 0,
     defaultModelExpandDepth: 3,
     validatorUrl: null,
-    // The default's numbers are too faint.
+    // Numbers in the default theme have too little contrast.
     syntaxHighlight: { theme: "monokai" },
   });
   const root = document.getElementById("api");
@@ -179,7 +179,7 @@ async function start() {
   if (!location.hash.startsWith("#/")) openFirst(ui, description);
 }
 
-/** Opens the first operation, so that there is something to execute at once, and leaves the address as it is. */
+/** Opens the first operation, ready to execute, without changing the address. */
 function openFirst(ui, description) {
   const { tags, operationId } = Object.values(description.paths)[0].post;
   ui.getStore().dispatch({ type: "layout_show", payload: { thing: ["operations", tags[0], operationId], shown: true } });
@@ -189,6 +189,6 @@ followColorScheme();
 start().catch((error) => {
   const notice = document.createElement("p");
   notice.className = "notice";
-  notice.textContent = `The API's description cannot be shown: ${error.message}`;
+  notice.textContent = `Cannot show the API description: ${error.message}`;
   document.getElementById("api").replaceChildren(notice);
 });

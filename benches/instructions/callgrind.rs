@@ -1,6 +1,6 @@
 //! What callgrind writes, as counts by function.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 
 use rustc_demangle::demangle;
 
@@ -10,8 +10,6 @@ pub(crate) struct Counts {
     pub(crate) total: f64,
     /// By the function that executed them, without those that it called.
     pub(crate) functions: BTreeMap<String, f64>,
-    /// The symbols of all functions that were executed.
-    pub(crate) symbols: BTreeSet<String>,
 }
 
 impl Counts {
@@ -45,7 +43,6 @@ impl Counts {
         for (symbol, count) in by_symbol {
             // Behind `'` is how deep a recursion is.
             let symbol = symbol.split_once('\'').map_or(symbol, |(symbol, _)| symbol);
-            counts.symbols.insert(symbol.to_owned());
             // Without the hash, which is another one in another build.
             *counts.functions.entry(format!("{:#}", demangle(symbol))).or_default() += count;
         }

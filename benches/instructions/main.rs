@@ -6,13 +6,12 @@
 //!
 //! `PREDICT_ONCE_BIN` names another build of the service, to compare two revisions. The bare functions are those in
 //! `examples/` beside it. With `BUDGET=check`, counts that exceed the committed ones ([`budget`]) fail, and the functions that grew
-//! are named; with `BUDGET=write`, they are committed to. `ORDER=write` writes the [`order`] of functions in the binary.
+//! are named; with `BUDGET=write`, they are committed to.
 
 mod budget;
 mod callgrind;
 #[path = "../shared/functions.rs"]
 mod functions;
-mod order;
 #[path = "../../tests/support/mod.rs"]
 mod support;
 
@@ -99,8 +98,7 @@ async fn main() -> ExitCode {
     let (bare, bare_get) = (Function::bare(), Function::plain(Some(floor_url), false));
     let (memory, shared) = (Function::in_memory(), Function::in_redis(redis.url()));
     let mut rounds: [Vec<Counts>; 6] = Default::default();
-    let orders = std::env::var("ORDER").is_ok_and(|order| order == "write");
-    let repetitions = if orders || budget == "check" { 1 } else { ROUNDS };
+    let repetitions = if budget == "check" { 1 } else { ROUNDS };
     for _ in 0..repetitions {
         let round = [
             start(&bare, &event).await,
@@ -139,9 +137,6 @@ async fn main() -> ExitCode {
         }
         _ => Vec::new(),
     };
-    if orders {
-        order::write(&counts.each_ref().map(|(_, counts, _)| counts));
-    }
     exceeded.iter().for_each(|complaint| println!("\n{complaint}"));
     if exceeded.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -2,10 +2,9 @@
 
 use std::{collections::HashMap, error::Error};
 
-use predict_once::{
-    cache::{CacheKey, KeySpace, Layout, Namespace},
-    model::{Input, Model},
-};
+use model_package::{Input, Stored};
+use predict_once::model::Model;
+use prediction_cache::{CacheKey, KeySpace, Layout, Namespace};
 use serde_json::Value;
 
 use super::{wire::encode, workload::Shape};
@@ -40,7 +39,7 @@ impl Catalogue {
 
     /// The position of an input, added if it is new. `None` if the model does not accept it.
     pub(crate) fn position(&mut self, body: Value) -> Option<u32> {
-        let input = self.model.read(body.to_string().as_bytes()).ok()?;
+        let input = self.model.signature().read(body.to_string().as_bytes()).ok()?;
         let next = self.inputs.len() as u32;
         let position = *self.known.entry(input.to_string()).or_insert(next);
         if position == next {
@@ -51,17 +50,17 @@ impl Catalogue {
     }
 
     pub(crate) fn shape(&self) -> Shape {
-        Shape { inputs: self.inputs.len(), predictions: self.model.predictions().len() }
+        Shape { inputs: self.inputs.len(), predictions: self.model.signature().predictions().len() }
     }
 
     /// Everything that the service would store in this layout, made with its own code.
     pub(crate) fn entries(&self, layout: Layout) -> Result<Entries, Box<dyn Error>> {
         let fingerprint = match layout {
-            Layout::String | Layout::Hash => self.model.fingerprint(),
-            Layout::Output => self.model.run_fingerprint(),
+            Layout::String | Layout::Hash => self.model.fingerprint(Stored::Answer),
+            Layout::Output => self.model.fingerprint(Stored::Output),
         };
         let space = KeySpace::new(&Namespace::default(), layout, fingerprint);
-        let predictions = self.model.predictions();
+        let predictions = self.model.signature().predictions();
         let mut entries = Entries {
             layout,
             keys: Vec::new(),
@@ -78,8 +77,8 @@ impl Catalogue {
                 entries.add(space.key(predictions[0].name(), input), value);
                 continue;
             }
-            for (position, prediction) in predictions.iter().enumerate() {
-                let answer = self.model.derive(position, &output)?;
+            for prediction in predictions {
+                let answer = prediction.derive(&output)?;
                 entries.add(space.key(prediction.name(), input), answer.entry);
             }
         }

@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, error::Error, fs};
 
-use predict_once::model::field::{Field, Kind, Number};
+use model_package::{Field, field::Kind, field::Number};
 use serde_json::{Map, Value, json};
 
 use super::{Random, catalogue::Catalogue};
@@ -19,7 +19,7 @@ const FEWEST_REQUESTS: usize = 1_000;
 /// Adds the model's inputs: all of them if they are few, else some drawn at random.
 pub(crate) fn generate(catalogue: &mut Catalogue) {
     let fields: Vec<(String, Vec<Value>)> =
-        catalogue.model.fields().iter().map(|field| (field.name().to_owned(), values(field))).collect();
+        catalogue.model.signature().fields().iter().map(|field| (field.name().to_owned(), values(field))).collect();
     let all = fields.iter().fold(1_u128, |all, (_, values)| all.saturating_mul(values.len() as u128));
     let body = |mut number: u128| {
         let mut body = Map::new();

@@ -27,10 +27,8 @@ mod workload;
 
 use std::{collections::HashMap, error::Error, path::Path, process::ExitCode, time::Instant};
 
-use predict_once::{
-    cache::Layout,
-    model::{Model, Package},
-};
+use predict_once::{model::Model, model::Package};
+use prediction_cache::Layout;
 
 use self::{
     catalogue::Catalogue,

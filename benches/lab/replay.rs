@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use predict_once::cache::{MemoryCache, PredictionCache};
+use prediction_cache::{CacheKey, MemoryCache};
 
 use super::{
     catalogue::Entries,
@@ -48,7 +48,7 @@ pub(crate) struct Outcome {
 
 struct Replay<'a> {
     entries: &'a Entries,
-    tier: PredictionCache,
+    tier: Option<MemoryCache>,
     /// For each entry, the last window that looked it up in Redis, and the last that missed it.
     asked_in: Vec<usize>,
     missed_in: Vec<usize>,
@@ -67,7 +67,7 @@ pub(crate) fn replay(
     let memory = (setup.tier > 0).then(|| MemoryCache::new(setup.tier));
     let mut replay = Replay {
         entries,
-        tier: PredictionCache { memory, redis: None },
+        tier: memory,
         asked_in: vec![0; entries.keys.len()],
         missed_in: vec![0; entries.keys.len()],
         window: 0,
@@ -107,19 +107,19 @@ impl Replay<'_> {
         for entry in stores {
             commands.extend(&self.entries.stores[*entry as usize]);
             let (key, value) = self.entry(*entry);
-            self.tier.put_here(key, value);
+            self.keep(key, value);
         }
         if !stores.is_empty() {
             commands.extend(encode(&[b"DBSIZE"]));
         }
         let all = waited.iter().map(|entry| (*entry, true)).chain(new.iter().map(|entry| (*entry, false)));
         for (entry, has_waited) in all {
-            if self.tier.get_here(self.entry(entry).0).is_some() {
+            if self.tier.as_ref().is_some_and(|tier| tier.get(self.entry(entry).0).is_some()) {
                 self.outcome.here += 1;
                 continue;
             }
             let asked_before = std::mem::replace(&mut self.asked_in[entry as usize], self.window) == self.window;
-            if asked_before && self.tier.memory.is_some() {
+            if asked_before && self.tier.is_some() {
                 // Once the lookup under way has been answered, the tier has it.
                 waits.push(entry);
                 continue;
@@ -134,7 +134,7 @@ impl Replay<'_> {
                 Reply::Text(value) => {
                     let (key, stored) = self.entry(entry);
                     let is_wrong = value != *stored;
-                    self.tier.put_here(key, stored);
+                    self.keep(key, stored);
                     self.outcome.hits += 1;
                     self.outcome.wrong += u64::from(is_wrong);
                 }
@@ -167,7 +167,13 @@ impl Replay<'_> {
         Ok(())
     }
 
-    fn entry(&self, entry: u32) -> (&predict_once::cache::CacheKey, &bytes::Bytes) {
+    fn keep(&self, key: &CacheKey, value: &bytes::Bytes) {
+        if let Some(tier) = &self.tier {
+            tier.put(key.clone(), value.clone());
+        }
+    }
+
+    fn entry(&self, entry: u32) -> (&CacheKey, &bytes::Bytes) {
         (&self.entries.keys[entry as usize], &self.entries.values[entry as usize])
     }
 }

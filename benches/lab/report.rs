@@ -7,7 +7,7 @@ use std::{
     thread,
 };
 
-use predict_once::cache::Layout;
+use prediction_cache::Layout;
 
 use super::{
     plan::POLICIES,

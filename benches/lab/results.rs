@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use predict_once::cache::Layout;
+use prediction_cache::Layout;
 
 use super::{
     optimum::most_hits,

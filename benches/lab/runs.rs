@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use predict_once::cache::Layout;
+use prediction_cache::Layout;
 
 use super::{
     catalogue::Entries,

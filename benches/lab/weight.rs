@@ -2,7 +2,7 @@
 
 use std::{error::Error, io};
 
-use predict_once::cache::Layout;
+use prediction_cache::Layout;
 use serde_json::Value;
 
 use super::{
@@ -111,7 +111,8 @@ impl Server {
 
 /// Keys that are endpoint and input as Python prints a dictionary: `decisions:{'age_in_years': 30, …}`.
 fn plain_keys(catalogue: &Catalogue) -> Vec<String> {
-    let endpoints: Vec<_> = catalogue.model.predictions().iter().map(|prediction| prediction.endpoint()).collect();
+    let endpoints: Vec<_> =
+        catalogue.model.signature().predictions().iter().map(|prediction| prediction.endpoint()).collect();
     let bodies = catalogue.bodies.iter();
     bodies.flat_map(|body| endpoints.iter().map(move |endpoint| format!("{endpoint}:{}", python(body)))).collect()
 }

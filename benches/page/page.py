@@ -50,7 +50,7 @@ def missed(rows):
         if row.missed:
             why = row.why or "Not explained yet."
             if row.floor and not row.target.holds(statistics.median(row.floor)):
-                why = f"The floor does not reach it. {why}"
+                why = f"The floor misses it too. {why}"
             reasons.setdefault(why, []).append(str(number))
     return "\n".join(f"* **{', '.join(numbers)}**: {why}" for why, numbers in reasons.items())
 

@@ -25,9 +25,9 @@ def of_counts(budget):
 
 def of_functions(functions):
     first = (
-        "What it executes is not yet in memory or in the processor's caches. The first request of the bare function with a GET takes "
-        f"{statistics.median(functions.first_less_warm(BARE_GET)):.0f} µs more than a warm one. Tried: the connection is opened before the "
-        "function asks for its first event, and what a hit executes lies side by side in the binary."
+        "The code of a first request is not yet in memory or in the processor's caches. The first request of the bare function with a GET takes "
+        f"{statistics.median(functions.first_less_warm(BARE_GET)):.0f} µs more than a warm one. Already done: the connection is opened before the "
+        "function asks for its first event, and the code of a hit is contiguous in the binary."
     )
     start = (
         "Most of it is tract and the size of a binary that holds it: a bare function that loads the model in tract, and does "
@@ -42,8 +42,8 @@ def of_functions(functions):
         "start and a hit execute lies side by side, and without relocations no page has to be copied."
     )
     hit = (
-        "It executes fewer instructions (row 1), in a binary of which more has to be in the processor's caches. Tried: a lookup in memory "
-        "takes less than a microsecond, and what can wait is done after the response."
+        "The service executes fewer instructions (row 1), but more of its binary has to be in the processor's caches. A lookup in memory takes "
+        "less than a microsecond, and deferrable work is done after the response."
     )
     return [
         Row("event → response, hit in memory", FUNCTION, at_most(1), functions.ratios(MEMORY, "hit"), why=hit),
@@ -97,21 +97,21 @@ def of_servers(servers):
         kernel = servers.median(name, "16", KERNEL)
         spent[name] = f"{servers.median(name, '16', PROCESSOR) - kernel:.1f} µs in its own code and {kernel:.1f} in the kernel"
     memory = (
-        f"Of each request, the bare server spends {spent[BARE_SERVER]}, the service {spent[MEMORY]}: it checks each field, and its answer has "
-        "four headers more. Tried, and kept: futures of a third of the size, ids without a system call, a compilation for speed."
+        f"Per request, the bare server spends {spent[BARE_SERVER]}, the service {spent[MEMORY]}: it checks each field, and its response has "
+        "four more headers. Already done: futures of a third of the size, ids without a system call, compilation for speed."
     )
-    redis = f"Of each request, the service spends {spent[REDIS]}, where it talks to Redis as well as to the client."
+    redis = f"Per request, the service spends {spent[REDIS]}, where it talks to both Redis and the client."
     stored = (
         "This FastAPI application stores the body of the response, so that a hit neither validates nor serialises it. " + redis
     )
     cores = (
-        f"Two workers and the load generator are three threads on two cores: the workers are interrupted, and find fewer requests when they "
-        f"look. Of each request, one worker spends {spent[MEMORY]}, two spend {spent[MEMORY_CORES]}. Of what they share, a "
-        "contended lookup in memory takes up to 0.1 µs."
+        f"Two workers and the load generator are three threads on two cores: the workers are preempted, and find fewer requests per wake-up. "
+        f"Per request, one worker spends {spent[MEMORY]}, two spend {spent[MEMORY_CORES]}. The workers share the memory cache, where a "
+        "contended lookup takes up to 0.1 µs."
     )
     times = {name: servers.latency(name, "1")[50] for name in servers.runs}
     alone = (
-        "On one connection, most of a request's time is the kernel's and the client's. From request to response the bare server "
+        "On one connection, the kernel and the client take most of a request's time. From request to response, the bare server "
         f"takes {times[BARE_SERVER]:.0f} µs in the median, the service {times[MEMORY]:.0f}, Triton {times.get(TRITON, 0):.0f}."
     )
     return [

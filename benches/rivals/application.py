@@ -1,4 +1,4 @@
-"""What the rivals in FastAPI take and answer: the fields of models/credit_risk as Pydantic validates them."""
+"""Requests and responses of the FastAPI rivals: the fields of models/credit_risk, validated by Pydantic."""
 
 from typing import Annotated, Literal
 

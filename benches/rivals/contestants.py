@@ -1,4 +1,4 @@
-"""The servers that are compared. Each is given the same inputs, in its own protocol, and knows whether its cache missed."""
+"""The compared servers. Each gets the same inputs in its own protocol and reports whether its cache missed."""
 
 import contextlib
 import http.client
@@ -34,7 +34,7 @@ PATHS = {"decision": "/decisions", "probability": "/probabilities", "risk_catego
 
 
 class Contestant:
-    """The service, and whatever has the same API."""
+    """The service, and any server with the same API."""
 
     predictions = tuple(PATHS)
 
@@ -51,9 +51,7 @@ class Contestant:
         return answer[prediction]
 
     def fetch(self, requests):
-        """The JSON and the headers of each response to (method, path, body), one after the other; what is sent is what load.lua
-        sends.
-        """
+        """Sends each (method, path, body) in turn and yields the response's JSON and headers. The requests equal those of load.lua."""
         with contextlib.closing(http.client.HTTPConnection("127.0.0.1", self.port)) as connection:
             for method, path, body in requests:
                 connection.putrequest(method, path, skip_accept_encoding=True)
@@ -73,15 +71,15 @@ class Contestant:
         return [self.predicted(prediction, answer) for answer, _ in self.ask(applications, prediction)]
 
     def hits(self, applications):
-        """Whether all of these are answered from the cache."""
+        """Whether the cache answers all of these."""
         return all(headers["cache-status"].startswith("predict-once; hit") for _, headers in self.ask(applications))
 
     def counts(self):
-        """Hits and misses so far, if they are counted for the contestant."""
+        """Hits and misses so far; None if the contestant does not count them."""
 
 
 class WithRedis(Contestant):
-    """Its hits are counted by Redis."""
+    """A contestant whose hits Redis counts."""
 
     def __init__(self, name, pid, port, store):
         super().__init__(name, pid, port)
@@ -97,12 +95,12 @@ class WithRedis(Contestant):
         return self.counts() == (before[0] + len(answers), before[1])
 
 
-# What Triton calls types: in requests, and in the configuration of a model.
+# Triton's type names in requests and in model configurations.
 TENSORS = {float: ("FP64", "TYPE_FP64"), int: ("INT64", "TYPE_INT64"), str: ("BYTES", "TYPE_STRING")}
 
 
 class Triton(Contestant):
-    """It has a model for each prediction, and a tensor for each field."""
+    """Triton with a model per prediction and a tensor per field."""
 
     def path(self, prediction):
         return f"/v2/models/{prediction}/infer"
@@ -130,7 +128,7 @@ class Triton(Contestant):
 
 
 class MLServer(Triton):
-    """The protocol is Triton's. Its cache leaves out the model's name, so that several models would answer for each other."""
+    """MLServer, which speaks Triton's protocol. Its cache keys omit the model's name, so only one model can be served correctly."""
 
     predictions = ("decision",)
 
@@ -158,7 +156,7 @@ def listening(command, port, variables, seconds=30):
 
 @contextlib.contextmanager
 def bare(program, name):
-    """It picks a port and prints it."""
+    """The bare server, which chooses a port and prints it."""
     with process([program]) as (child, log):
         printed = until(lambda: re.search(r"listening on http://[\d.]+:(\d+)", log.read_text()), "it listens", of=child)
         yield Contestant(name, child.pid, int(printed[1]))
@@ -166,13 +164,13 @@ def bare(program, name):
 
 @contextlib.contextmanager
 def predict_once(program, name, store=None, **variables):
-    """One worker, in memory or in Redis only. None of the contestants logs each request, unless its name says so."""
+    """One worker, caching only in memory or only in Redis. No contestant logs requests unless its name says so."""
     port = free_port()
     variables = {"PORT": str(port), "LOG_LEVEL": "warn", "WORKERS": "1"} | variables
     if store:
-        # With the default of 50 ms, a machine that is busy with something else would make it answer without Redis.
+        # With the default of 50 ms, other load on the machine could cause lookups to time out.
         variables |= {"REDIS_URL": store.url, "MEMORY_CACHE_ENTRIES": "0", "CACHE_READ_TIMEOUT_MS": "2000"}
-    # What it logs for each request is written, but not kept.
+    # Request logs are written but discarded.
     command = ["sh", "-c", 'exec "$0" >/dev/null', program]
     with listening(command, port, environment(**variables)) as child:
         yield WithRedis(name, child.pid, port, store) if store else Contestant(name, child.pid, port)
@@ -180,7 +178,7 @@ def predict_once(program, name, store=None, **variables):
 
 @contextlib.contextmanager
 def fastapi(module, name, store, database, *options):
-    """Under uvicorn, from the environment that this runs in."""
+    """A FastAPI application under uvicorn, in this program's Python environment."""
     port = free_port()
     command = [sys.executable, "-m", "uvicorn", f"{module}:app", "--port", str(port), "--no-access-log", *options]
     with listening(command, port, environment(REDIS_URL=f"{store.url}/{database}", PYTHONPATH=str(HERE))) as child:
@@ -188,7 +186,7 @@ def fastapi(module, name, store, database, *options):
 
 
 def triton_models(folder, application):
-    """A folder of models as Triton reads it: one for each prediction."""
+    """A Triton model repository with one model per prediction."""
     inputs = ", ".join(
         f'{{ name: "{name}" data_type: {TENSORS[type(value)][1]} dims: [1] }}' for name, value in application.items()
     )
@@ -205,7 +203,7 @@ def triton_models(folder, application):
 
 
 def install(script, *arguments):
-    """The folder that the script prints; none where it fails, and then it says why."""
+    """The folder that the script prints, or None if it fails; the script prints the reason."""
     installed = subprocess.run([ROOT / "scripts" / script, *arguments], stdout=subprocess.PIPE, text=True)
     return None if installed.returncode else Path(installed.stdout.strip())
 
@@ -227,7 +225,7 @@ def triton(packages, name, application):
             "allow-metrics": "false",
         }
         command = [server / "bin/tritonserver", *(f"--{option}={value}" for option, value in options.items())]
-        # The backend's process looks for its packages beside the first python3 of the path.
+        # The backend's process looks for its packages beside the first python3 on PATH.
         path = f"{packages.parents[2] / 'bin'}:{os.environ['PATH']}"
         with listening(command, port, environment(PATH=path), seconds=120) as child:
             yield Triton(name, child.pid, port)
@@ -235,7 +233,7 @@ def triton(packages, name, application):
 
 @contextlib.contextmanager
 def mlserver(programs, name):
-    """MLServer with its response cache, in one process: the model takes less time than handing it to another."""
+    """MLServer with its response cache, in one process: the model is faster than handing it to another process."""
     ports = {f"{what}_port": free_port() for what in ("http", "grpc", "metrics")}
     settings = {"host": "127.0.0.1", "debug": False, "parallel_workers": 0, "cache_enabled": True, "cache_size": 10_000} | ports
     with tempfile.TemporaryDirectory() as folder:
@@ -245,5 +243,5 @@ def mlserver(programs, name):
         command, variables = [programs / "mlserver", "start", folder], environment(PYTHONPATH=str(HERE))
         with listening(command, ports["http_port"], variables, seconds=120) as child:
             ready = f"http://127.0.0.1:{ports['http_port']}/v2/models/decision/ready"
-            until(lambda: urllib.request.urlopen(ready).status == 200, "its model is loaded", of=child)
+            until(lambda: urllib.request.urlopen(ready).status == 200, "the model is loaded", of=child)
             yield MLServer(name, child.pid, ports["http_port"], ports["metrics_port"])

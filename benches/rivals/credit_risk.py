@@ -1,4 +1,4 @@
-"""The model that ships, in ONNX Runtime: the encodings and predictions of its model.toml, for every rival in Python."""
+"""The shipped model in ONNX Runtime, with the encodings and predictions of its model.toml, for all Python rivals."""
 
 import tomllib
 from bisect import bisect_right
@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).resolve().parents[2] / "models/credit_risk"
 
 
 def encoding(field):
-    """A function from a field's value to what the graph reads of it."""
+    """A function that maps a field's value to the graph's input columns."""
     if "bands" in field:
         bands = field["bands"]
         columns = numpy.eye(len(bands) + 1, dtype=numpy.float32).tolist()
@@ -32,20 +32,20 @@ class CreditRisk:
             for prediction in definition["predictions"]
             if prediction["kind"] == "bands"
         }
-        # One row at a time: more threads would only wait for each other.
+        # Rows are predicted one at a time, so more threads would only add synchronisation.
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         self.session = onnxruntime.InferenceSession(PACKAGE / "model.onnx", options)
         self.input = self.session.get_inputs()[0].name
 
     def probability(self, application):
-        """For the values of an application by name."""
+        """The probability for an application, a dict of field values."""
         row = [column for name, encode in self.encodings for column in encode(application[name])]
         [[[probability]]] = self.session.run(None, {self.input: numpy.array([row], numpy.float32)})
         return probability
 
     def predict(self, prediction, application):
-        """`decision`, `probability` or `risk_category`."""
+        """`prediction` is `decision`, `probability` or `risk_category`."""
         probability = self.probability(application)
         if prediction == "probability":
             return float(probability)

@@ -1,5 +1,5 @@
-"""FastAPI as fast as it gets while it still validates and documents: `async` endpoints, redis.asyncio with hiredis' parser. The
-body of the response is what is stored, so that a hit is neither validated nor serialised again.
+"""FastAPI tuned for speed while still validating and documenting: `async` endpoints and redis.asyncio with the hiredis parser. It caches
+response bodies, so a hit is neither validated nor serialised again.
 """
 
 import os
@@ -24,7 +24,7 @@ async def predict(answer, prediction, application):
     stored = await cache.get(key)
     if stored is not None:
         return Response(stored, media_type="application/json")
-    # It takes less time than handing it to a thread.
+    # Running the model here is faster than handing it to a thread.
     body = answer(**{prediction: model.predict(prediction, application.model_dump())}).model_dump_json()
     return Response(body, media_type="application/json", background=BackgroundTask(store, key, body))
 

@@ -1,5 +1,5 @@
-"""FastAPI as the lesson has it that this project came from: `def` endpoints, which run in threads, redis-py's synchronous client,
-and a background task that stores the prediction after the response.
+"""FastAPI as in the lesson that this project is based on: `def` endpoints, which run in threads, redis-py's synchronous client, and a
+background task that stores the prediction after the response.
 """
 
 import os
@@ -15,7 +15,7 @@ cache = redis.Redis.from_url(os.environ["REDIS_URL"])
 
 
 def predict(answer, prediction, application, background):
-    """`answer` is a type with the prediction as its only field, which is stored as text."""
+    """`answer` is a type whose only field is the prediction. The value is cached as text."""
     key = f"{prediction}:{application!r}"
     stored = cache.get(key)
     if stored is not None:

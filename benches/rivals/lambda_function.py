@@ -1,6 +1,6 @@
-"""A FastAPI application of this folder (APPLICATION) as a Lambda function: `python -m awslambdaric lambda_function.handler`.
+"""A FastAPI application in this folder (APPLICATION) as a Lambda function: `python -m awslambdaric lambda_function.handler`.
 
-Mangum answers once the application has done everything, background tasks included.
+Mangum answers only after the application has finished, including its background tasks.
 """
 
 import importlib

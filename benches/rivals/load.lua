@@ -1,9 +1,9 @@
--- Posts the lines of a file, one after the other and again from the start, and prints what was measured as a line of JSON.
+-- Posts the lines of a file repeatedly, in order, and prints the measurements as one line of JSON.
 
 local requests, last = {}, 0
 
 function init(arguments)
-  -- wrk.format has an order of headers of its own, and one of the servers caches by headers.
+  -- wrk.format would not keep this order of headers, and one of the servers includes headers in its cache key.
   local head = "POST %s HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s"
   for body in io.lines(arguments[1]) do
     requests[#requests + 1] = head:format(wrk.path, wrk.headers["Host"], #body, body)

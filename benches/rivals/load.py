@@ -1,4 +1,4 @@
-"""Load on a contestant, and what its processes spend on it."""
+"""Generates load on a contestant and measures the CPU time of its processes."""
 
 import json
 import os
@@ -9,7 +9,7 @@ TICK = os.sysconf("SC_CLK_TCK")
 
 
 def processor_seconds(pid):
-    """The processor time of a process and of its descendants, in their own code and in the kernel, from /proc/PID/stat."""
+    """User and kernel CPU time of a process and its descendants, from /proc/PID/stat."""
     spent, children = {}, {}
     for folder in Path("/proc").glob("[0-9]*"):
         try:
@@ -25,7 +25,7 @@ def processor_seconds(pid):
 
 
 def load(contestant, bodies, connections, seconds):
-    """A run of wrk, which posts the lines of the file `bodies`. Fails unless every request was answered from the cache."""
+    """Runs wrk, which posts the lines of the file `bodies`. Fails unless the cache answered every request."""
     before, spent = contestant.counts(), processor_seconds(contestant.pid)
     url = f"http://127.0.0.1:{contestant.port}{contestant.path('decision')}"
     command = ["wrk", "--threads", "1", "--connections", str(connections), "--duration", f"{seconds}s"]

@@ -1,4 +1,4 @@
-"""A model of MLServer: the prediction by its name, from the five fields as tensors."""
+"""An MLServer model: returns the prediction that it is named after, from the five fields as tensors."""
 
 from credit_risk import CreditRisk
 from mlserver import MLModel
@@ -9,8 +9,8 @@ from prometheus_client import Counter
 class CreditRiskModel(MLModel):
     async def load(self):
         self.model = CreditRisk()
-        # MLServer does not count what its cache answers.
-        self.runs = Counter("model_runs", "how often the model has run")
+        # MLServer does not count cache hits; the difference between answers and runs does.
+        self.runs = Counter("model_runs", "number of model runs")
         return True
 
     async def predict(self, request):

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Compares the local server with other servers under load: `make bench-server`. `benches/page` shows what is measured.
+"""Compares the local server with other servers under load: `make bench-server`. `benches/page` presents the results.
 
-All contestants run at once, and get load in turns, so that whatever else the machine does falls on all. Fails if one of them
-answers otherwise than the model, or if a request was not answered from the cache.
+All contestants run at once and get load in turns, so that other load on the machine affects all of them. Fails if an answer differs from
+the model's, or if a request was not answered from the cache.
 """
 
 import argparse
@@ -38,16 +38,16 @@ def same(answer, expected):
 
 
 def check(contestant, applications, expected):
-    """Asks for every prediction of every input, which also fills the cache, until all of them are hits."""
+    """Checks every prediction of every input, which also fills the cache, and waits until all of them are hits."""
     for prediction in contestant.predictions:
         answers = contestant.answers(applications, prediction)
         if not all(map(same, answers, expected[prediction])):
-            raise SystemExit(f"{contestant.name}: another {prediction} than the model's")
+            raise SystemExit(f"{contestant.name}: {prediction} differs from the model's")
     until(lambda: contestant.hits(applications), f"{contestant.name}: all answers are hits")
 
 
 def start(stack, arguments, application):
-    """All contestants; the first is the floor, and has no answers."""
+    """Starts all contestants; the first one is the floor, which makes no predictions."""
     store = stack.enter_context(redis())
     yield stack.enter_context(contestants.bare(arguments.bare, contestants.BARE))
     yield stack.enter_context(contestants.predict_once(arguments.service, contestants.MEMORY))
@@ -88,7 +88,7 @@ def measure(arguments):
             runs[contestant.name][str(connections)].append(run)
         for contestant in others:
             if not contestant.hits(applications):
-                raise SystemExit(f"{contestant.name}: not all answers are hits at the end")
+                raise SystemExit(f"{contestant.name}: some answers are not hits at the end")
         machine["versions"] |= {each.name: each.version() for each in others if isinstance(each, contestants.Triton)}
     printed = subprocess.run(["wrk", "--version"], capture_output=True, text=True).stdout
     machine["versions"]["wrk"] = re.search(r"wrk (?:debian/)?([\d.]+)", printed)[1]
@@ -103,9 +103,9 @@ def measure(arguments):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--service", required=True, help="the service's binary")
-    parser.add_argument("--bare", required=True, help="benches/floors/bare_server.rs, built in the same profile")
-    parser.add_argument("--seconds", type=int, default=3, help="of each run")
+    parser.add_argument("--service", required=True, help="the service binary")
+    parser.add_argument("--bare", required=True, help="benches/floors/bare_server.rs, built with the same profile")
+    parser.add_argument("--seconds", type=int, default=3, help="duration of each run")
     parser.add_argument("--rounds", type=int, default=5)
     arguments = parser.parse_args()
     RESULTS.write_text(json.dumps(measure(arguments), indent=1) + "\n")

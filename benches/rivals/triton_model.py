@@ -1,5 +1,5 @@
-"""A model of Triton's Python backend. Triton runs a copy of this file for each prediction, which is the name of the model; the
-configuration says where credit_risk.py is.
+"""A model for Triton's Python backend. Triton runs a copy of this file per prediction, which is the model's name; the model's
+configuration has the folder of credit_risk.py.
 """
 
 import json

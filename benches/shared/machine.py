@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The machine that something is measured on, and the versions of what is measured; prints them as JSON."""
+"""Describes the measuring machine and the measured versions; prints them as JSON."""
 
 import datetime
 import importlib.metadata
@@ -21,7 +21,7 @@ def printed(*command):
 
 
 def about():
-    """To be called before the measurement, for the load average."""
+    """Call it before the measurement, because it includes the load average."""
     return {
         "date": datetime.date.today().isoformat(),
         "processor": re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())[1],

@@ -8,7 +8,7 @@ LEFT, TOP, WIDTH, HEIGHT = 100, 52, 560, 380
 
 
 class Plot:
-    """An empty plot, whose key is to the right. `names` are the values that each axis shows, and their texts."""
+    """An empty plot with its legend on the right. `names` are the labelled values of each axis, with their texts."""
 
     def __init__(self, title, x, y, names):
         self.x, self.y = x, y

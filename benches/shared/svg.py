@@ -1,8 +1,8 @@
-"""A drawing as SVG, legible on a light and on a dark page: the look of benches/shared/svg.rs."""
+"""SVG drawings for light and dark pages, in the style of benches/shared/svg.rs."""
 
 from html import escape
 
-# The colours of lines, for a light and for a dark page.
+# Line colours for a light and for a dark page.
 COLOURS = [
     ("#0969da", "#58a6ff"),
     ("#d1570b", "#f0883e"),
@@ -15,7 +15,7 @@ DASHES = {"solid": "", "dashed": ' stroke-dasharray="6 4"', "dotted": ' stroke-d
 
 
 class Svg:
-    """An empty drawing. The title is read to those who do not see it."""
+    """An empty drawing. Screen readers read the title."""
 
     def __init__(self, width, height, title):
         light, dark = ("".join(f".l{n}{{stroke:{c[theme]}}}" for n, c in enumerate(COLOURS)) for theme in (0, 1))

@@ -1,4 +1,4 @@
-"""The credit applications: their fields, the model's input, and how one becomes the other.
+"""The credit applications: their fields, and how they become the model's input.
 
 export.py brings the model's columns into the order in which the service encodes its fields.
 """
@@ -44,7 +44,7 @@ class Application:
 
 
 def read_data(path: Path) -> tuple[list[Application], np.ndarray]:
-    """The applications of `german_credit.csv`, and for each whether the credit went bad (1) or not (0)."""
+    """The applications of `german_credit.csv`, and whether each credit went bad (1) or not (0)."""
     with path.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     applications = [
@@ -62,7 +62,7 @@ def read_data(path: Path) -> tuple[list[Application], np.ndarray]:
 
 
 def api_spelling(label: str) -> str:
-    """`male : single`, as the data have it, is `male: single` in the API."""
+    """The data's `male : single` is `male: single` in the API."""
     return label.replace(" :", ":")
 
 
@@ -72,7 +72,7 @@ def encode(applications: list[Application]) -> np.ndarray:
 
 
 def encode_one(application: Application) -> list[float]:
-    """The age, then for each category of each field whether it is the application's."""
+    """The age, then 1 or 0 for each category of each field."""
     features = [float(application.age_in_years)]
     for field, values in CATEGORIES.items():
         position = values.index(getattr(application, field))  # a ValueError for a label that is not in the codebook
@@ -93,7 +93,7 @@ def all_applications(ages: range | tuple[int, ...]) -> list[Application]:
 def installment_rate_code(rate: float) -> int:
     """The data's code for an installment rate, given as a fraction of the disposable income."""
     if not 0 < rate <= 1:
-        raise ValueError(f"an installment rate is above 0 and at most 1, not {rate}")
+        raise ValueError(f"an installment rate must be above 0 and at most 1, not {rate}")
     if rate >= 0.35:
         return 1
     if rate >= 0.25:

@@ -1,4 +1,4 @@
-"""Which learner? Repeated stratified cross-validation of a few candidates, and the choice by its figures."""
+"""Compares a few learners by repeated stratified cross-validation, and chooses one by the figures."""
 
 from dataclasses import dataclass
 
@@ -23,12 +23,12 @@ BASE_RATE = "base rate (no features)"
 
 
 def logistic_regression(c: float) -> Pipeline:
-    """Solved to a tight tolerance, so that the weights do not depend on the machine in the digits that are kept."""
+    """Solved to a tight tolerance, so that the digits that are kept do not depend on the machine."""
     return scaled_age(LogisticRegression(C=c, solver="newton-cholesky", tol=1e-10, max_iter=1000))
 
 
 def scaled_age(classifier: ClassifierMixin) -> Pipeline:
-    """The classifier behind a standardised age (the first feature). The ones and zeros stay as they are."""
+    """The classifier behind a standardised age (the first feature). The ones and zeros stay unchanged."""
     scaler = ColumnTransformer([("age", StandardScaler(), [0])], remainder="passthrough")
     return make_pipeline(scaler, classifier)
 
@@ -82,9 +82,10 @@ def evaluate(candidate: ClassifierMixin, inputs: np.ndarray, went_bad: np.ndarra
 
 
 def calibration(predicted: np.ndarray, went_bad: np.ndarray) -> tuple[float, float]:
-    """Slope and intercept of the outcome's log-odds on the predicted ones: 1 and 0 if the predictions are right.
+    """Slope and intercept of the outcome's log-odds on the predicted ones: 1 and 0 if the predictions are calibrated.
 
-    A slope below 1 says that the predictions are too extreme. A forest predicts exactly 0 or 1 at times: clipped.
+    A slope below 1 means that the predictions are too extreme. They are clipped, since a forest can predict exactly 0
+    or 1.
     """
     clipped = np.clip(predicted, 1e-3, 1 - 1e-3)
     log_odds = np.log(clipped / (1 - clipped))

@@ -1,4 +1,4 @@
-"""From the chosen pipeline to a model package: one linear layer, a sigmoid, and a proof that they agree."""
+"""Turns the chosen pipeline into a model package of one linear layer and a sigmoid, and checks that the two agree."""
 
 import json
 import shutil
@@ -30,7 +30,7 @@ ORDER = [FEATURES.index(name) for name in (*BY_BAND, "age_in_years")]
 ORDER += [position for position in range(len(FEATURES)) if position not in ORDER]
 COLUMNS = [f"{RATE}={band}" for band in range(len(BY_BAND))] + [FEATURES[position] for position in ORDER[len(BY_BAND) :]]
 
-# Installment rates that stand for the data's codes in golden.jsonl, the edges of each code's band among them.
+# Installment rates that represent the data's codes in golden.jsonl, including the edges of each code's band.
 RATES = {
     1: (0.35, 0.4, 0.5, 0.75, 1.0),
     2: (0.25, 0.3, 0.349999),
@@ -42,10 +42,10 @@ FILES = ("model.onnx", "model.toml", "golden.jsonl")
 
 
 def final_model(pipeline: Pipeline, inputs: np.ndarray, went_bad: np.ndarray) -> LogisticRegression:
-    """Fits on all the data, folds the standardised age into weight and bias, and rounds them.
+    """Fits on all data, folds the scaling of the age into weight and bias, and rounds them.
 
-    Every weight becomes a multiple of `WEIGHT_STEP`. That hides the last digits of the solver, in which machines
-    differ. It also makes the weighted sum exact in float32, in whichever order a runtime adds it up: ages are
+    Every weight becomes a multiple of `WEIGHT_STEP`. This removes the last digits of the solver, which depend on the
+    machine. It also makes the weighted sum exact in float32, whatever the order of a runtime's additions: ages are
     whole numbers, and sums below 16 in steps of 2^-20 fit into the 24 bits of a float32.
     """
     fitted = pipeline.fit(inputs, went_bad)
@@ -58,7 +58,7 @@ def final_model(pipeline: Pipeline, inputs: np.ndarray, went_bad: np.ndarray) ->
     classifier.coef_ = to_step(weights).reshape(1, -1)
     classifier.intercept_ = to_step(np.array([bias]))
     if classifier.coef_[0, FEATURES.index(NEVER_OBSERVED)] != 0:
-        raise SystemExit(f"{NEVER_OBSERVED} is not in the data, so its weight must be 0")
+        raise SystemExit(f"{NEVER_OBSERVED} never occurs in the data, so its weight must be 0")
     return classifier
 
 
@@ -67,7 +67,7 @@ def to_step(values: np.ndarray) -> np.ndarray:
 
 
 def to_onnx(model: LogisticRegression) -> onnx.ModelProto:
-    """Gemm and Sigmoid on the service's columns, with their names as metadata."""
+    """Gemm and Sigmoid on the service's columns, with the columns' names as metadata."""
     weights = model.coef_.T.astype(np.float32)[ORDER]
     graph = helper.make_graph(
         name="credit_risk",
@@ -94,7 +94,7 @@ def to_onnx(model: LogisticRegression) -> onnx.ModelProto:
 
 
 def predict_with_onnxruntime(exported: onnx.ModelProto, inputs: np.ndarray) -> np.ndarray:
-    """One application at a time, as the service does it."""
+    """One application at a time, as in the service."""
     session = onnxruntime.InferenceSession(exported.SerializeToString(), providers=["CPUExecutionProvider"])
     rows = inputs.astype(np.float32)[:, ORDER]
     return np.array([session.run(None, {"application": row.reshape(1, -1)})[0][0, 0] for row in rows])
@@ -109,7 +109,7 @@ def assert_unambiguous(model: LogisticRegression, exported: onnx.ModelProto) -> 
     reference = model.predict_proba(inputs)[:, 1]
     difference = float(np.abs(reference - predict_with_onnxruntime(exported, inputs)).max())
     if difference > TOLERANCE:
-        raise SystemExit(f"scikit-learn and onnxruntime differ by {difference}")
+        raise SystemExit(f"scikit-learn and onnxruntime differ by {difference}, but at most {TOLERANCE} is allowed")
     for threshold in {DECISION_THRESHOLD, *RISK_CATEGORY_CUT_POINTS}:
         closest = float(np.abs(reference - threshold).min())
         if closest <= TOLERANCE:
@@ -125,7 +125,7 @@ def write_package(output: Path, api: Path, model: LogisticRegression, exported: 
         prediction | ({"cuts": cuts[prediction["name"]]} if prediction["name"] in cuts else {})
         for prediction in tables["predictions"]
     ]
-    # Its own folder: the package's directory holds other files, too.
+    # A folder of its own, since the package's directory also holds other files.
     with tempfile.TemporaryDirectory() as folder:
         package = Path(folder) / "credit_risk"
         report = predict_once.export(
@@ -148,14 +148,14 @@ def write_package(output: Path, api: Path, model: LogisticRegression, exported: 
 
 
 def golden(model: LogisticRegression) -> list[dict[str, object]]:
-    """Every combination of the categories at five ages, each with what must come out."""
+    """Every combination of the categories at five ages, each with the expected answers."""
     applications = all_applications(GOLDEN_AGES)
     rates = {code: cycle(fractions) for code, fractions in RATES.items()}
     rows: list[dict[str, object]] = []
     for application, probability in zip(applications, model.predict_proba(encode(applications))[:, 1]):
         rate = next(rates[application.installment_rate_code])
         if installment_rate_code(rate) != application.installment_rate_code:
-            raise SystemExit(f"the installment rate {rate} does not stand for {application}")
+            raise SystemExit(f"RATES: the installment rate {rate} does not have the code of {application}")
         probability = round(float(probability), 10)  # further digits depend on the processor's exp
         rows.append(
             {

@@ -1,4 +1,4 @@
-"""MODEL_CARD.md: the prose of MODEL_CARD.template.md, with the figures of this training filled in."""
+"""Writes MODEL_CARD.md: the text of MODEL_CARD.template.md with the figures of this training."""
 
 from collections.abc import Callable, Iterable
 from math import isnan
@@ -30,7 +30,7 @@ Belongs = Callable[[Application], bool]
 GROUPS: dict[str, Belongs] = {
     **{
         f"personal status and sex: {status}": (lambda a, status=status: a.personal_status_and_sex == status)
-        for status in STATUS_AND_SEX[:-1]  # the last one never occurs
+        for status in STATUS_AND_SEX[:-1]  # the last one never occurs in the data
     },
     "all labelled male": lambda a: a.personal_status_and_sex.startswith("male"),
     "all labelled female": lambda a: a.personal_status_and_sex.startswith("female"),
@@ -50,7 +50,7 @@ def render(
     applications: list[Application],
     went_bad: np.ndarray,
 ) -> str:
-    """The whole card. A placeholder without a figure, or the other way round, is an error."""
+    """The whole card. Placeholders and figures must be the same set."""
     predicted = evaluations[chosen].out_of_fold
     at_threshold = outcome(DECISION_THRESHOLD, predicted, went_bad)
     at_data_set_threshold = outcome(1 / (1 + DATA_SET_COST), predicted, went_bad)
@@ -80,7 +80,8 @@ def render(
     }
     text = Template(template.read_text(encoding="utf-8"))
     if set(text.get_identifiers()) != set(figures):
-        raise SystemExit(f"placeholders and figures differ: {set(text.get_identifiers()) ^ set(figures)}")
+        different = set(text.get_identifiers()) ^ set(figures)
+        raise SystemExit(f"MODEL_CARD.template.md: placeholders and figures differ: {different}")
     return text.substitute(figures)
 
 
@@ -161,7 +162,6 @@ def weight_table(model: LogisticRegression) -> str:
 
 
 def table(header: tuple[str, ...], rows: Iterable[tuple[object, ...]]) -> str:
-    """A Markdown table."""
     lines = [header, ("---",) * len(header), *rows]
     return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
 

@@ -1,7 +1,7 @@
-"""The decision threshold and the cut points of the risk categories, and what they would have done out of fold.
+"""The decision threshold and the cut points of the risk categories, with their outcomes out of fold.
 
-This is the only place where they are written down: `train.py` puts them into model.toml, and the service reads them
-from there. MODEL_CARD.md argues for the values with the tables that are computed here.
+This is their only definition: `train.py` copies them to model.toml, from which the service reads them. MODEL_CARD.md
+explains the values with the tables that are computed here.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ RISK_CATEGORIES = ("low_risk", "medium_risk", "high_risk", "very_high_risk")
 COMPARED_THRESHOLDS = (1 / 6, 0.20, 0.25, 0.30, 0.35, 0.40)
 COMPARED_CUT_POINTS = ((0.25, 0.30, 0.40), RISK_CATEGORY_CUT_POINTS)
 DATA_SET_COST = 5.0  # of accepting a bad credit, in units of declining a good one: the data set's own cost matrix
-BALANCED_COST = (1 - DECISION_THRESHOLD) / DECISION_THRESHOLD  # the ratio for which the threshold is the optimal one
+BALANCED_COST = (1 - DECISION_THRESHOLD) / DECISION_THRESHOLD  # the ratio of costs for which the threshold is optimal
 
 
 def decision(probability: float) -> str:
@@ -28,7 +28,7 @@ def risk_category(probability: float) -> str:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What accepting below a threshold does to the applications that it is given."""
+    """The result of accepting all applications below a threshold."""
 
     accepted: float
     bad_among_accepted: float
@@ -88,12 +88,12 @@ def bands(cut_points: tuple[float, ...], predicted: np.ndarray, went_bad: np.nda
 
 
 def assert_risk_rises(categories: list[Band]) -> None:
-    """A higher category must mean a higher observed risk, or its name is a lie."""
+    """Stops unless each category has a higher observed risk than the one before, as its name says."""
     observed = [band.observed for band in categories]
     if sorted(set(observed)) != observed:
-        raise SystemExit(f"the observed bad rates do not rise from category to category: {observed}")
+        raise SystemExit(f"RISK_CATEGORY_CUT_POINTS: observed bad rates must rise by category, but are {observed}")
 
 
 def share(of: np.ndarray, within: np.ndarray) -> float:
-    """How many of those `within` are `of`. Not a number if there are none within."""
+    """The share of `of` among those `within`; NaN if there are none within."""
     return float(of[within].mean()) if within.any() else float("nan")

@@ -4,13 +4,13 @@
                                 │                                              model.toml ◄─ api.toml
                                 └── out-of-fold predictions ─► thresholds ───► MODEL_CARD.md
 
-The same data and the pinned requirements give the same files, byte for byte. Where to read on:
+The same data and the pinned requirements give the same files, byte for byte. The modules:
 
-* credit_data.py: the fields, and how an application becomes the model's input
+* credit_data.py: the fields, and the model's input
 * evaluation.py: the candidates, their cross-validation, and the choice
 * thresholds.py: the decision threshold and the risk categories
-* export.py: the final weights, the ONNX graph, and the model package; api.toml is what its API says
-* model_card.py: the figures of MODEL_CARD.md; its prose is in MODEL_CARD.template.md
+* export.py: the final weights, the ONNX graph, and the model package; api.toml holds the texts of its API
+* model_card.py: the figures of MODEL_CARD.md; its text is in MODEL_CARD.template.md
 """
 
 import argparse
@@ -39,7 +39,7 @@ def main() -> None:
     chosen = choose(evaluations)
     print(f"\nchosen: {chosen}")
     if chosen != EXPORTABLE:
-        raise SystemExit(f"only '{EXPORTABLE}' can be exported as Gemm and Sigmoid: nothing is written")
+        raise SystemExit(f"nothing was written: only '{EXPORTABLE}' can be exported as Gemm and Sigmoid")
     out_of_fold = evaluations[chosen].out_of_fold
     assert_risk_rises(bands(RISK_CATEGORY_CUT_POINTS, out_of_fold, went_bad))
 

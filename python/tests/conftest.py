@@ -1,4 +1,4 @@
-"""The service, started on a package, and asked as a client asks it."""
+"""Starts the service on a package, and sends requests to it as a client does."""
 
 import http.client
 import json
@@ -26,7 +26,7 @@ class Client:
         self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
 
     def ask(self, endpoint: str, row: dict[str, Any]) -> Any:
-        """The prediction for a row, whatever it is called."""
+        """The prediction for a row, without its name."""
         return next(iter(self.answer(endpoint, row).values()))
 
     def answer(self, endpoint: str, row: dict[str, Any], status: int = 200) -> dict[str, Any]:
@@ -40,7 +40,7 @@ class Client:
 
 
 def plain(value: Any) -> Any:
-    """A value of a data frame as JSON has it."""
+    """A value of a data frame as a JSON type."""
     if value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value)):
         return None
     return value.item() if isinstance(value, np.generic) else value

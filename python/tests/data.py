@@ -1,4 +1,4 @@
-"""Data frames of the kinds that people have: numbers, texts, booleans, missing values, names with spaces and accents."""
+"""Typical data frames: numbers, texts, booleans, missing values, names with spaces and accents."""
 
 import numpy as np
 import pandas as pd
@@ -30,13 +30,13 @@ def mixed(missing: bool = False) -> pd.DataFrame:
 
 
 def categorical() -> pd.DataFrame:
-    """Numbers beside pandas' own categories."""
+    """Numbers and pandas categories."""
     X = mixed().drop(columns=["new"])
     return X.astype({"city": "category", "type of flat": "category"})
 
 
 def score(X: pd.DataFrame) -> np.ndarray:
-    """What the targets follow from."""
+    """The number that the targets are derived from."""
     random = np.random.default_rng(2)
     total = X["b b"] + X["größe"] * X["d"].fillna(0) + 0.1 * X["count"] + X["a"].fillna(1) ** 2
     if "city" in X:

@@ -117,7 +117,7 @@ REGRESSORS = {
 }
 ESTIMATORS = CLASSIFIERS | REGRESSORS
 
-# What else the exporter knows, tried on numbers only.
+# The other supported estimators, tested on numbers only.
 OTHER_CLASSIFIERS = {
     "LogisticRegressionCV": LogisticRegressionCV(Cs=3, cv=3, max_iter=1000),
     "RidgeClassifier": RidgeClassifier(),
@@ -163,15 +163,15 @@ TEXTS, NUMBERS = ["city", "type of flat"], ["a", "b b", "größe", "d", "count"]
 
 @dataclass(frozen=True)
 class Preparation:
-    """What stands in front of the estimator, and the data that it is for."""
+    """Preprocessing in front of the estimator, and the data that it is for."""
 
     X: Callable[[], pd.DataFrame]
-    steps: Any = None  # a transformer; None: the estimator has the columns as they are
-    only: tuple[str, ...] = ()  # the libraries that read such columns as they are; empty: all
+    steps: Any = None  # a transformer; None: the estimator reads the columns unchanged
+    only: tuple[str, ...] = ()  # the libraries that read such columns unchanged; empty: all
 
 
 def imputed() -> Any:
-    """Numbers and texts that are missing here and there."""
+    """Imputes missing numbers and texts."""
     texts = make_pipeline(SimpleImputer(strategy="most_frequent"), OneHotEncoder())
     scaled = make_pipeline(SimpleImputer(), StandardScaler())
     return make_column_transformer((texts, ["city"]), (OneHotEncoder(), ["type of flat"]), (scaled, NUMBERS))
@@ -212,7 +212,7 @@ def model_for(name: str, preparation: Preparation) -> Any:
 
 
 def kinds_of(name: str) -> list[str]:
-    """The targets that an estimator is tried on: see data.target."""
+    """The targets that an estimator is tested on: see data.target."""
     if name in CLASSIFIERS | OTHER_CLASSIFIERS:
         return ["binary", "classes"]
     return ["positive"] if name in POSITIVE else ["regression"]

@@ -1,9 +1,9 @@
-"""Tries each estimator behind each preprocessing, asks the running service, and writes which combinations work.
+"""Tests each estimator behind each preprocessing against the running service, and writes which combinations work.
 
     matrix.py TEMPLATE PAGE
 
-The table goes to the standard output and, in the place of {matrix} in TEMPLATE, to PAGE. The exit code is not 0 if a combination
-that the training library takes is refused, or answers otherwise than the library.
+The table goes to standard output and replaces {matrix} in TEMPLATE, which is written to PAGE. The exit code is not 0 if a
+combination that the training library supports is refused, or answers differently from the library.
 """
 
 import importlib.metadata
@@ -26,14 +26,14 @@ LIBRARIES = ["scikit-learn", "lightgbm", "xgboost", "catboost", "onnx", "onnxrun
 
 
 def tried(name: str, preparation: Preparation, kind: str) -> tuple[str, str]:
-    """What becomes of one combination: a sign for the table, and what was said if it does not work."""
+    """The result of one combination: its sign in the table, and the message if it does not work."""
     X = preparation.X()
     try:
         model, labels = fitted(model_for(name, preparation), X, kind)
     except ValueError:
         if not X.isna().any(axis=None):
             raise
-        return NOT_FITTED, ""  # the library itself takes no missing values
+        return NOT_FITTED, ""  # the library itself does not support missing values
     try:
         with tempfile.TemporaryDirectory() as folder:
             assert_served(model, X, Path(folder), labels)
@@ -45,7 +45,7 @@ def tried(name: str, preparation: Preparation, kind: str) -> tuple[str, str]:
 
 
 class Matrix:
-    """What became of all combinations."""
+    """The results of all combinations."""
 
     def __init__(self) -> None:
         self.asked = 0
@@ -66,7 +66,7 @@ class Matrix:
         return " / ".join(dict.fromkeys(signs))
 
     def table(self) -> str:
-        """All estimators behind all preprocessing; the rows are printed as they come."""
+        """All estimators behind all preprocessing. Each row is printed when it is complete."""
         rows = ["| | " + " | ".join(PREPARATIONS) + " |", "|---|" + ":-:|" * len(PREPARATIONS)]
         print(*rows, sep="\n", flush=True)
         for name in ESTIMATORS:
@@ -75,7 +75,7 @@ class Matrix:
         return "\n".join(rows)
 
     def others(self) -> str:
-        """The other estimators, which are tried on numbers only."""
+        """The other estimators, which are tested on numbers only."""
         names = [name for name in OTHERS if self.cell(name, "numbers") == WORKS]
         return ", ".join(names)
 
@@ -91,7 +91,7 @@ def main() -> None:
     for marker, value in values.items():
         text = text.replace("{" + marker + "}", value)
     Path(page).write_text(text, encoding="utf-8")
-    print(f"{matrix.asked} combinations, {len(matrix.failures)} of which do not work, in {time.monotonic() - started:.0f} s")
+    print(f"{matrix.asked} combinations, of which {len(matrix.failures)} do not work, in {time.monotonic() - started:.0f} s")
     if matrix.failures:
         sys.exit("\n".join(matrix.failures))
 

@@ -14,11 +14,11 @@ from xgboost import XGBClassifier
 
 import predict_once
 
-ASKED = 60  # rows over HTTP; export has compared all of them through ONNX Runtime
+ASKED = 60  # rows over HTTP; export has already compared all rows through ONNX Runtime
 
 
 def fitted(model: Any, X: pd.DataFrame, kind: str) -> tuple[Any, list[Any] | None]:
-    """The model, and the names of its classes where it knows them by number only."""
+    """The fitted model, and the names of its classes if the library only supports numbered ones."""
     y = target(X, kind)
     labels = None
     last = model.steps[-1][1] if isinstance(model, Pipeline) else model

@@ -1,4 +1,4 @@
-"""What the running service answers over HTTP is what the training library predicts: each estimator on numbers."""
+"""The running service answers over HTTP what the training library predicts: each estimator on numbers."""
 
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ def test_an_estimator_on_numbers_is_served_as_it_predicts(name: str, kind: str, 
     assert_served(model, X, tmp_path, labels)
 
 
-def test_every_estimator_that_the_exporter_knows_is_tried() -> None:
+def test_every_supported_estimator_is_tested() -> None:
     tried = {name.split(".")[-1] for model in (ESTIMATORS | OTHERS).values() for name in class_names(model)}
     assert {name.split(".")[-1] for name in KNOWN} <= tried
 
@@ -60,7 +60,7 @@ def test_catboost_is_served_however_it_grew(model: Any, kind: str, tmp_path: Pat
 
 
 def test_lightgbm_is_served_as_it_predicts_at_its_thresholds_around_zero(tmp_path: Path) -> None:
-    # It reads everything within ±1e-35 as 0, and has thresholds at both ends.
+    # LightGBM reads everything within ±1e-35 as 0, and has thresholds at both ends.
     X = numbers()
     X["count"] = X["a"].where(X["a"] > 0, -1.0)
     model = LGBMClassifier(n_estimators=30, verbose=-1, n_jobs=1).fit(X.assign(a=X["a"] - X["a"].abs() / 2), target(X, "classes"))

@@ -1,4 +1,4 @@
-"""What is written: whole packages or nothing, no record of the data, and suggestions apart from rules."""
+"""The written files: complete packages or none, no records of the data, and observed ranges only as comments."""
 
 import json
 import subprocess
@@ -59,16 +59,16 @@ def test_a_directory_of_other_files_is_filled(tmp_path: Path) -> None:
     assert sorted(contents(tmp_path)) == ["golden.jsonl", "model.onnx", "model.toml", "train.py"]
 
 
-def test_a_file_in_the_place_of_the_directory_is_left_alone(tmp_path: Path) -> None:
+def test_a_file_with_the_name_of_the_directory_is_left_alone(tmp_path: Path) -> None:
     X = numbers()
     (tmp_path / "package").write_text("mine")
-    with pytest.raises(ExportError, match="no directory"):
+    with pytest.raises(ExportError, match="is not a directory"):
         predict_once.export(tree(X), X, tmp_path / "package", target="outcome")
     assert (tmp_path / "package").read_text() == "mine"
 
 
 @pytest.mark.parametrize("overwrite", [False, True])
-def test_a_full_disk_leaves_no_half_of_a_package(overwrite: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_leaves_no_partial_package(overwrite: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     X = numbers()
     directory = tmp_path / "package"
     if overwrite:
@@ -129,7 +129,7 @@ def test_a_package_passes_the_check_of_the_service(tmp_path: Path) -> None:
     }
 
 
-def test_golden_rows_are_no_records_of_the_data(tmp_path: Path) -> None:
+def test_golden_rows_are_not_records_of_the_data(tmp_path: Path) -> None:
     X = numbers()
     predict_once.export(tree(X), X, tmp_path / "package", target="outcome")
     rows = [row["input"] for row in golden(tmp_path / "package")]
@@ -161,6 +161,15 @@ def test_observed_ranges_are_comments_and_bounds_are_rules(tmp_path: Path) -> No
     assert "from 0 to 100" in json.dumps(refusal)
 
 
+def test_bounds_from_the_data_are_written_as_numbers(tmp_path: Path) -> None:
+    X = numbers()
+    bounds: Any = {"count": (X["count"].min(), X["count"].max()), "a": (X["a"].min(), np.float32(8))}
+    predict_once.export(tree(X), X, tmp_path / "package", target="outcome", bounds=bounds)
+    fields = {field["name"]: field for field in tomllib.loads((tmp_path / "package/model.toml").read_text())["fields"]}
+    assert (fields["count"]["minimum"], fields["count"]["maximum"]) == (X["count"].min(), X["count"].max())
+    assert (fields["a"]["minimum"], fields["a"]["maximum"]) == (X["a"].min(), 8)
+
+
 def test_golden_rows_and_examples_keep_to_the_bounds(tmp_path: Path) -> None:
     X = numbers()
     predict_once.export(tree(X), X, tmp_path / "package", target="outcome", bounds={"count": (None, 5), "a": (1, None)})
@@ -176,7 +185,7 @@ def test_golden_rows_and_examples_keep_to_the_bounds(tmp_path: Path) -> None:
         ({"count": (0.5, None)}, "whole numbers"),
         ({"count": 3}, "Pass two numbers"),
         ({"a": (np.nan, None)}, "Pass two numbers"),
-        ({"a": (1e6, None)}, "nothing within"),
+        ({"a": (1e6, None)}, "no value within"),
         ({"nothing": (0, 1)}, "'nothing'"),
     ],
     ids=["turned-round", "half", "no-pair", "nan", "elsewhere", "unknown"],

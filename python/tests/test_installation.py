@@ -1,4 +1,4 @@
-"""The package as pip installs it: typed, complete, and with a help that reads well."""
+"""The package as pip installs it: typed, complete, and with a documented `export`."""
 
 import inspect
 import pydoc
@@ -14,7 +14,7 @@ PROJECT = Path(__file__).resolve().parents[1]
 
 
 def test_the_wheel_has_every_module_and_is_typed(tmp_path: Path) -> None:
-    # Copied, since setuptools builds beside the sources.
+    # Copied, since setuptools builds in the source directory.
     shutil.copytree(PROJECT, tmp_path / "python", ignore=shutil.ignore_patterns("tests", "*.egg-info", "build", "__pycache__"))
     pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--disable-pip-version-check"]
     subprocess.run([*pip, "--wheel-dir", tmp_path, tmp_path / "python"], check=True)
@@ -26,7 +26,7 @@ def test_the_wheel_has_every_module_and_is_typed(tmp_path: Path) -> None:
     assert inside == wanted
 
 
-def test_a_program_that_calls_it_is_checked(tmp_path: Path) -> None:
+def test_calls_of_export_are_type_checked(tmp_path: Path) -> None:
     program = tmp_path / "program.py"
     program.write_text(
         "import predict_once\n"

@@ -1,4 +1,4 @@
-"""Classes and targets keep their type and their name, asked through the running service."""
+"""The running service answers with the classes and targets of the model, their types and names unchanged."""
 
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from predict_once import ExportError
 
 
 def classes_of(labels: list[Any]) -> Any:
-    """The classes of the rows: as many as there are labels."""
+    """A class for each row; every label occurs."""
     codes = np.argsort(np.argsort(target(numbers(), "regression"))) * len(labels) // len(numbers())
     return np.asarray(labels)[codes]
 
@@ -74,7 +74,7 @@ def test_labels_that_the_model_knows_by_number_are_given_names(tmp_path: Path) -
 
 @pytest.mark.parametrize(
     ("labels", "part"),
-    [(["1", 1], "written alike"), (["one"], "2 classes"), (["", "x"], "''"), (["a\nb", "x"], "control characters")],
+    [(["1", 1], "the same text"), (["one"], "2 classes"), (["", "x"], "''"), (["a\nb", "x"], "control characters")],
     ids=["alike", "too-few", "empty", "two-lines"],
 )
 def test_labels_that_cannot_be_answered_are_refused(labels: list[Any], part: str, tmp_path: Path) -> None:
@@ -102,7 +102,7 @@ def test_a_boolean_column_is_a_boolean_of_the_api(tmp_path: Path) -> None:
         ("Problem", "Problem"),
     ],
 )
-def test_a_target_of_any_name_answers_under_it_at_an_endpoint_of_ascii(name: str, endpoint: str, tmp_path: Path) -> None:
+def test_a_target_keeps_its_name_in_answers_and_has_an_endpoint_of_ascii(name: str, endpoint: str, tmp_path: Path) -> None:
     X = numbers()
     model = DecisionTreeRegressor(max_depth=3).fit(X, target(X, "regression"))
     report = predict_once.export(model, X, tmp_path / "package", target=name)

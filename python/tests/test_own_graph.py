@@ -1,4 +1,4 @@
-"""A graph that the training code made itself, with the tables of model.toml for it."""
+"""An ONNX graph that the training code wrote itself, with its tables of model.toml."""
 
 import subprocess
 from pathlib import Path
@@ -68,14 +68,33 @@ def test_a_graph_is_served_with_its_fields(as_file: bool, tmp_path: Path) -> Non
         (graph(), {"golden": GOLDEN * 501}, "1,002"),
         (graph(), {"golden": [{"input": {"size": 1, "colour": "blue"}, "answers": {}}]}, "'blue'"),
         (graph(), {"golden": [{"input": {"size": 1, "colour": "red"}, "answers": {"height": 1}}]}, "height"),
-        (graph(), {"fields": FIELDS[:1]}, "reads 3 columns, and the fields give 1"),
+        (graph(), {"fields": FIELDS[:1]}, "reads 3 columns, but the fields make 1"),
         (graph(["size", "red", "green"]), {}, "feature_names"),
         (graph(), {"fields": None}, "fields"),
-        (graph(), {"target": "weight"}, "target is not for this kind of model"),
+        (graph(), {"target": "weight"}, "target does not apply to this kind of model"),
         (graph(), {"name": "Own Model"}, "a-z, 0-9"),
         ("nowhere.onnx", {}, "nowhere.onnx"),
+        (graph(), {"predictions": [PREDICTIONS[0] | {"kind": "number"}]}, "'weight': kind refers to unknown 'number'"),
+        (graph(), {"fields": [FIELDS[0] | {"type": "float"}, FIELDS[1]]}, "'size': type refers to unknown 'float'"),
+        (graph(), {"fields": [FIELDS[0], FIELDS[1] | {"encoding": "onehot"}]}, "'colour': encoding refers to unknown 'onehot'"),
+        (graph(), {"fields": [FIELDS[0], FIELDS[1] | {"values": ["red", 2]}], "golden": []}, "a value of field 'colour' is 2"),
     ],
-    ids=["wrong", "many", "value", "prediction", "columns", "names", "no-fields", "target", "name", "no-file"],
+    ids=[
+        "wrong",
+        "many",
+        "value",
+        "prediction",
+        "columns",
+        "names",
+        "no-fields",
+        "target",
+        "name",
+        "no-file",
+        "kind",
+        "type",
+        "encoding",
+        "number",
+    ],
 )
 def test_what_does_not_fit_the_graph_is_named(model: Any, changed: dict[str, Any], part: str, tmp_path: Path) -> None:
     with pytest.raises(ExportError, match=part):

@@ -1,4 +1,4 @@
-"""Preprocessing in front of an estimator, asked through the running service: a part of `python/tests/run --matrix`."""
+"""The running service with preprocessing in front of an estimator: a part of `python/tests/run --matrix`."""
 
 from pathlib import Path
 

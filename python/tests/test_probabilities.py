@@ -76,7 +76,7 @@ def test_the_unrolled_rounds_are_all_that_libsvm_takes(size: int) -> None:
     pairs = size * (size - 1) // 2
     spread = random.choice([0.1, 1, 3, 8, 20], size=(20_000 // size, 1))
     first = np.clip(1 / (1 + np.exp(-random.normal(size=(len(spread), pairs)) * spread)), 1e-7, 1 - 1e-7)
-    if size == 2:  # one number: all there is
+    if size == 2:  # one number: every value of it
         first = np.clip(1 / (1 + np.exp(-np.linspace(-17, 17, 20_001))), 1e-7, 1 - 1e-7)[:, np.newaxis]
     first = first.astype(np.float32).astype(np.float64)
     expected, rounds = reference(first, size)

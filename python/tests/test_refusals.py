@@ -1,4 +1,4 @@
-"""What cannot be exported is refused with what it is and what to do instead, and nothing is written."""
+"""Models that cannot be exported are refused: the message names the cause and the remedy, and nothing is written."""
 
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from predict_once import ExportError
 
 
 class Doubles(TransformerMixin, BaseEstimator):
-    """A transformer that nobody else knows."""
+    """A custom transformer."""
 
     def fit(self, X: Any, y: Any = None) -> "Doubles":
         return self
@@ -42,7 +42,7 @@ def pipeline(step: Any, columns: Any, X: pd.DataFrame) -> Any:
 
 
 def refused(folder: Path, model: Any, X: Any, **arguments: Any) -> str:
-    """Why the export was refused. Nothing may have been written."""
+    """The message of the refusal. Nothing may have been written."""
     directory = folder / "package"
     with pytest.raises(ExportError) as error:
         predict_once.export(model, X, directory, **({"target": "outcome"} | arguments))
@@ -51,7 +51,7 @@ def refused(folder: Path, model: Any, X: Any, **arguments: Any) -> str:
 
 
 @pytest.mark.parametrize("step", [Doubles(), FunctionTransformer(np.log1p)], ids=["custom", "function"])
-def test_a_transformer_of_ones_own_is_named_with_its_column(step: Any, tmp_path: Path) -> None:
+def test_a_custom_transformer_is_named_with_its_column(step: Any, tmp_path: Path) -> None:
     X = numbers().abs()
     message = refused(tmp_path, pipeline(step, ["größe"], X), X)
     assert type(step).__name__ in message and "'größe'" in message and "before the fit" in message
@@ -69,28 +69,28 @@ def test_a_column_of_dates_is_named_with_the_step_that_reads_it(tmp_path: Path) 
     assert "'since'" in message and "(OneHotEncoder)" in message and "dates or times" in message
 
 
-def test_a_column_of_dates_in_the_place_of_numbers_is_named(tmp_path: Path) -> None:
+def test_a_column_of_dates_instead_of_numbers_is_named(tmp_path: Path) -> None:
     X = numbers()
     dated = X.assign(a=pd.date_range("2020-01-01", periods=len(X)))
     message = refused(tmp_path, classifier(X), dated)
     assert "'a'" in message and "LogisticRegression" in message and "date" in message
 
 
-def test_a_column_of_dates_that_nothing_reads_may_be_there(tmp_path: Path) -> None:
+def test_a_column_of_dates_that_nothing_reads_is_allowed(tmp_path: Path) -> None:
     X = mixed().assign(since=pd.date_range("2020-01-01", periods=len(mixed())))
     report = predict_once.export(pipeline(OneHotEncoder(), ["city"], X), X, tmp_path / "package", target="outcome")
     assert [field["name"] for field in report.fields] == ["city"]
 
 
-def test_a_model_that_is_not_fitted_or_not_known_is_refused(tmp_path: Path) -> None:
+def test_an_unfitted_or_unknown_model_is_refused(tmp_path: Path) -> None:
     X = numbers()
     assert "fit" in refused(tmp_path, LogisticRegression(), X)
     assert "object" in refused(tmp_path, object(), X)
 
 
-def test_an_x_of_other_columns_is_refused(tmp_path: Path) -> None:
+def test_an_x_with_other_columns_is_refused(tmp_path: Path) -> None:
     X = numbers()
-    assert "Pass the X of the fit" in refused(tmp_path, classifier(X), X[["a", "d"]])
+    assert "Pass the X that it was fitted on" in refused(tmp_path, classifier(X), X[["a", "d"]])
 
 
 def test_probabilities_of_many_coupled_classes_are_refused_and_the_remedy_is_named(tmp_path: Path) -> None:
@@ -100,14 +100,14 @@ def test_probabilities_of_many_coupled_classes_are_refused_and_the_remedy_is_nam
     assert "11 classes" in message and "CalibratedClassifierCV" in message
 
 
-def test_what_catboost_does_with_categories_is_refused_and_the_remedy_is_named(tmp_path: Path) -> None:
+def test_categorical_features_of_catboost_are_refused_and_the_remedy_is_named(tmp_path: Path) -> None:
     X = mixed()
     model = CatBoostClassifier(iterations=5, verbose=False, allow_writing_files=False, cat_features=["city", "type of flat"])
     message = refused(tmp_path, model.fit(X, target(X, "binary")), X)
     assert "categorical" in message and "OneHotEncoder" in message
 
 
-def test_a_loss_of_catboost_without_a_counterpart_is_named(tmp_path: Path) -> None:
+def test_an_unsupported_loss_of_catboost_is_named(tmp_path: Path) -> None:
     X = numbers()
     model = CatBoostRegressor(iterations=5, verbose=False, allow_writing_files=False, loss_function="RMSEWithUncertainty")
     assert "'RMSEWithUncertainty'" in refused(tmp_path, model.fit(X, target(X, "regression")), X)
@@ -151,20 +151,20 @@ def test_endpoints_that_collide_or_are_taken_are_named(endpoints: Any, parts: li
 
 
 @pytest.mark.parametrize("kinds", [[], ["class", "class"], ["nothing"]], ids=str)
-def test_kinds_of_prediction_that_there_are_not_are_refused(kinds: list[str], tmp_path: Path) -> None:
+def test_empty_duplicate_and_unknown_kinds_are_refused(kinds: list[str], tmp_path: Path) -> None:
     X = numbers()
     assert "kinds" in refused(tmp_path, classifier(X), X, kinds=kinds) or len(kinds) == 2
 
 
 @pytest.mark.parametrize("name", ["a\nb", "x" * 201], ids=["two-lines", "long"])
-def test_a_column_whose_name_no_field_can_have_is_named(name: str, tmp_path: Path) -> None:
+def test_a_column_with_an_invalid_name_is_named(name: str, tmp_path: Path) -> None:
     X = numbers().rename(columns={"d": name})
     model = LogisticRegression().fit(X, target(numbers(), "binary"))
     assert repr(name) in refused(tmp_path, model, X)
 
 
 @pytest.mark.parametrize("value", ["", "a\tb", "x" * 201], ids=["empty", "tab", "long"])
-def test_a_category_that_no_field_can_have_is_named_with_its_column(value: str, tmp_path: Path) -> None:
+def test_an_invalid_category_is_named_with_its_column(value: str, tmp_path: Path) -> None:
     X = mixed().replace({"city": {"Łódź": value}})
     message = refused(tmp_path, pipeline(OneHotEncoder(), ["city"], X), X)
     assert "'city'" in message and repr(value[:50]) in message

@@ -5,10 +5,11 @@ use std::time::Duration;
 use axum_core::{body::Body, extract::Request};
 use http::{HeaderMap, HeaderValue, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
+use model_package::Inputs;
 use tokio::time::timeout;
 
 use super::problem::{Problem, ProblemKind};
-use crate::model::{Inputs, Model};
+use crate::model::Model;
 
 /// Enough for an array of as many inputs as may be asked about, of twenty fields each.
 pub(super) const BODY_LIMIT: usize = 1024 * 1024;
@@ -54,7 +55,7 @@ pub(super) async fn read(request: Request, model: &Model) -> Result<Inputs, Prob
             ));
         }
     };
-    Ok(model.read_all(&body)?)
+    Ok(model.signature().read_all(&body)?)
 }
 
 pub(super) fn undecodable() -> Problem {

@@ -9,8 +9,8 @@ use super::{
     cache_status::{CACHE_STATUS, SERVER_TIMING},
     predictions::X_MODEL,
     request_id::X_REQUEST_ID,
-    trace_parent::TRACEPARENT,
 };
+use crate::observe::TRACEPARENT;
 
 /// The origins of the pages that may call the API.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,16 +1,13 @@
 //! The HTTP API: routes, requests and responses.
 
+mod assets;
 mod body;
 mod cache_status;
 mod cors;
-mod docs;
 mod openapi;
 mod predictions;
 mod problem;
 mod request_id;
-mod request_log;
-mod trace;
-mod trace_parent;
 
 use std::{convert::Infallible, sync::Arc};
 
@@ -24,17 +21,26 @@ use hyper::body::Body as _;
 use tower::{Layer, ServiceExt, service_fn};
 use tower_http::cors::CorsLayer;
 
-use self::{docs::OpenApi, predictions::Endpoint, request_log::RequestLog, trace::RequestTrace};
-use crate::{model::Model, service::PredictionService, traces::Traces};
+use self::{
+    openapi::{OPENAPI, OpenApi},
+    predictions::{Endpoint, prediction_paths},
+};
+use crate::{
+    model::Model,
+    observe::{
+        request_line::RequestLine,
+        traces::{RequestTrace, Traces},
+    },
+    service::PredictionService,
+};
 
 pub use self::{
+    assets::{ASSETS, Asset},
     body::UndecodableBody,
     cors::AllowedOrigins,
-    docs::{ASSETS, Asset},
     openapi::document as openapi_document,
     problem::ProblemKind,
-    request_id::{FunctionRequestId, GatewayRequestId},
-    trace::LambdaTraceHeader,
+    request_id::GatewayRequestId,
 };
 
 /// The API of a service: the prediction endpoints and their documentation. A clone shares everything.
@@ -85,7 +91,8 @@ impl Api {
         let route = parts.route(request.uri().path());
         let trace = traces.as_ref().map(|traces| RequestTrace::begin(traces, &mut request, route.map(Route::path)));
         let trace_id = trace.as_ref().map(|trace| trace.id());
-        let log = RequestLog::of(&request, route.map_or("unmatched", Route::path), trace_id);
+        let request_id = request_id::request_id(&request);
+        let line = RequestLine::of(&request, &request_id, route.map_or("unmatched", Route::path), trace_id);
         let mut response = match cors {
             None => parts.answer(route, request).await,
             Some(cors) => {
@@ -94,9 +101,10 @@ impl Api {
                 response
             }
         };
-        log.end(&mut response);
+        request_id::echo(&request_id, response.headers_mut());
+        line.end(&mut response);
         if let Some(trace) = trace {
-            trace.end(&response);
+            trace.end(&request_id, &response);
         }
         response
     }
@@ -108,7 +116,7 @@ impl Parts {
             return Some(Route::Prediction(endpoint));
         }
         match path {
-            docs::OPENAPI => Some(Route::OpenApi),
+            OPENAPI => Some(Route::OpenApi),
             "/docs/" => Some(Route::DocsWithSlash),
             _ => ASSETS.iter().find(|asset| asset.path == path).map(Route::Asset),
         }
@@ -123,7 +131,7 @@ impl Parts {
             }
             Some(Route::Asset(asset)) if is_read => asset.answer(request.headers()).await,
             Some(Route::OpenApi) if is_read => self.openapi.answer(self.service.model(), request.headers()).await,
-            Some(Route::DocsWithSlash) if is_read => docs::redirect(),
+            Some(Route::DocsWithSlash) if is_read => assets::redirect(),
             Some(route) if method == Method::OPTIONS => route.options(),
             Some(route) => problem::method_not_allowed(&method, route.allow()).into_response(),
             None => {
@@ -145,7 +153,7 @@ impl<'a> Route<'a> {
         match self {
             Self::Prediction(endpoint) => &endpoint.path,
             Self::Asset(asset) => asset.path,
-            Self::OpenApi => docs::OPENAPI,
+            Self::OpenApi => OPENAPI,
             Self::DocsWithSlash => "/docs/",
         }
     }
@@ -171,11 +179,6 @@ impl<'a> Route<'a> {
 
 /// All paths of the API for this model, except `/docs/`, which redirects to `/docs`.
 pub fn paths(model: &Model) -> Vec<String> {
-    let documentation = ASSETS.iter().map(|asset| asset.path).chain([docs::OPENAPI]);
+    let documentation = ASSETS.iter().map(|asset| asset.path).chain([OPENAPI]);
     prediction_paths(model).chain(documentation.map(str::to_owned)).collect()
-}
-
-/// The paths of a model's predictions, in their order.
-fn prediction_paths(model: &Model) -> impl Iterator<Item = String> {
-    model.predictions().iter().map(|prediction| format!("/{}", prediction.endpoint()))
 }

@@ -7,13 +7,14 @@ use axum_core::{
     response::{IntoResponse, Response},
 };
 use http::{HeaderName, HeaderValue, header};
+use model_package::Stored;
+use prediction_cache::Tenant;
 
-use super::{body, cache_status, prediction_paths, problem::Problem};
+use super::{body, cache_status, problem::Problem};
 use crate::{
-    cache::Tenant,
-    model::{Inputs, Model},
+    model::Model,
+    observe::traces::Trace,
     service::{CachePolicy, PredictionService},
-    traces::Trace,
 };
 
 pub(super) const X_MODEL: HeaderName = HeaderName::from_static("x-model");
@@ -28,7 +29,7 @@ pub(super) struct Endpoint {
 /// One for every prediction of the model, in their order.
 pub(super) fn endpoints(model: &Model) -> Vec<Endpoint> {
     // Names are of a-z, 0-9, `_` and `-`, fingerprints of hexadecimal digits.
-    let x_model = format!("{}; fingerprint={}", model.signature().name, model.fingerprint());
+    let x_model = format!("{}; fingerprint={}", model.signature().name, model.fingerprint(Stored::Answer));
     let x_model = HeaderValue::try_from(x_model).expect("its parts are ASCII");
     let paths = prediction_paths(model).enumerate();
     paths.map(|(prediction, path)| Endpoint { path, prediction, x_model: x_model.clone() }).collect()
@@ -49,10 +50,7 @@ impl Endpoint {
         if let Some((trace, start)) = trace {
             trace.parsed(start);
         }
-        let answer = match inputs? {
-            Inputs::One(input) => service.predict(self.prediction, &input, policy, tenant).await,
-            Inputs::Many(inputs) => service.predict_many(self.prediction, &inputs, policy, tenant).await,
-        };
+        let answer = service.predict(self.prediction, &inputs?, policy, tenant).await;
         let mut response = match answer.body {
             Ok(body) => ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response(),
             Err(none) => Problem::from(none).into_response(),
@@ -62,4 +60,9 @@ impl Endpoint {
         response.extensions_mut().insert(answer.served);
         Ok(response)
     }
+}
+
+/// The paths of a model's predictions, in their order.
+pub(super) fn prediction_paths(model: &Model) -> impl Iterator<Item = String> {
+    model.signature().predictions().iter().map(|prediction| format!("/{}", prediction.endpoint()))
 }

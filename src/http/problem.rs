@@ -4,12 +4,12 @@ use std::{borrow::Cow, sync::Arc};
 
 use axum_core::response::{IntoResponse, Response};
 use http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header};
+use model_package::{
+    FieldError, FieldErrorCode, InvalidInput, ItemError, ItemProblem, MOST_INPUTS, ModelError, closest,
+};
 use serde::{Serialize, Serializer};
 
-use crate::{
-    model::{FieldError, FieldErrorCode, InvalidInput, ItemError, ItemProblem, ModelError, closest},
-    service::NoPrediction,
-};
+use crate::service::NoPrediction;
 
 /// The kinds of error. `docs/errors.md` explains each, and the service serves it: a problem's `type` links there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -142,25 +142,29 @@ impl From<NoPrediction> for Problem {
 
 impl From<InvalidInput> for Problem {
     fn from(invalid: InvalidInput) -> Self {
-        let kind = match invalid {
-            InvalidInput::Empty | InvalidInput::Syntax(_) => ProblemKind::InvalidJson,
-            InvalidInput::NotAnObject(_)
-            | InvalidInput::Fields(_)
-            | InvalidInput::Count(_)
-            | InvalidInput::Items { .. } => ProblemKind::InvalidFields,
-        };
-        let mut problem = Self::new(kind, invalid.to_string());
+        use ProblemKind::{InvalidFields, InvalidJson};
         match invalid {
-            InvalidInput::Fields(errors) => {
-                problem.errors = errors.into_iter().map(|error| PointedError::new("#", error)).collect();
-            }
+            InvalidInput::Empty => Self::new(InvalidJson, "the body is empty; it must be a JSON object"),
+            InvalidInput::Syntax(error) => Self::new(InvalidJson, format!("the body is not valid JSON: {error}")),
             InvalidInput::NotAnObject(kind) => {
-                problem.detail = format!("the body must be a JSON object, or an array of them, not {kind}").into();
+                Self::new(InvalidFields, format!("the body must be a JSON object, or an array of them, not {kind}"))
             }
-            InvalidInput::Items { errors, .. } => problem.errors = errors.into_iter().map(PointedError::from).collect(),
-            _ => {}
+            InvalidInput::Count(count) => Self::new(
+                InvalidFields,
+                format!("an array must hold 1 to {MOST_INPUTS} inputs, and this one holds {count}"),
+            ),
+            InvalidInput::Fields(errors) => Self {
+                errors: errors.into_iter().map(|error| PointedError::new("#", error)).collect(),
+                ..Self::new(InvalidFields, "one or more fields are invalid; see errors")
+            },
+            InvalidInput::Items { errors, unlisted } => {
+                let others = if unlisted == 0 { String::new() } else { format!(", which leaves out {unlisted} more") };
+                Self {
+                    errors: errors.into_iter().map(PointedError::from).collect(),
+                    ..Self::new(InvalidFields, format!("one or more inputs are invalid; see errors{others}"))
+                }
+            }
         }
-        problem
     }
 }
 
@@ -278,6 +282,20 @@ mod tests {
         assert_eq!(problem.kind.status(), StatusCode::INTERNAL_SERVER_ERROR);
         let text = serde_json::to_string(&problem).expect("strings and numbers");
         assert!(!text.contains("NaN") && !text.contains("node"), "{text}");
+    }
+
+    #[test]
+    fn a_body_that_is_no_object_is_told_what_it_must_be() {
+        let detail = |invalid: InvalidInput| Problem::from(invalid).detail.into_owned();
+        assert_eq!(detail(InvalidInput::Empty), "the body is empty; it must be a JSON object");
+        assert_eq!(
+            detail(InvalidInput::NotAnObject("null")),
+            "the body must be a JSON object, or an array of them, not null"
+        );
+        assert_eq!(
+            detail(InvalidInput::Items { errors: Vec::new(), unlisted: 3 }),
+            "one or more inputs are invalid; see errors, which leaves out 3 more"
+        );
     }
 
     #[test]

@@ -11,10 +11,6 @@ pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-i
 #[derive(Clone, Debug)]
 pub struct GatewayRequestId(pub String);
 
-/// Lambda's id for the invocation, as in its own log lines (as an extension of the request).
-#[derive(Clone, Debug)]
-pub struct FunctionRequestId(pub String);
-
 /// The request's id: the client's `x-request-id` if valid, otherwise the gateway's, otherwise a new one (UUID, version 4).
 pub(super) fn request_id<B>(request: &Request<B>) -> String {
     let sent = request.headers().get(X_REQUEST_ID).and_then(|value| value.to_str().ok());

@@ -2,13 +2,11 @@
 
 use std::collections::HashSet;
 
+use model_package::{GOLDEN, GRAPH, InvalidInput, Mistake};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{
-    InvalidInput, Mistake, Model,
-    mistake::{GOLDEN, GRAPH},
-};
+use super::Model;
 
 /// More rows than this would add nothing.
 const MOST_ROWS: usize = 1_000;
@@ -97,17 +95,18 @@ impl Replay {
     /// One row: its key, and what differs by more than it may.
     fn row(&mut self, model: &Model, line: &str) -> Result<(String, Option<String>), String> {
         let Row { input, answers } = serde_json::from_str(line).map_err(|error| error.to_string())?;
-        let read = model.read(input.to_string().as_bytes()).map_err(|invalid| match invalid {
+        let read = model.signature().read(input.to_string().as_bytes()).map_err(|invalid| match invalid {
             InvalidInput::Fields(errors) => {
                 let all: Vec<_> = errors.iter().map(|error| format!("{:?} {}", error.field, error.detail)).collect();
                 format!("the input is not valid: {}", all.join("; "))
             }
-            other => other.to_string(),
+            other => format!("the input {other}"),
         })?;
         let outputs = model.run(&read).map_err(|error| error.to_string())?;
         let mut differs = None;
         for (name, expected) in answers {
             let prediction = model
+                .signature()
                 .predictions()
                 .iter()
                 .find(|prediction| prediction.name() == name)

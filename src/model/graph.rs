@@ -5,9 +5,8 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
+use model_package::ModelError;
 use tract_onnx::{Onnx, ops::register_all_ops, prelude::*, tract_hir::infer::Factoid};
-
-use super::prediction::ModelError;
 
 /// A graph from one row of numbers to another.
 pub(super) struct Graph {

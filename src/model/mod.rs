@@ -1,49 +1,20 @@
-//! The model: a package of files, loaded into a value. Nothing else knows a particular model.
+//! The model: a package's graph in tract, loaded and checked with what its manifest says.
 //!
-//! ```text
-//! model.toml ── manifest ── signature ─┬─ fields ───── JSON → Input → columns ─┐
-//!                                      └─ predictions ◄──── outputs ◄── graph ◄┘
-//! model.onnx ── graph (tract)
-//! ```
-//!
-//! This module knows nothing of HTTP, Lambda or Redis. `docs/model-package.md` describes the files.
+//! [`model_package`] reads the manifest, the requests and the outputs; this module runs the graph between them. It knows nothing of
+//! HTTP, Lambda or Redis.
 
-mod decode;
-pub mod field;
+pub mod check;
 pub mod golden;
 mod graph;
-mod input;
-mod inputs;
-mod json;
-mod mistake;
-mod output;
 mod package;
-pub mod prediction;
-mod signature;
-mod suggestion;
 
 use std::time::{Duration, Instant};
 
-use model_manifest as manifest;
+use model_package::{Answer, GRAPH, Input, MANIFEST, Mistake, ModelError, Output, Prediction, Signature, Stored};
 use sha2::{Digest, Sha256};
 
-pub(crate) use self::suggestion::closest;
-pub use self::{
-    decode::DecodedField,
-    input::{FieldError, FieldErrorCode, Input, InvalidInput},
-    inputs::{Inputs, ItemError, ItemProblem, MOST_INPUTS},
-    mistake::Mistake,
-    output::Output,
-    package::{ManifestFile, Origin, Package, PackageError},
-    prediction::ModelError,
-    signature::{Example, GoldenTolerance, Signature},
-};
-use self::{
-    field::Field,
-    graph::Graph,
-    mistake::{GRAPH, MANIFEST},
-    prediction::{Answer, Prediction},
-};
+use self::graph::Graph;
+pub use self::package::{ManifestFile, Origin, Package, PackageError};
 
 /// The version of the code between a package and an answer: raise it when [`Model::encode`], the text of [`Input`], how the graph is prepared, or what a prediction derives gives another result for the same package and the same request.
 const ENGINE_VERSION: u32 = 3;
@@ -88,7 +59,7 @@ impl Model {
             let problem = prediction.check_columns(outputs).err()?;
             Some(Mistake { file: MANIFEST, entry: format!("prediction {:?}", prediction.name()), problem })
         };
-        let mistakes: Vec<_> = signature.predictions.iter().filter_map(misread).collect();
+        let mistakes: Vec<_> = signature.predictions().iter().filter_map(misread).collect();
         if !mistakes.is_empty() {
             return Err(fail(mistakes));
         }
@@ -101,45 +72,15 @@ impl Model {
         add(&tree_ensemble::OPERATORS_VERSION.to_le_bytes());
         add(&matrix_product::PRODUCTS_VERSION.to_le_bytes());
         add(&package.onnx);
-        signature.fields.as_slice().iter().for_each(|field| add(field.identity().as_bytes()));
+        signature.fields().iter().for_each(|field| add(field.identity().as_bytes()));
         let run_fingerprint = short(digest.clone());
         digest.update(b"predictions");
-        signature.predictions.iter().for_each(|prediction| {
+        signature.predictions().iter().for_each(|prediction| {
             let identity = prediction.identity();
             digest.update((identity.len() as u64).to_le_bytes());
             digest.update(identity);
         });
         Ok(Self { signature, graph, output_columns: outputs, run_fingerprint, fingerprint: short(digest) })
-    }
-
-    /// Reads an input from JSON text: an object of the model's fields, and no others.
-    ///
-    /// # Errors
-    ///
-    /// Everything that is wrong with it.
-    pub fn read(&self, json: &[u8]) -> Result<Input, InvalidInput> {
-        self.signature.fields.read(json)
-    }
-
-    /// Reads one input or many from JSON text: an object of the model's fields, and no others, or an array of 1 to
-    /// [`MOST_INPUTS`] of them.
-    ///
-    /// # Errors
-    ///
-    /// Everything that is wrong with them.
-    pub fn read_all(&self, json: &[u8]) -> Result<Inputs, InvalidInput> {
-        self.signature.fields.read_all(json)
-    }
-
-    /// Reads the text of an [`Input`] back: what it says of each field, in their order. `None` for anything that is not the text
-    /// of an input of this model.
-    pub fn decode(&self, text: &str) -> Option<Vec<DecodedField>> {
-        self.signature.fields.decode(text)
-    }
-
-    /// The graph's input for one row: float32, the columns of each field in their order.
-    pub fn encode(&self, input: &Input) -> Vec<f32> {
-        self.signature.fields.encode(input)
     }
 
     /// Runs the graph.
@@ -148,7 +89,7 @@ impl Model {
     ///
     /// If the graph fails.
     pub fn run(&self, input: &Input) -> Result<Output, ModelError> {
-        self.graph.run(&self.encode(input)).map(Output::new)
+        self.graph.run(&self.signature.encode(input)).map(Output::new)
     }
 
     /// How long a run of the graph takes: the shortest of a few, for which at most some milliseconds more than one are spent.
@@ -174,7 +115,7 @@ impl Model {
             return Ok(vec![self.run(input)?]);
         }
         let mut rows = Vec::with_capacity(inputs.len() * self.signature.width());
-        inputs.iter().for_each(|input| self.signature.fields.encode_into(input, &mut rows));
+        inputs.iter().for_each(|input| self.signature.encode_into(input, &mut rows));
         let outputs = self.graph.run_many(&rows, inputs.len())?;
         if outputs.len() != inputs.len() * self.output_columns {
             let (columns, count) = (outputs.len(), inputs.len());
@@ -183,27 +124,13 @@ impl Model {
         Ok(outputs.chunks(self.output_columns).map(|columns| Output::new(columns.to_vec())).collect())
     }
 
-    /// Derives one of the [predictions](Self::predictions) from the graph's output.
+    /// Runs the graph and derives the prediction at this position from its output.
     ///
     /// # Errors
     ///
-    /// If the output is nothing that the prediction can be made of.
-    pub fn derive(&self, prediction: usize, output: &Output) -> Result<Answer, ModelError> {
-        self.signature.predictions[prediction].derive(output)
-    }
-
-    /// Runs the graph and derives one of the [predictions](Self::predictions) from its output.
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::run`] and [`Self::derive`].
+    /// If the graph fails, or the prediction cannot be derived from its output.
     pub fn predict(&self, prediction: usize, input: &Input) -> Result<Answer, ModelError> {
-        self.derive(prediction, &self.run(input)?)
-    }
-
-    /// Reads the cached form of an output strictly: `None` for anything that [`Output::to_entry`] does not write.
-    pub fn read_output(&self, entry: &[u8]) -> Option<Output> {
-        Output::read(entry, self.output_columns)
+        self.signature.predictions()[prediction].derive(&self.run(input)?)
     }
 
     /// What the model accepts and answers.
@@ -211,31 +138,24 @@ impl Model {
         &self.signature
     }
 
-    /// The fields of its input, in their order.
-    pub fn fields(&self) -> &[Field] {
-        self.signature.fields.as_slice()
+    /// The length of the graph's output.
+    pub fn output_columns(&self) -> usize {
+        self.output_columns
     }
 
-    /// The model's predictions, in the order of `model.toml`.
-    pub fn predictions(&self) -> &[Prediction] {
-        &self.signature.predictions
-    }
-
-    /// Identifies the model's answers: 64 bits in hexadecimal. It covers the graph, whatever in the fields can change the
-    /// graph's input, and whatever in the predictions can change an answer; no prose.
-    pub fn fingerprint(&self) -> &str {
-        &self.fingerprint
-    }
-
-    /// The same for the graph's output: it does not cover the predictions.
-    pub fn run_fingerprint(&self) -> &str {
-        &self.run_fingerprint
+    /// Identifies the model in the keys of entries that hold this: 64 bits in hexadecimal. It covers the graph and whatever in the
+    /// fields can change the graph's input, and for answers whatever in the predictions can change one; no prose.
+    pub fn fingerprint(&self, stored: Stored) -> &str {
+        match stored {
+            Stored::Answer => &self.fingerprint,
+            Stored::Output => &self.run_fingerprint,
+        }
     }
 }
 
 /// The first 64 bits in hexadecimal: a fingerprint is in every key, so it is kept as short as is safe.
 fn short(digest: Sha256) -> String {
-    digest.finalize()[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(&digest.finalize()[..8])
 }
 
 /// What is wrong with the names that a graph says its columns have.
@@ -254,27 +174,5 @@ fn other_features(names: &str, columns: &[String]) -> Option<String> {
             Some(format!("names {} columns, but the fields of model.toml make {}", names.len(), columns.len()))
         }
         None => None,
-    }
-}
-
-#[cfg(test)]
-mod testing {
-    use super::{
-        field::Field,
-        manifest::FieldEntry,
-        mistake::{Entry, Mistake},
-    };
-
-    /// The field that these lines of `model.toml` describe.
-    pub(super) fn field(toml: &str) -> Field {
-        try_field(toml).unwrap_or_else(|mistakes| panic!("{toml}: {mistakes:?}"))
-    }
-
-    /// The same, or its mistakes.
-    pub(super) fn try_field(toml: &str) -> Result<Field, Vec<Mistake>> {
-        let written: FieldEntry = toml::from_str(&format!("name = 'field'\n{toml}")).expect("a field's entry");
-        let mut mistakes = Vec::new();
-        let field = Field::new(&written, &mut Entry::new("field", &mut mistakes));
-        field.ok_or(mistakes)
     }
 }

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::mistake::{GOLDEN, GRAPH, MANIFEST, Mistake};
+use model_package::{GOLDEN, GRAPH, MANIFEST, Mistake};
 
 /// The files of a model package.
 #[derive(Clone, Debug)]

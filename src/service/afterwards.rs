@@ -6,17 +6,15 @@ use std::{
 };
 
 use bytes::Bytes;
+use prediction_cache::{CacheKey, Fault, Lookup};
 use tokio::time::timeout;
 
 use super::{
     CacheProbe, CacheWrite, PredictionService,
-    costs::{Probe, is_sample},
     flights::Lead,
+    strategy::{Probe, is_sample},
 };
-use crate::{
-    after_response,
-    cache::{CacheKey, Fault, Lookup},
-};
+use crate::after_response;
 
 /// What a request has computed.
 #[derive(Default)]
@@ -33,7 +31,7 @@ impl PredictionService {
         let (cache, done) = (Arc::clone(&self.cache), Arc::clone(&write));
         after_response::defer(move |time_left| async move {
             let start = Instant::now();
-            let stored = cache.put(&entries, time_left).await.is_ok();
+            let stored = cache.store(&entries, time_left).await.is_ok();
             done.get_or_init(|| CacheWrite { start, time: start.elapsed(), stored });
             drop(leads);
         });
@@ -51,12 +49,12 @@ impl PredictionService {
         let run_time = Arc::clone(&self.run_time);
         after_response::defer(move |time_left| async move {
             let _leads = leads;
-            entries.iter().for_each(|(key, entry)| cache.put_here(key, entry));
+            entries.iter().for_each(|(key, entry)| cache.keep_in_memory(key, entry));
             entries.retain(is_probed);
             let Some(done) = done else { return };
             let (start, watch) = (Instant::now(), run_time.watch());
             let keys: Vec<_> = entries.iter().map(|(key, _)| key).collect();
-            let looking = timeout(time_left.unwrap_or(Duration::MAX), cache.get_many(&keys));
+            let looking = timeout(time_left.unwrap_or(Duration::MAX), cache.lookup(&keys));
             // An invocation that ends first says nothing about Redis.
             let Ok(found) = looking.await else { return };
             let took = run_time.since(&watch);
@@ -69,7 +67,7 @@ impl PredictionService {
             entries.retain(|_| matches!(lookups.next(), Some(Lookup::Miss)));
             if probe == Probe::LookUpAndStore && !entries.is_empty() {
                 // The log has why it was not stored; the next sample finds out.
-                let _ = cache.put(&entries, time_left.map(|left| left.saturating_sub(took.time))).await;
+                let _ = cache.store(&entries, time_left.map(|left| left.saturating_sub(took.time))).await;
             }
         });
         taken

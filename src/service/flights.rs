@@ -1,13 +1,10 @@
 //! Work that is under way, so that requests which need the same wait for it instead of doing it again (*single flight*).
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{collections::HashMap, sync::Arc};
 
+use parking_lot::Mutex;
+use prediction_cache::CacheKey;
 use tokio::sync::watch;
-
-use crate::cache::CacheKey;
 
 /// What is under way in this process, by key.
 pub(super) struct Flights<T>(Mutex<HashMap<CacheKey, Flight<T>>>);
@@ -38,7 +35,7 @@ impl<T> Default for Flights<T> {
 impl<T> Flights<T> {
     /// Follows what is under way for this key, or leads.
     pub(super) fn join(self: &Arc<Self>, key: &CacheKey) -> Joined<T> {
-        let mut flights = self.flights();
+        let mut flights = self.0.lock();
         if let Some(flight) = flights.get(key) {
             return Joined::Follow(flight.clone());
         }
@@ -49,11 +46,7 @@ impl<T> Flights<T> {
 
     /// What is under way for this key.
     pub(super) fn under_way(&self, key: &CacheKey) -> Option<Flight<T>> {
-        self.flights().get(key).cloned()
-    }
-
-    fn flights(&self) -> MutexGuard<'_, HashMap<CacheKey, Flight<T>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().get(key).cloned()
     }
 }
 
@@ -89,14 +82,14 @@ impl<T> Joined<T> {
 
 impl<T> Drop for Lead<T> {
     fn drop(&mut self) {
-        self.flights.flights().remove(&self.key);
+        self.flights.0.lock().remove(&self.key);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cache::{KeySpace, Layout, Namespace};
+    use prediction_cache::{KeySpace, Layout, Namespace};
 
     fn key(input: u32) -> CacheKey {
         KeySpace::new(&Namespace::default(), Layout::String, "model").key("decision", input)

@@ -1,45 +1,44 @@
 //! Cache-aside: look up, else predict, answer, and store after the response. Work in progress in this process is not started
 //! a second time.
+//!
+//! ```text
+//! predict ─► Work ─┬─ memory ─► store (unless the strategy says that the model is faster) ─┬─► answer
+//!                  │  (lookups and runs under way are joined: flights)                     │
+//!                  └─ run what is missing ──────────────────────────────────────────► afterwards: store
+//! ```
 
 mod afterwards;
-mod audit;
-mod batch;
-mod costs;
-mod find;
 mod flights;
-mod judge;
-mod run_time;
-mod scope;
 mod served;
 mod strategy;
-mod warm;
+mod work;
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    borrow::Cow,
+    sync::{Arc, Once},
+};
 
 use bytes::Bytes;
+use model_package::{Inputs, ModelError, Output, Stored};
+use prediction_cache::{BreakerState, KeySpace, Layout, Namespace, PredictionCache, Tenant};
 
 use self::{
-    afterwards::New,
-    find::{Afterwards, Found, Looked},
     flights::Flights,
-    judge::Judge,
-    run_time::RunTime,
+    strategy::{Judge, RunTime},
+    work::{Looked, Work},
 };
 pub use self::{
     served::{Answer, CacheOutcome, CachePolicy, CacheProbe, CacheWrite, NoPrediction, Served, Tally},
     strategy::Strategy,
-    warm::Warmed,
 };
-use crate::{
-    cache::{KeySpace, Layout, Namespace, PredictionCache, Tenant},
-    model::{Input, Model, ModelError, Output},
-};
+use crate::model::Model;
 
 /// The model behind its cache, for one thread.
 pub struct PredictionService {
     model: Arc<Model>,
     cache: Arc<PredictionCache>,
     keys: KeySpace,
+    stored: Stored,
     per_tenant: bool,
     lookups: Arc<Flights<Looked>>,
     /// The runs of the model, each until its write has ended.
@@ -59,36 +58,54 @@ pub struct Caching {
     /// `CACHE_LAYOUT`: `string`, the default: an entry for each prediction; `hash`: a Redis Hash for each input, with a field for
     /// each prediction; `output`: the model's output for each input.
     pub layout: Layout,
-    /// `CACHE_STRATEGY`: `lookup_first`, the default: Redis is asked before the model runs; `auto`: only where that is expected to
-    /// be faster than the model.
+    /// `CACHE_STRATEGY`: `lookup_first`, the default: the store is asked before the model runs; `auto`: only where that is expected
+    /// to be faster than the model.
     pub strategy: Strategy,
     /// `CACHE_PER_TENANT`: `true` if each tenant has its own entries, under Lambda's tenant isolation; default `false`.
     pub per_tenant: bool,
 }
 
+impl Caching {
+    /// What the entries hold.
+    pub fn stored(&self) -> Stored {
+        match self.layout {
+            Layout::String | Layout::Hash => Stored::Answer,
+            Layout::Output => Stored::Output,
+        }
+    }
+}
+
 impl PredictionService {
     /// The service of this model, whose predictions are kept in `cache`.
     pub fn new(model: Model, cache: PredictionCache, caching: &Caching) -> Self {
+        let stored = caching.stored();
         let &Caching { ref namespace, layout, strategy, per_tenant } = caching;
-        let fingerprint = match layout {
-            Layout::String | Layout::Hash => model.fingerprint(),
-            Layout::Output => model.run_fingerprint(),
-        };
-        let keys = KeySpace::new(namespace, layout, fingerprint);
+        let keys = KeySpace::new(namespace, layout, model.fingerprint(stored));
         // An environment may see too few requests to find out.
-        let one_run = (strategy == Strategy::Auto && cache.redis.is_some()).then(|| model.run_time());
-        let judges = model.predictions().iter().map(|_| Judge::new(strategy, one_run)).collect();
+        let one_run = (strategy == Strategy::Auto && cache.has_store()).then(|| model.run_time());
+        let judges = model.signature().predictions().iter().map(|_| Judge::new(strategy, one_run)).collect();
         let (lookups, runs, run_time) = Default::default();
-        Self { model: Arc::new(model), cache: Arc::new(cache), keys, per_tenant, lookups, runs, judges, run_time }
+        Self {
+            model: Arc::new(model),
+            cache: Arc::new(cache),
+            keys,
+            stored,
+            per_tenant,
+            lookups,
+            runs,
+            judges,
+            run_time,
+        }
     }
 
-    /// The same service for another thread. They share the model, the memory, what is under way and what was learnt of costs; each
-    /// has its own connections to Redis, and its own measure of the time in which its thread has heard of nothing.
+    /// The same service for another thread. They share the model, the memory, the work under way and the costs learnt. Each has its
+    /// own connections to the store, and its own measure of the time that the model keeps its thread busy.
     pub fn for_another_worker(&self) -> Self {
         Self {
             model: Arc::clone(&self.model),
             cache: Arc::new(self.cache.for_another_worker()),
             keys: self.keys.clone(),
+            stored: self.stored,
             per_tenant: self.per_tenant,
             lookups: Arc::clone(&self.lookups),
             runs: Arc::clone(&self.runs),
@@ -97,104 +114,55 @@ impl PredictionService {
         }
     }
 
-    /// Answers the prediction at this position for an input: from the cache if possible and allowed, otherwise from the model.
-    /// `tenant` matters only where each tenant [has its own entries](Caching::per_tenant).
+    /// Answers the prediction at this position for one input or many: from the cache if possible and allowed, otherwise from the
+    /// model. Equal inputs are looked up and computed once. `tenant` matters only where each tenant
+    /// [has its own entries](Caching::per_tenant).
     ///
-    /// The new prediction is stored [after the response](crate::after_response). A fault of the cache is an
+    /// New predictions are stored [after the response](crate::after_response). A fault of the cache is an
     /// [outcome](CacheOutcome::Unavailable), not an error.
     pub async fn predict(
         &self,
         prediction: usize,
-        input: &Input,
+        inputs: &Inputs,
         policy: CachePolicy,
         tenant: Option<&Tenant>,
     ) -> Answer {
-        let scope = self.scope(tenant);
-        let key = scope.keys.key(self.model.predictions()[prediction].name(), input);
-        let start = Instant::now();
-        let found = match policy {
-            CachePolicy { read: true, .. } if scope.is_off => Found::Nothing(CacheOutcome::Off, Afterwards::Nothing),
-            CachePolicy { read: true, only_if_cached: false, .. } => self.find(prediction, &key).await,
-            CachePolicy { read: true, only_if_cached: true, .. } => self.find_cached(prediction, &key).await,
-            CachePolicy { read: false, only_if_cached: false, .. } => {
-                self.find_run(prediction, &key, policy.store && !scope.is_off).await
-            }
-            CachePolicy { read: false, only_if_cached: true, .. } => {
-                Found::Nothing(CacheOutcome::Bypass, Afterwards::Nothing)
-            }
-        };
-        let time = Some(start.elapsed()).filter(|_| policy.read);
-        let (outcome, afterwards) = match found {
-            Found::Hit(body, tier) => {
-                let outcome = CacheOutcome::Hit(tier);
-                let served = Served { cache_start: Some(start), cache_time: time, ..Served::new(outcome) };
-                return Answer { body: Ok(body), served };
-            }
-            Found::Joined(body, outcome) => {
-                let (cache_start, cache_time) = (Some(start), Some(start.elapsed()));
-                let served = Served { collapsed: true, cache_start, cache_time, ..Served::new(outcome) };
-                return Answer { body: Ok(body), served };
-            }
-            Found::Nothing(outcome, afterwards) => (outcome, afterwards),
-        };
-        let was_looked_up = !matches!(outcome, CacheOutcome::Cost | CacheOutcome::Off);
-        let cache_time = time.filter(|_| was_looked_up);
-        let mut served = Served { cache_start: Some(start), cache_time, ..Served::new(outcome) };
-        if policy.only_if_cached {
-            return Answer { body: Err(NoPrediction::NotCached), served };
-        }
-        let start = Instant::now();
-        let (entry, body) = match self.run(prediction, input) {
-            Ok(predicted) => predicted,
-            Err(error) => return Answer { body: Err(NoPrediction::Failed(error)), served },
-        };
-        let time = start.elapsed();
-        served.model_start = Some(start);
-        served.model_time = Some(time);
-        served.runs = 1;
-        self.judges[prediction].ran(time);
-        self.run_time.add(time);
-        match (afterwards, entry) {
-            (Afterwards::Store(lead), Some(entry)) => {
-                lead.land(entry.clone());
-                served.write = Some(self.store_later(New { entries: vec![(key, entry)], leads: vec![lead] }));
-            }
-            (Afterwards::Keep(lead, probe), Some(entry)) => {
-                lead.land(entry.clone());
-                served.probe =
-                    self.keep_later(prediction, New { entries: vec![(key, entry)], leads: vec![lead] }, probe);
-            }
-            _ => {}
-        }
-        Answer { body: Ok(body), served }
+        let (keys, is_off) = self.keys(tenant);
+        Work::new(self, prediction, inputs, &keys).answer(policy, is_off).await
     }
 
-    /// The answer that an entry of the cache gives, if it is one that this service would have written.
+    /// The keys that a request may use, and whether it may use no cache. Where each tenant has its own entries, a request without a
+    /// tenant may use none: its entries would be shared by all tenants.
+    fn keys(&self, tenant: Option<&Tenant>) -> (Cow<'_, KeySpace>, bool) {
+        static TOLD: Once = Once::new();
+        let is_off = self.cache.is_off();
+        match tenant {
+            _ if !self.per_tenant => (Cow::Borrowed(&self.keys), is_off),
+            Some(tenant) => (Cow::Owned(self.keys.of_tenant(tenant)), is_off),
+            None => {
+                TOLD.call_once(|| {
+                    tracing::warn!(
+                        "CACHE_PER_TENANT is set, but a request has no tenant: it is answered without the cache"
+                    );
+                });
+                (Cow::Borrowed(&self.keys), true)
+            }
+        }
+    }
+
+    /// The response's body that an entry of the cache gives, if this service would have written the entry.
     fn read(&self, prediction: usize, entry: &Bytes) -> Option<Bytes> {
-        match self.keys.layout() {
-            Layout::String | Layout::Hash => Some(self.model.predictions()[prediction].read(entry)?.body),
-            Layout::Output => Some(self.model.derive(prediction, &self.model.read_output(entry)?).ok()?.body),
-        }
+        self.stored.read(self.model.signature(), self.model.output_columns(), prediction, entry)
     }
 
-    /// Runs the model: the entry to store, if it can be stored, and the answer.
-    fn run(&self, prediction: usize, input: &Input) -> Result<(Option<Bytes>, Bytes), ModelError> {
-        self.derive(prediction, &self.model.run(input)?)
-    }
-
-    /// What follows from the model's output: the entry to store, if it can be stored, and the answer.
+    /// Derives a prediction from the model's output: the entry to store, if the output can be stored, and the response's body.
     fn derive(&self, prediction: usize, output: &Output) -> Result<(Option<Bytes>, Bytes), ModelError> {
-        let answer = self.model.derive(prediction, output)?;
-        let entry = match self.keys.layout() {
-            Layout::String | Layout::Hash => Some(answer.entry),
-            Layout::Output => output.to_entry(),
-        };
-        Ok((entry, answer.body))
+        self.stored.write(self.model.signature(), prediction, output)
     }
 
-    /// [Opens](PredictionCache::open_ahead) the connection to the cache.
-    pub async fn open_ahead(&self) {
-        self.cache.open_ahead().await;
+    /// [Connects](PredictionCache::open) to the store.
+    pub async fn open(&self) {
+        self.cache.open().await;
     }
 
     /// The model.
@@ -202,12 +170,17 @@ impl PredictionService {
         &self.model
     }
 
-    /// Whether the cache in Redis is only tried once per second, for `lookups` and for `writes`. `None` without one.
-    pub fn breakers(&self) -> Option<[(&'static str, bool); 2]> {
+    /// Whether each tenant has its own entries.
+    pub fn is_per_tenant(&self) -> bool {
+        self.per_tenant
+    }
+
+    /// The state of the store's circuit breakers. `None` without a store.
+    pub fn breakers(&self) -> Option<[BreakerState; 2]> {
         self.cache.breakers()
     }
 
-    /// Closes the connection to the cache.
+    /// Closes the connections to the store.
     pub fn close(&self) {
         self.cache.close();
     }

@@ -6,8 +6,8 @@ use std::{
 };
 
 use bytes::Bytes;
-
-use crate::{cache::Tier, model::ModelError};
+use model_package::ModelError;
+use prediction_cache::Tier;
 
 /// How a request allows the cache to be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

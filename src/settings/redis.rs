@@ -11,7 +11,7 @@ use rustls::{
 };
 
 use super::{Environment, SettingsError, error};
-use crate::cache::{IamTokens, RedisConfig};
+use prediction_cache::redis::{IamTokens, RedisConfig};
 
 /// Reads the settings of Redis. Without `REDIS_URL` there is no Redis, but invalid values are still rejected.
 pub(super) fn config<L>(env: &Environment<L>) -> Result<Option<RedisConfig>, SettingsError>

@@ -7,7 +7,7 @@ use opentelemetry_sdk::trace::Sampler;
 use percent_encoding::percent_decode_str;
 
 use super::{Environment, SettingsError, error};
-use crate::traces::TraceSettings;
+use crate::observe::traces::TraceSettings;
 
 /// Reads them. Without an endpoint there are no traces, and the other variables may be meant for other software.
 pub(super) fn settings<L>(env: &Environment<L>, service_name: &str) -> Result<Option<TraceSettings>, SettingsError>

@@ -1,7 +1,7 @@
 //! Arrays of inputs on every kind of server and in every layout.
 
 use futures_util::future::join_all;
-use predict_once::cache::Layout;
+use prediction_cache::Layout;
 use serde_json::{Value, json};
 
 use crate::{

@@ -1,5 +1,6 @@
 //! A real Redis Cluster of three nodes.
 
+use model_package::Stored;
 use std::{
     ops::Range,
     sync::{
@@ -13,7 +14,9 @@ use aws_credential_types::{
     Credentials,
     provider::{ProvideCredentials, SharedCredentialsProvider, future},
 };
-use predict_once::cache::{IamTokens, KeySpace, Layout, Lookup, PredictionCache, RedisCache, RedisConfig};
+use prediction_cache::{
+    KeySpace, Layout, Lookup, PredictionCache, redis::IamTokens, redis::RedisConfig, redis::RedisStore,
+};
 use redis::IntoConnectionInfo;
 use redis_test::cluster::{RedisCluster, RedisClusterConfiguration};
 
@@ -127,7 +130,7 @@ async fn a_cluster_is_a_cache_through_a_moved_slot_and_no_error_when_a_node_is_k
     }
     assert!(sizes.iter().sum::<usize>() == 30 && sizes.iter().all(|size| *size > 0), "{sizes:?}");
 
-    let fingerprint = models::shipped().fingerprint().to_owned();
+    let fingerprint = models::shipped().fingerprint(Stored::Answer).to_owned();
     for age in 18..24 {
         let key = format!("predict-once:{fingerprint}:probability:2,{age},0,0,2");
         cluster.move_slot_of(&key).await;
@@ -184,11 +187,11 @@ async fn each_connection_to_a_node_authenticates_with_a_token_of_its_own() {
         read_timeout: Duration::from_secs(10),
         ..RedisConfig::new(cluster.url(0).into_connection_info().expect("a URL"))
     };
-    let cache = PredictionCache { memory: None, redis: Some(RedisCache::new(config).expect("an address")) };
+    let cache = PredictionCache::new(None, Some(Box::new(RedisStore::new(config).expect("an address"))));
     let keys = KeySpace::new(&Default::default(), Layout::String, "model");
     let all_answered = async || {
         for input in 0..30 {
-            if !matches!(cache.get(&keys.key("decision", input)).await, Lookup::Miss) {
+            if !matches!(cache.lookup(&[&keys.key("decision", input)]).await[..], [Lookup::Miss]) {
                 return false;
             }
         }

@@ -1,6 +1,7 @@
 //! `predict-once cache inspect`, on every kind of server: fields by name, and why an entry is none.
 
-use predict_once::cache::{KeySpace, Layout, Namespace};
+use model_package::Stored;
+use prediction_cache::{KeySpace, Layout, Namespace};
 
 use crate::{
     layouts::{Server, asked, everywhere, key},
@@ -54,7 +55,7 @@ async fn a_key_that_the_service_would_not_answer_with_is_explained() {
     let Server::One(redis) = &server else { unreachable!() };
     let settings = server.settings(Layout::String);
     let ours = key(Layout::String, "decision");
-    let digest = KeySpace::new(&Namespace::default(), Layout::String, models::shipped().fingerprint());
+    let digest = KeySpace::new(&Namespace::default(), Layout::String, models::shipped().fingerprint(Stored::Answer));
     let digest = digest.key("decision", "1".repeat(201)).as_str().to_owned();
     redis.command::<()>(&["SET", &digest, "ACCEPT"]).await;
     redis.command::<()>(&["SET", &ours, "MAYBE"]).await;

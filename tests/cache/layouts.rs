@@ -1,9 +1,10 @@
 //! The contract of every layout, on every kind of server: what is stored, where and for how long, and that nothing but an
 //! entry of its own is ever answered with.
 
+use model_package::Stored;
 use std::{future::Future, ops::Range};
 
-use predict_once::cache::Layout;
+use prediction_cache::Layout;
 use redis::FromRedisValue;
 
 use crate::{
@@ -99,9 +100,9 @@ pub(crate) async fn everywhere<F: Future<Output = ()>>(test: impl Fn(Server, Lay
 pub(crate) fn key(layout: Layout, prediction: &str) -> String {
     let model = models::shipped();
     match layout {
-        Layout::String => format!("predict-once:{}:{prediction}:2,30,0,0,2", model.fingerprint()),
-        Layout::Hash => format!("predict-once:{}:@hash:2,30,0,0,2", model.fingerprint()),
-        Layout::Output => format!("predict-once:{}:@output:2,30,0,0,2", model.run_fingerprint()),
+        Layout::String => format!("predict-once:{}:{prediction}:2,30,0,0,2", model.fingerprint(Stored::Answer)),
+        Layout::Hash => format!("predict-once:{}:@hash:2,30,0,0,2", model.fingerprint(Stored::Answer)),
+        Layout::Output => format!("predict-once:{}:@output:2,30,0,0,2", model.fingerprint(Stored::Output)),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Predictions in a real Redis, and what happens when it fails: always an answer, always the right one.
 
+use model_package::Stored;
 use std::time::{Duration, Instant};
 
 use tokio::{
@@ -55,7 +56,7 @@ async fn an_entry_is_a_string_that_can_be_read_and_expires() {
             .await;
     let decision = http.post("/decisions", &example()).await.json();
     redis.holds(1).await;
-    let key = format!("team-a:{}:decision:2,30,0,0,2", models::shipped().fingerprint());
+    let key = format!("team-a:{}:decision:2,30,0,0,2", models::shipped().fingerprint(Stored::Answer));
     assert_eq!(redis.keys().await, [key.as_str()]);
     assert_eq!(redis.command::<String>(&["GET", &key]).await, decision["decision"]);
     let ttl: i64 = redis.command(&["TTL", &key]).await;

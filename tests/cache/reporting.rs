@@ -1,6 +1,6 @@
 //! `predict-once cache report`, on every kind of server: what it says, and that it holds nothing up.
 
-use predict_once::cache::Layout;
+use prediction_cache::Layout;
 use serde_json::Value;
 
 use crate::{

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
-use predict_once::cache::IamTokens;
+use prediction_cache::redis::IamTokens;
 
 use crate::support::{
     applications::{aged, example},

@@ -14,12 +14,10 @@ use axum::{
 };
 use futures_util::future::join_all;
 use predict_once::{
-    after_response::{self, Jobs},
-    cache::{Layout, MemoryCache, PredictionCache, RedisCache, RedisConfig},
-    http::Api,
-    model::Model,
-    service::{Caching, PredictionService, Served, Strategy},
+    after_response, after_response::Jobs, http::Api, model::Model, service::Caching, service::PredictionService,
+    service::Served, service::Strategy,
 };
+use prediction_cache::{Layout, MemoryCache, PredictionCache, redis::RedisConfig, redis::RedisStore};
 use redis::IntoConnectionInfo;
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 
@@ -45,7 +43,7 @@ fn api_of(model: Model, url: &str, memory: Option<MemoryCache>, caching: &Cachin
         write_timeout: Duration::from_secs(10),
         ..RedisConfig::new(url.into_connection_info().expect("a URL"))
     };
-    let cache = PredictionCache { memory, redis: Some(RedisCache::new(config).expect("an address")) };
+    let cache = PredictionCache::new(memory, Some(Box::new(RedisStore::new(config).expect("an address"))));
     Api::new(Arc::new(PredictionService::new(model, cache, caching)), None)
 }
 

@@ -1,8 +1,9 @@
 //! `CACHE_PER_TENANT`: under Lambda's tenant isolation, each tenant has its own entries, whatever the layout and the tier.
 
+use model_package::Stored;
 use std::collections::BTreeMap;
 
-use predict_once::cache::{Layout, ParsedKey};
+use prediction_cache::{Layout, ParsedKey};
 use serde_json::Value;
 
 use crate::{
@@ -154,7 +155,7 @@ async fn without_the_setting_a_tenant_changes_nothing() {
 async fn tenants_with_odd_ids_have_entries_of_their_own() {
     let redis = Redis::start().await;
     let long = ["a".repeat(256), format!("{}b", "a".repeat(255))];
-    let fingerprint = models::shipped().fingerprint().to_owned();
+    let fingerprint = models::shipped().fingerprint(Stored::Answer).to_owned();
     let ids = ["acme:@hash", "acme", "acme:", "@acme", "a/b=c + d", &fingerprint, "-", &long[0], &long[1]];
     for layout in Layout::ALL {
         redis.command::<()>(&["FLUSHALL"]).await;

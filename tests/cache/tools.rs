@@ -2,7 +2,7 @@
 
 use std::process::Stdio;
 
-use predict_once::cache::Layout;
+use prediction_cache::Layout;
 use serde_json::Value;
 use tokio::process::Command;
 
@@ -63,7 +63,7 @@ async fn without_redis_a_tool_says_so_in_one_line() {
         );
     }
     let ended = tool(&["report", "--everything"], &[]).await;
-    assert_eq!((ended.status, ended.err.lines().next()), (2, Some("Error: unexpected argument \"--everything\"")));
+    assert_eq!((ended.status, ended.err.lines().next()), (2, Some("Error: invalid option '--everything'")));
     let ended = tool(&["--help"], &[]).await;
     assert!(ended.status == 0 && ended.out.contains("--from-line N"), "{ended:?}");
 }

@@ -6,7 +6,7 @@ use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
-use predict_once::cache::Layout;
+use prediction_cache::Layout;
 use tokio::{io::AsyncWriteExt, process::Command};
 
 use crate::{

@@ -1,7 +1,6 @@
-"""Runs the programs of docs/clients.md and README.md, against a service that works and one that fails. `run` starts it.
+"""Runs the programs in docs/clients.md and README.md against a working and a failing service. `run` starts it.
 
-A comment `<!-- runs: NAME -->` stands before each program, and `<!-- prints: NAME -->` or `<!-- answers: NAME -->` before what
-comes of it.
+A comment `<!-- runs: NAME -->` precedes each program, and `<!-- prints: NAME -->` or `<!-- answers: NAME -->` its result.
 """
 
 import argparse
@@ -23,25 +22,25 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 from checks import Checks  # noqa: E402
 from processes import APPLICATION, ROOT, environment, service_url  # noqa: E402
 
-# The programs that promise everything: timeouts, retries, errors that are read.
+# The complete programs, with timeouts, retries and error handling.
 COMPLETE = ["curl", "requests", "typescript", "rust"]
-SMALL = ["five-minutes", "mistake", "many", "readme-python", "readme-typescript"]
-FAULTS = {"drop": "a connection that breaks", "cut": "half an answer"}
+SMALL = ["five-minutes", "mistake", "many", "short-python", "short-typescript"]
+FAULTS = {"drop": "a closed connection", "cut": "a truncated answer"}
 DEFAULT_URL = "http://127.0.0.1:8080"
 TOTAL_SECONDS = 10
-# A program's start, on a machine that is busy with others.
+# Allows for a program's start on a busy machine.
 SLACK_SECONDS = 4
 
 
 def marked(kind):
-    """The code after each comment of this kind, by name, in both documents."""
+    """The code after each comment of this kind in both documents, by name."""
     blocks = {}
     for document in ("README.md", "docs/clients.md"):
         text = (ROOT / document).read_text()
         found = re.findall(rf"<!-- {kind}: ([\w-]+) -->\n+```\w*\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
-        assert len(found) == text.count(f"<!-- {kind}: "), f"{document}: a comment '{kind}' without its code"
+        assert len(found) == text.count(f"<!-- {kind}: "), f"{document}: a comment '{kind}' without code"
         for name, code in found:
-            assert name not in blocks, f"{document}: a second {name}"
+            assert name not in blocks, f"{document}: duplicate {name}"
             blocks[name] = code
     return blocks
 
@@ -59,7 +58,7 @@ class Run:
 
 
 class Programs:
-    """The programs, each in a file of its own, and how they are run."""
+    """Writes each program to its own file and runs it."""
 
     def __init__(self, folder, rust_client, node):
         self.rust_client = str(rust_client)
@@ -68,13 +67,13 @@ class Programs:
         self.files = {}
         for name, source in self.sources.items():
             suffix = ".mts" if "typescript" in name else ".py" if "import " in source else ".sh"
-            # With a prefix: a requests.py would stand before the library of that name.
+            # The prefix keeps requests.py from shadowing the library of that name.
             self.files[name] = Path(folder, f"client-{name}{suffix}")
             self.files[name].write_text(source)
 
     def run(self, name, url):
         program = self.files[name]
-        # What has no variable for the address has the default one in it.
+        # Programs without a variable for the address contain the default one.
         if "PREDICT_ONCE_URL" not in self.sources[name]:
             assert DEFAULT_URL in self.sources[name], f"{name} does not call the service"
             program = program.with_stem(f"client-{name}-{time.monotonic_ns()}")
@@ -95,16 +94,16 @@ class Programs:
 
 
 def answered(run):
-    """Whether it ended well, with the decision."""
+    """Whether the program succeeded and printed the decision."""
     return run.status == 0 and re.search(r'decision"?: ?"?(ACCEPT|DECLINE)\b', run.output) is not None
 
 
 def check_complete(checks, programs, binary, name):
-    """One program's promises. The curl program shows headers as they come, and cannot tell one 504 from the other."""
+    """Checks one complete program. The curl program prints raw headers and cannot distinguish the two kinds of 504."""
     curl = name == "curl"
 
     def through(script):
-        """Runs the program once, through a proxy with this script, against a new service."""
+        """Runs the program once against a new service, through a proxy with this script."""
         with service_url(binary) as url, FaultyProxy(url, script) as proxy:
             return programs.run(name, proxy.url), proxy.requests
 
@@ -121,9 +120,9 @@ def check_complete(checks, programs, binary, name):
 
     with checks.part(f"{name}: 503"):
         run, requests = through(["503", "503", "pass"])
-        checks.check(f"{name}: 503 twice, then the answer", answered(run) and len(requests) == 3, (run, len(requests)))
+        checks.check(f"{name}: retries after two 503s", answered(run) and len(requests) == 3, (run, len(requests)))
         ids = {request.get("x-request-id") for request in requests}
-        checks.check(f"{name}: sends one x-request-id over all attempts", len(ids) == 1 and None not in ids, ids)
+        checks.check(f"{name}: sends the same x-request-id with every attempt", len(ids) == 1 and None not in ids, ids)
         echoed = re.search(r"^x-request-id: (\S+)\s*$", run.output, re.M)
         checks.check(f"{name}: the service sends that x-request-id back", echoed and {echoed[1]} == ids, (run, ids))
 
@@ -132,32 +131,32 @@ def check_complete(checks, programs, binary, name):
             run, requests = through(script)
             faults = " and ".join(FAULTS.get(step, step) for step in script[:-1])
             checks.check(
-                f"{name}: tries again after {faults}", answered(run) and len(requests) == len(script), (run, len(requests))
+                f"{name}: retries after {faults}", answered(run) and len(requests) == len(script), (run, len(requests))
             )
 
-    with checks.part(f"{name}: nothing listens"):
+    with checks.part(f"{name}: no listener"):
         with FaultyProxy("http://unused", ["pass"]) as closed:
             pass
         run = programs.run(name, closed.url)
-        checks.check(f"{name}: fails if nothing listens", run.status != 0 and run.seconds < TOTAL_SECONDS + SLACK_SECONDS, run)
+        checks.check(f"{name}: fails without a listener", run.status != 0 and run.seconds < TOTAL_SECONDS + SLACK_SECONDS, run)
 
     with checks.part(f"{name}: 422"):
         run, requests = through(["spoil"])
-        checks.check(f"{name}: a 422 is not tried again", run.status != 0 and len(requests) == 1, (run, len(requests)))
-        checks.check(f"{name}: names the wrong fields", "/age_in_years" in run.text and "from 18 to 120" in run.text, run)
+        checks.check(f"{name}: does not retry a 422", run.status != 0 and len(requests) == 1, (run, len(requests)))
+        checks.check(f"{name}: names the invalid fields", "/age_in_years" in run.text and "from 18 to 120" in run.text, run)
         kept = "30, without quotes" in run.text and '"male: single"' in run.text.replace("\\", "")
-        checks.check(f"{name}: says what was probably meant", kept, run)
+        checks.check(f"{name}: prints the suggestions", kept, run)
 
     if not curl:
         with checks.part(f"{name}: not-cached"):
             run, requests = through(["only-if-cached"])
             checks.check(
-                f"{name}: the service's own 504 is not tried again", run.status != 0 and len(requests) == 1, (run, requests)
+                f"{name}: does not retry the service's own 504", run.status != 0 and len(requests) == 1, (run, requests)
             )
 
-    with checks.part(f"{name}: 503 for ever"):
+    with checks.part(f"{name}: 503 forever"):
         run, requests = through(["503"])
-        # curl's pauses double from one second, so fewer attempts fit in.
+        # curl doubles its pauses from one second, so fewer attempts fit into the total time.
         attempts = range(3, 6) if curl else [5]
         checks.check(
             f"{name}: gives up after five attempts", run.status != 0 and len(requests) in attempts, (run, len(requests))
@@ -166,19 +165,19 @@ def check_complete(checks, programs, binary, name):
     with checks.part(f"{name}: a hanging service"):
         run, requests = through(["hang"])
         ended = run.status != 0 and run.seconds < TOTAL_SECONDS + SLACK_SECONDS
-        checks.check(f"{name}: a service that hangs is left after ten seconds", ended, run)
-        checks.check(f"{name}: and was tried more than once", len(requests) >= 2, len(requests))
+        checks.check(f"{name}: gives up on a hanging service after ten seconds", ended, run)
+        checks.check(f"{name}: after more than one attempt", len(requests) >= 2, len(requests))
 
 
 def shape(text):
-    """What a page can promise of an output: everything but numbers, ids and dates, and how wide they are."""
+    """The stable part of an output: without times, ids and dates, and regardless of their width."""
     text = re.sub(r"(?m)^date: .*$", "date: D", text.replace("\r", ""))
     text = re.sub(r"(?m)^x-request-id: \S+$", "x-request-id: I", text)
     return re.sub(r"dur=[\d.]+", "dur=N", text).strip()
 
 
 def check_small(checks, programs, binary):
-    """The shorter programs of the page and the README."""
+    """Checks the shorter programs in the page and the README."""
     for name in SMALL:
         with checks.part(f"{name} runs"), service_url(binary) as url:
             first, second = programs.run(name, url), programs.run(name, url)
@@ -188,46 +187,46 @@ def check_small(checks, programs, binary):
                 checks.check(f"{name}: the second is a hit", "hit; detail=memory" in second.output, second)
             elif name == "mistake":
                 shown = json.loads(marked("answers")[name])
-                checks.equal(f"{name}: the answer is the one that the page shows", json.loads(first.output), shown)
+                checks.equal(f"{name}: the answer matches the page", json.loads(first.output), shown)
             elif name == "many":
                 kept = first.status == 0 and first.output == second.output
                 counts = [int(count) for count in re.findall(r"'(?:ACCEPT|DECLINE)': (\d+)", first.output)]
-                checks.check(f"{name}: all 103 are answered, and the same twice", kept and sum(counts) == 103, (first, second))
+                checks.check(f"{name}: all 103 are answered, identically both times", kept and sum(counts) == 103, (first, second))
             else:
                 checks.check(
                     f"{name}: prints a decision and a miss", "DECLINE" in first.output and "fwd=miss" in first.output, first
                 )
                 checks.check(f"{name}: then a hit", "DECLINE" in second.output and "; hit" in second.output, second)
-        if name.startswith("readme-"):
+        if name.startswith("short-"):
             with checks.part(f"{name}: a 422"), service_url(binary) as url, FaultyProxy(url, ["spoil"]) as proxy:
                 run = programs.run(name, proxy.url)
                 checks.check(
                     f"{name}: a mistake is explained", "/age_in_years" in run.text and "without quotes" in run.text, run
                 )
                 lines = len(programs.sources[name].splitlines())
-                checks.check(f"{name}: is twelve lines at most", lines <= 12, lines)
+                checks.check(f"{name}: has at most twelve lines", lines <= 12, lines)
 
 
 def structured(header):
-    """The one entry of a header that is a list of structured fields (RFC 9651)."""
+    """The only entry of a header that is a structured list (RFC 9651)."""
     [(item, parameters)] = http_sf.parse(header.encode(), tltype="list")
     return str(item), parameters
 
 
 def ask(address, **headers):
-    """The headers and the body of the answer to the example."""
+    """Sends the example; returns the answer's headers and body."""
     request = urllib.request.Request(address, json.dumps(APPLICATION).encode(), {"content-type": "application/json"} | headers)
     with urllib.request.urlopen(request, timeout=10) as response:
         return response.headers, response.read()
 
 
 def check_page(checks, programs, binary, folder, node_tools):
-    """What the page says beside its programs."""
-    checks.equal("every program of the pages is run", sorted(programs.sources), sorted(COMPLETE + SMALL))
+    """Checks the other statements of the page."""
+    checks.equal("every program in the pages is run", sorted(programs.sources), sorted(COMPLETE + SMALL))
     example = (ROOT / "examples/client.rs").read_text()
-    checks.check("the Rust program of the page is examples/client.rs", programs.sources["rust"] == example, "they differ")
+    checks.check("the Rust program in the page is examples/client.rs", programs.sources["rust"] == example, "they differ")
 
-    for name in ("typescript", "readme-typescript"):
+    for name in ("typescript", "short-typescript"):
         options = ["--noEmit", "--strict", "--target", "esnext", "--module", "nodenext", "--types", "node"]
         command = [node_tools / "tsc", *options, "--typeRoots", node_tools.parent / "@types", programs.files[name]]
         path = environment(PATH=f"{node_tools}:/usr/bin:/bin")
@@ -240,7 +239,7 @@ def check_page(checks, programs, binary, folder, node_tools):
             outcomes = [headers["cache-status"] for headers in (miss, hit)]
             kept = "fwd=miss" in outcomes[0] and "hit" in outcomes[1] and computed == cached
             checks.check(
-                f"a cached answer of /{endpoint} is byte for byte the computed one", kept, (outcomes, computed, cached)
+                f"a cached answer of /{endpoint} is byte-identical to the computed one", kept, (outcomes, computed, cached)
             )
             names, (missed, found) = zip(*map(structured, outcomes), strict=True)
             kept = names == ("predict-once", "predict-once") and str(missed["fwd"]) == "miss"
@@ -249,16 +248,16 @@ def check_page(checks, programs, binary, folder, node_tools):
         headers, _ = ask(f"{url}/decisions", origin="https://app.example")
         allowed = headers.get("access-control-allow-origin")
         exposed = headers.get("access-control-expose-headers", "").lower()
-        checks.equal("CORS_ALLOWED_ORIGINS lets a page of that origin read the answer", allowed, "https://app.example")
+        checks.equal("CORS_ALLOWED_ORIGINS allows pages of that origin to read the answer", allowed, "https://app.example")
         kept = all(name in exposed for name in ("cache-status", "server-timing", "x-model", "x-request-id"))
-        checks.check("and the four headers", kept, exposed)
+        checks.check("and its four headers", kept, exposed)
 
 
 def main():
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    arguments.add_argument("--binary", type=Path, required=True, help="the service")
-    arguments.add_argument("--rust-client", type=Path, required=True, help="examples/client.rs, built")
-    arguments.add_argument("--node-tools", type=Path, required=True, help="the folder of node and tsc")
+    arguments.add_argument("--binary", type=Path, required=True, help="the service binary")
+    arguments.add_argument("--rust-client", type=Path, required=True, help="compiled examples/client.rs")
+    arguments.add_argument("--node-tools", type=Path, required=True, help="folder with node and tsc")
     options = arguments.parse_args()
     checks = Checks()
 
@@ -268,7 +267,7 @@ def main():
         with checks.part("the page"):
             check_page(checks, programs, binary, folder, options.node_tools.absolute())
         check_small(checks, programs, binary)
-        # Most of what follows is waiting: for pauses, and for a service that hangs.
+        # In parallel, because these checks mostly wait for retries and for a hanging service.
         with concurrent.futures.ThreadPoolExecutor(len(COMPLETE)) as pool:
             parts = [pool.submit(check_complete, checks, programs, binary, name) for name in COMPLETE]
             for part in parts:

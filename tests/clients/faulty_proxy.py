@@ -1,4 +1,4 @@
-"""A proxy before the service that fails as told, request by request."""
+"""A proxy in front of the service that fails request by request as scripted."""
 
 import http.client
 import json
@@ -6,7 +6,7 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
-# What API Gateway answers by itself; it describes its errors in a form of its own.
+# API Gateway's own errors, which have their own format.
 GATEWAY = {
     429: "Too Many Requests",
     500: "Internal Server Error",
@@ -17,21 +17,21 @@ GATEWAY = {
 
 
 class FaultyProxy:
-    """Each request takes the next step of `script`; the last one stays. Steps are:
+    """Each request takes the next step of `script`; the last step repeats. Steps are:
 
-    pass            on to the service, and back
-    503 (or so)     API Gateway's answer of that status, without the service
-    drop            the connection ends without an answer
-    cut             the connection ends in the middle of an answer
-    hang            no answer for as long as the proxy lives
-    spoil           on to the service with two fields as people get them wrong
-    only-if-cached  on to the service with that cache-control
+    pass            forwards to the service
+    503             answers with this status like API Gateway, without the service
+    drop            closes the connection without an answer
+    cut             closes the connection in the middle of an answer
+    hang            never answers
+    spoil           forwards with typical mistakes in two fields
+    only-if-cached  forwards with this cache-control
     """
 
     def __init__(self, service, script):
         self.service = urlsplit(service)
         self.script = list(script)
-        self.requests = []  # the headers of each
+        self.requests = []  # headers of each request
         self.lock = threading.Lock()
         self.closing = threading.Event()
         proxy = self

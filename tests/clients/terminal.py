@@ -1,6 +1,4 @@
-"""Checks what scripts/request and scripts/demo print, in a pipe and on a terminal, and what the demo leaves behind. `run`
-starts it.
-"""
+"""Checks the output of scripts/request and scripts/demo in a pipe and on a terminal, and that the demo cleans up. `run` starts it."""
 
 import argparse
 import json
@@ -30,17 +28,17 @@ UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 
 
 def run(script, *arguments, seconds=60, **variables):
-    """Status, output and errors of a script whose output is no terminal."""
+    """Status, output and errors of a script without a terminal."""
     command = [str(script), *arguments]
     done = subprocess.run(command, env=environment(**variables), capture_output=True, text=True, timeout=seconds)
     return done.returncode, done.stdout, done.stderr
 
 
 def run_on_terminal(script, interrupt_at=None, seconds=60, **variables):
-    """Status and text of a script on a pseudo-terminal; Ctrl-C is pressed as soon as the text has `interrupt_at`."""
+    """Status and text of a script on a pseudo-terminal; sends Ctrl-C as soon as the text contains `interrupt_at`."""
     child, terminal = pty.fork()
     if child == 0:
-        # Whoever runs the tests in the background has them ignore it, and a shell cannot trap what it is born to ignore.
+        # Background jobs ignore SIGINT, and a shell cannot trap a signal that was ignored when it started.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.execve(script, [str(script)], environment(TERM="xterm-256color", **variables))
     text, pressed, deadline = b"", False, time.monotonic() + seconds
@@ -50,7 +48,7 @@ def run_on_terminal(script, interrupt_at=None, seconds=60, **variables):
                 continue
             try:
                 read = os.read(terminal, 65536)
-            except OSError:  # Linux's way to say that the other end has been closed
+            except OSError:  # Linux raises it when the other end is closed
                 break
             if not read:
                 break
@@ -67,7 +65,7 @@ def run_on_terminal(script, interrupt_at=None, seconds=60, **variables):
 
 
 def check_request(checks, binary, folder):
-    """One line for each outcome, in words."""
+    """Each outcome is one line of text."""
     with service_url(binary) as url:
         answers = [run(REQUEST, URL=url) for _ in range(2)]
         tail = rf"request {UUID}\n"
@@ -77,20 +75,20 @@ def check_request(checks, binary, folder):
         checks.check("request: the second is a hit in memory, in one line", re.fullmatch(hit, answers[1][1]), answers[1])
 
         output = run(REQUEST, URL=f"{url}/", ENDPOINT="/probabilities")[1]
-        checks.check("request: ENDPOINT is another endpoint", re.match(r"probability 0\.\d+  miss", output), output)
+        checks.check("request: ENDPOINT selects the endpoint", re.match(r"probability 0\.\d+  miss", output), output)
         output = run(REQUEST, "cache-control:no-cache", "x-request-id:order-4711", URL=url)[1]
         asked = "no lookup, because of cache-control" in output and output.endswith("request order-4711\n")
         checks.check("request: HEADER:VALUE is sent", asked, output)
         file = Path(folder, "application.json")
         file.write_text(json.dumps(APPLICATION | {"age_in_years": 64}))
         outputs = [run(REQUEST, "age_in_years=64", URL=url)[1], run(REQUEST, str(file), URL=url)[1]]
-        checks.check("request: FIELD=VALUE is another application", "  miss: " in outputs[0], outputs[0])
-        checks.check("request: FILE.json is sent, and the same to the service", "  hit in memory  " in outputs[1], outputs[1])
+        checks.check("request: FIELD=VALUE changes the application", "  miss: " in outputs[0], outputs[0])
+        checks.check("request: FILE.json is sent, and hits the same entry", "  hit in memory  " in outputs[1], outputs[1])
         output = run(REQUEST, URL=url, APPLICATION=json.dumps(APPLICATION | {"age_in_years": 64}))[1]
-        checks.check("request: so is APPLICATION", "  hit in memory  " in output, output)
+        checks.check("request: APPLICATION is sent", "  hit in memory  " in output, output)
 
         status, output, _ = run(REQUEST, 'age_in_years="30"', "personal_status_and_sex=male:single", URL=url)
-        checks.equal("request: an error ends with 1", status, 1)
+        checks.equal("request: an error exits with 1", status, 1)
         lines = [
             "422 Invalid fields",
             "#/age_in_years  must be an integer from 18 to 120",
@@ -99,10 +97,10 @@ def check_request(checks, binary, folder):
             'did you mean "male: single"?',
         ]
         places = [output.find(line) for line in lines]
-        checks.check("request: and says of each field what was meant", -1 not in places and places == sorted(places), output)
+        checks.check("request: and shows a suggestion for each field", -1 not in places and places == sorted(places), output)
         output = run(REQUEST, URL=url, ENDPOINT="decision")[1]
         checks.check(
-            "request: a wrong path is answered with the nearest",
+            "request: for a wrong path, shows the closest one",
             "404 " in output and "did you mean /decisions?" in output,
             output,
         )
@@ -110,7 +108,7 @@ def check_request(checks, binary, folder):
         status, text = run_on_terminal(REQUEST, URL=url)
         checks.check("request: has colours on a terminal", status == 0 and f"{COLOUR}32mhit in memory" in text, text)
         status, text = run_on_terminal(REQUEST, URL=url, NO_COLOR="1")
-        checks.check("request: but for NO_COLOR", "hit in memory" in text and COLOUR not in text, text)
+        checks.check("request: has none with NO_COLOR", "hit in memory" in text and COLOUR not in text, text)
 
         with FaultyProxy(url, ["503"]) as gateway:
             status, output, _ = run(REQUEST, URL=gateway.url)
@@ -123,28 +121,28 @@ def check_request(checks, binary, folder):
     )
     status, output, errors = run(REQUEST, "no-such-file.json", URL=url)
     checks.check(
-        "request: names an argument that it does not understand", status == 2 and "no-such-file.json" in errors, errors
+        "request: names an argument that it cannot interpret", status == 2 and "no-such-file.json" in errors, errors
     )
 
 
-STARTED = r"A Redis on 127\.0\.0\.1:(\d+) and the service on http://127\.0\.0\.1:(\d+) have started\."
-# What the demo shows, in this order.
+STARTED = r"Started Redis on 127\.0\.0\.1:(\d+) and the service on http://127\.0\.0\.1:(\d+)\."
+# The steps of the demo, in order.
 STORY = {
     "starts a Redis and a service": STARTED,
     "a first application is a miss": r"\n1\. .*the model computes.*\ndecision DECLINE  miss: computed by the model  ",
-    "the same again is a hit in Redis": r"\n2\. The same again.*\ndecision DECLINE  hit in Redis  ",
-    "so is the same in other words": r"\n3\. .*another order.*\ndecision DECLINE  hit in Redis  ",
+    "the same application is a hit in Redis": r"\n2\. The same application again.*\ndecision DECLINE  hit in Redis  ",
+    "an equivalent application is a hit in Redis": r"\n3\. .*another order.*\ndecision DECLINE  hit in Redis  ",
     "another endpoint has its own miss": r"\n4\. Another endpoint.*\nprobability 0\.\d+  miss: computed by the model  ",
     "mistakes are explained": r"\n5\. Two mistakes.*\n422 (.*\n  )+#/age_in_years  (.*\n  )+#/personal_status_and_sex  ",
-    "without Redis it answers, and says so": r"\n6\. Redis .* killed.*\ndecision DECLINE  miss: the cache did not answer, ",
-    "with Redis back there is a miss": r"\n7\. Redis is back.*\ndecision DECLINE  miss: computed by the model  ",
-    "and then a hit in Redis": r"\n8\. And that is a hit\.\ndecision DECLINE  hit in Redis  ",
-    "it says how long it took": r"\nThat took (\d+) seconds\. Every request was answered\.\n$",
+    "without Redis it answers, and reports it": r"\n6\. Redis .* killed.*\ndecision DECLINE  miss: the cache did not answer, ",
+    "with Redis back, the first request is a miss": r"\n7\. Redis is back.*\ndecision DECLINE  miss: computed by the model  ",
+    "and the next one a hit in Redis": r"\n8\. Once more: a hit\.\ndecision DECLINE  hit in Redis  ",
+    "it prints its duration": r"\nThat took (\d+) seconds\. Every request was answered\.\n$",
 }
 
 
 def ports(text):
-    """Those of the demo's Redis and service."""
+    """The ports of the demo's Redis and service."""
     return [int(port) for port in re.search(STARTED, text).groups()]
 
 
@@ -154,10 +152,10 @@ def listens(port):
 
 
 def check_demo(checks, binary):
-    """The story in its order; nothing of it runs on afterwards."""
+    """The steps appear in order, and no process survives."""
     leftovers = {"BINARY": str(binary), "TMPDIR": tempfile.mkdtemp()}
     status, output, errors = run(DEMO, **leftovers, DEMO_PAUSE="0", NO_COLOR="1", ENDPOINT="none", REDIS_URL="redis://none")
-    checks.check("demo: ends well, and complains of nothing", status == 0 and not errors, (status, errors))
+    checks.check("demo: succeeds without errors", status == 0 and not errors, (status, errors))
     place = 0
     for promise, lines in STORY.items():
         found = re.search(lines, output[place:])
@@ -172,15 +170,15 @@ def check_demo(checks, binary):
     checks.check("demo: takes about ten seconds", seconds and 7 <= int(seconds[1]) <= 20, seconds and seconds[0])
 
     status, text = run_on_terminal(DEMO, interrupt_at="\r\n2. ", **leftovers, NO_COLOR="1")
-    checks.check("demo: Ctrl-C ends it", status in (130, -signal.SIGINT) and "\n4. " not in text, (status, text))
-    checks.check("demo: and its Redis and its service with it", not any(map(listens, ports(text))), text)
+    checks.check("demo: Ctrl-C stops it", status in (130, -signal.SIGINT) and "\n4. " not in text, (status, text))
+    checks.check("demo: and its Redis and its service", not any(map(listens, ports(text))), text)
     checks.equal("demo: leaves no files behind", os.listdir(leftovers["TMPDIR"]), [])
     os.rmdir(leftovers["TMPDIR"])
 
 
 def main():
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    arguments.add_argument("--binary", type=Path, required=True, help="the service")
+    arguments.add_argument("--binary", type=Path, required=True, help="the service binary")
     binary = arguments.parse_args().binary.resolve()
     checks = Checks()
     with tempfile.TemporaryDirectory() as folder:

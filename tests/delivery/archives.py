@@ -1,5 +1,5 @@
-"""The archives of a release depend only on the contents of their files and the date of the commit, and release/check-size refuses
-a zip of an unexpected size. `run` starts it. tests/delivery/reproducible checks that two builds give the same contents.
+"""Checks that a release's archives depend only on their files' contents and the commit's date, and that release/check-size refuses a
+zip of an unexpected size. `run` starts it. tests/delivery/reproducible checks that two builds produce the same contents.
 """
 
 import json
@@ -23,7 +23,7 @@ checks = Checks()
 
 
 def archive(folder, name, umask, mtime):
-    """Archives a program and a text that are written with this umask and modification time."""
+    """An archive of a program and a text, newly created with this umask and time."""
     os.umask(umask)
     folder.mkdir()
     (folder / "program").write_bytes(b"\x7fELF" * 10_000)
@@ -49,14 +49,13 @@ with tempfile.TemporaryDirectory() as name:
     for kind in ("a.zip", "a.tar.gz"):
         first = archive(folder / f"first-{kind}", kind, 0o022, 1e9)
         second = archive(folder / f"second-{kind}", kind, 0o077, 1.5e9)
-        same = first.read_bytes() == second.read_bytes()
-        checks.check(f"{kind}: the same bytes, whenever and by whichever user it is written", same)
+        checks.check(f"{kind}: the same bytes for any time and umask", first.read_bytes() == second.read_bytes())
         if kind == "a.zip":
             entries = zipfile.ZipFile(first).infolist()
             seen = [(one.filename, oct(stat.S_IMODE(one.external_attr >> 16)), one.date_time) for one in entries]
-            checks.equal(f"{kind}: it unpacks", zipfile.ZipFile(first).testzip(), None)
+            checks.equal(f"{kind}: is intact", zipfile.ZipFile(first).testzip(), None)
             size = entries[1].compress_size
-            checks.check(f"{kind}: it is smaller than zlib's", size < len(zlib.compress(TEXT, 9)) - 6, size)
+            checks.check(f"{kind}: is smaller than with zlib", size < len(zlib.compress(TEXT, 9)) - 6, size)
             wanted = (2023, 11, 14, 22, 13, 20)
         else:
             with tarfile.open(first) as tar:

@@ -1,5 +1,5 @@
-"""Runs the service as its image does, without a container engine: the root file system of the image, read-only, as its user and
-with its settings, which are taken from container/Dockerfile and container/kubernetes.yaml. `run` starts it.
+"""Runs the service as in its image, but without a container engine: in the image's root file system, read-only, with the user and
+settings of container/Dockerfile and container/kubernetes.yaml. `run` starts it.
 
 usage: container.py BINARY
 """
@@ -31,7 +31,7 @@ checks = Checks()
 
 
 def of_dockerfile(instruction):
-    """The argument of an instruction of the last stage."""
+    """The argument of an instruction in the last stage."""
     [found] = re.findall(rf"^{instruction} (.+)$", DOCKERFILE.rpartition("\nFROM ")[2], re.MULTILINE)
     return found
 
@@ -48,7 +48,7 @@ def send(port, method, path, body=None):
 
 @contextlib.contextmanager
 def container(root, mounts, **variables):
-    """The image's command, with its settings and these. On the loopback interface only."""
+    """Runs the image's command with its settings and `variables`, on the loopback interface only."""
     port = free_port()
     settings = dict(pair.split("=", 1) for pair in of_dockerfile("ENV").split())
     settings |= {"HOST": "127.0.0.1", "PORT": str(port)} | variables
@@ -61,9 +61,9 @@ def prove_root(root):
     libraries = r"lib(64)?/(.+/)?(ld-linux-.+|lib(c|m|gcc_s)\.so\.\d)"
     known = rf"predict-once|etc/(passwd|group|os-release)|var/lib/dpkg/status.d/libc6|{libraries}"
     others = [file for file in files if not re.fullmatch(known, file)]
-    checks.equal("the image has the binary, its libc and names for its user, and nothing else", others, [])
+    checks.equal("the image contains only the binary, its libc and names for its user", others, [])
     elevated = [file for file in files if (root / file).stat().st_mode & 0o6022]
-    checks.equal("nothing in it can be changed or raises rights", elevated, [])
+    checks.equal("no file is setuid, setgid, or writable by group or others", elevated, [])
 
 
 def prove_service(root, pod):
@@ -74,20 +74,20 @@ def prove_service(root, pod):
         checks.equal("it has no capabilities", [int(status[name], 16) for name in ("CapPrm", "CapEff", "CapBnd")], [0, 0, 0])
         mounts = [line.split() for line in Path(f"/proc/{pid}/mountinfo").read_text().splitlines()]
         writable = [place for _, _, _, _, place, options, *_ in mounts if "rw" in options.split(",")]
-        checks.equal("it can write nowhere", [place for place in writable if not place.startswith(("/proc", "/dev"))], [])
+        checks.equal("no mount is writable", [place for place in writable if not place.startswith(("/proc", "/dev"))], [])
         status, _, body = send(port, "POST", "/species", PENGUIN)
-        checks.equal("it predicts with the package that is mounted", (status, body), (200, '{"species":"Gentoo"}'))
+        checks.equal("it predicts with the mounted package", (status, body), (200, '{"species":"Gentoo"}'))
         checks.check("the next answer is a hit", "; hit" in send(port, "POST", "/species", PENGUIN)[1]["cache-status"])
         ready, live = (pod[probe]["httpGet"]["path"] for probe in ("readinessProbe", "livenessProbe"))
         checks.equal("it is ready and alive", [send(port, "GET", probe)[0] for probe in (ready, live)], [200, 200])
         os.kill(pid, signal.SIGTERM)
-        until(lambda: send(port, "GET", ready)[0] == 503, "it is not ready any more", of=child)
-        checks.equal("told to stop, it is alive and not ready", send(port, "GET", live)[0], 200)
-        checks.equal("then it ends with 0, as process 1 too", child.wait(30), 0)
+        until(lambda: send(port, "GET", ready)[0] == 503, "it is no longer ready", of=child)
+        checks.equal("after SIGTERM, it is alive but not ready", send(port, "GET", live)[0], 200)
+        checks.equal("then it exits with 0, even as process 1", child.wait(30), 0)
 
 
 def prove_redis_by_name(root, folder):
-    """Names are resolved without anything of a distribution but libc: from /etc/hosts here, which engines mount."""
+    """Name resolution works with libc alone: here from /etc/hosts, which container engines mount."""
     hosts = folder / "hosts"
     hosts.write_text("127.0.0.1 cache.example\n")
     mounts = [(PENGUINS, "/model"), (hosts, "/etc/hosts")]
@@ -97,34 +97,34 @@ def prove_redis_by_name(root, folder):
             with container(root, mounts, REDIS_URL=url, CACHE_READ_TIMEOUT_MS="5000") as (child, _, _, port):
                 until(lambda port=port: send(port, "GET", "/health")[0] == 200, "it serves", of=child)
                 found = send(port, "POST", "/species", PENGUIN)[1]["cache-status"]
-                checks.equal(f"Redis by its name: {expected}", found, f"predict-once; {expected}")
+                checks.equal(f"Redis by host name: {expected}", found, f"predict-once; {expected}")
                 until(lambda: store.command("KEYS", "*"), "the prediction is stored")
 
 
 def prove_refusal(root):
     with container(root, []) as (child, log, _, _):
-        checks.equal("without a package it does not start", child.wait(10), 1)
-        checks.check("and says which file is missing", "/model" in log.read_text(), log.read_text())
+        checks.equal("without a package, it does not start", child.wait(10), 1)
+        checks.check("and names the missing file", "/model" in log.read_text(), log.read_text())
 
 
 def main():
-    checks.equal("the image's user is the one of these tests", of_dockerfile("USER"), f"{USER}:{USER}")
+    checks.equal("the image's user is the user of these tests", of_dockerfile("USER"), f"{USER}:{USER}")
     deployment, _ = yaml.safe_load_all((ROOT / "container/kubernetes.yaml").read_text())
     [pod] = deployment["spec"]["template"]["spec"]["containers"]
     mounted = [mount["mountPath"] for mount in pod["volumeMounts"]]
     places = dict(pair.split("=", 1) for pair in of_dockerfile("ENV").split())
-    checks.equal("kubernetes.yaml mounts the package where the image looks for it", mounted, [places["MODEL_DIR"]])
+    checks.equal("kubernetes.yaml mounts the package at the image's MODEL_DIR", mounted, [places["MODEL_DIR"]])
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        # Anybody may read it, as an image's layers.
+        # Readable by every user, like an image's layers.
         folder.chmod(0o755)
         root = root_of(sys.argv[1], folder / "root")
         prove_root(root)
-        with checks.part("the service in it"):
+        with checks.part("the service"):
             prove_service(root, pod)
-        with checks.part("Redis by its name"):
+        with checks.part("Redis by host name"):
             prove_redis_by_name(root, folder)
-        with checks.part("a package that is missing"):
+        with checks.part("a missing package"):
             prove_refusal(root)
     sys.exit(checks.finish())
 

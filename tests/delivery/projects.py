@@ -1,4 +1,4 @@
-"""The two ways to install the exporter agree: pyproject.toml, with the binary, and python/pyproject.toml, without."""
+"""The two packages of the exporter agree: pyproject.toml, with the binary, and python/pyproject.toml, without it."""
 
 import sys
 import tomllib

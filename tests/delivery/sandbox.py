@@ -1,5 +1,5 @@
-"""Runs a program as a container does: a root file system of its own, read-only, a user without rights, and nothing of this
-machine but its network. bubblewrap (bwrap) makes it.
+"""Runs a program as in a container, using bubblewrap (bwrap): its own read-only root file system, an unprivileged user, and only the
+network of this machine.
 """
 
 import contextlib
@@ -14,19 +14,19 @@ USER = "65532"
 
 
 def root_of(binary, folder):
-    """A root file system with this binary, made as the image's is."""
+    """A root file system with this binary, created like the image's."""
     subprocess.run([ROOT / "container/make-root", binary, folder], check=True)
     return folder
 
 
 @contextlib.contextmanager
 def sandbox(root, command, mounts=(), writable=(), env=None):
-    """Runs `command` within `root` as process 1. `mounts` are pairs of a path here and one there. Gives the sandbox's process,
-    what the command prints, and the command's process id.
+    """Runs `command` in `root` as process 1. `mounts` are pairs of a host path and a path in the sandbox. Yields the sandbox's process,
+    the command's log, and the command's process id.
     """
     options = ["--unshare-all", "--share-net", "--as-pid-1", "--die-with-parent", "--new-session", "--clearenv"]
     options += ["--uid", USER, "--gid", USER, "--cap-drop", "ALL", "--ro-bind", str(root), "/"]
-    # A container's engine makes the places to mount in its own layer.
+    # Container engines create mount points in a layer of their own.
     for place in ("/proc", "/dev", *writable, *(there for _, there in mounts)):
         here = next((Path(here) for here, there in mounts if there == place), None)
         point = root / place.lstrip("/")

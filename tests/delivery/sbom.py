@@ -1,4 +1,4 @@
-"""The bill of materials is valid CycloneDX, and names each crate that is compiled into the binary. `run` starts it.
+"""Checks that the bill of materials is valid CycloneDX and lists every crate in the binary. `run` starts it.
 
 usage: sbom.py SBOM
 """
@@ -19,7 +19,7 @@ checks = Checks()
 
 
 def compiled():
-    """Names and versions of the crates in the binary, by cargo."""
+    """Names and versions of the crates in the binary, according to cargo."""
     command = ["cargo", "tree", "--locked", "--edges", "normal", "--prefix", "none", "--format", "{p}"]
     lines = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
     return {tuple(line.replace(" v", " ").split()[:2]) for line in lines}
@@ -30,5 +30,5 @@ document = json.loads(text)
 checks.equal("the SBOM is valid CycloneDX 1.5", JsonStrictValidator(SchemaVersion.V1_5).validate_str(text), None)
 named = {(one["name"], one["version"]) for one in [document["metadata"]["component"], *document["components"]]}
 crates = compiled()
-checks.check(f"it has all {len(crates)} crates", len(crates) > 100 and crates <= named, sorted(crates - named))
+checks.check(f"it lists all {len(crates)} crates", len(crates) > 100 and crates <= named, sorted(crates - named))
 sys.exit(checks.finish())

@@ -1,7 +1,7 @@
-"""Performs docs/without-rust.md in an empty folder, with the files of a release for this machine, and without Rust. In place of
-AWS, the function runs under AWS's runtime interface emulator. `run` starts it.
+"""Executes docs/without-rust.md in an empty folder with this machine's release files, without Rust. Instead of on AWS, the function runs
+under AWS's runtime interface emulator. `run` starts it.
 
-usage: without_rust.py DIST EMULATOR: the folder of the built files, and the emulator
+usage: without_rust.py DIST EMULATOR: the folder with the release files, and the emulator
 """
 
 import base64
@@ -30,14 +30,14 @@ from samcli.yamlhelper import yaml_parse  # noqa: E402
 from sandbox import root_of, sandbox  # noqa: E402
 
 ARCH = {"x86_64": "x86_64", "aarch64": "arm64"}[platform.machine()]
-# The newest glibc that a function may need: that of provided.al2023.
+# The newest glibc that a function may require: that of provided.al2023.
 GLIBC = (2, 34)
 
 checks = Checks()
 
 
 class Answer:
-    """The HTTP response that is in the function's answer."""
+    """The HTTP response in the function's answer."""
 
     def __init__(self, answer):
         self.status, self.headers, self.body = answer["statusCode"], answer["headers"], answer.get("body") or ""
@@ -56,7 +56,7 @@ class WithoutRust(Page):
         super().do_runs(_, text.replace("arm64", ARCH))
 
     def do_deploys(self, names, text):
-        """What Lambda would have after this deployment, with the zips of these names."""
+        """Recreates the environment that Lambda would have after this deployment, from the named zips."""
         function, *layers = names.split()
         words = shlex.split(text.replace("arm64", ARCH))
         parameters = dict(word.split("=", 1) for word in words[words.index("--parameter-overrides") + 1 :])
@@ -65,18 +65,18 @@ class WithoutRust(Page):
         [code] = [one["CodeUri"] for one in properties if "CodeUri" in one]
         stacks = [one["TemplateURL"] for one in properties if "TemplateURL" in one]
         missing = [stack for stack in stacks if not (self.folder / stack).is_file()]
-        checks.equal("the templates that it names are there", missing, [])
+        checks.equal("the nested templates exist", missing, [])
         created, _ = transformed(parameters)
         [properties] = [one["Properties"] for one in created["Resources"].values() if one["Type"] == "AWS::Lambda::Function"]
-        checks.equal("the release's template deploys what the page makes", code, function)
+        checks.equal("the release's template deploys the zip that the page creates", code, function)
         checks.equal("for this architecture", properties["Architectures"], [ARCH])
-        checks.equal("with a layer, if there is one", len(properties.get("Layers", [])), len(layers))
+        checks.equal("with its layers", len(properties.get("Layers", [])), len(layers))
 
         root = Path(tempfile.mkdtemp(dir=self.folder.parent))
         root.chmod(0o755)
         unpacked = root / "var/task"
         unzip(self.folder / function, unpacked)
-        # The libc of this machine stands for that of Lambda.
+        # This machine's libc replaces Lambda's.
         root_of(unpacked / properties["Handler"], root)
         (root / "predict-once").unlink()
         for layer in layers:
@@ -94,7 +94,7 @@ class WithoutRust(Page):
 
 
 def unzip(archive, folder):
-    """Unpacks with the modes that are in the archive, as Lambda does."""
+    """Unpacks with the archive's file modes, as Lambda does."""
     with zipfile.ZipFile(archive) as zipped:
         for entry in zipped.infolist():
             path = Path(zipped.extract(entry, folder))
@@ -104,7 +104,7 @@ def unzip(archive, folder):
 
 @contextlib.contextmanager
 def function_of(root, handler, variables):
-    """Runs the function in `root` under the emulator, and gives a function that sends it an event."""
+    """Runs the function in `root` under the emulator; yields a function that sends it an event."""
     port, api_port = free_port(), free_port()
     command = ["/emulator", "--runtime-interface-emulator-address", f"127.0.0.1:{port}"]
     command += ["--runtime-api-address", f"127.0.0.1:{api_port}", f"/var/task/{handler}"]
@@ -132,7 +132,7 @@ def without_rust():
     tools = ("cargo", "rustc")
     folders = os.environ["PATH"].split(":")
     path = ":".join(folder for folder in folders if not any(Path(folder, tool).exists() for tool in tools))
-    checks.equal("there is no Rust", [shutil.which(tool, path=path) for tool in tools], [None, None])
+    checks.equal("Rust is not on PATH", [shutil.which(tool, path=path) for tool in tools], [None, None])
     return path
 
 
@@ -142,7 +142,7 @@ def prove_libc(zip_file):
         command = ["readelf", "--version-info", Path(folder, "bootstrap")]
         symbols = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     newest = max(tuple(map(int, version)) for version in re.findall(r"GLIBC_(\d+)\.(\d+)", symbols))
-    checks.check(f"the function needs glibc {newest[0]}.{newest[1]}, which Lambda has", newest <= GLIBC)
+    checks.check(f"the function requires glibc {newest[0]}.{newest[1]}, which Lambda has", newest <= GLIBC)
 
 
 def main():
@@ -155,7 +155,7 @@ def main():
         with checks.part("the function's zip"):
             [zip_file] = folder.glob(f"*-lambda-{ARCH}.zip")
             prove_libc(zip_file)
-        with checks.part("the page is performed"):
+        with checks.part("the page runs"):
             WithoutRust(emulator, folder=folder, program=str(program), path=without_rust(), stack=stack).perform()
     sys.exit(checks.finish())
 

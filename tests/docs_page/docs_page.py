@@ -1,6 +1,5 @@
-"""Uses the documentation's pages in a real Chromium as a reader does, and holds them to what is promised: everything works with
-the service alone, nothing is asked of anywhere else, no script or style from outside of the content security policy is needed,
-and axe-core finds nothing. `run` starts it.
+"""Uses the documentation pages in a real Chromium as a reader would, and checks that everything works with the service alone: no
+requests to other origins, no scripts or styles outside the content security policy, and no axe-core findings. `run` starts it.
 """
 
 import argparse
@@ -20,14 +19,14 @@ from checks import Checks  # noqa: E402
 from processes import ROOT, binary, redis, service_url, until  # noqa: E402
 
 DOCUMENT = json.loads((ROOT / "docs/openapi.json").read_text())
-# The looks in which axe-core examines the pages: colour scheme, width in pixels.
+# Colour scheme and width in pixels in which axe-core examines the pages.
 LOOKS = [("light", 1280), ("dark", 1280), ("light", 360), ("dark", 360)]
 
 checks = Checks()
 
 
 class Reader:
-    """A page in a browser, and everything that it complained of or asked elsewhere."""
+    """A page in a browser; records console errors and requests, including those to other origins."""
 
     def __init__(self, context, origin):
         self.complaints, self.elsewhere, self.requests = [], [], []
@@ -47,7 +46,7 @@ class Reader:
         return self.page
 
     def operation(self, path, method="post"):
-        """The part of the page that is about an operation, opened."""
+        """The page's section for an operation, opened."""
         part = self.page.locator(f"#{operation_id(path, method)}")
         control = part.locator(".opblock-summary-control")
         if control.get_attribute("aria-expanded") == "false":
@@ -56,13 +55,13 @@ class Reader:
         return part
 
     def execute(self, part, example=None):
-        """Sends an example as it stands; what the page says of the answer, its status and its headers."""
+        """Sends an example unchanged; returns the page's explanation, the response, and the shown response."""
         if example:
             part.locator(".opblock-section-request-body .examples-select-element").select_option(example)
         with self.page.expect_response(lambda response: response.request.method == "POST") as answered:
             part.locator("button.execute").click()
         response = answered.value
-        # Each request has another id, which is shown once its answer is.
+        # Every request has its own id, which appears with its answer.
         shown = part.locator(".live-responses-table")
         expect(shown).to_contain_text(response.headers["x-request-id"])
         return part.locator(".outcome").inner_text(), response, shown.inner_text()
@@ -82,15 +81,15 @@ def content_of(path):
 
 
 def quiet(reader, what, allowed=()):
-    """The page neither complained, but of the statuses that are meant to be seen, nor asked anything of anywhere else."""
+    """No console output except for the `allowed` statuses, and no requests to other origins."""
     complaints = [text for text in reader.complaints if not any(status in text for status in allowed)]
-    checks.equal(f"{what}: nothing is in the console", complaints, [])
-    checks.equal(f"{what}: nothing was asked of anywhere else", reader.elsewhere, [])
-    checks.check(f"{what}: and the requests were seen", len(reader.requests) > 3, reader.requests)
+    checks.equal(f"{what}: the console is empty", complaints, [])
+    checks.equal(f"{what}: no requests to other origins", reader.elsewhere, [])
+    checks.check(f"{what}: the requests were recorded", len(reader.requests) > 3, reader.requests)
 
 
 def accessible(page, what):
-    # Colours fade in: what is examined is what stays.
+    # Colours fade in, so wait for their final state.
     page.evaluate("() => Promise.allSettled(document.getAnimations().map((animation) => animation.finished)).then(() => {})")
     found = Axe().run(page).response["violations"]
     seen = [f"{rule['id']} {[node['target'] for node in rule['nodes'][:3]]}" for rule in found]
@@ -98,7 +97,7 @@ def accessible(page, what):
 
 
 def check_reading(browser, url):
-    """What the page shows before anything is sent."""
+    """The page before the first request."""
     reader = Reader(browser.new_context(), url)
     page = reader.open(f"{url}/docs")
     page.locator(".opblock").first.wait_for()
@@ -109,7 +108,7 @@ def check_reading(browser, url):
             checks.check(f"{method} {path} is shown", shown, summary)
     first = page.locator(".opblock").first
     checks.check("the first prediction is open", first.locator("button.execute").is_visible())
-    checks.check("its address is not in the page's", "#" not in page.url, page.url)
+    checks.check("opening it does not change the page's address", "#" not in page.url, page.url)
     for part in ("In five minutes", "What to rely on"):
         checks.check(f"the introduction has {part!r}", page.get_by_role("heading", name=part).is_visible())
 
@@ -120,13 +119,13 @@ def check_reading(browser, url):
     fields = DOCUMENT["components"]["schemas"][one]["properties"]
     for field in fields:
         expect(schema).to_contain_text(field)
-    checks.check("the schema of the input has every field", True)
+    checks.check("the input's schema shows every field", True)
 
     page.goto(f"{url}/docs/")
     checks.equal("/docs/ is the same page", page.url, f"{url}/docs")
     for link, ends in (("Errors", "/docs/errors"), ("OpenAPI", "/openapi.json")):
         if link == "OpenAPI":
-            # The document is no page of ours: there, the browser asks for /favicon.ico and complains, sooner or later.
+            # On the bare document, the browser requests /favicon.ico and eventually logs an error.
             quiet(reader, "reading")
         page.goto(f"{url}/docs")
         page.get_by_role("navigation").get_by_role("link", name=link, exact=True).click()
@@ -134,14 +133,14 @@ def check_reading(browser, url):
 
 
 def alike(answer, documented):
-    """Whether an answer is the documented one: the document's numbers are rounded."""
+    """Whether an answer equals the documented one, whose numbers are rounded."""
     (name, value), (documented_name, number) = next(iter(answer.items())), next(iter(documented.items()))
     close = abs(value - number) < 1e-5 if isinstance(value, float) else value == number
     return name == documented_name and close
 
 
 def check_predicting(browser, url):
-    """Every right example, twice: computed, then from the cache, in words and in the header."""
+    """Every valid example, twice: first computed, then cached, in the explanation and in the header."""
     reader = Reader(browser.new_context(), url)
     reader.open(f"{url}/docs")
     for path in predictions():
@@ -152,36 +151,36 @@ def check_predicting(browser, url):
             checks.equal(f"{path}, {name}: answered", response.status, 200)
             documented = answers[name]["value"]
             if isinstance(documented, list):
-                # Its inputs are the other examples, which have been asked by now.
+                # Its inputs are the other examples, which are cached by now.
                 every = all(map(alike, response.json(), documented)) and len(response.json()) == len(documented)
                 checks.check(f"{path}, {name}: as documented", every, f"{response.json()}, not {documented}")
                 checks.check(f"{path}, {name}: cached", "cache-status: predict-once; hit; detail=memory" in shown, shown)
                 continue
             answer = next(iter(response.json().values()))
             checks.check(f"{path}, {name}: as documented", alike(response.json(), documented), f"{answer}, not {documented}")
-            checks.check(f"{path}, {name}: the answer is seen", str(answer) in shown, shown)
-            checks.check(f"{path}, {name}: so is cache-status", "cache-status: predict-once; fwd=miss" in shown, shown)
+            checks.check(f"{path}, {name}: the answer is shown", str(answer) in shown, shown)
+            checks.check(f"{path}, {name}: cache-status is shown", "cache-status: predict-once; fwd=miss" in shown, shown)
             computed = said.startswith("Not in the cache yet: the model computed")
-            checks.check(f"{path}, {name}: computed, in words", computed, said)
+            checks.check(f"{path}, {name}: explained as computed", computed, said)
             said, response, shown = reader.execute(part)
             checks.check(f"{path}, {name}: cached", "cache-status: predict-once; hit; detail=memory" in shown, shown)
-            checks.check(f"{path}, {name}: cached, in words", said.startswith("From the cache (the service's memory)"), said)
+            checks.check(f"{path}, {name}: explained as cached", said.startswith("From the cache (the service's memory)"), said)
             announced = reader.page.locator("#announcement").inner_text()
             checks.equal(f"{path}, {name}: announced to a screen reader", announced, f"Answered. {said}")
 
     part.locator("[data-param-name=cache-control] input").fill("no-cache")
     said, response, _ = reader.execute(part)
     checks.equal("cache-control is sent", response.headers["cache-status"], "predict-once; fwd=request")
-    checks.check("and said", said.startswith("Your cache-control header bypassed the cache"), said)
+    checks.check("cache-control is explained", said.startswith("Your cache-control header bypassed the cache"), said)
     part.locator("[data-param-name=cache-control] input").fill("no-cache, only-if-cached")
     said, response, _ = reader.execute(part)
-    checks.equal("only-if-cached is a 504 where nothing may be used", response.status, 504)
-    checks.check("and the model did not run", "The model did not run" in said and "computed" not in said, said)
+    checks.equal("only-if-cached with no usable entry returns 504", response.status, 504)
+    checks.check("the explanation says that the model did not run", "The model did not run" in said and "computed" not in said, said)
     quiet(reader, "predicting", allowed=("504",))
 
 
 def check_no_cache(browser, program):
-    """Without a cache the page does not promise one."""
+    """Without a cache, the page does not mention one."""
     with service_url(program, MEMORY_CACHE_ENTRIES="0") as url:
         reader = Reader(browser.new_context(), url)
         reader.open(f"{url}/docs")
@@ -190,7 +189,7 @@ def check_no_cache(browser, program):
 
 
 def check_mistakes(browser, url):
-    """The example that is wrong on purpose, and the way to the page on errors."""
+    """The deliberately wrong examples, and the link to the errors page."""
     reader = Reader(browser.new_context(), url)
     page = reader.open(f"{url}/docs")
     path = predictions()[0]
@@ -199,26 +198,26 @@ def check_mistakes(browser, url):
         said, response, _ = reader.execute(part, name)
         checks.equal(f"{name}: refused", response.status, 422)
         problem = response.json()
-        checks.check(f"{name}: the page says so", problem["title"] in said, said)
+        checks.check(f"{name}: the page shows the error", problem["title"] in said, said)
         for error in problem["errors"]:
             told = error["pointer"][2:] in said and error["detail"] in said and error["suggestion"] in said
-            checks.check(f"{name}: {error['pointer']}, what is allowed, and what was probably meant", told, said)
+            checks.check(f"{name}: {error['pointer']}, with the allowed values and the suggestion", told, said)
         announced = page.locator("#announcement").inner_text()
         told = all(error["detail"] in announced for error in problem["errors"])
         checks.check(f"{name}: announced to a screen reader", told, announced)
     part.locator("textarea.body-param__text").fill("{")
     said, response, _ = reader.execute(part)
-    checks.equal("what is no JSON is refused", response.status, 400)
+    checks.equal("invalid JSON is refused", response.status, 400)
 
     fragment = response.json()["type"].partition("#")[2]
     part.get_by_role("link", name="What this error means").click()
-    checks.equal("its link leads to its heading", page.url, f"{url}/docs/errors#{fragment}")
-    checks.equal("which is there", page.locator("h2:target").inner_text(), fragment)
+    checks.equal("the error's link leads to its heading", page.url, f"{url}/docs/errors#{fragment}")
+    checks.equal("the heading exists", page.locator("h2:target").inner_text(), fragment)
     quiet(reader, "mistakes", allowed=("422", "400"))
 
 
 def check_redis(browser, program):
-    """The page says where an answer came from, and what a dead Redis costs: nothing."""
+    """The page names the source of an answer, also after Redis has stopped."""
     settings = {"MEMORY_CACHE_ENTRIES": "0", "CACHE_READ_TIMEOUT_MS": "2000"}
     with redis() as server, service_url(program, REDIS_URL=server.url, **settings) as url:
         reader = Reader(browser.new_context(), url)
@@ -232,13 +231,13 @@ def check_redis(browser, program):
         with contextlib.suppress(Exception):
             server.command("SHUTDOWN", "NOSAVE")
         said, response, _ = reader.execute(part)
-        checks.equal("with Redis gone: still answered", response.status, 200)
-        checks.check("with Redis gone: and the page says so", said.startswith("The cache did not answer"), said)
+        checks.equal("Redis stopped: still answered", response.status, 200)
+        checks.check("Redis stopped: the page explains it", said.startswith("The cache did not answer"), said)
         quiet(reader, "with Redis")
 
 
 class Stage(BaseHTTPRequestHandler):
-    """What a stage of API Gateway does to paths: the service is below /prod, and there is nothing else."""
+    """Prefixes paths like an API Gateway stage: the service is below /prod, and everything else is forbidden."""
 
     protocol_version = "HTTP/1.1"
     service = None
@@ -268,7 +267,7 @@ class Stage(BaseHTTPRequestHandler):
 
 
 def check_stage(browser, url):
-    """Below a stage's path the page finds its files, the service and the page on errors."""
+    """Below a stage's path, the page finds its files, the service and the errors page."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), type("StageOf", (Stage,), {"service": url}))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     origin = f"http://127.0.0.1:{server.server_address[1]}"
@@ -280,7 +279,7 @@ def check_stage(browser, url):
     checks.equal("below /prod: sent to", (response.url, response.status), (f"{origin}/prod{path}", 200))
     reader.execute(part, next(iter(content_of(path)["x-wrong-examples"])))
     part.get_by_role("link", name="What this error means").click()
-    checks.check("below /prod: the page on errors", page.locator("h2:target").is_visible(), page.url)
+    checks.check("below /prod: the errors page", page.locator("h2:target").is_visible(), page.url)
     page.get_by_role("navigation").get_by_role("link", name="API", exact=True).click()
     page.locator(".opblock").first.wait_for()
     quiet(reader, "below /prod", allowed=("422",))
@@ -289,13 +288,13 @@ def check_stage(browser, url):
 
 
 def check_accessibility(browser, url, look):
-    """axe-core, with everything closed, open, answered and refused; and nothing is wider than the screen."""
+    """axe-core on the page as opened, answered, refused and fully expanded; and nothing is wider than the screen."""
     scheme, width = look
     reader = Reader(browser.new_context(color_scheme=scheme, viewport={"width": width, "height": 900}), url)
     named = f"{scheme}, {width} px"
     page = reader.open(f"{url}/docs")
     part = reader.operation(predictions()[0])
-    accessible(page, f"{named}, as it opens")
+    accessible(page, f"{named}, as opened")
     reader.execute(part)
     accessible(page, f"{named}, answered")
     reader.execute(part, next(iter(content_of(predictions()[0])["x-wrong-examples"])))
@@ -308,18 +307,18 @@ def check_accessibility(browser, url, look):
         button.click()
     accessible(page, f"{named}, everything open")
     page.get_by_role("link", name="Skip to the API").focus()
-    accessible(page, f"{named}, at the link past the head")
+    accessible(page, f"{named}, focus on the skip link")
     checks.equal(f"{named}: nothing is too wide", page.evaluate("document.documentElement.scrollWidth"), width)
     page.goto(f"{url}/docs/errors")
-    accessible(page, f"{named}, the page on errors")
-    checks.equal(f"{named}: nothing is too wide on it", page.evaluate("document.documentElement.scrollWidth"), width)
+    accessible(page, f"{named}, the errors page")
+    checks.equal(f"{named}: nothing is too wide on the errors page", page.evaluate("document.documentElement.scrollWidth"), width)
 
 
 def check_without_script(browser, url):
     context = browser.new_context(java_script_enabled=False)
     page = Reader(context, url).open(f"{url}/docs")
     page.locator("noscript").get_by_role("link", name="OpenAPI document").click()
-    checks.equal("without JavaScript, the document is a link away", page.url, f"{url}/openapi.json")
+    checks.equal("without JavaScript, the page links to the document", page.url, f"{url}/openapi.json")
 
 
 def main():
@@ -327,7 +326,7 @@ def main():
     parser.add_argument("--chromium", required=True)
     chromium = parser.parse_args().chromium
     program = binary()
-    # Nothing in here is foreign, and as root Chromium starts without its sandbox only.
+    # As root, Chromium starts only without its sandbox; all content is our own.
     with sync_playwright() as playwright, playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"]) as browser:
         for part in (check_reading, check_predicting, check_mistakes, check_stage, check_without_script):
             with checks.part(part.__name__), service_url(program) as url:

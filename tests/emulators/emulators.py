@@ -1,8 +1,4 @@
-"""Proves the function under AWS's runtime interface emulator and under cargo-lambda. `run` starts it.
-
-Every process is started on a free port and ended by its id. Nothing sleeps for a fixed time: what takes a while is
-polled, up to a deadline.
-"""
+"""Tests the function under AWS's runtime interface emulator and under cargo-lambda. `run` starts it."""
 
 import argparse
 import base64
@@ -35,7 +31,7 @@ HIT_REDIS = "predict-once; hit; detail=redis"
 
 
 def environment(**extra):
-    """This environment without what would configure the service, and with `extra`."""
+    """This environment plus `extra`, without variables that configure the service."""
     ours = ("REDIS_", "CACHE_", "MEMORY_CACHE_", "AWS_", "MODEL_DIR", "LOG_LEVEL", "CORS_", "HOST", "PORT")
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     return inherited | extra
@@ -45,7 +41,7 @@ def environment(**extra):
 
 
 class Answer:
-    """An HTTP response, whether it came over a socket or as the JSON that a function gives to its caller."""
+    """An HTTP response, received over a socket or as the JSON that a function returns."""
 
     def __init__(self, status, headers, body):
         self.status = status
@@ -92,27 +88,27 @@ def event(name):
     return json.loads((EVENTS / f"{name}.json").read_text())
 
 
-# --- What is deployed -----------------------------------------------------------------------------
+# --- The deployment package -----------------------------------------------------------------------
 
 
 def prove_build(checks, build):
-    """`sam deploy` finds everything that the template names: the function, and the templates of the stacks in it."""
+    """The build contains everything that the template refers to: the function and the nested templates."""
     template = (build / "template.yaml").read_text()
     named = {kind: re.findall(rf"^ +{kind}: (\S+)$", template, re.MULTILINE) for kind in ("CodeUri", "TemplateURL")}
     checks.equal("sam build: one function", named["CodeUri"], ["PredictOnce"])
-    checks.equal("sam build: its folder has the binary, and nothing else", os.listdir(build / "PredictOnce"), ["bootstrap"])
+    checks.equal("sam build: its folder contains only the binary", os.listdir(build / "PredictOnce"), ["bootstrap"])
     found = "".join((build / path).read_text() for path in named["TemplateURL"])
     for stack in (ROOT / "stacks").glob("*.yaml"):
         description = stack.read_text().splitlines()[1]
-        checks.check(f"sam build: the template of {stack.stem}", description in found, named)
+        checks.check(f"sam build: includes the template of {stack.stem}", description in found, named)
 
 
-# --- What both emulators must show ----------------------------------------------------------------
+# --- Checks under both emulators ------------------------------------------------------------------
 
 
 def prove_events(checks, invoke, hit):
-    """Plays the files of events/. `invoke` takes an event's name and gives the function's answer to it; `hit` is the
-    cache-status of an answer from the cache.
+    """Plays the files of events/. `invoke` takes an event's name and returns the function's answer; `hit` is the cache-status of a
+    cached answer.
     """
 
     def http_answer(name):
@@ -139,17 +135,17 @@ def prove_events(checks, invoke, hit):
     checks.check("REST API: headers where it reads them", rest.get("multiValueHeaders", {}).get("cache-status"), rest)
     balancer = invoke("alb")
     checks.equal("ALB: statusDescription", balancer.get("statusDescription"), "200 OK")
-    checks.equal("ALB: headers where it reads them", balancer.get("headers", {}).get("cache-status"), hit)
+    checks.equal("ALB: headers in the field that it reads", balancer.get("headers", {}).get("cache-status"), hit)
 
     probability = http_answer("http-api-probabilities")
     checks.check("probabilities: between 0 and 1", 0 < probability.json["probability"] < 1, probability.body)
-    checks.equal("probabilities: a miss, though the application is the same", probability.cache_status, MISS)
+    checks.equal("probabilities: a miss for the same application", probability.cache_status, MISS)
     again = http_answer("http-api-probabilities")
     checks.equal("probabilities: then a hit", (again.cache_status, again.body), (hit, probability.body))
 
     category = http_answer("http-api-risk-categories")
     checks.check("risk_categories: a category", category.json["risk_category"].endswith("_risk"), category.body)
-    checks.equal("risk_categories: a miss, though the application is the same", category.cache_status, MISS)
+    checks.equal("risk_categories: a miss for the same application", category.cache_status, MISS)
     again = http_answer("http-api-risk-categories")
     checks.equal("risk_categories: then a hit", (again.cache_status, again.body), (hit, category.body))
 
@@ -170,10 +166,10 @@ def prove_events(checks, invoke, hit):
         answer = http_answer(name)
         checks.equal(f"{name}: {status}", answer.status, status)
         checks.equal(f"{name}: a problem", answer.headers.get("content-type"), "application/problem+json")
-        checks.equal(f"{name}: the status in the body too", answer.json.get("status"), status)
+        checks.equal(f"{name}: the status is also in the body", answer.json.get("status"), status)
         if status == 422:
             checks.equal(
-                f"{name}: every wrong field",
+                f"{name}: lists every invalid field",
                 sorted(error["pointer"] for error in answer.json["errors"]),
                 [
                     "#/age_in_years",
@@ -189,11 +185,11 @@ def prove_events(checks, invoke, hit):
     error = invoke("not-http")
     checks.check("not-http: an invocation error", error.get("errorType") and error.get("errorMessage"), error)
     after = http_answer("http-api")
-    checks.equal("not-http: the next event is served as ever", (after.status, after.cache_status), (200, hit))
+    checks.equal("not-http: the next event is served as usual", (after.status, after.cache_status), (200, hit))
 
 
 def prove_smoke_test(checks, invoke, cache):
-    """`make smoke-test` finds nothing wrong with the function behind an HTTP API."""
+    """`make smoke-test` passes against the function behind an HTTP API."""
     with gateway(invoke, event("http-api"), Answer.of_function) as url:
         command = [ROOT / "scripts/smoke-test", url, "--requests", "20", "--cache", cache]
         done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=300)
@@ -202,8 +198,8 @@ def prove_smoke_test(checks, invoke, cache):
 
 
 def warm_up(answer_to_another_application):
-    """Lets the function start and connect at its own pace: the lookup's deadline is made for a connection that is
-    there, and a busy machine may need longer for the first.
+    """Waits until the function has started and connected. The lookup's deadline assumes an open connection, which a busy machine may
+    take longer to establish.
     """
     until(lambda: "; hit" in (answer_to_another_application().cache_status or ""), "a first hit", 60)
 
@@ -213,10 +209,9 @@ def warm_up(answer_to_another_application):
 
 @contextlib.contextmanager
 def runtime_interface_emulator(emulator, bootstrap, **settings):
-    """Runs the binary under the emulator and gives a function that sends it an event.
+    """Runs the binary under the emulator; yields a function that sends it an event.
 
-    The emulator answers only when the function asks for the next event, so it cannot show that the write comes after
-    the response.
+    The emulator answers only when the function asks for the next event, so it cannot show that the write follows the response.
     """
     port, api_port = free_port(), free_port()
     command = [emulator, "--runtime-interface-emulator-address", f"127.0.0.1:{port}"]
@@ -256,14 +251,14 @@ def cargo_lambda_invoke(port, name, function=None):
     command += ["-A", "127.0.0.1", "-P", str(port), "--data-file", str(EVENTS / f"{name}.json")]
     done = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=60)
     if done.returncode != 0:
-        # It prints the error's type on the first line and its message below, as text.
+        # cargo-lambda prints the error type on the first line and the message below it.
         kind, _, message = done.stderr.strip().partition("\n")
         return {"errorType": kind, "errorMessage": message.strip()}
     return json.loads(done.stdout)
 
 
 def prove_http(checks, port):
-    """The same function, as one calls it with curl while developing."""
+    """The same function, called over HTTP as during development."""
     for path in ("/decisions", "/lambda-url/predict-once/decisions"):
         changes = {"age_in_years": 31 if path == "/decisions" else 32}
         first = post_application(port, path, **changes)
@@ -272,17 +267,17 @@ def prove_http(checks, port):
         again = post_application(port, path, **changes)
         checks.equal(f"POST {path}: then a hit", (again.cache_status, again.body), (HIT_REDIS, first.body))
     nothing = send(port, "POST", "/decisions", "", {"content-type": "application/json"})
-    checks.equal("POST /decisions of nothing: 400", nothing.status, 400)
+    checks.equal("POST /decisions without a body: 400", nothing.status, 400)
 
 
 def prove_shared_cache(checks, port):
-    """cargo-lambda starts another process for a function that is called by its name: another execution environment."""
+    """cargo-lambda starts another process, like another execution environment, when the function is called by name."""
     answer = Answer.of_function(cargo_lambda_invoke(port, "http-api", "predict-once"))
-    checks.equal("another environment hits what the first one stored", answer.cache_status, HIT_REDIS)
+    checks.equal("another environment hits the first one's entry", answer.cache_status, HIT_REDIS)
 
 
 def prove_write_after_response(checks, port, store):
-    """Redis holds every write back for two seconds: the response does not wait, and the entry is there in the end."""
+    """While Redis delays writes by two seconds, the response does not wait, and the entry is stored eventually."""
 
     def keys():
         return set(store.command("KEYS", "*").split())
@@ -294,39 +289,39 @@ def prove_write_after_response(checks, port, store):
     took = time.monotonic() - paused
     entries_then = keys()
 
-    checks.equal("held write: a miss, answered", (answer.status, answer.cache_status), (200, MISS))
-    checks.check(f"held write: the response is there after {took * 1000:.0f} ms", took < 1, f"{took:.3f} s")
-    checks.equal("held write: the entry is not there yet", entries_then, before)
+    checks.equal("delayed write: a miss, answered", (answer.status, answer.cache_status), (200, MISS))
+    checks.check(f"delayed write: the response arrives after {took * 1000:.0f} ms", took < 1, f"{took:.3f} s")
+    checks.equal("delayed write: the entry is not stored yet", entries_then, before)
 
     until(lambda: keys() - before, "the entry is stored", 10)
     waited = time.monotonic() - paused
     stored = keys() - before
-    checks.check(f"held write: the entry is there after {waited:.1f} s", len(stored) == 1 and waited > 1.5, stored)
-    checks.check("held write: the entry has a TTL", all(int(store.command("TTL", key)) > 0 for key in stored), stored)
+    checks.check(f"delayed write: the entry is stored after {waited:.1f} s", len(stored) == 1 and waited > 1.5, stored)
+    checks.check("delayed write: the entry has a TTL", all(int(store.command("TTL", key)) > 0 for key in stored), stored)
 
     again = post_application(port, "/decisions", age_in_years=64)
-    checks.equal("held write: the next answer is a hit", (again.cache_status, again.body), (HIT_REDIS, answer.body))
+    checks.equal("delayed write: the next answer is a hit", (again.cache_status, again.body), (HIT_REDIS, answer.body))
 
 
-# --- All of it ------------------------------------------------------------------------------------
+# --- Main -----------------------------------------------------------------------------------------
 
 
 def main():
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--build", required=True, type=Path, help="folder that sam build filled")
+    arguments.add_argument("--build", required=True, type=Path, help="output folder of sam build")
     arguments.add_argument("--emulator", required=True, type=Path, help="AWS's runtime interface emulator")
     options = arguments.parse_args()
-    # Ended from outside, it still ends what it started.
+    # On SIGTERM, exit normally, which ends the child processes.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 
     checks = Checks()
     with tempfile.TemporaryDirectory(prefix="predict-once-emulators-") as folder:
         scratch = Path(folder)
-        # SAM's package ships the emulator as data, which may not be executable.
+        # SAM's package includes the emulator as a data file, which may not be executable.
         emulator = Path(shutil.copy(options.emulator, scratch))
         emulator.chmod(0o755)
         bootstrap = options.build.resolve() / "PredictOnce/bootstrap"
-        # The lookup's deadline of 50 ms is not what is tested here, and a busy machine may miss it.
+        # A busy machine may miss the default lookup deadline of 50 ms, which is not tested here.
         patient = {"CACHE_READ_TIMEOUT_MS": "1000"}
 
         with checks.part("sam build"):

@@ -1,5 +1,5 @@
-"""What API Gateway does in front of the function: an HTTP server that makes an event of each request, as an HTTP API does, and an HTTP
-response of the function's answer.
+"""A stand-in for API Gateway: an HTTP server that converts each request to an event, like an HTTP API, and the function's answer to an
+HTTP response.
 """
 
 import contextlib
@@ -10,8 +10,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 @contextlib.contextmanager
 def gateway(invoke, sample, answer_of):
-    """Serves the function that `invoke` sends an event to; `sample` is an event to make others of. Gives the address."""
-    one_at_a_time = threading.Lock()  # As an execution environment.
+    """Serves the function behind `invoke`; `sample` is the template for events. Yields the address."""
+    one_at_a_time = threading.Lock()  # Like an execution environment.
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"

@@ -4,10 +4,8 @@ use std::{net::SocketAddr, time::Duration};
 
 use axum::http::StatusCode;
 use bytes::Bytes;
-use predict_once::{
-    cache::{PredictionCache, RedisCache, RedisConfig},
-    model::prediction::Prediction,
-};
+use model_package::Prediction;
+use prediction_cache::{PredictionCache, redis::RedisConfig, redis::RedisStore};
 use proptest::{collection::vec, prelude::*, sample::select, test_runner::TestCaseResult};
 use redis::IntoConnectionInfo;
 use tokio::{
@@ -43,7 +41,7 @@ fn an_entry_is_a_prediction_only_if_it_is_what_the_prediction_is_written_as() {
     ];
     fuzz(20_000, 1, entries, |entry| {
         let entry = entry.into();
-        model.predictions().iter().try_for_each(|prediction| strictly(prediction, &entry))
+        model.signature().predictions().iter().try_for_each(|prediction| strictly(prediction, &entry))
     });
 }
 
@@ -102,7 +100,7 @@ fn a_redis_that_replies_with_anything_brings_no_wrong_answer() {
         let config = RedisConfig { read_timeout: deadline, write_timeout: deadline, ..RedisConfig::new(connection) };
         let subject = Subject::on(
             runtime,
-            PredictionCache { memory: None, redis: Some(RedisCache::new(config).expect("an address")) },
+            PredictionCache::new(None, Some(Box::new(RedisStore::new(config).expect("an address")))),
         );
         for _ in 0..2 {
             prop_assert_eq!(subject.post("/decisions", example().to_string())?, StatusCode::OK);

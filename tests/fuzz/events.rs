@@ -4,7 +4,7 @@ use std::{fs, path::Path, sync::LazyLock};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
-use predict_once::event::Event;
+use predict_once::lambda::event::Event;
 use proptest::{
     collection::vec,
     prelude::*,

@@ -2,10 +2,7 @@
 
 use std::{sync::mpsc, thread};
 
-use predict_once::{
-    http,
-    model::{Model, Package, PackageError},
-};
+use predict_once::{http, model::Model, model::Package, model::PackageError};
 use proptest::{
     collection::vec,
     prelude::*,
@@ -56,9 +53,12 @@ fn check(package: Package, reached: &Reached) -> TestCaseResult {
     Reached::count(&reached.router);
     for input in packages::inputs(&model) {
         let text = Value::from(input).to_string();
-        let input = model.read(text.as_bytes()).map_err(|error| TestCaseError::fail(format!("{text}: {error:?}")))?;
-        prop_assert_eq!(model.encode(&input).len(), model.signature().width());
-        for (position, prediction) in model.predictions().iter().enumerate() {
+        let input = model
+            .signature()
+            .read(text.as_bytes())
+            .map_err(|error| TestCaseError::fail(format!("{text}: {error:?}")))?;
+        prop_assert_eq!(model.signature().encode(&input).len(), model.signature().width());
+        for (position, prediction) in model.signature().predictions().iter().enumerate() {
             // A graph that is another one can give anything.
             if let Ok(answer) = model.predict(position, &input) {
                 let body: Value = serde_json::from_slice(&answer.body).expect("an answer is JSON");
@@ -69,7 +69,9 @@ fn check(package: Package, reached: &Reached) -> TestCaseResult {
         }
     }
     if let Ok(document) = http::openapi_document(&model) {
-        prop_assert!(document["paths"].as_object().is_some_and(|paths| paths.len() > model.predictions().len()));
+        prop_assert!(
+            document["paths"].as_object().is_some_and(|paths| paths.len() > model.signature().predictions().len())
+        );
     }
     Ok(())
 }

@@ -7,12 +7,10 @@ use axum::{
     http::{HeaderMap, Method, Request, StatusCode},
 };
 use predict_once::{
-    after_response,
-    cache::{MemoryCache, PredictionCache},
-    http::{ASSETS, Api, UndecodableBody},
-    model::Model,
-    service::{Caching, PredictionService},
+    after_response, http::ASSETS, http::Api, http::UndecodableBody, model::Model, service::Caching,
+    service::PredictionService,
 };
+use prediction_cache::{MemoryCache, PredictionCache};
 use proptest::{prelude::*, sample::select};
 use serde_json::Value;
 use tokio::runtime::Runtime;
@@ -96,7 +94,7 @@ pub(crate) fn current_thread() -> Runtime {
 }
 
 pub(crate) fn in_memory() -> Subject {
-    Subject::new(PredictionCache { memory: Some(MemoryCache::new(100)), redis: None })
+    Subject::new(PredictionCache::new(Some(MemoryCache::new(100)), None))
 }
 
 pub(crate) fn says_only_if_cached(headers: &HeaderMap) -> bool {

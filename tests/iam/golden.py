@@ -1,7 +1,7 @@
-"""What botocore's own signer makes of the cases in tests/iam/cases.json: `tests/regenerate iam` writes tests/iam/golden.json.
+"""Signs the cases in tests/iam/cases.json with botocore and writes tests/iam/golden.json: `tests/regenerate iam`.
 
-The call is the one of AWS's documentation (https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/auth-iam.html). Only the
-clock is stopped, at the case's time.
+The call is the one in AWS's documentation (https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/auth-iam.html), with the clock
+fixed at the case's time.
 """
 
 import datetime
@@ -20,7 +20,7 @@ HERE = Path(__file__).resolve().parent
 
 def token(case: dict) -> str:
     credentials = Credentials(case["access_key_id"], case["secret_access_key"], case.get("session_token"))
-    emitter = HierarchicalEmitter()  # the signer refers to it weakly
+    emitter = HierarchicalEmitter()  # a variable, because the signer holds only a weak reference
     signer = RequestSigner(ServiceId("elasticache"), case["region"], "elasticache", "v4", credentials, emitter)
     query = {"Action": "connect", "User": case["user"]}
     if case["serverless"]:

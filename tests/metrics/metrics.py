@@ -1,5 +1,5 @@
-"""What `tests/metrics/run` checks: /metrics is valid OpenMetrics, its names follow Prometheus' conventions, and docs/operations.md
-names exactly what is there.
+"""Checks that /metrics is valid OpenMetrics, that its names follow Prometheus' conventions, and that docs/operations.md lists exactly
+these metrics. `run` starts it.
 """
 
 import json
@@ -27,22 +27,22 @@ def post(url, body):
 
 
 def read(url):
-    """The families of metrics, by name. The parser refuses what is not OpenMetrics."""
+    """The metric families by name. The parser rejects invalid OpenMetrics."""
     text = urllib.request.urlopen(f"{url}/metrics", timeout=10).read().decode()
     return {family.name: family for family in text_string_to_metric_families(text)}
 
 
 def samples(families):
-    """The names under which queries find them."""
+    """The sample names, which queries use."""
     return {sample.name for family in families.values() for sample in family.samples}
 
 
 def prove_names(families):
     for name, family in families.items():
-        checks.check(f"{name}: has a prefix", re.fullmatch(r"(predict_once|process)_[a-z_]+", name))
-        checks.check(f"{name}: is explained", family.documentation.strip("."))
+        checks.check(f"{name}: has a known prefix", re.fullmatch(r"(predict_once|process)_[a-z_]+", name))
+        checks.check(f"{name}: has a description", family.documentation.strip("."))
         is_time = family.type == "histogram" or "time" in name
-        checks.check(f"{name}: times are in seconds, and nothing else is", (family.unit == "seconds") == is_time, family.unit)
+        checks.check(f"{name}: times, and only times, are in seconds", (family.unit == "seconds") == is_time, family.unit)
         checks.check(f"{name}: the name ends with its unit", name.endswith(family.unit), family.unit)
         labels = {label for sample in family.samples for label in sample.labels}
         checks.check(f"{name}: labels are words", all(re.fullmatch(r"[a-z]+", label) for label in labels), labels)
@@ -51,9 +51,9 @@ def prove_names(families):
 def prove_buckets(families):
     buckets = [sample for sample in families["predict_once_http_request_duration_seconds"].samples if "le" in sample.labels]
     limits = sorted({float(sample.labels["le"]) for sample in buckets})
-    checks.equal("requests: the buckets reach from 50 µs to 10 s", (limits[0], limits[-2]), (50e-6, 10.0))
+    checks.equal("requests: the buckets range from 50 µs to 10 s", (limits[0], limits[-2]), (50e-6, 10.0))
     steps = [later / former for former, later in zip(limits, limits[1:-1], strict=False)]
-    checks.check("requests: each is at most two and a half times the one before", max(steps) < 2.51, limits)
+    checks.check("requests: each bucket is at most 2.5 times the previous one", max(steps) < 2.51, limits)
 
 
 def prove_document(families):
@@ -68,7 +68,7 @@ def prove_document(families):
     checks.equal("docs/operations.md has each metric with its labels", documented, emitted)
     queries = re.findall(r"```\n(.*?)```", section, re.DOTALL)
     named = {name for query in queries for name in re.findall(r"predict_once_\w+", query)}
-    checks.check("its queries name what is there", named and named <= samples(families), named - samples(families))
+    checks.check("its queries name existing metrics", named and named <= samples(families), named - samples(families))
 
 
 def main():

@@ -2,6 +2,7 @@
 
 use std::{fs, path::Path, process::Command, sync::LazyLock};
 
+use model_package::Stored;
 use predict_once::{http, model::ManifestFile};
 use serde_json::Value;
 
@@ -71,13 +72,13 @@ async fn a_function_serves_the_package_of_model_dir() {
     let input = Value::from(model.signature().examples[0].input.clone()).to_string();
     let mut event: Value = serde_json::from_str(include_str!("../../events/http-api.json")).expect("JSON");
     event["body"] = input.as_str().into();
-    for prediction in model.predictions() {
+    for prediction in model.signature().predictions() {
         let path = format!("/{}", prediction.endpoint());
         event["rawPath"] = path.as_str().into();
         let outcome = api.invoke(&event).await;
         assert_eq!((outcome.is_error, outcome.status()), (false, 200), "{outcome:?}");
         assert_eq!(outcome.payload["body"], models::answer(&model, &path, input.as_bytes()).expect("valid"));
-        let named = format!("every_kind; fingerprint={}", model.fingerprint());
+        let named = format!("every_kind; fingerprint={}", model.fingerprint(Stored::Answer));
         assert_eq!(outcome.header("x-model"), Some(named.as_str()));
     }
     event["rawPath"] = "/decisions".into();
@@ -204,7 +205,10 @@ fn check_loads_a_package_replays_its_golden_answers_and_measures_it() {
         let rows: Vec<(&str, &str)> = ended.out.lines().filter_map(|line| line.split_at_checked(20)).collect();
         let row = |name: &str| rows.iter().find(|(title, _)| title.trim() == name).expect(name).1.trim();
         let package = arguments.get(1).copied().unwrap_or("the embedded model package");
-        assert_eq!((row("package"), row("model"), row("fingerprint")), (package, "credit_risk", model.fingerprint()));
+        assert_eq!(
+            (row("package"), row("model"), row("fingerprint")),
+            (package, "credit_risk", model.fingerprint(Stored::Answer))
+        );
         assert_eq!((row("input"), row("endpoints")), ("5 fields, 17 columns", "POST /decisions"));
         assert_eq!((row("golden rows"), row("rows that differ")), ("1000, 3000 answers compared", "0"));
         assert!(row("load").ends_with(" ms") && row("one run").ends_with(" µs (median)"), "{}", ended.out);

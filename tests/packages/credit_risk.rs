@@ -2,10 +2,9 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use predict_once::{
-    cache::{KeySpace, Layout, Namespace},
-    model::{FieldError, FieldErrorCode, Input, InvalidInput, Model},
-};
+use model_package::{FieldError, FieldErrorCode, Input, InvalidInput};
+use predict_once::model::Model;
+use prediction_cache::{KeySpace, Layout, Namespace};
 use proptest::{prelude::*, sample::select};
 use serde_json::{Value, json};
 
@@ -20,11 +19,11 @@ const RATE: &str = "installment_rate_in_percentage_of_disposable_income";
 const RATES: [f64; 4] = [0.5, 0.3, 0.22, 0.1];
 
 fn read(model: &Model, text: &str) -> Input {
-    model.read(text.as_bytes()).unwrap_or_else(|error| panic!("{text}: {error}"))
+    model.signature().read(text.as_bytes()).unwrap_or_else(|error| panic!("{text}: {error}"))
 }
 
 fn errors(text: &str) -> Vec<FieldError> {
-    match models::shipped().read(text.as_bytes()) {
+    match models::shipped().signature().read(text.as_bytes()) {
         Err(InvalidInput::Fields(errors)) => errors,
         other => panic!("{text} gave {other:?}"),
     }
@@ -33,7 +32,7 @@ fn errors(text: &str) -> Vec<FieldError> {
 /// What is suggested in place of one field's value; `None` if it is valid, or nothing is.
 fn suggestion(model: &Model, field: &str, value: &str) -> Option<String> {
     let body = with(field, serde_json::from_str::<Value>(value).expect("JSON"));
-    match model.read(body.to_string().as_bytes()) {
+    match model.signature().read(body.to_string().as_bytes()) {
         Err(InvalidInput::Fields(errors)) => {
             let [error] = &errors[..] else { panic!("{value}: {errors:?}") };
             assert_eq!((error.field.as_str(), error.code), (field, FieldErrorCode::Invalid));
@@ -49,7 +48,7 @@ fn the_specifications_example_is_an_application_and_is_encoded_as_its_age_and_on
     let application = read(&model, &example().to_string());
     assert_eq!(application.to_string(), "2,30,0,0,2");
     let columns = model.signature().columns();
-    let encoded = model.encode(&application);
+    let encoded = model.signature().encode(&application);
     assert_eq!((columns.len(), encoded.len()), (17, 17));
     let set: Vec<_> = columns
         .iter()
@@ -73,7 +72,7 @@ fn the_specifications_example_is_an_application_and_is_encoded_as_its_age_and_on
 fn rates_fall_into_the_bands_of_the_data_set() {
     let model = models::shipped();
     let band = |rate: f64| {
-        let input = model.read(with(RATE, rate).to_string().as_bytes()).ok()?.to_string();
+        let input = model.signature().read(with(RATE, rate).to_string().as_bytes()).ok()?.to_string();
         Some(input.split(',').next().expect("split yields").to_owned())
     };
     for (rate, code) in [
@@ -96,7 +95,8 @@ fn rates_fall_into_the_bands_of_the_data_set() {
 #[test]
 fn an_age_is_an_integer_from_18_to_120() {
     let model = models::shipped();
-    let key = |age: f64| Some(model.read(with("age_in_years", age).to_string().as_bytes()).ok()?.to_string());
+    let key =
+        |age: f64| Some(model.signature().read(with("age_in_years", age).to_string().as_bytes()).ok()?.to_string());
     for (age, expected) in [(18.0, "2,18,0,0,2"), (30.0, "2,30,0,0,2"), (120.0, "2,120,0,0,2")] {
         assert_eq!(key(age).as_deref(), Some(expected));
     }
@@ -156,7 +156,7 @@ fn a_misspelt_category_is_recognised() {
 fn only_the_data_sets_own_spelling_is_accepted_beside_the_names() {
     let model = models::shipped();
     let key = |status: &str| {
-        Some(model.read(with("personal_status_and_sex", status).to_string().as_bytes()).ok()?.to_string())
+        Some(model.signature().read(with("personal_status_and_sex", status).to_string().as_bytes()).ok()?.to_string())
     };
     let categories = models::categories(&model);
     let (_, statuses) = &categories[2];
@@ -237,10 +237,10 @@ fn an_object_around_the_fields_is_seen_through() {
 #[test]
 fn what_is_no_object_is_told_what_it_is() {
     let model = models::shipped();
-    let message = |text: &str| model.read(text.as_bytes()).expect_err(text).to_string();
-    assert_eq!(message(" \n"), "the body is empty; it must be a JSON object");
-    assert_eq!(message("[]"), "the body must be a JSON object, not an array");
-    assert_eq!(message("null"), "the body must be a JSON object, not null");
+    let message = |text: &str| model.signature().read(text.as_bytes()).expect_err(text).to_string();
+    assert_eq!(message(" \n"), "is empty");
+    assert_eq!(message("[]"), "must be a JSON object, not an array");
+    assert_eq!(message("null"), "must be a JSON object, not null");
 }
 
 fn keys(namespace: &str, model: &str) -> KeySpace {
@@ -299,7 +299,8 @@ fn each_of_the_20600_inputs_of_the_model_has_a_key_of_its_own() {
                             "personal_status_and_sex": status,
                         });
                         let application = read(&model, &application.to_string());
-                        let input: Vec<_> = model.encode(&application).into_iter().map(f32::to_bits).collect();
+                        let input: Vec<_> =
+                            model.signature().encode(&application).into_iter().map(f32::to_bits).collect();
                         assert_eq!(inputs_by_key.insert(key(&application), input), None, "{application}");
                     }
                 }
@@ -334,7 +335,7 @@ fn two_rates_share_a_key_exactly_if_the_model_reads_the_same() {
         let mut other = written.clone();
         other[0].1 = rate.to_string();
         let (one, other) = (read(&model, &json_text(&written, "")), read(&model, &json_text(&other, "")));
-        prop_assert_eq!(key(&one) == key(&other), model.encode(&one) == model.encode(&other));
+        prop_assert_eq!(key(&one) == key(&other), model.signature().encode(&one) == model.signature().encode(&other));
     });
 }
 

@@ -7,13 +7,11 @@ use axum::{
     http::{Request, StatusCode},
 };
 use bytes::Bytes;
+use model_package::{FieldErrorCode, Input, InvalidInput, Stored};
 use predict_once::{
-    after_response,
-    cache::{KeySpace, Layout, MemoryCache, Namespace, PredictionCache},
-    http::{self, Api},
-    model::{FieldErrorCode, Input, InvalidInput, Model, Package},
-    service::{Caching, PredictionService},
+    after_response, http, http::Api, model::Model, model::Package, service::Caching, service::PredictionService,
 };
+use prediction_cache::{KeySpace, Layout, MemoryCache, Namespace, PredictionCache};
 use proptest::{
     collection::vec,
     prelude::*,
@@ -59,7 +57,7 @@ impl Subject {
     fn of(package: Package) -> Self {
         let model = packages::load(&package);
         let document = http::openapi_document(&model).expect("the model answers its examples");
-        let cache = PredictionCache { memory: Some(MemoryCache::new(10_000)), redis: None };
+        let cache = PredictionCache::new(Some(MemoryCache::new(10_000)), None);
         let service = PredictionService::new(packages::load(&package), cache, &Caching::default());
         let api = Api::new(Arc::new(service), None);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
@@ -80,11 +78,11 @@ impl Subject {
 
     /// A valid body as the model reads it.
     fn read(&self, body: &Body) -> Result<Input, TestCaseError> {
-        self.model.read(text(body).as_bytes()).map_err(|error| TestCaseError::fail(format!("{error:?}")))
+        self.model.signature().read(text(body).as_bytes()).map_err(|error| TestCaseError::fail(format!("{error:?}")))
     }
 
     fn columns(&self, input: &Input) -> Vec<u32> {
-        self.model.encode(input).into_iter().map(f32::to_bits).collect()
+        self.model.signature().encode(input).into_iter().map(f32::to_bits).collect()
     }
 
     /// Posts a body, and runs what the request defers: the answer's status, `cache-status` and body.
@@ -123,7 +121,7 @@ fn a_valid_input_is_answered_by_every_endpoint_and_the_second_time_from_the_cach
     for subject in subjects() {
         holds(subject.valid(), |body| {
             let input = subject.read(&body)?;
-            for (position, prediction) in subject.model.predictions().iter().enumerate() {
+            for (position, prediction) in subject.model.signature().predictions().iter().enumerate() {
                 let expected = subject.model.predict(position, &input).expect("the model answers").body;
                 let (status, _, answer) = subject.post(prediction.endpoint(), &text(&body));
                 prop_assert_eq!((status, &answer), (StatusCode::OK, &expected));
@@ -138,13 +136,13 @@ fn a_valid_input_is_answered_by_every_endpoint_and_the_second_time_from_the_cach
 #[test]
 fn two_inputs_have_one_key_exactly_if_the_model_reads_the_same_columns() {
     for subject in subjects() {
-        let keys = KeySpace::new(&Namespace::default(), Layout::String, subject.model.fingerprint());
+        let keys = KeySpace::new(&Namespace::default(), Layout::String, subject.model.fingerprint(Stored::Answer));
         // Two inputs that differ in a field or two are often the same to the model.
         let pairs = (subject.valid(), subject.valid(), vec(any::<Index>(), 1..3));
         holds(pairs, |(one, another, differing)| {
             let mut other = one.clone();
             for index in differing {
-                let name = index.get(subject.model.fields()).name();
+                let name = index.get(subject.model.signature().fields()).name();
                 other.remove(name);
                 other.extend(another.get(name).map(|value| (name.to_owned(), value.clone())));
             }
@@ -164,7 +162,7 @@ fn neither_the_order_of_the_members_nor_a_null_for_an_absent_one_changes_the_key
         holds(subject.valid(), |body| {
             let input = subject.read(&body)?;
             let mut ordered = Body::new();
-            for field in subject.model.fields() {
+            for field in subject.model.signature().fields() {
                 let value = body.get(field.name()).cloned().unwrap_or_default();
                 ordered.insert(field.name().to_owned(), value);
             }
@@ -179,10 +177,10 @@ fn neither_the_order_of_the_members_nor_a_null_for_an_absent_one_changes_the_key
 #[test]
 fn a_key_read_back_names_every_field_and_a_value_with_the_same_key() {
     for subject in subjects() {
-        let fields = subject.model.fields();
+        let fields = subject.model.signature().fields();
         holds(subject.valid(), |body| {
             let input = subject.read(&body)?;
-            let decoded = subject.model.decode(&input.to_string()).expect("the text of an input");
+            let decoded = subject.model.signature().decode(&input.to_string()).expect("the text of an input");
             prop_assert!(decoded.iter().map(|field| field.name.as_str()).eq(fields.iter().map(|field| field.name())));
             let mut again = body.clone();
             // A band is shown by its limits, and an ignored value is not in the key.
@@ -190,7 +188,7 @@ fn a_key_read_back_names_every_field_and_a_value_with_the_same_key() {
                 again.insert(field.name, field.value);
             }
             // Rounded to float32, a number can lie on a limit that is not allowed.
-            if let Ok(same) = subject.model.read(text(&again).as_bytes()) {
+            if let Ok(same) = subject.model.signature().read(text(&again).as_bytes()) {
                 prop_assert_eq!(same, input);
             }
             Ok(())
@@ -215,7 +213,7 @@ fn a_cached_answer_reads_back_as_the_computed_one() {
     for subject in subjects() {
         holds(subject.valid(), |body| {
             let input = subject.read(&body)?;
-            for (position, prediction) in subject.model.predictions().iter().enumerate() {
+            for (position, prediction) in subject.model.signature().predictions().iter().enumerate() {
                 let answer = subject.model.predict(position, &input).expect("the model answers");
                 prop_assert_eq!(entry_of(prediction, &answer.body), String::from_utf8_lossy(&answer.entry));
                 prop_assert_eq!(prediction.read(&answer.entry), Some(answer));
@@ -232,7 +230,7 @@ fn a_damaged_entry_is_no_answer_unless_it_is_the_entry_of_another() {
     for subject in subjects() {
         holds((subject.valid(), damage.clone()), |(body, damage)| {
             let input = subject.read(&body)?;
-            for (position, prediction) in subject.model.predictions().iter().enumerate() {
+            for (position, prediction) in subject.model.signature().predictions().iter().enumerate() {
                 let entry = subject.model.predict(position, &input).expect("the model answers").entry;
                 let mut text: Vec<char> = String::from_utf8(entry.to_vec()).expect("text").chars().collect();
                 for (at, removed, inserted) in &damage {
@@ -255,9 +253,9 @@ fn no_prediction_takes_the_entry_of_another_for_its_own_unless_it_could_have_wri
     for subject in subjects() {
         holds(subject.valid(), |body| {
             let input = subject.read(&body)?;
-            for position in 0..subject.model.predictions().len() {
+            for position in 0..subject.model.signature().predictions().len() {
                 let entry = subject.model.predict(position, &input).expect("the model answers").entry;
-                for other in subject.model.predictions() {
+                for other in subject.model.signature().predictions() {
                     if let Some(read) = other.read(&entry) {
                         prop_assert_eq!(entry_of(other, &read.body).into_bytes(), entry.to_vec());
                     }
@@ -272,7 +270,7 @@ fn no_prediction_takes_the_entry_of_another_for_its_own_unless_it_could_have_wri
 fn an_input_with_one_mistake_has_exactly_that_error() {
     for subject in subjects() {
         holds(inputs::wrong(&subject.model, &subject.package), |Wrong { body, field, code, .. }| {
-            match subject.model.read(body.as_bytes()) {
+            match subject.model.signature().read(body.as_bytes()) {
                 Err(InvalidInput::Fields(errors)) => {
                     let found: Vec<_> = errors.iter().map(|error| (error.field.as_str(), error.code)).collect();
                     prop_assert_eq!(found, [(field.as_str(), code)], "{}", body);
@@ -280,7 +278,7 @@ fn an_input_with_one_mistake_has_exactly_that_error() {
                 }
                 other => return Err(TestCaseError::fail(format!("{body}: {other:?}"))),
             }
-            let prediction = &subject.model.predictions()[0];
+            let prediction = &subject.model.signature().predictions()[0];
             let (status, _, problem) = subject.post(prediction.endpoint(), &body);
             prop_assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
             let problem: Value = serde_json::from_slice(&problem).expect("JSON");
@@ -324,7 +322,7 @@ fn many_inputs_at_once_give_what_each_gives_alone() {
 fn an_array_is_answered_as_its_inputs_are_alone() {
     for subject in subjects() {
         holds(vec(subject.valid(), 1..10), |bodies| {
-            for prediction in subject.model.predictions() {
+            for prediction in subject.model.signature().predictions() {
                 let array = format!("[{}]", bodies.iter().map(text).collect::<Vec<_>>().join(","));
                 let (status, _, answer) = subject.post(prediction.endpoint(), &array);
                 prop_assert_eq!(status, StatusCode::OK);
@@ -347,7 +345,7 @@ fn the_documented_schemas_allow_what_is_accepted_and_answered_and_nothing_that_i
         let document = &subject.document;
         holds(inputs::valid(&subject.model, &subject.package, false), |body| {
             let input = subject.read(&body)?;
-            for (position, prediction) in subject.model.predictions().iter().enumerate() {
+            for (position, prediction) in subject.model.signature().predictions().iter().enumerate() {
                 let request = subject.schema(prediction.endpoint(), "requestBody");
                 prop_assert_eq!(violation(document, request, &Value::from(body.clone())), None);
                 let answer = subject.model.predict(position, &input).expect("the model answers").body;
@@ -357,7 +355,7 @@ fn the_documented_schemas_allow_what_is_accepted_and_answered_and_nothing_that_i
             }
             Ok(())
         });
-        let request = subject.schema(subject.model.predictions()[0].endpoint(), "requestBody");
+        let request = subject.schema(subject.model.signature().predictions()[0].endpoint(), "requestBody");
         holds(inputs::wrong(&subject.model, &subject.package), |Wrong { body, breaks_schema, .. }| {
             if breaks_schema {
                 let value: Value = serde_json::from_str(&body).expect("JSON");
@@ -372,7 +370,7 @@ fn the_documented_schemas_allow_what_is_accepted_and_answered_and_nothing_that_i
 fn the_documented_examples_are_what_their_schemas_say_and_what_is_answered() {
     for subject in subjects() {
         let document = &subject.document;
-        for prediction in subject.model.predictions() {
+        for prediction in subject.model.signature().predictions() {
             let operation = &document["paths"][format!("/{}", prediction.endpoint())]["post"];
             let content = &operation["requestBody"]["content"]["application/json"];
             let examples = |content: &Value| -> HashMap<String, Value> {
@@ -396,7 +394,7 @@ fn the_documented_examples_are_what_their_schemas_say_and_what_is_answered() {
                 assert_eq!(violation(document, response, &answer), None, "{name}");
             }
         }
-        for field in subject.model.fields() {
+        for field in subject.model.signature().fields() {
             let schemas = &document["components"]["schemas"];
             let schema = &schemas[&subject.model.signature().input_name]["properties"][field.name()];
             for example in schema["examples"].as_array().into_iter().flatten() {

@@ -1,6 +1,7 @@
 //! What belongs to a model's fingerprint, and so to every cache key: whatever can change an answer, and no prose.
 
-use predict_once::model::{Model, Package};
+use model_package::Stored;
+use predict_once::{model::Model, model::Package};
 
 use crate::{
     packages::{self, identity, package},
@@ -82,7 +83,7 @@ fn changed(from: &str, to: &str) -> Model {
 }
 
 fn fingerprints(model: &Model) -> (String, String) {
-    (model.run_fingerprint().to_owned(), model.fingerprint().to_owned())
+    (model.fingerprint(Stored::Output).to_owned(), model.fingerprint(Stored::Answer).to_owned())
 }
 
 fn unchanged() -> (String, String) {
@@ -119,12 +120,15 @@ fn what_changes_the_graphs_input_changes_both_fingerprints() {
         ("required = false\nmissing = 1\n", ""),
     ] {
         let model = changed(from, to);
-        assert!(model.run_fingerprint() != run && model.fingerprint() != whole, "{from} → {to}");
+        assert!(
+            model.fingerprint(Stored::Output) != run && model.fingerprint(Stored::Answer) != whole,
+            "{from} → {to}"
+        );
     }
     // Other columns, for which the graph has to be another one, too.
     let ordinal = PACKAGE.replace("encoding = \"one_hot\"\n", "");
     let ordinal = packages::load(&package(ordinal, identity(3)));
-    assert!(ordinal.run_fingerprint() != run && ordinal.fingerprint() != whole);
+    assert!(ordinal.fingerprint(Stored::Output) != run && ordinal.fingerprint(Stored::Answer) != whole);
 }
 
 #[test]
@@ -137,7 +141,7 @@ fn another_graph_changes_both_fingerprints() {
     onnx[position] = b'G';
     other.onnx = onnx.into();
     let model = packages::load(&other);
-    assert!(model.run_fingerprint() != run && model.fingerprint() != whole);
+    assert!(model.fingerprint(Stored::Output) != run && model.fingerprint(Stored::Answer) != whole);
 }
 
 /// The graph's output stays what it was: what is cached of it can be used on.
@@ -157,8 +161,8 @@ fn what_changes_an_answer_alone_changes_the_fingerprint_and_not_that_of_the_run(
         ("name = \"level\"", "name = \"height\""),
     ] {
         let model = changed(from, to);
-        assert_eq!(model.run_fingerprint(), run, "{from} → {to}");
-        assert_ne!(model.fingerprint(), whole, "{from} → {to}");
+        assert_eq!(model.fingerprint(Stored::Output), run, "{from} → {to}");
+        assert_ne!(model.fingerprint(Stored::Answer), whole, "{from} → {to}");
     }
 }
 

@@ -1,6 +1,6 @@
 //! Every package against the golden file that its training wrote.
 
-use predict_once::model::{Model, golden::Replay};
+use predict_once::{model::Model, model::golden::Replay};
 
 use crate::{every_package::PACKAGES, packages};
 

@@ -1,9 +1,7 @@
 //! Inputs that are made up from a package's own fields: valid ones, and ones with a single mistake.
 
-use predict_once::model::{
-    FieldErrorCode, Model, Package,
-    field::{Category, Field, Kind, Number},
-};
+use model_package::{Field, FieldErrorCode, field::Category, field::Kind, field::Number};
+use predict_once::{model::Model, model::Package};
 use proptest::{prelude::*, sample::select};
 use serde_json::{Map, Value, json};
 
@@ -23,7 +21,7 @@ pub(crate) struct Wrong {
 /// Valid inputs: every field with an allowed value, in any order; those that may be left out are so at times, or null. With aliases
 /// only if `aliases`: the documentation does not show them.
 pub(crate) fn valid(model: &Model, package: &Package, aliases: bool) -> BoxedStrategy<Body> {
-    let fields = model.fields().iter().enumerate().map(|(position, field)| {
+    let fields = model.signature().fields().iter().enumerate().map(|(position, field)| {
         let other_names = if aliases { aliases_of(package, position) } else { Vec::new() };
         let value = value(field, other_names).prop_map(Some);
         let name = field.name().to_owned();
@@ -40,11 +38,11 @@ pub(crate) fn valid(model: &Model, package: &Package, aliases: bool) -> BoxedStr
 
 /// Inputs that are valid but for one field.
 pub(crate) fn wrong(model: &Model, package: &Package) -> BoxedStrategy<Wrong> {
-    let mistakes = model.fields().iter().enumerate().flat_map(|(position, field)| {
+    let mistakes = model.signature().fields().iter().enumerate().flat_map(|(position, field)| {
         let taken = aliases_of(package, position);
         wrong_values(field, &taken).into_iter().map(|wrong| (field.name().to_owned(), wrong)).collect::<Vec<_>>()
     });
-    let unknown = (format!("{}_", model.fields()[0].name()), Mistake::Unknown(json!(1)));
+    let unknown = (format!("{}_", model.signature().fields()[0].name()), Mistake::Unknown(json!(1)));
     let mistakes: Vec<_> = mistakes.chain([unknown]).collect();
     (valid(model, package, true), select(mistakes))
         .prop_map(|(mut body, (field, mistake))| {

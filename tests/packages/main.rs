@@ -11,6 +11,7 @@ mod golden;
 mod inputs;
 mod mistakes;
 mod predictions;
+mod rules;
 mod schema;
 #[path = "../support/mod.rs"]
 mod support;

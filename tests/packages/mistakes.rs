@@ -1,7 +1,7 @@
 //! Every rule of `docs/model-package.md`: a package that breaks one is refused with a line that names the file, the entry, and what
 //! would be right.
 
-use predict_once::model::{Model, Package, PackageError};
+use predict_once::{model::Model, model::Package, model::PackageError};
 use serde_json::json;
 
 use crate::{
@@ -80,7 +80,7 @@ fn prediction(lines: &str) -> String {
 #[test]
 fn the_package_that_the_mistakes_are_made_in_is_right() {
     let model = packages::load(&small());
-    let input = model.read(br#"{"size": 1.5, "colour": "green"}"#).expect("valid");
+    let input = model.signature().read(br#"{"size": 1.5, "colour": "green"}"#).expect("valid");
     assert_eq!(model.predict(0, &input).expect("an answer").body, r#"{"score":1.5}"#);
 }
 
@@ -143,7 +143,7 @@ fn fields_and_predictions_are_counted() {
     refused(format!("{head}predictions = []\n{}", fields(2)), "predictions", "1 to 16 predictions, not 0");
     refused(format!("{head}{}{}", fields(2), predictions(17)), "predictions", "1 to 16 predictions, not 17");
     let most = packages::load(&package(format!("{head}{}{}", fields(1_000), predictions(16)), identity(1_000)));
-    assert_eq!((most.fields().len(), most.predictions().len()), (1_000, 16));
+    assert_eq!((most.signature().fields().len(), most.signature().predictions().len()), (1_000, 16));
 }
 
 #[test]
@@ -225,7 +225,7 @@ fn bounds_must_leave_a_number_that_float32_tells_apart() {
     }
     let bounds = |lines: &str, body: &str| {
         let model = packages::load(&package(size(lines), identity(2)));
-        model.read(format!(r#"{{"size": {body}, "colour": "red"}}"#).as_bytes()).is_ok()
+        model.signature().read(format!(r#"{{"size": {body}, "colour": "red"}}"#).as_bytes()).is_ok()
     };
     assert!(bounds("type = \"number\"\nminimum = 1\nmaximum = 1", "1"));
     assert!(bounds("type = \"integer\"\nexclusive_minimum = 0\nmaximum = 1", "1"));

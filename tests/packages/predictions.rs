@@ -2,7 +2,8 @@
 //! request says what the output is.
 
 use bytes::Bytes;
-use predict_once::model::{Model, ModelError};
+use model_package::ModelError;
+use predict_once::model::Model;
 use proptest::prelude::*;
 use serde_json::Value;
 
@@ -22,7 +23,7 @@ fn derived(model: &Model, output: &[f64]) -> Result<(String, String), ModelError
     let number = |value: &f64| if value.is_nan() { Value::Null } else { Value::from(*value) };
     let members = output.iter().enumerate().map(|(n, value)| (format!("c{n}"), number(value)));
     let body = Value::Object(members.collect()).to_string();
-    let answer = model.predict(0, &model.read(body.as_bytes()).expect("numbers"))?;
+    let answer = model.predict(0, &model.signature().read(body.as_bytes()).expect("numbers"))?;
     let text = |bytes: Bytes| String::from_utf8(bytes.to_vec()).expect("UTF-8");
     Ok((text(answer.entry), text(answer.body)))
 }
@@ -33,7 +34,7 @@ fn entry(model: &Model, output: f64) -> Option<String> {
 }
 
 fn read(model: &Model, entry: &str) -> Option<String> {
-    let answer = model.predictions()[0].read(&Bytes::copy_from_slice(entry.as_bytes()))?;
+    let answer = model.signature().predictions()[0].read(&Bytes::copy_from_slice(entry.as_bytes()))?;
     Some(String::from_utf8(answer.body.to_vec()).expect("UTF-8"))
 }
 
@@ -162,7 +163,7 @@ fn what_is_no_entry_is_no_answer() {
     }
     let not_utf8 = Bytes::from_static(&[0xff, 0xfe]);
     for model in [decision, category, probability, value] {
-        assert_eq!(model.predictions()[0].read(&not_utf8), None);
+        assert_eq!(model.signature().predictions()[0].read(&not_utf8), None);
     }
 }
 
@@ -183,7 +184,7 @@ fn a_limit_of_seventeen_digits_belongs_to_the_band_above_it_when_a_request_has_i
         let fields = format!("[[fields]]\nname = \"c0\"\ntype = \"number\"\nbands = [{limit:?}]\n");
         let manifest = format!("name = \"m\"\n{fields}[[predictions]]\nname = \"p\"\nendpoint = \"p\"\nkind = \"value\"");
         let model = packages::load(&package(manifest, identity(1)));
-        let band = |number: f64| model.read(format!("{{\"c0\": {number:?}}}").as_bytes()).expect("valid").to_string();
+        let band = |number: f64| model.signature().read(format!("{{\"c0\": {number:?}}}").as_bytes()).expect("valid").to_string();
         prop_assert_eq!(band(limit), "1", "{:?}", limit);
         prop_assert_eq!(band(limit.next_down()), "0", "{:?}", limit);
     });

@@ -1,5 +1,6 @@
 //! The API over plain HTTP: the three endpoints, and each line of the table of statuses.
 
+use model_package::Stored;
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
@@ -70,7 +71,7 @@ async fn the_first_answer_is_a_miss_and_the_next_the_same_from_memory() {
 #[tokio::test]
 async fn every_answer_of_the_model_names_it_and_no_other_answer_does() {
     let (_service, http) = started().await;
-    let named = format!("credit_risk; fingerprint={}", models::shipped().fingerprint());
+    let named = format!("credit_risk; fingerprint={}", models::shipped().fingerprint(Stored::Answer));
     assert_eq!(named.len(), "credit_risk; fingerprint=".len() + 16, "{named}");
     for outcome in ["predict-once; fwd=miss", "predict-once; hit; detail=memory"] {
         for (path, _) in ENDPOINTS {

@@ -1,6 +1,7 @@
 //! What the local server tells those who watch it: metrics for Prometheus, health and readiness. (`tests/metrics/run` has the
 //! metrics read by Prometheus' own library.)
 
+use model_package::Stored;
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
@@ -103,7 +104,7 @@ async fn requests_and_what_became_of_them_are_counted() {
 #[tokio::test]
 async fn the_metrics_name_the_model_and_the_start_of_the_process() {
     let (_service, http) = Service::local(&[("METRICS", "true")]).await;
-    let fingerprint = models::shipped().fingerprint().to_owned();
+    let fingerprint = models::shipped().fingerprint(Stored::Answer).to_owned();
     let version = env!("CARGO_PKG_VERSION");
     let build =
         format!("predict_once_build_info{{version=\"{version}\",model=\"credit_risk\",fingerprint=\"{fingerprint}\"}}");

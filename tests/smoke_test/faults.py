@@ -1,4 +1,4 @@
-"""A service that answers wrongly: a proxy that changes the answers of the real one, and what `make smoke-test` must say of it."""
+"""A faulty service: a proxy that changes the real service's answers, and the check of `make smoke-test` that must fail for each fault."""
 
 import http.client
 import itertools
@@ -168,16 +168,16 @@ def forbidden(answer):
     answer.status, answer.body = 403, '{"message":"Forbidden"}'
 
 
-# Each with a part of the promise that must be reported as broken.
+# Each fault with a part of the check that must fail.
 FAULTS = {
     never_cached: "then a hit",
     cached_from_the_start: "first a miss",
-    hit_of_another: "the hit is the miss's answer",
+    hit_of_another: "the hit returns the miss's answer",
     uncached_is_another: "the model's answer is the same",
     no_store_is_cached: "no-store runs the model",
-    unavailable_at_times: "find the cache unavailable",
+    unavailable_at_times: "the cache is unavailable to",
     fails_at_times: "all are answered with 200",
-    forgets: "of the cached ones are hits",
+    forgets: "of the cacheable requests are hits",
     without("x-model"): "x-model names the model",
     without("x-request-id"): "x-request-id",
     without("server-timing"): "server-timing has the model's time",

@@ -1,4 +1,4 @@
-"""How the tests in Python report: a line per check, and a count."""
+"""Reporting for the Python tests: one line per check, and a count."""
 
 import contextlib
 import threading
@@ -25,13 +25,13 @@ class Checks:
 
     @contextlib.contextmanager
     def part(self, title):
-        """An exception fails this part, and the next one is still tried."""
+        """Reports an exception as a failed check, so that the next part still runs."""
         try:
             yield
-        except Exception as error:  # Whatever went wrong is a failed check, with its reason.
+        except Exception as error:
             self.check(title, False, f"{type(error).__name__}: {error}")
 
     def finish(self):
-        """The exit status: checks that did not run prove nothing."""
+        """The exit status, which is a failure if no check ran."""
         print(f"{self.passed} passed, {self.failed} failed")
         return 1 if self.failed or not self.passed else 0

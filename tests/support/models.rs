@@ -1,10 +1,7 @@
 //! Models in this process, to tell what the service must answer.
 
-use predict_once::model::{
-    Model, Package,
-    field::{Field, Kind},
-    prediction::{Prediction, PredictionKind},
-};
+use model_package::{Field, Prediction, PredictionKind, field::Kind};
+use predict_once::{model::Model, model::Package};
 use serde_json::Value;
 
 /// The model that ships.
@@ -18,14 +15,15 @@ pub fn categories(model: &Model) -> Vec<(&str, Vec<&str>)> {
         let Kind::Category(category) = field.kind() else { return None };
         Some((field.name(), category.values().iter().map(|value| value.name.as_str()).collect()))
     }
-    model.fields().iter().filter_map(named).collect()
+    model.signature().fields().iter().filter_map(named).collect()
 }
 
 /// What a model's endpoint must answer to a body. `None` if the path is no prediction's, or the body no input.
 pub fn answer(model: &Model, path: &str, body: &[u8]) -> Option<String> {
     let endpoint = path.strip_prefix('/')?;
-    let position = model.predictions().iter().position(|prediction| prediction.endpoint() == endpoint)?;
-    let answer = model.predict(position, &model.read(body).ok()?).expect("the model answers every valid input");
+    let position = model.signature().predictions().iter().position(|prediction| prediction.endpoint() == endpoint)?;
+    let answer =
+        model.predict(position, &model.signature().read(body).ok()?).expect("the model answers every valid input");
     Some(String::from_utf8(answer.body.to_vec()).expect("JSON is UTF-8"))
 }
 

@@ -5,10 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use predict_once::model::{
-    ManifestFile, Model, Package,
-    field::{Bound, Field, Kind, Number},
-};
+use model_package::{Field, field::Bound, field::Kind, field::Number};
+use predict_once::{model::ManifestFile, model::Model, model::Package};
 use serde_json::{Map, Value, json};
 
 use super::onnx::Onnx;
@@ -76,7 +74,10 @@ pub fn inputs(model: &Model) -> [Map<String, Value>; 2] {
     let of = |fields: &mut dyn Iterator<Item = &Field>| {
         fields.map(|field| (field.name().to_owned(), some_value(field.kind()))).collect()
     };
-    [of(&mut model.fields().iter()), of(&mut model.fields().iter().filter(|field| field.is_required()))]
+    [
+        of(&mut model.signature().fields().iter()),
+        of(&mut model.signature().fields().iter().filter(|field| field.is_required())),
+    ]
 }
 
 fn some_value(kind: &Kind) -> Value {

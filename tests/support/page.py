@@ -1,11 +1,11 @@
-"""Performs a page of the documentation: takes its files and commands and does what they say. What the page says is printed must
-be printed. A comment above a block says what it is:
+"""Executes a documentation page: writes its files, runs its commands and compares the output with the output on the page. A comment
+above each block gives its kind:
 
     file: NAME       a file
     runs             commands
     asks             commands that send requests to the service that the page has started
     serves: PACKAGE  starts the service with this package
-    prints           what the block before it prints; an `…` stands for anything, and other lines may be between these
+    prints           output of the previous block; `…` matches anything, and other lines may come in between
 """
 
 import os
@@ -16,12 +16,12 @@ from processes import ROOT, service
 
 
 def blocks(page):
-    """The page's marked blocks, in order: what the comment above the block says, and the text in it."""
+    """The page's marked blocks, in order: comment and text."""
     return re.findall(r"^<!-- ([^\n]+) -->\n```\w*\n(.*?)^```$", (ROOT / page).read_text(), re.MULTILINE | re.DOTALL)
 
 
 def missing(output, expected):
-    """The first of the page's lines that the output does not have, in this order, or None."""
+    """The first expected line that is missing from the output, in order, or None."""
     found = iter(line.strip() for line in output.splitlines())
 
     def matches(line, wanted):
@@ -31,8 +31,8 @@ def missing(output, expected):
 
 
 class Page:
-    """Goes through a page from top to bottom, in a folder. `program` is the service, and `path` has the programs that commands
-    find. What a block wants is done by the method of the same name; a page may have more of them. Processes end with `stack`.
+    """Executes a page from top to bottom in a folder. `program` is the service, and `path` is the PATH of the commands. A method
+    `do_VERB` handles each kind of block; a subclass may add more. Processes end with `stack`.
     """
 
     def __init__(self, checks, page, folder, program, path, stack):
@@ -64,7 +64,7 @@ class Page:
 
     def do_serves(self, package, text):
         same = re.fullmatch(rf"MODEL_DIR={re.escape(package)} (\S+/)?predict-once\n", text)
-        self.checks.check("the page starts what is started here", same, text)
+        self.checks.check("the page's command starts the same service", same, text)
         port, _ = self.stack.enter_context(service(self.program, MODEL_DIR=str(self.folder / package)))
         self.address = f"http://127.0.0.1:{port}"
 

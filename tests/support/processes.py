@@ -1,6 +1,6 @@
-"""What the tests and benches in Python share: real processes on free ports, and figures in documents.
+"""Shared by the Python tests and benches: real processes on free ports, and figures in documents.
 
-Nothing sleeps for a fixed time: what takes a while is polled, up to a deadline. Every process is ended by its id.
+Nothing sleeps for a fixed time: conditions are polled up to a deadline. Every process is ended by its id.
 """
 
 import contextlib
@@ -15,7 +15,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 
-# An input of the model that ships: the one that the documentation shows.
+# The documentation's example input of the shipped model.
 APPLICATION = {
     "installment_rate_in_percentage_of_disposable_income": 0.25,
     "age_in_years": 30,
@@ -32,28 +32,28 @@ def free_port():
 
 
 def until(condition, what, seconds=30, of=None):
-    """Polls until `condition` gives something true, and gives that; connections that fail count as not yet. There is
-    nothing to wait for once the process `of` has ended.
+    """Polls until `condition` returns a true value, and returns it. Failed connections count as false. Raises at once if the process
+    `of` has ended.
     """
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if of and of.poll() is not None:
-            raise RuntimeError(f"{what}: the process has ended with {of.returncode}")
+            raise RuntimeError(f"{what}: the process exited with status {of.returncode}")
         with contextlib.suppress(OSError, http.client.HTTPException):
             if result := condition():
                 return result
         time.sleep(0.02)
-    raise TimeoutError(f"{what}: not within {seconds} s")
+    raise TimeoutError(f"{what}: timed out after {seconds} s")
 
 
 def environment(**extra):
-    """Nothing of the caller's that would configure the service, a client or the colours, and `extra`."""
+    """`extra`, plus the caller's variables that do not configure the service, a client or colours."""
     inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
     return inherited | extra
 
 
 def binary():
-    """The service's binary: BINARY, or what cargo builds, in the profile and with the features of the tests."""
+    """The service's binary: BINARY, or built by cargo with the profile and features of the tests."""
     if given := os.environ.get("BINARY"):
         return given
     subprocess.run(["cargo", "build", "--test", "service"], cwd=ROOT, check=True)
@@ -62,13 +62,13 @@ def binary():
 
 @contextlib.contextmanager
 def process(command, **options):
-    """Runs `command` and gives it with the file that it prints into; shows the end of that if the caller fails."""
+    """Runs `command`; yields the process and its log file, whose end is printed if the caller fails."""
     with tempfile.NamedTemporaryFile("w+") as log:
         child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, **options)
         try:
             yield child, Path(log.name)
         except Exception:
-            print(f"# the last that {command[0]} printed:\n" + "\n".join(Path(log.name).read_text().splitlines()[-20:]))
+            print(f"# last output of {command[0]}:\n" + "\n".join(Path(log.name).read_text().splitlines()[-20:]))
             raise
         finally:
             child.terminate()
@@ -81,7 +81,7 @@ def process(command, **options):
 
 @contextlib.contextmanager
 def service(program, **variables):
-    """The service as a local server, with these settings and no others. Gives its port and its log."""
+    """The service as a local server with only these settings; yields its port and log."""
     with process([program], env=environment(PORT="0", **variables)) as (child, log):
         listening = until(lambda: re.search(r"listening on http://[\d.]+:(\d+)", log.read_text()), "it listens", of=child)
         yield int(listening[1]), log
@@ -89,26 +89,26 @@ def service(program, **variables):
 
 @contextlib.contextmanager
 def service_url(program, **variables):
-    """The address of such a service, when its log is of no interest."""
+    """Like `service`, but yields only the address."""
     with service(program, **variables) as (port, _):
         yield f"http://127.0.0.1:{port}"
 
 
 class Redis:
-    """A redis-server of our own, which keeps nothing on disk."""
+    """A private redis-server without persistence."""
 
     def __init__(self, port):
         self.port = port
         self.url = f"redis://127.0.0.1:{port}"
 
     def command(self, *words, lines=None):
-        """What redis-cli prints: of a command, or of `lines` of commands."""
+        """The output of redis-cli for a command, or for `lines` of commands."""
         command = ["redis-cli", "-p", str(self.port), *words]
         done = subprocess.run(command, input=lines, capture_output=True, text=True, timeout=60, check=True)
         return done.stdout.strip()
 
     def each(self, command, keys):
-        """What each key's command prints, which is a line."""
+        """The one-line reply to the command for each key."""
         return self.command(lines="".join(f"{command} {key}\n" for key in keys)).splitlines()
 
     def info(self, section):
@@ -130,7 +130,7 @@ def redis(*options):
 
 @contextlib.contextmanager
 def redis_cluster(size=2):
-    """A fresh Redis Cluster of so many nodes, each with an equal part of the slots."""
+    """A fresh Redis Cluster of `size` nodes with equal shares of the slots."""
     with contextlib.ExitStack() as stack:
         buses = [free_port() for _ in range(size)]
         nodes = [stack.enter_context(redis("--cluster-enabled", "yes", "--cluster-port", str(bus))) for bus in buses]
@@ -144,10 +144,10 @@ def redis_cluster(size=2):
 
 
 def write_measured(document, name, text):
-    """Puts `text` between the two comments of this name in a document."""
+    """Replaces the text between the two comments with this name in a document."""
     path = ROOT / document
     before, start, rest = path.read_text().partition(f"<!-- measured: {name} -->\n")
     _, end, after = rest.partition(f"<!-- end: {name} -->\n")
     if not (start and end):
-        raise SystemExit(f"{document} has no place for {name}")
+        raise SystemExit(f"{document} has no comments measured: {name} and end: {name}")
     path.write_text(before + start + text + end + after)

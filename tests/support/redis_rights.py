@@ -1,12 +1,12 @@
-"""The Redis commands that each layout and each tool needs, as docs/caching.md has them. tests/redis_acl measures that they suffice and
-that each is needed; tests/template compares the cache user of template.yaml with them.
+"""The Redis commands that each layout and each tool needs, as listed in docs/caching.md. tests/redis_acl measures that they suffice and
+that each is needed; tests/template compares them with the cache user in template.yaml.
 """
 
 CLUSTER = {"+cluster|slots", "+asking"}
 
 
 def needs(what, layout, in_cluster=False):
-    """The commands of the table in docs/caching.md. In a cluster, each key is asked for on its own."""
+    """The commands in the table of docs/caching.md. In a cluster, each key needs its own command."""
     is_hash = layout == "hash"
     write = {"+hset", "+expire", "+multi", "+exec"} if is_hash else {"+set"}
     one = {"+hget"} if is_hash else {"+get"}

@@ -1,5 +1,5 @@
-"""What CloudFormation does with template.yaml and the stacks in it, as far as it can be done without AWS: it checks parameters and
-rules, runs the SAM transform (aws-sam-translator, which AWS runs too), and leaves only what the conditions allow.
+"""Emulates CloudFormation's processing of template.yaml and its nested stacks without AWS: checks parameters and rules, runs the SAM
+transform (aws-sam-translator, as AWS does), and removes the resources whose conditions are false.
 """
 
 import logging
@@ -14,12 +14,12 @@ ROOT = Path(__file__).resolve().parents[2]
 NO_VALUE = object()
 PACKAGED = "https://s3.amazonaws.com/artifacts/"
 
-# It warns of metrics that only AWS collects.
+# It warns about metrics that only AWS collects.
 logging.getLogger("samtranslator").setLevel(logging.ERROR)
 
 
 class Refused(Exception):
-    """A configuration that CloudFormation would not create; says which rule or parameter refuses it."""
+    """CloudFormation would refuse this configuration; `by` names the rule or parameter."""
 
     def __init__(self, by, why):
         super().__init__(f"{by}: {why}")
@@ -31,7 +31,7 @@ def load(path="template.yaml"):
 
 
 def with_defaults(template, given):
-    """The value of each parameter, all of them text, as CloudFormation gets them."""
+    """The value of each parameter, as text, like CloudFormation receives them."""
     declared = template["Parameters"]
     if unknown := given.keys() - declared.keys():
         raise KeyError(f"template.yaml has no parameter {', '.join(sorted(unknown))}")
@@ -88,7 +88,7 @@ class Evaluation:
 
     def __init__(self, template, values):
         conditions = template["Conditions"]
-        # A parameter of a nested stack may be what only AWS knows; it is not empty, and stays a reference.
+        # A nested stack's parameter may have a value that only AWS knows; it is not empty, and remains a reference.
         self.values = {name: value for name, value in values.items() if isinstance(value, str)}
         self.mappings = template.get("Mappings", {})
         self.true = {name: holds(condition, values, conditions) for name, condition in conditions.items()}
@@ -117,7 +117,7 @@ class Evaluation:
         return {key: value for key, value in ((key, self.of(value)) for key, value in node.items()) if value is not NO_VALUE}
 
     def substituted(self, argument):
-        """Parameters and variables that are text by now are in the text; what only AWS knows stays a reference."""
+        """Substitutes parameters and variables that have resolved to text; values that only AWS knows remain references."""
         text, variables = argument if isinstance(argument, list) else (argument, {})
         variables = {name: inlined(self.of(value)) for name, value in variables.items()}
         known = self.values | {name: value for name, value in variables.items() if isinstance(value, str)}
@@ -128,7 +128,7 @@ class Evaluation:
         return {"Fn::Sub": [text, rest] if rest else text}
 
     def present(self, section):
-        """The entries of a section whose condition is true, without it."""
+        """The entries of a section whose condition is true, with the condition removed."""
         kept = {}
         for name, entry in section.items():
             condition = entry.get("Condition")
@@ -138,18 +138,18 @@ class Evaluation:
 
 
 def inlined(value):
-    """The text of a substitution without variables of its own, which can be a part of another."""
+    """The text of an Fn::Sub without variables of its own, which can be inlined into another."""
     return value["Fn::Sub"] if isinstance(value, dict) and isinstance(value.get("Fn::Sub"), str) else value
 
 
 def transformed(given):
-    """The template that CloudFormation would create a stack of. Version ids end with a digest of the template, which is kept in
-    the entry `VersionId` of the second result.
+    """The template after the transform. The version's logical id ends with a digest of the template, so it is replaced and returned
+    as `VersionId` in the second result.
     """
     template = load()
     values = with_defaults(template, given)
     check_rules(template, values)
-    # What `sam package` does.
+    # As `sam package` would.
     template["Resources"]["PredictOnce"]["Properties"]["CodeUri"] = "s3://artifacts/predict-once.zip"
     for resource in nested_in(template).values():
         resource["Properties"]["TemplateURL"] = PACKAGED + resource["Properties"]["TemplateURL"]
@@ -168,7 +168,7 @@ def nested_in(template):
 
 
 def stacks(given):
-    """The template of the stack, under "", and those of the stacks in it."""
+    """The template of the root stack, under "", and of each nested stack."""
     root, _ = transformed(given)
     found = {"": root}
     for name, resource in nested_in(root).items():
@@ -178,7 +178,7 @@ def stacks(given):
 
 
 def evaluated(template, given):
-    """A nested stack's template with these parameters. Those that only AWS knows the values of are still there."""
+    """A nested stack's template with these parameters. Parameters whose values only AWS knows remain."""
     if given.keys() != template["Parameters"].keys():
         raise KeyError(f"{template['Description']}: parameters {given.keys() ^ template['Parameters'].keys()}")
     evaluation = Evaluation(template, given)

@@ -1,4 +1,4 @@
-"""`make deploy` without AWS: what it asks of SAM, whose own parser reads the parameters. `run` starts it."""
+"""`make deploy` without AWS: checks how it calls SAM, whose own parser reads the parameters. `run` starts it."""
 
 import json
 import os
@@ -16,7 +16,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "support"))
 from checks import Checks  # noqa: E402
 
-# Notes its arguments, and builds what SAM would.
+# Records its arguments and creates SAM's build folder.
 FAKE_SAM = f"""#!{sys.executable}
 import json, os, pathlib, sys
 with open(os.environ["CALLS"], "a") as calls:
@@ -30,7 +30,7 @@ checks = Checks()
 
 
 class Deployment:
-    """scripts/deploy in a folder of its own, with this samconfig.toml."""
+    """Runs scripts/deploy in its own folder, with this samconfig.toml."""
 
     def __init__(self, folder, config, *arguments, **variables):
         self.folder = Path(tempfile.mkdtemp(dir=folder))
@@ -48,13 +48,13 @@ class Deployment:
 
     @property
     def parameters(self):
-        """Of both commands, as SAM reads them: they must be the same."""
+        """The parameters of both commands as SAM parses them, which must be equal."""
         read = []
         for call in self.calls:
             words = call[call.index("--parameter-overrides") + 1 :]
             words = [word for word in words if "=" in word]
             read.append(CfnParameterOverridesType().convert(words, None, None))
-        checks.check("sam build and sam deploy have the same parameters", all(one == read[0] for one in read), read)
+        checks.check("sam build and sam deploy get the same parameters", all(one == read[0] for one in read), read)
         return read[0]
 
 
@@ -68,26 +68,26 @@ def main():
         checks.equal("the first time: build, then deploy", [call[0] for call in first.calls], ["build", "deploy"])
         checks.check("the first time: --guided", "--guided" in first.calls[1], first.calls)
         pattern = load()["Parameters"]["Release"]["AllowedPattern"]
-        checks.check("a release that the template accepts", re.fullmatch(pattern, first.parameters["Release"]), first.parameters)
+        checks.check("the template accepts the release", re.fullmatch(pattern, first.parameters["Release"]), first.parameters)
 
         again = Deployment(folder, saved, "--no-confirm-changeset", PARAMETERS="Tracing=true Cache=serverless")
         read = again.parameters
         checks.check("later: not guided", "--guided" not in again.calls[1], again.calls)
-        checks.check("arguments go to sam deploy", "--no-confirm-changeset" in again.calls[1], again.calls)
+        checks.check("arguments are passed to sam deploy", "--no-confirm-changeset" in again.calls[1], again.calls)
         checks.check("a new release", read.pop("Release") not in ("old", "1"), again.calls)
         wanted = {"JwtIssuer": "", "Cache": "serverless", "Tracing": "true"}
         wanted |= {"CorsAllowedOrigins": "https://a.example,https://b.example"}
-        checks.equal("what was saved, and what is given over it", read, wanted)
-        checks.check("only parameters of the template", read.keys() <= load()["Parameters"].keys(), read)
+        checks.equal("PARAMETERS override the saved ones", read, wanted)
+        checks.check("only parameters that the template has", read.keys() <= load()["Parameters"].keys(), read)
 
         package = Deployment(folder, saved, MODEL=str(ROOT / "tests/packages/penguins"))
-        checks.equal("MODEL: the parameter", package.parameters.get("ModelDir"), "/var/task/model")
+        checks.equal("MODEL: sets ModelDir", package.parameters.get("ModelDir"), "/var/task/model")
         zipped = sorted(path.name for path in (package.folder / ".aws-sam/build/PredictOnce/model").iterdir())
-        checks.equal("MODEL: the files beside the binary", zipped, ["model.onnx", "model.toml"])
+        checks.equal("MODEL: the package's files are beside the binary", zipped, ["model.onnx", "model.toml"])
 
         for promise, variables, arguments in (
-            ("no model package", {"MODEL": str(ROOT / "docs")}, []),
-            ("no NAME=VALUE", {"PARAMETERS": "Cache"}, []),
+            ("not a model package", {"MODEL": str(ROOT / "docs")}, []),
+            ("not NAME=VALUE", {"PARAMETERS": "Cache"}, []),
         ):
             wrong = Deployment(folder, saved, *arguments, **variables)
             stopped = wrong.done.returncode == 1 and not wrong.calls

@@ -1,5 +1,5 @@
-"""Checks the edit of template.yaml for Managed Instances that docs/aws.md describes: SAM transforms it, cfn-lint finds nothing in it, and
-without it SAM refuses. `run` starts it.
+"""Checks the edit of template.yaml for Managed Instances that docs/aws.md describes: with it, SAM transforms the template and cfn-lint
+finds nothing; SAM refuses an incomplete edit. `run` starts it.
 """
 
 import re
@@ -18,7 +18,7 @@ load = cloudformation.load
 
 
 def edited_with(added, removed):
-    """What loads template.yaml with such an edit."""
+    """A replacement for `load` that applies the edit to template.yaml."""
 
     def edited(*path):
         template = load(*path)
@@ -42,11 +42,11 @@ def main():
     replaced = set(re.findall(r"`(\w+)`", re.search(r"in place of (.*?), and deploy", text, re.DOTALL)[1]))
     added = yaml.safe_load(example)
     there = load()["Resources"]["PredictOnce"]["Properties"].keys()
-    checks.check("what is replaced is there", replaced and replaced <= there, replaced - there)
+    checks.check("the replaced properties exist", replaced and replaced <= there, replaced - there)
     try:
-        checks.check("without the edit, SAM refuses", False, transformed(added, set()))
+        checks.check("without the removals, SAM refuses the template", False, transformed(added, set()))
     except InvalidDocumentException as refusal:
-        checks.check("without the edit, SAM refuses", "together" in str(refusal.causes), refusal.causes)
+        checks.check("without the removals, SAM refuses the template", "together" in str(refusal.causes), refusal.causes)
     template = transformed(added, replaced)
     wanted = {
         "CapacityProviderArn": added["CapacityProviderConfig"]["Arn"],
@@ -54,7 +54,7 @@ def main():
         "ExecutionEnvironmentMemoryGiBPerVCpu": 2,
     }
     config = template["Resources"]["PredictOnce"]["Properties"]["CapacityProviderConfig"]
-    checks.equal("CloudFormation gets it", config, {"LambdaManagedInstancesCapacityProviderConfig": wanted})
+    checks.equal("CloudFormation gets the capacity provider", config, {"LambdaManagedInstancesCapacityProviderConfig": wanted})
     found = lint(yaml.safe_dump(template), config=ManualArgs(regions=["eu-central-1"]))
     checks.check("cfn-lint finds nothing", not found, [match.message for match in found])
     config["LambdaManagedInstancesCapacityProviderConfig"]["PerExecutionEnvironmentMaxConcurrency"] = "many"

@@ -1,5 +1,5 @@
-"""The names in dashboards, alarms, queries and their documentation, and which of them there are: of the function's own log fields and
-metrics those that it writes (emitted.json), of AWS's metrics those of aws_metrics.yaml.
+"""Finds unknown names in dashboards, alarms, queries and their documentation. Known are the log fields and metrics that the function
+writes (emitted.json), and AWS's metrics in aws_metrics.yaml.
 """
 
 import json
@@ -32,14 +32,14 @@ def is_metric(name):
 
 
 def of_alarm(alarm):
-    """The metrics of an alarm: namespace, name, names of the dimensions."""
+    """The metrics of an alarm: namespace, name, dimension names."""
     stats = [one["MetricStat"]["Metric"] for one in alarm.get("Metrics", []) if "MetricStat" in one]
     for metric in stats or [alarm]:
         yield metric["Namespace"], metric["MetricName"], [dimension["Name"] for dimension in metric["Dimensions"]]
 
 
 def searched(expression):
-    """The metrics that searches of an expression are for."""
+    """The metrics that the searches in an expression look for."""
     for search in re.findall(r"SEARCH\('([^']*)'", expression):
         schema = re.match(r"\{([^}]*)\}", search)
         namespace, *dimensions = schema[1].split(",") if schema else re.findall(r'Namespace="([^"]*)"', search)
@@ -58,13 +58,13 @@ def of_widget(properties):
 
 
 def unknown_ids(expressions, ids):
-    """Names in expressions of metrics that have no such id."""
+    """Ids that metric expressions use but no metric defines."""
     texts = [re.sub(r"SEARCH\([^)]*\)", "", re.sub(r'"[^"]*"|\'[^\']*\'', "", expression)) for expression in expressions]
     return {name for text in texts for name in re.findall(r"\b[a-z]\w*", text)} - ids
 
 
 def unknown_in_query(query):
-    """What a query of Logs Insights names that is no field, function or command."""
+    """Names in a Logs Insights query that are neither fields, functions nor commands."""
     text = re.sub(r"SOURCE '[^']*'", "", query)
     levels = set(re.findall(r'level = "(\w+)"', text)) - LEVELS
     own = set(re.findall(r"\?<(\w+)>", text)) | set(re.findall(r"\bas (\w+)", text))
@@ -75,7 +75,7 @@ def unknown_in_query(query):
 
 
 def problems(templates):
-    """What the alarms and the dashboard of a stack name that there is not."""
+    """Unknown names in the alarms and the dashboard of a stack."""
     found = []
     for template in templates.values():
         for name, resource in template["Resources"].items():

@@ -1,4 +1,4 @@
-"""Checks that dashboard, alarms, queries and docs name only metrics, dimensions and log fields that there are, and that the runbook has
+"""Checks that the dashboard, alarms, queries and docs name only existing metrics, dimensions and log fields, and that the runbook covers
 each alarm. `run` starts it.
 """
 
@@ -36,7 +36,7 @@ def section(page, heading):
 
 
 def rows(text):
-    """The cells of a table, without its head."""
+    """The cells of a table, without its header."""
     return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in re.findall(r"^\|.*\|$", text, re.MULTILINE)[2:]]
 
 
@@ -46,12 +46,12 @@ def prove_names():
         templates = stacks(api | cache | told)
         count += 1
         if found := problems(templates):
-            checks.check(f"{api | cache | told}: only what there is", False, found)
-    checks.check(f"dashboards and alarms of {count} configurations name only what there is", count == 32, count)
+            checks.check(f"{api | cache | told}: only existing names", False, found)
+    checks.check(f"dashboards and alarms of {count} configurations use only existing names", count == 32, count)
 
 
 def prove_who_is_told():
-    """Alarms are there if somebody is told; the two that roll back, if a deployment is gradual."""
+    """Alarms exist if they have a receiver; the two that roll back also exist if the deployment is gradual."""
     redis = {"Cache": "url", "RedisUrl": "redis://a"}
     rolls_back = {"invocation-errors", "server-errors"}
     watched = rolls_back | {"throttles"}
@@ -69,13 +69,13 @@ def prove_who_is_told():
         alarms = alarms_of(templates)
         checks.equal(f"the alarms of {parameters}", {name_of(alarm) for alarm in alarms}, expected)
         told = [{"Ref": "Topic"}] if "AlarmEmail" in parameters else None
-        checks.check("each tells the topic, if there is one", all(alarm.get("AlarmActions") == told for alarm in alarms), alarms)
+        checks.check("each alarm notifies the topic, if created", all(alarm.get("AlarmActions") == told for alarm in alarms), alarms)
         subscribed = [one for one in templates.get("Alarms", {"Resources": {}})["Resources"].values() if one["Type"] == "AWS::SNS::Topic"]
         checks.equal("the topic has its subscriber", len(subscribed), int("AlarmEmail" in parameters))
 
 
 def prove_mistakes_are_found():
-    """A check that finds nothing anywhere would be none."""
+    """Replaces each kind of name with a wrong one, which the checks must find."""
     good = stacks({"Cache": "nodes"} | LIMITS)
     for wrong, right, where in (
         ("CacheHits", "CacheHit", "Dashboard"),
@@ -95,7 +95,7 @@ def prove_mistakes_are_found():
 
 
 def changed(node, old, new):
-    """With another word in place of each `old`, but for names of parameters."""
+    """Replaces the word `old` with `new`, except in the names of parameters."""
     if isinstance(node, list):
         return [changed(one, old, new) for one in node]
     if isinstance(node, dict):
@@ -112,7 +112,7 @@ def prove_documentation():
     checks.equal("docs/operations.md has all metrics, with their units", metrics, EMITTED["metrics"])
     queries = re.findall(r"^```\n(.*?)^```", section(operations, "Queries for CloudWatch Logs Insights"), re.MULTILINE | re.DOTALL)
     unknown = set().union(*map(unknown_in_query, queries))
-    checks.check(f"{len(queries)} blocks of queries name only fields that there are", len(queries) > 3 and not unknown, unknown)
+    checks.check(f"{len(queries)} blocks of queries name only existing fields", len(queries) > 3 and not unknown, unknown)
 
     alarms = {name_of(alarm): alarm for alarm in alarms_of(stacks({"Cache": "url", "RedisUrl": "redis://a"} | LIMITS))}
     linked = {name: alarm["AlarmDescription"].rpartition("#")[2] for name, alarm in alarms.items()}
@@ -125,14 +125,14 @@ def prove_documentation():
         for expression in (one["Expression"] for one in alarm.get("Metrics", []) if "Expression" in one):
             checks.check(f"docs/operations.md has the expression of {name}", expression in table[name][1], table[name])
     timeout = re.search(r"`CACHE_READ_TIMEOUT_MS` \| `(\d+)` \|", (ROOT / "docs/settings.md").read_text())[1]
-    checks.equal("lookups are slow from half of their timeout on", alarms["slow-lookups"]["Threshold"], int(timeout) / 2)
+    checks.equal("the threshold of slow-lookups is half of the timeout", alarms["slow-lookups"]["Threshold"], int(timeout) / 2)
     for page, text in (("operations", section(operations, "Alarms")), ("runbook", runbook)):
         named = set(re.findall(r"`((?:Cache|Model)[A-Z]\w+)`", text)) | set(re.findall(r"`(\w+)` of the ", text))
         unknown = {name for name in named - load()["Parameters"].keys() if not is_metric(name)}
-        checks.check(f"docs/{page}.md names only metrics that there are", named and not unknown, unknown)
+        checks.check(f"docs/{page}.md names only existing metrics", named and not unknown, unknown)
     queries = re.findall(r"`(filter [^`]*)`", runbook)
     unknown = set().union(*map(unknown_in_query, queries))
-    checks.check(f"{len(queries)} queries of the runbook name only fields that there are", len(queries) > 3 and not unknown, unknown)
+    checks.check(f"{len(queries)} queries of the runbook name only existing fields", len(queries) > 3 and not unknown, unknown)
 
 
 def main():

@@ -1,5 +1,5 @@
-"""Runs checkov on the transformed templates in a directory. It must find nothing, and each check that template.yaml skips must be one
-that it would otherwise report. `run` starts it.
+"""Runs checkov on the transformed templates in a directory. It must find nothing, and each check that template.yaml skips must be
+one that checkov would otherwise report. `run` starts it.
 
 usage: suppressions.py CHECKOV DIRECTORY
 """
@@ -19,7 +19,7 @@ from checks import Checks  # noqa: E402
 def main():
     checkov, directory = sys.argv[1:]
     checks = Checks()
-    # --skip-download: it asks for links to its manufacturer's pages.
+    # --skip-download: otherwise checkov fetches links to its vendor's pages.
     command = [checkov, "--framework", "cloudformation", "--skip-download", "--output", "json", "--directory", directory]
     done = subprocess.run(command, capture_output=True, text=True)
     report = json.loads(done.stdout)
@@ -37,7 +37,7 @@ def main():
         for skip in resource.get("Metadata", {}).get("checkov", {}).get("skip", []):
             wanted.add((name, skip["id"]))
             checks.check(f"{name} skips {skip['id']} for a reason", len(skip.get("comment", "")) > 20, skip)
-    # SAM copies the function's metadata to its version and alias.
+    # `used` may contain more: SAM copies the function's metadata to its version and alias.
     checks.check("each skipped check would otherwise be reported", wanted <= used, wanted - used)
     return checks.finish()
 

@@ -1,6 +1,6 @@
-"""Performs docs/your-own-model.md in an empty folder, with the real service. `run` starts it.
+"""Runs the commands of docs/your-own-model.md in an empty folder, with the real service. `run` starts this.
 
-The page's environment is the one in the folder that is given; its `pip install` is not repeated here.
+The argument is the `bin` folder of a virtual environment, which replaces the page's `pip install`.
 """
 
 import contextlib
@@ -16,7 +16,7 @@ from processes import binary  # noqa: E402
 
 checks = Checks()
 with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as stack:
-    with checks.part("the page is performed"):
+    with checks.part("the commands of the page run"):
         folder, program = Path(name), Path(binary()).resolve()
         (folder / "bin").mkdir()
         (folder / "bin/predict-once").symlink_to(program)

@@ -7,6 +7,8 @@
 //!
 //! Sums are made in the order of the columns, row by row: a row has the same product alone and among others, on any processor.
 
+#![warn(missing_docs)]
+
 use std::ops::{AddAssign, Mul};
 
 use tract_onnx::tract_core::{internal::*, ops::einsum::EinSum};

@@ -1,9 +1,9 @@
-"""Measures the tree operators beside ONNX Runtime and tract's own operator, and checks that they are exact.
+"""Compares the tree operators with ONNX Runtime and tract's own operator, in speed and exactness.
 
     trees.py PROGRAM TEMPLATE PAGE
 
-PROGRAM is the bench `trees`, which loads and runs models on command. The models are trained into target/trees, once. The
-table goes to the standard output and, in the place of {rows} in TEMPLATE, to PAGE. The exit code is not 0 if any answer is
+PROGRAM is the bench `trees`, which loads and runs models on command. The models are trained once and kept in target/trees. The
+table goes to standard output and replaces {rows} in TEMPLATE, which is written to PAGE. The exit code is not 0 if any answer is
 further from the training library's than ONNX Runtime's is.
 """
 
@@ -74,7 +74,7 @@ def data(classes, missing):
 
 
 def convert(estimator):
-    """The estimator as ONNX, as its exporter writes it; without ZipMap, which no service needs."""
+    """The estimator as its exporter writes it, without ZipMap, which no service needs."""
     module = type(estimator).__module__.split(".")[0]
     if module == "sklearn":
         from skl2onnx import to_onnx
@@ -91,10 +91,10 @@ def convert(estimator):
 
 
 def repair(estimator, model):
-    """Puts right what two exporters lose, so that the distances below are those of the operators.
+    """Corrects errors of two exporters, so that the measured differences are those of the operators.
 
-    skl2onnx drops where scikit-learn's forests send missing values. onnxmltools rounds LightGBM's float64 thresholds to the
-    nearest float32, and a value on one that went up changes sides; rounded down, none does.
+    skl2onnx drops the branch to which scikit-learn's forests send missing values. onnxmltools rounds LightGBM's float64
+    thresholds to the nearest float32, so a value that equals a threshold rounded up changes sides. Rounding down avoids this.
     """
     for node in model.graph.node:
         attributes = {a.name: a for a in node.attribute}
@@ -124,7 +124,7 @@ def repair(estimator, model):
 
 
 def checked_rows(x, onnx_model, missing):
-    """Random rows; half of them have values exactly on thresholds, and all a missing value here and there."""
+    """Random rows. Half of them have values exactly on thresholds; `missing` adds missing values to all of them."""
     random = np.random.default_rng(11)
     rows = np.stack([random.permutation(np.tile(x[:, c], 3))[:CHECKED_ROWS] for c in range(COLUMNS)], axis=1)
     rows = np.where(np.isnan(rows), random.normal(size=rows.shape), rows)
@@ -148,7 +148,7 @@ def checked_rows(x, onnx_model, missing):
 
 
 def train(name, estimator, classes, missing):
-    """Trains and exports a model, or takes it from the last time. (ONNX file, rows, the training library's answers)"""
+    """Trains and exports a model, or reuses an earlier one. Returns the ONNX file, rows and the training library's answers."""
     this = Path(__file__).read_bytes()
     versions = "".join(importlib.metadata.version(library) for library in LIBRARIES)
     key = hashlib.sha256(this + versions.encode() + name.encode()).hexdigest()[:16]
@@ -215,7 +215,7 @@ def time_onnxruntime(onnx, bound, runs):
 
 
 def overhead():
-    """What ONNX Runtime takes in Python for a graph that does nothing."""
+    """The time that ONNX Runtime takes in Python for a graph that does nothing."""
     from onnx import TensorProto, helper
 
     info = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [None, COLUMNS]) for name in "XY"]
@@ -236,7 +236,7 @@ def measure(program, name, onnx_file, rows, answers):
     engines = ["own", "tract"]
     try:
         program.ask("load", "tract", onnx_file, COLUMNS)
-        # Over a second per run is no competition.
+        # Engines that take over a second per run are not measured.
         if float(program.ask("run", "tract", timed_file, 1)) > 1e9:
             engines.remove("tract")
     except RuntimeError:
@@ -263,7 +263,7 @@ def measure(program, name, onnx_file, rows, answers):
 
     program.ask("predict", "own", rows_file, out_file)
     ours = np.frombuffer(out_file.read_bytes(), np.float32).reshape(answers.shape)
-    # One row at a time, as a service asks: whole batches are summed up in another order.
+    # One row at a time, as in a service: whole batches are summed in another order.
     name_in, name_out = onnx.get_inputs()[0].name, onnx.get_outputs()[-1].name
     theirs = np.concatenate([onnx.run([name_out], {name_in: row[None, :]})[0] for row in rows]).reshape(answers.shape)
     if "tract" in engines:
@@ -309,9 +309,9 @@ def main():
     only = sys.argv[4] if len(sys.argv) > 4 else ""
     warnings.filterwarnings("ignore")
     DIRECTORY.mkdir(parents=True, exist_ok=True)
-    # Trained before the clock runs, on all cores.
+    # Trained on all cores, before anything is timed.
     trained = [(name, *train(name, *rest)) for name, *rest in models() if only in name]
-    # One core for everything, so that both sides have the same one.
+    # One core for everything, so that both sides use the same one.
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     program = Program(program_path)
     nothing = overhead()
@@ -338,7 +338,7 @@ def main():
             text = text.replace("{" + marker + "}", value)
         Path(page).write_text(text, encoding="utf-8")
     if wrong:
-        sys.exit(f"further from the training library than ONNX Runtime: {', '.join(wrong)}")
+        sys.exit(f"these models are further from the training library than ONNX Runtime: {', '.join(wrong)}")
 
 
 if __name__ == "__main__":

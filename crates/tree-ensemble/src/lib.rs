@@ -15,6 +15,8 @@
 //! Sums are float32 in the order of the trees, as ONNX Runtime's are with one thread, so that both give the same bits; with
 //! float64 attributes or a float64 input everything is float64 up to the answer.
 
+#![warn(missing_docs)]
+
 mod attributes;
 mod classifier;
 mod error;

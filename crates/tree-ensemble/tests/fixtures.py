@@ -1,6 +1,6 @@
 """Writes tests/fixtures: small models as their exporters write them, and what ONNX Runtime and the training library answer.
 
-    make tree-fixtures
+    tests/regenerate trees
 
 Each model has a file NAME.onnx and NAME.json: rows (null: missing), labels and scores of ONNX Runtime, scores of the training
 library. Half of the values lie exactly on a threshold. onnxruntime.json holds generated operators with every mode, aggregate

@@ -5,14 +5,14 @@
 
 The path of a model, in reading order:
 
-* export.py: the one function
+* export.py: the only public function
 * estimator.py: from a fitted estimator to a graph, fields and predictions
-* columns/: preprocessing, followed in symbols
+* columns/: preprocessing as functions of the fields
 * lowering/: each family of estimators as ONNX operators
 * trees.py: trees of all libraries as one TreeEnsembleRegressor
 * describe.py: the fields, golden rows and examples, from the data frame
-* rules.py, names.py: what the service asks of names, values and bounds
-* service.py, verify.py: what the service answers, and whether the training library agrees
+* rules.py, names.py: the service's rules for names, values and bounds
+* service.py, verify.py: the service's answers, recomputed and compared with the training library's
 * package.py: the files
 """
 

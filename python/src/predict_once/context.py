@@ -1,4 +1,4 @@
-"""What lowering a model needs everywhere: the graph, the fields, and how they are encoded."""
+"""The state that all lowerings of a model share: the graph, the fields and their encoding."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from .graph import Graph
 
 @dataclass
 class Context:
-    """One lowering of a model. There are two: the first finds out what the model asks for, the second has the layout for it."""
+    """One lowering of a model. The first of two finds out which columns the model reads, the second uses the layout for them."""
 
     variables: list[Variable]
     layout: Layout
@@ -19,6 +19,6 @@ class Context:
     requests: Requests = field(default_factory=Requests)
 
     def request(self, columns: Sequence[Column], *, dense: bool) -> None:
-        """Notes that the model reads these columns."""
+        """Records that the model reads these columns; `dense` if it calculates with them."""
         for column in columns:
             self.requests.add(column, dense)

@@ -1,17 +1,17 @@
-"""The fields of the API, from the data frame and the layout; golden rows and examples, which are no records of it."""
+"""Derives the API's fields from the data frame and the layout, and makes golden rows and examples that are not records of it."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, assert_never
 
 import numpy as np
 import pandas as pd
 
 from .columns.layout import Coding, Layout
 from .columns.symbols import NONE
-from .columns.variables import Variable, plain
+from .columns.variables import Variable
 from .errors import ExportError
 from .graph import Array
-from .types import Example, Field, Row
+from .types import Example, Field, Row, plain
 
 GOLDEN_CANDIDATES = 1000
 GOLDEN_ROWS = 200
@@ -35,8 +35,9 @@ def field_of(
     units: Mapping[str, str],
     bounds: Mapping[str, tuple[float | None, float | None]],
 ) -> Field:
-    """The field of one variable."""
     name = variable.name
+    if variable.type == "other":
+        raise AssertionError(f"no field can hold column {name!r}")
     result: Field = {"name": name, "type": variable.type}
     if name in descriptions:
         result["description"] = descriptions[name]
@@ -45,7 +46,7 @@ def field_of(
     numeric = variable.type in ("number", "integer")
     lower, upper = bounds.get(name, (None, None))
     if numeric and variable.values and not variable.categorical:
-        # An encoder knows these whole numbers only.
+        # An encoder accepts only these whole numbers.
         lower = variable.values[0] if lower is None else lower
         upper = variable.values[-1] if upper is None else upper
     if lower is not None:
@@ -57,8 +58,8 @@ def field_of(
         result["example"] = inside(example, lower, upper)
     if variable.type == "string":
         result["values"] = list(coding.values)
-        if coding.encoding != "ordinal":
-            result["encoding"] = coding.encoding
+        if coding.encoding == "one_hot":
+            result["encoding"] = "one_hot"
         if coding.unknown:
             result["unknown"] = "ignore"
     if coding.missing is not NONE:
@@ -68,7 +69,7 @@ def field_of(
 
 
 def observed(variable: Variable) -> list[str]:
-    """What the data had, as a comment: a rule would refuse tomorrow's values."""
+    """The observed range, as a comment. As bounds it would refuse valid future values."""
     if variable.type not in ("number", "integer"):
         return []
     present = pd.to_numeric(variable.series.dropna().astype(object))
@@ -76,7 +77,7 @@ def observed(variable: Variable) -> list[str]:
 
 
 def typical(variable: Variable) -> Any:
-    """The median of numbers, the most frequent of other values."""
+    """The median of a number, else the most frequent value."""
     present = variable.series.dropna()
     if not len(present):
         return variable.values[0] if variable.values else None
@@ -88,14 +89,14 @@ def typical(variable: Variable) -> Any:
 
 
 def inside(value: Any, lower: float | None, upper: float | None) -> Any:
-    """The value, or the bound that it is beyond."""
+    """The value, clamped to the bounds."""
     if lower is not None and value < lower:
         return lower
     return upper if upper is not None and value > upper else value
 
 
 def golden_frame(frame: pd.DataFrame, bounds: Mapping[str, tuple[float | None, float | None]]) -> pd.DataFrame:
-    """Rows that are no records: each column is drawn on its own. What the API refuses is left out."""
+    """Rows that are not records: each column is sampled independently. Rows outside the bounds are dropped."""
     generator = np.random.default_rng(0)
     columns = []
     for position in range(frame.shape[1]):
@@ -108,12 +109,12 @@ def golden_frame(frame: pd.DataFrame, bounds: Mapping[str, tuple[float | None, f
         numbers = pd.to_numeric(result[name].astype(object)).astype(float)
         result = result[numbers.isna() | numbers.between(below, above)]
         if not len(result):
-            raise ExportError(f"bounds of {name!r} are {bounds[name]!r}, and X has nothing within them. Check their unit.")
+            raise ExportError(f"bounds of {name!r} are {bounds[name]!r}, but X has no value within them. Check their unit.")
     return result.reset_index(drop=True)
 
 
 def requests_of(frame: pd.DataFrame, variables: Sequence[Variable], layout: Layout) -> list[dict[str, Any]]:
-    """The rows as bodies of requests; a missing value is left out."""
+    """The rows as request bodies, without missing values."""
     columns: dict[str, list[Any]] = {}
     absent: dict[str, Array] = {}
     for position in layout.codings:
@@ -125,7 +126,7 @@ def requests_of(frame: pd.DataFrame, variables: Sequence[Variable], layout: Layo
 
 
 def json_value(variable: Variable, value: Any) -> Any:
-    """A value as JSON has it."""
+    """The value as a JSON type."""
     if pd.isna(value):
         return None
     match variable.type:
@@ -135,19 +136,24 @@ def json_value(variable: Variable, value: Any) -> Any:
             return int(value)
         case "boolean":
             return bool(value)
-        case _:
+        case "string":
             return plain(value)
+        case "other":
+            raise AssertionError(f"no field can hold column {variable.name!r}")
+        case unknown:
+            assert_never(unknown)
 
 
 def examples_of(fields: Sequence[Field]) -> list[Example]:
-    """A typical input, and one with a mistake."""
+    """A typical input and an invalid one."""
     usual: dict[str, Any] = {field["name"]: field["example"] for field in fields if "example" in field}
     examples: list[Example] = [{"name": "typical", "summary": "Medians and most frequent values", "input": usual}]
     for field in sorted(fields, key=lambda field: (field["type"] != "string", field["type"] == "boolean")):
         if field.get("unknown") == "ignore":
             continue
         wrong = "something else" if field["type"] == "string" else "a lot"
-        why = "is none of the allowed values" if field["type"] == "string" else f"is no {field['type']}"
+        article = "an" if field["type"] == "integer" else "a"
+        why = "is none of the allowed values" if field["type"] == "string" else f"is not {article} {field['type']}"
         if wrong in field.get("values", ()):
             continue
         changed: Row = usual | {field["name"]: wrong}

@@ -1,4 +1,4 @@
-"""The one exception of this package."""
+"""The exception that `export` raises."""
 
 
 class ExportError(ValueError):

@@ -1,8 +1,8 @@
-"""From a fitted estimator to a graph, fields and predictions."""
+"""Converts a fitted estimator into a graph, fields and predictions."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, assert_never, cast
 
 import numpy as np
 import onnx
@@ -12,20 +12,20 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
 from .columns.layout import Layout, layout_for, provisional
-from .columns.variables import Variable, plain, variables_of
+from .columns.variables import Variable, variables_of
 from .context import Context
 from .errors import ExportError
 from .lowering.registry import Lowered, lower
 from .names import pascal_case, schema_name, slug
 from .rules import check_prediction_name, known_keys
-from .types import Prediction, Scalar, label_text
+from .types import Kind, Prediction, Scalar, label_text, plain
 
-CLASSIFIER_KINDS = ("class", "probabilities", "probability")
+CLASSIFIER_KINDS: tuple[Kind, ...] = ("class", "probabilities", "probability")
 
 
 @dataclass
 class Converted:
-    """A graph, and what its input and output mean."""
+    """A graph, with the meaning of its input and output."""
 
     model: onnx.ModelProto
     variables: list[Variable]
@@ -40,7 +40,7 @@ def as_frame(X: Any) -> pd.DataFrame:
         return X.reset_index(drop=True)
     array = np.asarray(X)
     if array.ndim != 2:
-        raise ExportError("X is the data frame that the model was fitted on, or a matrix.")
+        raise ExportError("X must be the data frame that the model was fitted on, or a matrix.")
     return pd.DataFrame({f"x{index}": array[:, index] for index in range(array.shape[1])})
 
 
@@ -53,14 +53,13 @@ def convert(
     descriptions: Mapping[str, str],
     labels: Sequence[Scalar] | None,
 ) -> Converted:
-    """The estimator as a graph."""
     check_fitted(model)
     check_columns(model, frame)
     variables = variables_of(frame)
     first, _ = lowering(model, variables, provisional(variables))
     layout = layout_for(variables, first.requests)
     if not layout.width:
-        raise ExportError("the model reads no column of X.")
+        raise ExportError("the model reads no column of X, so the API would have no field.")
     context, lowered = lowering(model, variables, layout)
     if lowered.value is not None:
         names: list[Scalar] = []
@@ -77,7 +76,7 @@ def convert(
 
 
 def check_fitted(model: Any) -> None:
-    """The model has been fitted. What is no estimator is refused later, by name."""
+    """Stops if the model has not been fitted. Objects that are not estimators are refused later, by name."""
     if not isinstance(model, BaseEstimator):
         return
     try:
@@ -87,51 +86,52 @@ def check_fitted(model: Any) -> None:
 
 
 def check_columns(model: Any, frame: pd.DataFrame) -> None:
-    """X has the columns that the model was fitted on."""
+    """Stops unless X has the columns that the model was fitted on."""
     fitted = getattr(model, "feature_names_in_", None)
 
     def written(names: Any) -> list[str]:
-        # LightGBM puts underscores in the place of spaces.
+        # LightGBM replaces spaces with underscores.
         return [str(name).replace(" ", "_") for name in names]
 
     unnamed = list(frame.columns) == [f"x{index}" for index in range(frame.shape[1])]  # as_frame's
     if fitted is not None and written(fitted) != written(frame.columns) and not unnamed:
         raise ExportError(
-            f"the model was fitted on the columns {list(fitted)}, and X has {list(frame.columns)}. Pass the X of the fit."
+            f"the model was fitted on the columns {list(fitted)}, but X has {list(frame.columns)}. Pass the X that it was fitted "
+            "on."
         )
     count = getattr(model, "n_features_in_", None)
     if count is not None and count != frame.shape[1]:
-        raise ExportError(f"the model was fitted on {count} columns, and X has {frame.shape[1]}. Pass the X of the fit.")
+        raise ExportError(
+            f"the model was fitted on {count} columns, but X has {frame.shape[1]}. Pass the X that it was fitted on."
+        )
     if not len(frame):
-        raise ExportError("X has no rows. Pass the X of the fit.")
+        raise ExportError("X has no rows. Pass the X that the model was fitted on.")
 
 
 def lowering(model: Any, variables: list[Variable], layout: Layout) -> tuple[Context, Lowered]:
-    """One lowering with a layout."""
     context = Context(variables, layout)
     columns = [variable.column(position) for position, variable in enumerate(variables)]
     return context, lower(context, model, columns, "the model")
 
 
 def labels_of(model: Any, labels: Sequence[Scalar] | None) -> list[Scalar]:
-    """The classes, as JSON has them."""
+    """The classes as JSON types."""
     classes = [plain(label) for label in np.asarray(model.classes_).tolist()]
     if labels is not None:
         if len(labels) != len(classes):
-            raise ExportError(f"labels has {len(labels)} entries, and the model knows {len(classes)} classes: {classes}.")
+            raise ExportError(f"labels has {len(labels)} entries, but the model has {len(classes)} classes: {classes}.")
         classes = [plain(label) for label in labels]
     whole = [int(label) if isinstance(label, float) and label.is_integer() else label for label in classes]
     if len({label_text(label) for label in whole}) < len(whole):
-        raise ExportError(f"two classes are written alike: {whole}.")
+        raise ExportError(f"two classes have the same text: {whole}. Pass labels that differ.")
     return whole
 
 
 def regression(
     target: str, kinds: Sequence[str] | None, endpoints: Mapping[str, str], descriptions: Mapping[str, str]
 ) -> Prediction:
-    """The endpoint of a regressor."""
     if kinds is not None and list(kinds) != ["value"]:
-        raise ExportError(f"kinds={list(kinds)}: a regressor has the kind 'value' only.")
+        raise ExportError(f"kinds={list(kinds)}: a regressor only has the kind 'value'.")
     known_keys(endpoints, ("value",), "endpoints")
     return prediction(target, target, "value", endpoints, descriptions)
 
@@ -139,12 +139,12 @@ def regression(
 def prediction(
     target: str,
     name: str,
-    kind: str,
+    kind: Kind,
     endpoints: Mapping[str, str],
     descriptions: Mapping[str, str],
     taken: Collection[str] = (),
 ) -> Prediction:
-    """What all predictions have. `taken` are the schemas of others."""
+    """The entries that predictions of all kinds have. `taken` holds the schemas of the others."""
     check_prediction_name(name)
     endpoint = endpoints.get(kind, "").strip("/") or slug(name, f"endpoints={{{kind!r}: '…'}}")
     what = {"class": "", "value": "", "probabilities": "probabilities of ", "probability": "probability of "}[kind]
@@ -167,15 +167,16 @@ def classification(
     descriptions: Mapping[str, str],
     model: Any,
 ) -> list[Prediction]:
-    """The endpoints of a classifier."""
     if kinds is None:
         kinds = ("class", "probabilities") if lowered.probabilities else ("class",)
-    known_keys(dict.fromkeys(kinds), CLASSIFIER_KINDS, "kinds")
+    if not kinds:
+        raise ExportError(f"kinds is empty. Pass at least one of {', '.join(map(repr, CLASSIFIER_KINDS))}.")
+    known_keys(kinds, CLASSIFIER_KINDS, "kinds")
     known_keys(endpoints, tuple(kinds), "endpoints")
     if len(labels) < 2:
-        raise ExportError(f"the model knows one class only ({labels[0]!r}). Fit it on data with two or more.")
+        raise ExportError(f"the model has only one class ({labels[0]!r}). Fit it on data with two or more classes.")
     result: list[Prediction] = []
-    for kind in kinds:
+    for kind in cast(Sequence[Kind], kinds):
         if kind != "class" and not lowered.probabilities:
             raise ExportError(f"kinds has {kind!r}, but {type(model).__name__} has no probabilities. Pass kinds=['class'].")
         name = target if kind == "class" else f"{target}_{kind}"
@@ -183,7 +184,9 @@ def classification(
         entry = prediction(target, name, kind, endpoints, descriptions, taken)
         if kind == "probability":
             if len(labels) != 2:
-                raise ExportError("kinds has 'probability', which is for two classes. Pass 'probabilities'.")
+                raise ExportError(
+                    f"kinds has 'probability', but the model has {len(labels)} classes, not two. Pass 'probabilities'."
+                )
             entry["output"] = 1
             entry["meaning"] = f"The probability of {label_text(labels[1])}"
         else:
@@ -197,7 +200,7 @@ def classification(
 
 
 def library_answers(model: Any, data: Any, converted: Converted) -> dict[str, list[Any]]:
-    """What the training library answers to each row, by prediction."""
+    """The training library's answer to each row, by prediction."""
     result: dict[str, list[Any]] = {}
     names = [label_text(label) for label in converted.labels]
     for entry in converted.predictions:
@@ -211,7 +214,11 @@ def library_answers(model: Any, data: Any, converted: Converted) -> dict[str, li
                 result[entry["name"]] = [converted.labels[known[label]] for label in predicted]
             case "probability":
                 result[entry["name"]] = np.asarray(model.predict_proba(data), dtype=np.float64)[:, 1].tolist()
-            case _:
+            case "probabilities":
                 rows = np.asarray(model.predict_proba(data), dtype=np.float64).tolist()
                 result[entry["name"]] = [dict(zip(names, row, strict=True)) for row in rows]
+            case "bands":
+                raise AssertionError("no estimator answers with bands")
+            case unknown:
+                assert_never(unknown)
     return result

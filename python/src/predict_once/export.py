@@ -1,4 +1,4 @@
-"""`export`: the one function of this package."""
+"""`export`, the only public function of this package."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,7 +15,7 @@ from .names import package_name
 from .own_graph import Checked, check_graph, load_graph
 from .package import Package, refuse_existing, write
 from .report import Report
-from .rules import check_bounds, check_package, known_keys
+from .rules import check_bounds, check_kinds, check_package, known_keys
 from .service import answers, encode, run
 from .types import Example, Field, Golden, Prediction, Scalar
 from .verify import Agreement, compare
@@ -60,7 +60,7 @@ def export(
       `model`         The fitted estimator.
       `X`             The data frame that it was fitted on. Names, types, categories and missing values
                       of the API's fields come from it.
-      `directory`     Where the package goes.
+      `directory`     Where to write the package.
       `target`        What the model predicts, such as "species". A classifier answers at /species and
                       /species_probabilities, a regressor at /species.
       `descriptions`  Descriptions by field or prediction: {"age": "In completed years."}
@@ -69,24 +69,25 @@ def export(
                       accepts any number; model.toml has the observed range as a comment.
       `kinds`         What a classifier answers: some of "class", "probabilities" and, of two classes,
                       "probability" (of the second). Default: class and probabilities.
-      `endpoints`     Other paths, by kind: {"class": "kind", "probabilities": "kind_shares"}.
-                      That of a regressor has the kind "value".
-      `labels`        Names of the classes, if the model knows them as 0, 1, 2, …
+      `endpoints`     Paths by kind, in place of the default ones:
+                      {"class": "kind", "probabilities": "kind_shares"}.
+                      A regressor has the kind "value".
+      `labels`        Names of the classes, for a model that was fitted on 0, 1, 2, …
 
     A graph of your own: an ONNX file, or an onnx.ModelProto, as `model`, without `X` and `target`:
 
       `fields`, `predictions`, `examples`, `input`
                       The tables of model.toml, as dictionaries (docs/model-package.md).
-      `golden`        Inputs with the answers that the training library gives, at most 1,000.
+      `golden`        Inputs with the training library's answers, at most 1,000.
 
     Both:
 
-      `overwrite`     Replace a package that is there. Other files in the directory stay.
+      `overwrite`     Replace an existing package. Other files in the directory stay.
       `name`, `title`, `description`
-                      Of the package. The default name is the target.
-      `tolerance`     By how much a number may differ; relative for numbers above 1.
+                      Texts about the package. The default name is the target.
+      `tolerance`     The largest difference of a number; relative for numbers above 1.
       `max_other_class`
-                      The share of rows that may differ by more, or have another class.
+                      The largest share of rows that differ by more or have another class.
 
     Returns a `Report`; print it to see the endpoints, the fields and how closely the answers agree.
 
@@ -94,7 +95,7 @@ def export(
     message says what to do instead, and nothing is written.
     """
     if directory is None:
-        raise ExportError("pass the directory of the package: export(model, X, 'models/penguins', target='species').")
+        raise ExportError("directory is missing: export(model, X, 'models/penguins', target='species').")
     path = Path(directory)
     if not overwrite:
         refuse_existing(path)
@@ -111,7 +112,8 @@ def export(
             labels=labels,
         )
         if fields is None or predictions is None:
-            raise ExportError("a graph needs fields=[…] and predictions=[…]: the tables of model.toml (docs/model-package.md).")
+            raise ExportError("a graph needs fields=[…] and predictions=[…], the tables of model.toml (docs/model-package.md).")
+        check_kinds(fields, predictions)
         checked = Checked(load_graph(model), list(fields), list(predictions), list(golden or ()))
         check_graph(checked, limits.tolerance)
         package = Package(
@@ -122,13 +124,13 @@ def export(
     else:
         refuse_arguments(fields=fields, predictions=predictions, examples=examples, golden=golden)
         if X is None or target is None:
-            raise ExportError("pass the X of the fit and the target: export(model, X, 'models/penguins', target='species').")
+            raise ExportError("an estimator needs X and target: export(model, X, 'models/penguins', target='species').")
         package, agreement = from_estimator(
             model, X, target, name, kinds, endpoints or {}, descriptions or {}, units or {}, bounds or {}, labels, limits
         )
     package.title, package.description, package.input = title, description, dict(input or {})
     package.tolerance, package.max_other_class = tolerance, max_other_class
-    check_package(package.name, package.fields, package.predictions, package.input)
+    check_package(package)
     write(package, path)
     return Report(
         path,
@@ -142,12 +144,12 @@ def export(
 
 
 def refuse_arguments(**given: Any) -> None:
-    """Stops at an argument that is for the other way of calling."""
+    """Stops at an argument that only applies to the other kind of model."""
     for argument, value in given.items():
         if value is not None:
             raise ExportError(
-                f"{argument} is not for this kind of model: an ONNX graph has fields and predictions, an estimator has X and "
-                "target."
+                f"{argument} does not apply to this kind of model. Pass fields and predictions with an ONNX graph, X and target "
+                "with an estimator."
             )
 
 
@@ -158,14 +160,14 @@ class Limits:
         self.tolerance, self.max_other_class = tolerance, max_other_class
 
     def enforce(self, agreement: Agreement, what: str) -> None:
-        """Stops if they do not."""
+        """Stops if the answers differ by more than the limits allow."""
         if agreement.share > self.max_other_class:
             raise ExportError(
                 f"the package disagrees with {what}: {len(agreement.other)} of {agreement.rows:,} rows have another class and "
                 f"{len(agreement.beyond)} a number beyond tolerance={self.tolerance:g} ({agreement.share:.2%} of the rows; "
                 f"max_other_class={self.max_other_class:g} allows {self.max_other_class:.2%}). The largest difference is "
-                f"{agreement.largest:.1e}. The graph reads float32: pass a higher limit if that is close enough for you, or "
-                "scale the features and fit again."
+                f"{agreement.largest:.1e}. The graph reads float32: pass a higher limit if that is close enough, or scale "
+                "the features and fit again."
             )
 
 
@@ -202,7 +204,7 @@ def from_estimator(
     data = as_fitted(X, drawn)
     on_golden = agreement_on(model, data, drawn, converted, fields, limits)
     limits.enforce(on_golden, "the training library on rows of X with each column shuffled")
-    # Where float32 and float64 part, the row says nothing about the service.
+    # Rows on which float32 and float64 disagree test rounding, not the service.
     chosen = [row for row in range(len(drawn)) if row not in on_golden.failed][:GOLDEN_ROWS]
     wanted = library_answers(model, data, converted)
     requests = requests_of(drawn, variables, layout)
@@ -223,7 +225,7 @@ def from_estimator(
 
 
 def as_fitted(X: Any, frame: pd.DataFrame) -> Any:
-    """Rows in the form in which the model was fitted: a data frame or a matrix."""
+    """The rows in the form that the model was fitted on: a data frame or a matrix."""
     return frame if isinstance(X, pd.DataFrame) else frame.to_numpy(dtype=np.asarray(X).dtype)
 
 

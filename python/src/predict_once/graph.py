@@ -1,4 +1,4 @@
-"""Builds an ONNX graph from plain operators, the same bytes for the same model."""
+"""Builds an ONNX graph from plain operators. The same model gives the same bytes."""
 
 import json
 from collections.abc import Sequence
@@ -19,10 +19,10 @@ Array = NDArray[Any]
 
 
 class Graph:
-    """Nodes and constants, collected in the order in which they were asked for.
+    """Collects nodes and constants in the order of the calls.
 
-    Asking twice for the same node or constant gives the same tensor, and `finish` leaves out what the output does not
-    need. So whoever lowers a model may ask for whatever comes in handy.
+    Equal nodes and equal constants are created once, and `finish` drops those that the output does not need. So a lowering
+    may create nodes that turn out to be unused.
     """
 
     def __init__(self) -> None:
@@ -31,11 +31,11 @@ class Graph:
         self._known: dict[tuple[Any, ...], tuple[str, ...]] = {}
 
     def node(self, op: str, *inputs: str, **attributes: Any) -> str:
-        """A node with one output: the name of the output."""
+        """Adds a node with one output, and returns the output's name."""
         return self.nodes(op, inputs, 1, **attributes)[0]
 
     def nodes(self, op: str, inputs: Sequence[str], outputs: int, *, domain: str = "", **attributes: Any) -> tuple[str, ...]:
-        """A node: the names of its outputs."""
+        """Adds a node, and returns the names of its outputs."""
         small = all(isinstance(value, (int, float, str, bytes)) for value in attributes.values())
         key = (op, *inputs, *sorted(attributes.items())) if small else (op, len(self._nodes))
         if key not in self._known:
@@ -49,7 +49,7 @@ class Graph:
         return self._known[key]
 
     def constant(self, value: Any, dtype: Any = np.float32) -> str:
-        """A constant tensor of this type."""
+        """Adds a constant tensor, and returns its name."""
         array = np.ascontiguousarray(np.asarray(value, dtype=dtype))
         if array.ndim == 0 or np.asarray(value).ndim == 0:
             array = array.reshape(())

@@ -1,16 +1,15 @@
-"""A graph that the training code made itself, with the tables of model.toml for it."""
+"""Checks an ONNX graph that the training code wrote itself, with its tables of model.toml."""
 
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import onnx
 
 from .errors import ExportError
 from .service import answers, columns_of, encode, run
-from .types import Field, Golden, Prediction
+from .types import Field, Golden, Prediction, plain
 from .verify import Agreement, compare
 
 MOST_GOLDEN = 1000
@@ -18,7 +17,7 @@ MOST_GOLDEN = 1000
 
 @dataclass
 class Checked:
-    """A graph with its tables, and how closely its golden answers were met."""
+    """A graph with its tables, and how closely it reproduces the golden answers."""
 
     model: onnx.ModelProto
     fields: list[Field]
@@ -28,40 +27,36 @@ class Checked:
 
 
 def load_graph(model: Any) -> onnx.ModelProto:
-    """The graph, from a file if need be."""
+    """The graph, read from a file if `model` is a path."""
     if isinstance(model, onnx.ModelProto):
         return model
     path = Path(model)
     if not path.exists():
-        raise ExportError(f"there is no {path}.")
+        raise ExportError(f"model: the file {path} does not exist.")
     return onnx.load(path)
 
 
 def check_graph(checked: Checked, tolerance: float) -> None:
-    """The graph's input fits the fields, and its answers are the golden ones."""
+    """Stops unless the graph's input fits the fields, and compares its answers with the golden ones."""
     columns = [name for entry in checked.fields for name in columns_of(entry)]
     entry = checked.model.graph.input[0]
     shape = [dimension.dim_value for dimension in entry.type.tensor_type.shape.dim]
     if entry.type.tensor_type.elem_type != onnx.TensorProto.FLOAT or len(shape) != 2:
-        raise ExportError(f"the graph's first input {entry.name!r} is not float32 with two dimensions [N, columns].")
+        raise ExportError(f"the graph's first input {entry.name!r} must be float32 with two dimensions, [N, columns].")
     if shape[1] != len(columns):
-        raise ExportError(f"the graph reads {shape[1]} columns, and the fields give {len(columns)}: {', '.join(columns[:10])}, …")
+        shown = ", ".join(columns[:10]) + (", …" if len(columns) > 10 else "")
+        raise ExportError(f"the graph reads {shape[1]} columns, but the fields make {len(columns)}: {shown}.")
     for property in checked.model.metadata_props:
         if property.key == "feature_names" and json.loads(property.value) != columns:
-            raise ExportError(f"the graph's feature_names are not the columns of the fields, which are {columns}.")
+            raise ExportError(f"the graph's feature_names must be the columns of the fields: {columns}.")
     if len(checked.golden) > MOST_GOLDEN:
-        raise ExportError(f"golden has {len(checked.golden):,} rows. A package has at most {MOST_GOLDEN:,}.")
+        raise ExportError(f"golden has {len(checked.golden):,} rows, but a package holds at most {MOST_GOLDEN:,}.")
     if not checked.golden:
         return
     output = run(checked.model, encode(checked.fields, [row["input"] for row in checked.golden]))
     actual = {entry["name"]: answers(entry, output) for entry in checked.predictions}
     unknown = {key for row in checked.golden for key in row.get("answers", {})} - set(actual)
     if unknown:
-        raise ExportError(f"golden has answers of {sorted(unknown)}, which are no predictions.")
-    expected = {name: [as_number(row.get("answers", {}).get(name)) for row in checked.golden] for name in actual}
+        raise ExportError(f"golden has answers for unknown predictions {sorted(unknown)}. Known: {', '.join(map(repr, actual))}.")
+    expected = {name: [plain(row.get("answers", {}).get(name)) for row in checked.golden] for name in actual}
     checked.agreement = compare(expected, actual, tolerance)
-
-
-def as_number(value: Any) -> Any:
-    """A NumPy scalar as Python has it."""
-    return value.item() if isinstance(value, np.generic) else value

@@ -1,4 +1,4 @@
-"""The three files of a package, written as a whole or not at all."""
+"""Writes the three files of a package, all of them or none."""
 
 import json
 import os
@@ -20,7 +20,7 @@ FILES = ("model.onnx", "golden.jsonl", "model.toml")
 
 @dataclass
 class Package:
-    """What the files say."""
+    """The contents of the files."""
 
     model: onnx.ModelProto
     name: str
@@ -36,7 +36,6 @@ class Package:
     comments: dict[str, list[str]] = field(default_factory=dict)  # of fields, by name
 
     def toml(self) -> str:
-        """model.toml."""
         top = {"name": self.name, "title": self.title, "description": self.description}
         tables: list[tuple[str, dict[str, Any], Sequence[str]]] = [("", {k: v for k, v in top.items() if v is not None}, ())]
         if self.input:
@@ -49,22 +48,23 @@ class Package:
         return toml.document(tables)
 
     def contents(self) -> dict[str, bytes]:
-        """Each file's bytes."""
+        """The bytes of each file, by name."""
         lines = [json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in self.golden]
         files = {"model.onnx": self.model.SerializeToString(deterministic=True), "model.toml": self.toml().encode()}
         return files | ({"golden.jsonl": "".join(lines).encode()} if lines else {})
 
 
 def refuse_existing(directory: Path) -> None:
-    """Stops before anything is calculated, if there is a package already."""
+    """Stops before anything is computed, if the directory already holds a package."""
+    if directory.exists() and not directory.is_dir():
+        raise ExportError(f"{directory} is not a directory. Pass another directory.")
     present = [name for name in FILES if (directory / name).exists()]
-    if present or (directory.exists() and not directory.is_dir()):
-        found = f"{', '.join(present)} in {directory}" if present else f"{directory}, which is no directory"
-        raise ExportError(f"there is {found} already. Pass overwrite=True to replace it.")
+    if present:
+        raise ExportError(f"{directory} already holds {', '.join(present)}. Pass overwrite=True to replace the package.")
 
 
 def write(package: Package, directory: Path) -> None:
-    """Writes the files. They are complete before the first of them gets its name."""
+    """Writes the files. All of them are complete before the first one gets its name."""
     contents = package.contents()
     directory.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{directory.name}-", dir=directory.parent))

@@ -1,30 +1,30 @@
-"""What `export` returns: what was written, and how closely it agrees."""
+"""The result of `export`: the written package, and how closely it agrees with the model."""
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import assert_never
 
 from .types import Field, Prediction
 
 
 @dataclass(frozen=True)
 class Report:
-    """A package that was written. `print(report)` shows it."""
+    """A written package. `print(report)` shows a summary."""
 
     directory: Path
     fields: tuple[Field, ...]
     predictions: tuple[Prediction, ...]
     rows: int
-    """How many rows were compared with the training library."""
+    """The number of rows compared with the training library."""
     largest_difference: float
     """The largest difference of a number; relative where the number is above 1."""
     other_class: float
     """The share of rows with another class, or with a number beyond the tolerance."""
     golden: int
-    """How many rows golden.jsonl has."""
+    """The number of rows in golden.jsonl."""
 
     @property
     def endpoints(self) -> tuple[str, ...]:
-        """The paths of the API."""
         return tuple(f"/{prediction['endpoint']}" for prediction in self.predictions)
 
     def __str__(self) -> str:
@@ -53,13 +53,20 @@ class Report:
 
 
 def shape(prediction: Prediction) -> str:
-    """What the answer is, in short."""
-    return {"class": "class", "bands": "class", "probabilities": "{class: probability, …}"}.get(prediction["kind"], "number")
+    """The type of the answer, in a word."""
+    match prediction["kind"]:
+        case "value" | "probability":
+            return "number"
+        case "class" | "bands":
+            return "class"
+        case "probabilities":
+            return "{class: probability, …}"
+        case unknown:
+            assert_never(unknown)
 
 
 def summary(field: Field) -> str:
-    """A field in short."""
-    parts = [field["type"]]
+    parts: list[str] = [field["type"]]
     if field.get("values"):
         parts.append(f"{len(field['values'])} values")
     if not field.get("required", True):

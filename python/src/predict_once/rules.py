@@ -1,19 +1,25 @@
-"""What the service asks of a package, checked before it is written: `predict-once check` shall find nothing."""
+"""The service's rules for names, texts, counts and bounds, checked before a package is written.
 
-import math
+`predict-once check` applies the same rules. tests/packages/rules.toml holds cases that both are tested with.
+"""
+
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from numbers import Real
+from typing import Any, get_args
 
 from .errors import ExportError
-from .names import INPUT_SCHEMA, RESERVED_ENDPOINTS, pascal_case
-from .types import Field, Prediction, label_text, name_of
+from .names import INPUT_SCHEMA, RESERVED_ENDPOINTS, RESERVED_SCHEMAS, pascal_case
+from .package import Package
+from .types import Encoding, Example, Field, FieldType, Kind, Prediction, Unknown, label_text, name_of, plain
 
 MOST_FIELDS = 1000
+MOST_PREDICTIONS = 16
+MOST_VALUES = 10_000
 LONGEST_TEXT = 200
 LARGEST_INTEGER = 2**24
-LARGEST_NUMBER = 3.4e38
+FLOAT32_OVERFLOW = 2**128 - 2**103  # numbers from here on round to infinity in float32
 
 
 def printable(text: str) -> bool:
@@ -22,92 +28,170 @@ def printable(text: str) -> bool:
 
 
 def check_prediction_name(name: str) -> None:
-    """The name is part of the cache key and a member of the answer."""
-    if not printable(name) or len(name) > 64 or ":" in name:
+    """The name is part of the cache key, in which `:` separates parts and `@` begins a tenant."""
+    if not printable(name) or len(name.encode()) > 64 or ":" in name or name.startswith("@"):
         raise ExportError(
-            f"{name!r} cannot be the name of a prediction: that has 1 to 64 characters, no colon and no control characters. "
-            "Pass another target."
+            f"target: {name!r} cannot be the name of a prediction. A name has 1 to 64 bytes of UTF-8, contains no colon and no "
+            "control character, and does not begin with @. Pass another target."
         )
 
 
-def check_package(name: str, fields: Sequence[Field], predictions: Sequence[Prediction], input: Mapping[str, Any]) -> None:
-    """Nothing is there twice, nothing has a name that the service has taken, and all texts can be shown."""
-    if not re.fullmatch(r"[a-z][a-z0-9_-]{0,63}", name):
-        raise ExportError(
-            f"name={name!r}: a package's name is a-z, 0-9, _ and -, starts with a letter, and has at most 64 characters."
-        )
-    if not 1 <= len(fields) <= MOST_FIELDS:
-        raise ExportError(f"the model reads {len(fields):,} columns. A package has 1 to {MOST_FIELDS:,} fields.")
-    twice([field["name"] for field in fields], "two fields have the name")
+def check_kinds(fields: Sequence[Field], predictions: Sequence[Prediction]) -> None:
+    """The types and encodings of fields and the kinds of predictions are known."""
     for field in fields:
-        for text in map(name_of, field.get("values", ())):
-            check_text(text, f"column {field['name']!r} has the value")
-    if not predictions:
-        raise ExportError("the package has no prediction. Pass at least one of kinds.")
-    twice([prediction["name"] for prediction in predictions], "two predictions have the name")
-    twice([prediction["endpoint"] for prediction in predictions], "two predictions have the endpoint")
-    schemas = [prediction.get("schema") or pascal_case(prediction["name"]) for prediction in predictions]
-    twice([input.get("name", INPUT_SCHEMA), *schemas], "two schemas (the input's and the predictions') have the name")
+        owner = f"field {field['name']!r}"
+        known_key(field.get("type"), get_args(FieldType), f"{owner}: type")
+        known_key(field.get("encoding", "ordinal"), get_args(Encoding), f"{owner}: encoding")
+        known_key(field.get("unknown", "refuse"), get_args(Unknown), f"{owner}: unknown")
     for prediction in predictions:
-        check_prediction_name(prediction["name"])
-        check_endpoint(prediction)
-        for label in map(name_of, prediction.get("values", ())):
-            check_text(label_text(label), f"{prediction['name']!r} has the class")
+        known_key(prediction.get("kind"), get_args(Kind), f"prediction {prediction['name']!r}: kind")
+
+
+def check_package(package: Package) -> None:
+    """Stops at the first rule that the package breaks."""
+    if not re.fullmatch(r"[a-z][a-z0-9_-]{0,63}", package.name):
+        raise ExportError(
+            f"name={package.name!r}: the name of a package must be 1 to 64 characters of a-z, 0-9, _ and -, beginning with a "
+            "letter."
+        )
+    check_count(len(package.fields), 1, MOST_FIELDS, "the package", "fields")
+    check_unique([field["name"] for field in package.fields], "fields", "name")
+    for field in package.fields:
+        check_field(field)
+    check_count(len(package.predictions), 1, MOST_PREDICTIONS, "the package", "predictions")
+    check_unique([prediction["name"] for prediction in package.predictions], "predictions", "name")
+    check_unique([prediction["endpoint"] for prediction in package.predictions], "predictions", "endpoint")
+    for prediction in package.predictions:
+        check_prediction(prediction)
+    input_schema = package.input.get("name", INPUT_SCHEMA)
+    check_schema(input_schema, "input")
+    check_unique([input_schema, *map(schema_of, package.predictions)], "schemas (the input's and the predictions')", "name")
+    check_examples(package.examples)
+    if not 0 <= package.tolerance < float("inf"):
+        raise ExportError(f"tolerance={package.tolerance!r}: pass a finite number of at least 0.")
+    if not 0 <= package.max_other_class <= 1:
+        raise ExportError(f"max_other_class={package.max_other_class!r}: pass a share from 0 to 1.")
+
+
+def check_field(field: Field) -> None:
+    """The texts, values and bounds of a field."""
+    name = field["name"]
+    check_text(name, "the name of a field")
+    if field["type"] == "string":
+        values = field.get("values", ())
+        check_count(len(values), 1, MOST_VALUES, f"field {name!r}", "values")
+        texts = [text for value in values for text in (name_of(value), *aliases_of(value))]
+        for text in texts:
+            check_text(text, f"a value of field {name!r}")
+        check_unique(texts, f"values of field {name!r}", "name or alias")
+    bounds = field.get("minimum"), field.get("maximum")
+    if bounds != (None, None):
+        check_bounds({name: bounds}, {name: field["type"]})
+
+
+def aliases_of(value: Any) -> Sequence[Any]:
+    return value.get("aliases", ()) if isinstance(value, Mapping) else ()
+
+
+def check_prediction(prediction: Prediction) -> None:
+    """The name, path, schema and classes of a prediction."""
+    name = prediction["name"]
+    check_prediction_name(name)
+    check_endpoint(prediction)
+    check_schema(schema_of(prediction), f"prediction {name!r}")
+    if prediction["kind"] in ("class", "probabilities", "bands"):
+        labels = [label_text(name_of(value)) for value in prediction.get("values", ())]
+        check_count(len(labels), 2, MOST_VALUES, f"prediction {name!r}", "values")
+        for label in labels:
+            check_text(label, f"a class of prediction {name!r}")
+        check_unique(labels, f"values of prediction {name!r}", "text")
 
 
 def check_endpoint(prediction: Prediction) -> None:
-    """The path of a prediction."""
     endpoint = prediction["endpoint"]
     if endpoint in RESERVED_ENDPOINTS:
         remedy = f"endpoints={{{prediction['kind']!r}: '…'}} or another target"
-        raise ExportError(f"the endpoint /{endpoint} belongs to the service. Pass {remedy}.")
+        raise ExportError(f"the endpoint /{endpoint} is reserved for the service. Pass {remedy}.")
     if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", endpoint):
-        raise ExportError(f"the endpoint {endpoint!r} may have only A-Z, a-z, 0-9, _ and -, and at most 64 of them.")
+        raise ExportError(f"the endpoint {endpoint!r} must be 1 to 64 characters of A-Z, a-z, 0-9, _ and -.")
 
 
-def check_text(text: str, what: str) -> None:
-    """A value of a field, or a class."""
-    if not printable(text):
+def schema_of(prediction: Prediction) -> str:
+    """The schema's name, which the service derives from the prediction's if the package gives none."""
+    return prediction.get("schema", pascal_case(prediction["name"]))
+
+
+def check_schema(schema: str, owner: str) -> None:
+    """The name of a schema in the OpenAPI document."""
+    if not re.fullmatch(r"[A-Za-z0-9._-]+", schema):
+        raise ExportError(f"{owner}: the schema's name {schema!r} must be of A-Z, a-z, 0-9, ., _ and -.")
+    if schema in RESERVED_SCHEMAS:
+        raise ExportError(f"{owner}: the schema's name {schema!r} is reserved for the service. Choose another.")
+
+
+def check_examples(examples: Sequence[Example]) -> None:
+    names = [example["name"] for example in examples]
+    for name in names:
+        if not re.fullmatch(rf"[A-Za-z0-9_-]{{1,{LONGEST_TEXT}}}", name):
+            raise ExportError(
+                f"the name {name!r} of an example must be 1 to {LONGEST_TEXT} characters of A-Z, a-z, 0-9, _ and -."
+            )
+    check_unique(names, "examples", "name")
+
+
+def check_text(text: Any, what: str) -> None:
+    """A name, a value of a field, or a class."""
+    if not isinstance(text, str) or not printable(text):
+        shown = text[:50] if isinstance(text, str) else text
         raise ExportError(
-            f"{what} {text[:50]!r}, and the API has texts of 1 to {LONGEST_TEXT} characters without control characters. "
-            "Give it another name and fit the model again."
+            f"{what} is {shown!r}, but must be a text of 1 to {LONGEST_TEXT} characters without control characters. "
+            "Rename it and fit the model again."
         )
 
 
 def check_bounds(bounds: Mapping[str, Any], types: Mapping[str, str]) -> None:
-    """Bounds are pairs of numbers in ascending order, of fields that are numbers. `types` has the type of each field."""
+    """Bounds are pairs of numbers in ascending order, for numeric fields. `types` has the type of each field."""
     for name, pair in bounds.items():
         if types[name] not in ("number", "integer"):
-            raise ExportError(f"bounds has {name!r}, which is a {types[name]} field. Bounds are for numbers.")
-        if not isinstance(pair, Sequence) or len(pair) != 2 or not all(end is None or is_number(end) for end in pair):
+            raise ExportError(f"bounds: {name!r} is a {types[name]} field, but only numbers have bounds.")
+        if not isinstance(pair, Sequence) or len(pair) != 2 or not all(end is None or is_float32(end) for end in pair):
             raise ExportError(
-                f"bounds of {name!r} are {pair!r}. Pass two numbers, with None for an open end: (18, 120) or (0, None)."
+                f"bounds of {name!r} are {pair!r}. Pass two numbers that float32 holds, with None for an open end: (18, 120) or "
+                "(0, None)."
             )
         ends = [end for end in pair if end is not None]
         if sorted(ends) != ends:
-            raise ExportError(f"bounds of {name!r} are {pair!r}, which nothing lies between. The lower end comes first.")
+            raise ExportError(f"bounds of {name!r} are {pair!r}. The lower end comes first.")
         if types[name] == "integer" and any(end != int(end) or abs(end) > LARGEST_INTEGER for end in ends):
             raise ExportError(
-                f"bounds of {name!r} are {pair!r}. Those of an integer are whole numbers within ±{LARGEST_INTEGER:,}."
+                f"bounds of {name!r} are {pair!r}. Bounds of an integer are whole numbers within ±{LARGEST_INTEGER:,}."
             )
 
 
-def is_number(value: Any) -> bool:
-    """Whether it is a finite number that float32 holds."""
-    return (
-        isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value) and abs(value) <= LARGEST_NUMBER
-    )
+def is_float32(value: Any) -> bool:
+    """Whether it is a number whose nearest float32 is finite."""
+    return isinstance(value, Real) and not isinstance(value, bool) and bool(abs(plain(value)) < FLOAT32_OVERFLOW)
 
 
-def twice(names: Sequence[str], what: str) -> None:
-    """Stops at the first name that is there twice."""
-    for index, name in enumerate(names):
-        if name in names[:index]:
-            raise ExportError(f"{what} {name!r}. Each needs its own.")
+def check_count(count: int, least: int, most: int, owner: str, items: str) -> None:
+    if not least <= count <= most:
+        raise ExportError(f"{owner} has {count:,} {items}, but must have {least} to {most:,}.")
 
 
-def known_keys(given: Mapping[str, Any], known: Sequence[str], argument: str) -> None:
-    """Stops at a key that names nothing."""
+def check_unique(names: Iterable[str], items: str, key: str) -> None:
+    seen = set()
+    for name in names:
+        if name in seen:
+            raise ExportError(f"two {items} have the {key} {name!r}. Each needs its own.")
+        seen.add(name)
+
+
+def known_keys(given: Iterable[str], known: Sequence[str], argument: str) -> None:
+    """Stops at a key that refers to nothing."""
     for key in given:
-        if key not in known:
-            raise ExportError(f"{argument} names {key!r}, which there is not. There are: {', '.join(map(repr, known))}.")
+        known_key(key, known, argument)
+
+
+def known_key(key: Any, known: Sequence[str], argument: str) -> None:
+    if key not in known:
+        raise ExportError(f"{argument} refers to unknown {key!r}. Known: {', '.join(map(repr, known))}.")

@@ -1,10 +1,10 @@
-"""What the service does with a request, repeated here: the graph's input from the fields, and the answers from its output.
+"""Reimplements the service: encodes requests as the graph's input, and turns the graph's output into answers.
 
-So that `export` checks the whole way from a request to its answer, not only the graph.
+So `export` checks the whole path from a request to its answer, not only the graph.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, assert_never
 
 import numpy as np
 import onnx
@@ -18,7 +18,7 @@ ROWS_AT_ONCE = 256
 
 
 def columns_of(field: Field) -> list[str]:
-    """The names of a field's columns."""
+    """The names of a field's columns in the graph's input."""
     if field.get("encoding") != "one_hot":
         return [field["name"]]
     if "bands" in field:
@@ -27,31 +27,33 @@ def columns_of(field: Field) -> list[str]:
 
 
 def encode(fields: Sequence[Field], rows: Sequence[Row]) -> Array:
-    """The graph's input for these requests."""
     if not rows:
         return np.zeros((0, sum(len(columns_of(field)) for field in fields)), dtype=np.float32)
     return np.hstack([encode_field(field, [row.get(field["name"]) for row in rows]) for field in fields])
 
 
 def encode_field(field: Field, values: Sequence[Any]) -> Array:
-    """One field's columns."""
     name = field["name"]
     codes = positions_of(field)
-    missing = field.get("missing", "nan")
+    missing = field.get("missing")
     numbers = np.empty(len(values))
     absent = np.zeros(len(values), dtype=bool)
     for row, value in enumerate(values):
         if value is None:
             if field.get("required", True):
-                raise ExportError(f"field {name!r} is required, and a row has no value for it.")
+                raise ExportError(f"field {name!r} is required, but a row has no value for it.")
             if isinstance(missing, Mapping):
                 value = missing["value"]
             elif missing == "zeros":
-                numbers[row] = -1  # none of the columns
+                numbers[row] = -1  # matches no column
+                continue
+            elif missing == "nan" or isinstance(missing, (int, float)):
+                numbers[row], absent[row] = float(missing), True
                 continue
             else:
-                numbers[row], absent[row] = np.nan if missing == "nan" else float(missing), True
-                continue
+                raise ExportError(
+                    f"field {name!r} has missing={missing!r}. Pass 'nan', 'zeros', a number, or {{'value': one of values}}."
+                )
         if codes is None:
             numbers[row] = float(value)
         elif value in codes:
@@ -70,7 +72,7 @@ def encode_field(field: Field, values: Sequence[Any]) -> Array:
 
 
 def positions_of(field: Field) -> dict[Any, int] | None:
-    """The positions of a text's values and of their other spellings."""
+    """The positions of a text field's values and aliases; None for other types."""
     if field["type"] != "string":
         return None
     codes: dict[Any, int] = {}
@@ -82,7 +84,7 @@ def positions_of(field: Field) -> dict[Any, int] | None:
 
 
 def run(model: onnx.ModelProto, inputs: Array) -> Array:
-    """The graph's output, by ONNX Runtime."""
+    """The graph's output, computed by ONNX Runtime."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.log_severity_level = 3
@@ -97,7 +99,7 @@ def run(model: onnx.ModelProto, inputs: Array) -> Array:
 
 
 def answers(prediction: Prediction, output: Array) -> list[Any]:
-    """What one endpoint answers to each row."""
+    """One endpoint's answer to each row."""
     labels = [name_of(value) for value in prediction.get("values", ())]
     column = output[:, prediction.get("output", 0)]
     several = output[:, list(prediction["outputs"])] if "outputs" in prediction else output
@@ -112,6 +114,8 @@ def answers(prediction: Prediction, output: Array) -> list[Any]:
         case "class":
             positions = column.astype(int) if "output" in prediction else several.argmax(axis=1)
             return [labels[position] for position in positions]
-        case _:
+        case "probabilities":
             names = [label_text(label) for label in labels]
             return [dict(zip(names, (min(1.0, max(0.0, float(p))) for p in row), strict=True)) for row in several]
+        case unknown:
+            assert_never(unknown)

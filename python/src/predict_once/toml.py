@@ -1,8 +1,11 @@
-"""Writes model.toml for people to read and to edit."""
+"""Writes model.toml in a form that people can read and edit."""
 
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+from .errors import ExportError
+from .types import plain
 
 WIDTH = 110
 
@@ -26,7 +29,7 @@ def document(tables: Sequence[tuple[str, Mapping[str, Any], Sequence[str]]]) -> 
 
 
 def array(values: Sequence[Any]) -> str:
-    """An array: on one line if it fits, and otherwise with a line for each entry."""
+    """An array, on one line if it fits, else with a line for each entry."""
     one_line = inline(values)
     if len(one_line) <= WIDTH:
         return one_line
@@ -34,7 +37,7 @@ def array(values: Sequence[Any]) -> str:
 
 
 def inline(value: Any) -> str:
-    """A value on one line."""
+    value = plain(value)
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
@@ -43,7 +46,11 @@ def inline(value: Any) -> str:
         return "{ " + ", ".join(f"{key_of(key)} = {inline(entry)}" for key, entry in value.items()) + " }" if value else "{}"
     if isinstance(value, Sequence):
         return "[" + ", ".join(inline(entry) for entry in value) + "]"
-    return repr(value)
+    if isinstance(value, int) and abs(value) >= 2**63:  # TOML's integers have 64 bits
+        return repr(float(value))
+    if isinstance(value, (int, float)):
+        return repr(value)
+    raise ExportError(f"model.toml cannot hold {value!r} of type {type(value).__name__}.")
 
 
 def text(value: str) -> str:
@@ -52,7 +59,6 @@ def text(value: str) -> str:
 
 
 def multi_line(value: str) -> str:
-    """A string over several lines."""
     escaped = "\n".join(text(line)[1:-1].replace('\\"', '"') for line in value.split("\n"))
     return '"""\n' + escaped.replace('"""', '""\\"') + ('\\\n"""' if escaped.endswith('"') else '"""')
 

@@ -1,4 +1,4 @@
-"""Trees of any library as one TreeEnsembleRegressor: sums of leaf values, one sum for each target."""
+"""Converts trees of any library into one TreeEnsembleRegressor: a sum of leaf values for each target."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -19,7 +19,7 @@ LEAF = b"LEAF"
 class Tree:
     """One tree in arrays, an entry per node; node 0 is the root.
 
-    `x[feature] <= threshold` leads to `left`. `sets` has, for nodes that ask for a category, the codes that lead to the left.
+    `x[feature] <= threshold` leads to `left`. `sets` holds, for nodes that test a category, the codes that lead to `left`.
     """
 
     left: Array  # -1: a leaf
@@ -33,7 +33,7 @@ class Tree:
 
     @property
     def leaf(self) -> Array:
-        """Which nodes are leaves."""
+        """A mask of the leaves."""
         return np.asarray(self.left < 0)
 
 
@@ -71,7 +71,7 @@ def ensemble(
         mine = np.flatnonzero((feature == position) & ~leaf)
         if isinstance(column, Number):
             if in_set[mine].any():
-                raise AssertionError("a set of categories is compared with a category")
+                raise AssertionError("a set of categories is compared with a number")
             compare_number(extras, nodes, mine, column, threshold[mine], missing_left[mine], comparison)
         else:
             compare_category(extras, nodes, mine, column, threshold, missing_left, sets, comparison)
@@ -95,7 +95,7 @@ def ensemble(
         "aggregate_function": "SUM",
         "post_transform": "NONE",
     }
-    # Where the comparison is turned round, its "true" is the feature's "false".
+    # Where the comparison is reversed, its "true" is the feature's "false".
     tracks_true = np.where(leaf | ~nodes.can_be_nan, False, nodes.missing != nodes.swapped)
     if tracks_true.any():
         attributes["nodes_missing_value_tracks_true"] = tracks_true.astype(int).tolist()
@@ -114,8 +114,8 @@ def exact_ensemble(
 ) -> str:
     """The same sums in float64, `[N, targets]`.
 
-    The operator adds in float32. So each leaf's value is split: a multiple of a quantum so large that every sum of them is exact,
-    and the small rest, whose sum has a small error. The two sums are added in float64.
+    The operator adds in float32. So each leaf's value is split into a multiple of a quantum, which is large enough for every sum
+    of multiples to be exact, and a small remainder, whose sum has a small error. The two sums are added in float64.
     """
     graph = context.graph
     start = np.zeros(targets) if base is None else np.asarray(base, dtype=np.float64)
@@ -133,7 +133,7 @@ def exact_ensemble(
 
 
 class Nodes:
-    """What the comparisons of all nodes become."""
+    """The comparisons of all nodes, as attributes of the operator."""
 
     def __init__(self, size: int) -> None:
         self.column = np.zeros(size, dtype=np.int64)
@@ -145,14 +145,14 @@ class Nodes:
 
 
 def directions(tree: Tree) -> Array:
-    """Where missing values go."""
+    """For each node, whether missing values go to the left."""
     return np.zeros(len(tree.left), dtype=bool) if tree.missing_left is None else tree.missing_left.astype(bool)
 
 
 def compare_number(
     extras: Extras, nodes: Nodes, mine: Array, column: Number, threshold: Array, missing_left: Array, how: Comparison
 ) -> None:
-    """The comparisons of one number."""
+    """Fills in the nodes that compare one number."""
     layout = extras.context.layout
     if isinstance(column.source, Tensor):
         position, can_be_nan, exact = extras.column(column.source), False, False
@@ -180,7 +180,7 @@ def compare_category(
     sets: dict[int, frozenset[float]],
     how: Comparison,
 ) -> None:
-    """The comparisons of one category."""
+    """Fills in the nodes that compare one category."""
     numbers = column.numbers().astype(how.dtype)
     can_be_nan = extras.context.layout.codings[column.variable].can_be_nan
     known: dict[Any, Split] = {}
@@ -204,7 +204,7 @@ def compare_category(
 
 
 def leaves(trees: Sequence[Tree]) -> dict[str, Any]:
-    """What each leaf adds. Zeros are left out, save that each leaf has an entry."""
+    """The leaves' values, as attributes of the operator. Zeros are omitted, except that each leaf needs an entry."""
     tree_ids, node_ids, target_ids, weights = [], [], [], []
     for index, tree in enumerate(trees):
         at = np.flatnonzero(tree.leaf)

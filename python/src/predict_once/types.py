@@ -1,14 +1,21 @@
-"""The tables of model.toml, as dictionaries. docs/model-package.md says what each key means."""
+"""The tables of model.toml, as dictionaries. docs/model-package.md describes each key."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypedDict
+from typing import Any, Literal, TypedDict
+
+import numpy as np
 
 Scalar = str | int | float | bool
 Row = Mapping[str, Any]
+FieldType = Literal["number", "integer", "boolean", "string"]
+VariableType = Literal["number", "integer", "boolean", "string", "other"]  # "other": no field can hold the column's values
+Encoding = Literal["ordinal", "one_hot"]
+Unknown = Literal["refuse", "ignore"]
+Kind = Literal["value", "probability", "class", "probabilities", "bands"]
 
 
 class Value(TypedDict, total=False):
-    """One of the allowed values, or of the answers."""
+    """An allowed value of a field, or a possible answer of a prediction."""
 
     name: Scalar
     description: str
@@ -20,7 +27,7 @@ class Field(TypedDict, total=False):
     """An entry of `[[fields]]`."""
 
     name: str
-    type: str
+    type: FieldType
     description: str
     unit: str
     hint: str
@@ -31,8 +38,8 @@ class Field(TypedDict, total=False):
     exclusive_maximum: float
     bands: Sequence[float]
     values: Sequence[str | Value]
-    encoding: str
-    unknown: str
+    encoding: Encoding
+    unknown: Unknown
     required: bool
     missing: Any
 
@@ -46,7 +53,7 @@ class Prediction(TypedDict, total=False):
     summary: str
     description: str
     meaning: str
-    kind: str
+    kind: Kind
     output: int
     outputs: Sequence[int]
     cuts: Sequence[float]
@@ -70,12 +77,17 @@ class Golden(TypedDict, total=False):
 
 
 def name_of(value: Any) -> Any:
-    """The value itself, of a text or a table."""
+    """The name of a value that is written as a scalar or as a table."""
     return value["name"] if isinstance(value, Mapping) else value
 
 
+def plain(value: Any) -> Any:
+    """A NumPy scalar as a Python object."""
+    return value.item() if isinstance(value, np.generic) else value
+
+
 def label_text(label: Any) -> str:
-    """A label as the member's name of an object."""
+    """The label as the name of a JSON object's member."""
     if isinstance(label, bool):
         return "true" if label else "false"
     return str(label)

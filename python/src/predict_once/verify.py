@@ -1,4 +1,4 @@
-"""Do the package's answers agree with the training library's?"""
+"""Compares the package's answers with the training library's."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,18 +16,12 @@ class Agreement:
 
     @property
     def failed(self) -> set[int]:
-        """All rows that disagree."""
         return self.beyond | self.other
 
     @property
     def share(self) -> float:
         """The share of rows that disagree."""
         return len(self.failed) / self.rows if self.rows else 0.0
-
-    @property
-    def largest_within(self) -> str:
-        """The largest difference, for people."""
-        return f"{self.largest:.1e}"
 
 
 def compare(expected: Mapping[str, Sequence[Any]], actual: Mapping[str, Sequence[Any]], tolerance: float) -> Agreement:
@@ -49,7 +43,7 @@ def compare(expected: Mapping[str, Sequence[Any]], actual: Mapping[str, Sequence
 
 
 def difference_of(wanted: Any, got: Any) -> float | None:
-    """The difference of two answers, relative for numbers above 1; None for two classes that are not the same."""
+    """The difference of two answers, relative for numbers above 1; None for different classes."""
     if isinstance(wanted, Mapping):
         if not isinstance(got, Mapping) or wanted.keys() != got.keys():
             return None

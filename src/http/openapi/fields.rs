@@ -2,13 +2,11 @@
 
 use std::fmt::Write;
 
-use serde_json::{Map, Value, json};
-
-use crate::model::{
-    Signature,
+use model_package::{
+    AnswerValue, Prediction, PredictionKind, Signature,
     field::{Bound, Category, Field, Kind, Number},
-    prediction::{AnswerValue, Prediction, PredictionKind},
 };
+use serde_json::{Map, Value, json};
 
 /// The schema of an input: an object of all fields, and no others.
 pub(super) fn input(signature: &Signature, fields: &[Field]) -> Value {

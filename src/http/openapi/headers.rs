@@ -5,7 +5,7 @@ use std::fmt::Write;
 use serde_json::{Map, Value, json};
 
 use super::reference;
-use crate::http::cache_status::CACHE_STATUSES;
+use crate::observe::outcome::{OUTCOMES, Outcome};
 
 /// The request headers of a prediction, as components.
 pub(super) fn parameters() -> Value {
@@ -53,7 +53,7 @@ pub(super) fn headers() -> Value {
     let header =
         |description: &str, schema: Value| json!({ "description": description, "required": true, "schema": schema });
     let mut cache_status = String::from("How the cache was involved in the answer (RFC 9211).\n");
-    for (value, meaning) in CACHE_STATUSES {
+    for Outcome { cache_status: value, meaning, .. } in OUTCOMES {
         // Writing to a String does not fail.
         let _ = write!(cache_status, "\n* `{value}`: {meaning}");
     }
@@ -64,7 +64,7 @@ pub(super) fn headers() -> Value {
             json!({
                 "type": "string",
                 "anyOf": [
-                    { "enum": CACHE_STATUSES.map(|(value, _)| value) },
+                    { "enum": OUTCOMES.map(|outcome| outcome.cache_status) },
                     { "pattern": "^predict-once; fwd=partial; detail=\"hit=[0-9]+ miss=[0-9]+\"$" },
                 ],
             }),

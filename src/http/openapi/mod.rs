@@ -1,6 +1,6 @@
 //! The OpenAPI document, generated from a model's signature and from the code that answers requests.
 //!
-//! The service generates it on the first request; `make openapi` writes the shipped model's to `docs/openapi.json`.
+//! The service generates it on the first request for it; `make openapi` writes the shipped model's to `docs/openapi.json`.
 
 mod fields;
 mod headers;
@@ -8,10 +8,18 @@ mod pages;
 mod predictions;
 mod problems;
 
+use std::sync::OnceLock;
+
+use axum_core::response::{IntoResponse, Response};
+use http::HeaderMap;
+use model_package::ModelError;
 use serde_json::{Map, Value, json};
 
-use super::prediction_paths;
-use crate::model::{Model, ModelError};
+use super::{assets::Asset, predictions::prediction_paths, problem::Problem};
+use crate::{model::Model, service::NoPrediction};
+
+/// The path of the document.
+pub(super) const OPENAPI: &str = "/openapi.json";
 
 /// The tags of the operations.
 const PREDICTIONS: &str = "Predictions";
@@ -21,6 +29,27 @@ const DOCUMENTATION: &str = "Documentation";
 /// for an input.
 const INTRODUCTION: &str = include_str!("introduction.md");
 
+/// The OpenAPI document of a model, generated on the first request for it.
+#[derive(Default)]
+pub(super) struct OpenApi(OnceLock<Asset>);
+
+impl OpenApi {
+    pub(super) async fn answer(&self, model: &Model, request: &HeaderMap) -> Response {
+        match self.document(model) {
+            Ok(document) => document.answer(request).await,
+            Err(error) => Problem::from(NoPrediction::Failed(error)).into_response(),
+        }
+    }
+
+    fn document(&self, model: &Model) -> Result<&Asset, ModelError> {
+        if let Some(made) = self.0.get() {
+            return Ok(made);
+        }
+        let text = format!("{:#}\n", document(model)?);
+        Ok(self.0.get_or_init(|| Asset::made(OPENAPI, "application/json", text.as_bytes())))
+    }
+}
+
 /// Generates the document (OpenAPI 3.1). The answers to its examples are the model's.
 ///
 /// # Errors
@@ -29,9 +58,9 @@ const INTRODUCTION: &str = include_str!("introduction.md");
 pub fn document(model: &Model) -> Result<Value, ModelError> {
     let signature = model.signature();
     let mut schemas = Map::new();
-    schemas.insert(signature.input_name.clone(), fields::input(signature, model.fields()));
+    schemas.insert(signature.input_name.clone(), fields::input(signature, signature.fields()));
     let mut paths = Map::new();
-    for (position, (path, prediction)) in prediction_paths(model).zip(model.predictions()).enumerate() {
+    for (position, (path, prediction)) in prediction_paths(model).zip(signature.predictions()).enumerate() {
         schemas.insert(prediction.schema().to_owned(), fields::prediction(prediction));
         paths.insert(path, predictions::path_item(model, position)?);
     }

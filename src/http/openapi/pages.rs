@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{DOCUMENTATION, headers, problems};
-use crate::http::docs::{ASSETS, OPENAPI};
+use super::{DOCUMENTATION, OPENAPI, headers, problems};
+use crate::http::assets::ASSETS;
 
 /// The operations at the paths of the [`ASSETS`]. The pages' files share one path.
 pub(super) fn paths() -> Map<String, Value> {

@@ -1,21 +1,19 @@
 //! The endpoints of the predictions.
 
+use model_package::{MOST_INPUTS, ModelError, Prediction};
 use serde_json::{Map, Value, json};
 
 use super::{PREDICTIONS, headers, problems, reference};
-use crate::{
-    http::problem::Problem,
-    model::{MOST_INPUTS, Model, ModelError, prediction::Prediction},
-};
+use crate::{http::problem::Problem, model::Model};
 
 /// The operations at the path of the model's prediction at this position.
 pub(super) fn path_item(model: &Model, position: usize) -> Result<Value, ModelError> {
-    let prediction = &model.predictions()[position];
+    let prediction = &model.signature().predictions()[position];
     let (mut right, mut answered, mut wrong, mut refused) = (Map::new(), Map::new(), Map::new(), Map::new());
     for example in &model.signature().examples {
         let body = Value::Object(example.input.clone());
         let shown = |value: &Value| json!({ "summary": example.summary, "value": value });
-        let (inputs, answers, answer) = match model.read(body.to_string().as_bytes()) {
+        let (inputs, answers, answer) = match model.signature().read(body.to_string().as_bytes()) {
             Ok(input) => (&mut right, &mut answered, rounded(&model.predict(position, &input)?.body)),
             Err(invalid) => (&mut wrong, &mut refused, json!(Problem::from(invalid))),
         };

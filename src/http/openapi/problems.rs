@@ -8,7 +8,8 @@ use serde_json::{Map, Value, json};
 use super::{headers, reference};
 use crate::{
     http::{
-        body, prediction_paths,
+        body,
+        predictions::prediction_paths,
         problem::{self, Problem, ProblemKind},
     },
     model::Model,
@@ -156,7 +157,7 @@ fn response(description: &str, examples: impl IntoIterator<Item = Problem>) -> V
 fn example(kind: ProblemKind, model: &Model) -> Option<Problem> {
     Some(match kind {
         ProblemKind::UnreadableBody => body::undecodable(),
-        ProblemKind::InvalidJson => Problem::from(model.read(br#"{"field": }"#).err()?),
+        ProblemKind::InvalidJson => Problem::from(model.signature().read(br#"{"field": }"#).err()?),
         ProblemKind::NoSuchPath => {
             let paths: Vec<_> = prediction_paths(model).collect();
             let paths: Vec<_> = paths.iter().map(String::as_str).collect();

@@ -1,11 +1,12 @@
 """Feature columns as a matrix, for models that calculate with them.
 
 All features are an affine function of a *base*: the graph's input with missing values replaced, and a few computed columns. A
-linear model takes the matrix of that function into its weights, so the base is all that the graph computes.
+linear model absorbs the matrix of that function into its weights, so the graph only computes the base.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import assert_never
 
 import numpy as np
 from onnx import TensorProto
@@ -22,7 +23,7 @@ NO_BOUND = float("inf")
 
 @dataclass(frozen=True)
 class Entry:
-    """A column of the base: a column of a tensor, with what replaces NaN and where it is cut off."""
+    """A column of the base: a column of a tensor, with the replacement of NaN and the limits that it is clipped to."""
 
     tensor: str
     index: int
@@ -38,7 +39,7 @@ class Affine:
     base: str
     matrix: Array
     offset: Array
-    centres: Array  # of the base: ordinary values
+    centres: Array  # of the base: typical values
 
     @property
     def identity(self) -> bool:
@@ -57,14 +58,14 @@ class Base:
         self.centres: list[float] = []
 
     def position(self, entry: Entry, centre: float = 0.0) -> int:
-        """Where in the base this entry is."""
+        """The position of an entry in the base."""
         if entry not in self.entries:
             self.entries[entry] = len(self.entries)
             self.centres.append(centre)
         return self.entries[entry]
 
     def tensor(self) -> tuple[str, Array]:
-        """The base, and where in it each entry is."""
+        """The base, and the position of each entry in it."""
         graph, width = self.context.graph, self.context.layout.width
         groups: dict[str, list[Entry]] = {INPUT: []}
         for entry in self.entries:
@@ -77,7 +78,7 @@ class Base:
             indices = [entry.index for entry in entries]
             rows: list[Entry | None] = list(entries)
             if tensor == INPUT and len(set(indices)) == len(indices):
-                # The whole input rather than some of its columns: one operator less, and the weights of the others are 0.
+                # The whole input rather than some of its columns: that saves an operator, and the other columns weigh 0.
                 rows = [None] * width
                 for entry in entries:
                     rows[entry.index] = entry
@@ -95,7 +96,7 @@ class Base:
 
 
 def cleaned(context: Context, source: str, rows: list[Entry | None], can_be_nan: bool) -> str:
-    """A part of the base with NaN replaced and values cut off."""
+    """A part of the base, with NaN replaced and values clipped."""
     graph = context.graph
     if can_be_nan:
         fills = [[row.fill if row else 0.0 for row in rows]]
@@ -134,7 +135,7 @@ def affine(context: Context, columns: Sequence[Column]) -> Affine:
 
 
 def base_width(context: Context, base: Base) -> int:
-    """How many columns the base has."""
+    """The number of columns of the base."""
     indices = [entry.index for entry in base.entries if entry.tensor == INPUT]
     others = len(base.entries) - len(indices)
     whole = len(set(indices)) == len(indices) and indices
@@ -142,7 +143,7 @@ def base_width(context: Context, base: Base) -> int:
 
 
 def number_terms(base: Base, column: Number) -> tuple[dict[int, float], float]:
-    """The features of a number: its steps as one factor and one offset."""
+    """The feature of a number as weights of the base and an offset: its steps combined."""
     source, context = column.source, base.context
     tensor, index, centre, can_be_nan = INPUT, 0, 0.0, False
     if isinstance(source, Tensor):
@@ -166,24 +167,26 @@ def number_terms(base: Base, column: Number) -> tuple[dict[int, float], float]:
             case "clip":
                 edges = sorted(((step.value - offset) / factor, (step.upper - offset) / factor))
                 lower, upper = max(lower, edges[0]), min(upper, edges[1])
-            case _:
+            case "flag":
                 if not can_be_nan:
                     return {}, 0.0
                 flags = context.graph.cast(context.graph.node("IsNaN", context.graph.take(INPUT, [index])), TensorProto.FLOAT)
                 return {base.position(Entry(flags, 0)): factor}, offset
+            case unknown:
+                assert_never(unknown)
     if can_be_nan and fill is None:
         if not isinstance(source, int) or context.variables[source].missing is not NONE:
             name = context.variables[source].name if isinstance(source, int) else "a prediction"
             raise ExportError(
-                f"column {name!r} has missing values, and the model calculates with it as it is. "
-                "Put a SimpleImputer in front and fit again."
+                f"column {name!r} has missing values, but the model calculates with it. "
+                "Put a SimpleImputer in front of the model and fit again."
             )
         fill = 0.0
     return {base.position(Entry(tensor, index, fill or 0.0, lower, upper), centre): factor}, offset
 
 
 def category_terms(base: Base, column: Category) -> tuple[dict[int, float], float]:
-    """The features of a category: a weight for each of its values."""
+    """The feature of a category as weights of the base and an offset: a weight for each value."""
     context = base.context
     layout, graph = context.layout, context.graph
     coding, first = layout.codings[column.variable], layout.first[column.variable]
@@ -192,12 +195,15 @@ def category_terms(base: Base, column: Category) -> tuple[dict[int, float], floa
     missing, unknown = float(numbers[-2]), float(numbers[-1])
     if column.missing is not NONE and np.isnan(missing) and coding.can_be_nan:
         name = context.variables[column.variable].name
-        raise ExportError(f"column {name!r}: a missing value reaches a model that calculates with it. Impute it before.")
+        raise ExportError(
+            f"column {name!r} has missing values, but the model calculates with it. "
+            "Put a SimpleImputer in front of the model and fit again."
+        )
     if coding.encoding == "ordinal":
         table = np.array([known[value] for value in coding.values])
         line = affine_table(table)
         if line is None:
-            line = (0.0, 0.0)  # the first lowering: the layout is not yet the one for this model
+            line = (0.0, 0.0)  # the first lowering, with the provisional layout
         factor, offset = line
         if factor == 0 and coding.can_be_nan and not np.isnan(missing):
             flag = graph.cast(graph.node("IsNaN", graph.take(INPUT, [first])), TensorProto.FLOAT)
@@ -205,7 +211,7 @@ def category_terms(base: Base, column: Category) -> tuple[dict[int, float], floa
         fill = (missing - offset) / factor if factor and not np.isnan(missing) else 0.0
         return {base.position(Entry(INPUT, first, fill)): factor}, offset
     neutral = unknown
-    if column.unknown is NONE:  # a row of zeros is a missing value, if it can be there at all
+    if column.unknown is NONE:  # a row of zeros is a missing value, if it can occur
         neutral = missing if coding.missing == "zeros" else 0.0
     terms: dict[int, float] = {}
     if coding.encoding == "one_hot":
@@ -226,8 +232,8 @@ def category_terms(base: Base, column: Category) -> tuple[dict[int, float], floa
 def linear(context: Context, columns: Sequence[Column], weights: Array, bias: Array) -> str:
     """`features @ weights + bias` in float32.
 
-    Float32 loses the small difference of two large sums. Where the sums are large beside their result, they are taken
-    around ordinary values of the inputs.
+    Float32 loses the small difference of two large sums. If the sums are large compared with their result, typical values
+    are subtracted from the inputs first.
     """
     graph = context.graph
     form = affine(context, columns)

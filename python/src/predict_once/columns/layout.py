@@ -1,12 +1,12 @@
-"""How each field is encoded as columns of the graph's input, chosen so that the graph has little to do.
+"""Chooses how each field is encoded as columns of the graph's input, so that the graph has little to do.
 
-A text is one number (its position in `values`) where the model compares or scales positions, and a column for each value where
-the model has one. A missing value is replaced by the service where the model only ever sees its replacement.
+A text becomes one number (its position in `values`) if the model compares or scales positions, and a column for each value if the
+model has one. The service replaces a missing value if the model only ever sees the replacement.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -16,39 +16,37 @@ from .variables import Variable
 
 @dataclass(frozen=True)
 class Coding:
-    """How one field is encoded: as in model.toml."""
+    """The encoding of one field, as in model.toml."""
 
-    encoding: str  # "number", "ordinal" or "one_hot"
+    encoding: Literal["number", "ordinal", "one_hot"]
     values: tuple[Any, ...] = ()
     missing: Any = NONE  # "nan", "zeros", a number, or ("value", one of the values); NONE: the field is required
     unknown: bool = False
 
     @property
     def width(self) -> int:
-        """How many columns it takes."""
         return len(self.values) if self.encoding == "one_hot" else 1
 
     @property
     def can_be_nan(self) -> bool:
-        """Whether the graph may read NaN."""
         return isinstance(self.missing, str) and self.missing == "nan"
 
 
 @dataclass
 class Requests:
-    """Which columns the model asked for, by variable."""
+    """The columns that the model reads, by variable."""
 
     columns: dict[int, list[tuple[Column, bool]]] = field(default_factory=dict)
 
     def add(self, column: Column, dense: bool) -> None:
-        """Notes a column; `dense` if the model calculates with it."""
+        """Records a column; `dense` if the model calculates with it."""
         variable = column.source if isinstance(column, Number) else column.variable
         if isinstance(variable, int):
             self.columns.setdefault(variable, []).append((column, dense))
 
 
 class Layout:
-    """The codings of the fields that the model reads, and where their columns are."""
+    """The codings of the fields that the model reads, and the positions of their columns."""
 
     def __init__(self, codings: dict[int, Coding]) -> None:
         self.codings = dict(sorted(codings.items()))
@@ -59,7 +57,7 @@ class Layout:
             self.width += coding.width
 
     def column_names(self, variables: list[Variable]) -> list[str]:
-        """The names of the graph's columns, as the reference of model packages has them."""
+        """The names of the graph's columns, as docs/model-package.md defines them."""
         names = []
         for position, coding in self.codings.items():
             name = variables[position].name
@@ -81,7 +79,7 @@ class Layout:
 
 
 def provisional(variables: list[Variable]) -> Layout:
-    """Something to lower the model with for the first time, when nothing is known of its requests."""
+    """The layout of the first lowering, which finds out what the model reads."""
     return Layout(
         {
             position: Coding("one_hot" if v.type == "string" else "number", v.values, "nan", v.type == "string")
@@ -91,12 +89,11 @@ def provisional(variables: list[Variable]) -> Layout:
 
 
 def layout_for(variables: list[Variable], requests: Requests) -> Layout:
-    """The layout for what the model asked for. Fields that it did not ask for are left out."""
+    """The layout for what the model reads. Fields that it does not read are left out."""
     return Layout({position: coding_for(variables[position], asked) for position, asked in requests.columns.items()})
 
 
 def coding_for(variable: Variable, asked: list[tuple[Column, bool]]) -> Coding:
-    """The coding of one field."""
     categories = [(column, dense) for column, dense in asked if isinstance(column, Category)]
     if variable.type == "boolean":
         missing = missing_for(variable, asked, (False, True))
@@ -125,7 +122,7 @@ def order_of(values: tuple[Any, ...], categories: Iterable[Category]) -> list[in
 
 
 def follows(column: Category, order: list[int], dense: bool) -> bool:
-    """Whether the position in this order will do in the place of the column."""
+    """Whether the position in this order can replace the column."""
     table = column.numbers()[: len(order)][order]
     if dense:
         return affine(table) is not None
@@ -134,7 +131,7 @@ def follows(column: Category, order: list[int], dense: bool) -> bool:
 
 
 def affine(table: Any) -> tuple[float, float] | None:
-    """Factor and offset by which the table follows from the position, if it does."""
+    """Factor and offset, if the table is an affine function of the position."""
     positions = np.arange(len(table))
     factor = float(table[-1] - table[0]) / (len(table) - 1) if len(table) > 1 else 0.0
     offset = float(table[0])
@@ -142,14 +139,14 @@ def affine(table: Any) -> tuple[float, float] | None:
 
 
 def missing_for(variable: Variable, asked: list[tuple[Column, bool]], values: tuple[Any, ...]) -> Any:
-    """What the graph reads in the place of a missing value."""
+    """The number or value that the graph reads for a missing value."""
     if variable.missing is NONE:
         return NONE
     columns = [column for column, _ in asked]
     if all(isinstance(column, Number) for column in columns):
         if not all(dense for _, dense in asked):
-            # Trees know where a missing value goes. Its replacement could lie on the other side of a threshold once it is a
-            # float32: the mean, less the mean, is next to 0.
+            # Trees route missing values themselves. A replacement could cross a threshold when it is rounded to float32: the
+            # mean minus the mean is close to 0.
             return "nan"
         fills = {
             column.steps[0].value if column.steps and column.steps[0].kind == "fill" else None

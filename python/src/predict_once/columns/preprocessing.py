@@ -11,8 +11,8 @@ from .variables import Variable, usable
 
 
 def preprocess(step: Any, columns: list[AnyColumn], variables: list[Variable], path: str) -> list[AnyColumn]:
-    """What a transformer of any kind makes of these columns."""
-    # A fitted ColumnTransformer has a FunctionTransformer without a function for "passthrough".
+    """The output columns of a transformer of any kind."""
+    # A fitted ColumnTransformer replaces "passthrough" with a FunctionTransformer without a function.
     identity = type(step).__name__ == "FunctionTransformer" and step.func is None
     if step is None or identity or (isinstance(step, str) and step == "passthrough"):
         return columns
@@ -34,7 +34,7 @@ def preprocess(step: Any, columns: list[AnyColumn], variables: list[Variable], p
 
 
 def column_transformer(step: Any, columns: list[AnyColumn], variables: list[Variable], path: str) -> list[AnyColumn]:
-    """The outputs of the transformers side by side, in the order in which the ColumnTransformer has them."""
+    """The outputs of the transformers side by side, in the ColumnTransformer's order."""
     if step.transformer_weights:
         raise ExportError(f"{path}: a ColumnTransformer with weights cannot be exported. Scale within its transformers.")
     result: list[AnyColumn] = []
@@ -51,6 +51,6 @@ def column_transformer(step: Any, columns: list[AnyColumn], variables: list[Vari
         made = preprocess(part, chosen, variables, f"{path} → {name!r}")
         expected = step.output_indices_[name]
         if len(made) != expected.stop - expected.start:
-            raise ExportError(f"{path} → {name!r} makes {expected.stop - expected.start} columns, and {len(made)} were found.")
+            raise ExportError(f"{path} → {name!r} makes {expected.stop - expected.start} columns, but {len(made)} were derived.")
         result += made
     return result

@@ -1,12 +1,12 @@
-"""A comparison of a feature becomes a comparison of the graph's input, with the same outcome for every input.
+"""Turns a comparison of a feature into a comparison of the graph's input, with the same outcome for every input.
 
-Of a number's feature `f(x) <= t`, where f rises: the threshold of x is the largest float32 for which it holds. Of a category:
-the set of values for which it holds is a comparison of its position or of its columns; where it is not, the graph computes
-a column that is 1 for the values of the set.
+For a number's feature `f(x) <= t`, where f is increasing, the threshold of x is the largest float32 for which it holds. For a
+category, the set of values for which it holds becomes a comparison of the position or of one column. If no such comparison
+exists, the graph computes a column that is 1 for the values of the set.
 """
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, assert_never
 
 import numpy as np
 from onnx import TensorProto
@@ -33,13 +33,13 @@ class Split:
 
 @dataclass(frozen=True)
 class Membership:
-    """For which of a variable's states something holds."""
+    """The states of a variable for which a comparison holds."""
 
     variable: int
     values: tuple[Any, ...]
     inside: tuple[bool, ...]
     missing: bool
-    unknown: bool | None  # None: there is no unknown value
+    unknown: bool | None  # None: unknown values cannot occur
 
     def inside_for(self, values: tuple[Any, ...]) -> list[bool]:
         """`inside` in the order of other values."""
@@ -49,17 +49,16 @@ class Membership:
 
 @dataclass
 class Extras:
-    """The columns of the trees' input beyond the graph's."""
+    """The columns of the trees' input that the graph computes."""
 
     context: Context
     entries: dict[Membership | Tensor, int] = field(default_factory=dict)
 
     def column(self, entry: Membership | Tensor) -> int:
-        """The position of an extra column."""
         return self.entries.setdefault(entry, self.context.layout.width + len(self.entries))
 
     def tensor(self) -> tuple[str, Array]:
-        """The trees' input, and where in it each column is that `column` has named."""
+        """The trees' input, and the position in it of each column that `column` has numbered."""
         graph, width = self.context.graph, self.context.layout.width
         order = np.arange(width + len(self.entries))
         tensors, position = [INPUT], width
@@ -81,11 +80,11 @@ class Extras:
 
 
 def number_thresholds(column: Number, thresholds: Array, strict: bool, dtype: Any, exact: bool) -> Array:
-    """For each threshold t the float32 number up to which `f(x) <= t` holds (`< t` if strict).
+    """For each threshold t, the float32 number up to which `f(x) <= t` holds (`< t` if strict).
 
-    A library that casts to float32 itself compares what the graph reads: the largest float32 x for which it holds. So does any
-    library if all data are exact in float32. Otherwise thresholds may be values of the data (0.1), and the graph reads their
-    nearest float32: then the threshold is the float32 nearest to the largest float64 x for which it holds.
+    A library that casts to float32 compares the numbers that the graph reads, and so does any library if float32 holds all data
+    exactly: the result is the largest float32 x for which the comparison holds. Otherwise a threshold may be a value of the data
+    (0.1), for which the graph reads the nearest float32: the result is the float32 nearest to the largest such float64 x.
     """
     kind: Any = np.float32 if exact or dtype == np.float32 else np.float64
     bits: Any = np.int32 if kind is np.float32 else np.int64
@@ -127,26 +126,29 @@ def split_of(extras: Extras, member: Membership) -> Split:
     """The comparison that holds for these states."""
     layout = extras.context.layout
     coding, first = layout.codings[member.variable], layout.first[member.variable]
-    if coding.encoding == "one_hot":
-        inside = member.inside_for(coding.values)
-        found = one_hot_split(inside, zeros_inside(coding, member), first, member.missing)
-    elif coding.encoding == "ordinal":
-        inside = member.inside_for(coding.values)
-        found = line_split(inside, list(range(len(inside))), None, first, member.missing)
-    else:
-        order = np.argsort(np.array(member.values, dtype=np.float64), kind="stable")
-        points = [float(member.values[index]) for index in order]
-        found = line_split([member.inside[index] for index in order], points, member.unknown, first, member.missing)
+    match coding.encoding:
+        case "one_hot":
+            inside = member.inside_for(coding.values)
+            found = one_hot_split(inside, zeros_inside(coding, member), first, member.missing)
+        case "ordinal":
+            inside = member.inside_for(coding.values)
+            found = line_split(inside, list(range(len(inside))), None, first, member.missing)
+        case "number":
+            order = np.argsort(np.array(member.values, dtype=np.float64), kind="stable")
+            points = [float(member.values[index]) for index in order]
+            found = line_split([member.inside[index] for index in order], points, member.unknown, first, member.missing)
+        case unknown:
+            assert_never(unknown)
     return found or Split(extras.column(member), 0.5, LEQ, True, member.missing)
 
 
 def zeros_inside(coding: Coding, member: Membership) -> bool:
-    """Whether a row of zeros is in the set: an unknown value, or a missing one."""
+    """Whether a row of zeros, an unknown or a missing value, is in the set."""
     return member.missing if coding.missing == "zeros" and member.unknown is None else bool(member.unknown)
 
 
 def one_hot_split(inside: list[bool], unknown: bool, first: int, missing: bool) -> Split | None:
-    """A comparison of one of the columns, if one will do."""
+    """A comparison of one column, if that is enough."""
     different = [index for index, value in enumerate(inside) if value != unknown]
     if not different:
         return Split(first, float(LARGEST) if unknown else -float(LARGEST), LEQ, False, missing)
@@ -156,7 +158,7 @@ def one_hot_split(inside: list[bool], unknown: bool, first: int, missing: bool) 
 
 
 def line_split(inside: list[bool], points: list[Any], unknown: bool | None, column: int, missing: bool) -> Split | None:
-    """A comparison with a point of the line, if one will do."""
+    """A comparison with one point of the line, if that is enough."""
     changes = [index for index in range(1, len(inside)) if inside[index] != inside[index - 1]]
     if not changes and unknown in (None, inside[0]):
         return Split(column, float(LARGEST) if inside[0] else -float(LARGEST), LEQ, False, missing)
@@ -197,7 +199,7 @@ def memberships(context: Context, members: list[Membership]) -> str:
 
 
 def indicators(context: Context, variable: int, values: tuple[Any, ...]) -> str:
-    """A column for each value of a variable: 1 where the variable has it."""
+    """A column for each value of a variable: 1 where the variable has that value."""
     graph, layout = context.graph, context.layout
     coding, first = layout.codings[variable], layout.first[variable]
     if coding.encoding == "one_hot":
@@ -209,6 +211,6 @@ def indicators(context: Context, variable: int, values: tuple[Any, ...]) -> str:
 
 
 def zero_if_nan(context: Context, tensor: str) -> str:
-    """Zero in the place of NaN."""
+    """The tensor with NaN replaced by zero."""
     graph = context.graph
     return graph.node("Where", graph.node("IsNaN", tensor), graph.constant(np.float32(0)), tensor)

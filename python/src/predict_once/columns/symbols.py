@@ -1,18 +1,18 @@
-"""A feature column as a function of one field.
+"""Feature columns as functions of one field.
 
-Preprocessing is followed in these symbols rather than in operators. A tree's comparison `scaled age <= 0.3` can then become a
-comparison of the age itself, and a linear model's weights take the scaling in: in the graph, most preprocessing costs nothing.
+Preprocessing becomes such functions rather than operators. So a tree's comparison `scaled age <= 0.3` can become a comparison
+of the age itself, and a linear model's weights absorb the scaling: most preprocessing costs nothing in the graph.
 """
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal, assert_never
 
 import numpy as np
 
 from ..graph import Array
 
 NONE: Any = type("None_", (), {"__repr__": lambda self: "NONE"})()
-"""What a category's table holds for a state that cannot occur."""
+"""The entry of a category's table for a state that cannot occur."""
 
 
 @dataclass(frozen=True)
@@ -28,12 +28,12 @@ class Step:
     """One element-wise operation: `fill` (of missing values), `add`, `subtract`, `multiply`, `divide`, `clip` or `flag` (1 where
     the value is missing)."""
 
-    kind: str
+    kind: Literal["fill", "add", "subtract", "multiply", "divide", "clip", "flag"]
     value: float = 0.0
     upper: float = 0.0
 
     def apply(self, x: Array) -> Array:
-        """The operation, in the type of `x`."""
+        """Applies the operation in the data type of `x`."""
         value = x.dtype.type(self.value)
         match self.kind:
             case "fill":
@@ -48,8 +48,10 @@ class Step:
                 return np.asarray(x / value)
             case "clip":
                 return np.clip(x, value, x.dtype.type(self.upper))
-            case _:
+            case "flag":
                 return np.isnan(x).astype(x.dtype)
+            case unknown:
+                assert_never(unknown)
 
 
 @dataclass(frozen=True)
@@ -61,11 +63,11 @@ class Number:
     dtype: Any = np.float64
 
     def then(self, *steps: Step) -> "Number":
-        """With further steps."""
+        """The same number after further steps."""
         return replace(self, steps=self.steps + steps)
 
     def evaluate(self, x: Array) -> Array:
-        """What the steps make of these values of the source, calculated as scikit-learn does."""
+        """Applies the steps to values of the source, with scikit-learn's arithmetic."""
         result = x.astype(self.dtype)
         with np.errstate(all="ignore"):
             for step in self.steps:
@@ -75,7 +77,7 @@ class Number:
 
 @dataclass(frozen=True)
 class Category:
-    """A category: what each of the variable's values becomes, a missing one, and one that is none of them."""
+    """A category, as a table of what each value of the variable, a missing value and an unknown value become."""
 
     variable: int
     values: tuple[Any, ...]
@@ -85,7 +87,7 @@ class Category:
 
     @property
     def states(self) -> tuple[Any, ...]:
-        """The whole table: of the values, of a missing one, of an unknown one."""
+        """The whole table: the values, then the missing and the unknown one."""
         return (*self.table, self.missing, self.unknown)
 
     def with_states(self, states: list[Any]) -> "Category":
@@ -93,7 +95,7 @@ class Category:
         return replace(self, table=tuple(states[:-2]), missing=states[-2], unknown=states[-1])
 
     def then(self, *steps: Step) -> "Category":
-        """With what some steps make of each entry of the table."""
+        """The same variable, with the steps applied to each entry of the table."""
         states = []
         for state in self.states:
             value = state
@@ -112,7 +114,7 @@ class Category:
 
 @dataclass(frozen=True)
 class Unusable:
-    """A column that no field can hold. It may be there as long as nothing reads it."""
+    """A column that no field can hold. It is allowed as long as nothing reads it."""
 
     variable: int
 

@@ -1,7 +1,7 @@
-"""scikit-learn's transformers, in symbols.
+"""scikit-learn's transformers as functions of the columns.
 
-A scaler is a few steps on each column. An encoder is run as it is on the values that its column can have, since these are
-finitely many: so whatever its options are, the table is what it does.
+A scaler is a few steps on each column. An encoder is run on all values that its column can have, which are finitely many. So the
+table of its outputs is right whatever its options are.
 """
 
 import warnings
@@ -19,12 +19,12 @@ Handler = Callable[[Any, list[Column], list[Variable], str], list[Column]]
 
 
 def class_names(model: Any) -> list[str]:
-    """The names of the model's class and of what it derives from, with the library: `sklearn.StandardScaler`."""
+    """The names of the model's class and its base classes, with the library: `sklearn.StandardScaler`."""
     return [f"{kind.__module__.split('.')[0]}.{kind.__name__}" for kind in type(model).__mro__]
 
 
 def transform(step: Any, columns: list[Column], variables: list[Variable], path: str) -> list[Column]:
-    """What one transformer makes of these columns. `path` names the step in messages."""
+    """The output columns of one transformer. `path` names the step in messages."""
     for name in class_names(step):
         if name in HANDLERS:
             return HANDLERS[name](step, columns, variables, path)
@@ -35,7 +35,7 @@ def transform(step: Any, columns: list[Column], variables: list[Variable], path:
 
 
 def named(step: Any, path: str) -> str:
-    """A step for messages."""
+    """A step, for messages."""
     return f"{path} ({type(step).__name__})"
 
 
@@ -44,9 +44,9 @@ OTHER_REMEDY = (
 )
 REMEDIES = {
     "FunctionTransformer": "A Python function has no counterpart in a graph. Apply it to the data before the fit.",
-    "CountVectorizer": "Free text is no field of the API. Turn the text into numbers or categories before the fit.",
-    "TfidfVectorizer": "Free text is no field of the API. Turn the text into numbers or categories before the fit.",
-    "HashingVectorizer": "Free text is no field of the API. Turn the text into numbers or categories before the fit.",
+    "CountVectorizer": "A field of the API cannot hold free text. Turn the text into numbers or categories before the fit.",
+    "TfidfVectorizer": "A field of the API cannot hold free text. Turn the text into numbers or categories before the fit.",
+    "HashingVectorizer": "A field of the API cannot hold free text. Turn the text into numbers or categories before the fit.",
 }
 
 
@@ -59,7 +59,7 @@ def described(columns: Sequence[Column], variables: list[Variable]) -> str:
 
 
 def scaler(steps: Callable[[Any, int], list[Step]]) -> Handler:
-    """A transformer that does the same few steps to each column."""
+    """Handles a transformer that applies the same few steps to each column."""
 
     def handler(step: Any, columns: list[Column], variables: list[Variable], path: str) -> list[Column]:
         refuse_texts(columns, variables, path)
@@ -76,10 +76,10 @@ def scaler(steps: Callable[[Any, int], list[Step]]) -> Handler:
 
 
 def refuse_texts(columns: Sequence[Column], variables: list[Variable], path: str) -> None:
-    """Stops where texts reach something that calculates."""
+    """Stops if texts reach a step that calculates."""
     for column in columns:
         if isinstance(column, Category) and any(isinstance(state, str) and state != UNKNOWN for state in column.states):
-            raise ExportError(f"{path}: {described([column], variables)} holds texts. Encode it first (OneHotEncoder).")
+            raise ExportError(f"{path}: {described([column], variables)} contains texts. Encode them first (OneHotEncoder).")
 
 
 def standard_steps(step: Any, index: int) -> list[Step]:
@@ -160,7 +160,7 @@ def table_row(row: Any, output: int) -> Any:
 
 
 def in_data(column: Category, variables: list[Variable]) -> bool:
-    """Whether the column's values are those of the field: anything else is refused by the API."""
+    """Whether the column's values are those of the field: the API refuses any other."""
     return column.values == variables[column.variable].values
 
 
@@ -169,12 +169,12 @@ def without_unknown(column: Category) -> Category:
 
 
 def output_widths(step: Any, columns: list[Column]) -> list[int]:
-    """How many columns a OneHotEncoder makes of each."""
+    """The number of columns that a OneHotEncoder makes of each column."""
     return [int(width) for width in step._n_features_outs]
 
 
 def as_category(column: Column, step: Any, index: int, variables: list[Variable], path: str) -> Category:
-    """A column with finitely many values. Of a number, these are what the encoder knows."""
+    """The column as a category. The values of a number are those that the encoder knows."""
     if isinstance(column, Category):
         return column
     if not isinstance(column.source, int) or any(kind.kind != "fill" for kind in column.steps):
@@ -190,8 +190,9 @@ def as_category(column: Column, step: Any, index: int, variables: list[Variable]
     if getattr(step, "handle_unknown", "error") == "error":
         if not whole:
             raise ExportError(
-                f"{path} knows {len(known)} values of {described([column], variables)} and fails at any other number, which the "
-                "API cannot say of a number. Turn the column into texts (astype(str)), or fit with handle_unknown='ignore'."
+                f"{path} knows {len(known)} values of {described([column], variables)} and fails on any other number, but the "
+                "API cannot restrict a number to these. Turn the column into texts (astype(str)), or fit with "
+                "handle_unknown='ignore'."
             )
         variable.values = tuple(known)
         return Category(column.source, tuple(known), tuple(known), missing, NONE)
@@ -202,7 +203,7 @@ def as_category(column: Column, step: Any, index: int, variables: list[Variable]
 def run_on_states(step: Any, columns: list[Category], variables: list[Variable]) -> dict[int, list[Any]]:
     """For each column, the transformer's output on each of its states; None for states that cannot occur.
 
-    All columns go through their states at once, so the output of one must not depend on another. That is so for encoders.
+    All columns go through their states at once, so the output of one must not depend on another. This holds for encoders.
     """
     rows = max(len(column.states) for column in columns)
     inputs: dict[str, Any] = {}
@@ -221,7 +222,7 @@ def run_on_states(step: Any, columns: list[Category], variables: list[Variable])
 
 
 def series_of(states: list[Any], column: Category, variables: list[Variable]) -> "pd.Series[Any]":
-    """Some states as the library saw the column."""
+    """The states in the data type in which the library saw the column."""
     if all(isinstance(state, (bool, np.bool_)) for state in states):
         return pd.Series(states, dtype=bool)
     if all(isinstance(state, (int, np.integer)) and not isinstance(state, bool) for state in states):
@@ -232,7 +233,7 @@ def series_of(states: list[Any], column: Category, variables: list[Variable]) ->
 
 
 def frame_values(frame: pd.DataFrame) -> Any:
-    """The frame as a matrix, as a step sees it that does not come first."""
+    """The frame as a matrix, which steps other than the first see."""
     return frame.to_numpy()
 
 

@@ -8,26 +8,23 @@ import numpy as np
 import pandas as pd
 
 from ..errors import ExportError
-from ..rules import printable
+from ..rules import LARGEST_INTEGER, LONGEST_TEXT, MOST_VALUES, printable
+from ..types import VariableType, plain
 from .symbols import NONE, AnyColumn, Category, Column, Number, Unusable
 
 UNKNOWN = "\x00unknown"
 """Stands for a category that the model has not seen."""
 
-LARGEST_INTEGER = 2**24
-
 
 @dataclass
 class Variable:
-    """A column of the data frame."""
-
     name: str
-    type: str  # as in model.toml; "other" for what no field can hold
+    type: VariableType
     series: "pd.Series[Any]"
     values: tuple[Any, ...] = ()
-    missing: Any = NONE  # how the data frame writes a missing value, if there are any
-    why: str = ""  # for "other": what it is
-    reference: float = 0.0  # an ordinary value of a number: where float32 sums are centred
+    missing: Any = NONE  # how the data frame writes missing values, if it has any
+    why: str = ""  # for "other": the reason
+    reference: float = 0.0  # a typical value of a number, around which float32 sums are centred
     exact: bool = True  # whether float32 holds all its numbers exactly
 
     def column(self, position: int) -> AnyColumn:
@@ -47,13 +44,12 @@ class Variable:
 
 
 def variables_of(frame: pd.DataFrame) -> list[Variable]:
-    """One variable for each column."""
     result = []
     for position, name in enumerate(frame.columns):
         if not isinstance(name, str) or not printable(name):
             raise ExportError(
-                f"column {name!r}: the name of a field is a text of 1 to 200 characters without control characters. "
-                "Rename the column and fit the model again."
+                f"column {name!r}: the name of a field must be a text of 1 to {LONGEST_TEXT} characters without control "
+                "characters. Rename the column and fit the model again."
             )
         series = frame.iloc[:, position]
         result.append(variable(name, series))
@@ -75,8 +71,8 @@ def variable(name: str, series: "pd.Series[Any]") -> Variable:
         if all(isinstance(value, bool) for value in values):
             return Variable(name, "boolean", series, (False, True), missing)
         if all(isinstance(value, (int, float)) for value in values):
-            kind = "integer" if all(isinstance(value, int) for value in values) else "number"
-            return Variable(name, kind, series, tuple(values), missing)
+            whole = all(isinstance(value, int) for value in values)
+            return Variable(name, "integer" if whole else "number", series, tuple(values), missing)
         return Variable(name, "other", series, why="its categories are neither all texts nor all numbers")
     if pd.api.types.is_bool_dtype(dtype):
         return Variable(name, "boolean", series, (False, True), missing)
@@ -99,27 +95,22 @@ def variable(name: str, series: "pd.Series[Any]") -> Variable:
 
 def texts(name: str, series: "pd.Series[Any]", values: list[Any], missing: Any) -> Variable:
     """A column of texts from a closed set."""
-    if len(values) > 10_000:
-        return Variable(
-            name, "other", series, why=f"it holds {len(values)} different texts, and a field has at most 10,000 values"
-        )
+    if len(values) > MOST_VALUES:
+        why = f"it holds {len(values):,} different texts, but a field has at most {MOST_VALUES:,} values"
+        return Variable(name, "other", series, why=why)
     return Variable(name, "string", series, tuple(values), missing)
 
 
 def usable(columns: Sequence[AnyColumn], variables: list[Variable], path: str) -> list[Column]:
-    """The columns, if a field can hold each of them. `path` is what reads them."""
+    """The columns; stops if no field can hold one of them. `path` names their reader in messages."""
     result: list[Column] = []
     for column in columns:
         if isinstance(column, Unusable):
             variable = variables[column.variable]
             raise ExportError(
-                f"column {variable.name!r}, which {path} reads: {variable.why}. The API has numbers, booleans and texts from a "
-                "closed set. Turn the column into one of these before the fit (a date into a number of days), or leave it out."
+                f"column {variable.name!r}, which {path} reads, cannot be a field: {variable.why}. Fields are numbers, booleans "
+                "and texts from a closed set. Turn the column into one of these before the fit (a date into a number of days), "
+                "or leave it out."
             )
         result.append(column)
     return result
-
-
-def plain(value: Any) -> Any:
-    """A NumPy scalar as Python has it."""
-    return value.item() if isinstance(value, np.generic) else value

@@ -1,4 +1,4 @@
-"""From a fitted estimator to operators: one module for each family.
+"""Lowers a fitted estimator to operators, with one module for each family.
 
 * registry.py: finds the lowering of an estimator, and follows Pipelines
 * linear.py, neighbours.py, bayes.py, svm.py, mlp.py: models that calculate with their features

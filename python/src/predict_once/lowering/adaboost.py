@@ -30,7 +30,7 @@ def lower(context: Context, model: Any, columns: Sequence[Column], path: str) ->
         tree_votes(context, model, columns, shares) if all_trees(model) else other_votes(context, model, columns, shares, path)
     )
     if size == 2:
-        # The decision is the second column less the first, and a probability the logistic function of it.
+        # The decision is the second column minus the first, and a probability is its logistic function.
         decision = graph.node("MatMul", votes, graph.constant([[-1], [1]]))
         both = graph.node("MatMul", votes, graph.constant([[1, -1], [-1, 1]]))
         return Lowered(probabilities=graph.node("Sigmoid", both), scores=both, decision=decision)
@@ -39,13 +39,13 @@ def lower(context: Context, model: Any, columns: Sequence[Column], path: str) ->
 
 
 def all_trees(model: Any) -> bool:
-    """Whether the members are decision trees, whose votes can stand in the leaves."""
+    """Whether the members are decision trees, whose leaves can hold the votes."""
     kinds = ("sklearn.DecisionTreeClassifier", "sklearn.DecisionTreeRegressor")
     return all(set(class_names(member)) & set(kinds) for member in model.estimators_)
 
 
 def vote_values(winners: Array, classes: Array, share: float) -> Array:
-    """The share for the class that wins, and its part of the negative for the others."""
+    """The share for the winning class, and the negative share, split evenly, for the others."""
     hit = winners[:, np.newaxis] == classes[np.newaxis, :]
     return np.where(hit, share, -share / (len(classes) - 1))
 

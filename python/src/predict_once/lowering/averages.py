@@ -1,4 +1,4 @@
-"""Bagging and voting: averages of what the members say."""
+"""Bagging and voting: averages of the members' predictions."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -23,7 +23,7 @@ def lower(context: Context, model: Any, columns: Sequence[Column], path: str) ->
 
 
 def bagging(context: Context, model: Any, columns: Sequence[Column], path: str) -> Lowered:
-    """The members were fitted on some of the columns each."""
+    """Bagging, whose members were each fitted on some of the columns."""
     chosen = [np.asarray(features) for features in model.estimators_features_]
     members = model.estimators_
     if hasattr(model, "classes_"):
@@ -59,7 +59,7 @@ def votes(context: Context, lowered: Lowered, size: int) -> str:
 
 
 def spread(context: Context, tensor: str, known: Array, size: int) -> str:
-    """The columns of the classes that a member knows among all classes."""
+    """A member's columns at their positions among all classes; 0 for classes that it does not know."""
     if known.tolist() == list(range(size)):
         return tensor
     matrix = np.zeros((len(known), size))

@@ -1,4 +1,4 @@
-"""Gaussian naive Bayes, in float64: the sums of squares are large beside their differences."""
+"""Gaussian naive Bayes, in float64: the sums of squares are large compared with their differences."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""scikit-learn's gradient boosting, the older and the histogram-based."""
+"""scikit-learn's gradient boosting: GradientBoosting and HistGradientBoosting."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,6 +14,7 @@ from ..errors import ExportError
 from ..graph import Array
 from ..trees import Comparison, Tree, ensemble, exact_ensemble
 from .forests import FLOAT32, tree_of
+from .linear import inverse_link
 from .registry import Lowered
 
 
@@ -22,7 +23,7 @@ def lower(context: Context, model: Any, columns: Sequence[Column], path: str) ->
     sums = histogram_sums(context, model, list(columns), path) if histogram else gradient_sums(model, columns, path)
     raw, exact = sums.tensor(context), partial(sums.exact, context)
     if not hasattr(model, "classes_"):
-        return Lowered(value=context.graph.node("Exp", raw) if type(model._loss.link).__name__ == "LogLink" else raw)
+        return Lowered(value=inverse_link(context, model._loss, raw, path))
     if len(model.classes_) > 2:
         return Lowered(probabilities=context.graph.node("Softmax", raw, axis=1), scores=raw, decision=raw, exact=exact)
     return binary(context, raw, 2.0 if getattr(model, "loss", "") == "exponential" else 1.0, exact)
@@ -45,7 +46,6 @@ class Sums:
     base: Sequence[float] | None = None
 
     def tensor(self, context: Context) -> str:
-        """The sums, [N, targets]."""
         return ensemble(context, self.columns, self.trees, self.comparison, self.targets, self.base)
 
     def exact(self, context: Context) -> str:
@@ -69,10 +69,9 @@ def gradient_sums(model: Any, columns: Sequence[Column], path: str) -> Sums:
 
 
 def histogram_sums(context: Context, model: Any, columns: list[Column], path: str) -> Sums:
-    """Raw predictions of HistGradientBoosting."""
     preprocessor = model._preprocessor
     if preprocessor is not None:
-        # It puts the categories first, as codes; what it does not know is as a missing value.
+        # It puts the categories first, as codes, and reads unknown ones as missing.
         chosen = np.flatnonzero(model.is_categorical_)
         others = np.flatnonzero(~np.asarray(model.is_categorical_))
         fitted = preprocessor.named_transformers_["encoder"]
@@ -92,7 +91,6 @@ def histogram_sums(context: Context, model: Any, columns: list[Column], path: st
 
 
 def histogram_tree(predictor: Any, target: int) -> Tree:
-    """One tree of HistGradientBoosting."""
     nodes = predictor.nodes
     leaf = nodes["is_leaf"].astype(bool)
     sets = {}

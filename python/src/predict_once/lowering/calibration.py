@@ -1,4 +1,4 @@
-"""CalibratedClassifierCV: the members' decisions, each through its calibration, and their mean."""
+"""CalibratedClassifierCV: the mean of the members' calibrated decisions."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -37,11 +37,13 @@ def decides(member: Any) -> bool:
 
 
 def read(context: Context, member: Any, columns: Sequence[Column], path: str, size: int) -> tuple[Lowered, str]:
-    """What the calibration reads: a column for each class, or one for two classes."""
+    """The tensor that the calibration reads: a column for each class, or one column for two classes."""
     lowered = lower_any(context, member.estimator, columns, path)
     tensor = lowered.decision if decides(member) else lowered.probabilities
     if tensor is None:
-        raise ExportError(f"{path}: what {type(member.estimator).__name__} decides cannot be exported.")
+        raise ExportError(
+            f"{path}: the calibration reads an output of {type(member.estimator).__name__} that cannot be exported."
+        )
     return lowered, context.graph.take(tensor, [1]) if size == 2 and not decides(member) else tensor
 
 
@@ -64,7 +66,7 @@ def temperature(context: Context, member: Any, columns: Sequence[Column], path: 
     lowered, tensor = read(context, member, columns, path, size)
     if not decides(member):
         shares = graph.cast(lowered.probabilities or "", TensorProto.DOUBLE)
-        smallest = graph.constant([[1e-12]], np.float64)  # as scikit-learn has it
+        smallest = graph.constant([[1e-12]], np.float64)  # as in scikit-learn
         tensor = graph.cast(graph.node("Log", graph.node("Add", shares, smallest)), TensorProto.FLOAT)
     factor = float(member.calibrators[0].beta_)
     if size == 2 and decides(member):

@@ -1,4 +1,4 @@
-"""CatBoost on numbers, from the JSON that it saves."""
+"""CatBoost on numbers, from its JSON format."""
 
 import json
 import tempfile
@@ -20,6 +20,8 @@ from .shares import softmax64
 IDENTITY = {"RMSE", "MAE", "Quantile", "MAPE", "Huber", "Expectile", "Lq", "LogCosh"}
 LOGARITHM = {"Poisson", "Tweedie"}
 LOGISTIC = {"Logloss", "CrossEntropy"}
+MISSING_LEFT = {"AsIs": True, "AsFalse": True, "AsTrue": False}
+"""Whether missing values go to the left, by `nan_value_treatment`."""
 
 
 def lower(context: Context, model: Any, columns: Sequence[Column], path: str) -> Lowered:
@@ -51,7 +53,7 @@ def lower(context: Context, model: Any, columns: Sequence[Column], path: str) ->
         return Lowered(value=raw)
     elif loss in LOGARITHM:
         return Lowered(value=graph.node("Exp", raw))
-    raise ExportError(f"{path} has the loss function {loss!r}, which cannot be exported. Fit with a standard one.")
+    raise ExportError(f"{path} has the loss function {loss!r}, which cannot be exported. Fit with a standard loss function.")
 
 
 def saved(model: Any) -> dict[str, Any]:
@@ -64,7 +66,7 @@ def saved(model: Any) -> dict[str, Any]:
 
 
 def trees_in(dump: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The trees as nested nodes, whichever way they were grown."""
+    """The trees as nested nodes, whether symmetric or not."""
     if "trees" in dump:
         return list(dump["trees"])
     return [nested(tree["splits"], tree["leaf_values"]) for tree in dump["oblivious_trees"]]
@@ -102,5 +104,5 @@ def tree_of(root: dict[str, Any], features: Sequence[Mapping[str, Any]], targets
         threshold=np.array([0.0 if split is None else np.float32(split["border"]) for split in splits]),
         values=np.array([np.zeros(targets) if "split" in node else np.ravel(node["value"]) for node in nodes]),
         targets=range(targets),
-        missing_left=np.array([feature is not None and feature["nan_value_treatment"] != "AsTrue" for feature in of]),
+        missing_left=np.array([feature is not None and MISSING_LEFT[feature["nan_value_treatment"]] for feature in of]),
     )

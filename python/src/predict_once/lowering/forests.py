@@ -29,10 +29,10 @@ def lower(context: Context, model: Any, columns: Sequence[Column], path: str) ->
 
 
 def average(context: Context, columns: Sequence[Column], trees: list[Tree], targets: int) -> str:
-    """The mean of what the trees' leaves say.
+    """The mean of the trees' leaf values.
 
-    Two classes with equal shares must stay equal, or another class comes first than in scikit-learn. Sums of ones are exact, and
-    so are powers of two as divisors; otherwise the division waits until the sum is there.
+    Classes with equal shares must stay equal, or the first maximum is another class than scikit-learn's. Sums of ones and
+    divisions by powers of two are exact. Otherwise the sum is divided, rather than each leaf.
     """
     count = len(trees)
     whole = all(np.isin(tree.values[tree.leaf], (0, 1)).all() for tree in trees)

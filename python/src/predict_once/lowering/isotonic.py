@@ -1,4 +1,4 @@
-"""Isotonic calibration: straight lines between the points of a step function that was fitted."""
+"""Isotonic calibration: linear interpolation between the fitted points."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -21,14 +21,14 @@ def isotonic_shares(graph: Graph, decisions: str, calibrators: Sequence[Any], si
 
 
 def interpolated(graph: Graph, column: str, calibrator: Any) -> str:
-    """The line between the two points around a value, as SciPy's `interp1d` has it; the outermost points hold beyond them."""
+    """The line between the two points around a value, as in SciPy's `interp1d`. Beyond the outermost points it is flat."""
     x = np.asarray(calibrator.X_thresholds_, dtype=np.float64)
     y = np.asarray(calibrator.y_thresholds_, dtype=np.float64)
     inside = graph.node("Max", column, graph.constant([[calibrator.X_min_]], np.float64))
     inside = graph.node("Min", inside, graph.constant([[calibrator.X_max_]], np.float64))
     if len(x) == 1:  # a constant: a flat line
         x, y = np.append(x, x + 1), np.append(y, y)
-    borders = x[1:-1] if len(x) > 2 else x[1:]  # of two points the last, which no value is beyond
+    borders = x[1:-1] if len(x) > 2 else x[1:]  # of two points the last, which no value exceeds
     beyond = graph.cast(graph.node("Greater", inside, graph.constant([borders], np.float64)), TensorProto.INT64)
     segment = graph.node("ReduceSum", beyond, graph.constant([1], np.int64), keepdims=1)
 

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from ..columns.symbols import NONE, Category, Column, Number
-from ..columns.variables import plain
 from ..context import Context
 from ..errors import ExportError
 from ..trees import Comparison, Tree
+from ..types import plain
 from .boosting import Sums, binary
 from .registry import Lowered
 
@@ -28,7 +28,7 @@ def lower(context: Context, model: Any, columns: Sequence[Column], path: str) ->
         LightGbmTree(tree, index % dump["num_tree_per_iteration"], path).tree() for index, tree in enumerate(dump["tree_info"])
     ]
     if not trees:
-        raise ExportError(f"{path} has no trees.")
+        raise ExportError(f"{path} has no trees, so it predicts nothing. Fit it with at least one.")
     count = dump["num_tree_per_iteration"]
     if dump["average_output"]:
         for tree in trees:
@@ -63,7 +63,7 @@ def option(options: list[str], name: str) -> float:
 def categorical_columns(
     context: Context, columns: list[Column], trees: list[Tree], categories: list[list[Any]], path: str
 ) -> list[Column]:
-    """The columns with the codes that LightGBM knows the categories by."""
+    """The columns, with categories as LightGBM's codes."""
     frames = iter(categories)
     for index, column in enumerate(columns):
         source = column.source if isinstance(column, Number) else column.variable
@@ -71,7 +71,9 @@ def categorical_columns(
         if variable is not None and variable.categorical:
             known = next(frames, None)
             if known is None:
-                raise ExportError(f"{path} was not fitted on a data frame with the category column {variable.name!r}, as X is.")
+                raise ExportError(
+                    f"{path} was not fitted on a data frame with the category column {variable.name!r}, which X has."
+                )
             codes = {plain(value): float(code) for code, value in enumerate(known)}
             values = variable.values
             position = column.source if isinstance(column, Number) else column.variable
@@ -95,7 +97,7 @@ def categorical_columns(
 
 
 def is_plain(column: Column) -> bool:
-    """Whether the column is one of the data frame's, as it is."""
+    """Whether the column is an unchanged column of the data frame."""
     if isinstance(column, Number):
         return isinstance(column.source, int) and not column.steps
     return column.values == column.table
@@ -129,7 +131,6 @@ class LightGbmTree:
                 waiting += [(node["right_child"], index, 1), (node["left_child"], index, 0)]
 
     def tree(self) -> Tree:
-        """The tree."""
         size = len(self.nodes)
         feature, threshold = np.zeros(size, dtype=np.int64), np.zeros(size)
         values, missing_left = np.zeros((size, 1)), np.zeros(size, dtype=bool)
@@ -146,6 +147,8 @@ class LightGbmTree:
             if node["decision_type"] == "==":
                 sets[index] = frozenset(float(code) for code in str(node["threshold"]).split("||"))
                 continue
+            if node["decision_type"] != "<=":
+                raise ExportError(f"{self.path} has splits of the type {node['decision_type']!r}, which cannot be exported.")
             threshold[index] = past_zero(node["threshold"])
             # Without missing values in training, LightGBM reads NaN as 0.
             missing_left[index] = node["default_left"] if node["missing_type"] == "NaN" else node["threshold"] >= 0

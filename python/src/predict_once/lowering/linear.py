@@ -1,4 +1,4 @@
-"""Linear models: a Gemm, and what their link makes of it."""
+"""Linear models: a Gemm and the inverse of the link."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -30,9 +30,11 @@ def lower(context: Context, model: Any, columns: Sequence[Column], path: str) ->
         weights = coefficients
         if "sklearn.PLSRegression" in names:  # works on centred features
             bias = bias - weights @ model._x_mean
-        return Lowered(value=link(context, model, linear(context, columns, weights.T, bias)))
+        return Lowered(
+            value=inverse_link(context, getattr(model, "_base_loss", None), linear(context, columns, weights.T, bias), path)
+        )
     if len(model.classes_) == 2:
-        # Both classes as two sums, the negative and the positive: no operator is needed to make two of one.
+        # Two sums, the negative and the positive: no operator is needed to derive one class from the other.
         both = two_sided(context, columns, coefficients[0], bias[0])
         decision = linear(context, columns, coefficients.T, bias)
         probabilities = context.graph.node("Sigmoid", both) if logistic(model, path) else None
@@ -42,7 +44,7 @@ def lower(context: Context, model: Any, columns: Sequence[Column], path: str) ->
     if not logistic(model, path):
         return Lowered(scores=scores, decision=scores, exact=exact)
     if "sklearn.SGDClassifier" in names or getattr(model, "solver", "") == "liblinear":
-        # Several sigmoids can be 1 in a row, so the class is the first maximum of the scores and not of the shares.
+        # Several sigmoids of a row can be 1, so the class is the first maximum of the scores and not of the shares.
         index = graph.cast(graph.node("ArgMax", scores, axis=1, keepdims=1), TensorProto.FLOAT)
         shares = sigmoid_shares(graph, scores, len(model.classes_))
         return Lowered(probabilities=shares, scores=scores, decision=scores, index=index, exact=exact)
@@ -64,7 +66,12 @@ def logistic(model: Any, path: str) -> bool:
     return True
 
 
-def link(context: Context, model: Any, value: str) -> str:
-    """The inverse of a generalised linear model's link."""
-    loss = type(getattr(getattr(model, "_base_loss", None), "link", None)).__name__
-    return context.graph.node("Exp", value) if loss == "LogLink" else value
+def inverse_link(context: Context, loss: Any, value: str, path: str) -> str:
+    """The inverse of the link of a loss; other estimators than generalised linear models have none."""
+    match type(getattr(loss, "link", None)).__name__:
+        case "LogLink":
+            return context.graph.node("Exp", value)
+        case "IdentityLink" | "NoneType":
+            return value
+        case unknown:
+            raise ExportError(f"{path} has the link {unknown!r}, which cannot be exported.")

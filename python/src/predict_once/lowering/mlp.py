@@ -36,5 +36,7 @@ def lower(context: Context, model: Any, columns: Sequence[Column], path: str) ->
             return Lowered(probabilities=graph.node("Softmax", tensor, axis=1))
         case "logistic":
             return Lowered(probabilities=graph.node("Sigmoid", tensor))
-        case _:
+        case "identity":
             return Lowered(value=tensor)
+        case unknown:
+            raise ExportError(f"{path} has the output activation {unknown!r}, which cannot be exported.")

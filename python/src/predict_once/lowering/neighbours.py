@@ -43,7 +43,7 @@ def lower(context: Context, model: Any, columns: Sequence[Column], path: str) ->
 
 
 def distance(context: Context, model: Any, columns: Sequence[Column], path: str) -> str:
-    """The distances to all training rows, [N, rows]; of Euclid's, the squares."""
+    """The distances to all training rows, [N, rows]; squared for the Euclidean metric."""
     graph = context.graph
     rows = np.asarray(model._fit_X)
     if hasattr(model._fit_X, "toarray"):
@@ -59,11 +59,11 @@ def distance(context: Context, model: Any, columns: Sequence[Column], path: str)
         return graph.node("ReduceSum", graph.node("Abs", difference), axis, keepdims=0)
     if name in ("chebyshev", "infinity"):
         return graph.node("ReduceMax", graph.node("Abs", difference), axes=[2], keepdims=0)
-    raise ExportError(f"{path} has the metric {metric!r} (p={power}). Exported are 'euclidean', 'manhattan' and 'chebyshev'.")
+    raise ExportError(f"{path} has the metric {metric!r} (p={power}). Fit with 'euclidean', 'manhattan' or 'chebyshev'.")
 
 
 def inverse(context: Context, model: Any, nearest: str) -> str:
-    """One over the distances; where some are zero, 1 for these and 0 for the others."""
+    """The reciprocals of the distances; if some are zero, 1 for these and 0 for the others."""
     graph = context.graph
     metric = model.effective_metric_
     power = (model.effective_metric_params_ or {}).get("p", 2)

@@ -11,8 +11,8 @@ from ..graph import Graph
 SMALLEST = 1e-7  # libsvm keeps the pairs' probabilities this far from 0 and 1
 TOLERANCE = 0.005  # divided by the number of classes: where libsvm stops
 ROUNDS_OF_TWO, ROUNDS = 3, 6
-"""Unrolled rounds. libsvm allows 100, but stops after at most two with two classes, and after at most four with three to ten:
-so it did in a million random couplings, and in a search for couplings that take longer. A test repeats this in short."""
+"""Unrolled rounds. libsvm allows 100, but stops after at most two for two classes, and after at most four for three to ten: in a
+million random couplings, and in a search for couplings that take longer. A test repeats this on a smaller scale."""
 
 
 def probabilities(graph: Graph, decisions: str, slopes: NDArray[np.float64], offsets: NDArray[np.float64], size: int) -> str:
@@ -32,7 +32,7 @@ def number(graph: Graph, value: float | NDArray[np.float64]) -> str:
 def coupled(graph: Graph, first: str, size: int) -> str:
     """Wu, Lin and Weng's second method, as libsvm iterates it: the shares p that minimise pᵀQp.
 
-    `first` has, for each pair, the probability of the first of the two. A row in which libsvm would have stopped stays as it is.
+    `first` has, for each pair, the probability of the first of the two. A row stays unchanged once libsvm would have stopped.
     """
     quadratic, diagonal = quadratic_form(graph, first, size)
     shares = number(graph, np.full(size, 1 / size))
@@ -64,7 +64,7 @@ def quadratic_form(graph: Graph, first: str, size: int) -> tuple[list[str], str]
     of_first, of_second = np.zeros((len(pairs), size)), np.zeros((len(pairs), size))
     others = np.zeros((size, len(pairs), size))
     for index, (one, other) in enumerate(pairs):
-        # What counts for a class is how probable the others are against it.
+        # Q holds, for each class, the probabilities of the other classes against it.
         of_first[index, other], of_second[index, one] = 1, 1
         others[one, index, other] = others[other, index, one] = -1
     diagonal = graph.node(
@@ -81,7 +81,6 @@ def quadratic_form(graph: Graph, first: str, size: int) -> tuple[list[str], str]
 
 
 def total(graph: Graph, tensors: list[str]) -> str:
-    """The sum of some tensors."""
     result = tensors[0]
     for tensor in tensors[1:]:
         result = graph.node("Add", result, tensor)

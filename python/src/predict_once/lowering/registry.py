@@ -15,7 +15,7 @@ from ..errors import ExportError
 
 @dataclass(frozen=True)
 class Lowered:
-    """The tensors of what an estimator predicts. Of a classifier at least one of `probabilities` and `scores` is there."""
+    """The tensors of an estimator's predictions. A classifier has at least one of `probabilities` and `scores`."""
 
     value: str | None = None  # of a regressor: [N, 1]
     probabilities: str | None = None  # [N, classes]
@@ -79,7 +79,7 @@ def lower(context: Context, model: Any, columns: Sequence[AnyColumn], path: str)
         return lower(context, model.best_estimator_, columns, path)
     if "sklearn.FrozenEstimator" in names:
         return lower(context, model.estimator, columns, path)
-    # A multi-layer perceptron calls the classes its outputs.
+    # A multi-layer perceptron counts its classes as outputs.
     targets = 1 if "sklearn.MLPClassifier" in names else getattr(model, "n_outputs_", 1)
     if targets not in (1, None):
         raise ExportError(f"{path} predicts several targets at once. Fit and export one model for each.")
@@ -94,14 +94,13 @@ def lower(context: Context, model: Any, columns: Sequence[AnyColumn], path: str)
 
 
 def remedy(names: list[str]) -> str:
-    """What to do instead."""
     if "sklearn.TransformedTargetRegressor" in names:
         return "Fit its regressor on the transformed target, and turn the prediction back in the client."
     if any(name.startswith("sklearn.MultiOutput") for name in names):
         return "Fit and export one model for each target."
     return (
-        "Exported are scikit-learn's common estimators, LightGBM, XGBoost and CatBoost (docs/exporter-matrix.md lists them). For "
-        "others, write the ONNX graph yourself and pass it to export with fields= and predictions=."
+        "Supported are scikit-learn's common estimators, LightGBM, XGBoost and CatBoost (docs/exporter-matrix.md lists them). "
+        "For others, write the ONNX graph yourself and pass it to export with fields= and predictions=."
     )
 
 

@@ -9,7 +9,7 @@ from ..graph import Graph
 def sigmoid_shares(graph: Graph, scores: str, classes: int) -> str:
     """One-versus-rest probabilities, float32 `[N, classes]`: each class's sigmoid divided by their sum; equal where all are 0.
 
-    In float64: the sigmoid of float32 is 0 for scores below some -17, and a row of such scores would be 0 / 0.
+    In float64: the sigmoid of float32 is 0 for scores below about -17, and a row of such scores would be 0 / 0.
     """
     one = graph.constant([[1.0]], np.float64)
     negative = graph.node("Neg", graph.cast(scores, TensorProto.DOUBLE))

@@ -23,7 +23,7 @@ def lower(context: Context, model: Any, columns: Sequence[Column], path: str) ->
 
 
 def predictions(context: Context, member: Any, lowered: Lowered, method: str) -> list[Tensor]:
-    """What a member gives to the last model: of two classes' probabilities only the second."""
+    """The features that a member gives to the last model: of two classes, only the second one's probability."""
     if method == "predict_proba":
         size = len(member.classes_)
         first = 1 if size == 2 else 0

@@ -17,7 +17,7 @@ from .platt import probabilities
 from .registry import Lowered
 
 MOST_COUPLED = 10
-"""With how many classes the probabilities are exported: the operators grow with their square."""
+"""The most classes for which probabilities are exported: the number of operators grows with its square."""
 
 
 def lower(context: Context, model: Any, columns: Sequence[Column], path: str) -> Lowered:
@@ -47,7 +47,7 @@ def lower(context: Context, model: Any, columns: Sequence[Column], path: str) ->
 
 
 def two_classes(context: Context, sums: str) -> Lowered:
-    """The decision, whose sign libsvm has the other way round."""
+    """The decision, which has the opposite sign in libsvm."""
     graph = context.graph
     both = graph.node("Mul", sums, graph.constant([[1, -1]], np.float64))
     narrow = graph.cast(both, TensorProto.FLOAT)
@@ -55,7 +55,7 @@ def two_classes(context: Context, sums: str) -> Lowered:
 
 
 def several_classes(context: Context, model: Any, sums: str, pairs: list[tuple[int, int]]) -> Lowered:
-    """Each pair has a vote."""
+    """Each pair of classes votes for one of them."""
     graph = context.graph
     size = len(model.classes_)
     first = graph.cast(graph.node("Greater", sums, graph.constant(0, np.float64)), TensorProto.DOUBLE)
@@ -73,7 +73,7 @@ def several_classes(context: Context, model: Any, sums: str, pairs: list[tuple[i
         return Lowered(
             scores=graph.cast(votes, TensorProto.FLOAT), decision=graph.cast(sums, TensorProto.FLOAT), exact=lambda: sums
         )
-    # decision_function with one column for each class: the votes, and less than a third for the confidence in them.
+    # decision_function with one column for each class: the votes plus the confidence in them, which is scaled to below 1/3.
     trust = graph.node("MatMul", sums, graph.constant(confidence, np.float64))
     scale = graph.node(
         "Mul", graph.node("Add", graph.node("Abs", trust), graph.constant(1, np.float64)), graph.constant(3, np.float64)
@@ -106,7 +106,7 @@ def kernel_matrix(context: Context, model: Any, columns: Sequence[Column], path:
     features = matrix64(context, columns)
     gamma, constant = float(getattr(model, "_gamma", 0)), float(model.coef0)
     if model.kernel == "rbf":
-        # The differences rather than the squares of both: these are large beside what remains.
+        # Squares of the differences rather than differences of squares, which are large compared with the result.
         wide = graph.node("Unsqueeze", features, graph.constant([1], np.int64))
         difference = graph.node("Sub", wide, graph.constant(vectors[np.newaxis], np.float64))
         squares = graph.node("ReduceSum", graph.node("Mul", difference, difference), graph.constant([2], np.int64), keepdims=0)
@@ -115,7 +115,7 @@ def kernel_matrix(context: Context, model: Any, columns: Sequence[Column], path:
     if model.kernel == "linear":
         return product
     if model.kernel not in ("poly", "sigmoid"):
-        raise ExportError(f"{path} has the kernel {model.kernel!r}. Exported are 'linear', 'rbf', 'poly' and 'sigmoid'.")
+        raise ExportError(f"{path} has the kernel {model.kernel!r}. Fit with 'linear', 'rbf', 'poly' or 'sigmoid'.")
     scaled = graph.node("Mul", product, graph.constant(gamma, np.float64))
     scaled = graph.node("Add", scaled, graph.constant(constant, np.float64))
     if model.kernel == "sigmoid":

@@ -54,7 +54,7 @@ def lower(context: Context, model: Any, columns: Sequence[Column], path: str) ->
 
 
 def start(text: str, objective: str, targets: int) -> list[float]:
-    """What the sums start from: `base_score` on the scale of the sums."""
+    """The start of the sums: `base_score` on their scale."""
     scores = [float(score) for score in str(text).strip("[]").split(",")]
     if objective in LOGISTIC:
         scores = [float(np.log(score / (1 - score))) for score in scores]

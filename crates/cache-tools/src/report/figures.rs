@@ -1,0 +1,139 @@
+//! What `INFO` says, in figures.
+
+use serde::Serialize;
+
+use super::super::info::Info;
+use crate::nodes::Node;
+
+/// A server that holds keys.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct NodeReport {
+    /// Host and port.
+    pub(super) address: String,
+    /// The server and its version.
+    pub(super) server: String,
+    /// How long it has been running.
+    pub(super) uptime_seconds: u64,
+    /// `maxmemory-policy`
+    pub(super) policy: String,
+    /// How it does.
+    #[serde(flatten)]
+    pub(super) figures: Figures,
+}
+
+/// How a server, or a cluster, does. Counters count since the server was started, or since `CONFIG RESETSTAT`.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(super) struct Figures {
+    /// The keys of this database.
+    pub(super) keys: u64,
+    /// Those of them without a time to live.
+    pub(super) keys_without_ttl: u64,
+    /// What is in use.
+    pub(super) used_memory_bytes: u64,
+    /// The limit; 0 for none.
+    pub(super) maxmemory_bytes: u64,
+    /// Lookups of all users that found a key.
+    pub(super) hits: u64,
+    /// Lookups of all users that found none.
+    pub(super) misses: u64,
+    /// The share of hits. `None` before the first lookup.
+    pub(super) hit_ratio: Option<f64>,
+    /// Keys that were evicted to make room.
+    pub(super) evicted: u64,
+    /// Keys that were removed at the end of their time to live.
+    pub(super) expired: u64,
+    /// The same within a short time.
+    pub(super) recent: Recent,
+    /// Open connections.
+    pub(super) clients: u64,
+    /// How many there may be; 0 if the server does not say.
+    pub(super) max_clients: u64,
+    /// Connections that were refused because there were too many.
+    pub(super) rejected_connections: u64,
+}
+
+/// Counters within a short time.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub(super) struct Recent {
+    /// How long it was.
+    pub(super) seconds: f64,
+    /// Lookups that found a key.
+    pub(super) hits: u64,
+    /// Lookups that found none.
+    pub(super) misses: u64,
+    /// Keys that were evicted.
+    pub(super) evicted: u64,
+}
+
+impl NodeReport {
+    /// From two reports of a server, so many seconds apart.
+    pub(super) fn new(node: &Node, before: &Info, after: &Info, seconds: f64, database: i64) -> Self {
+        let since = |name| after.number(name).saturating_sub(before.number(name));
+        let (keys, with_ttl) = after.keys(database);
+        let (hits, misses) = (after.number("keyspace_hits"), after.number("keyspace_misses"));
+        Self {
+            address: node.address.clone(),
+            server: after.server(),
+            uptime_seconds: after.number("uptime_in_seconds"),
+            policy: after.text("maxmemory_policy").unwrap_or("unknown").to_owned(),
+            figures: Figures {
+                keys,
+                keys_without_ttl: keys.saturating_sub(with_ttl),
+                used_memory_bytes: after.number("used_memory"),
+                maxmemory_bytes: after.number("maxmemory"),
+                hits,
+                misses,
+                hit_ratio: ratio(hits, misses),
+                evicted: after.number("evicted_keys"),
+                expired: after.number("expired_keys"),
+                recent: Recent {
+                    seconds: (seconds * 1000.0).round() / 1000.0,
+                    hits: since("keyspace_hits"),
+                    misses: since("keyspace_misses"),
+                    evicted: since("evicted_keys"),
+                },
+                clients: after.number("connected_clients"),
+                max_clients: after.number("maxclients"),
+                rejected_connections: after.number("rejected_connections"),
+            },
+        }
+    }
+}
+
+impl Figures {
+    /// Those of several servers together.
+    pub(super) fn sum<'a>(nodes: impl Iterator<Item = &'a Self>) -> Self {
+        let mut total = nodes.fold(Self::default(), |sum, node| Self {
+            keys: sum.keys + node.keys,
+            keys_without_ttl: sum.keys_without_ttl + node.keys_without_ttl,
+            used_memory_bytes: sum.used_memory_bytes + node.used_memory_bytes,
+            maxmemory_bytes: sum.maxmemory_bytes + node.maxmemory_bytes,
+            hits: sum.hits + node.hits,
+            misses: sum.misses + node.misses,
+            hit_ratio: None,
+            evicted: sum.evicted + node.evicted,
+            expired: sum.expired + node.expired,
+            recent: Recent {
+                seconds: sum.recent.seconds.max(node.recent.seconds),
+                hits: sum.recent.hits + node.recent.hits,
+                misses: sum.recent.misses + node.recent.misses,
+                evicted: sum.recent.evicted + node.recent.evicted,
+            },
+            clients: sum.clients + node.clients,
+            max_clients: sum.max_clients + node.max_clients,
+            rejected_connections: sum.rejected_connections + node.rejected_connections,
+        });
+        total.hit_ratio = ratio(total.hits, total.misses);
+        total
+    }
+
+    /// The share of the limit that is in use. `None` without a limit.
+    pub(super) fn fullness(&self) -> Option<f64> {
+        (self.maxmemory_bytes > 0).then(|| self.used_memory_bytes as f64 / self.maxmemory_bytes as f64)
+    }
+}
+
+pub(super) fn ratio(hits: u64, misses: u64) -> Option<f64> {
+    let lookups = hits + misses;
+    (lookups > 0).then(|| (hits as f64 / lookups as f64 * 1e4).round() / 1e4)
+}

@@ -1,0 +1,165 @@
+//! The text of an input in a cache key → what it says of each field.
+
+use serde_json::{Value, json};
+
+use super::{
+    field::{Bound, Encoded, Field, Kind, Number},
+    input::{Fields, Input},
+};
+
+/// What a key says of one field.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DecodedField {
+    /// The field's name.
+    pub name: String,
+    /// For programs: a number, a text, a boolean, an object of a band's limits (`at_least` or `above`, `below`
+    /// or `at_most`), or `null` for none.
+    pub value: Value,
+    /// For people.
+    pub text: String,
+}
+
+impl Fields {
+    /// Reads the text of an [`Input`] back. `None` for anything that no input of these fields prints as.
+    pub(crate) fn decode(&self, text: &str) -> Option<Vec<DecodedField>> {
+        let fields = self.as_slice();
+        let codes: Vec<_> = text.split(',').collect();
+        if codes.len() != fields.len() {
+            return None;
+        }
+        let values = fields.iter().zip(codes).map(|(field, code)| field.decode(code)).collect::<Option<Vec<_>>>()?;
+        // One text for each input: `2,030` is none.
+        if Input::new(values.clone()).to_string() != text {
+            return None;
+        }
+        Some(fields.iter().zip(values).map(|(field, value)| field.describe(value)).collect())
+    }
+}
+
+impl Field {
+    /// The value that prints as this text, if there is one.
+    fn decode(&self, code: &str) -> Option<Encoded> {
+        let (codes, ignores_unknown) = match self.kind() {
+            Kind::Number(number) => (number.bands().map_or(0, |limits| limits.len() + 1), false),
+            Kind::Boolean => (2, false),
+            Kind::Category(category) => (category.values().len(), category.ignores_unknown()),
+        };
+        let if_missing = |value| self.missing().filter(|missing| *missing == value);
+        match code {
+            "" => if_missing(Encoded::Nan),
+            "?" => if_missing(Encoded::Zeros).or(ignores_unknown.then_some(Encoded::Zeros)),
+            _ if codes == 0 => code.parse().ok().filter(|number: &f32| number.is_finite()).map(Encoded::Number),
+            _ => match code.parse::<u16>() {
+                Ok(code) if usize::from(code) < codes => Some(Encoded::Code(code)),
+                // What a missing value is read as need not be a code.
+                _ => if_missing(Encoded::Number(code.parse().ok()?)),
+            },
+        }
+    }
+
+    fn describe(&self, value: Encoded) -> DecodedField {
+        let (json, text) = match (value, self.kind()) {
+            (Encoded::Number(number), _) => {
+                let json = json!(shortest(number));
+                let unit = self.unit().map(|unit| format!(" {unit}")).unwrap_or_default();
+                (json.clone(), format!("{json}{unit}"))
+            }
+            (Encoded::Code(code), Kind::Category(category)) => {
+                let name = &category.values()[usize::from(code)].name;
+                (json!(name), json!(name).to_string())
+            }
+            (Encoded::Code(code), Kind::Boolean) => (json!(code == 1), (code == 1).to_string()),
+            (Encoded::Code(code), Kind::Number(number)) => band(number, usize::from(code)),
+            (Encoded::Zeros, Kind::Category(category)) if category.ignores_unknown() => {
+                (Value::Null, "none of its values".to_owned())
+            }
+            (Encoded::Nan | Encoded::Zeros, _) => (Value::Null, "missing".to_owned()),
+        };
+        let or_missing = if self.missing() == Some(value) && text != "missing" { ", or missing" } else { "" };
+        let text = format!("{text}{or_missing}");
+        DecodedField { name: self.name().to_owned(), value: json, text }
+    }
+}
+
+/// The numbers of a band, for programs and for people.
+fn band(number: &Number, band: usize) -> (Value, String) {
+    let limits = number.bands().unwrap_or_default();
+    let lower = match band.checked_sub(1) {
+        None => number.lower(),
+        Some(below) => limits.get(below).map(|limit| Bound { limit: *limit, exclusive: false }),
+    };
+    let upper = limits.get(band).map(|limit| Bound { limit: *limit, exclusive: true }).or(number.upper());
+    let ends = [(lower, ["at least", "above"]), (upper, ["at most", "below"])].into_iter();
+    let ends: Vec<_> =
+        ends.filter_map(|(bound, words)| Some((words[usize::from(bound?.exclusive)], bound?.limit))).collect();
+    let text = ends.iter().map(|(words, limit)| format!("{words} {limit}")).collect::<Vec<_>>().join(" and ");
+    let object = ends.into_iter().map(|(words, limit)| (words.replace(' ', "_"), json!(limit))).collect();
+    (Value::Object(object), if text.is_empty() { "any number".to_owned() } else { text })
+}
+
+/// The number that prints as the shortest decimal of this `f32`: 0.1, not 0.10000000149011612.
+fn shortest(number: f32) -> Value {
+    if number.fract() == 0.0 && number.abs() <= 16_777_216.0 {
+        return json!(number as i32);
+    }
+    let text = format!("{number:?}");
+    text.parse::<f64>().map_or(Value::Null, |number| json!(number))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::field;
+
+    /// Each field of the text, in words, and as JSON.
+    fn decoded(fields: &[&str], text: &str) -> Option<Vec<(String, String)>> {
+        let fields = Fields::new(fields.iter().map(|toml| field(toml)).collect());
+        let decoded = fields.decode(text)?;
+        Some(decoded.into_iter().map(|field| (field.text, field.value.to_string())).collect())
+    }
+
+    #[test]
+    fn a_code_is_shown_as_what_a_request_may_have_sent() {
+        let blue = "type = 'string'\nvalues = ['blue', 'green']";
+        let optional = "required = false\nmissing";
+        for (toml, code, text, value) in [
+            ("type = 'number'", "-0.1", "-0.1", "-0.1"),
+            ("type = 'number'\nunit = 'euros'", "30", "30 euros", "30"),
+            (
+                "type = 'number'\nminimum = 0\nbands = [1, 2.5]",
+                "0",
+                "at least 0 and below 1",
+                r#"{"at_least":0.0,"below":1.0}"#,
+            ),
+            (
+                "type = 'number'\nexclusive_maximum = 9\nbands = [1]",
+                "1",
+                "at least 1 and below 9",
+                r#"{"at_least":1.0,"below":9.0}"#,
+            ),
+            ("type = 'number'\nbands = [1]", "0", "below 1", r#"{"below":1.0}"#),
+            ("type = 'boolean'", "1", "true", "true"),
+            (blue, "1", r#""green""#, r#""green""#),
+            (&format!("{blue}\n{optional} = -1"), "-1", "-1, or missing", "-1"),
+            (&format!("{blue}\n{optional} = {{ value = 'blue' }}"), "0", r#""blue", or missing"#, r#""blue""#),
+            (&format!("type = 'number'\n{optional} = 0"), "0", "0, or missing", "0"),
+            (&format!("type = 'number'\n{optional} = 'nan'"), "", "missing", "null"),
+            (&format!("{blue}\nencoding = 'one_hot'\n{optional} = 'zeros'"), "?", "missing", "null"),
+            (&format!("{blue}\nencoding = 'one_hot'\nunknown = 'ignore'"), "?", "none of its values", "null"),
+        ] {
+            assert_eq!(decoded(&[toml], code), Some(vec![(text.to_owned(), value.to_owned())]), "{toml} {code}");
+        }
+    }
+
+    #[test]
+    fn what_no_input_prints_as_is_none() {
+        let fields = ["type = 'number'", "type = 'string'\nvalues = ['blue', 'green']"];
+        assert!(decoded(&fields, "30,1").is_some());
+        for text in [
+            "", "30", "30,1,", "30,2", "30,-1", "030,1", "30.0,1", "+30,1", "NaN,1", "inf,1", ",1", "?,1", "30,?",
+            "30,blue",
+        ] {
+            assert_eq!(decoded(&fields, text), None, "{text}");
+        }
+    }
+}

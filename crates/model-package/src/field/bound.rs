@@ -1,0 +1,44 @@
+//! The limits of a number.
+
+use std::fmt;
+
+/// A limit of the numbers that a field takes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Bound {
+    /// The limit.
+    pub limit: f64,
+    /// Whether the limit itself is not allowed.
+    pub exclusive: bool,
+}
+
+/// The bounds, in words.
+pub(crate) struct Range(pub(crate) Option<Bound>, pub(crate) Option<Bound>);
+
+impl fmt::Display for Range {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let inclusive = |bound: &Bound| !bound.exclusive;
+        match (self.0, self.1) {
+            (None, None) => Ok(()),
+            (Some(lower), Some(upper)) if inclusive(&lower) && inclusive(&upper) => {
+                write!(f, " from {} to {}", lower.limit, upper.limit)
+            }
+            (lower, upper) => {
+                let lower =
+                    lower.map(|lower| (if lower.exclusive { "greater than" } else { "of at least" }, lower.limit));
+                let upper = upper.map(|upper| {
+                    let first = self.0.is_none();
+                    let words = match (upper.exclusive, first) {
+                        (true, _) => "less than",
+                        (false, true) => "of at most",
+                        (false, false) => "at most",
+                    };
+                    (words, upper.limit)
+                });
+                let bounds = [lower, upper].into_iter().flatten().enumerate();
+                bounds.into_iter().try_for_each(|(position, (words, limit))| {
+                    write!(f, "{}{words} {limit}", if position == 0 { " " } else { " and " })
+                })
+            }
+        }
+    }
+}

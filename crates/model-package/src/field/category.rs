@@ -1,0 +1,185 @@
+//! Fields whose value is one of a closed set of texts.
+
+use std::collections::HashMap;
+
+use super::{Encoded, Json, is_name};
+use crate::{
+    manifest::{CategoryEntry, EncodingEntry, FieldEntry, Unknown},
+    mistake::Entry,
+    suggestion::closest,
+};
+
+/// A closed set has no more values than this.
+const MOST_VALUES: usize = 10_000;
+
+/// How many values an error lists.
+const LISTED_VALUES: usize = 20;
+
+/// With more values than this, nothing is suggested: comparing takes the product of the lengths for each value.
+const MOST_CANDIDATES: usize = 500;
+
+/// A closed set of texts. A value's position is its code: in the model's input and in the cache key.
+#[derive(Clone, Debug)]
+pub struct Category {
+    values: Vec<CategoryValue>,
+    codes: HashMap<String, u16>,
+    ignore_unknown: bool,
+}
+
+/// One of the values.
+#[derive(Clone, Debug)]
+pub struct CategoryValue {
+    /// The text in a request.
+    pub name: String,
+    /// What it means.
+    pub description: String,
+    /// The boolean for which it is suggested.
+    boolean: Option<bool>,
+}
+
+impl Category {
+    pub(crate) fn new(written: &FieldEntry, entry: &mut Entry<'_>) -> Option<Self> {
+        let values = written.values.as_deref().unwrap_or_default();
+        entry.require(
+            (1..=MOST_VALUES).contains(&values.len()),
+            format_args!("a string needs `values`, 1 to {MOST_VALUES} texts; it has {}", values.len()),
+        );
+        let ignore_unknown = written.unknown == Some(Unknown::Ignore);
+        entry.require(
+            !ignore_unknown || written.encoding == Some(EncodingEntry::OneHot),
+            "`unknown = \"ignore\"` needs `encoding = \"one_hot\"`: an ordinal code cannot express an unknown value",
+        );
+        let mut codes = HashMap::new();
+        for (code, CategoryEntry { name, aliases, .. }) in (0..).zip(values.iter().take(MOST_VALUES)) {
+            for text in std::iter::once(name).chain(aliases) {
+                entry
+                    .require(is_name(text), format_args!("{text:?} in `values` must be 1 to 200 printable characters"));
+                let is_new = codes.insert(text.clone(), code).is_none();
+                entry.require(is_new, format_args!("{text:?} is in `values` twice, as a name or an alias: keep one"));
+            }
+        }
+        for boolean in [true, false] {
+            let count = values.iter().filter(|value| value.boolean == Some(boolean)).count();
+            entry.require(count < 2, format_args!("only one of `values` can have `boolean = {boolean}`"));
+        }
+        let values = values.iter().cloned().map(|CategoryEntry { name, description, boolean, .. }| CategoryValue {
+            name,
+            description,
+            boolean,
+        });
+        entry.is_right().then(|| Self { values: values.collect(), codes, ignore_unknown })
+    }
+
+    /// The code of a value, by its name or an alias.
+    pub(crate) fn code(&self, text: &str) -> Option<u16> {
+        // Most sets are small, and hashing costs more than a few comparisons.
+        match self.values.iter().take(8).position(|value| value.name == text) {
+            Some(code) => Some(code as u16),
+            None => self.codes.get(text).copied(),
+        }
+    }
+
+    pub(crate) fn read(&self, text: &str) -> Option<Encoded> {
+        match self.code(text) {
+            Some(code) => Some(Encoded::Code(code)),
+            None => self.ignore_unknown.then_some(Encoded::Zeros),
+        }
+    }
+
+    /// `must be one of "yes", "no"`.
+    pub(crate) fn allowed(&self) -> String {
+        let names: Vec<_> = self.values.iter().take(LISTED_VALUES).map(|value| quoted(&value.name)).collect();
+        let names = names.join(", ");
+        match (self.ignore_unknown, self.values.len().saturating_sub(LISTED_VALUES)) {
+            (true, _) => "must be a string".to_owned(),
+            (false, 0) => format!("must be one of {names}"),
+            (false, others) => format!("must be one of {names}, or one of {others} more"),
+        }
+    }
+
+    /// The value that is most like what was sent, or the one for a boolean.
+    pub(crate) fn suggestion(&self, value: &Json<'_>) -> Option<String> {
+        let names = || self.values.iter().map(|value| value.name.as_str());
+        let meant = match value {
+            Json::Text(text) if self.values.len() <= MOST_CANDIDATES => closest(text, names()),
+            Json::Bool(answer) => {
+                self.values.iter().find(|value| value.boolean == Some(*answer)).map(|value| value.name.as_str())
+            }
+            // A number that names a category: 3 for "3".
+            Json::Number(number) => names().find(|name| *name == number.to_string()),
+            _ => None,
+        };
+        meant.map(quoted)
+    }
+
+    /// The values, in the order of their codes.
+    pub fn values(&self) -> &[CategoryValue] {
+        &self.values
+    }
+
+    /// Whether any other text is accepted and read as none of the values.
+    pub fn ignores_unknown(&self) -> bool {
+        self.ignore_unknown
+    }
+}
+
+fn quoted(name: &str) -> String {
+    serde_json::Value::from(name).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::field;
+
+    const COLOUR: &str = r#"
+        type = "string"
+        values = [{ name = "dark: blue", aliases = ["dark : blue"], boolean = true }, "green", "3"]
+    "#;
+
+    #[test]
+    fn a_code_is_the_position_of_a_name_or_of_its_alias() {
+        let colour = field(COLOUR);
+        for (text, code) in [("dark: blue", 0), ("dark : blue", 0), ("green", 1), ("3", 2)] {
+            assert_eq!(colour.read(&Json::Text(text.into())), Some(Encoded::Code(code)), "{text}");
+        }
+        for unknown in ["", "dark:blue", "dark  : blue", "Green", "green "] {
+            assert_eq!(colour.read(&Json::Text(unknown.into())), None, "{unknown:?}");
+        }
+    }
+
+    #[test]
+    fn an_ignored_unknown_value_is_none_of_the_columns() {
+        let colour = field("type = 'string'\nencoding = 'one_hot'\nunknown = 'ignore'\nvalues = ['blue', 'green']");
+        let encoded = |text: &'static str| {
+            let mut columns = Vec::new();
+            colour.encode(colour.read(&Json::Text(text.into())).expect("accepted"), &mut columns);
+            columns
+        };
+        assert_eq!(["green", "red"].map(encoded), [[0.0, 1.0], [0.0, 0.0]]);
+        assert_eq!((colour.read(&Json::Null), &*colour.allowed()), (None, "must be a string"));
+    }
+
+    #[test]
+    fn what_was_meant_is_guessed() {
+        for (sent, meant) in [
+            (r#""dark:blue""#, Some(r#""dark: blue""#)),
+            (r#""Green""#, Some(r#""green""#)),
+            ("true", Some(r#""dark: blue""#)),
+            ("false", None),
+            ("3", Some(r#""3""#)),
+            ("4", None),
+        ] {
+            let value = serde_json::from_str(sent).expect("JSON");
+            assert_eq!(field(COLOUR).suggestion(&value).as_deref(), meant, "{sent}");
+        }
+    }
+
+    #[test]
+    fn an_error_lists_twenty_values_and_counts_the_rest() {
+        let names: Vec<_> = (0..35).map(|name| format!("\"v{name}\"")).collect();
+        let many = field(&format!("type = 'string'\nvalues = [{}]", names.join(",")));
+        let allowed = many.allowed();
+        assert!(allowed.ends_with("\"v19\", or one of 15 more"), "{allowed}");
+    }
+}

@@ -1,0 +1,294 @@
+//! One field of the input: what a request may send, what the model reads from it, and what errors say about anything else.
+
+mod boolean;
+mod bound;
+mod category;
+mod number;
+
+use std::borrow::Cow;
+
+use serde_json::Value;
+
+pub use self::{
+    bound::Bound,
+    category::{Category, CategoryValue},
+    number::Number,
+};
+use super::{
+    json::Json,
+    manifest::{EncodingEntry, FieldEntry, FieldType, MissingEntry},
+    mistake::Entry,
+};
+
+/// Names of fields, values and predictions are at most this long.
+const LONGEST_NAME: usize = 200;
+
+/// A field of the input.
+#[derive(Clone, Debug)]
+pub struct Field {
+    name: String,
+    description: String,
+    unit: Option<String>,
+    example: Option<Value>,
+    kind: Kind,
+    encoding: Encoding,
+    missing: Option<Encoded>,
+}
+
+/// Which values a field takes.
+#[derive(Clone, Debug)]
+pub enum Kind {
+    /// Numbers, or integers only.
+    Number(Number),
+    /// `true` and `false`.
+    Boolean,
+    /// One of a closed set of texts.
+    Category(Category),
+}
+
+/// How a value becomes columns of the graph's input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Encoding {
+    /// One column: the number, or the code.
+    Column,
+    /// A column for each of this many codes.
+    OneHot(usize),
+}
+
+/// A valid value, as far as the model distinguishes it from others.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Encoded {
+    /// A finite number.
+    Number(f32),
+    /// The position of a category, the number of a band, or 0 and 1 for a boolean.
+    Code(u16),
+    /// NaN.
+    Nan,
+    /// A row of zeros: a category that is none of the set and ignored, or a missing one.
+    Zeros,
+}
+
+impl Field {
+    /// The field that an entry of `model.toml` describes. `None` leaves mistakes behind.
+    pub(crate) fn new(written: &FieldEntry, entry: &mut Entry<'_>) -> Option<Self> {
+        entry.require(is_name(&written.name), format_args!("`name` must be 1 to {LONGEST_NAME} printable characters"));
+        let is_number = matches!(written.r#type, FieldType::Number | FieldType::Integer);
+        let is_string = written.r#type == FieldType::String;
+        for (key, given, applies, to) in [
+            ("minimum", written.minimum.is_some(), is_number, "numbers and integers"),
+            ("exclusive_minimum", written.exclusive_minimum.is_some(), is_number, "numbers and integers"),
+            ("maximum", written.maximum.is_some(), is_number, "numbers and integers"),
+            ("exclusive_maximum", written.exclusive_maximum.is_some(), is_number, "numbers and integers"),
+            ("bands", written.bands.is_some(), is_number, "numbers and integers"),
+            ("values", written.values.is_some(), is_string, "strings"),
+            ("unknown", written.unknown.is_some(), is_string, "strings"),
+            ("encoding", written.encoding.is_some(), is_string || written.bands.is_some(), "strings and `bands`"),
+            ("missing", written.missing.is_some(), !written.required, "fields with `required = false`"),
+        ] {
+            entry.require(!given || applies, format_args!("`{key}` is for {to} only: remove it"));
+        }
+        let kind = match written.r#type {
+            FieldType::Number | FieldType::Integer => Kind::Number(Number::new(written, entry)?),
+            FieldType::Boolean => Kind::Boolean,
+            FieldType::String => Kind::Category(Category::new(written, entry)?),
+        };
+        let codes = match &kind {
+            Kind::Number(number) => number.bands().map(|limits| limits.len() + 1),
+            Kind::Boolean => None,
+            Kind::Category(category) => Some(category.values().len()),
+        };
+        let encoding = match (written.encoding, codes) {
+            (Some(EncodingEntry::OneHot), Some(codes)) => Encoding::OneHot(codes),
+            _ => Encoding::Column,
+        };
+        let field = Self {
+            name: written.name.clone(),
+            description: written.description.trim().to_owned(),
+            unit: written.unit.clone(),
+            example: written.example.clone(),
+            missing: None,
+            kind,
+            encoding,
+        };
+        let missing = if written.required { None } else { Some(field.read_missing(written.missing.as_ref(), entry)?) };
+        let field = Self { missing, ..field };
+        if let Some(example) = &field.example
+            && field.read_value(example).is_none()
+        {
+            entry.mistake(format_args!("`example` is {example} but {}", field.allowed()));
+        }
+        entry.is_right().then_some(field)
+    }
+
+    /// What the model reads where a value is missing.
+    fn read_missing(&self, written: Option<&MissingEntry>, entry: &mut Entry<'_>) -> Option<Encoded> {
+        let codes = match &self.kind {
+            Kind::Number(_) => 0..0,
+            Kind::Boolean => 0..2,
+            // At most 10,000.
+            Kind::Category(category) => 0..category.values().len() as u16,
+        };
+        let missing = match (written, &self.kind, self.encoding) {
+            (Some(MissingEntry::Nan), ..) => Some(Encoded::Nan),
+            (Some(MissingEntry::Zeros), _, Encoding::OneHot(_)) => Some(Encoded::Zeros),
+            (Some(MissingEntry::Number(number)), kind, Encoding::Column) if !kind.has_bands() => {
+                let read = *number as f32;
+                // A code stays a code, however it is written: equal inputs are equal values.
+                let code = Some(read as u16).filter(|code| codes.contains(code) && f32::from(*code) == read);
+                let encoded = code.map_or(Encoded::Number(read + 0.0), Encoded::Code);
+                read.is_finite().then_some(encoded)
+            }
+            (Some(MissingEntry::Value(name)), Kind::Category(category), _) => category.code(name).map(Encoded::Code),
+            _ => None,
+        };
+        if missing.is_none() {
+            let one_hot = matches!(self.encoding, Encoding::OneHot(_));
+            let allowed = match (&self.kind, one_hot) {
+                (Kind::Category(_), true) => "\"nan\", \"zeros\", or { value = \"…\" } with one of `values`",
+                (Kind::Category(_), false) => "\"nan\", a number, or { value = \"…\" } with one of `values`",
+                (_, true) => "\"nan\" or \"zeros\"",
+                (kind, false) if kind.has_bands() => "\"nan\"",
+                (_, false) => "\"nan\" or a number that float32 holds",
+            };
+            entry.mistake(format_args!("`required = false` needs `missing`, what the model then reads: {allowed}"));
+        }
+        missing
+    }
+
+    /// The value of a request's member, if it is allowed.
+    pub(crate) fn read(&self, value: &Json<'_>) -> Option<Encoded> {
+        match (value, &self.kind) {
+            (Json::Null, _) => self.missing,
+            (Json::Number(number), Kind::Number(numbers)) => numbers.read(*number),
+            (Json::Bool(value), Kind::Boolean) => Some(Encoded::Code(u16::from(*value))),
+            (Json::Text(text), Kind::Category(category)) => category.read(text),
+            _ => None,
+        }
+    }
+
+    /// The same for a value from `model.toml`.
+    fn read_value(&self, value: &Value) -> Option<Encoded> {
+        let text = value.to_string();
+        self.read(&serde_json::from_str(&text).ok()?)
+    }
+
+    /// What the model reads if a request leaves the field out. `None` if it must not.
+    pub(crate) fn missing(&self) -> Option<Encoded> {
+        self.missing
+    }
+
+    /// What is allowed, as a sentence without its subject: `must be an integer from 18 to 120`.
+    pub(crate) fn allowed(&self) -> Cow<'static, str> {
+        let allowed: Cow<'static, str> = match &self.kind {
+            Kind::Number(number) => number.allowed().into(),
+            Kind::Boolean => "must be true or false".into(),
+            Kind::Category(category) => category.allowed().into(),
+        };
+        match self.missing {
+            Some(_) => format!("{allowed}, or null").into(),
+            None => allowed,
+        }
+    }
+
+    /// What was probably meant by a value that is not allowed, where that can be guessed: `0.25 for 25 %`.
+    pub(crate) fn suggestion(&self, value: &Json<'_>) -> Option<String> {
+        match &self.kind {
+            Kind::Number(number) => number.suggestion(value, self.unit.as_deref()),
+            Kind::Boolean => boolean::suggestion(value).map(|meant| meant.to_string()),
+            Kind::Category(category) => category.suggestion(value),
+        }
+    }
+
+    /// Appends the columns that the model reads for a value.
+    pub(crate) fn encode(&self, value: Encoded, columns: &mut Vec<f32>) {
+        let number = match value {
+            Encoded::Number(number) => number,
+            Encoded::Code(code) => f32::from(code),
+            Encoded::Nan => f32::NAN,
+            Encoded::Zeros => 0.0,
+        };
+        match (self.encoding, value) {
+            (Encoding::Column, _) => columns.push(number),
+            (Encoding::OneHot(codes), Encoded::Code(code)) => {
+                let first = columns.len();
+                columns.resize(first + codes, 0.0);
+                columns[first + usize::from(code)] = 1.0;
+            }
+            (Encoding::OneHot(codes), _) => columns.extend(std::iter::repeat_n(number, codes)),
+        }
+    }
+
+    /// The names of its columns in the graph's input: the field's, and with one-hot encoding `field=value` or `field=band`.
+    pub fn columns(&self) -> Vec<String> {
+        match (self.encoding, &self.kind) {
+            (Encoding::Column, _) => vec![self.name.clone()],
+            (Encoding::OneHot(_), Kind::Category(category)) => {
+                category.values().iter().map(|value| format!("{}={}", self.name, value.name)).collect()
+            }
+            (Encoding::OneHot(codes), _) => (0..codes).map(|code| format!("{}={code}", self.name)).collect(),
+        }
+    }
+
+    /// How many columns the model reads.
+    pub fn width(&self) -> usize {
+        match self.encoding {
+            Encoding::Column => 1,
+            Encoding::OneHot(codes) => codes,
+        }
+    }
+
+    /// The name of the member in a request.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What the field means, in Markdown.
+    pub fn description(&self) -> &str {
+        &self.description
+    }
+
+    /// A valid value, if the package gives one.
+    pub fn example(&self) -> Option<&Value> {
+        self.example.as_ref()
+    }
+
+    /// Which values it takes.
+    pub fn kind(&self) -> &Kind {
+        &self.kind
+    }
+
+    /// The unit of its numbers, if the package gives one.
+    pub fn unit(&self) -> Option<&str> {
+        self.unit.as_deref()
+    }
+
+    /// Whether a request must hold it.
+    pub fn is_required(&self) -> bool {
+        self.missing.is_none()
+    }
+
+    /// What a prediction can depend on of this field, for the model's fingerprint.
+    pub fn identity(&self) -> String {
+        let Self { kind, encoding, missing, .. } = self;
+        let kind = match kind {
+            Kind::Number(number) => format!("{:?}", number.bands()),
+            Kind::Boolean => "boolean".to_owned(),
+            Kind::Category(category) => {
+                let names: Vec<_> = category.values().iter().map(|value| &value.name).collect();
+                format!("{names:?}")
+            }
+        };
+        format!("{kind} {encoding:?} {missing:?}")
+    }
+}
+
+impl Kind {
+    fn has_bands(&self) -> bool {
+        matches!(self, Self::Number(number) if number.bands().is_some())
+    }
+}
+
+/// Whether a text can be a name: not empty, not too long, without control characters.
+pub(crate) fn is_name(name: &str) -> bool {
+    !name.is_empty() && name.chars().count() <= LONGEST_NAME && !name.chars().any(char::is_control)
+}

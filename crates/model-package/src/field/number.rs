@@ -1,0 +1,246 @@
+//! Fields whose value is a number, optionally an integer, within bounds, or read by band.
+
+mod suggestion;
+
+use super::{
+    Encoded,
+    bound::{Bound, Range},
+};
+use crate::{
+    manifest::{FieldEntry, FieldType},
+    mistake::Entry,
+};
+
+/// Beyond this, float32 merges neighbouring integers, and with them their cache entries.
+const LARGEST_INTEGER: f64 = 16_777_216.0;
+
+/// The unit whose numbers may be given in percent by mistake.
+const FRACTION: &str = "fraction";
+
+/// The most bands; this also limits the columns.
+const MOST_BANDS: usize = 1_000;
+
+/// Which numbers a field takes.
+#[derive(Clone, Debug)]
+pub struct Number {
+    integer: bool,
+    fraction: bool,
+    hint: Option<String>,
+    lower: Option<Bound>,
+    upper: Option<Bound>,
+    bands: Option<Vec<f64>>,
+}
+
+impl Number {
+    pub(crate) fn new(written: &FieldEntry, entry: &mut Entry<'_>) -> Option<Self> {
+        let integer = written.r#type == FieldType::Integer;
+        let FieldEntry { minimum, exclusive_minimum, maximum, exclusive_maximum, .. } = written;
+        let mut bound = |inclusive: Option<f64>, exclusive: Option<f64>, end: &str| {
+            entry.require(
+                inclusive.is_none() || exclusive.is_none(),
+                format_args!("give `{end}` or `exclusive_{end}`, not both"),
+            );
+            let bound = match (inclusive, exclusive) {
+                (Some(limit), _) => Bound { limit, exclusive: false },
+                (None, Some(limit)) => Bound { limit, exclusive: true },
+                (None, None) => return None,
+            };
+            if integer {
+                entry.require(bound.limit.fract() == 0.0, format_args!("`{end}` of an integer must be whole"));
+                entry.require(
+                    bound.limit.abs() <= LARGEST_INTEGER,
+                    format_args!(
+                        "`{end}` is {} but must lie within ±{LARGEST_INTEGER}, beyond which float32 merges neighbouring \
+                         integers: use `type = \"number\"`, or let the graph read it in other units",
+                        bound.limit
+                    ),
+                );
+            } else {
+                entry.require(
+                    (bound.limit as f32).is_finite(),
+                    format_args!("`{end}` must be a finite number that float32 holds"),
+                );
+            }
+            Some(bound)
+        };
+        let lower = bound(*minimum, *exclusive_minimum, "minimum");
+        let upper = bound(*maximum, *exclusive_maximum, "maximum");
+        let (lower, upper) = if integer {
+            let within = |limit| Bound { limit, exclusive: false };
+            (lower.or(Some(within(-LARGEST_INTEGER))), upper.or(Some(within(LARGEST_INTEGER))))
+        } else {
+            (lower, upper)
+        };
+        let number = Self {
+            integer,
+            fraction: written.unit.as_deref() == Some(FRACTION),
+            hint: written.hint.clone(),
+            lower,
+            upper,
+            bands: written.bands.clone(),
+        };
+        if let (Some(lower), Some(upper)) = (lower, upper) {
+            let some_integer = || {
+                let first = lower.limit + if lower.exclusive { 1.0 } else { 0.0 };
+                number.holds(first)
+            };
+            let some = if integer {
+                some_integer()
+            } else {
+                lower.limit < upper.limit || (lower.limit == upper.limit && !lower.exclusive && !upper.exclusive)
+            };
+            entry.require(some, "no number lies between its minimum and its maximum: correct one of them");
+        }
+        if let Some(bands) = &number.bands {
+            entry.require(
+                (1..=MOST_BANDS).contains(&bands.len()),
+                format_args!("`bands` must have 1 to {MOST_BANDS} limits, but has {}", bands.len()),
+            );
+            entry.require(
+                bands.is_sorted_by(|one, next| one < next) && bands.iter().all(|limit| limit.is_finite()),
+                "`bands` must be finite numbers in ascending order, each once",
+            );
+            let reached = |limit: &f64| lower.is_none_or(|lower| *limit > lower.limit) && number.below_upper(*limit);
+            entry.require(
+                bands.iter().all(reached),
+                "`bands` has a limit outside the minimum and the maximum: no number would fall on one side of it",
+            );
+        }
+        entry.is_right().then_some(number)
+    }
+
+    /// Whether a number is within the bounds.
+    fn holds(&self, number: f64) -> bool {
+        let above =
+            self.lower.is_none_or(|bound| if bound.exclusive { number > bound.limit } else { number >= bound.limit });
+        above && self.below_upper(number)
+    }
+
+    fn below_upper(&self, number: f64) -> bool {
+        self.upper.is_none_or(|bound| if bound.exclusive { number < bound.limit } else { number <= bound.limit })
+    }
+
+    /// The number's band, or the nearest number that the model reads. Negative zero becomes zero, so that equal numbers
+    /// are equal text in a cache key.
+    pub(crate) fn read(&self, number: f64) -> Option<Encoded> {
+        if !self.holds(number) || (self.integer && number.fract() != 0.0) {
+            return None;
+        }
+        if let Some(bands) = &self.bands {
+            // At most MOST_BANDS.
+            return Some(Encoded::Code(bands.partition_point(|limit| number >= *limit) as u16));
+        }
+        let read = number as f32;
+        read.is_finite().then_some(Encoded::Number(read + 0.0))
+    }
+
+    /// `must be a number greater than 0 and at most 1: the share of income`.
+    pub(crate) fn allowed(&self) -> String {
+        let kind = if self.integer { "an integer" } else { "a number" };
+        let hint = match &self.hint {
+            Some(hint) => format!(": {hint}"),
+            None if self.fraction => ": a fraction (0.25 is 25 %)".to_owned(),
+            None => String::new(),
+        };
+        format!("must be {kind}{}{hint}", Range(self.lower, self.upper))
+    }
+
+    /// Whether it only takes integers.
+    pub fn is_integer(&self) -> bool {
+        self.integer
+    }
+
+    /// The lower limit.
+    pub fn lower(&self) -> Option<Bound> {
+        self.lower
+    }
+
+    /// The upper limit.
+    pub fn upper(&self) -> Option<Bound> {
+        self.upper
+    }
+
+    /// The limits of the bands that the model reads in place of the number.
+    pub fn bands(&self) -> Option<&[f64]> {
+        self.bands.as_deref()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{field::Json, testing::field};
+
+    #[test]
+    fn a_number_within_the_bounds_is_read_and_nothing_else_is() {
+        let temperature = field("type = 'number'\nminimum = -89.2\nmaximum = 56.7");
+        for (text, expected) in [
+            ("-89.2", Some(-89.2)),
+            ("56.7", Some(56.7)),
+            ("20", Some(20.0)),
+            ("20.0", Some(20.0)),
+            ("2e1", Some(20.0)),
+            ("-0.0", Some(0.0)),
+            ("-89.20000001", None),
+            ("56.70000001", None),
+            ("\"20\"", None),
+            ("true", None),
+            ("null", None),
+            ("[20]", None),
+        ] {
+            let value = serde_json::from_str(text).expect("JSON");
+            assert_eq!(temperature.read(&value), expected.map(Encoded::Number), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_number_that_float32_does_not_hold_is_refused() {
+        let any = field("type = 'number'");
+        assert_eq!(any.read(&Json::Number(3.4e38)), Some(Encoded::Number(3.4e38)));
+        assert_eq!([3.5e38, -1e300].map(|number| any.read(&Json::Number(number))), [None; 2]);
+    }
+
+    #[test]
+    fn an_integer_is_whole_however_it_is_written_and_within_what_float32_tells_apart() {
+        let any = field("type = 'integer'");
+        assert_eq!(any.read(&Json::Number(30.0)), Some(Encoded::Number(30.0)));
+        assert_eq!(any.read(&Json::Number(-16_777_216.0)), Some(Encoded::Number(-16_777_216.0)));
+        assert_eq!([30.5, 16_777_217.0].map(|number| any.read(&Json::Number(number))), [None; 2]);
+    }
+
+    #[test]
+    fn the_bands_ascend_from_0_and_a_limit_belongs_to_the_band_above() {
+        let rate = field("type = 'number'\nexclusive_minimum = 0\nmaximum = 1\nbands = [0.20, 0.25, 0.35]");
+        for (rate_read, band) in
+            [(1.0, 3), (0.35, 3), (0.349_999, 2), (0.25, 2), (0.249_999, 1), (0.2, 1), (0.199_999, 0), (5e-324, 0)]
+        {
+            assert_eq!(rate.read(&Json::Number(rate_read)), Some(Encoded::Code(band)), "{rate_read}");
+        }
+        for invalid in [0.0, -0.0, -0.1, 1.000_000_1, 25.0, f64::NAN, f64::INFINITY] {
+            assert_eq!(rate.read(&Json::Number(invalid)), None, "{invalid}");
+        }
+    }
+
+    #[test]
+    fn what_is_allowed_is_told() {
+        for (written, expected) in [
+            ("type = 'number'", "must be a number"),
+            ("type = 'number'\nminimum = -1.5\nmaximum = 20", "must be a number from -1.5 to 20"),
+            ("type = 'number'\nminimum = 1", "must be a number of at least 1"),
+            ("type = 'number'\nexclusive_maximum = 1", "must be a number less than 1"),
+            ("type = 'number'\nmaximum = 1", "must be a number of at most 1"),
+            (
+                "type = 'number'\nexclusive_minimum = 0\nmaximum = 1\nunit = 'fraction'",
+                "must be a number greater than 0 and at most 1: a fraction (0.25 is 25 %)",
+            ),
+            ("type = 'number'\nminimum = 0\nhint = 'in euros'", "must be a number of at least 0: in euros"),
+            ("type = 'integer'", "must be an integer from -16777216 to 16777216"),
+            (
+                "type = 'integer'\nminimum = 1\nrequired = false\nmissing = 'nan'",
+                "must be an integer from 1 to 16777216, or null",
+            ),
+        ] {
+            assert_eq!(field(written).allowed(), expected, "{written}");
+        }
+    }
+}

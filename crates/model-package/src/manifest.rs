@@ -1,0 +1,295 @@
+//! `model.toml` as written. Everything beyond the types of its entries is checked where they become fields and predictions.
+//!
+//! `docs/model-package.md` documents each entry, for whoever writes one.
+
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::Value;
+
+/// The whole file.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Manifest {
+    pub(crate) name: String,
+    pub(crate) title: Option<String>,
+    #[serde(default)]
+    pub(crate) description: String,
+    #[serde(default)]
+    pub(crate) input: InputEntry,
+    #[serde(default)]
+    pub(crate) golden: GoldenEntry,
+    pub(crate) fields: Vec<FieldEntry>,
+    pub(crate) predictions: Vec<PredictionEntry>,
+    #[serde(default)]
+    pub(crate) examples: Vec<ExampleEntry>,
+}
+
+/// What is wrong with the text of a manifest: it is not TOML or JSON, or an entry is of the wrong type.
+#[derive(Debug)]
+pub(crate) struct Unreadable {
+    /// The line, from 1, where it is known.
+    pub(crate) line: Option<usize>,
+    pub(crate) problem: String,
+}
+
+impl Manifest {
+    /// Reads `model.toml`.
+    ///
+    /// # Errors
+    ///
+    /// The first mistake.
+    pub(crate) fn from_toml(text: &str) -> Result<Self, Unreadable> {
+        toml::from_str(text).map_err(|error| {
+            let line = error.span().map(|span| text[..span.start].matches('\n').count() + 1);
+            Unreadable { line, problem: error.message().to_owned() }
+        })
+    }
+
+    /// Reads what [`to_json`] wrote.
+    ///
+    /// # Errors
+    ///
+    /// The first mistake.
+    pub(crate) fn from_json(text: &str) -> Result<Self, Unreadable> {
+        serde_json::from_str(text).map_err(|error| Unreadable { line: None, problem: error.to_string() })
+    }
+}
+
+/// The tables of a readable `model.toml` as JSON, which is quicker to read.
+///
+/// # Panics
+///
+/// If it is not TOML.
+pub fn to_json(toml: &str) -> String {
+    let tables: toml::Table = toml::from_str(toml).expect("a readable manifest is TOML");
+    serde_json::to_string(&tables).expect("the tables of a manifest are JSON")
+}
+
+/// `[input]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct InputEntry {
+    pub(crate) name: String,
+    pub(crate) description: String,
+}
+
+impl Default for InputEntry {
+    fn default() -> Self {
+        Self { name: "Input".to_owned(), description: "What the model reads.".to_owned() }
+    }
+}
+
+/// `[golden]`
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct GoldenEntry {
+    pub(crate) tolerance: f64,
+    pub(crate) max_other_class: f64,
+}
+
+impl Default for GoldenEntry {
+    fn default() -> Self {
+        Self { tolerance: 1e-5, max_other_class: 0.001 }
+    }
+}
+
+/// `[[fields]]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct FieldEntry {
+    pub(crate) name: String,
+    pub(crate) r#type: FieldType,
+    #[serde(default)]
+    pub(crate) description: String,
+    pub(crate) unit: Option<String>,
+    pub(crate) hint: Option<String>,
+    pub(crate) example: Option<Value>,
+    pub(crate) minimum: Option<f64>,
+    pub(crate) exclusive_minimum: Option<f64>,
+    pub(crate) maximum: Option<f64>,
+    pub(crate) exclusive_maximum: Option<f64>,
+    pub(crate) bands: Option<Vec<f64>>,
+    pub(crate) values: Option<Vec<CategoryEntry>>,
+    pub(crate) encoding: Option<EncodingEntry>,
+    pub(crate) unknown: Option<Unknown>,
+    #[serde(default = "yes")]
+    pub(crate) required: bool,
+    pub(crate) missing: Option<MissingEntry>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// `type` of a field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum FieldType {
+    Number,
+    Integer,
+    Boolean,
+    String,
+}
+
+/// `encoding` of a field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum EncodingEntry {
+    OneHot,
+    Ordinal,
+}
+
+/// `unknown` of a field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Unknown {
+    Refuse,
+    Ignore,
+}
+
+/// One of the `values` of a field: a text or a table.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(try_from = "Value")]
+pub(crate) struct CategoryEntry {
+    pub(crate) name: String,
+    pub(crate) description: String,
+    pub(crate) aliases: Vec<String>,
+    pub(crate) boolean: Option<bool>,
+}
+
+/// `missing` of a field.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(try_from = "Value")]
+pub(crate) enum MissingEntry {
+    /// `"nan"`
+    Nan,
+    /// `"zeros"`
+    Zeros,
+    /// A number.
+    Number(f64),
+    /// `{ value = "…" }`
+    Value(String),
+}
+
+/// `[[predictions]]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PredictionEntry {
+    pub(crate) name: String,
+    pub(crate) endpoint: String,
+    pub(crate) schema: Option<String>,
+    #[serde(default)]
+    pub(crate) summary: String,
+    #[serde(default)]
+    pub(crate) description: String,
+    #[serde(default)]
+    pub(crate) meaning: String,
+    pub(crate) kind: KindEntry,
+    pub(crate) output: Option<usize>,
+    pub(crate) outputs: Option<Vec<usize>>,
+    pub(crate) cuts: Option<Vec<f32>>,
+    pub(crate) values: Option<Vec<AnswerEntry>>,
+}
+
+/// `kind` of a prediction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum KindEntry {
+    Value,
+    Probability,
+    Class,
+    Probabilities,
+    Bands,
+}
+
+/// One of the `values` of a prediction: a scalar or a table.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(try_from = "Value")]
+pub(crate) struct AnswerEntry {
+    pub(crate) name: Value,
+    pub(crate) description: String,
+}
+
+/// `[[examples]]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ExampleEntry {
+    pub(crate) name: String,
+    #[serde(default)]
+    pub(crate) summary: String,
+    pub(crate) input: serde_json::Map<String, Value>,
+    #[serde(default = "yes")]
+    pub(crate) valid: bool,
+}
+
+impl TryFrom<Value> for CategoryEntry {
+    type Error = String;
+
+    fn try_from(written: Value) -> Result<Self, String> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Table {
+            name: String,
+            #[serde(default)]
+            description: String,
+            #[serde(default)]
+            aliases: Vec<String>,
+            boolean: Option<bool>,
+        }
+        match written {
+            Value::String(name) => Ok(Self { name, description: String::new(), aliases: Vec::new(), boolean: None }),
+            Value::Object(_) => {
+                let Table { name, description, aliases, boolean } = table(written)?;
+                Ok(Self { name, description, aliases, boolean })
+            }
+            _ => Err("a value must be a string, or a table with `name`".to_owned()),
+        }
+    }
+}
+
+impl TryFrom<Value> for MissingEntry {
+    type Error = String;
+
+    fn try_from(written: Value) -> Result<Self, String> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Table {
+            value: String,
+        }
+        match &written {
+            Value::String(text) if text == "nan" => Ok(Self::Nan),
+            Value::String(text) if text == "zeros" => Ok(Self::Zeros),
+            Value::Object(_) => Ok(Self::Value(table::<Table>(written)?.value)),
+            _ => written
+                .as_f64()
+                .map(Self::Number)
+                .ok_or_else(|| "`missing` must be \"nan\", \"zeros\", a number, or a table with `value`".to_owned()),
+        }
+    }
+}
+
+impl TryFrom<Value> for AnswerEntry {
+    type Error = String;
+
+    fn try_from(written: Value) -> Result<Self, String> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Table {
+            name: Value,
+            #[serde(default)]
+            description: String,
+        }
+        let Table { name, description } = match written {
+            Value::Object(_) => table(written)?,
+            name => Table { name, description: String::new() },
+        };
+        if matches!(name, Value::String(_) | Value::Number(_) | Value::Bool(_)) {
+            Ok(Self { name, description })
+        } else {
+            Err("a value must be a string, a number, a boolean, or a table with such a `name`".to_owned())
+        }
+    }
+}
+
+fn table<T: DeserializeOwned>(written: Value) -> Result<T, String> {
+    serde_json::from_value(written).map_err(|error| error.to_string())
+}

@@ -1,0 +1,141 @@
+//! The graph's output, or a cached entry → an answer.
+
+use std::fmt::Write;
+
+use bytes::Bytes;
+
+use super::{AnswerValue, Column, ModelError, Prediction, PredictionKind, Scores};
+use crate::output::{Decimal, Output};
+
+/// How far rounding may put a probability outside 0 to 1: the error of a float32 sum of a thousand trees is smaller.
+const ROUNDING: f32 = 1e-5;
+
+/// An answer in two forms.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// What the cache holds: short readable text.
+    pub entry: Bytes,
+    /// What a response holds: a JSON object of one member, the prediction's name.
+    pub body: Bytes,
+}
+
+impl Prediction {
+    /// The answer that follows from the graph's output, whose columns have been [checked](Self::check_columns).
+    ///
+    /// # Errors
+    ///
+    /// If the output is not what this prediction can be derived from: not a finite number, not a probability, not a position.
+    pub fn derive(&self, output: &Output) -> Result<Answer, ModelError> {
+        let outputs = output.columns();
+        let fail = |what: String| ModelError::Output(format!("{}: {what}", self.name));
+        let finite = |number: f32| {
+            if number.is_finite() { Ok(number + 0.0) } else { Err(fail(format!("{number} is not finite"))) }
+        };
+        let probability = |number: f32| {
+            if (-ROUNDING..=1.0 + ROUNDING).contains(&number) {
+                Ok(number.clamp(0.0, 1.0) + 0.0)
+            } else {
+                Err(fail(format!("{number} is not a probability")))
+            }
+        };
+        Ok(match &self.kind {
+            PredictionKind::Value(column) => self.number(finite(column.of(outputs))?),
+            PredictionKind::Probability(column) => self.number(probability(column.of(outputs))?),
+            PredictionKind::Bands(column, cuts, values) => {
+                let number = finite(column.of(outputs))?;
+                self.one_of(&values[cuts.partition_point(|cut| number >= *cut)])
+            }
+            PredictionKind::ClassAt(column, values) => {
+                let position = column.of(outputs);
+                let is_position = position >= 0.0 && position.fract() == 0.0;
+                let value = if is_position { values.get(position as usize) } else { None };
+                self.one_of(value.ok_or_else(|| fail(format!("{position} is not a position in its values")))?)
+            }
+            PredictionKind::Class(scores, values) => {
+                let mut best: Option<(f32, &AnswerValue)> = None;
+                for (score, value) in scores.of(outputs).zip(values) {
+                    let score = finite(score)?;
+                    if best.is_none_or(|(highest, _)| score > highest) {
+                        best = Some((score, value));
+                    }
+                }
+                self.one_of(best.ok_or_else(|| fail("there are no scores".to_owned()))?.1)
+            }
+            PredictionKind::Probabilities(scores, _) => {
+                let probabilities: Vec<_> = scores.of(outputs).map(probability).collect::<Result<_, _>>()?;
+                let texts: Vec<_> = probabilities.iter().map(|number| Decimal(*number).to_string()).collect();
+                self.distribution(&texts)
+            }
+        })
+    }
+
+    /// Reads the cached form strictly: `None` for anything that would not be written.
+    pub fn read(&self, entry: &Bytes) -> Option<Answer> {
+        let text = std::str::from_utf8(entry).ok()?;
+        let body = match &self.kind {
+            PredictionKind::Value(_) => {
+                Decimal::read(text)?;
+                self.body(text)
+            }
+            PredictionKind::Probability(_) => {
+                Decimal::read(text).filter(|number| (0.0..=1.0).contains(number))?;
+                self.body(text)
+            }
+            PredictionKind::Class(_, values)
+            | PredictionKind::ClassAt(_, values)
+            | PredictionKind::Bands(_, _, values) => self.body(&values.iter().find(|value| value.text == text)?.json),
+            PredictionKind::Probabilities(_, values) => {
+                let texts: Vec<_> = text.split(',').collect();
+                let probable = |text: &&str| Decimal::read(text).is_some_and(|number| (0.0..=1.0).contains(&number));
+                if texts.len() != values.len() || !texts.iter().all(probable) {
+                    return None;
+                }
+                return Some(Answer { entry: entry.clone(), body: self.distribution(&texts).body });
+            }
+        };
+        Some(Answer { entry: entry.clone(), body })
+    }
+
+    fn number(&self, number: f32) -> Answer {
+        let text = Decimal(number).to_string();
+        Answer { body: self.body(&text), entry: text.into() }
+    }
+
+    fn one_of(&self, value: &AnswerValue) -> Answer {
+        Answer { entry: Bytes::copy_from_slice(value.text.as_bytes()), body: self.body(&value.json) }
+    }
+
+    fn distribution<T: AsRef<str>>(&self, probabilities: &[T]) -> Answer {
+        let mut entry = String::with_capacity(12 * probabilities.len());
+        let mut object = String::with_capacity(24 * probabilities.len());
+        for (probability, value) in probabilities.iter().map(AsRef::as_ref).zip(self.values()) {
+            let separator = if entry.is_empty() { "" } else { "," };
+            // Writing to a String does not fail.
+            let _ = write!(entry, "{separator}{probability}");
+            let _ = write!(object, "{separator}{}:{probability}", value.member());
+        }
+        Answer { body: self.body(&format!("{{{object}}}")), entry: entry.into() }
+    }
+
+    fn body(&self, json: &str) -> Bytes {
+        let mut body = Vec::with_capacity(self.opening.len() + json.len() + 1);
+        body.extend_from_slice(self.opening.as_bytes());
+        body.extend_from_slice(json.as_bytes());
+        body.push(b'}');
+        body.into()
+    }
+}
+
+impl Column {
+    fn of(self, outputs: &[f32]) -> f32 {
+        outputs[self.0.unwrap_or(0)]
+    }
+}
+
+impl Scores {
+    fn of<'a>(&'a self, outputs: &'a [f32]) -> impl Iterator<Item = f32> + 'a {
+        let chosen = self.0.as_deref().unwrap_or_default();
+        let all = if self.0.is_none() { outputs } else { &[] };
+        all.iter().copied().chain(chosen.iter().map(|column| outputs[*column]))
+    }
+}

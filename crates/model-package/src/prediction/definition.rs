@@ -1,0 +1,137 @@
+//! An entry of `[[predictions]]` → a prediction.
+
+use serde_json::Value;
+
+use super::{AnswerValue, Column, Prediction, PredictionKind, Scores};
+use crate::{
+    field::is_name,
+    manifest::{AnswerEntry, KindEntry, PredictionEntry},
+    mistake::Entry,
+    signature::require_schema_name,
+};
+
+/// Endpoints that the service reserves for itself.
+const RESERVED_ENDPOINTS: [&str; 5] = ["docs", "openapi.json", "health", "ready", "metrics"];
+
+/// A closed set has no more values than this.
+const MOST_VALUES: usize = 10_000;
+
+impl Prediction {
+    /// The prediction that an entry of `model.toml` describes. `None` leaves mistakes behind.
+    pub(crate) fn new(written: &PredictionEntry, entry: &mut Entry<'_>) -> Option<Self> {
+        let PredictionEntry { name, endpoint, kind, output, outputs, cuts, values, .. } = written;
+        entry.require(
+            is_name(name) && name.len() <= 64 && !name.contains(':') && !name.starts_with('@'),
+            "`name` must be 1 to 64 printable characters without a colon and without `@` at the beginning, which cache keys use",
+        );
+        entry.require(
+            (1..=64).contains(&endpoint.len())
+                && endpoint.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
+                || RESERVED_ENDPOINTS.contains(&endpoint.as_str()),
+            format_args!("`endpoint` is {endpoint:?} but must be 1 to 64 of A-Z, a-z, 0-9, `_` and `-`"),
+        );
+        entry.require(
+            !RESERVED_ENDPOINTS.contains(&endpoint.as_str()),
+            format_args!("`endpoint` {endpoint:?} is reserved for the service: choose another"),
+        );
+        let schema = written.schema.clone().unwrap_or_else(|| pascal_case(name));
+        require_schema_name(&schema, entry);
+        let has_values = !matches!(kind, KindEntry::Value | KindEntry::Probability);
+        let has_outputs = matches!(kind, KindEntry::Class | KindEntry::Probabilities);
+        for (key, given, applies) in [
+            ("cuts", cuts.is_some(), *kind == KindEntry::Bands),
+            ("values", values.is_some(), has_values),
+            ("outputs", outputs.is_some(), has_outputs),
+            ("output", output.is_some(), *kind != KindEntry::Probabilities),
+        ] {
+            entry.require(!given || applies, format_args!("`{key}` does not apply to this `kind`: remove it"));
+        }
+        let values = if has_values { answer_values(written, entry) } else { Vec::new() };
+        let column = Column(*output);
+        let scores = Scores(outputs.clone());
+        if let Some(outputs) = outputs {
+            entry.require(
+                outputs.len() == values.len(),
+                format_args!(
+                    "`outputs` has {} columns and `values` has {}: the numbers must be equal",
+                    outputs.len(),
+                    values.len()
+                ),
+            );
+            entry
+                .require(output.is_none(), "give `output` (the position of the class) or `outputs` (scores), not both");
+        }
+        let kind = match kind {
+            KindEntry::Value => PredictionKind::Value(column),
+            KindEntry::Probability => PredictionKind::Probability(column),
+            KindEntry::Class if output.is_some() => PredictionKind::ClassAt(column, values),
+            KindEntry::Class => PredictionKind::Class(scores, values),
+            KindEntry::Probabilities => PredictionKind::Probabilities(scores, values),
+            KindEntry::Bands => {
+                let cuts = cuts.clone().unwrap_or_default();
+                entry.require(
+                    !cuts.is_empty()
+                        && cuts.is_sorted_by(|one, next| one < next)
+                        && cuts.iter().all(|cut| cut.is_finite()),
+                    "`cuts` must be finite numbers in ascending order, each once, as float32",
+                );
+                entry.require(
+                    values.len() == cuts.len() + 1,
+                    format_args!(
+                        "{} `cuts` make {} bands, but there are {} `values`",
+                        cuts.len(),
+                        cuts.len() + 1,
+                        values.len()
+                    ),
+                );
+                PredictionKind::Bands(column, cuts, values)
+            }
+        };
+        entry.is_right().then(|| Self {
+            opening: format!("{{{}:", Value::from(name.as_str())),
+            name: name.clone(),
+            endpoint: endpoint.clone(),
+            schema,
+            summary: written.summary.clone(),
+            description: written.description.trim().to_owned(),
+            meaning: written.meaning.trim().to_owned(),
+            kind,
+        })
+    }
+}
+
+fn answer_values(written: &PredictionEntry, entry: &mut Entry<'_>) -> Vec<AnswerValue> {
+    let values = written.values.as_deref().unwrap_or_default();
+    entry.require(
+        (2..=MOST_VALUES).contains(&values.len()),
+        format_args!("this `kind` needs `values`, 2 to {MOST_VALUES}; it has {}", values.len()),
+    );
+    let values: Vec<_> = values
+        .iter()
+        .take(MOST_VALUES)
+        .map(|AnswerEntry { name, description }| AnswerValue {
+            text: name.as_str().map_or_else(|| name.to_string(), str::to_owned),
+            json: name.to_string(),
+            value: name.clone(),
+            description: description.clone(),
+        })
+        .collect();
+    for value in &values {
+        entry.require(
+            is_name(&value.text),
+            format_args!("{} in `values` must be 1 to 200 printable characters", value.json),
+        );
+    }
+    let mut texts: Vec<_> = values.iter().map(|value| value.text.as_str()).collect();
+    texts.sort_unstable();
+    if let Some(twice) = texts.windows(2).find(|pair| pair[0] == pair[1]) {
+        entry.mistake(format_args!("{:?} is in `values` twice: keep one", twice[0]));
+    }
+    values
+}
+
+/// `risk_category` → `RiskCategory`. Letters outside ASCII are dropped.
+fn pascal_case(name: &str) -> String {
+    let words = name.split(|letter: char| !letter.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+    words.map(|word| format!("{}{}", word[..1].to_ascii_uppercase(), &word[1..])).collect()
+}

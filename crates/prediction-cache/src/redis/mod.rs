@@ -1,0 +1,276 @@
+//! The store in Redis: the commands that look up and store entries, and their deadlines.
+
+mod connection;
+mod iam;
+mod link;
+
+use std::{sync::Arc, time::Duration};
+
+use ::redis::{Cmd, FromRedisValue, RedisError, Value};
+use bytes::Bytes;
+use futures_util::{
+    FutureExt,
+    future::{BoxFuture, join_all},
+};
+use tokio::{
+    sync::Semaphore,
+    time::{Instant, timeout},
+};
+
+use self::{
+    connection::Command,
+    link::{Link, Patience},
+};
+pub use self::{
+    connection::{Connection, RedisConfig},
+    iam::{IamError, IamTokens},
+};
+use crate::{BreakerState, CacheKey, Fault, Lookup, Store, Tier, breaker::CircuitBreaker, reply_log::ReplyLog};
+
+/// How many writes may be under way at once, each after a response. A server in front of a slow Redis must not pile them up.
+const MOST_WRITES: usize = 256;
+
+/// How many fields of Hashes are set in one transaction: Redis does nothing else meanwhile.
+const TRANSACTION: usize = 100;
+
+/// Predictions in Redis, for one thread: a connection belongs to the runtime that has opened it.
+pub struct RedisStore {
+    config: Arc<RedisConfig>,
+    reads: Lane,
+    writes: Lane,
+    under_way: Semaphore,
+}
+
+/// Commands of one direction. What one direction suffers does not stop the other: while Redis holds writes back (a failover),
+/// lookups go on.
+struct Lane {
+    link: Arc<Link>,
+    breaker: Arc<CircuitBreaker>,
+    replies: Arc<ReplyLog>,
+}
+
+impl RedisStore {
+    /// Nothing is opened yet.
+    ///
+    /// # Errors
+    ///
+    /// If the client does not support the address or the certificates.
+    pub fn new(config: RedisConfig) -> Result<Self, Fault> {
+        config.prepare()?;
+        let breakers = ["lookups", "writes"].map(CircuitBreaker::new);
+        let replies = ["lookups", "writes"].map(|commands| Arc::new(ReplyLog::new(commands)));
+        Ok(Self::with(Arc::new(config), breakers, replies))
+    }
+
+    fn with(config: Arc<RedisConfig>, breakers: [CircuitBreaker; 2], replies: [Arc<ReplyLog>; 2]) -> Self {
+        let breakers = breakers.map(Arc::new);
+        let link = |breakers: &[Arc<CircuitBreaker>]| Arc::new(Link::new(Arc::clone(&config), breakers.to_vec()));
+        let [read_link, write_link] = if config.shared_connection {
+            let both = link(&breakers);
+            [Arc::clone(&both), both]
+        } else {
+            [link(&breakers[..1]), link(&breakers[1..])]
+        };
+        let [read_breaker, write_breaker] = breakers;
+        let [read_replies, write_replies] = replies;
+        Self {
+            config,
+            reads: Lane { link: read_link, breaker: read_breaker, replies: read_replies },
+            writes: Lane { link: write_link, breaker: write_breaker, replies: write_replies },
+            under_way: Semaphore::new(MOST_WRITES),
+        }
+    }
+
+    async fn get(&self, key: &CacheKey) -> Lookup {
+        let answer = self.read(&Command::One(get(key)), Ok::<Option<Vec<u8>>, Fault>).await;
+        match answer {
+            Ok(Some(value)) => Lookup::Hit(value.into(), Tier::Redis),
+            Ok(None) => Lookup::Miss,
+            Err(Fault::WrongType) => Lookup::Foreign,
+            Err(fault) => Lookup::Unavailable(fault),
+        }
+    }
+
+    /// Looks up many entries in one round trip; in a cluster, in one to each node.
+    async fn get_many(&self, keys: &[&CacheKey]) -> Vec<Lookup> {
+        if self.config.cluster {
+            // The keys' slots differ. The client sends what it is asked at once to each node in one go.
+            return join_all(keys.iter().map(|key| self.get(key))).await;
+        }
+        if let [key] = keys {
+            return vec![self.get(key).await];
+        }
+        let command = if keys.iter().all(|key| key.field().is_none()) {
+            let mut mget = ::redis::cmd("MGET");
+            mget.arg(keys.iter().map(|key| key.as_str()).collect::<Vec<_>>());
+            Command::One(mget)
+        } else {
+            let mut pipeline = ::redis::Pipeline::with_capacity(keys.len());
+            // One key of another type is no reason to do without the others' values.
+            pipeline.ignore_errors();
+            for key in keys {
+                pipeline.add_command(get(key));
+            }
+            Command::Many(pipeline)
+        };
+        let found =
+            self.read(&command, |values: Vec<Value>| values.into_iter().map(found).collect::<Result<Vec<_>, _>>());
+        match found.await {
+            Ok(found) if found.len() == keys.len() => found,
+            Ok(_) => keys.iter().map(|_| Lookup::Foreign).collect(),
+            Err(fault) => keys.iter().map(|_| Lookup::Unavailable(fault.clone())).collect(),
+        }
+    }
+
+    /// Stores entries. A write that the end of the invocation cuts short says nothing about Redis.
+    async fn put(&self, entries: &[(CacheKey, Bytes)], time_left: Option<Duration>) -> Result<(), Fault> {
+        let limit = self.config.write_timeout.min(time_left.unwrap_or(Duration::MAX));
+        if limit.is_zero() {
+            return Err(Fault::OutOfTime);
+        }
+        if !self.writes.breaker.allows() {
+            return Err(Fault::Paused);
+        }
+        let Ok(_under_way) = self.under_way.try_acquire() else { return Err(Fault::Busy) };
+        let commands = self.sets(entries);
+        let began = Instant::now();
+        let patience = Patience { limit: self.config.write_timeout, on_open_connection: self.config.write_timeout };
+        let writing = join_all(commands.iter().map(|command| self.writes.link.ask::<()>(command, patience)));
+        let answer = if limit < self.config.write_timeout {
+            // The connection is not given up for it, nor is the cache.
+            timeout(limit, writing).await.map_err(|_| Fault::OutOfTime)?
+        } else {
+            writing.await
+        };
+        let answer = answer.into_iter().collect();
+        self.writes.note(&answer, began);
+        answer
+    }
+
+    /// The commands that store entries: one, if Redis can do with one.
+    fn sets(&self, entries: &[(CacheKey, Bytes)]) -> Vec<Command> {
+        let ttl = self.config.ttl.as_secs();
+        if let [(key, value)] = entries
+            && key.field().is_none()
+        {
+            return vec![Command::One(set(key, value, ttl))];
+        }
+        // A cluster's transaction, or its pipeline, has keys of one slot only.
+        let together = if self.config.cluster { 1 } else { TRANSACTION };
+        let pipeline = |entries: &[(CacheKey, Bytes)]| {
+            let mut pipeline = ::redis::Pipeline::new();
+            for (key, value) in entries {
+                match key.field() {
+                    None => {
+                        pipeline.add_command(set(key, value, ttl)).ignore();
+                    }
+                    Some(field) => {
+                        // Both or none: a Hash without a time to live would stay for ever.
+                        pipeline.atomic().hset(key.as_str(), field, &value[..]).ignore();
+                        pipeline.expire(key.as_str(), ttl.cast_signed()).ignore();
+                    }
+                }
+            }
+            Command::Many(pipeline)
+        };
+        entries.chunks(together).map(pipeline).collect()
+    }
+
+    async fn read<T: FromRedisValue, U>(
+        &self,
+        command: &Command,
+        convert: impl FnOnce(T) -> Result<U, Fault>,
+    ) -> Result<U, Fault> {
+        if !self.reads.breaker.allows() {
+            return Err(Fault::Paused);
+        }
+        let limit = self.config.read_timeout;
+        // Enough of the deadline remains to open another connection and ask there.
+        let patience = Patience { limit, on_open_connection: limit * 2 / 5 };
+        let began = Instant::now();
+        let answer = self.reads.link.ask(command, patience).await.and_then(convert);
+        self.reads.note(&answer, began);
+        answer
+    }
+}
+
+impl Store for RedisStore {
+    /// Has connections, breakers and a limit of writes of its own, and logs an outage together with this one.
+    fn for_another_worker(&self) -> Box<dyn Store> {
+        let lanes = [&self.reads, &self.writes];
+        let breakers = lanes.map(|lane| lane.breaker.for_another_worker());
+        let replies = lanes.map(|lane| Arc::clone(&lane.replies));
+        Box::new(Self::with(Arc::clone(&self.config), breakers, replies))
+    }
+
+    /// Opens the connection for lookups, and logs why it could not be opened.
+    fn open(&self) -> BoxFuture<'_, ()> {
+        self.reads.link.open_ahead(self.config.read_timeout).boxed()
+    }
+
+    fn lookup<'a>(&'a self, keys: &'a [&'a CacheKey]) -> BoxFuture<'a, Vec<Lookup>> {
+        self.get_many(keys).boxed()
+    }
+
+    fn store<'a>(
+        &'a self,
+        entries: &'a [(CacheKey, Bytes)],
+        time_left: Option<Duration>,
+    ) -> BoxFuture<'a, Result<(), Fault>> {
+        self.put(entries, time_left).boxed()
+    }
+
+    fn breakers(&self) -> [BreakerState; 2] {
+        [("lookups", &self.reads), ("writes", &self.writes)]
+            .map(|(commands, lane)| BreakerState { commands, is_open: lane.breaker.is_open() })
+    }
+
+    fn close(&self) {
+        self.reads.link.close();
+        self.writes.link.close();
+    }
+}
+
+impl Lane {
+    /// Tells the breaker and the log how a command that started at `began` ended.
+    fn note<T>(&self, answer: &Result<T, Fault>, began: Instant) {
+        match answer {
+            Ok(_) => {
+                self.breaker.answered();
+                self.replies.good();
+            }
+            Err(Fault::Connecting) => self.breaker.ended_before_opening(),
+            Err(fault) if fault.breaks_connection() => self.breaker.failed(fault, began),
+            Err(reply) => {
+                self.breaker.answered();
+                self.replies.bad(reply);
+            }
+        }
+    }
+}
+
+fn get(key: &CacheKey) -> Cmd {
+    match key.field() {
+        None => ::redis::Cmd::get(key.as_str()),
+        Some(field) => ::redis::Cmd::hget(key.as_str(), field),
+    }
+}
+
+fn set(key: &CacheKey, value: &Bytes, ttl: u64) -> Cmd {
+    let mut set = ::redis::cmd("SET");
+    set.arg(key.as_str()).arg(&value[..]).arg("EX").arg(ttl);
+    set
+}
+
+/// One of the values of a lookup of many. An error reply to one of them is one to all, unless it is about what the key holds.
+fn found(value: Value) -> Result<Lookup, Fault> {
+    match value {
+        Value::BulkString(value) => Ok(Lookup::Hit(value.into(), Tier::Redis)),
+        Value::Nil => Ok(Lookup::Miss),
+        Value::ServerError(error) => match Fault::from(RedisError::from(error)) {
+            Fault::WrongType => Ok(Lookup::Foreign),
+            fault => Err(fault),
+        },
+        _ => Ok(Lookup::Foreign),
+    }
+}

@@ -1,0 +1,148 @@
+//! The documentation's files: the page to try the API, the page on errors, and what they load. `build/docs.rs` compresses them into
+//! the binary.
+
+use std::{
+    borrow::Cow,
+    io::{Read, Write},
+};
+
+use axum_core::response::{IntoResponse, Response};
+use bytes::Bytes;
+use flate2::{Compression, read::GzDecoder, write::GzEncoder};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use sha2::{Digest, Sha256};
+
+/// A file of the documentation.
+#[derive(Debug)]
+pub struct Asset {
+    /// Its path.
+    pub path: &'static str,
+    /// Its media type.
+    pub content_type: &'static str,
+    /// The entity tag of its uncompressed bytes.
+    etag: Cow<'static, str>,
+    /// The entity tag of its bytes gzipped.
+    gzip_etag: Cow<'static, str>,
+    /// Its bytes, gzipped.
+    gzipped: Cow<'static, [u8]>,
+}
+
+/// The files that are the same for every model: all but the OpenAPI document.
+pub static ASSETS: &[Asset] = include!(concat!(env!("OUT_DIR"), "/assets.rs"));
+
+/// The documentation only changes with a deployment; a reader may be up to five minutes behind.
+const CACHE_CONTROL: HeaderValue = HeaderValue::from_static("public, max-age=300");
+
+/// Only the service's own files, and no requests to other servers. Swagger UI draws some of its icons from `data:` URLs.
+const CONTENT_SECURITY_POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; \
+     form-action 'none'; frame-ancestors 'none'",
+);
+
+/// `/docs/` → `/docs`, whatever is in front of both.
+pub(super) fn redirect() -> Response {
+    (StatusCode::PERMANENT_REDIRECT, [(header::LOCATION, HeaderValue::from_static("../docs"))]).into_response()
+}
+
+impl Asset {
+    /// A file of these bytes, with tags and compressed as `build/docs.rs` does it.
+    pub(super) fn made(path: &'static str, content_type: &'static str, bytes: &[u8]) -> Self {
+        let digest = hex::encode(&Sha256::digest(bytes)[..8]);
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+        let gzipped = encoder.write_all(bytes).and_then(|()| encoder.finish()).expect("writing to a Vec does not fail");
+        Self {
+            path,
+            content_type,
+            etag: format!("\"{digest}\"").into(),
+            gzip_etag: format!("\"{digest}-gz\"").into(),
+            gzipped: gzipped.into(),
+        }
+    }
+
+    /// The file, or 304 if the client has it.
+    pub(super) async fn answer(&self, request: &HeaderMap) -> Response {
+        let gzip = accepts_gzip(request);
+        let etag = if gzip { &self.gzip_etag } else { &self.etag };
+        let common = [
+            (header::ETAG, HeaderValue::try_from(&**etag).expect("hexadecimal digits in quotes")),
+            (header::CACHE_CONTROL, CACHE_CONTROL),
+            (header::VARY, HeaderValue::from_static("accept-encoding")),
+        ];
+        if has_already(request, etag) {
+            return (StatusCode::NOT_MODIFIED, common).into_response();
+        }
+        let security = [
+            (header::CONTENT_TYPE, HeaderValue::from_static(self.content_type)),
+            (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
+            (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+            (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+        ];
+        let body = if gzip { self.compressed() } else { self.inflated().await };
+        let mut response = (common, security, body).into_response();
+        if gzip {
+            response.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        }
+        response
+    }
+
+    fn compressed(&self) -> Bytes {
+        match &self.gzipped {
+            Cow::Borrowed(bytes) => Bytes::from_static(bytes),
+            Cow::Owned(bytes) => Bytes::copy_from_slice(bytes),
+        }
+    }
+
+    /// The uncompressed bytes, for the few clients that do not accept gzip. It takes milliseconds, in which this thread answers others.
+    async fn inflated(&self) -> Bytes {
+        let gzipped = self.gzipped.clone();
+        let inflating = tokio::task::spawn_blocking(move || {
+            let mut bytes = Vec::new();
+            GzDecoder::new(&*gzipped).read_to_end(&mut bytes).expect("it was gzipped whole");
+            bytes.into()
+        });
+        inflating.await.expect("it does not panic, and nobody aborts it")
+    }
+}
+
+/// Whether `accept-encoding` (RFC 9110, 12.5.3) admits gzip.
+fn accepts_gzip(request: &HeaderMap) -> bool {
+    let weight = |coding: &str| {
+        let weight = |parameter: &str| parameter.trim().strip_prefix("q=").map(|q| q.trim().parse().unwrap_or(0.0));
+        coding.split(';').skip(1).find_map(weight).unwrap_or(1.0_f32)
+    };
+    let find = |name: &str| {
+        let named = |coding: &&str| coding.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(name);
+        list(request, &header::ACCEPT_ENCODING).find(named).map(weight)
+    };
+    find("gzip").or_else(|| find("*")).is_some_and(|weight| weight > 0.0)
+}
+
+/// Whether `if-none-match` (RFC 9110, 13.1.2) names the entity tag.
+fn has_already(request: &HeaderMap, etag: &str) -> bool {
+    list(request, &header::IF_NONE_MATCH).any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag)
+}
+
+/// The members of a header that is a list.
+fn list<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
+    let values = headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).map(str::trim)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gzip_is_sent_to_those_who_accept_it() {
+        let accepts = |value: &'static str| {
+            accepts_gzip(&HeaderMap::from_iter([(header::ACCEPT_ENCODING, HeaderValue::from_static(value))]))
+        };
+        for value in ["gzip", "br, GZIP;q=0.5", "*", "identity;q=0, *;q=0.1", "deflate, gzip; q=1.0"] {
+            assert!(accepts(value), "{value}");
+        }
+        for value in ["", "identity", "br", "gzip;q=0", "*;q=0", "gzip;q=0, *", "gzip;q=much"] {
+            assert!(!accepts(value), "{value}");
+        }
+        assert!(!accepts_gzip(&HeaderMap::new()));
+    }
+}

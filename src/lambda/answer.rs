@@ -1,0 +1,103 @@
+//! An HTTP response → the answer that a gateway expects of a function.
+
+use axum_core::{body::Body, response::Response};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, StatusCode};
+use http_body_util::BodyExt;
+use serde::{Serialize, Serializer, ser::SerializeMap};
+
+use super::event::Origin;
+
+/// A response in the form that the gateway of an event expects.
+pub(super) struct EventAnswer {
+    origin: Origin,
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+impl EventAnswer {
+    /// The answer to an event from there.
+    ///
+    /// # Errors
+    ///
+    /// If the body cannot be read. One that is in memory can.
+    pub(super) async fn new(origin: Origin, response: Response) -> Result<Self, axum_core::Error> {
+        let (parts, body): (_, Body) = response.into_parts();
+        let body = body.collect().await?.to_bytes();
+        Ok(Self { origin, status: parts.status, headers: parts.headers, body })
+    }
+}
+
+impl Serialize for EventAnswer {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { origin, status, headers, body } = self;
+        let mut answer = serializer.serialize_map(None)?;
+        answer.serialize_entry("statusCode", &status.as_u16())?;
+        match origin {
+            Origin::HttpApi => {
+                answer.serialize_entry("headers", &SingleValue(headers))?;
+                // API Gateway needs none, but cargo-lambda reads no answer without them.
+                answer.serialize_entry::<_, [&str]>("cookies", &[])?;
+            }
+            Origin::Lattice => answer.serialize_entry("headers", &SingleValue(headers))?,
+            // It would send twice what is in both forms.
+            Origin::RestApi => answer.serialize_entry("multiValueHeaders", &MultiValue(headers))?,
+            // It reads the form that its target group is configured for.
+            Origin::LoadBalancer => {
+                answer.serialize_entry("headers", &SingleValue(headers))?;
+                answer.serialize_entry("multiValueHeaders", &MultiValue(headers))?;
+                answer.serialize_entry("statusDescription", &status.to_string())?;
+            }
+        }
+        // What is compressed is never UTF-8: gzip begins with the bytes 1f 8b.
+        match std::str::from_utf8(body) {
+            Ok(text) => {
+                answer.serialize_entry("body", text)?;
+                answer.serialize_entry("isBase64Encoded", &false)?;
+            }
+            Err(_) => {
+                answer.serialize_entry("body", &STANDARD.encode(body))?;
+                answer.serialize_entry("isBase64Encoded", &true)?;
+            }
+        }
+        answer.end()
+    }
+}
+
+/// Each header once, its values separated by commas (RFC 9110, 5.3).
+struct SingleValue<'a>(&'a HeaderMap);
+
+impl Serialize for SingleValue<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut members = serializer.serialize_map(None)?;
+        for name in self.0.keys() {
+            let mut values = self.0.get_all(name).iter().map(text);
+            let first = values.next().unwrap_or_default();
+            match values.next() {
+                None => members.serialize_entry(name.as_str(), first)?,
+                Some(second) => {
+                    let all: Vec<_> = [first, second].into_iter().chain(values).collect();
+                    members.serialize_entry(name.as_str(), &all.join(", "))?;
+                }
+            }
+        }
+        members.end()
+    }
+}
+
+/// Each header with a list of its values.
+struct MultiValue<'a>(&'a HeaderMap);
+
+impl Serialize for MultiValue<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let values = |name| self.0.get_all(name).iter().map(text).collect::<Vec<_>>();
+        serializer.collect_map(self.0.keys().map(|name| (name.as_str(), values(name))))
+    }
+}
+
+/// Headers of responses are the service's own: ASCII.
+fn text(value: &HeaderValue) -> &str {
+    value.to_str().unwrap_or_default()
+}

@@ -1,0 +1,68 @@
+//! The Lambda function: its entry point, events in, answers out.
+
+mod answer;
+pub mod event;
+mod path;
+
+use futures_util::future::BoxFuture;
+use lambda_runtime::{Error, LambdaEvent, Runtime, layers::TracingLayer, service_fn};
+use prediction_cache::Tenant;
+use serde_json::value::RawValue;
+use tokio_util::task::TaskTracker;
+
+use self::{answer::EventAnswer, event::Event};
+use crate::{
+    after_response::AfterResponseLayer,
+    http::Api,
+    observe::{FunctionRequestId, LambdaTraceHeader},
+};
+
+/// Whether this process was started by Lambda or an emulator of it.
+pub fn is_environment() -> bool {
+    std::env::var_os("AWS_LAMBDA_RUNTIME_API").is_some()
+}
+
+/// Whether this environment serves several invocations at once, as on a Lambda Managed Instance.
+pub fn is_concurrent() -> bool {
+    let most = std::env::var("AWS_LAMBDA_MAX_CONCURRENCY").ok().and_then(|most| most.parse::<u32>().ok());
+    most.is_some_and(|most| most > 1)
+}
+
+/// Answers invocations with `api` until `shutdown`: one after the other, or as many at once as the platform sends.
+///
+/// An event that is not HTTP is reported to the platform as an error of that invocation.
+///
+/// # Errors
+///
+/// If the Runtime API cannot be reached.
+// Not generic: everything that a request executes would be compiled once more, in the binary that calls this.
+pub async fn run(api: Api, shutdown: BoxFuture<'static, ()>) -> Result<(), Error> {
+    // In a box: the runtime's layers move the future several times, and it is large.
+    let handler = service_fn(move |event: LambdaEvent<Box<RawValue>>| Box::pin(answer(api.clone(), event)));
+    let invocations = TaskTracker::new();
+    let runtime = Runtime::new(handler).layer(AfterResponseLayer::new(&invocations)).layer(TracingLayer::new());
+    tokio::select! {
+        ended = runtime.run_concurrent() => ended,
+        () = shutdown => {
+            // One after the other, none is under way: the platform sends the signal between them.
+            invocations.close();
+            invocations.wait().await;
+            Ok(())
+        }
+    }
+}
+
+async fn answer(api: Api, event: LambdaEvent<Box<RawValue>>) -> Result<EventAnswer, Error> {
+    let LambdaEvent { payload, context } = event;
+    let event = Event::read(payload.get())?;
+    let origin = event.origin;
+    let mut request = event.into_request(&context.request_id);
+    if let Some(tenant) = context.tenant_id.as_deref().and_then(Tenant::new) {
+        request.extensions_mut().insert(tenant);
+    }
+    if let Some(header) = context.xray_trace_id {
+        request.extensions_mut().insert(LambdaTraceHeader(header));
+    }
+    request.extensions_mut().insert(FunctionRequestId(context.request_id));
+    Ok(EventAnswer::new(origin, api.answer(request).await).await?)
+}

@@ -1,0 +1,173 @@
+//! `predict-once check`: is a model package valid, and how fast is it?
+//!
+//! It loads a package exactly as the service does, replays every golden answer, and measures load and run.
+
+use std::{
+    fmt,
+    time::{Duration, Instant},
+};
+
+use model_package::{Input, Mistake, Stored};
+use serde::Serialize;
+
+use super::{Model, Package, PackageError, golden::Replay};
+
+/// How long the model is run to measure it.
+const MEASURING_TIME: Duration = Duration::from_millis(200);
+
+/// What a check found.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    /// Where the package comes from.
+    pub package: String,
+    /// Whether it can be served.
+    pub ok: bool,
+    /// Every mistake, each on a line of its own.
+    pub mistakes: Vec<String>,
+    /// What was measured, if it loads.
+    #[serde(flatten)]
+    pub loaded: Option<Loaded>,
+}
+
+/// What was measured of a package that loads.
+#[derive(Debug, Serialize)]
+pub struct Loaded {
+    /// The model's name.
+    pub model: String,
+    /// The model's fingerprint, part of every cache key.
+    pub fingerprint: String,
+    /// The fields, in their order.
+    pub fields: Vec<String>,
+    /// The graph's input columns.
+    pub columns: usize,
+    /// The endpoints.
+    pub endpoints: Vec<String>,
+    /// How long loading took, in milliseconds.
+    pub load_ms: f64,
+    /// The median time of one run, in microseconds; `None` without golden rows and valid examples.
+    pub run_us: Option<f64>,
+    /// The result of replaying the golden rows, if there are any.
+    pub golden: Option<Replay>,
+}
+
+impl Report {
+    /// Checks a package, or says why it could not be read.
+    pub fn of(package: Result<Package, PackageError>) -> Self {
+        let package = match package {
+            Ok(package) => package,
+            Err(error) => return Self::refused(error),
+        };
+        let start = Instant::now();
+        let model = match Model::load(&package) {
+            Ok(model) => model,
+            Err(error) => return Self::refused(error),
+        };
+        let load_ms = round(start.elapsed().as_secs_f64() * 1e3);
+        let mut golden = package.golden.as_deref().map(|golden| Replay::run(&model, golden));
+        let mistakes = golden.as_mut().map(|replay| std::mem::take(&mut replay.mistakes)).unwrap_or_default();
+        let run_us = median_run(&model, &inputs(&model, package.golden.as_deref())).map(round);
+        Self {
+            package: package.origin().to_string(),
+            ok: mistakes.is_empty(),
+            mistakes: mistakes.iter().map(Mistake::to_string).collect(),
+            loaded: Some(Loaded {
+                model: model.signature().name.clone(),
+                fingerprint: model.fingerprint(Stored::Answer).to_owned(),
+                fields: model.signature().fields().iter().map(|field| field.name().to_owned()).collect(),
+                columns: model.signature().width(),
+                endpoints: model
+                    .signature()
+                    .predictions()
+                    .iter()
+                    .map(|prediction| format!("/{}", prediction.endpoint()))
+                    .collect(),
+                load_ms,
+                run_us,
+                golden,
+            }),
+        }
+    }
+
+    fn refused(PackageError { origin, mistakes }: PackageError) -> Self {
+        let mistakes = mistakes.iter().map(Mistake::to_string).collect();
+        Self { package: origin.to_string(), ok: false, mistakes, loaded: None }
+    }
+}
+
+/// A table for people.
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { package, ok, mistakes, loaded } = self;
+        let mut row = |name: &str, value: &dyn fmt::Display| writeln!(f, "{name:<20} {value}");
+        row("package", package)?;
+        if let Some(loaded) = loaded {
+            row("model", &loaded.model)?;
+            row("fingerprint", &loaded.fingerprint)?;
+            let fields = loaded.fields.len();
+            row("input", &format_args!("{fields} {}, {} columns", plural("field", fields), loaded.columns))?;
+            for (position, endpoint) in loaded.endpoints.iter().enumerate() {
+                row(if position == 0 { "endpoints" } else { "" }, &format_args!("POST {endpoint}"))?;
+            }
+            row("load", &format_args!("{} ms", loaded.load_ms))?;
+            match loaded.run_us {
+                Some(time) => row("one run", &format_args!("{time} µs (median)"))?,
+                None => row("one run", &"not measured: there are no golden rows and no valid examples")?,
+            }
+            match &loaded.golden {
+                None => row("golden rows", &"none: answers were not compared with the training library's")?,
+                Some(golden) => {
+                    row("golden rows", &format_args!("{}, {} answers compared", golden.rows, golden.answers))?;
+                    row("largest difference", &format_args!("{:.1e}", golden.largest_difference))?;
+                    row("rows that differ", &golden.rows_that_differ)?;
+                    row("cache key", &format_args!("{:.0} bytes of input on average", golden.mean_input_bytes))?;
+                    row("distinct keys", &format_args!("{} of {} rows", golden.distinct_keys, golden.rows))?;
+                }
+            }
+        }
+        if *ok {
+            return write!(f, "\nok: the package can be served");
+        }
+        let count = mistakes.len();
+        write!(f, "\n{count} {}:", plural("mistake", count))?;
+        mistakes.iter().try_for_each(|mistake| write!(f, "\n  {mistake}"))
+    }
+}
+
+fn plural(noun: &str, count: usize) -> String {
+    format!("{noun}{}", if count == 1 { "" } else { "s" })
+}
+
+/// Two decimals are enough.
+fn round(number: f64) -> f64 {
+    (number * 100.0).round() / 100.0
+}
+
+/// Valid inputs to run: the golden ones, or else the examples.
+fn inputs(model: &Model, golden: Option<&str>) -> Vec<Input> {
+    let of_row = |line: &str| {
+        let row: serde_json::Value = serde_json::from_str(line).ok()?;
+        model.signature().read(row["input"].to_string().as_bytes()).ok()
+    };
+    let mut inputs: Vec<_> = golden.unwrap_or_default().lines().filter_map(of_row).collect();
+    if inputs.is_empty() {
+        let examples = model.signature().examples.iter().map(|example| example.input.clone());
+        let read = |input| model.signature().read(serde_json::Value::Object(input).to_string().as_bytes()).ok();
+        inputs = examples.filter_map(read).collect();
+    }
+    inputs
+}
+
+/// The median time of a run, in microseconds.
+fn median_run(model: &Model, inputs: &[Input]) -> Option<f64> {
+    let started = Instant::now();
+    let mut times = Vec::new();
+    while !inputs.is_empty() && started.elapsed() < MEASURING_TIME {
+        for input in inputs.iter().take(100) {
+            let start = Instant::now();
+            model.run(input).ok()?;
+            times.push(start.elapsed());
+        }
+    }
+    times.sort_unstable();
+    times.get(times.len() / 2).map(|median| median.as_secs_f64() * 1e6)
+}

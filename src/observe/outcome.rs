@@ -1,0 +1,138 @@
+//! The vocabulary of outcomes: every way in which a prediction can come about, with its name in the `cache-status` header, in the log and
+//! traces, and in the metrics.
+
+use std::borrow::Cow;
+
+use prediction_cache::Tier;
+
+use crate::service::{CacheOutcome, Served, Tally};
+
+/// The names of an outcome.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Outcome {
+    /// The value of `cache-status` (RFC 9211).
+    pub(crate) cache_status: &'static str,
+    /// The word in the log and in traces.
+    pub(crate) word: &'static str,
+    /// What it means, for clients.
+    pub(crate) meaning: &'static str,
+}
+
+/// Every outcome of a single input. `cache-status` of an array of mixed outcomes has their counts.
+pub(crate) const OUTCOMES: [Outcome; 12] = [
+    of(CacheOutcome::Hit(Tier::Memory), false),
+    of(CacheOutcome::Hit(Tier::Redis), false),
+    of(CacheOutcome::Miss, false),
+    of(CacheOutcome::Miss, true),
+    of(CacheOutcome::Corrupt, false),
+    of(CacheOutcome::Unavailable, false),
+    of(CacheOutcome::Unavailable, true),
+    of(CacheOutcome::Bypass, false),
+    of(CacheOutcome::Bypass, true),
+    of(CacheOutcome::Cost, false),
+    of(CacheOutcome::Cost, true),
+    of(CacheOutcome::Off, false),
+];
+
+/// The names of an outcome, whose prediction came from another request's run if it is `collapsed`.
+const fn of(outcome: CacheOutcome, collapsed: bool) -> Outcome {
+    let (cache_status, word, meaning) = match (outcome, collapsed) {
+        (CacheOutcome::Hit(Tier::Memory), _) => {
+            ("predict-once; hit; detail=memory", "hit_memory", "from the cache in the service's memory")
+        }
+        (CacheOutcome::Hit(Tier::Redis), _) => {
+            ("predict-once; hit; detail=redis", "hit_redis", "from the cache in Redis")
+        }
+        (CacheOutcome::Miss, false) => {
+            ("predict-once; fwd=miss", "miss", "not in the cache: computed, and stored after the answer")
+        }
+        // Regardless of what the other request found in the cache.
+        (CacheOutcome::Miss | CacheOutcome::Corrupt, true) => (
+            "predict-once; fwd=miss; collapsed",
+            "collapsed",
+            "not in the cache: the result of another request that was already computing it",
+        ),
+        (CacheOutcome::Corrupt, false) => (
+            "predict-once; fwd=miss; detail=corrupt",
+            "corrupt",
+            "the cache held an invalid entry: computed, and overwritten after the answer",
+        ),
+        (CacheOutcome::Unavailable, false) => {
+            ("predict-once; fwd=miss; detail=unavailable", "unavailable", "the cache did not answer: computed")
+        }
+        (CacheOutcome::Unavailable, true) => (
+            "predict-once; fwd=miss; collapsed; detail=unavailable",
+            "collapsed",
+            "the cache did not answer: the result of another request that was already computing it",
+        ),
+        (CacheOutcome::Bypass, false) => (
+            "predict-once; fwd=request",
+            "bypass",
+            "the request's `cache-control` did not allow a cached answer: computed",
+        ),
+        (CacheOutcome::Bypass, true) => (
+            "predict-once; fwd=request; collapsed",
+            "collapsed",
+            "the same, but with the result of another request that was already computing it",
+        ),
+        (CacheOutcome::Off, _) => (
+            "predict-once; fwd=bypass",
+            "off",
+            "the service has no cache, or none for requests without a tenant: computed, and not stored",
+        ),
+        (CacheOutcome::Cost, false) => (
+            "predict-once; fwd=bypass; detail=cost",
+            "cost",
+            "not looked up, since the model is faster than the cache: computed",
+        ),
+        (CacheOutcome::Cost, true) => (
+            "predict-once; fwd=bypass; collapsed; detail=cost",
+            "collapsed",
+            "the same, and the prediction was being computed for another request",
+        ),
+        (CacheOutcome::Partial { .. }, _) => ("predict-once; fwd=partial", "partial", "some inputs were in the cache"),
+    };
+    Outcome { cache_status, word, meaning }
+}
+
+impl Served {
+    /// The value of `cache-status`.
+    pub(crate) fn cache_status(&self) -> Cow<'static, str> {
+        match self.outcome {
+            CacheOutcome::Partial { hits, others } => {
+                format!("predict-once; fwd=partial; detail=\"hit={hits} miss={others}\"").into()
+            }
+            outcome => of(outcome, self.collapsed).cache_status.into(),
+        }
+    }
+
+    /// The word in the log and in traces.
+    pub(crate) fn word(&self) -> &'static str {
+        of(self.outcome, self.collapsed).word
+    }
+}
+
+/// A number of predictions, by how they came about.
+pub(crate) struct Series {
+    /// The label of the Prometheus metric `predictions`.
+    pub(crate) label: &'static str,
+    /// The name of the CloudWatch metric, to which other series may add.
+    pub(crate) metric: &'static str,
+    /// The number.
+    pub(crate) predictions: usize,
+}
+
+impl Tally {
+    /// The numbers, with the names of their metrics.
+    pub(crate) fn series(self) -> [Series; 5] {
+        let Self { hits, hits_in_memory, misses, unavailable, bypassed } = self;
+        [
+            ("hit_memory", "CacheHit", hits_in_memory),
+            ("hit_redis", "CacheHit", hits - hits_in_memory),
+            ("miss", "CacheMiss", misses),
+            ("unavailable", "CacheUnavailable", unavailable),
+            ("bypass", "CacheBypass", bypassed),
+        ]
+        .map(|(label, metric, predictions)| Series { label, metric, predictions })
+    }
+}

@@ -1,0 +1,199 @@
+//! One log line per request.
+//!
+//! Each request gets one line after its response has been sent and its write has ended: endpoint, status, how the cache was
+//! involved, and times in milliseconds; never any part of the input. Under Lambda the line is JSON and also carries the
+//! request's metrics, in CloudWatch's [embedded metric format][emf], configured by the variables of AWS Lambda Powertools:
+//! no calls to CloudWatch, and no second bill. It is written at every log level, so that no level disables the metrics.
+//! Elsewhere it is a readable line at level `info`.
+//!
+//! [emf]: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
+
+use std::{io::Write, sync::Arc};
+
+use axum_core::{extract::Request, response::Response};
+use model_package::ModelError;
+use opentelemetry::trace::TraceId;
+use serde::Serialize;
+
+use super::{
+    FunctionRequestId,
+    log::{METRICS, MODEL},
+    metrics::Metrics,
+    milliseconds,
+    trace_context::TraceParent,
+};
+use crate::{after_response, service::Served};
+
+/// The line of a request that is being answered.
+pub(crate) struct RequestLine {
+    request_id: String,
+    function_request_id: Option<String>,
+    trace_id: Option<String>,
+    endpoint: String,
+}
+
+impl RequestLine {
+    /// `endpoint` is the path of the route, or `unmatched`; `trace` the request's, where requests are traced.
+    pub(crate) fn of(request: &Request, request_id: &str, endpoint: &str, trace: Option<TraceId>) -> Self {
+        Self {
+            request_id: request_id.to_owned(),
+            function_request_id: request.extensions().get().map(|FunctionRequestId(id)| id.clone()),
+            trace_id: match trace {
+                Some(trace) => Some(trace.to_string()),
+                None => TraceParent::of(request.headers()).map(|parent| parent.trace.to_owned()),
+            },
+            endpoint: endpoint.to_owned(),
+        }
+    }
+
+    /// Logs why the model failed, if it did, and defers the line.
+    pub(crate) fn end(self, response: &mut Response) {
+        if let Some(error) = response.extensions_mut().remove::<Arc<ModelError>>() {
+            tracing::error!(%error, request_id = self.request_id, "the model failed");
+        }
+        let served: Option<Served> = response.extensions().get().cloned();
+        let status = response.status().as_u16();
+        after_response::defer(move |_| async move { write(&self, status, served.as_ref()) });
+    }
+}
+
+/// Writes the line of a request, after its deferred work has ended.
+fn write(request: &RequestLine, status: u16, served: Option<&Served>) {
+    let RequestLine { request_id, function_request_id, trace_id, endpoint } = request;
+    let cache = served.map(Served::word);
+    let cache_ms = served.and_then(|served| served.cache_time).map(milliseconds);
+    let model_ms = served.and_then(|served| served.model_time).map(milliseconds);
+    let many = served.filter(|served| served.is_many);
+    let inputs = many.map(|served| served.tally.inputs());
+    let hits = many.map(|served| served.tally.hits);
+    let write = served.and_then(|served| served.write.as_ref()?.get().copied());
+    let write_ms = write.map(|write| milliseconds(write.time));
+    let stored = write.map(|write| write.stored);
+    // Only for predictions: pages have no model.
+    let probe = served.and_then(|served| served.probe.as_ref()?.get().copied());
+    let probe_ms = probe.map(|probe| milliseconds(probe.time));
+    let model = MODEL.get().filter(|_| served.is_some());
+    let (model, fingerprint) = model.map(|(name, fingerprint)| (name.as_str(), fingerprint.as_str())).unzip();
+    let Some(settings) = METRICS.get() else {
+        tracing::info!(
+            endpoint,
+            status,
+            cache,
+            inputs,
+            hits,
+            cache_ms,
+            model_ms,
+            write_ms,
+            probe_ms,
+            stored,
+            model,
+            fingerprint,
+            request_id,
+            trace_id,
+            "request"
+        );
+        return;
+    };
+    let metrics = served.map(|served| Metrics::new(&settings.metrics_namespace, served));
+    let line = Line {
+        level: "INFO",
+        message: "request",
+        request_id,
+        endpoint,
+        status,
+        service: &settings.service_name,
+        function_request_id: function_request_id.as_deref(),
+        trace_id: trace_id.as_deref(),
+        cache,
+        inputs,
+        hits,
+        model,
+        fingerprint,
+        cache_ms,
+        model_ms,
+        write_ms,
+        probe_ms,
+        metrics,
+    };
+    let mut text = Vec::with_capacity(1024);
+    // Strings and finite numbers always serialise, and a log that nobody reads is no reason to fail.
+    if serde_json::to_writer(&mut text, &line).is_ok() {
+        text.push(b'\n');
+        let _ = std::io::stdout().write_all(&text);
+    }
+}
+
+/// The line of a request under Lambda.
+#[derive(Serialize)]
+struct Line<'a> {
+    level: &'a str,
+    message: &'a str,
+    request_id: &'a str,
+    endpoint: &'a str,
+    status: u16,
+    service: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    function_request_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trace_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cache: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    inputs: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hits: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    model: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fingerprint: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cache_ms: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    model_ms: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    write_ms: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    probe_ms: Option<f64>,
+    #[serde(flatten)]
+    metrics: Option<Metrics<'a>>,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use axum_core::body::Body;
+    use parking_lot::Mutex;
+
+    use super::*;
+
+    /// What the log's lines are written into.
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn what_went_wrong_in_the_model_is_logged_under_the_requests_id() {
+        let lines = Lines::default();
+        let written = lines.clone();
+        let _default = tracing::subscriber::set_default(
+            tracing_subscriber::fmt().with_ansi(false).with_writer(move || written.clone()).finish(),
+        );
+        let request = Request::get("/").body(Body::empty()).expect("a request");
+        let mut response = Response::new(Body::empty());
+        response.extensions_mut().insert(Arc::new(ModelError::Output("NaN".to_owned())));
+        let line = RequestLine::of(&request, "order-4711", "/", None);
+        after_response::collect(async { line.end(&mut response) }).await;
+        let text = String::from_utf8(lines.0.lock().clone()).expect("UTF-8");
+        assert!(text.contains("the model failed") && text.contains("NaN") && text.contains("order-4711"), "{text}");
+    }
+}

@@ -1,0 +1,48 @@
+//! A request whose client goes away is handled to its end.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use axum_core::response::Response;
+use futures_util::{FutureExt, future::BoxFuture};
+use tokio::runtime::Handle;
+use tokio_util::task::TaskTracker;
+
+/// The handling of a request. If its client goes away, hyper drops it; then it goes on by itself, since others may wait for the
+/// same prediction, and the log counts every request.
+pub(super) struct ToTheEnd {
+    handling: Option<BoxFuture<'static, Response>>,
+    /// Where it continues.
+    tasks: TaskTracker,
+    runtime: Handle,
+}
+
+impl ToTheEnd {
+    pub(super) fn new(handling: BoxFuture<'static, Response>, tasks: TaskTracker, runtime: Handle) -> Self {
+        Self { handling: Some(handling), tasks, runtime }
+    }
+}
+
+impl Future for ToTheEnd {
+    type Output = Response;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Response> {
+        let Some(handling) = &mut self.handling else { return Poll::Pending };
+        let handled = handling.poll_unpin(context);
+        if handled.is_ready() {
+            self.handling = None;
+        }
+        handled
+    }
+}
+
+impl Drop for ToTheEnd {
+    fn drop(&mut self) {
+        if let Some(handling) = self.handling.take() {
+            self.tasks.spawn_on(handling.map(drop), &self.runtime);
+        }
+    }
+}

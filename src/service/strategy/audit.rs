@@ -1,0 +1,51 @@
+//! Whether looking up first pays, where it is always done: the log says once if it does not.
+
+use std::sync::Once;
+
+/// Over how many lookups that is judged.
+const WINDOW: usize = 1_000;
+
+/// One prediction's loss is enough to tell.
+static TOLD: Once = Once::new();
+
+/// What the last lookups have cost and saved. Times are in seconds.
+#[derive(Debug, Default)]
+pub(super) struct Audit {
+    lookups: usize,
+    hits: usize,
+    cost: f64,
+    has_warned: bool,
+}
+
+impl Audit {
+    /// Notes a lookup of so many keys. A hit saves a run of the model, which takes `model`; 0 if that is not known yet.
+    pub(super) fn note(&mut self, time: f64, keys: usize, hits: usize, model: f64) {
+        self.lookups += keys;
+        self.hits += hits;
+        self.cost += time;
+        if self.lookups < WINDOW {
+            return;
+        }
+        let Self { lookups, hits, cost, has_warned } = *self;
+        let saved = hits as f64 * model;
+        let is_loss = model > 0.0 && cost > saved;
+        if is_loss {
+            TOLD.call_once(|| {
+                let [lookup_ms, saved_ms] = [cost, saved].map(|seconds| (seconds * 1e4).round() / 10.0);
+                tracing::warn!(
+                    lookups,
+                    hits,
+                    lookup_ms,
+                    saved_ms,
+                    "cache lookups take longer than running the model; CACHE_STRATEGY=auto looks up only where it pays"
+                );
+            });
+        }
+        *self = Self { has_warned: has_warned || is_loss, ..Self::default() };
+    }
+
+    #[cfg(test)]
+    pub(super) fn has_warned(&self) -> bool {
+        self.has_warned
+    }
+}

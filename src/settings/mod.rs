@@ -1,0 +1,299 @@
+//! Settings: environment variables, read once at start-up. An empty variable counts as unset.
+
+mod redis;
+mod server;
+mod traces;
+
+use std::{fmt, num::NonZeroUsize, path::PathBuf, str::FromStr};
+
+use prediction_cache::{Layout, Namespace, redis::RedisConfig};
+use tracing::level_filters::LevelFilter;
+
+pub use self::server::{MetricsPlace, ServerSettings};
+use crate::{
+    http::AllowedOrigins,
+    observe::{log::LogSettings, traces::TraceSettings},
+    service::{Caching, Strategy},
+};
+
+/// The settings of a process.
+#[derive(Debug)]
+pub struct Settings {
+    /// Where predictions are kept.
+    pub cache: CacheSettings,
+    /// `MODEL_DIR`: the directory of the model package to serve; default: the package embedded in the binary.
+    pub model_dir: Option<PathBuf>,
+    /// How predictions are cached: `CACHE_NAMESPACE`, `CACHE_LAYOUT`, `CACHE_STRATEGY`, `CACHE_PER_TENANT`.
+    pub caching: Caching,
+    /// The local server.
+    pub server: ServerSettings,
+    /// `CORS_ALLOWED_ORIGINS`: the origins of web pages that may call the API from a browser, separated by commas, or `*`; default none.
+    pub allowed_origins: Option<AllowedOrigins>,
+    /// Logs and metrics.
+    ///
+    /// * `LOG_LEVEL`: `off`, `error`, `warn`, `info`, `debug` or `trace`; default `info`. It applies to this service's own messages; of its
+    ///   libraries, warnings and errors are logged at every level.
+    /// * `POWERTOOLS_METRICS_NAMESPACE`: the CloudWatch namespace of the metrics; default `predict-once`.
+    /// * `POWERTOOLS_SERVICE_NAME`: their dimension `service`; default `predict-once`.
+    pub log: LogSettings,
+    /// Traces, with an endpoint to send them to.
+    pub traces: Option<TraceSettings>,
+}
+
+/// Where predictions are kept.
+#[derive(Debug)]
+pub struct CacheSettings {
+    /// With `REDIS_URL`: in Redis.
+    ///
+    /// * `REDIS_URL`: `redis://[user[:password]@]host[:port][/database]`, or `rediss://` for TLS.
+    /// * `REDIS_USERNAME`, `REDIS_PASSWORD`: credentials, in place of the URL's.
+    /// * `REDIS_CLUSTER`: `true` if the address is that of a Redis Cluster; default `false`.
+    /// * `REDIS_CA_FILE`: a file of the certificate authorities to trust, in PEM, in place of the bundled ones (Mozilla's).
+    /// * `REDIS_AUTH`: `password`, the default, or `iam`: ElastiCache IAM, with the username as user id, `AWS_REGION`, and the
+    ///   credentials of the environment. Then
+    ///   `REDIS_IAM_CACHE_NAME`: the cache's name; and
+    ///   `REDIS_IAM_SERVERLESS`: `true` if the cache is a serverless one; default `false`.
+    /// * `CACHE_TTL_SECONDS`: how long an entry lives, 1 to 31536000; default 604800, a week.
+    /// * `CACHE_READ_TIMEOUT_MS`: the deadline of a lookup, connecting and retrying included, 1 to 10000; default 50. An open
+    ///   connection gets two fifths of it before another is tried: allow for at least three round trips.
+    /// * `CACHE_WRITE_TIMEOUT_MS`: the deadline of the write after the response, 1 to 60000; default 250.
+    pub redis: Option<RedisConfig>,
+    /// `MEMORY_CACHE_ENTRIES`: how many entries are kept in this process at most, 0 to 10000000; default 10000, or 1000 in front
+    /// of Redis. With 0 nothing is.
+    pub memory_entries: Option<NonZeroUsize>,
+}
+
+/// An invalid setting.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{variable} {problem}")]
+pub struct SettingsError {
+    /// The variable's name.
+    pub variable: &'static str,
+    /// What is wrong with its value, as a sentence without its subject.
+    pub problem: String,
+}
+
+impl Settings {
+    /// Reads the process's environment.
+    ///
+    /// # Errors
+    ///
+    /// Names the first invalid variable and what is allowed.
+    pub fn from_env() -> Result<Self, SettingsError> {
+        Self::from_lookup(|variable| match std::env::var(variable) {
+            Ok(value) => Ok(Some(value)),
+            Err(std::env::VarError::NotPresent) => Ok(None),
+            Err(std::env::VarError::NotUnicode(_)) => {
+                Err(SettingsError { variable, problem: "must be valid UTF-8".to_owned() })
+            }
+        })
+    }
+
+    fn from_lookup(
+        lookup: impl Fn(&'static str) -> Result<Option<String>, SettingsError>,
+    ) -> Result<Self, SettingsError> {
+        let env = Environment(lookup);
+        let namespace = match env.get("CACHE_NAMESPACE")? {
+            None => Namespace::default(),
+            Some(name) => Namespace::new(&name).ok_or_else(|| error("CACHE_NAMESPACE", Namespace::ALLOWED))?,
+        };
+        let redis = redis::config(&env)?;
+        let default_entries = if redis.is_some() { 1_000 } else { 10_000 };
+        let memory_entries = NonZeroUsize::new(env.number("MEMORY_CACHE_ENTRIES", default_entries, 0, 10_000_000)?);
+        let layout = match env.get("CACHE_LAYOUT")? {
+            None => Layout::default(),
+            Some(name) => name.parse().map_err(|_| error("CACHE_LAYOUT", "must be string, hash or output"))?,
+        };
+        let strategy = match env.get("CACHE_STRATEGY")? {
+            None => Strategy::default(),
+            Some(name) => name.parse().map_err(|()| error("CACHE_STRATEGY", "must be lookup_first or auto"))?,
+        };
+        let allowed_origins = match env.get("CORS_ALLOWED_ORIGINS")? {
+            None => None,
+            Some(origins) => Some(
+                AllowedOrigins::parse(&origins)
+                    .ok_or_else(|| error("CORS_ALLOWED_ORIGINS", AllowedOrigins::ALLOWED))?,
+            ),
+        };
+        let log_level = match env.get("LOG_LEVEL")? {
+            None => LevelFilter::INFO,
+            Some(level) => ["off", "error", "warn", "info", "debug", "trace"]
+                .into_iter()
+                .find(|known| level.eq_ignore_ascii_case(known))
+                .and_then(|known| known.parse().ok())
+                .ok_or_else(|| error("LOG_LEVEL", "must be off, error, warn, info, debug or trace"))?,
+        };
+        let or_name = |name: Option<String>| name.unwrap_or_else(|| "predict-once".to_owned());
+        let service_name = or_name(env.get("POWERTOOLS_SERVICE_NAME")?);
+        let traces = traces::settings(&env, &service_name)?;
+        Ok(Self {
+            cache: CacheSettings { redis, memory_entries },
+            caching: Caching { namespace, layout, strategy, per_tenant: env.flag("CACHE_PER_TENANT")? },
+            model_dir: env.get("MODEL_DIR")?.map(PathBuf::from),
+            server: server::settings(&env)?,
+            allowed_origins,
+            log: LogSettings {
+                log_level,
+                metrics_namespace: or_name(env.get("POWERTOOLS_METRICS_NAMESPACE")?),
+                service_name,
+            },
+            traces,
+        })
+    }
+}
+
+fn error(variable: &'static str, problem: impl Into<String>) -> SettingsError {
+    SettingsError { variable, problem: problem.into() }
+}
+
+/// Where the variables are looked up.
+struct Environment<L>(L);
+
+impl<L: Fn(&'static str) -> Result<Option<String>, SettingsError>> Environment<L> {
+    fn get(&self, variable: &'static str) -> Result<Option<String>, SettingsError> {
+        Ok((self.0)(variable)?.filter(|value| !value.is_empty()))
+    }
+
+    /// A whole number from `least` to `most`.
+    fn number<N>(&self, variable: &'static str, default: N, least: N, most: N) -> Result<N, SettingsError>
+    where
+        N: FromStr + PartialOrd + fmt::Display,
+    {
+        let Some(value) = self.get(variable)? else { return Ok(default) };
+        value
+            .parse()
+            .ok()
+            .filter(|number| (&least..=&most).contains(&number))
+            .ok_or_else(|| error(variable, format!("must be a whole number from {least} to {most}")))
+    }
+
+    /// `true` or `false`; unset is false.
+    fn flag(&self, variable: &'static str) -> Result<bool, SettingsError> {
+        match self.get(variable)?.as_deref() {
+            None | Some("false") => Ok(false),
+            Some("true") => Ok(true),
+            Some(_) => Err(error(variable, "must be true or false")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{cell::RefCell, collections::BTreeSet};
+
+    use super::*;
+
+    fn settings(variables: &[(&str, &str)]) -> Result<Settings, SettingsError> {
+        Settings::from_lookup(|name| {
+            Ok(variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned()))
+        })
+    }
+
+    #[test]
+    fn with_nothing_set_the_cache_is_in_memory_and_the_server_local() {
+        let settings = settings(&[("REDIS_URL", ""), ("PORT", "")]).expect("defaults are valid");
+        assert!(settings.cache.redis.is_none());
+        assert_eq!(settings.cache.memory_entries, NonZeroUsize::new(10_000));
+        assert_eq!((settings.caching.layout, settings.caching.strategy), (Layout::String, Strategy::LookupFirst));
+        assert_eq!((settings.server.host.as_str(), settings.server.port), ("127.0.0.1", 8080));
+        assert_eq!(settings.server.metrics, None);
+        assert_eq!(settings.log.log_level, LevelFilter::INFO);
+    }
+
+    /// The variables of `docs/settings.md`, each with the cells of its default and of what is allowed.
+    fn documented() -> Vec<(&'static str, &'static str, &'static str)> {
+        let rows = include_str!("../../docs/settings.md").lines().filter(|line| line.starts_with("| `"));
+        rows.map(|row| {
+            let cells: Vec<_> = row.split(" | ").map(|cell| cell.trim_matches(['|', ' '])).collect();
+            let [variable, default, allowed, _] = cells[..] else { panic!("four cells: {row}") };
+            (variable.trim_matches('`'), default, allowed)
+        })
+        .collect()
+    }
+
+    /// The texts in a cell that are code.
+    fn code(cell: &'static str) -> Vec<&'static str> {
+        cell.split('`').skip(1).step_by(2).collect()
+    }
+
+    const REDIS: &[(&str, &str)] = &[("REDIS_URL", "rediss://host")];
+    const ALL: &[(&str, &str)] = &[
+        ("REDIS_URL", "rediss://host"),
+        ("REDIS_AUTH", "iam"),
+        ("REDIS_USERNAME", "user"),
+        ("REDIS_IAM_CACHE_NAME", "cache"),
+        ("AWS_REGION", "eu-central-1"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318"),
+    ];
+
+    #[test]
+    fn the_documented_variables_are_those_that_are_read() {
+        let read = RefCell::new(BTreeSet::new());
+        for variables in [&[], REDIS, ALL] {
+            Settings::from_lookup(|name| {
+                read.borrow_mut().insert(name);
+                Ok(variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned()))
+            })
+            .expect("valid");
+        }
+        assert_eq!(documented().into_iter().map(|(variable, ..)| variable).collect::<BTreeSet<_>>(), read.into_inner());
+    }
+
+    #[test]
+    fn the_documented_defaults_bounds_and_choices_are_the_real_ones() {
+        let mut checked = 0;
+        for (variable, default, allowed) in documented() {
+            let base = if variable.starts_with("MEMORY") { &[] } else { ALL };
+            let with = |value: &str| {
+                let others = base.iter().filter(|(name, _)| *name != variable).copied();
+                settings(&others.chain([(variable, value)]).collect::<Vec<_>>())
+            };
+            let shown = |settings: Result<Settings, SettingsError>| format!("{:?}", settings.expect(variable));
+            if let [default] = code(default)[..] {
+                assert_eq!(shown(with(default)), shown(with("")), "{variable}");
+                checked += 1;
+            }
+            match code(allowed)[..] {
+                [least, most] if allowed == format!("`{least}` to `{most}`") => {
+                    let number = |text: &str| text.parse::<i64>().expect(variable);
+                    for inside in [least, most] {
+                        with(inside).expect(variable);
+                    }
+                    for outside in [number(least) - 1, number(most) + 1] {
+                        let refused = with(&outside.to_string()).expect_err(variable);
+                        assert_eq!(refused.problem, format!("must be a whole number from {least} to {most}"));
+                    }
+                    checked += 1;
+                }
+                [] => {}
+                ref choices => {
+                    let listed: Vec<_> = choices.iter().map(|choice| format!("`{choice}`")).collect();
+                    // Not a form in words, with examples.
+                    if allowed == listed.join(", ") {
+                        choices.iter().for_each(|choice| drop(with(choice).expect(variable)));
+                        assert_eq!(with("nonsense").expect_err("no choice").variable, variable);
+                        checked += 1;
+                    }
+                }
+            }
+        }
+        assert_eq!(checked, 46, "23 defaults, 11 ranges, 12 choices");
+    }
+
+    #[test]
+    fn a_value_that_is_not_understood_names_its_variable_and_what_it_may_be() {
+        for (variable, value, problem) in [
+            ("CACHE_NAMESPACE", "a:b", Namespace::ALLOWED),
+            ("MEMORY_CACHE_ENTRIES", "many", "must be a whole number from 0 to 10000000"),
+            ("PORT", "65536", "must be a whole number from 0 to 65535"),
+            ("WORKERS", "two", "must be a whole number from 1 to 256"),
+            ("MAX_CONNECTIONS", "0", "must be a whole number from 1 to 1000000"),
+            ("METRICS_ADDRESS", "9090", "must be an IP address and a port, such as 127.0.0.1:9090"),
+            ("CORS_ALLOWED_ORIGINS", "example.com", AllowedOrigins::ALLOWED),
+            ("LOG_LEVEL", "loud", "must be off, error, warn, info, debug or trace"),
+        ] {
+            let found = settings(&[(variable, value)]).expect_err(value);
+            assert_eq!(found, SettingsError { variable, problem: problem.to_owned() });
+        }
+    }
+}
