@@ -21,8 +21,8 @@ impl Prediction {
         let PredictionEntry { name, endpoint, kind, output, outputs, cuts, values, .. } = written;
         entry.require(
             is_name(name) && name.len() <= 64 && !name.contains(':') && !name.starts_with('@'),
-            "`name` must be 1 to 64 bytes of UTF-8, without colons or control characters, and must not begin with `@`: it is part of the cache \
-             key",
+            "`name` is part of the cache key: it must be 1 to 64 bytes of UTF-8, without colons or control characters, and must not begin \
+             with `@`",
         );
         entry.require(
             (1..=64).contains(&endpoint.len())
@@ -58,8 +58,10 @@ impl Prediction {
                     values.len()
                 ),
             );
-            entry
-                .require(output.is_none(), "give `output` (the column with the class's position) or `outputs` (one column of scores per class), not both");
+            entry.require(
+                output.is_none(),
+                "give `output` (the class's position) or `outputs` (one score per class), not both",
+            );
         }
         let kind = match kind {
             KindEntry::Value => PredictionKind::Value(column),
