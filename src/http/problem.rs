@@ -5,7 +5,7 @@ use std::{borrow::Cow, sync::Arc};
 use axum_core::response::{IntoResponse, Response};
 use http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use model_package::{
-    FieldError, FieldErrorCode, InvalidInput, ItemError, ItemProblem, MOST_INPUTS, ModelError, closest,
+    FieldError, FieldErrorCode, InvalidInput, ItemError, ItemProblem, MAX_INPUTS, ModelError, closest_match,
 };
 use serde::{Serialize, Serializer};
 
@@ -151,7 +151,7 @@ impl From<InvalidInput> for Problem {
             }
             InvalidInput::Count(count) => Self::new(
                 InvalidFields,
-                format!("an array must hold 1 to {MOST_INPUTS} inputs, and this one holds {count}"),
+                format!("an array must hold 1 to {MAX_INPUTS} inputs, and this one holds {count}"),
             ),
             InvalidInput::Fields(errors) => Self {
                 errors: errors.into_iter().map(|error| PointedError::new("#", error)).collect(),
@@ -252,7 +252,7 @@ impl IntoResponse for Problem {
 /// 404, for a service whose predictions are at `predictions`.
 pub(super) fn no_such_path(uri: &Uri, predictions: &[&str]) -> Problem {
     let known = predictions.iter().copied().chain(["/docs", "/docs/errors", "/openapi.json"]);
-    let detail = match closest(uri.path(), known) {
+    let detail = match closest_match(uri.path(), known) {
         Some(path) => format!("there is no such path; did you mean {path}?"),
         None => {
             let predictions = predictions.join(", ");

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use model_package::{GOLDEN, GRAPH, InvalidInput, Mistake};
+use model_package::{GOLDEN, GRAPH, Mistake};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -95,13 +95,8 @@ impl Replay {
     /// One row: its key, and what differs by more than it may.
     fn row(&mut self, model: &Model, line: &str) -> Result<(String, Option<String>), String> {
         let Row { input, answers } = serde_json::from_str(line).map_err(|error| error.to_string())?;
-        let read = model.signature().read(input.to_string().as_bytes()).map_err(|invalid| match invalid {
-            InvalidInput::Fields(errors) => {
-                let all: Vec<_> = errors.iter().map(|error| format!("{:?} {}", error.field, error.detail)).collect();
-                format!("the input is not valid: {}", all.join("; "))
-            }
-            other => format!("the input {other}"),
-        })?;
+        let read =
+            model.signature().read(input.to_string().as_bytes()).map_err(|invalid| format!("the input {invalid}"))?;
         let outputs = model.run(&read).map_err(|error| error.to_string())?;
         let mut differs = None;
         for (name, expected) in answers {

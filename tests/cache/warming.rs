@@ -197,8 +197,10 @@ async fn an_invalid_row_is_told_by_line_and_field_and_its_values_are_not() {
         (1, "4 rows: 2 entries stored, 0 there already\n2 invalid rows, skipped\n")
     );
     let told: Vec<_> = ended.err.lines().filter(|line| line.starts_with("line ")).collect();
-    let expected =
-        ["line 3: \"age_in_years\" must be an integer from 18 to 120", "line 4: has 3 cells, but there are 5 columns"];
+    let expected = [
+        "line 3: is not valid: \"age_in_years\" must be an integer from 18 to 120",
+        "line 4: has 3 cells, but there are 5 columns",
+    ];
     assert_eq!(told, expected);
     assert_eq!(warm(&[&rows, "--skip-invalid"], &settings).await.status, 0);
 
@@ -207,7 +209,7 @@ async fn an_invalid_row_is_told_by_line_and_field_and_its_values_are_not() {
     for text in [
         "line 2: must be a JSON object, not an array",
         "line 3: is not valid JSON, from column",
-        "line 4: \"age_in_years\" must",
+        "line 4: is not valid: \"age_in_years\" must",
     ] {
         assert!(json.err.contains(text), "{text}: {}", json.err);
     }

@@ -127,7 +127,7 @@ fn per_cent_and_quotes_are_seen_through() {
         assert_eq!(suggestion(&model, RATE, sent).as_deref(), meant, "{sent}");
     }
     for (sent, meant) in [
-        ("30.5", Some("30, the complete years")),
+        ("30.5", Some("30, in whole years")),
         (r#"" 30 ""#, Some("30, without quotes")),
         ("17.9", None),
         (r#""thirty""#, None),
@@ -187,7 +187,7 @@ fn an_escaped_name_is_the_same_name_and_counts_as_a_repetition() {
     let twice = text.replacen('{', r#"{ "age\u005fin_years": 30,"#, 1);
     let [error] = &errors(&twice)[..] else { panic!("one error") };
     assert_eq!((&*error.field, &*error.detail), ("age_in_years", "must appear only once"));
-    assert_eq!((error.code, error.received.as_deref()), (FieldErrorCode::Repeated, Some("2 members of this name")));
+    assert_eq!((error.code, error.received.as_deref()), (FieldErrorCode::Repeated, Some("2 members with this name")));
 }
 
 #[test]

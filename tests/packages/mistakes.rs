@@ -189,15 +189,19 @@ fn what_is_for_another_type_is_refused() {
         refused(
             colour(&format!("type = \"string\"\nvalues = [\"red\", \"green\"]\n{lines}")),
             "field \"colour\"",
-            &format!("`{key}` is for numbers and integers only"),
+            &format!("`{key}` applies only to numbers and integers"),
         );
-        refused(size(&format!("type = \"boolean\"\n{lines}")), "field \"size\"", "numbers and integers only");
+        refused(
+            size(&format!("type = \"boolean\"\n{lines}")),
+            "field \"size\"",
+            "applies only to numbers and integers",
+        );
     }
     for (lines, part) in [
-        ("values = [\"1\"]", "`values` is for strings only"),
-        ("unknown = \"refuse\"", "`unknown` is for strings only"),
-        ("encoding = \"ordinal\"", "`encoding` is for strings and `bands` only"),
-        ("missing = 0", "`missing` is for fields with `required = false` only"),
+        ("values = [\"1\"]", "`values` applies only to strings"),
+        ("unknown = \"refuse\"", "`unknown` applies only to strings"),
+        ("encoding = \"ordinal\"", "`encoding` applies only to strings and fields with `bands`"),
+        ("missing = 0", "`missing` applies only to fields with `required = false`"),
     ] {
         for kind in ["number", "integer", "boolean"] {
             refused(size(&format!("type = {kind:?}\n{lines}")), "field \"size\"", part);
@@ -214,10 +218,10 @@ fn bounds_must_leave_a_number_that_float32_tells_apart() {
         ("type = \"number\"\nminimum = 1\nexclusive_maximum = 1", "no number lies between"),
         ("type = \"number\"\nexclusive_minimum = 1\nexclusive_maximum = 1", "no number lies between"),
         ("type = \"integer\"\nexclusive_minimum = 0\nexclusive_maximum = 1", "no number lies between"),
-        ("type = \"number\"\nminimum = -inf", "a finite number that float32 holds"),
-        ("type = \"number\"\nmaximum = nan", "a finite number that float32 holds"),
-        ("type = \"number\"\nmaximum = 1e39", "a finite number that float32 holds"),
-        ("type = \"integer\"\nmaximum = 10.5", "`maximum` of an integer must be whole"),
+        ("type = \"number\"\nminimum = -inf", "a finite number within the range of float32"),
+        ("type = \"number\"\nmaximum = nan", "a finite number within the range of float32"),
+        ("type = \"number\"\nmaximum = 1e39", "a finite number within the range of float32"),
+        ("type = \"integer\"\nmaximum = 10.5", "`maximum` of an integer must be a whole number"),
         ("type = \"integer\"\nmaximum = 16777217", "must lie within ±16777216"),
         ("type = \"integer\"\nexclusive_minimum = -20000000", "must lie within ±16777216"),
     ] {
@@ -241,13 +245,13 @@ fn bands_ascend_within_the_bounds() {
     for (lines, part) in [
         ("bands = []", "1 to 1000 limits, but has 0"),
         (&*many, "1 to 1000 limits, but has 1001"),
-        ("bands = [2, 1]", "ascending order, each once"),
-        ("bands = [1, 1]", "ascending order, each once"),
+        ("bands = [2, 1]", "strictly ascending order"),
+        ("bands = [1, 1]", "strictly ascending order"),
         ("bands = [1, inf]", "finite numbers"),
         ("bands = [nan]", "finite numbers"),
-        ("minimum = 1\nbands = [1, 2]", "outside the minimum and the maximum"),
-        ("exclusive_maximum = 2\nbands = [1, 2]", "outside the minimum and the maximum"),
-        ("maximum = 2\nbands = [1, 2.5]", "outside the minimum and the maximum"),
+        ("minimum = 1\nbands = [1, 2]", "not between the minimum and the maximum"),
+        ("exclusive_maximum = 2\nbands = [1, 2]", "not between the minimum and the maximum"),
+        ("maximum = 2\nbands = [1, 2.5]", "not between the minimum and the maximum"),
     ] {
         refused(size(&format!("type = \"number\"\n{lines}")), "field \"size\"", part);
     }
@@ -258,9 +262,9 @@ fn bands_ascend_within_the_bounds() {
 fn a_string_is_one_of_a_closed_set() {
     let many: Vec<_> = (0..10_001).map(|name| format!("\"v{name}\"")).collect();
     let of = |names: &[String]| format!("type = \"string\"\nvalues = [{}]", names.join(","));
-    refused(colour("type = \"string\""), "field \"colour\"", "needs `values`, 1 to 10000 texts; it has 0");
-    refused(colour("type = \"string\"\nvalues = []"), "field \"colour\"", "it has 0");
-    refused(colour(&of(&many)), "field \"colour\"", "it has 10001");
+    refused(colour("type = \"string\""), "field \"colour\"", "needs 1 to 10000 `values`, but has 0");
+    refused(colour("type = \"string\"\nvalues = []"), "field \"colour\"", "but has 0");
+    refused(colour(&of(&many)), "field \"colour\"", "but has 10001");
     let most = colour(&of(&many[..10_000])).replace("colour = \"red\"", "colour = \"v9999\"");
     packages::load(&package(most, identity(2)));
     for (lines, part) in [
@@ -275,7 +279,7 @@ fn a_string_is_one_of_a_closed_set() {
 
 #[test]
 fn what_a_missing_value_reads_must_be_something_that_the_graph_can_read() {
-    let needs = "`required = false` needs `missing`, what the model then reads: ";
+    let needs = "`required = false` needs `missing`, the value that the model reads for an absent field: ";
     for (kind, wrong) in [
         ("type = \"number\"", &["", "missing = \"zeros\"", "missing = 1e39", "missing = { value = \"1\" }"][..]),
         ("type = \"integer\"\nbands = [1]", &["", "missing = 0", "missing = \"zeros\""]),
@@ -317,7 +321,7 @@ fn the_example_of_a_field_must_be_valid() {
 
 #[test]
 fn a_prediction_is_named_and_reached_in_one_way() {
-    let name = "1 to 64 printable characters without a colon";
+    let name = "1 to 64 bytes of UTF-8, without colons or control characters";
     for wrong in ["", "a:b", "a\\u0000", &"a".repeat(65)] {
         let manifest = changed(SMALL, "name = \"score\"", &format!("name = \"{wrong}\"\nschema = \"Score\""));
         let found = packages::mistakes(&package(manifest, identity(2)));
@@ -338,14 +342,14 @@ fn a_prediction_is_named_and_reached_in_one_way() {
             "kind = \"value\"",
             "schema = \"a schema\"\nkind = \"value\"",
             "prediction \"score\"",
-            "the schema's name \"a schema\"",
+            "the schema name \"a schema\"",
         ),
         ("kind = \"value\"", "schema = \"Problem\"\nkind = \"value\"", "prediction \"score\"", "reserved"),
         (
             "kind = \"value\"",
             "schema = \"Input\"\nkind = \"value\"",
             "prediction \"score\"",
-            "another schema is called \"Input\"",
+            "the schema name \"Input\" is already used",
         ),
         ("name = \"score\"", "name = \"ä\"", "prediction \"ä\"", "set `schema`"),
     ]);
@@ -356,7 +360,7 @@ fn a_prediction_is_named_and_reached_in_one_way() {
     };
     refused(second("score", "other", "Other"), "prediction \"score\"", "another prediction has this `name`");
     refused(second("other", "scores", "Other"), "prediction \"other\"", "another prediction has this `endpoint`");
-    refused(second("other", "others", "Score"), "prediction \"other\"", "another schema is called \"Score\"");
+    refused(second("other", "others", "Score"), "prediction \"other\"", "the schema name \"Score\" is already used");
     packages::load(&package(second("other", "others", "Other"), identity(2)));
 }
 
@@ -381,14 +385,14 @@ fn what_does_not_belong_to_the_kind_of_a_prediction_is_refused() {
 #[test]
 fn cuts_ascend_and_make_as_many_bands_as_there_are_values() {
     for (cuts, values, part) in [
-        ("cuts = []", "[1, 2]", "finite numbers in ascending order"),
-        ("", "[1, 2]", "finite numbers in ascending order"),
-        ("cuts = [2, 1]", "[1, 2, 3]", "finite numbers in ascending order"),
-        ("cuts = [1, 1]", "[1, 2, 3]", "finite numbers in ascending order"),
+        ("cuts = []", "[1, 2]", "finite numbers in strictly ascending order"),
+        ("", "[1, 2]", "finite numbers in strictly ascending order"),
+        ("cuts = [2, 1]", "[1, 2, 3]", "finite numbers in strictly ascending order"),
+        ("cuts = [1, 1]", "[1, 2, 3]", "finite numbers in strictly ascending order"),
         // Two doubles that are one float32.
-        ("cuts = [0.1, 0.1000000001]", "[1, 2, 3]", "as float32"),
-        ("cuts = [nan]", "[1, 2]", "finite numbers in ascending order"),
-        ("cuts = [1, 1e39]", "[1, 2, 3]", "finite numbers in ascending order"),
+        ("cuts = [0.1, 0.1000000001]", "[1, 2, 3]", "rounding to float32"),
+        ("cuts = [nan]", "[1, 2]", "finite numbers in strictly ascending order"),
+        ("cuts = [1, 1e39]", "[1, 2, 3]", "finite numbers in strictly ascending order"),
         ("cuts = [1]", "[1, 2, 3]", "1 `cuts` make 2 bands, but there are 3 `values`"),
         ("cuts = [1, 2]", "[1, 2]", "2 `cuts` make 3 bands, but there are 2 `values`"),
     ] {
@@ -407,7 +411,7 @@ fn the_values_of_a_prediction_are_two_scalars_or_more_and_differ_as_text() {
         for values in ["", "values = []", "values = [1]"] {
             let manifest = prediction(&format!("kind = {kind:?}\n{values}"));
             let found = packages::mistakes(&package(manifest, identity(2)));
-            let expected = "model.toml: prediction \"score\": this `kind` needs `values`, 2 to 10000; it has ";
+            let expected = "model.toml: prediction \"score\": this `kind` needs 2 to 10000 `values`, but has ";
             assert!(found[0].starts_with(expected), "{found:?}");
         }
     }
@@ -432,10 +436,20 @@ fn examples_are_inputs_unless_they_say_that_they_are_not() {
     each_is_refused(&[
         ("name = \"one\"", "name = \"one two\"", "example \"one two\"", "A-Z, a-z, 0-9"),
         ("name = \"one\"", "name = \"\"", "example \"\"", "A-Z, a-z, 0-9"),
-        ("size = 1, colour", "size = \"1\", colour", "example \"one\"", "its input's \"size\" must be a number"),
-        ("size = 1, colour", "colour", "example \"one\"", "its input's \"size\" is required"),
-        ("size = 1, colour", "sizes = 1, size = 1, colour", "example \"one\"", "its input's \"sizes\" is not a field"),
-        ("name = \"one\"", "name = \"one\"\nvalid = false", "example \"one\"", "its input is valid"),
+        (
+            "size = 1, colour",
+            "size = \"1\", colour",
+            "example \"one\"",
+            "`input` is not valid: \"size\" must be a number",
+        ),
+        ("size = 1, colour", "colour", "example \"one\"", "`input` is not valid: \"size\" is required"),
+        (
+            "size = 1, colour",
+            "sizes = 1, size = 1, colour",
+            "example \"one\"",
+            "`input` is not valid: \"sizes\" is not a field",
+        ),
+        ("name = \"one\"", "name = \"one\"\nvalid = false", "example \"one\"", "`input` is valid"),
     ]);
 }
 
@@ -532,8 +546,8 @@ fn the_graph_must_give_the_columns_that_the_predictions_read() {
         refused(prediction(lines), "prediction \"score\"", part);
     }
     for (lines, part) in [
-        (format!("kind = \"class\"\noutputs = [0]\n{two}"), "`outputs` has 1 columns and `values` has 2"),
-        (format!("kind = \"probabilities\"\noutputs = []\n{two}"), "`outputs` has 0 columns and `values` has 2"),
+        (format!("kind = \"class\"\noutputs = [0]\n{two}"), "`outputs` has 1 columns, but there are 2 `values`"),
+        (format!("kind = \"probabilities\"\noutputs = []\n{two}"), "`outputs` has 0 columns, but there are 2 `values`"),
     ] {
         refused(prediction(&lines), "prediction \"score\"", part);
     }

@@ -1,11 +1,10 @@
-//! Products of a table with a constant matrix, as linear models and small neural networks compute them, for tract:
-//! [`replace`] puts them in the place of tract's own.
+//! Products of a table of rows with a constant matrix for tract, as in linear models and small neural networks: [`replace`] replaces
+//! tract's own.
 //!
-//! tract writes them as [`EinSum`], and for each of these its optimiser chooses among kernels for large matrices, packs the
-//! matrix for the chosen one, and fuses what follows. For the matrices of tabular models, a cold start waits longer for that than
-//! the product ever takes.
+//! tract represents them as [`EinSum`]. For each one, its optimiser chooses a kernel for large matrices, packs the matrix for it, and
+//! fuses the operators that follow. For the matrices of tabular models, this takes longer in a cold start than the product itself.
 //!
-//! Sums are made in the order of the columns, row by row: a row has the same product alone and among others, on any processor.
+//! Each row is summed in the order of the columns, so a row has the same product alone and in a batch, on any processor.
 
 #![warn(missing_docs)]
 
@@ -13,12 +12,12 @@ use std::ops::{AddAssign, Mul};
 
 use tract_onnx::tract_core::{internal::*, ops::einsum::EinSum};
 
-/// Changes whenever a product may change for the same model and input, if only in the last bit. Whoever keeps answers makes this a
-/// part of what identifies the model.
+/// Changes whenever a product may change for the same model and input, even in the last bit. Include it in the identity of a model
+/// whose predictions are cached.
 pub const PRODUCTS_VERSION: u32 = 1;
 
-/// How large a matrix may be, in numbers. Larger ones, of networks with hundreds of neurons in a layer, gain by tract's kernels.
-const MOST_NUMBERS: usize = 1 << 16;
+/// The most numbers in a matrix. Larger ones, in networks with hundreds of neurons per layer, are faster with tract's kernels.
+const MAX_NUMBERS: usize = 1 << 16;
 
 /// Replaces each product of a table with a constant matrix of the same type, float32 or float64.
 pub fn replace(model: &mut TypedModel) {
@@ -29,7 +28,7 @@ pub fn replace(model: &mut TypedModel) {
     }
 }
 
-/// The product that this node computes, if it does.
+/// `None` if the node is not a product that this crate replaces.
 fn product(model: &TypedModel, node: usize) -> Option<Product> {
     let node = model.node(node);
     let sum = node.op_as::<EinSum>().filter(|sum| sum.q_params.is_none())?;
@@ -37,14 +36,14 @@ fn product(model: &TypedModel, node: usize) -> Option<Product> {
     let [table, matrix] = facts[..] else { return None };
     let (numbers, matrix) = (table.datum_type, matrix.konst.as_ref()?);
     let is_number = numbers == f32::datum_type() || numbers == f64::datum_type();
-    let is_alike = [matrix.datum_type(), sum.operating_dt].iter().all(|other| *other == numbers);
-    if !is_number || !is_alike || !(1..=MOST_NUMBERS).contains(&matrix.len()) {
+    let same_type = [matrix.datum_type(), sum.operating_dt].iter().all(|other| *other == numbers);
+    if !is_number || !same_type || !(1..=MAX_NUMBERS).contains(&matrix.len()) {
         return None;
     }
     is_plain_product(&sum.axes).then_some(Product)
 }
 
-/// Whether these are the axes of `table · matrix`: the table's columns and the matrix's rows are what is summed over.
+/// Whether these are the axes of `table · matrix`, summed over the table's columns and the matrix's rows.
 fn is_plain_product(axes: &AxesMapping) -> bool {
     let (inputs, outputs) = axes.to_strs();
     let axes = [inputs.first(), inputs.get(1), outputs.first()].map(|axes| axes.map_or("", String::as_str).as_bytes());
@@ -52,7 +51,6 @@ fn is_plain_product(axes: &AxesMapping) -> bool {
         if summed == over && row == of && column == at && row != summed && column != summed && row != column)
 }
 
-/// A table times a matrix.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Product;
 
@@ -93,9 +91,9 @@ where
     T: Datum + Copy + Default + Mul<Output = T> + AddAssign,
 {
     let (&[rows, summed], &[over, columns]) = (table.shape(), matrix.shape()) else {
-        bail!("a product needs tables, not {:?} and {:?}", table.shape(), matrix.shape())
+        bail!("a product has two-dimensional inputs, not {:?} and {:?}", table.shape(), matrix.shape())
     };
-    ensure!(summed == over, "{summed} columns of the table, and {over} rows of the matrix");
+    ensure!(summed == over, "the table has {summed} columns, but the matrix has {over} rows");
     let mut product = vec![T::default(); rows * columns];
     let (table, matrix) = (table.try_as_plain_ram()?, matrix.try_as_plain_ram()?);
     let (table, matrix) = (table.as_slice::<T>()?, matrix.as_slice::<T>()?);

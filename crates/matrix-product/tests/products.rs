@@ -1,11 +1,11 @@
-//! Products through tract, with this crate's operator and with tract's.
+//! Compares products in tract with this crate's operator and with tract's own.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
 use proptest::{collection::vec, prelude::*};
 use tract_onnx::{prelude::*, tract_core::ops::einsum::EinSum};
 
-/// A graph of one product: of a table with so many rows, and a matrix that is constant or another input.
+/// A graph with one product of a table with this many rows and a matrix, which is constant or a second input.
 fn graph(axes: &str, rows: usize, matrix: Tensor, is_constant: bool) -> TypedModel {
     let mut model = TypedModel::default();
     let (numbers, summed) = (matrix.datum_type(), matrix.shape()[0]);
@@ -55,17 +55,17 @@ fn a_product_is_the_sum_over_the_columns_of_the_table() {
 }
 
 #[test]
-fn what_is_no_plain_product_with_a_small_constant_matrix_is_left_to_tract() {
+fn other_operations_and_large_or_variable_matrices_are_left_to_tract() {
     let square = || tensor([2, 2], &[1f32, 2.0, 3.0, 4.0]);
     for axes in ["mk,nk->mn", "km,kn->mn", "mk,kn->nm", "mk,kn->mkn", "mm,mn->mn"] {
         assert!(!replaces(&product(axes, 2, square())), "{axes}");
     }
     assert!(!replaces(&product("mk,kn->mn", 2, tensor([2, 2], &[1i32, 2, 3, 4]))), "integers");
     assert!(!replaces(&product("mk,kn->mn", 2, tensor([300, 300], &[1f32; 90_000]))), "a large matrix");
-    assert!(!replaces(&product("mk,kn->mn", 2, tensor::<f32>([0, 2], &[]))), "nothing to sum");
+    assert!(!replaces(&product("mk,kn->mn", 2, tensor::<f32>([0, 2], &[]))), "an empty matrix");
     let mut model = graph("mk,kn->mn", 2, square(), false);
     matrix_product::replace(&mut model);
-    assert!(!replaces(&model), "a matrix that is another input");
+    assert!(!replaces(&model), "a matrix that is an input");
 }
 
 #[test]
@@ -74,12 +74,12 @@ fn a_matrix_may_have_any_letters_for_its_axes() {
 }
 
 #[test]
-fn a_missing_number_is_missing_in_the_product() {
+fn a_missing_number_makes_the_product_missing() {
     let model = product("mk,kn->mn", 1, tensor([2, 1], &[0f32, 1.0]));
     assert!(numbers::<f32>(&run(model, tensor([1, 2], &[f32::NAN, 1.0])))[0].is_nan());
 }
 
-/// Rows, columns of the table, and columns of the matrix; numbers for both.
+/// The rows and columns of the table and the columns of the matrix, and numbers for both.
 fn shapes() -> impl Strategy<Value = ([usize; 3], Vec<f32>, Vec<f32>)> {
     (1usize..5, 1usize..40, 1usize..40).prop_flat_map(|(rows, summed, columns)| {
         let numbers = |count| vec(-10f32..10.0, count);
@@ -89,7 +89,7 @@ fn shapes() -> impl Strategy<Value = ([usize; 3], Vec<f32>, Vec<f32>)> {
 
 proptest! {
     #[test]
-    fn a_product_is_tracts_but_for_rounding(([rows, summed, columns], table, matrix) in shapes()) {
+    fn a_product_equals_tracts_except_for_rounding(([rows, summed, columns], table, matrix) in shapes()) {
         let wide = |numbers: &[f32]| numbers.iter().map(|&number| f64::from(number)).collect::<Vec<_>>();
         let (table64, matrix64) = (wide(&table), wide(&matrix));
         let (table, matrix) = (tensor([rows, summed], &table), tensor([summed, columns], &matrix));
@@ -106,7 +106,7 @@ proptest! {
     }
 
     #[test]
-    fn a_row_has_the_same_product_alone_and_among_others(([rows, summed, columns], table, matrix) in shapes()) {
+    fn a_row_has_the_same_product_alone_and_in_a_batch(([rows, summed, columns], table, matrix) in shapes()) {
         let matrix = tensor([summed, columns], &matrix);
         let together = run(product("mk,kn->mn", rows, matrix.clone()), tensor([rows, summed], &table));
         let mut alone = Vec::new();

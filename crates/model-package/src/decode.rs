@@ -1,4 +1,4 @@
-//! The text of an input in a cache key → what it says of each field.
+//! Parses the text of an input in a cache key back into the values of its fields.
 
 use serde_json::{Value, json};
 
@@ -7,20 +7,19 @@ use super::{
     input::{Fields, Input},
 };
 
-/// What a key says of one field.
+/// The value of one field in a cache key.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DecodedField {
-    /// The field's name.
     pub name: String,
-    /// For programs: a number, a text, a boolean, an object of a band's limits (`at_least` or `above`, `below`
-    /// or `at_most`), or `null` for none.
+    /// For programs: a number, a string, a boolean, an object with the limits of a band (`at_least` or `above`, `below` or `at_most`), or
+    /// `null` for a missing or ignored value.
     pub value: Value,
     /// For people.
     pub text: String,
 }
 
 impl Fields {
-    /// Reads the text of an [`Input`] back. `None` for anything that no input of these fields prints as.
+    /// Parses what [`Input`] displays. `None` for text that no input with these fields displays as.
     pub(crate) fn decode(&self, text: &str) -> Option<Vec<DecodedField>> {
         let fields = self.as_slice();
         let codes: Vec<_> = text.split(',').collect();
@@ -28,7 +27,7 @@ impl Fields {
             return None;
         }
         let values = fields.iter().zip(codes).map(|(field, code)| field.decode(code)).collect::<Option<Vec<_>>>()?;
-        // One text for each input: `2,030` is none.
+        // Each input has one text: `2,030` is not canonical.
         if Input::new(values.clone()).to_string() != text {
             return None;
         }
@@ -37,7 +36,7 @@ impl Fields {
 }
 
 impl Field {
-    /// The value that prints as this text, if there is one.
+    /// The value that displays as this text.
     fn decode(&self, code: &str) -> Option<Encoded> {
         let (codes, ignores_unknown) = match self.kind() {
             Kind::Number(number) => (number.bands().map_or(0, |limits| limits.len() + 1), false),
@@ -51,7 +50,7 @@ impl Field {
             _ if codes == 0 => code.parse().ok().filter(|number: &f32| number.is_finite()).map(Encoded::Number),
             _ => match code.parse::<u16>() {
                 Ok(code) if usize::from(code) < codes => Some(Encoded::Code(code)),
-                // What a missing value is read as need not be a code.
+                // The number in `missing` need not be a code.
                 _ => if_missing(Encoded::Number(code.parse().ok()?)),
             },
         }
@@ -81,7 +80,7 @@ impl Field {
     }
 }
 
-/// The numbers of a band, for programs and for people.
+/// The limits of a band, as JSON and in words.
 fn band(number: &Number, band: usize) -> (Value, String) {
     let limits = number.bands().unwrap_or_default();
     let lower = match band.checked_sub(1) {
@@ -97,7 +96,7 @@ fn band(number: &Number, band: usize) -> (Value, String) {
     (Value::Object(object), if text.is_empty() { "any number".to_owned() } else { text })
 }
 
-/// The number that prints as the shortest decimal of this `f32`: 0.1, not 0.10000000149011612.
+/// The shortest decimal that reads as this `f32`: 0.1, not 0.10000000149011612.
 fn shortest(number: f32) -> Value {
     if number.fract() == 0.0 && number.abs() <= 16_777_216.0 {
         return json!(number as i32);
@@ -111,7 +110,7 @@ mod tests {
     use super::*;
     use crate::testing::field;
 
-    /// Each field of the text, in words, and as JSON.
+    /// Each field in words and as JSON.
     fn decoded(fields: &[&str], text: &str) -> Option<Vec<(String, String)>> {
         let fields = Fields::new(fields.iter().map(|toml| field(toml)).collect());
         let decoded = fields.decode(text)?;
@@ -119,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_code_is_shown_as_what_a_request_may_have_sent() {
+    fn a_code_is_shown_as_the_values_that_requests_send() {
         let blue = "type = 'string'\nvalues = ['blue', 'green']";
         let optional = "required = false\nmissing";
         for (toml, code, text, value) in [
@@ -152,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_input_prints_as_is_none() {
+    fn text_that_no_input_displays_as_is_refused() {
         let fields = ["type = 'number'", "type = 'string'\nvalues = ['blue', 'green']"];
         assert!(decoded(&fields, "30,1").is_some());
         for text in [

@@ -1,27 +1,27 @@
-//! A request's body → the model's input, or everything that is wrong with it.
+//! Reads one input from JSON, or lists all of its errors.
 
 use std::{borrow::Cow, collections::HashSet, fmt};
 
 use super::{
     field::{Encoded, Field},
-    inputs::{ItemError, MOST_INPUTS},
+    inputs::{ItemError, MAX_INPUTS},
     json::Json,
-    suggestion::closest,
+    suggestion::closest_match,
 };
 
-/// How many unknown fields are listed: each suggestion takes time, and each field makes the answer longer.
-const LISTED_UNKNOWN_FIELDS: usize = 20;
+/// Limits the size of the error response.
+const MAX_LISTED_UNKNOWN_FIELDS: usize = 20;
 
-/// How many more suggestions may be made for a body: each takes its time.
-pub(crate) struct Guesses(usize);
+/// How many more suggestions may be computed for a body. Bounds the time that an invalid body takes.
+pub(crate) struct SuggestionBudget(usize);
 
-impl Default for Guesses {
+impl Default for SuggestionBudget {
     fn default() -> Self {
         Self(20)
     }
 }
 
-/// What the model reads: a valid value for each field. Two inputs are equal exactly when they print the same.
+/// A valid value for each field. Two inputs are equal exactly if they display as the same text.
 ///
 /// Only a [`Signature`](super::Signature) creates one.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,60 +33,54 @@ impl Input {
     }
 }
 
-/// Why a text is not a valid input.
+/// Why a text is not a valid input, as a predicate: `is empty`.
 #[derive(Debug, thiserror::Error)]
 pub enum InvalidInput {
-    /// It is not JSON. The message says where and why, without quoting the text.
+    /// Not JSON. The message gives the position and the reason, and does not quote the text.
     #[error("is not valid JSON: {0}")]
     Syntax(serde_json::Error),
-    /// It is empty.
     #[error("is empty")]
     Empty,
-    /// It is JSON, but not an object.
+    /// The kind of value that it is instead, with its article.
     #[error("must be a JSON object, not {0}")]
     NotAnObject(&'static str),
-    /// It is an object, with missing, unknown, repeated or invalid fields: all of them, in the order of the fields.
-    #[error("has invalid fields")]
+    /// All missing, unknown, repeated and invalid fields, in the order of the model's fields; unknown ones come last.
+    #[error("is not valid: {}", .0.iter().map(FieldError::to_string).collect::<Vec<_>>().join("; "))]
     Fields(Vec<FieldError>),
-    /// It is an array of too few or too many inputs: so many.
-    #[error("must hold 1 to {MOST_INPUTS} inputs, not {0}")]
+    /// An array of this many inputs: too few or too many.
+    #[error("must hold 1 to {MAX_INPUTS} inputs, not {0}")]
     Count(usize),
-    /// It is an array whose items are no inputs: the first errors, and how many others there are.
+    /// An array with invalid items.
     #[error("has invalid inputs")]
     Items {
-        /// In the order of the array.
+        /// The first errors, in the order of the array.
         errors: Vec<ItemError>,
-        /// How many are left out.
+        /// The number of further errors.
         unlisted: usize,
     },
 }
 
-/// What is wrong with a field, for programs.
+/// The machine-readable kind of a field's error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FieldErrorCode {
-    /// It is absent.
     Missing,
-    /// Its value is not allowed.
     Invalid,
-    /// It appears more than once.
     Repeated,
-    /// There is no such field.
     Unknown,
 }
 
-/// What is wrong with one field.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{field:?} {detail}")]
 pub struct FieldError {
-    /// The field's name, as in the text.
+    /// The field's name in the text.
     pub field: String,
-    /// What is wrong, for programs.
     pub code: FieldErrorCode,
-    /// What is allowed, as a sentence without its subject: `must be an integer from 18 to 120`.
+    /// A predicate about the field: `must be an integer from 18 to 120`.
     pub detail: Cow<'static, str>,
-    /// What was sent instead, if anything was: a short JSON value, or what kind of value it is.
+    /// The value in the text, if any: JSON if it is short, otherwise its kind.
     pub received: Option<String>,
-    /// What was probably meant, where that can be guessed.
+    /// The likely intended value or field.
     pub suggestion: Option<String>,
 }
 
@@ -95,7 +89,7 @@ pub struct FieldError {
 pub(crate) struct Fields(Vec<Field>);
 
 impl Fields {
-    /// Fields whose names differ.
+    /// The names of `fields` must be distinct.
     pub(crate) fn new(fields: Vec<Field>) -> Self {
         Self(fields)
     }
@@ -104,28 +98,29 @@ impl Fields {
         &self.0
     }
 
-    /// Reads an object that holds every required field once, with an allowed value, and no others.
+    /// Reads an object that contains each required field once, with an allowed value, and no unknown fields.
     pub(crate) fn read(&self, text: &[u8]) -> Result<Input, InvalidInput> {
         if text.trim_ascii().is_empty() {
             return Err(InvalidInput::Empty);
         }
         match serde_json::from_slice(text).map_err(InvalidInput::Syntax)? {
-            Json::Object(members) => self.read_members(members, &mut Guesses::default()).map_err(InvalidInput::Fields),
+            Json::Object(members) => {
+                self.read_members(members, &mut SuggestionBudget::default()).map_err(InvalidInput::Fields)
+            }
             other => Err(InvalidInput::NotAnObject(other.kind())),
         }
     }
 
-    /// Reads an object's members.
     pub(crate) fn read_members(
         &self,
         members: Vec<(Cow<'_, str>, Json<'_>)>,
-        guesses: &mut Guesses,
+        budget: &mut SuggestionBudget,
     ) -> Result<Input, Vec<FieldError>> {
         let read = self.read_in_order(&members).or_else(|| self.read_in_any_order(&members));
-        read.ok_or_else(|| Errors::of(&self.0, members, guesses))
+        read.ok_or_else(|| Errors::of(&self.0, members, budget))
     }
 
-    /// Most programs send the fields in the order of the documentation: then there is nothing to look up.
+    /// The fast path: most clients send the fields in the documented order, which needs no lookup by name.
     fn read_in_order(&self, members: &[(Cow<'_, str>, Json<'_>)]) -> Option<Input> {
         if members.len() != self.0.len() {
             return None;
@@ -159,7 +154,6 @@ impl Fields {
         after.or_else(|| self.0[..start].iter().position(named))
     }
 
-    /// Appends the graph's input for one row.
     pub(crate) fn encode(&self, input: &Input, columns: &mut Vec<f32>) {
         for (field, value) in self.0.iter().zip(&input.0) {
             field.encode(*value, columns);
@@ -167,8 +161,8 @@ impl Fields {
     }
 }
 
-/// The model's input as short text, for the cache key: numbers, and codes of categories and bands, with commas between them. A
-/// value that the model reads as NaN prints as nothing (`2,30,,0`), and a row of zeros as a question mark.
+/// Short text for the cache key: numbers, and codes of categories and bands, separated by commas. NaN is an empty string (`2,30,,0`), and
+/// a row of zeros a question mark.
 impl fmt::Display for Input {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (position, value) in self.0.iter().enumerate() {
@@ -177,7 +171,7 @@ impl fmt::Display for Input {
             }
             match value {
                 Encoded::Code(code) => write!(f, "{code}")?,
-                // Without the point and zero that a float is written with, as far as integers are exact.
+                // 30, not 30.0, as far as float32 represents integers exactly.
                 Encoded::Number(number) if number.abs() <= 16_777_216.0 && number.fract() == 0.0 => {
                     write!(f, "{}", *number as i32)?;
                 }
@@ -190,17 +184,21 @@ impl fmt::Display for Input {
     }
 }
 
-/// Everything that is wrong with an object's members.
+/// Collects all errors of an object's members.
 struct Errors<'a> {
     members: Vec<(Cow<'a, str>, Json<'a>)>,
     errors: Vec<FieldError>,
     absent: Vec<&'a str>,
-    guesses: &'a mut Guesses,
+    budget: &'a mut SuggestionBudget,
 }
 
 impl<'a> Errors<'a> {
-    fn of(fields: &'a [Field], members: Vec<(Cow<'a, str>, Json<'a>)>, guesses: &'a mut Guesses) -> Vec<FieldError> {
-        let mut errors = Self { members, errors: Vec::new(), absent: Vec::new(), guesses };
+    fn of(
+        fields: &'a [Field],
+        members: Vec<(Cow<'a, str>, Json<'a>)>,
+        budget: &'a mut SuggestionBudget,
+    ) -> Vec<FieldError> {
+        let mut errors = Self { members, errors: Vec::new(), absent: Vec::new(), budget };
         for field in fields {
             let error = errors.field(field);
             errors.errors.extend(error);
@@ -209,7 +207,7 @@ impl<'a> Errors<'a> {
         errors.errors
     }
 
-    /// Takes every member of a field's name, and says what is wrong with them.
+    /// Removes the members with the field's name and returns their error.
     fn field(&mut self, field: &'a Field) -> Option<FieldError> {
         let mut taken = self.members.extract_if(.., |(name, _)| *name == field.name());
         let first = taken.next().map(|(_, value)| value);
@@ -231,7 +229,7 @@ impl<'a> Errors<'a> {
                 if field.read(&value).is_some() {
                     return None;
                 }
-                let suggestion = self.guess(|| field.suggestion(&value));
+                let suggestion = self.suggest(|| field.suggestion(&value));
                 Some(FieldError {
                     received: Some(value.to_string()),
                     suggestion,
@@ -239,26 +237,26 @@ impl<'a> Errors<'a> {
                 })
             }
             (Some(_), others) => Some(FieldError {
-                received: Some(format!("{} members of this name", others + 1)),
+                received: Some(format!("{} members with this name", others + 1)),
                 ..error(FieldErrorCode::Repeated, "must appear only once".into())
             }),
         }
     }
 
-    /// Reports the remaining members as unknown, each name once.
+    /// Adds an error for each distinct name among the remaining members.
     fn unknown(&mut self) {
         let mut members = std::mem::take(&mut self.members);
         let mut seen = HashSet::new();
         members.retain(|(name, _)| seen.insert(name.clone()));
-        let unlisted = members.len().saturating_sub(LISTED_UNKNOWN_FIELDS);
-        for (name, value) in members.into_iter().take(LISTED_UNKNOWN_FIELDS) {
+        let unlisted = members.len().saturating_sub(MAX_LISTED_UNKNOWN_FIELDS);
+        for (name, value) in members.into_iter().take(MAX_LISTED_UNKNOWN_FIELDS) {
             let absent = self.absent.clone();
             let wraps = |member: &(Cow<'_, str>, Json<'_>)| absent.iter().any(|field| *field == member.0);
             let suggestion = match &value {
                 Json::Object(members) if members.iter().any(wraps) => {
                     Some("its fields, without an object around them".to_owned())
                 }
-                _ => self.guess(|| closest(&name, absent.iter().copied()).map(str::to_owned)),
+                _ => self.suggest(|| closest_match(&name, absent.iter().copied()).map(str::to_owned)),
             };
             self.errors.push(FieldError {
                 suggestion,
@@ -273,9 +271,9 @@ impl<'a> Errors<'a> {
         }
     }
 
-    /// A guess, unless enough have been made: each takes time.
-    fn guess(&mut self, guess: impl FnOnce() -> Option<String>) -> Option<String> {
-        self.guesses.0 = self.guesses.0.checked_sub(1)?;
-        guess()
+    /// `None` once the budget is spent.
+    fn suggest(&mut self, suggestion: impl FnOnce() -> Option<String>) -> Option<String> {
+        self.budget.0 = self.budget.0.checked_sub(1)?;
+        suggestion()
     }
 }

@@ -1,59 +1,56 @@
-//! A request's body → one input or many, or everything that is wrong with them.
+//! Reads a request's body: one input, or an array of them.
 
 use super::{
-    input::{FieldError, Fields, Guesses, Input, InvalidInput},
+    input::{FieldError, Fields, Input, InvalidInput, SuggestionBudget},
     json::Json,
 };
 
-/// How many inputs a request may hold.
-pub const MOST_INPUTS: usize = 1_000;
+/// The most inputs in one request.
+pub const MAX_INPUTS: usize = 1_000;
 
-/// How many errors of an array are listed; the others are counted.
-const LISTED_ERRORS: usize = 100;
+/// The response lists this many errors of an array and counts the others.
+const MAX_LISTED_ERRORS: usize = 100;
 
-/// What a request asks about.
+/// The inputs of one request.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Inputs {
-    /// An object: answered by an object.
+    /// The body is an object; so is the answer.
     One(Input),
-    /// An array of objects: answered by an array of the same length and order.
+    /// The body is an array of objects; the answer is an array of the same length and order.
     Many(Vec<Input>),
 }
 
-/// What is wrong with one of many inputs.
+/// An error in one item of an array.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ItemError {
-    /// Where it is in the array, from 0.
+    /// The item's position, from 0.
     pub position: usize,
-    /// What is wrong.
     pub problem: ItemProblem,
 }
 
-/// How an item of an array can be wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ItemProblem {
-    /// It is no object, but this.
+    /// The kind of value that it is instead, with its article.
     NotAnObject(&'static str),
-    /// One of its fields is wrong.
     Field(FieldError),
 }
 
 impl Fields {
-    /// Reads an object, or an array of 1 to [`MOST_INPUTS`] objects.
+    /// Reads an object, or an array of 1 to [`MAX_INPUTS`] objects.
     pub(crate) fn read_all(&self, text: &[u8]) -> Result<Inputs, InvalidInput> {
         if text.trim_ascii_start().first() != Some(&b'[') {
             return self.read(text).map(Inputs::One);
         }
         let items: Vec<Json<'_>> = serde_json::from_slice(text).map_err(InvalidInput::Syntax)?;
         let count = items.len();
-        if !(1..=MOST_INPUTS).contains(&count) {
+        if !(1..=MAX_INPUTS).contains(&count) {
             return Err(InvalidInput::Count(count));
         }
         let (mut inputs, mut errors, mut unlisted) = (Vec::with_capacity(count), Vec::new(), 0);
-        let mut guesses = Guesses::default();
+        let mut budget = SuggestionBudget::default();
         for (position, item) in items.into_iter().enumerate() {
             let problems = match item {
-                Json::Object(members) => match self.read_members(members, &mut guesses) {
+                Json::Object(members) => match self.read_members(members, &mut budget) {
                     Ok(input) => {
                         inputs.push(input);
                         continue;
@@ -63,7 +60,7 @@ impl Fields {
                 other => vec![ItemProblem::NotAnObject(other.kind())],
             };
             for problem in problems {
-                if errors.len() < LISTED_ERRORS {
+                if errors.len() < MAX_LISTED_ERRORS {
                     errors.push(ItemError { position, problem });
                 } else {
                     unlisted += 1;

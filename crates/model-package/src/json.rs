@@ -1,4 +1,4 @@
-//! As much of a JSON value as validation needs.
+//! JSON values, parsed only as far as validation needs.
 
 use std::{borrow::Cow, fmt};
 
@@ -7,27 +7,23 @@ use serde::{
     de::{MapAccess, SeqAccess, Visitor},
 };
 
-/// A JSON value, borrowed from the text where it can be. The items of arrays are parsed and discarded.
+/// A JSON value, borrowed from the text where possible. The items of arrays are parsed and discarded.
 ///
-/// serde_json bounds the nesting (128) and refuses numbers that no double holds, also within what is discarded here.
+/// serde_json limits the nesting to 128 and refuses numbers outside the range of a double, in discarded items too.
 #[derive(Debug)]
 pub(crate) enum Json<'a> {
-    /// `null`
     Null,
-    /// `true` or `false`
     Bool(bool),
-    /// A number, as the nearest double.
+    /// The nearest double.
     Number(f64),
-    /// A string.
     Text(Cow<'a, str>),
-    /// An array.
     Array,
-    /// An object's members in the order of the text, repeated ones included.
+    /// The members in the order of the text, including repeated ones.
     Object(Vec<(Cow<'a, str>, Json<'a>)>),
 }
 
 impl Json<'_> {
-    /// What kind of value it is, with its article.
+    /// The kind of value, with its article.
     pub(crate) fn kind(&self) -> &'static str {
         match self {
             Self::Null => "null",
@@ -40,17 +36,17 @@ impl Json<'_> {
     }
 }
 
-/// As JSON text: whole if it is short, cut if it is a long string, and by its kind if it is an array or an object.
+/// JSON text. Long strings are cut; arrays and objects are replaced by their kind.
 impl fmt::Display for Json<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const LONGEST: usize = 60;
+        const MAX_LENGTH: usize = 60;
         match self {
             Self::Bool(value) => value.fmt(f),
-            // Without the point and zero that a double is written with.
+            // 25, not 25.0.
             Self::Number(value) if value.fract() == 0.0 && value.abs() < 1e15 => write!(f, "{value:.0}"),
             Self::Number(value) => write!(f, "{value:?}"),
             Self::Text(text) => {
-                let cut = text.char_indices().nth(LONGEST).map(|(position, _)| position);
+                let cut = text.char_indices().nth(MAX_LENGTH).map(|(position, _)| position);
                 let shown = serde_json::Value::from(&text[..cut.unwrap_or(text.len())]);
                 write!(f, "{shown}{}", if cut.is_some() { " and more" } else { "" })
             }
@@ -116,7 +112,7 @@ impl<'de> Visitor<'de> for JsonVisitor {
     }
 }
 
-/// A member's name. `Cow<str>` on its own always copies.
+/// A member's name. Deserialising a `Cow<str>` directly would always copy.
 #[derive(Deserialize)]
 struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 

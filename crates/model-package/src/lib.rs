@@ -1,12 +1,12 @@
-//! What a model package says, and how a request becomes an input and an output an answer. It runs no model and knows no HTTP.
+//! Reads model packages; turns requests into inputs, and the graph's outputs into answers. Knows neither the runtime nor HTTP.
 //!
 //! ```text
 //! model.toml ── manifest ── Signature ─┬─ fields ───── JSON → Input → columns ─► graph
 //!                                      └─ predictions ◄─────────────── Output ◄──┘
 //! ```
 //!
-//! The build script reads the embedded package's manifest with it, the service everything else. `docs/model-package.md` describes
-//! the files.
+//! The build script uses it to check the embedded package's manifest; the service uses all of it. `docs/model-package.md` describes the
+//! files.
 
 mod decode;
 pub mod field;
@@ -25,14 +25,14 @@ pub use self::{
     decode::DecodedField,
     field::Field,
     input::{FieldError, FieldErrorCode, Input, InvalidInput},
-    inputs::{Inputs, ItemError, ItemProblem, MOST_INPUTS},
+    inputs::{Inputs, ItemError, ItemProblem, MAX_INPUTS},
     manifest::to_json,
     mistake::{GOLDEN, GRAPH, MANIFEST, Mistake},
     output::Output,
     prediction::{Answer, AnswerValue, ModelError, Prediction, PredictionKind},
     signature::{Example, GoldenTolerance, Signature},
     stored::Stored,
-    suggestion::closest,
+    suggestion::closest_match,
 };
 
 #[cfg(test)]
@@ -48,7 +48,6 @@ mod testing {
         try_field(toml).unwrap_or_else(|mistakes| panic!("{toml}: {mistakes:?}"))
     }
 
-    /// The same, or its mistakes.
     pub(crate) fn try_field(toml: &str) -> Result<Field, Vec<Mistake>> {
         let written: FieldEntry = toml::from_str(&format!("name = 'field'\n{toml}")).expect("a field's entry");
         let mut mistakes = Vec::new();

@@ -1,11 +1,10 @@
-//! `model.toml` as written. Everything beyond the types of its entries is checked where they become fields and predictions.
+//! `model.toml` as written. Only the types of its entries are checked here; fields and predictions check the rest.
 //!
-//! `docs/model-package.md` documents each entry, for whoever writes one.
+//! `docs/model-package.md` documents each entry.
 
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 
-/// The whole file.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Manifest {
@@ -23,20 +22,15 @@ pub(crate) struct Manifest {
     pub(crate) examples: Vec<ExampleEntry>,
 }
 
-/// What is wrong with the text of a manifest: it is not TOML or JSON, or an entry is of the wrong type.
+/// The text is not TOML or JSON, or an entry has the wrong type.
 #[derive(Debug)]
 pub(crate) struct Unreadable {
-    /// The line, from 1, where it is known.
+    /// From 1, if known.
     pub(crate) line: Option<usize>,
     pub(crate) problem: String,
 }
 
 impl Manifest {
-    /// Reads `model.toml`.
-    ///
-    /// # Errors
-    ///
-    /// The first mistake.
     pub(crate) fn from_toml(text: &str) -> Result<Self, Unreadable> {
         toml::from_str(text).map_err(|error| {
             let line = error.span().map(|span| text[..span.start].matches('\n').count() + 1);
@@ -44,21 +38,17 @@ impl Manifest {
         })
     }
 
-    /// Reads what [`to_json`] wrote.
-    ///
-    /// # Errors
-    ///
-    /// The first mistake.
+    /// Reads the output of [`to_json`].
     pub(crate) fn from_json(text: &str) -> Result<Self, Unreadable> {
         serde_json::from_str(text).map_err(|error| Unreadable { line: None, problem: error.to_string() })
     }
 }
 
-/// The tables of a readable `model.toml` as JSON, which is quicker to read.
+/// Converts a `model.toml` to JSON, which is faster to parse.
 ///
 /// # Panics
 ///
-/// If it is not TOML.
+/// If the text is not TOML.
 pub fn to_json(toml: &str) -> String {
     let tables: toml::Table = toml::from_str(toml).expect("a readable manifest is TOML");
     serde_json::to_string(&tables).expect("the tables of a manifest are JSON")
@@ -74,7 +64,7 @@ pub(crate) struct InputEntry {
 
 impl Default for InputEntry {
     fn default() -> Self {
-        Self { name: "Input".to_owned(), description: "What the model reads.".to_owned() }
+        Self { name: "Input".to_owned(), description: "The model's input.".to_owned() }
     }
 }
 
@@ -146,7 +136,7 @@ pub(crate) enum Unknown {
     Ignore,
 }
 
-/// One of the `values` of a field: a text or a table.
+/// One of the `values` of a field: a string or a table.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(try_from = "Value")]
 pub(crate) struct CategoryEntry {
@@ -160,11 +150,8 @@ pub(crate) struct CategoryEntry {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(try_from = "Value")]
 pub(crate) enum MissingEntry {
-    /// `"nan"`
     Nan,
-    /// `"zeros"`
     Zeros,
-    /// A number.
     Number(f64),
     /// `{ value = "…" }`
     Value(String),

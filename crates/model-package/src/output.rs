@@ -1,4 +1,4 @@
-//! The graph's output, from which every prediction follows, and its text in the cache.
+//! The graph's output, from which all predictions are derived, and its text in the cache.
 
 use std::fmt::{self, Write};
 
@@ -9,17 +9,15 @@ use bytes::Bytes;
 pub struct Output(Vec<f32>);
 
 impl Output {
-    /// An output of these columns.
     pub fn new(columns: Vec<f32>) -> Self {
         Self(columns)
     }
 
-    /// The numbers, in their order.
     pub fn columns(&self) -> &[f32] {
         &self.0
     }
 
-    /// What the cache holds: short readable text, numbers with commas between them. `None` if one is not finite.
+    /// The cache entry: decimal numbers separated by commas. `None` if a number is not finite.
     pub fn to_entry(&self) -> Option<Bytes> {
         let mut entry = String::with_capacity(12 * self.0.len());
         for number in &self.0 {
@@ -27,21 +25,21 @@ impl Output {
                 return None;
             }
             let separator = if entry.is_empty() { "" } else { "," };
-            // Writing to a String does not fail. Adding zero takes the sign from a negative one.
+            // Writing to a String does not fail. Adding zero turns negative zero into zero.
             let _ = write!(entry, "{separator}{}", Decimal(*number + 0.0));
         }
         Some(entry.into())
     }
 
-    /// Reads this many columns strictly: `None` for anything that [`Self::to_entry`] does not write.
+    /// Parses an entry of this many columns. `None` for anything that [`Self::to_entry`] would not write.
     pub fn read(entry: &[u8], columns: usize) -> Option<Self> {
         let numbers: Option<Vec<_>> = std::str::from_utf8(entry).ok()?.split(',').map(Decimal::read).collect();
         numbers.filter(|numbers| numbers.len() == columns).map(Self)
     }
 }
 
-/// A finite number as the shortest decimal that reads back as the same `f32`, so that a cached answer equals a computed one.
-/// It is JSON, too.
+/// Displays a finite number as the shortest decimal that parses to the same `f32`, so that cached and computed answers are equal. The
+/// text is also valid JSON.
 pub(crate) struct Decimal(pub(crate) f32);
 
 impl fmt::Display for Decimal {
@@ -51,11 +49,11 @@ impl fmt::Display for Decimal {
 }
 
 impl Decimal {
-    /// Reads only what `Display` writes: `+0.3`, `3e-1` and `0.30` are numbers, but not entries of ours.
+    /// Parses only the text that `Display` writes, and neither `+0.3`, `3e-1` nor `0.30`.
     pub(crate) fn read(text: &str) -> Option<f32> {
         let number: f32 = text.parse().ok().filter(|number: &f32| number.is_finite())?;
-        let is_zero_below = number == 0.0 && number.is_sign_negative();
-        (!is_zero_below && Self(number).to_string() == text).then_some(number)
+        let is_negative_zero = number == 0.0 && number.is_sign_negative();
+        (!is_negative_zero && Self(number).to_string() == text).then_some(number)
     }
 }
 
@@ -75,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn what_would_not_be_written_is_no_output() {
+    fn text_in_another_form_is_refused() {
         for entry in
             ["", "0.5", "0.5,", "0.5,0.25,1.0", "0.50,0.25", "0.5, 0.25", "+0.5,0.25", "-0.0,1.0", "NaN,1.0", "ACCEPT"]
         {

@@ -1,4 +1,4 @@
-//! `model.toml`, checked: what a model's API accepts and answers.
+//! A checked `model.toml`: the inputs that a model's API accepts, and the predictions that it returns.
 
 use std::collections::HashSet;
 
@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::{
     decode::DecodedField,
-    field::{Field, is_name},
+    field::{Field, MAX_NAME_LENGTH, is_name},
     input::{Fields, Input, InvalidInput},
     inputs::Inputs,
     manifest::{ExampleEntry, GoldenEntry, Manifest, Unreadable},
@@ -14,53 +14,47 @@ use super::{
     prediction::Prediction,
 };
 
-/// Beyond this, a request would not fit into a body.
-const MOST_FIELDS: usize = 1_000;
-/// One model has only a few predictions.
-const MOST_PREDICTIONS: usize = 16;
-/// Names of the OpenAPI document's own schemas.
+/// A request with more fields would not fit into a body.
+const MAX_FIELDS: usize = 1_000;
+const MAX_PREDICTIONS: usize = 16;
+/// Schemas that the OpenAPI document defines itself.
 const RESERVED_SCHEMAS: [&str; 2] = ["Problem", "FieldError"];
 
-/// What a model's API accepts and answers.
+/// The inputs that a model's API accepts, and the predictions that it returns.
 #[derive(Clone, Debug)]
 pub struct Signature {
-    /// The model's name, for programs.
     pub name: String,
-    /// The model's name, for people.
+    /// The model's display name.
     pub title: String,
     /// The first paragraph of the API's documentation, in Markdown.
     pub description: String,
-    /// The name of the input's schema.
+    /// The name of the input's schema in the OpenAPI document.
     pub input_name: String,
-    /// What the input is, in Markdown.
+    /// Markdown.
     pub input_description: String,
-    /// Inputs that the documentation shows.
     pub examples: Vec<Example>,
-    /// How closely golden answers must be met.
     pub golden: GoldenTolerance,
     fields: Fields,
     predictions: Vec<Prediction>,
 }
 
-/// An input that the documentation shows.
+/// An example request in the documentation.
 #[derive(Clone, Debug)]
 pub struct Example {
-    /// Its name in the OpenAPI document.
+    /// The key in the OpenAPI document.
     pub name: String,
-    /// What it shows.
     pub summary: String,
-    /// The request's body.
     pub input: Map<String, Value>,
-    /// Whether it is valid; if not, it shows the error.
+    /// `false` for an example of an error.
     pub valid: bool,
 }
 
-/// How closely golden answers must be met.
+/// How closely the model's answers must match the golden ones.
 #[derive(Clone, Copy, Debug)]
 pub struct GoldenTolerance {
-    /// The largest difference of a number; relative where the number is above 1.
+    /// The largest allowed difference between numbers: relative for numbers above 1, absolute for others.
     pub number: f64,
-    /// The share of rows that may differ by more, or have another class.
+    /// The fraction of rows that may differ by more than `number` or have another class.
     pub share: f64,
 }
 
@@ -69,16 +63,16 @@ impl Signature {
     ///
     /// # Errors
     ///
-    /// All mistakes; only the first if the file is not TOML or has entries of the wrong type.
+    /// All mistakes, or only the first if the file is not TOML or an entry has the wrong type.
     pub fn parse(toml: &str) -> Result<Self, Vec<Mistake>> {
         Self::check(Manifest::from_toml(toml).map_err(unreadable)?, check_examples)
     }
 
-    /// Reads the tables of a `model.toml` that the build has checked, written as JSON. A cold start does not read the examples again.
+    /// Reads the JSON form of a `model.toml` that the build has checked. Skips the check of the examples to save time in a cold start.
     ///
     /// # Errors
     ///
-    /// As [`Self::parse`], but for examples.
+    /// As [`Self::parse`], without mistakes in examples.
     pub fn parse_json(json: &str) -> Result<Self, Vec<Mistake>> {
         Self::check(Manifest::from_json(json).map_err(unreadable)?, |_, _, _| {})
     }
@@ -96,25 +90,29 @@ impl Signature {
             manifest.name.len() <= 64
                 && manifest.name.bytes().all(letters)
                 && manifest.name.starts_with(|c: char| c.is_ascii_lowercase()),
-            format_args!("{:?} must be 1 to 64 of a-z, 0-9, `_` and `-`, beginning with a letter", manifest.name),
+            format_args!(
+                "{:?} must be 1 to 64 characters from a-z, 0-9, `_` and `-`, beginning with a letter",
+                manifest.name
+            ),
         );
-        require_schema_name(&manifest.input.name, &mut Entry::new("[input] name", &mut mistakes));
+        require_schema_name(
+            &manifest.input.name,
+            "choose another name",
+            &mut Entry::new("[input] name", &mut mistakes),
+        );
         let mut schemas = HashSet::from([manifest.input.name.as_str()]);
         for prediction in &predictions {
             Entry::new(format!("prediction {:?}", prediction.name()), &mut mistakes).require(
                 schemas.insert(prediction.schema()),
-                format_args!(
-                    "another schema is called {:?}: give this prediction another `schema`",
-                    prediction.schema()
-                ),
+                format_args!("the schema name {:?} is already used: set `schema` to another name", prediction.schema()),
             );
         }
         let GoldenEntry { tolerance, max_other_class } = manifest.golden;
         let mut golden = Entry::new("[golden]", &mut mistakes);
-        golden.require(tolerance.is_finite() && tolerance >= 0.0, "`tolerance` must be a number of at least 0");
-        golden.require((0.0..=1.0).contains(&max_other_class), "`max_other_class` must be a share from 0 to 1");
+        golden.require(tolerance.is_finite() && tolerance >= 0.0, "`tolerance` must be a finite number of at least 0");
+        golden.require((0.0..=1.0).contains(&max_other_class), "`max_other_class` must be a fraction from 0 to 1");
         let fields = Fields::new(fields);
-        // A field with a mistake is not among the fields: every example would seem invalid.
+        // `fields` lacks the fields with mistakes, so every example would seem invalid.
         if mistakes.is_empty() {
             check_examples(&manifest.examples, &fields, &mut mistakes);
         }
@@ -138,49 +136,49 @@ impl Signature {
         })
     }
 
-    /// Reads an input from JSON text: an object of the model's fields, and no others.
+    /// Reads an input from JSON text: an object that contains no unknown fields.
     ///
     /// # Errors
     ///
-    /// Everything that is wrong with it.
+    /// If the text is not a valid input; lists all invalid fields.
     pub fn read(&self, json: &[u8]) -> Result<Input, InvalidInput> {
         self.fields.read(json)
     }
 
-    /// Reads one input or many from JSON text: an object of the model's fields, and no others, or an array of 1 to
-    /// [`MOST_INPUTS`](super::MOST_INPUTS) of them.
+    /// Reads one input or several from JSON text: an object as for [`Self::read`], or an array of 1 to
+    /// [`MAX_INPUTS`](super::MAX_INPUTS) of them.
     ///
     /// # Errors
     ///
-    /// Everything that is wrong with them.
+    /// If any of them is not a valid input; lists the invalid fields of all.
     pub fn read_all(&self, json: &[u8]) -> Result<Inputs, InvalidInput> {
         self.fields.read_all(json)
     }
 
-    /// Reads the text of an [`Input`] back: its fields' values, in their order. `None` for any text that no input of this model
-    /// prints as.
+    /// Parses what [`Input`] displays: the values of its fields, in their order. `None` for text that no input of this model displays
+    /// as.
     pub fn decode(&self, text: &str) -> Option<Vec<DecodedField>> {
         self.fields.decode(text)
     }
 
-    /// The graph's input for one row: float32, the columns of each field in their order.
+    /// The graph's input for one row.
     pub fn encode(&self, input: &Input) -> Vec<f32> {
         let mut columns = Vec::with_capacity(self.width());
         self.encode_into(input, &mut columns);
         columns
     }
 
-    /// Appends the graph's input for one row.
+    /// Appends the graph's input for one row: [`Self::width`] numbers.
     pub fn encode_into(&self, input: &Input, columns: &mut Vec<f32>) {
         self.fields.encode(input, columns);
     }
 
-    /// The fields of the input, in their order.
+    /// In the order of `model.toml`.
     pub fn fields(&self) -> &[Field] {
         self.fields.as_slice()
     }
 
-    /// The predictions, in the order of `model.toml`.
+    /// In the order of `model.toml`.
     pub fn predictions(&self) -> &[Prediction] {
         &self.predictions
     }
@@ -190,7 +188,7 @@ impl Signature {
         self.fields.as_slice().iter().flat_map(Field::columns).collect()
     }
 
-    /// How many columns the graph's input has.
+    /// The number of the graph's input columns.
     pub fn width(&self) -> usize {
         self.fields.as_slice().iter().map(Field::width).sum()
     }
@@ -204,8 +202,8 @@ fn unreadable(Unreadable { line, problem }: Unreadable) -> Vec<Mistake> {
 fn fields(manifest: &Manifest, mistakes: &mut Vec<Mistake>) -> Vec<Field> {
     let count = manifest.fields.len();
     Entry::new("fields", mistakes).require(
-        (1..=MOST_FIELDS).contains(&count),
-        format_args!("there must be 1 to {MOST_FIELDS} fields, not {count}"),
+        (1..=MAX_FIELDS).contains(&count),
+        format_args!("a model must have 1 to {MAX_FIELDS} fields, not {count}"),
     );
     let mut names = HashSet::new();
     let mut checked = Vec::with_capacity(count);
@@ -220,8 +218,8 @@ fn fields(manifest: &Manifest, mistakes: &mut Vec<Mistake>) -> Vec<Field> {
 fn predictions(manifest: &Manifest, mistakes: &mut Vec<Mistake>) -> Vec<Prediction> {
     let count = manifest.predictions.len();
     Entry::new("predictions", mistakes).require(
-        (1..=MOST_PREDICTIONS).contains(&count),
-        format_args!("there must be 1 to {MOST_PREDICTIONS} predictions, not {count}"),
+        (1..=MAX_PREDICTIONS).contains(&count),
+        format_args!("a model must have 1 to {MAX_PREDICTIONS} predictions, not {count}"),
     );
     let (mut names, mut endpoints) = (HashSet::new(), HashSet::new());
     let mut checked = Vec::with_capacity(count);
@@ -240,33 +238,28 @@ fn check_examples(examples: &[ExampleEntry], fields: &Fields, mistakes: &mut Vec
         let mut entry = Entry::new(format!("example {:?}", example.name), mistakes);
         entry.require(
             is_name(&example.name) && example.name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b)),
-            "`name` must be of A-Z, a-z, 0-9, `_` and `-`",
+            format_args!("`name` must be 1 to {MAX_NAME_LENGTH} characters from A-Z, a-z, 0-9, `_` and `-`"),
         );
         entry.require(names.insert(&example.name), "another example has this `name`: rename one");
         let body = Value::Object(example.input.clone()).to_string();
         match (fields.read(body.as_bytes()), example.valid) {
             (Ok(_), true) | (Err(_), false) => {}
             (Ok(_), false) => {
-                entry.mistake("its input is valid: remove `valid = false`, or add the mistake that it should show")
+                entry.mistake("`input` is valid: remove `valid = false`, or add the error that the example shows")
             }
-            (Err(InvalidInput::Fields(errors)), true) => {
-                for error in errors {
-                    entry.mistake(format_args!("its input's {:?} {}", error.field, error.detail));
-                }
-            }
-            (Err(error), true) => entry.mistake(format_args!("its input {error}")),
+            (Err(invalid), true) => entry.mistake(format_args!("`input` {invalid}")),
         }
     }
 }
 
-/// Notes a mistake unless a text can be the name of a schema in an OpenAPI document.
-pub(crate) fn require_schema_name(name: &str, entry: &mut Entry<'_>) {
+/// Adds a mistake, with this remedy, unless `name` is allowed for a schema in an OpenAPI document.
+pub(crate) fn require_schema_name(name: &str, remedy: &str, entry: &mut Entry<'_>) {
     entry.require(
         !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b)),
-        format_args!("the schema's name {name:?} must be of A-Z, a-z, 0-9, `.`, `_` and `-`: set `schema`"),
+        format_args!("the schema name {name:?} must consist of A-Z, a-z, 0-9, `.`, `_` and `-`: {remedy}"),
     );
     entry.require(
         !RESERVED_SCHEMAS.contains(&name),
-        format_args!("the schema's name {name:?} is reserved for the service: choose another"),
+        format_args!("the schema name {name:?} is reserved for the service: {remedy}"),
     );
 }

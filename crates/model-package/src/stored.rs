@@ -1,20 +1,16 @@
-//! What an entry of a cache holds: one prediction's answer, or the graph's output, from which all of them follow.
+//! The contents of a cache entry: one prediction's answer, or the graph's output, from which all answers are derived.
 
 use bytes::Bytes;
 
 use super::{ModelError, Output, Signature};
 
-/// What an entry holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stored {
-    /// The answer of one prediction.
     Answer,
-    /// The graph's output.
     Output,
 }
 
 impl Stored {
-    /// How many entries an input has.
     pub fn entries_per_input(self, signature: &Signature) -> usize {
         match self {
             Self::Answer => signature.predictions().len(),
@@ -22,7 +18,7 @@ impl Stored {
         }
     }
 
-    /// Derives a prediction from the graph's output: the entry to store, if the output can be stored, and the response's body.
+    /// Derives a prediction from the graph's output. Returns the cache entry, if the output can be stored, and the response body.
     ///
     /// # Errors
     ///
@@ -41,8 +37,8 @@ impl Stored {
         Ok((entry, answer.body))
     }
 
-    /// Reads an entry back: the body of the response with a prediction. `None` for anything that [`write`](Self::write) does not
-    /// write. `columns` is the length of the graph's output.
+    /// Parses an entry and returns the response body. `None` for anything that [`write`](Self::write) would not write. `columns` is the
+    /// length of the graph's output.
     pub fn read(self, signature: &Signature, columns: usize, prediction: usize, entry: &Bytes) -> Option<Bytes> {
         let prediction = &signature.predictions()[prediction];
         match self {

@@ -1,56 +1,55 @@
-//! Guesses at what was meant.
+//! "Did you mean …": finds the candidate that a text most likely stands for.
 
-/// How alike two texts have to be, from 0 (nothing in common) to 1 (equal).
-const ALIKE: f64 = 0.6;
+/// The least similarity of a suggestion, from 0 (nothing in common) to 1 (equal).
+const MIN_SIMILARITY: f64 = 0.6;
 
-/// The same if several candidates contain the text: `single` could be a man or a woman.
-const VERY_ALIKE: f64 = 0.75;
+/// The same if several candidates contain the text: `single` matches `male: single` and `female: single`.
+const MIN_SIMILARITY_IF_AMBIGUOUS: f64 = 0.75;
 
-/// Longer texts get no suggestion: comparing takes the product of the lengths.
-const LONGEST: usize = 80;
+/// In bytes. Longer texts get no suggestion, because a comparison takes time in proportion to the product of the lengths.
+const MAX_LENGTH: usize = 80;
 
-/// The candidate that `text` was probably meant to be: the one that differs in case, spaces or punctuation only, else
-/// the only one that has words which begin with it, else the most alike one by edit distance, if it is alike enough.
+/// The candidate that `text` most likely stands for: the one that differs only in case, spaces or punctuation, else the only one
+/// with words that begin with it, else the most similar one by edit distance, if it is similar enough.
 ///
-/// The opposite is never guessed: `employed` is not `unemployed`. A text with a number in it is taken literally: `4 years` is
-/// close to `1 <= ... < 4 years`, but not in it.
-pub fn closest<'a>(text: &str, candidates: impl Iterator<Item = &'a str> + Clone) -> Option<&'a str> {
-    let wanted = (text.len() <= LONGEST).then(|| normalised(text)).filter(|wanted| !wanted.is_empty())?;
-    if let Some(same) = candidates.clone().find(|candidate| normalised(candidate) == wanted) {
+/// Never suggests the opposite, such as `unemployed` for `employed`. A text with a digit must match exactly: `4 years` is similar to
+/// `1 <= ... < 4 years`, but outside it.
+pub fn closest_match<'a>(text: &str, candidates: impl Iterator<Item = &'a str> + Clone) -> Option<&'a str> {
+    let query = (text.len() <= MAX_LENGTH).then(|| normalised(text)).filter(|query| !query.is_empty())?;
+    if let Some(same) = candidates.clone().find(|candidate| normalised(candidate) == query) {
         return Some(same);
     }
-    if wanted.contains(|c: char| c.is_ascii_digit()) {
+    if query.contains(|c: char| c.is_ascii_digit()) {
         return None;
     }
     let opposite = |candidate: &&str| {
-        let known = normalised(candidate);
+        let candidate = normalised(candidate);
         let negates =
             |one: &str, other: &str| ["un", "non", "not"].iter().any(|no| one.strip_prefix(no) == Some(other));
-        negates(&known, &wanted) || negates(&wanted, &known)
+        negates(&candidate, &query) || negates(&query, &candidate)
     };
     let candidates = candidates.filter(|candidate| !opposite(candidate));
-    let most_alike = |least: f64| {
-        let alike = |candidate| (strsim::normalized_damerau_levenshtein(&normalised(candidate), &wanted), candidate);
-        let scored = candidates.clone().map(alike).filter(|(score, _)| *score >= least);
+    let most_similar = |least: f64| {
+        let score = |candidate| (strsim::normalized_damerau_levenshtein(&normalised(candidate), &query), candidate);
+        let scored = candidates.clone().map(score).filter(|(score, _)| *score >= least);
         scored.max_by(|(one, _), (other, _)| one.total_cmp(other)).map(|(_, candidate)| candidate)
     };
-    let wanted_words = words(text);
-    let mut holding = candidates.clone().filter(|candidate| words(candidate).contains(&wanted_words));
-    match (holding.next(), holding.next()) {
+    let query_words = words(text);
+    let mut containing = candidates.clone().filter(|candidate| words(candidate).contains(&query_words));
+    match (containing.next(), containing.next()) {
         (Some(only), None) => Some(only),
-        (Some(_), Some(_)) => most_alike(VERY_ALIKE),
-        (None, _) => most_alike(ALIKE),
+        (Some(_), Some(_)) => most_similar(MIN_SIMILARITY_IF_AMBIGUOUS),
+        (None, _) => most_similar(MIN_SIMILARITY),
     }
 }
 
-/// Without what people write in more than one way: case, spaces, dots, underscores, colons and the like. Comparisons
-/// (`<`) count.
+/// Lower case, without spaces and punctuation. Comparisons (`<`) are kept.
 fn normalised(text: &str) -> String {
-    let counts = |c: &char| c.is_alphanumeric() || matches!(c, '<' | '>' | '=');
-    text.chars().filter(counts).flat_map(char::to_lowercase).collect()
+    let is_kept = |c: &char| c.is_alphanumeric() || matches!(c, '<' | '>' | '=');
+    text.chars().filter(is_kept).flat_map(char::to_lowercase).collect()
 }
 
-/// As [`normalised`], with a space before each word: `employment` is in `present_employment_since`, `age` not in `percentage`.
+/// Normalised words, each after a space, so that `employment` is found in `present_employment_since`, but `age` not in `percentage`.
 fn words(text: &str) -> String {
     let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
     words.map(|word| format!(" {}", normalised(word))).collect()
@@ -61,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_guess_is_the_candidate_that_is_most_alike_if_any_is() {
+    fn the_most_similar_candidate_is_suggested_if_it_is_similar_enough() {
         let names = ["male: single", "female: single", "... < 1 year", "1 <= ... < 4 years", "unemployed", "yes", "no"];
         for (text, expected) in [
             ("male:single", Some("male: single")),
@@ -82,7 +81,7 @@ mod tests {
             ("Not employed", Some("unemployed")),
             (&"male: single".repeat(10), None),
         ] {
-            assert_eq!(closest(text, names.into_iter()), expected, "{text:?}");
+            assert_eq!(closest_match(text, names.into_iter()), expected, "{text:?}");
         }
     }
 }

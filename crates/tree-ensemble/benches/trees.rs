@@ -1,13 +1,13 @@
-//! The Rust side of `make bench-trees`: `trees.py` beside it sends commands line by line, with tabs between their words, and
-//! gets one line for each.
+//! The Rust side of `make bench-trees`. `trees.py` sends commands, one per line with tabs between their words, and reads one line per
+//! command.
 //!
 //! | command | answer |
 //! |---|---|
-//! | `load`, engine (`own` or `tract`), file, columns | nanoseconds; the model is kept for the other commands |
-//! | `run`, engine, rows, runs | nanoseconds per run of one row; the rows take turns |
-//! | `predict`, engine, rows, file | `ok`; the last output of all rows is in the file |
+//! | `load`, engine (`own` or `tract`), file, columns | nanoseconds; the other commands use this model |
+//! | `run`, engine, rows, runs | nanoseconds per run of one row, cycling through the rows |
+//! | `predict`, engine, rows, file | `ok`; writes the last output of all rows to the file |
 //!
-//! Rows are files of float32, one row after the other. A command that fails is answered by `error` and why.
+//! `rows` is a file of float32 in row-major order. The answer to a failed command is `error` and the reason.
 
 use std::{
     collections::HashMap,
@@ -46,7 +46,7 @@ fn answer(words: &[&str], loaded: &mut HashMap<String, Loaded>) -> Result<String
     match *words {
         ["load", engine, file, columns] => {
             let columns = columns.parse()?;
-            // What was loaded before is dropped here, and not while the clock runs.
+            // Drop the previous model before the clock starts.
             loaded.remove(engine);
             let start = Instant::now();
             let plan = load(engine, file, columns)?;
@@ -79,12 +79,11 @@ fn answer(words: &[&str], loaded: &mut HashMap<String, Loaded>) -> Result<String
             fs::write(file, bytes)?;
             Ok("ok".to_owned())
         }
-        // What cargo adds when it runs a bench.
         _ => Err("unknown command".into()),
     }
 }
 
-/// As the service does it: from the file to a model that can be run.
+/// Loads a model as the service does, from the file to a runnable plan.
 fn load(engine: &str, file: &str, columns: usize) -> TractResult<Arc<TypedRunnableModel>> {
     let bytes = fs::read(file)?;
     let mut onnx = tract_onnx::onnx();

@@ -1,8 +1,8 @@
-//! The attributes of `TreeEnsembleClassifier` and `TreeEnsembleRegressor`, as the file has them: nothing is checked yet.
+//! The attributes of `TreeEnsembleClassifier` and `TreeEnsembleRegressor` as in the file, unchecked.
 
 use crate::error::{AttributeError, Result};
 
-/// How a node compares a feature with its value.
+/// How a node compares a feature with the node's value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mode {
     Leaf,
@@ -12,7 +12,7 @@ pub(crate) enum Mode {
     Greater,
     Equal,
     NotEqual,
-    /// Only in `TreeEnsemble`: the feature is one of a set of values.
+    /// Only in `TreeEnsemble`: whether the feature is in a set of values.
     Member,
 }
 
@@ -31,7 +31,7 @@ impl Mode {
     }
 }
 
-/// How the leaves of an ensemble become one score per target.
+/// How the weights of the reached leaves become one score per target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Aggregate {
     Sum,
@@ -52,7 +52,7 @@ impl Aggregate {
     }
 }
 
-/// What is done to a row of scores at last.
+/// The final transformation of a row of scores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PostTransform {
     None,
@@ -80,7 +80,7 @@ fn unknown(attribute: &'static str, name: &[u8]) -> AttributeError {
     AttributeError::new(attribute, format!("unknown value {name:?}"))
 }
 
-/// The attributes `nodes_…`: one entry per node in each.
+/// The attributes `nodes_…`, each with one entry per node.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Nodes<'a, T> {
     pub(crate) tree_ids: &'a [i64],
@@ -88,13 +88,13 @@ pub(crate) struct Nodes<'a, T> {
     pub(crate) feature_ids: &'a [i64],
     pub(crate) modes: &'a [Mode],
     pub(crate) values: &'a [T],
-    /// 1 where a missing value goes to the true child; or empty.
+    /// 1 where a missing value goes to the true child. May be empty.
     pub(crate) missing_tracks_true: &'a [i64],
     pub(crate) true_ids: &'a [i64],
     pub(crate) false_ids: &'a [i64],
 }
 
-/// The attributes `class_…` or `target_…`: one entry per weight in each.
+/// The attributes `class_…` or `target_…`, each with one entry per weight.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Weights<'a, T> {
     pub(crate) names: &'static WeightNames,
@@ -104,7 +104,7 @@ pub(crate) struct Weights<'a, T> {
     pub(crate) values: &'a [T],
 }
 
-/// What the attributes of [`Weights`] are called.
+/// The attribute names of [`Weights`], for errors.
 #[derive(Debug)]
 pub(crate) struct WeightNames {
     pub(crate) tree_ids: &'static str,

@@ -1,5 +1,5 @@
-//! `TreeEnsembleClassifier`. Where the specification is silent (two classes with weights for one, which label wins), this
-//! does what ONNX Runtime does.
+//! `TreeEnsembleClassifier`. Follows ONNX Runtime where the specification is silent: two classes with weights for only one, ties between
+//! labels.
 
 use crate::{
     attributes::{Aggregate, PostTransform},
@@ -9,7 +9,7 @@ use crate::{
     transform::{logistic, probit},
 };
 
-/// From a row of features to the position of a class and a row of scores, one per class.
+/// Maps a row of features to the position of a class and one score per class.
 #[derive(Debug, Clone)]
 pub(crate) struct Classifier<T> {
     pub(crate) forest: Forest<T>,
@@ -18,11 +18,11 @@ pub(crate) struct Classifier<T> {
     weights: WeightsOf,
 }
 
-/// Which classes the weights of a file are for; only of interest if there are two.
+/// The classes that have weights. Matters only for two classes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum WeightsOf {
-    /// All for one class. If none is negative they are taken for probabilities, of which 0.5 is the middle, else for
-    /// log-odds, of which it is 0.
+    /// Only one class has weights. They are probabilities with the threshold 0.5 if none is negative, otherwise log-odds with the
+    /// threshold 0.
     OneClass {
         all_positive: bool,
     },
@@ -42,7 +42,7 @@ impl WeightsOf {
 }
 
 impl<T: Number> Classifier<T> {
-    /// `base_values`: none, one per class, or one for two classes.
+    /// `base_values` is empty, or has one entry per class, or one entry for two classes.
     pub(crate) fn new(
         forest: Forest<T>,
         base_values: Vec<T>,
@@ -56,7 +56,6 @@ impl<T: Number> Classifier<T> {
         Ok(Self { forest, base_values, post_transform, weights })
     }
 
-    /// The same in float64.
     pub(crate) fn widen(&self) -> Classifier<f64>
     where
         T: Into<f64>,
@@ -69,7 +68,7 @@ impl<T: Number> Classifier<T> {
         }
     }
 
-    /// Evaluates one row and gives the position of its class. `scores` is scratch space and `out` the answer; both have one
+    /// Evaluates one row and returns the position of its class. `scores` is scratch space, `out` receives the scores; both have one
     /// entry per class.
     pub(crate) fn evaluate(&self, row: &[T], scores: &mut [Score<T>], out: &mut [f32]) -> usize {
         self.forest.evaluate(row, Aggregate::Sum, scores);
@@ -94,7 +93,7 @@ impl<T: Number> Classifier<T> {
         for (score, &base) in scores.iter_mut().zip(&self.base_values) {
             *score = Score { value: score.or_zero() + base, seen: true };
         }
-        // The first of the largest. A class that no leaf of this row speaks of cannot win.
+        // The first maximum wins. A class without a weight in any reached leaf cannot win.
         let mut winner: Option<(usize, T)> = None;
         for (class, (score, out)) in scores.iter().zip(&mut *out).enumerate() {
             if score.seen && winner.is_none_or(|(_, largest)| score.value > largest) {
@@ -121,12 +120,12 @@ impl<T: Number> Classifier<T> {
             _ => {}
         }
         let zero = T::default();
-        let deciding = if second.seen { second.value } else { first.or_zero() };
-        let middle = match self.weights {
+        let decisive = if second.seen { second.value } else { first.or_zero() };
+        let threshold = match self.weights {
             WeightsOf::OneClass { all_positive: true } => T::from(0.5),
             _ => zero,
         };
-        let class = usize::from(deciding > middle);
+        let class = usize::from(decisive > threshold);
         if both {
             let mut out = [first.or_zero().narrow(), second.or_zero().narrow()];
             self.post_transform.apply(&mut out);
@@ -135,7 +134,7 @@ impl<T: Number> Classifier<T> {
         (class, self.one_score(first.or_zero()))
     }
 
-    /// One score for two classes becomes two.
+    /// Turns the only score of two classes into two scores.
     fn one_score(&self, score: T) -> (f32, f32) {
         match (self.post_transform, self.weights) {
             // ONNX Runtime leaves the other column of its output unwritten.

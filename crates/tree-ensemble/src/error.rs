@@ -1,4 +1,4 @@
-//! What is wrong with an operator's attributes.
+//! Errors in an operator's attributes.
 
 /// A malformed attribute. Displayed as `nodes_featureids: node 3 of tree 0: …`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

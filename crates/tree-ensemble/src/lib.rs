@@ -1,19 +1,19 @@
-//! The tree-ensemble operators of ONNX (`ai.onnx.ml`) for tract: [`register`] puts them in the place of tract's own.
+//! The tree-ensemble operators of ONNX (`ai.onnx.ml`) for tract: [`register`] replaces tract's own.
 //!
-//! The way of a model, in reading order:
+//! The path of a model through the modules, in reading order:
 //!
-//! 1. `operator`: tract hands over a node of the file; its attributes are read without a copy (`operator::read`,
-//!    `operator::version_5`) and the finished model becomes an operator of tract's graph (`operator::typed`).
-//! 2. `attributes`: what the file says, unchecked. `error`: what can be wrong with it.
-//! 3. `forest::graph`: references are resolved; `forest::layout`: nodes are checked and laid out for speed
-//!    (`forest::node`, `forest::leaves`). From here on nothing can be invalid.
-//! 4. `forest`, `forest::walk`: from a row of features to a score per target.
-//! 5. `classifier`, `regressor`, `transform`: from scores to what the operator answers.
+//! 1. `operator`: tract passes a node of the file. Its attributes are read without copying (`operator::read`,
+//!    `operator::version_5`), and the finished model becomes an operator in tract's graph (`operator::typed`).
+//! 2. `attributes`: the unchecked contents of the file. `error`: a malformed attribute.
+//! 3. `forest::graph` resolves references; `forest::layout` checks the nodes and lays them out for speed (`forest::node`,
+//!    `forest::leaves`). From here on, everything is valid.
+//! 4. `forest` and `forest::walk` turn a row of features into a score per target.
+//! 5. `classifier`, `regressor` and `transform` turn the scores into the operator's outputs.
 //!
-//! Only `operator` knows of tract.
+//! Only `operator` depends on tract.
 //!
-//! Sums are float32 in the order of the trees, as ONNX Runtime's are with one thread, so that both give the same bits; with
-//! float64 attributes or a float64 input everything is float64 up to the answer.
+//! Sums are float32 in the order of the trees, as in ONNX Runtime with one thread, so that both return the same bits. With float64
+//! attributes or a float64 input, everything up to the output is float64.
 
 #![warn(missing_docs)]
 
@@ -28,6 +28,6 @@ mod transform;
 
 pub use operator::register;
 
-/// Changes whenever the operators' answers may change for the same file and input, if only in the last bit. Whoever keeps
-/// answers makes this a part of what identifies the model.
+/// Changes whenever an output may change for the same file and input, even in the last bit. Include it in the identity of a model
+/// whose predictions are cached.
 pub const OPERATORS_VERSION: u32 = 1;

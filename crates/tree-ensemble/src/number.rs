@@ -1,11 +1,11 @@
-//! The two types that an ensemble computes in.
+//! The two number types of an ensemble.
 
 use std::{
     fmt::Debug,
     ops::{Add, Div, Neg, Sub},
 };
 
-/// float32, or float64 where the file or the graph's input says so.
+/// float32, or float64 if the file or the graph's input uses it.
 pub(crate) trait Number:
     Copy
     + Debug
@@ -20,18 +20,17 @@ pub(crate) trait Number:
     + Sync
     + 'static
 {
-    /// The largest number below this one, so that `x < t` is `x <= t.next_below()`. NaN, of which no number is below, for
-    /// minus infinity.
+    /// The largest number below this one, so that `x < t` is `x <= t.next_below()`. NaN for minus infinity, so that no number passes the
+    /// test.
     fn next_below(self) -> Self;
     fn next_above(self) -> Self;
-    /// A position that is kept where a value usually stands.
+    /// Stores a position in place of a value.
     fn from_position(position: u32) -> Self;
-    /// The position that [`Number::from_position`] kept.
+    /// Reverses [`Number::from_position`].
     fn position(self) -> u32;
     fn is_nan(self) -> bool;
     /// The nearest float32.
     fn narrow(self) -> f32;
-    /// A number of trees.
     fn from_count(count: usize) -> Self;
 }
 

@@ -1,4 +1,4 @@
-//! `TreeEnsembleRegressor`, and `TreeEnsemble`, which answers the same.
+//! `TreeEnsembleRegressor`, and `TreeEnsemble`, which computes the same.
 
 use crate::{
     attributes::{Aggregate, PostTransform},
@@ -8,7 +8,7 @@ use crate::{
     transform::probit,
 };
 
-/// From a row of features to a row of scores, one per target.
+/// Maps a row of features to one score per target.
 #[derive(Debug, Clone)]
 pub(crate) struct Regressor<T> {
     pub(crate) forest: Forest<T>,
@@ -18,7 +18,7 @@ pub(crate) struct Regressor<T> {
 }
 
 impl<T: Number> Regressor<T> {
-    /// `base_values`: none, or one per target.
+    /// `base_values` is empty or has one entry per target.
     pub(crate) fn new(
         forest: Forest<T>,
         base_values: Vec<T>,
@@ -32,7 +32,6 @@ impl<T: Number> Regressor<T> {
         Ok(Self { forest, base_values, aggregate, post_transform })
     }
 
-    /// The same in float64.
     pub(crate) fn widen(&self) -> Regressor<f64>
     where
         T: Into<f64>,
@@ -45,13 +44,13 @@ impl<T: Number> Regressor<T> {
         }
     }
 
-    /// Evaluates one row. `scores` is scratch space and `out` the answer; both have one entry per target.
+    /// Evaluates one row. `scores` is scratch space, `out` receives the scores; both have one entry per target.
     pub(crate) fn evaluate(&self, row: &[T], scores: &mut [Score<T>], out: &mut [f32]) {
         self.forest.evaluate(row, self.aggregate, scores);
         let trees = T::from_count(self.forest.trees());
         let single = scores.len() == 1;
         for (target, (score, out)) in scores.iter().zip(&mut *out).enumerate() {
-            // Among several targets, one that no leaf of this row speaks of is 0 without its base value, as in ONNX Runtime.
+            // As in ONNX Runtime, if there are several targets, one without a weight in any reached leaf is 0, without its base value.
             if !score.seen && !single {
                 *out = 0.0;
                 continue;
@@ -66,7 +65,7 @@ impl<T: Number> Regressor<T> {
             *out = value.narrow();
         }
         match out {
-            // ONNX Runtime transforms a single score in this one way only.
+            // ONNX Runtime applies no other transformation to a single score.
             [score] if self.post_transform == PostTransform::Probit => *score = probit(*score),
             [_] => {}
             _ => self.post_transform.apply(out),

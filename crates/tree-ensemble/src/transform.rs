@@ -1,9 +1,9 @@
-//! What `post_transform` does to a row of scores, in float32 and in the order of operations of ONNX Runtime.
+//! The transformations of `post_transform`, in float32 and with ONNX Runtime's order of operations.
 
 use crate::attributes::PostTransform;
 
 impl PostTransform {
-    /// Transforms the scores of one row, of which there are two or more.
+    /// Transforms the scores of one row, which must be two or more.
     pub(crate) fn apply(self, scores: &mut [f32]) {
         match self {
             Self::None => {}
@@ -20,7 +20,7 @@ pub(crate) fn logistic(score: f32) -> f32 {
     if score < 0.0 { 1.0 - value } else { value }
 }
 
-/// The approximation of the inverse of the normal distribution that ONNX Runtime uses.
+/// ONNX Runtime's approximation of the inverse normal distribution.
 pub(crate) fn probit(score: f32) -> f32 {
     const A: f32 = 0.147;
     let x = 2.0 * score - 1.0;

@@ -1,6 +1,6 @@
 //! The endpoints of the predictions.
 
-use model_package::{MOST_INPUTS, ModelError, Prediction};
+use model_package::{MAX_INPUTS, ModelError, Prediction};
 use serde_json::{Map, Value, json};
 
 use super::{PREDICTIONS, headers, problems, reference};
@@ -54,7 +54,7 @@ pub(super) fn path_item(model: &Model, position: usize) -> Result<Value, ModelEr
             "parameters": headers::parameter_references(),
             "requestBody": {
                 "description": format!(
-                    "The input, or an array of 1 to {MOST_INPUTS} inputs; at most {} MiB of JSON.",
+                    "The input, or an array of 1 to {MAX_INPUTS} inputs; at most {} MiB of JSON.",
                     crate::http::body::BODY_LIMIT >> 20
                 ),
                 "required": true,
@@ -94,7 +94,7 @@ fn rounded(body: &[u8]) -> Value {
 /// The schema of an object or an array of such objects.
 fn one_or_many(object: &Value) -> Value {
     json!({
-        "oneOf": [object, { "type": "array", "items": object, "minItems": 1, "maxItems": MOST_INPUTS }],
+        "oneOf": [object, { "type": "array", "items": object, "minItems": 1, "maxItems": MAX_INPUTS }],
     })
 }
 

@@ -1,6 +1,6 @@
 //! The cells of a CSV row → an input as JSON text.
 
-use model_package::{Signature, closest, field::Kind};
+use model_package::{Signature, closest_match, field::Kind};
 use serde_json::{Map, Number, Value};
 
 /// Which field each column is.
@@ -25,7 +25,8 @@ impl Columns {
         for name in names {
             let Some(field) = model.fields().iter().find(|field| field.name() == name) else {
                 let fields = model.fields().iter().map(|field| field.name());
-                let meant = closest(name, fields).map(|field| format!("; did you mean {field:?}?")).unwrap_or_default();
+                let meant =
+                    closest_match(name, fields).map(|field| format!("; did you mean {field:?}?")).unwrap_or_default();
                 return Err(format!("column {name:?} is not a field of the model: rename it or leave it out{meant}"));
             };
             if columns.iter().any(|column| column.name == name) {

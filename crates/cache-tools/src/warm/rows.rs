@@ -172,17 +172,16 @@ impl Reader<'_> {
     }
 }
 
-/// What is wrong with a row: fields, and never their values.
+/// Describes the errors of a row without the values of its fields, which may be personal data.
 fn problem(invalid: &InvalidInput) -> String {
     match invalid {
-        InvalidInput::Fields(errors) => {
-            errors.iter().map(|error| format!("{:?} {}", error.field, error.detail)).collect::<Vec<_>>().join("; ")
-        }
         // The library's message would name a line of the row, not of the file.
         InvalidInput::Syntax(error) => format!("is not valid JSON, from column {}", error.column()),
-        InvalidInput::NotAnObject(_) | InvalidInput::Empty | InvalidInput::Count(_) | InvalidInput::Items { .. } => {
-            invalid.to_string()
-        }
+        InvalidInput::NotAnObject(_)
+        | InvalidInput::Empty
+        | InvalidInput::Fields(_)
+        | InvalidInput::Count(_)
+        | InvalidInput::Items { .. } => invalid.to_string(),
     }
 }
 

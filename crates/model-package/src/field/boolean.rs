@@ -1,8 +1,8 @@
-//! Fields whose value is `true` or `false`.
+//! Boolean fields.
 
 use super::Json;
 
-/// What was meant by a value that is not a boolean: `"yes"`, `"True"`, `1`.
+/// The boolean that a value of another type stands for: `"yes"`, `"True"`, `1`.
 pub(crate) fn suggestion(value: &Json<'_>) -> Option<bool> {
     let is = |text: &str, names: [&str; 4]| names.iter().any(|name| text.trim().eq_ignore_ascii_case(name));
     match value {
@@ -19,7 +19,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_people_write_for_a_boolean_is_recognised() {
+    fn common_spellings_of_booleans_are_recognised() {
         for (sent, meant) in [
             (r#""yes""#, Some(true)),
             (r#"" True ""#, Some(true)),

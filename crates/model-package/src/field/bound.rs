@@ -1,17 +1,15 @@
-//! The limits of a number.
+//! Lower and upper bounds of numbers.
 
 use std::fmt;
 
-/// A limit of the numbers that a field takes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Bound {
-    /// The limit.
     pub limit: f64,
-    /// Whether the limit itself is not allowed.
+    /// Whether the limit itself is excluded.
     pub exclusive: bool,
 }
 
-/// The bounds, in words.
+/// Displays a lower and an upper bound: ` from 0 to 1`, ` greater than 0 and at most 1`. Empty without bounds.
 pub(crate) struct Range(pub(crate) Option<Bound>, pub(crate) Option<Bound>);
 
 impl fmt::Display for Range {

@@ -1,24 +1,23 @@
-//! Fields whose value is one of a closed set of texts.
+//! Fields whose values form a closed set of strings.
 
 use std::collections::HashMap;
 
-use super::{Encoded, Json, is_name};
+use super::{Encoded, Json, MAX_NAME_LENGTH, is_name};
 use crate::{
     manifest::{CategoryEntry, EncodingEntry, FieldEntry, Unknown},
     mistake::Entry,
-    suggestion::closest,
+    suggestion::closest_match,
 };
 
-/// A closed set has no more values than this.
-const MOST_VALUES: usize = 10_000;
+const MAX_VALUES: usize = 10_000;
 
-/// How many values an error lists.
-const LISTED_VALUES: usize = 20;
+/// An error lists this many values and counts the others.
+const MAX_LISTED_VALUES: usize = 20;
 
-/// With more values than this, nothing is suggested: comparing takes the product of the lengths for each value.
-const MOST_CANDIDATES: usize = 500;
+/// With more values than this, nothing is suggested, because each comparison takes time in proportion to the product of the lengths.
+const MAX_CANDIDATES: usize = 500;
 
-/// A closed set of texts. A value's position is its code: in the model's input and in the cache key.
+/// A closed set of strings. A value's position is its code, in the model's input and in the cache key.
 #[derive(Clone, Debug)]
 pub struct Category {
     values: Vec<CategoryValue>,
@@ -26,14 +25,12 @@ pub struct Category {
     ignore_unknown: bool,
 }
 
-/// One of the values.
 #[derive(Clone, Debug)]
 pub struct CategoryValue {
-    /// The text in a request.
+    /// The value in a request.
     pub name: String,
-    /// What it means.
     pub description: String,
-    /// The boolean for which it is suggested.
+    /// The boolean for which this value is suggested.
     boolean: Option<bool>,
 }
 
@@ -41,8 +38,8 @@ impl Category {
     pub(crate) fn new(written: &FieldEntry, entry: &mut Entry<'_>) -> Option<Self> {
         let values = written.values.as_deref().unwrap_or_default();
         entry.require(
-            (1..=MOST_VALUES).contains(&values.len()),
-            format_args!("a string needs `values`, 1 to {MOST_VALUES} texts; it has {}", values.len()),
+            (1..=MAX_VALUES).contains(&values.len()),
+            format_args!("a string field needs 1 to {MAX_VALUES} `values`, but has {}", values.len()),
         );
         let ignore_unknown = written.unknown == Some(Unknown::Ignore);
         entry.require(
@@ -50,27 +47,32 @@ impl Category {
             "`unknown = \"ignore\"` needs `encoding = \"one_hot\"`: an ordinal code cannot express an unknown value",
         );
         let mut codes = HashMap::new();
-        for (code, CategoryEntry { name, aliases, .. }) in (0..).zip(values.iter().take(MOST_VALUES)) {
+        for (code, CategoryEntry { name, aliases, .. }) in (0..).zip(values.iter().take(MAX_VALUES)) {
             for text in std::iter::once(name).chain(aliases) {
-                entry
-                    .require(is_name(text), format_args!("{text:?} in `values` must be 1 to 200 printable characters"));
+                entry.require(
+                    is_name(text),
+                    format_args!("{text:?} in `values` must be 1 to {MAX_NAME_LENGTH} printable characters"),
+                );
                 let is_new = codes.insert(text.clone(), code).is_none();
-                entry.require(is_new, format_args!("{text:?} is in `values` twice, as a name or an alias: keep one"));
+                entry.require(is_new, format_args!("{text:?} is in `values` twice, as a name or an alias: remove one"));
             }
         }
         for boolean in [true, false] {
             let count = values.iter().filter(|value| value.boolean == Some(boolean)).count();
-            entry.require(count < 2, format_args!("only one of `values` can have `boolean = {boolean}`"));
+            entry.require(
+                count < 2,
+                format_args!("only one of `values` can have `boolean = {boolean}`: remove it from the others"),
+            );
         }
         let values = values.iter().cloned().map(|CategoryEntry { name, description, boolean, .. }| CategoryValue {
             name,
             description,
             boolean,
         });
-        entry.is_right().then(|| Self { values: values.collect(), codes, ignore_unknown })
+        entry.has_no_mistakes().then(|| Self { values: values.collect(), codes, ignore_unknown })
     }
 
-    /// The code of a value, by its name or an alias.
+    /// The code of the value with this name or alias.
     pub(crate) fn code(&self, text: &str) -> Option<u16> {
         // Most sets are small, and hashing costs more than a few comparisons.
         match self.values.iter().take(8).position(|value| value.name == text) {
@@ -88,36 +90,36 @@ impl Category {
 
     /// `must be one of "yes", "no"`.
     pub(crate) fn allowed(&self) -> String {
-        let names: Vec<_> = self.values.iter().take(LISTED_VALUES).map(|value| quoted(&value.name)).collect();
+        let names: Vec<_> = self.values.iter().take(MAX_LISTED_VALUES).map(|value| quoted(&value.name)).collect();
         let names = names.join(", ");
-        match (self.ignore_unknown, self.values.len().saturating_sub(LISTED_VALUES)) {
+        match (self.ignore_unknown, self.values.len().saturating_sub(MAX_LISTED_VALUES)) {
             (true, _) => "must be a string".to_owned(),
             (false, 0) => format!("must be one of {names}"),
             (false, others) => format!("must be one of {names}, or one of {others} more"),
         }
     }
 
-    /// The value that is most like what was sent, or the one for a boolean.
+    /// Suggests the most similar value, or the one that stands for a boolean.
     pub(crate) fn suggestion(&self, value: &Json<'_>) -> Option<String> {
         let names = || self.values.iter().map(|value| value.name.as_str());
         let meant = match value {
-            Json::Text(text) if self.values.len() <= MOST_CANDIDATES => closest(text, names()),
+            Json::Text(text) if self.values.len() <= MAX_CANDIDATES => closest_match(text, names()),
             Json::Bool(answer) => {
                 self.values.iter().find(|value| value.boolean == Some(*answer)).map(|value| value.name.as_str())
             }
-            // A number that names a category: 3 for "3".
+            // 3 for "3".
             Json::Number(number) => names().find(|name| *name == number.to_string()),
             _ => None,
         };
         meant.map(quoted)
     }
 
-    /// The values, in the order of their codes.
+    /// In the order of their codes.
     pub fn values(&self) -> &[CategoryValue] {
         &self.values
     }
 
-    /// Whether any other text is accepted and read as none of the values.
+    /// Whether any other string is accepted and encoded as a row of zeros.
     pub fn ignores_unknown(&self) -> bool {
         self.ignore_unknown
     }
@@ -149,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn an_ignored_unknown_value_is_none_of_the_columns() {
+    fn an_ignored_unknown_value_is_a_row_of_zeros() {
         let colour = field("type = 'string'\nencoding = 'one_hot'\nunknown = 'ignore'\nvalues = ['blue', 'green']");
         let encoded = |text: &'static str| {
             let mut columns = Vec::new();
@@ -161,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_meant_is_guessed() {
+    fn a_likely_value_is_suggested() {
         for (sent, meant) in [
             (r#""dark:blue""#, Some(r#""dark: blue""#)),
             (r#""Green""#, Some(r#""green""#)),

@@ -1,4 +1,4 @@
-//! One field of the input: what a request may send, what the model reads from it, and what errors say about anything else.
+//! One field of the input: the values that a request may send, the columns that the model reads, and the error for any other value.
 
 mod boolean;
 mod bound;
@@ -20,10 +20,9 @@ use super::{
     mistake::Entry,
 };
 
-/// Names of fields, values and predictions are at most this long.
-const LONGEST_NAME: usize = 200;
+/// Limit for the names of fields, values and examples, in characters.
+pub(crate) const MAX_NAME_LENGTH: usize = 200;
 
-/// A field of the input.
 #[derive(Clone, Debug)]
 pub struct Field {
     name: String,
@@ -35,43 +34,42 @@ pub struct Field {
     missing: Option<Encoded>,
 }
 
-/// Which values a field takes.
+/// The values that a field accepts.
 #[derive(Clone, Debug)]
 pub enum Kind {
-    /// Numbers, or integers only.
     Number(Number),
-    /// `true` and `false`.
     Boolean,
-    /// One of a closed set of texts.
     Category(Category),
 }
 
-/// How a value becomes columns of the graph's input.
+/// How a value becomes input columns of the graph.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Encoding {
     /// One column: the number, or the code.
     Column,
-    /// A column for each of this many codes.
+    /// One column per code; this many codes.
     OneHot(usize),
 }
 
-/// A valid value, as far as the model distinguishes it from others.
+/// A valid value, reduced to the distinctions that the model makes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Encoded {
-    /// A finite number.
+    /// Finite.
     Number(f32),
     /// The position of a category, the number of a band, or 0 and 1 for a boolean.
     Code(u16),
-    /// NaN.
     Nan,
-    /// A row of zeros: a category that is none of the set and ignored, or a missing one.
+    /// A row of zeros: an ignored unknown category, or a missing one.
     Zeros,
 }
 
 impl Field {
-    /// The field that an entry of `model.toml` describes. `None` leaves mistakes behind.
+    /// Checks an entry of `[[fields]]`. `None` if it has mistakes, which are added to `entry`.
     pub(crate) fn new(written: &FieldEntry, entry: &mut Entry<'_>) -> Option<Self> {
-        entry.require(is_name(&written.name), format_args!("`name` must be 1 to {LONGEST_NAME} printable characters"));
+        entry.require(
+            is_name(&written.name),
+            format_args!("`name` must be 1 to {MAX_NAME_LENGTH} printable characters"),
+        );
         let is_number = matches!(written.r#type, FieldType::Number | FieldType::Integer);
         let is_string = written.r#type == FieldType::String;
         for (key, given, applies, to) in [
@@ -82,10 +80,15 @@ impl Field {
             ("bands", written.bands.is_some(), is_number, "numbers and integers"),
             ("values", written.values.is_some(), is_string, "strings"),
             ("unknown", written.unknown.is_some(), is_string, "strings"),
-            ("encoding", written.encoding.is_some(), is_string || written.bands.is_some(), "strings and `bands`"),
+            (
+                "encoding",
+                written.encoding.is_some(),
+                is_string || written.bands.is_some(),
+                "strings and fields with `bands`",
+            ),
             ("missing", written.missing.is_some(), !written.required, "fields with `required = false`"),
         ] {
-            entry.require(!given || applies, format_args!("`{key}` is for {to} only: remove it"));
+            entry.require(!given || applies, format_args!("`{key}` applies only to {to}: remove it"));
         }
         let kind = match written.r#type {
             FieldType::Number | FieldType::Integer => Kind::Number(Number::new(written, entry)?),
@@ -117,15 +120,15 @@ impl Field {
         {
             entry.mistake(format_args!("`example` is {example} but {}", field.allowed()));
         }
-        entry.is_right().then_some(field)
+        entry.has_no_mistakes().then_some(field)
     }
 
-    /// What the model reads where a value is missing.
+    /// Checks `missing`: the value that the model reads if a request leaves the field out.
     fn read_missing(&self, written: Option<&MissingEntry>, entry: &mut Entry<'_>) -> Option<Encoded> {
         let codes = match &self.kind {
             Kind::Number(_) => 0..0,
             Kind::Boolean => 0..2,
-            // At most 10,000.
+            // The cast is lossless: a category has at most 10,000 values.
             Kind::Category(category) => 0..category.values().len() as u16,
         };
         let missing = match (written, &self.kind, self.encoding) {
@@ -133,7 +136,7 @@ impl Field {
             (Some(MissingEntry::Zeros), _, Encoding::OneHot(_)) => Some(Encoded::Zeros),
             (Some(MissingEntry::Number(number)), kind, Encoding::Column) if !kind.has_bands() => {
                 let read = *number as f32;
-                // A code stays a code, however it is written: equal inputs are equal values.
+                // A number that equals a code becomes the code, so that equal inputs have equal values.
                 let code = Some(read as u16).filter(|code| codes.contains(code) && f32::from(*code) == read);
                 let encoded = code.map_or(Encoded::Number(read + 0.0), Encoded::Code);
                 read.is_finite().then_some(encoded)
@@ -148,14 +151,16 @@ impl Field {
                 (Kind::Category(_), false) => "\"nan\", a number, or { value = \"…\" } with one of `values`",
                 (_, true) => "\"nan\" or \"zeros\"",
                 (kind, false) if kind.has_bands() => "\"nan\"",
-                (_, false) => "\"nan\" or a number that float32 holds",
+                (_, false) => "\"nan\" or a number within the range of float32",
             };
-            entry.mistake(format_args!("`required = false` needs `missing`, what the model then reads: {allowed}"));
+            entry.mistake(format_args!(
+                "`required = false` needs `missing`, the value that the model reads for an absent field: {allowed}"
+            ));
         }
         missing
     }
 
-    /// The value of a request's member, if it is allowed.
+    /// Reads the value of a request's member. `None` if it is not allowed.
     pub(crate) fn read(&self, value: &Json<'_>) -> Option<Encoded> {
         match (value, &self.kind) {
             (Json::Null, _) => self.missing,
@@ -166,18 +171,17 @@ impl Field {
         }
     }
 
-    /// The same for a value from `model.toml`.
     fn read_value(&self, value: &Value) -> Option<Encoded> {
         let text = value.to_string();
         self.read(&serde_json::from_str(&text).ok()?)
     }
 
-    /// What the model reads if a request leaves the field out. `None` if it must not.
+    /// The value that the model reads if a request leaves the field out. `None` if the field is required.
     pub(crate) fn missing(&self) -> Option<Encoded> {
         self.missing
     }
 
-    /// What is allowed, as a sentence without its subject: `must be an integer from 18 to 120`.
+    /// Describes the allowed values, as a predicate: `must be an integer from 18 to 120`.
     pub(crate) fn allowed(&self) -> Cow<'static, str> {
         let allowed: Cow<'static, str> = match &self.kind {
             Kind::Number(number) => number.allowed().into(),
@@ -190,7 +194,7 @@ impl Field {
         }
     }
 
-    /// What was probably meant by a value that is not allowed, where that can be guessed: `0.25 for 25 %`.
+    /// Suggests a valid value in place of an invalid one, if there is a likely one: `0.25 for 25 %`.
     pub(crate) fn suggestion(&self, value: &Json<'_>) -> Option<String> {
         match &self.kind {
             Kind::Number(number) => number.suggestion(value, self.unit.as_deref()),
@@ -199,7 +203,7 @@ impl Field {
         }
     }
 
-    /// Appends the columns that the model reads for a value.
+    /// Appends the [`Self::width`] columns that the model reads.
     pub(crate) fn encode(&self, value: Encoded, columns: &mut Vec<f32>) {
         let number = match value {
             Encoded::Number(number) => number,
@@ -218,7 +222,7 @@ impl Field {
         }
     }
 
-    /// The names of its columns in the graph's input: the field's, and with one-hot encoding `field=value` or `field=band`.
+    /// The names of its columns in the graph's input: the field's name, or `field=value` and `field=band` with one-hot encoding.
     pub fn columns(&self) -> Vec<String> {
         match (self.encoding, &self.kind) {
             (Encoding::Column, _) => vec![self.name.clone()],
@@ -229,7 +233,7 @@ impl Field {
         }
     }
 
-    /// How many columns the model reads.
+    /// The number of columns that the model reads.
     pub fn width(&self) -> usize {
         match self.encoding {
             Encoding::Column => 1,
@@ -237,37 +241,35 @@ impl Field {
         }
     }
 
-    /// The name of the member in a request.
+    /// The member's name in a request.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// What the field means, in Markdown.
+    /// Markdown.
     pub fn description(&self) -> &str {
         &self.description
     }
 
-    /// A valid value, if the package gives one.
+    /// A valid value for the documentation.
     pub fn example(&self) -> Option<&Value> {
         self.example.as_ref()
     }
 
-    /// Which values it takes.
     pub fn kind(&self) -> &Kind {
         &self.kind
     }
 
-    /// The unit of its numbers, if the package gives one.
     pub fn unit(&self) -> Option<&str> {
         self.unit.as_deref()
     }
 
-    /// Whether a request must hold it.
+    /// Whether every request must contain it.
     pub fn is_required(&self) -> bool {
         self.missing.is_none()
     }
 
-    /// What a prediction can depend on of this field, for the model's fingerprint.
+    /// Everything about this field that a prediction can depend on, for the model's fingerprint.
     pub fn identity(&self) -> String {
         let Self { kind, encoding, missing, .. } = self;
         let kind = match kind {
@@ -288,7 +290,7 @@ impl Kind {
     }
 }
 
-/// Whether a text can be a name: not empty, not too long, without control characters.
+/// 1 to [`MAX_NAME_LENGTH`] characters, none of them a control character.
 pub(crate) fn is_name(name: &str) -> bool {
-    !name.is_empty() && name.chars().count() <= LONGEST_NAME && !name.chars().any(char::is_control)
+    !name.is_empty() && name.chars().count() <= MAX_NAME_LENGTH && !name.chars().any(char::is_control)
 }

@@ -1,4 +1,4 @@
-//! Fields whose value is a number, optionally an integer, within bounds, or read by band.
+//! Numbers and integers within bounds; with `bands`, the model reads the number of the band.
 
 mod suggestion;
 
@@ -11,16 +11,15 @@ use crate::{
     mistake::Entry,
 };
 
-/// Beyond this, float32 merges neighbouring integers, and with them their cache entries.
+/// float32 cannot represent every larger integer, so distinct inputs would share a cache entry.
 const LARGEST_INTEGER: f64 = 16_777_216.0;
 
-/// The unit whose numbers may be given in percent by mistake.
+/// The unit whose values clients tend to send in percent.
 const FRACTION: &str = "fraction";
 
-/// The most bands; this also limits the columns.
-const MOST_BANDS: usize = 1_000;
+/// Also bounds the number of columns.
+const MAX_BANDS: usize = 1_000;
 
-/// Which numbers a field takes.
 #[derive(Clone, Debug)]
 pub struct Number {
     integer: bool,
@@ -46,19 +45,19 @@ impl Number {
                 (None, None) => return None,
             };
             if integer {
-                entry.require(bound.limit.fract() == 0.0, format_args!("`{end}` of an integer must be whole"));
+                entry.require(bound.limit.fract() == 0.0, format_args!("`{end}` of an integer must be a whole number"));
                 entry.require(
                     bound.limit.abs() <= LARGEST_INTEGER,
                     format_args!(
-                        "`{end}` is {} but must lie within ±{LARGEST_INTEGER}, beyond which float32 merges neighbouring \
-                         integers: use `type = \"number\"`, or let the graph read it in other units",
+                        "`{end}` is {} but must lie within ±{LARGEST_INTEGER}, because float32 cannot represent every larger \
+                         integer: use `type = \"number\"`, or a larger unit",
                         bound.limit
                     ),
                 );
             } else {
                 entry.require(
                     (bound.limit as f32).is_finite(),
-                    format_args!("`{end}` must be a finite number that float32 holds"),
+                    format_args!("`{end}` must be a finite number within the range of float32"),
                 );
             }
             Some(bound)
@@ -80,36 +79,37 @@ impl Number {
             bands: written.bands.clone(),
         };
         if let (Some(lower), Some(upper)) = (lower, upper) {
-            let some_integer = || {
+            let holds_an_integer = || {
                 let first = lower.limit + if lower.exclusive { 1.0 } else { 0.0 };
                 number.holds(first)
             };
-            let some = if integer {
-                some_integer()
+            let is_not_empty = if integer {
+                holds_an_integer()
             } else {
                 lower.limit < upper.limit || (lower.limit == upper.limit && !lower.exclusive && !upper.exclusive)
             };
-            entry.require(some, "no number lies between its minimum and its maximum: correct one of them");
+            entry.require(is_not_empty, "no number lies between the minimum and the maximum: correct one of them");
         }
         if let Some(bands) = &number.bands {
             entry.require(
-                (1..=MOST_BANDS).contains(&bands.len()),
-                format_args!("`bands` must have 1 to {MOST_BANDS} limits, but has {}", bands.len()),
+                (1..=MAX_BANDS).contains(&bands.len()),
+                format_args!("`bands` must have 1 to {MAX_BANDS} limits, but has {}", bands.len()),
             );
             entry.require(
                 bands.is_sorted_by(|one, next| one < next) && bands.iter().all(|limit| limit.is_finite()),
-                "`bands` must be finite numbers in ascending order, each once",
+                "`bands` must be finite numbers in strictly ascending order",
             );
-            let reached = |limit: &f64| lower.is_none_or(|lower| *limit > lower.limit) && number.below_upper(*limit);
+            let splits_the_range =
+                |limit: &f64| lower.is_none_or(|lower| *limit > lower.limit) && number.below_upper(*limit);
             entry.require(
-                bands.iter().all(reached),
-                "`bands` has a limit outside the minimum and the maximum: no number would fall on one side of it",
+                bands.iter().all(splits_the_range),
+                "`bands` has a limit that is not between the minimum and the maximum, so one band would be empty: remove it",
             );
         }
-        entry.is_right().then_some(number)
+        entry.has_no_mistakes().then_some(number)
     }
 
-    /// Whether a number is within the bounds.
+    /// Whether the number is within the bounds.
     fn holds(&self, number: f64) -> bool {
         let above =
             self.lower.is_none_or(|bound| if bound.exclusive { number > bound.limit } else { number >= bound.limit });
@@ -120,14 +120,14 @@ impl Number {
         self.upper.is_none_or(|bound| if bound.exclusive { number < bound.limit } else { number <= bound.limit })
     }
 
-    /// The number's band, or the nearest number that the model reads. Negative zero becomes zero, so that equal numbers
-    /// are equal text in a cache key.
+    /// The number of the band, or the nearest float32. Negative zero becomes zero, so that equal numbers are the same text in a cache
+    /// key.
     pub(crate) fn read(&self, number: f64) -> Option<Encoded> {
         if !self.holds(number) || (self.integer && number.fract() != 0.0) {
             return None;
         }
         if let Some(bands) = &self.bands {
-            // At most MOST_BANDS.
+            // The cast is lossless: there are at most MAX_BANDS limits.
             return Some(Encoded::Code(bands.partition_point(|limit| number >= *limit) as u16));
         }
         let read = number as f32;
@@ -145,22 +145,19 @@ impl Number {
         format!("must be {kind}{}{hint}", Range(self.lower, self.upper))
     }
 
-    /// Whether it only takes integers.
     pub fn is_integer(&self) -> bool {
         self.integer
     }
 
-    /// The lower limit.
     pub fn lower(&self) -> Option<Bound> {
         self.lower
     }
 
-    /// The upper limit.
     pub fn upper(&self) -> Option<Bound> {
         self.upper
     }
 
-    /// The limits of the bands that the model reads in place of the number.
+    /// The ascending limits of the bands, if the model reads bands instead of numbers.
     pub fn bands(&self) -> Option<&[f64]> {
         self.bands.as_deref()
     }
@@ -194,14 +191,14 @@ mod tests {
     }
 
     #[test]
-    fn a_number_that_float32_does_not_hold_is_refused() {
+    fn a_number_outside_the_range_of_float32_is_refused() {
         let any = field("type = 'number'");
         assert_eq!(any.read(&Json::Number(3.4e38)), Some(Encoded::Number(3.4e38)));
         assert_eq!([3.5e38, -1e300].map(|number| any.read(&Json::Number(number))), [None; 2]);
     }
 
     #[test]
-    fn an_integer_is_whole_however_it_is_written_and_within_what_float32_tells_apart() {
+    fn an_integer_is_whole_in_any_notation_and_within_the_exact_range_of_float32() {
         let any = field("type = 'integer'");
         assert_eq!(any.read(&Json::Number(30.0)), Some(Encoded::Number(30.0)));
         assert_eq!(any.read(&Json::Number(-16_777_216.0)), Some(Encoded::Number(-16_777_216.0)));
@@ -222,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_allowed_is_told() {
+    fn errors_describe_the_allowed_numbers() {
         for (written, expected) in [
             ("type = 'number'", "must be a number"),
             ("type = 'number'\nminimum = -1.5\nmaximum = 20", "must be a number from -1.5 to 20"),

@@ -1,4 +1,4 @@
-//! The graph's output, or a cached entry → an answer.
+//! Derives an answer from the graph's output or from a cache entry.
 
 use std::fmt::Write;
 
@@ -7,24 +7,23 @@ use bytes::Bytes;
 use super::{AnswerValue, Column, ModelError, Prediction, PredictionKind, Scores};
 use crate::output::{Decimal, Output};
 
-/// How far rounding may put a probability outside 0 to 1: the error of a float32 sum of a thousand trees is smaller.
+/// Tolerance for probabilities outside 0 to 1. The rounding error of a float32 sum of a thousand trees is smaller.
 const ROUNDING: f32 = 1e-5;
 
-/// An answer in two forms.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
-    /// What the cache holds: short readable text.
+    /// The cache entry: short readable text.
     pub entry: Bytes,
-    /// What a response holds: a JSON object of one member, the prediction's name.
+    /// The response body: a JSON object with one member, the prediction's name.
     pub body: Bytes,
 }
 
 impl Prediction {
-    /// The answer that follows from the graph's output, whose columns have been [checked](Self::check_columns).
+    /// Derives the answer from the graph's output, whose columns have been [checked](Self::check_columns).
     ///
     /// # Errors
     ///
-    /// If the output is not what this prediction can be derived from: not a finite number, not a probability, not a position.
+    /// If a number is not finite, not a probability, or not the position of a class.
     pub fn derive(&self, output: &Output) -> Result<Answer, ModelError> {
         let outputs = output.columns();
         let fail = |what: String| ModelError::Output(format!("{}: {what}", self.name));
@@ -49,7 +48,7 @@ impl Prediction {
                 let position = column.of(outputs);
                 let is_position = position >= 0.0 && position.fract() == 0.0;
                 let value = if is_position { values.get(position as usize) } else { None };
-                self.one_of(value.ok_or_else(|| fail(format!("{position} is not a position in its values")))?)
+                self.one_of(value.ok_or_else(|| fail(format!("{position} is not the position of a class")))?)
             }
             PredictionKind::Class(scores, values) => {
                 let mut best: Option<(f32, &AnswerValue)> = None;
@@ -59,7 +58,7 @@ impl Prediction {
                         best = Some((score, value));
                     }
                 }
-                self.one_of(best.ok_or_else(|| fail("there are no scores".to_owned()))?.1)
+                self.one_of(best.ok_or_else(|| fail("the graph returned no scores".to_owned()))?.1)
             }
             PredictionKind::Probabilities(scores, _) => {
                 let probabilities: Vec<_> = scores.of(outputs).map(probability).collect::<Result<_, _>>()?;
@@ -69,7 +68,7 @@ impl Prediction {
         })
     }
 
-    /// Reads the cached form strictly: `None` for anything that would not be written.
+    /// Parses a cache entry. `None` for anything that [`Self::derive`] would not produce.
     pub fn read(&self, entry: &Bytes) -> Option<Answer> {
         let text = std::str::from_utf8(entry).ok()?;
         let body = match &self.kind {

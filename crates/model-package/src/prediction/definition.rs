@@ -1,41 +1,41 @@
-//! An entry of `[[predictions]]` → a prediction.
+//! Checks the entries of `[[predictions]]`.
 
 use serde_json::Value;
 
 use super::{AnswerValue, Column, Prediction, PredictionKind, Scores};
 use crate::{
-    field::is_name,
+    field::{MAX_NAME_LENGTH, is_name},
     manifest::{AnswerEntry, KindEntry, PredictionEntry},
     mistake::Entry,
     signature::require_schema_name,
 };
 
-/// Endpoints that the service reserves for itself.
+/// Paths of the service's own endpoints.
 const RESERVED_ENDPOINTS: [&str; 5] = ["docs", "openapi.json", "health", "ready", "metrics"];
 
-/// A closed set has no more values than this.
-const MOST_VALUES: usize = 10_000;
+const MAX_VALUES: usize = 10_000;
 
 impl Prediction {
-    /// The prediction that an entry of `model.toml` describes. `None` leaves mistakes behind.
+    /// Checks an entry of `[[predictions]]`. `None` if it has mistakes, which are added to `entry`.
     pub(crate) fn new(written: &PredictionEntry, entry: &mut Entry<'_>) -> Option<Self> {
         let PredictionEntry { name, endpoint, kind, output, outputs, cuts, values, .. } = written;
         entry.require(
             is_name(name) && name.len() <= 64 && !name.contains(':') && !name.starts_with('@'),
-            "`name` must be 1 to 64 printable characters without a colon and without `@` at the beginning, which cache keys use",
+            "`name` is part of the cache key: it must be 1 to 64 bytes of UTF-8, without colons or control characters, and must not begin \
+             with `@`",
         );
         entry.require(
             (1..=64).contains(&endpoint.len())
                 && endpoint.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
                 || RESERVED_ENDPOINTS.contains(&endpoint.as_str()),
-            format_args!("`endpoint` is {endpoint:?} but must be 1 to 64 of A-Z, a-z, 0-9, `_` and `-`"),
+            format_args!("`endpoint` is {endpoint:?} but must be 1 to 64 characters from A-Z, a-z, 0-9, `_` and `-`"),
         );
         entry.require(
             !RESERVED_ENDPOINTS.contains(&endpoint.as_str()),
             format_args!("`endpoint` {endpoint:?} is reserved for the service: choose another"),
         );
         let schema = written.schema.clone().unwrap_or_else(|| pascal_case(name));
-        require_schema_name(&schema, entry);
+        require_schema_name(&schema, "set `schema` to another name", entry);
         let has_values = !matches!(kind, KindEntry::Value | KindEntry::Probability);
         let has_outputs = matches!(kind, KindEntry::Class | KindEntry::Probabilities);
         for (key, given, applies) in [
@@ -53,13 +53,15 @@ impl Prediction {
             entry.require(
                 outputs.len() == values.len(),
                 format_args!(
-                    "`outputs` has {} columns and `values` has {}: the numbers must be equal",
+                    "`outputs` has {} columns, but there are {} `values`: list one column per value",
                     outputs.len(),
                     values.len()
                 ),
             );
-            entry
-                .require(output.is_none(), "give `output` (the position of the class) or `outputs` (scores), not both");
+            entry.require(
+                output.is_none(),
+                "give `output` (the class's position) or `outputs` (one score per class), not both",
+            );
         }
         let kind = match kind {
             KindEntry::Value => PredictionKind::Value(column),
@@ -73,12 +75,12 @@ impl Prediction {
                     !cuts.is_empty()
                         && cuts.is_sorted_by(|one, next| one < next)
                         && cuts.iter().all(|cut| cut.is_finite()),
-                    "`cuts` must be finite numbers in ascending order, each once, as float32",
+                    "`cuts` must be finite numbers in strictly ascending order after rounding to float32",
                 );
                 entry.require(
                     values.len() == cuts.len() + 1,
                     format_args!(
-                        "{} `cuts` make {} bands, but there are {} `values`",
+                        "{} `cuts` make {} bands, but there are {} `values`: give one value per band",
                         cuts.len(),
                         cuts.len() + 1,
                         values.len()
@@ -87,7 +89,7 @@ impl Prediction {
                 PredictionKind::Bands(column, cuts, values)
             }
         };
-        entry.is_right().then(|| Self {
+        entry.has_no_mistakes().then(|| Self {
             opening: format!("{{{}:", Value::from(name.as_str())),
             name: name.clone(),
             endpoint: endpoint.clone(),
@@ -103,12 +105,12 @@ impl Prediction {
 fn answer_values(written: &PredictionEntry, entry: &mut Entry<'_>) -> Vec<AnswerValue> {
     let values = written.values.as_deref().unwrap_or_default();
     entry.require(
-        (2..=MOST_VALUES).contains(&values.len()),
-        format_args!("this `kind` needs `values`, 2 to {MOST_VALUES}; it has {}", values.len()),
+        (2..=MAX_VALUES).contains(&values.len()),
+        format_args!("this `kind` needs 2 to {MAX_VALUES} `values`, but has {}", values.len()),
     );
     let values: Vec<_> = values
         .iter()
-        .take(MOST_VALUES)
+        .take(MAX_VALUES)
         .map(|AnswerEntry { name, description }| AnswerValue {
             text: name.as_str().map_or_else(|| name.to_string(), str::to_owned),
             json: name.to_string(),
@@ -119,13 +121,13 @@ fn answer_values(written: &PredictionEntry, entry: &mut Entry<'_>) -> Vec<Answer
     for value in &values {
         entry.require(
             is_name(&value.text),
-            format_args!("{} in `values` must be 1 to 200 printable characters", value.json),
+            format_args!("{} in `values` must be 1 to {MAX_NAME_LENGTH} printable characters", value.json),
         );
     }
     let mut texts: Vec<_> = values.iter().map(|value| value.text.as_str()).collect();
     texts.sort_unstable();
     if let Some(twice) = texts.windows(2).find(|pair| pair[0] == pair[1]) {
-        entry.mistake(format_args!("{:?} is in `values` twice: keep one", twice[0]));
+        entry.mistake(format_args!("{:?} is in `values` twice: remove one", twice[0]));
     }
     values
 }

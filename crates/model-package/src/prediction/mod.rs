@@ -1,4 +1,4 @@
-//! Predictions: values derived from the graph's output, each at an endpoint of its own.
+//! Predictions: values derived from the graph's output, each with its own endpoint.
 
 mod answer;
 mod definition;
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 pub use self::answer::Answer;
 
-/// A prediction: how it follows from the graph's output, how the cache holds it, and how clients ask for it.
+/// A value that is derived from the graph's output, cached, and served at its own endpoint.
 #[derive(Clone, Debug)]
 pub struct Prediction {
     name: String,
@@ -17,11 +17,11 @@ pub struct Prediction {
     description: String,
     meaning: String,
     kind: PredictionKind,
-    /// `{"name":`, with which every answer begins.
+    /// `{"name":`, the start of every answer.
     opening: String,
 }
 
-/// How a prediction follows from the graph's output.
+/// How a prediction is derived from the graph's output.
 #[derive(Clone, Debug)]
 pub enum PredictionKind {
     /// The number in a column.
@@ -30,36 +30,32 @@ pub enum PredictionKind {
     Probability(Column),
     /// The class with the first maximum.
     Class(Scores, Vec<AnswerValue>),
-    /// The class whose position is in a column.
+    /// The class whose position is the number in a column.
     ClassAt(Column, Vec<AnswerValue>),
     /// A probability for each class.
     Probabilities(Scores, Vec<AnswerValue>),
-    /// The band that the number in a column falls into. A limit belongs to the band above it.
+    /// The band that contains the number in a column. A limit belongs to the band above it.
     Bands(Column, Vec<f32>, Vec<AnswerValue>),
 }
 
-/// A column of the graph's output; `None` is the only one.
+/// A column of the graph's output; `None` if the output has only one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Column(Option<usize>);
 
-/// Columns of the graph's output, in the order of the classes; `None` is all of them.
+/// Columns of the graph's output, in the order of the classes; `None` for all columns.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scores(Option<Vec<usize>>);
 
-/// One of the values that a prediction can have.
 #[derive(Clone, Debug)]
 pub struct AnswerValue {
-    /// A text, a number or a boolean.
+    /// A string, a number or a boolean.
     pub value: Value,
-    /// What it means.
     pub description: String,
-    /// The value as text without quotes: in the cache, and as a member's name.
+    /// Without quotes, as in the cache and as a member's name.
     text: String,
-    /// The value as JSON text.
     json: String,
 }
 
-/// Why a model gave no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum ModelError {
     /// The graph failed, or no prediction can be derived from its output.
@@ -68,11 +64,11 @@ pub enum ModelError {
 }
 
 impl Prediction {
-    /// Checks that a graph with this many output columns has what the prediction reads.
+    /// Checks that a graph with this many output columns has the columns that the prediction reads.
     ///
     /// # Errors
     ///
-    /// Says what is wrong with the entry, as a sentence without its subject.
+    /// A predicate about the prediction: `needs …`.
     pub fn check_columns(&self, columns: usize) -> Result<(), String> {
         let exists = |column: usize| {
             if column < columns {
@@ -94,49 +90,49 @@ impl Prediction {
                 Some(chosen) => chosen.iter().copied().try_for_each(exists),
                 None if columns == values.len() => Ok(()),
                 None => Err(format!(
-                    "has {} `values`, but the graph has {columns} output columns: give as many values, or `outputs`",
+                    "has {} `values`, but the graph has {columns} output columns: give one value per column, or list the \
+                     columns in `outputs`",
                     values.len()
                 )),
             },
         }
     }
 
-    /// What is predicted: the member of an answer, and a part of the cache key. It holds no colon.
+    /// The member's name in an answer, and part of the cache key. Contains no colon.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The endpoint, without a slash.
+    /// Without a slash.
     pub fn endpoint(&self) -> &str {
         &self.endpoint
     }
 
-    /// The name of its schema in the OpenAPI document.
+    /// The schema's name in the OpenAPI document.
     pub fn schema(&self) -> &str {
         &self.schema
     }
 
-    /// What the endpoint does, in a few words.
+    /// Describes the endpoint in a few words.
     pub fn summary(&self) -> &str {
         &self.summary
     }
 
-    /// What the endpoint does, in Markdown.
+    /// Describes the endpoint, in Markdown.
     pub fn description(&self) -> &str {
         &self.description
     }
 
-    /// What the value means, in Markdown.
+    /// Describes the value, in Markdown.
     pub fn meaning(&self) -> &str {
         &self.meaning
     }
 
-    /// How it follows from the graph's output.
     pub fn kind(&self) -> &PredictionKind {
         &self.kind
     }
 
-    /// The closed set of its values, or of its members' names. Empty for a number.
+    /// The closed set of values, or of the members' names for [`PredictionKind::Probabilities`]. Empty for a number.
     pub fn values(&self) -> &[AnswerValue] {
         match &self.kind {
             PredictionKind::Value(_) | PredictionKind::Probability(_) => &[],
@@ -147,7 +143,7 @@ impl Prediction {
         }
     }
 
-    /// What an answer can depend on, for the model's fingerprint.
+    /// Everything that an answer can depend on, for the model's fingerprint.
     pub fn identity(&self) -> String {
         let texts: Vec<_> = self.values().iter().map(|value| &value.json).collect();
         let derivation = match &self.kind {
@@ -163,12 +159,12 @@ impl Prediction {
 }
 
 impl AnswerValue {
-    /// The value's text as a JSON string.
+    /// The text as a JSON string.
     fn member(&self) -> Value {
         Value::from(self.text.as_str())
     }
 
-    /// The value as text without quotes.
+    /// Without quotes.
     pub fn text(&self) -> &str {
         &self.text
     }

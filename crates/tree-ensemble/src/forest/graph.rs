@@ -1,4 +1,4 @@
-//! An ensemble whose references are resolved: children are positions, and each leaf knows its weights.
+//! Resolves the references of an ensemble: children become positions, and weights are grouped by node.
 
 use std::borrow::Cow;
 
@@ -7,7 +7,7 @@ use crate::{
     error::{AttributeError, Result},
 };
 
-/// All nodes of all trees, in the order of the file.
+/// The nodes of all trees, in the order of the file.
 #[derive(Debug)]
 pub(crate) struct Graph<'a, T: Clone> {
     pub(crate) modes: Cow<'a, [Mode]>,
@@ -15,21 +15,21 @@ pub(crate) struct Graph<'a, T: Clone> {
     pub(crate) values: Cow<'a, [T]>,
     /// Empty, or one entry per node.
     pub(crate) missing_tracks_true: Cow<'a, [i64]>,
-    /// The true and the false child of each branch, as positions in these lists.
+    /// The positions of each branch's true and false child in these lists.
     pub(crate) children: Vec<[u32; 2]>,
     pub(crate) roots: Vec<u32>,
     pub(crate) weights: LeafWeights<T>,
-    /// What the value of a [`Mode::Member`] is a position in.
+    /// The sets of [`Mode::Member`] nodes, whose values are positions in this list.
     pub(crate) sets: Vec<Vec<T>>,
     pub(crate) names: Names<'a>,
 }
 
-/// The weights of each node, together.
+/// Weights grouped by node.
 #[derive(Debug)]
 pub(crate) struct LeafWeights<T> {
-    /// Where the weights of each node begin, and after the last node, where they end.
+    /// Where the weights of each node begin; one more entry marks the end.
     pub(crate) starts: Vec<u32>,
-    /// Target and weight.
+    /// Pairs of target and weight.
     pub(crate) entries: Vec<(u32, T)>,
 }
 
@@ -39,11 +39,11 @@ impl<T> LeafWeights<T> {
     }
 }
 
-/// What errors call the nodes and their attributes.
+/// The names of nodes and attributes in errors.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Names<'a> {
     pub(crate) values: &'static str,
-    /// Of `TreeEnsembleClassifier` and `TreeEnsembleRegressor`: the tree and the node's number in it.
+    /// The ids of trees and nodes, for `TreeEnsembleClassifier` and `TreeEnsembleRegressor`.
     pub(crate) ids: Option<(&'a [i64], &'a [i64])>,
     pub(crate) true_children: &'static str,
     pub(crate) nodes: &'static str,
@@ -58,8 +58,8 @@ impl Names<'_> {
     }
 }
 
-/// Nodes are counted in u32, and a layout may take two slots for one of them.
-const MAX_NODES: usize = 1 << 30;
+/// Positions are u32, and a layout may use two slots for one node.
+pub(crate) const MAX_NODES: usize = 1 << 30;
 
 /// Resolves the attributes of `TreeEnsembleClassifier` and `TreeEnsembleRegressor`.
 pub(crate) fn resolve<'a, T: Copy>(
@@ -82,7 +82,7 @@ pub(crate) fn resolve<'a, T: Copy>(
         same_length("nodes_missing_value_tracks_true", nodes.missing_tracks_true.len(), "nodes_nodeids", count)?;
     }
     if count == 0 || count > MAX_NODES {
-        return Err(AttributeError::new("nodes_nodeids", format!("1 to {MAX_NODES} nodes are expected, not {count}")));
+        return Err(AttributeError::new("nodes_nodeids", format!("must have 1 to {MAX_NODES} entries, not {count}")));
     }
     let trees = Trees::new(nodes.tree_ids, nodes.node_ids)?;
     let names = Names {
@@ -101,7 +101,7 @@ pub(crate) fn resolve<'a, T: Copy>(
                 trees.find(tree, id).ok_or_else(|| {
                     AttributeError::new(
                         attribute,
-                        format!("{} has the child {id}, which its tree does not have", names.node(node)),
+                        format!("{} has the child {id}, which is not in its tree", names.node(node)),
                     )
                 })
             };
@@ -124,7 +124,7 @@ pub(crate) fn resolve<'a, T: Copy>(
     })
 }
 
-/// Refuses two attributes that must be of one length and are not.
+/// Checks that two attributes have the same length.
 pub(crate) fn same_length(name: &'static str, length: usize, other: &str, expected: usize) -> Result<()> {
     if length == expected {
         return Ok(());
@@ -132,15 +132,14 @@ pub(crate) fn same_length(name: &'static str, length: usize, other: &str, expect
     Err(AttributeError::new(name, format!("has {length} entries, but {other} has {expected}")))
 }
 
-/// The position of a target, which must be one of `targets`.
+/// Checks a target's id, which must be less than `targets`.
 pub(crate) fn target(attribute: &'static str, id: i64, targets: usize) -> Result<u32> {
-    u32::try_from(id)
-        .ok()
-        .filter(|&id| (id as usize) < targets)
-        .ok_or_else(|| AttributeError::new(attribute, format!("{id} is not from 0 to {}", targets.saturating_sub(1))))
+    u32::try_from(id).ok().filter(|&id| (id as usize) < targets).ok_or_else(|| {
+        AttributeError::new(attribute, format!("must be from 0 to {}, not {id}", targets.saturating_sub(1)))
+    })
 }
 
-/// Sorts the weights by node, those of one node in their order.
+/// Groups the weights by node. Those of one node keep their order.
 fn leaf_weights<T: Copy>(
     trees: &Trees,
     weights: Weights<'_, T>,
@@ -157,22 +156,19 @@ fn leaf_weights<T: Copy>(
         same_length(name, length, names.target_ids, count)?;
     }
     if count == 0 || count > MAX_NODES {
-        return Err(AttributeError::new(
-            names.target_ids,
-            format!("1 to {MAX_NODES} weights are expected, not {count}"),
-        ));
+        return Err(AttributeError::new(names.target_ids, format!("must have 1 to {MAX_NODES} entries, not {count}")));
     }
     let mut starts = vec![0_u32; nodes + 1];
     let mut owners = Vec::with_capacity(count);
     let mut tree = 0;
     for (&tree_id, &node_id) in weights.tree_ids.iter().zip(weights.node_ids) {
         tree = trees.tree(tree_id, tree).ok_or_else(|| {
-            AttributeError::new(names.tree_ids, format!("there is a weight for tree {tree_id}, which has no nodes"))
+            AttributeError::new(names.tree_ids, format!("has a weight for tree {tree_id}, which has no nodes"))
         })?;
         let owner = trees.find(&trees.trees[tree], node_id).ok_or_else(|| {
             AttributeError::new(
                 names.node_ids,
-                format!("there is a weight for node {node_id} of tree {tree_id}, which does not exist"),
+                format!("has a weight for node {node_id} of tree {tree_id}, which does not exist"),
             )
         })?;
         starts[owner as usize + 1] += 1;
@@ -192,12 +188,12 @@ fn leaf_weights<T: Copy>(
     Ok(LeafWeights { starts, entries })
 }
 
-/// Which tree and node an id belongs to.
+/// Looks up trees and nodes by id.
 struct Trees {
     trees: Vec<Tree>,
-    /// The trees' ids and positions, sorted, if they do not ascend by themselves.
+    /// The trees' ids and positions, sorted. Empty if the file lists the trees in ascending order.
     by_id: Vec<(i64, u32)>,
-    /// Ids and positions of the nodes of trees that do not number them in their order; sorted tree by tree.
+    /// Ids and positions of the nodes of trees without consecutive ids, sorted within each tree.
     sorted: Vec<(i64, u32)>,
 }
 
@@ -211,7 +207,7 @@ struct Tree {
 enum Numbering {
     /// first, first + 1, …
     Consecutive { first: i64 },
-    /// Look it up in [`Trees::sorted`].
+    /// Look up ids in [`Trees::sorted`], from `start`.
     Sorted { start: usize },
 }
 
@@ -230,10 +226,10 @@ impl Trees {
                 let from = sorted.len();
                 sorted.extend((start..end).map(|node| (node_ids[node], node as u32)));
                 sorted[from..].sort_unstable();
-                if let Some(twice) = sorted[from..].windows(2).find(|pair| pair[0].0 == pair[1].0) {
+                if let Some(duplicate) = sorted[from..].windows(2).find(|pair| pair[0].0 == pair[1].0) {
                     return Err(AttributeError::new(
                         "nodes_nodeids",
-                        format!("tree {} has two nodes {}", ids[0], twice[0].0),
+                        format!("tree {} has two nodes with id {}", ids[0], duplicate[0].0),
                     ));
                 }
                 Numbering::Sorted { start: from }
@@ -245,17 +241,17 @@ impl Trees {
         if !trees.is_sorted_by(|a, b| a.id < b.id) {
             by_id = (0..).zip(&trees).map(|(position, tree)| (tree.id, position)).collect();
             by_id.sort_unstable();
-            if let Some(twice) = by_id.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+            if let Some(duplicate) = by_id.windows(2).find(|pair| pair[0].0 == pair[1].0) {
                 return Err(AttributeError::new(
                     "nodes_treeids",
-                    format!("the nodes of tree {} do not stand together", twice[0].0),
+                    format!("the nodes of tree {} are not contiguous", duplicate[0].0),
                 ));
             }
         }
         Ok(Self { trees, by_id, sorted })
     }
 
-    /// The position of a tree; `near` is tried first, then the one after it.
+    /// The position of a tree. Tries `near` and the one after it first, because weights usually have the order of the trees.
     fn tree(&self, id: i64, near: usize) -> Option<usize> {
         if let Some(offset) = self.trees[near..].iter().take(2).position(|tree| tree.id == id) {
             return Some(near + offset);
@@ -267,7 +263,7 @@ impl Trees {
         Some(self.by_id[found].1 as usize)
     }
 
-    /// The position of a tree's node.
+    /// The position of a node of this tree.
     fn find(&self, tree: &Tree, id: i64) -> Option<u32> {
         let count = tree.end - tree.start;
         match tree.numbering {

@@ -1,4 +1,4 @@
-//! From a resolved graph to slots in pre-order: every node checked, every node reached, no cycle.
+//! Lays out a resolved graph as slots in pre-order. Checks that every node is valid and reachable, and that there is no cycle.
 
 use crate::{
     attributes::Mode,
@@ -11,19 +11,17 @@ use crate::{
     number::Number,
 };
 
-/// The slots of a forest.
 #[derive(Debug)]
 pub(crate) struct Layout<N> {
     pub(crate) slots: Vec<N>,
     /// The first slot of each tree.
     pub(crate) roots: Vec<u32>,
-    /// Whether a missing value goes to any branch's true child.
+    /// Whether a missing value can go to the true child of any branch.
     pub(crate) missing: bool,
 }
 
-/// Why there is no layout.
 pub(crate) enum Failure {
-    /// Another layout can hold it.
+    /// A feature, distance or payload needs a wider layout.
     TooNarrow,
     Malformed(AttributeError),
 }
@@ -34,12 +32,13 @@ impl From<AttributeError> for Failure {
     }
 }
 
-const NOWHERE: u32 = u32::MAX;
+/// No slot, or no parent.
+const NONE: u32 = u32::MAX;
 
 /// Lays out all trees.
 ///
-/// Each branch is written once; a second way to it is a [`Kind::Jump`], so that the slots are no more than the edges. A leaf
-/// with several parents is copied to each. Nothing here recurses: the depth of a tree is the file's choice.
+/// Each branch is written once; further references to it become a [`Kind::Jump`], so that there are no more slots than edges. A leaf
+/// with several parents is copied to each. Nothing recurses, because the file determines the depth of a tree.
 pub(crate) fn lay_out<N: Node>(
     graph: &Graph<'_, N::Value>,
     leaves: &Leaves<N::Value>,
@@ -50,17 +49,17 @@ where
     let count = graph.modes.len();
     let mut layout: Layout<N> =
         Layout { slots: Vec::with_capacity(count), roots: Vec::with_capacity(graph.roots.len()), missing: false };
-    let mut places = vec![NOWHERE; count];
+    let mut places = vec![NONE; count];
     let mut reached = 0;
     let mut shared = false;
-    // Nodes to be laid out, and the branch whose false child each is: a true child follows its parent by itself.
+    // Nodes to lay out, each with the branch whose false child it is. A true child directly follows its parent.
     let mut pending: Vec<(u32, u32)> = Vec::new();
     for &root in &graph.roots {
         layout.roots.push(layout.slots.len() as u32);
-        pending.push((root, NOWHERE));
+        pending.push((root, NONE));
         while let Some((node, parent)) = pending.pop() {
             let at = layout.slots.len() as u32;
-            if parent != NOWHERE {
+            if parent != NONE {
                 let skip = at - parent;
                 if skip > N::MAX_PAYLOAD {
                     return Err(Failure::TooNarrow);
@@ -69,7 +68,7 @@ where
             }
             let position = node as usize;
             let place = places[position];
-            reached += usize::from(place == NOWHERE);
+            reached += usize::from(place == NONE);
             if graph.modes[position] == Mode::Leaf {
                 places[position] = at;
                 let (value, payload) = leaves.slot(&graph.weights, position);
@@ -79,7 +78,7 @@ where
                 layout.slots.push(N::leaf(value, payload));
                 continue;
             }
-            if place != NOWHERE {
+            if place != NONE {
                 shared = true;
                 let mut jump =
                     N::branch(N::Value::default(), Test { kind: Kind::Jump, missing: false, strict: false }, 0);
@@ -96,16 +95,16 @@ where
                 std::mem::swap(&mut to_true, &mut to_false);
             }
             pending.push((to_false, at));
-            pending.push((to_true, NOWHERE));
+            pending.push((to_true, NONE));
         }
     }
     if reached < count {
-        let lost = places.iter().position(|&place| place == NOWHERE).unwrap_or_default();
-        let problem = format!("{} cannot be reached from the first node of its tree", graph.names.node(lost));
+        let unreachable = places.iter().position(|&place| place == NONE).unwrap_or_default();
+        let problem = format!("{} cannot be reached from any root", graph.names.node(unreachable));
         return Err(AttributeError::new(graph.names.nodes, problem).into());
     }
     if shared {
-        acyclic(graph)?;
+        check_acyclic(graph)?;
     }
     Ok(layout)
 }
@@ -120,21 +119,21 @@ where
         Ok(feature) if feature <= MAX_FEATURE => Err(Failure::TooNarrow),
         _ => Err(AttributeError::new(
             "nodes_featureids",
-            format!("{} reads feature {id}, which is not from 0 to {MAX_FEATURE}", graph.names.node(position)),
+            format!("{} reads feature {id}, but features are from 0 to {MAX_FEATURE}", graph.names.node(position)),
         )
         .into()),
     }
 }
 
-/// The largest feature that any layout can hold.
+/// The largest feature of the widest layout.
 const MAX_FEATURE: u32 = super::node::Wide::<f32>::MAX_FEATURE;
 
-/// A branch's value and test, and whether its children change places, in the form that [`super::node`] describes.
+/// A branch's value and test in the form that [`super::node`] describes, and whether its children are swapped.
 fn branch<T: Number>(graph: &Graph<'_, T>, position: usize) -> Result<(T, Test, bool)> {
     let value = graph.values[position];
     if value.is_nan() {
         let problem =
-            format!("{} has the threshold NaN, which no value can be compared with", graph.names.node(position));
+            format!("{} has the threshold NaN, to which no value can be compared", graph.names.node(position));
         return Err(AttributeError::new(graph.names.values, problem));
     }
     let tracks_true = match graph.missing_tracks_true.get(position) {
@@ -143,7 +142,7 @@ fn branch<T: Number>(graph: &Graph<'_, T>, position: usize) -> Result<(T, Test, 
         Some(other) => {
             return Err(AttributeError::new(
                 "nodes_missing_value_tracks_true",
-                format!("{} has {other} where 0 or 1 is expected", graph.names.node(position)),
+                format!("{} must have 0 or 1, not {other}", graph.names.node(position)),
             ));
         }
     };
@@ -155,14 +154,14 @@ fn branch<T: Number>(graph: &Graph<'_, T>, position: usize) -> Result<(T, Test, 
         Mode::Greater => (value, less_or_equal(!tracks_true, false), true),
         Mode::GreaterOrEqual => (value.next_below(), less_or_equal(!tracks_true, true), true),
         Mode::Equal => (value, equal(tracks_true), false),
-        // A missing value is not equal to anything: it goes to the true child either way.
+        // A missing value is not equal to anything, so it goes to the true child in any case.
         Mode::NotEqual => (value, equal(false), true),
         Mode::Member => (value, Test { kind: Kind::Member, missing: tracks_true, strict: false }, false),
     })
 }
 
-/// Refuses a cycle, in a graph in which some node has two parents: nodes are taken away whose parents are all gone.
-fn acyclic<T: Number>(graph: &Graph<'_, T>) -> Result<()> {
+/// Refuses cycles by topological sorting: nodes without remaining parents are removed until none is left.
+fn check_acyclic<T: Number>(graph: &Graph<'_, T>) -> Result<()> {
     let count = graph.modes.len();
     let mut parents = vec![0_u32; count];
     let branches = || (0..count).filter(|&node| graph.modes[node] != Mode::Leaf);
@@ -171,22 +170,22 @@ fn acyclic<T: Number>(graph: &Graph<'_, T>) -> Result<()> {
             parents[child as usize] += 1;
         }
     }
-    let mut free: Vec<usize> = (0..count).filter(|&node| parents[node] == 0).collect();
-    while let Some(node) = free.pop() {
+    let mut ready: Vec<usize> = (0..count).filter(|&node| parents[node] == 0).collect();
+    while let Some(node) = ready.pop() {
         if graph.modes[node] == Mode::Leaf {
             continue;
         }
         for child in graph.children[node] {
             parents[child as usize] -= 1;
             if parents[child as usize] == 0 {
-                free.push(child as usize);
+                ready.push(child as usize);
             }
         }
     }
     match branches().find(|&node| parents[node] > 0) {
         None => Ok(()),
         Some(node) => {
-            let problem = format!("{} is its own descendant, or lies below a node that is", graph.names.node(node));
+            let problem = format!("{} is part of a cycle or lies below one", graph.names.node(node));
             Err(AttributeError::new(graph.names.true_children, problem))
         }
     }

@@ -1,4 +1,4 @@
-//! What the leaves of a forest hold, and how they become scores.
+//! The weights of leaves, and how they add up to scores.
 
 use crate::{
     attributes::{Aggregate, Mode},
@@ -9,7 +9,7 @@ use crate::{
     number::Number,
 };
 
-/// A target's score, and whether any leaf of this row had a weight for it.
+/// A target's score, and whether any reached leaf had a weight for it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Score<T> {
     pub(crate) value: T,
@@ -21,7 +21,7 @@ impl<T: Number> Score<T> {
         Self { value: zero, seen: false }
     }
 
-    /// 0 if no leaf had a weight for it, whatever was added to it since.
+    /// 0 if no leaf had a weight for the target, even if a base value was added since.
     pub(crate) fn or_zero(self) -> T {
         if self.seen { self.value } else { T::default() }
     }
@@ -31,24 +31,24 @@ impl<T: Number> Score<T> {
         self.seen = true;
     }
 
-    fn take(&mut self, weight: T, better: impl Fn(&T, &T) -> bool) {
-        if !self.seen || better(&weight, &self.value) {
+    fn replace_if(&mut self, is_better: impl Fn(&T, &T) -> bool, weight: T) {
+        if !self.seen || is_better(&weight, &self.value) {
             self.value = weight;
         }
         self.seen = true;
     }
 }
 
-/// Where the weights are: beside the nodes if each leaf has one.
+/// How the weights are stored: in the slots if each leaf has exactly one.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Leaves<T> {
-    /// One weight per leaf, all for one target: the slot's value.
+    /// One weight per leaf, all for this target. The weight is the slot's value.
     OneTarget(u32),
-    /// One weight per leaf: the slot's value, for the target in its payload.
+    /// One weight per leaf. The weight is the slot's value, the target its payload.
     OneEach,
-    /// A weight for each target in order: a row of this table, whose beginning is the slot's value.
+    /// One weight per target, in order. The slot's value is the position of the first one in this table.
     Dense(Vec<T>),
-    /// Any: as many of these as the payload says, from the slot's value on.
+    /// Any number of weights. The slot's value is the position of the first one in this list, the payload their number.
     Sparse(Vec<(u32, T)>),
 }
 
@@ -59,13 +59,13 @@ impl<T: Number> Leaves<T> {
         let mut dense = true;
         for (node, mode) in graph.modes.iter().enumerate() {
             if *mode == Mode::Leaf {
-                let own = weights.of(node);
-                one &= own.len() == 1;
-                dense &= own.len() == targets && (0..).zip(own).all(|(position, entry)| entry.0 == position);
+                let entries = weights.of(node);
+                one &= entries.len() == 1;
+                dense &= entries.len() == targets && (0..).zip(entries).all(|(position, entry)| entry.0 == position);
             }
         }
         let first = weights.entries.first().map_or(0, |entry| entry.0);
-        // A weight of a branch is ignored as ONNX Runtime does, but counts here: the worse for speed, not for the answer.
+        // Weights of branches are ignored, as in ONNX Runtime. Counting them here can only choose a slower form.
         if one && weights.entries.iter().all(|entry| entry.0 == first) {
             Self::OneTarget(first)
         } else if one {
@@ -77,17 +77,17 @@ impl<T: Number> Leaves<T> {
         }
     }
 
-    /// What a leaf's slot holds: value and payload.
+    /// The value and the payload of a leaf's slot.
     pub(crate) fn slot(&self, weights: &LeafWeights<T>, leaf: usize) -> (T, u32) {
-        let own = weights.of(leaf);
-        match (self, own) {
+        let entries = weights.of(leaf);
+        match (self, entries) {
             (Self::OneTarget(_), [(_, value), ..]) => (*value, 0),
             (Self::OneEach, [(target, value), ..]) => (*value, *target),
-            _ => (T::from_position(weights.starts[leaf]), own.len() as u32),
+            _ => (T::from_position(weights.starts[leaf]), entries.len() as u32),
         }
     }
 
-    /// Adds the leaves that one row has come to, in the order of the trees.
+    /// Aggregates the leaves that one row reaches, in the order of the trees.
     #[inline(always)]
     pub(crate) fn aggregate<N: Node<Value = T>>(
         &self,
@@ -97,8 +97,8 @@ impl<T: Number> Leaves<T> {
     ) {
         match how {
             Aggregate::Sum | Aggregate::Average => self.fold(reached, scores, Score::add),
-            Aggregate::Min => self.fold(reached, scores, |score, weight| score.take(weight, T::lt)),
-            Aggregate::Max => self.fold(reached, scores, |score, weight| score.take(weight, T::gt)),
+            Aggregate::Min => self.fold(reached, scores, |score, weight| score.replace_if(T::lt, weight)),
+            Aggregate::Max => self.fold(reached, scores, |score, weight| score.replace_if(T::gt, weight)),
         }
     }
 
@@ -134,7 +134,6 @@ impl<T: Number> Leaves<T> {
         }
     }
 
-    /// The same in float64.
     pub(crate) fn widen(&self) -> Leaves<f64>
     where
         T: Into<f64>,

@@ -1,4 +1,4 @@
-//! A forest that was checked, laid out for speed: from one row of features to one score per target.
+//! A checked forest, laid out for speed. Maps a row of features to one score per target.
 
 mod graph;
 mod layout;
@@ -6,7 +6,7 @@ mod leaves;
 mod node;
 mod walk;
 
-pub(crate) use graph::{Graph, LeafWeights, Names, resolve, same_length, target};
+pub(crate) use graph::{Graph, LeafWeights, MAX_NODES, Names, resolve, same_length, target};
 pub(crate) use leaves::Score;
 
 use self::{
@@ -20,12 +20,12 @@ use crate::{
     number::Number,
 };
 
-/// Trees that were checked: every walk ends at a leaf, whatever the row.
+/// Checked trees: every walk ends at a leaf, for any row.
 #[derive(Debug, Clone)]
 pub(crate) struct Forest<T> {
     slots: Slots<T>,
     roots: Vec<u32>,
-    /// Whether a missing value goes to any branch's true child.
+    /// Whether a missing value can go to the true child of any branch.
     missing: bool,
     leaves: Leaves<T>,
     targets: usize,
@@ -34,9 +34,9 @@ pub(crate) struct Forest<T> {
 
 #[derive(Debug, Clone)]
 enum Slots<T> {
-    /// Every test is `x <= value`; what `strict` means for all: see [`node::Test`].
+    /// Every test is `x <= value`. `strict` applies to all of them: see [`node::Test`].
     Narrow { nodes: Vec<Narrow<T>>, strict: bool },
-    /// The same, for wide rows and large trees.
+    /// As `Narrow`, for wide rows and large trees.
     Wide(Vec<Wide<T>>),
     /// Tests of several kinds.
     Mixed { nodes: Vec<Wide<T>>, sets: Vec<Vec<T>> },
@@ -55,14 +55,14 @@ impl<T: Number> Forest<T> {
             Some(Err(Failure::TooNarrow)) | None => match lay_out::<Wide<T>>(graph, &leaves) {
                 Ok(Layout { slots, roots, missing }) => (Slots::wide(slots, graph.sets.clone()), roots, missing),
                 Err(Failure::Malformed(error)) => return Err(error),
-                // Not for any file that fits into memory: distances and payloads have 32 bits.
+                // Unreachable for files that fit into memory, because distances and payloads have 32 bits.
                 Err(Failure::TooNarrow) => return Err(AttributeError::new(graph.names.nodes, "too many nodes")),
             },
         };
         Ok(Self { slots, roots, missing, leaves, targets, columns: modes.columns })
     }
 
-    /// The same forest in float64, as if the file's float32 attributes had been float64.
+    /// The forest that the same attributes would give as float64.
     pub(crate) fn widen(&self) -> Forest<f64>
     where
         T: Into<f64>,
@@ -70,7 +70,7 @@ impl<T: Number> Forest<T> {
         let in_place = matches!(self.leaves, Leaves::OneTarget(_) | Leaves::OneEach);
         let value = |value: T, branch: bool, strict: bool| {
             if branch && strict {
-                // Back to the threshold of the file, then to the number below it again, but among more numbers.
+                // Undo the step below the file's threshold in float32, and repeat it in float64.
                 let below: f64 = value.into();
                 if below.is_nan() { below } else { value.next_above().into().next_below() }
             } else if branch || in_place {
@@ -84,8 +84,8 @@ impl<T: Number> Forest<T> {
                 .iter()
                 .map(|node| {
                     let test = node.test();
-                    let kept = test.is_some_and(|test| test.kind == Kind::Member);
-                    node.with_value(if kept {
+                    let is_member = test.is_some_and(|test| test.kind == Kind::Member);
+                    node.with_value(if is_member {
                         f64::from_position(node.value().position())
                     } else {
                         value(node.value(), test.is_some(), test.is_some_and(|test| test.strict))
@@ -117,7 +117,7 @@ impl<T: Number> Forest<T> {
         }
     }
 
-    /// How many features a row must have.
+    /// The least number of features in a row.
     pub(crate) fn columns(&self) -> usize {
         self.columns
     }
@@ -130,7 +130,7 @@ impl<T: Number> Forest<T> {
         self.roots.len()
     }
 
-    /// Adds up the leaves that a row comes to, in the order of the trees. `scores` has one entry per target; `row` at least
+    /// Aggregates the leaves that a row reaches, in the order of the trees. `scores` has one entry per target; `row` has at least
     /// [`Forest::columns`] features.
     pub(crate) fn evaluate(&self, row: &[T], how: Aggregate, scores: &mut [Score<T>]) {
         scores.fill(Score::unseen(T::default()));
@@ -148,7 +148,7 @@ impl<T: Number> Forest<T> {
         for roots in self.roots.chunks(walk::LANES) {
             let mut at = [roots[0]; walk::LANES];
             at[..roots.len()].copy_from_slice(roots);
-            // Without a feature that is read, every tree is a leaf.
+            // If no feature is read, every tree is a leaf.
             if self.columns > 0 {
                 if self.missing {
                     walk::in_step::<N, true>(nodes, &mut at, row);
@@ -169,14 +169,15 @@ impl<T: Number> Slots<T> {
     }
 }
 
-/// What the branches of an ensemble have in common.
+/// Properties of all branches of an ensemble.
 struct Modes {
-    /// Whether all tests are of order: `<`, `<=`, `>`, `>=`.
+    /// Whether all tests are `<`, `<=`, `>` or `>=`.
     ordered: bool,
-    /// Whether some are `<` or `>=`, and whether some are `<=` or `>`.
+    /// Whether any test is `<` or `>=`.
     strict: bool,
+    /// Whether any test is `<=` or `>`.
     loose: bool,
-    /// One more than the largest feature that is read.
+    /// One more than the largest feature that any branch reads.
     columns: usize,
 }
 
@@ -190,7 +191,7 @@ impl Modes {
                 Mode::Less | Mode::GreaterOrEqual => modes.strict = true,
                 Mode::Equal | Mode::NotEqual | Mode::Member => modes.ordered = false,
             }
-            // A negative one is refused where it is laid out.
+            // The layout refuses negative features.
             modes.columns = modes.columns.max(usize::try_from(feature).map_or(0, |feature| feature.saturating_add(1)));
         }
         modes

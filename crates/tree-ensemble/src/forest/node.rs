@@ -1,9 +1,9 @@
-//! Nodes as they lie in memory: in pre-order, so that a branch's true child is the slot after it.
+//! Nodes in memory, in pre-order: a branch's true child is in the next slot.
 //!
-//! Every comparison is brought to `x <= value` at load: `<` by the next smaller value, `>` and `>=` by swapping the children
-//! (a missing value, for which every comparison is false, then goes the other way).
+//! Every comparison becomes `x <= value` at load: `<` by taking the next smaller value, `>` and `>=` by swapping the children. (Every
+//! comparison with a missing value is false, so the side of missing values is swapped too.)
 //!
-//! A leaf moves by nothing, so several trees can be walked in step without a test for who has arrived.
+//! A leaf has a step of 0, so several trees can be walked in lockstep without testing which have reached a leaf.
 
 use crate::number::Number;
 
@@ -11,28 +11,28 @@ use crate::number::Number;
 pub(crate) trait Node: Copy {
     type Value: Number;
 
-    /// The largest feature, and the largest distance or payload, that this layout can hold.
     const MAX_FEATURE: u32;
+    /// The largest distance or payload.
     const MAX_PAYLOAD: u32;
 
     fn branch(value: Self::Value, test: Test, feature: u32) -> Self;
-    /// Completes a branch: the distance of its false child.
+    /// Completes a branch with the distance to its false child.
     fn set_skip(&mut self, skip: u32);
     fn leaf(value: Self::Value, payload: u32) -> Self;
     fn value(self) -> Self::Value;
     fn payload(self) -> u32;
-    /// How far the walk moves for this row if the test is `x <= value`: 1, the distance of the false child, or 0 for a leaf.
-    /// `MISSING`: whether a missing value may go to a true child.
+    /// The walk's step for this row if the test is `x <= value`: 1, the distance to the false child, or 0 for a leaf. `MISSING`: whether
+    /// a missing value may go to a true child.
     fn step<const MISSING: bool>(self, row: &[Self::Value]) -> u32;
 }
 
-/// What a branch asks, after it was brought to the form of this layout.
+/// A branch's test, converted to the form of this layout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Test {
     pub(crate) kind: Kind,
     /// Whether a missing value goes to the true child.
     pub(crate) missing: bool,
-    /// Whether the file's comparison was `<` or `>=`: what float64 has to know of a float32 threshold.
+    /// Whether the file's comparison was `<` or `>=`, which the conversion of a float32 threshold to float64 depends on.
     pub(crate) strict: bool,
 }
 
@@ -40,20 +40,20 @@ pub(crate) struct Test {
 pub(crate) enum Kind {
     LessOrEqual,
     Equal,
-    /// The value is the position of a set.
+    /// The value is the position of the set.
     Member,
-    /// Always to the false child: the way to a subtree that another branch has already.
+    /// Always goes to the false child: a subtree that another branch already contains.
     Jump,
 }
 
 const BRANCH: u32 = 1 << 31;
 const MISSING_TRUE: u32 = 1 << 30;
 
-/// 8 bytes for float32. It has no room for a kind of test: all are `x <= value`.
+/// 8 bytes for float32. Has no bits for the kind of test: all are `x <= value`.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Narrow<T> {
     value: T,
-    /// branch 1 bit, missing 1, distance or payload 20, feature 10.
+    /// From the highest bit: branch 1 bit, missing 1, distance or payload 20, feature 10.
     link: u32,
 }
 
@@ -62,7 +62,6 @@ impl<T: Number> Narrow<T> {
         self.link & BRANCH != 0
     }
 
-    /// The same node with a value of another type.
     pub(crate) fn with_value<U>(self, value: U) -> Narrow<U> {
         Narrow { value, link: self.link }
     }
@@ -108,13 +107,13 @@ impl<T: Number> Node for Narrow<T> {
     }
 }
 
-/// For everything that [`Narrow`] has no room for.
+/// For nodes that do not fit into [`Narrow`].
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Wide<T> {
     value: T,
-    /// A distance, which goes backwards only for [`Kind::Jump`], or a leaf's payload.
+    /// A distance, negative only for [`Kind::Jump`], or a leaf's payload.
     skip: u32,
-    /// branch 1 bit, missing 1, strict 1, kind 2, feature 27.
+    /// From the highest bit: branch 1 bit, missing 1, strict 1, kind 2, feature 27.
     link: u32,
 }
 
@@ -127,12 +126,11 @@ impl<T: Number> Wide<T> {
         self.link & WIDE_FEATURE_MASK
     }
 
-    /// The same node with a value of another type.
     pub(crate) fn with_value<U>(self, value: U) -> Wide<U> {
         Wide { value, skip: self.skip, link: self.link }
     }
 
-    /// The test of a branch, or None for a leaf.
+    /// `None` for a leaf.
     #[inline]
     pub(crate) fn test(self) -> Option<Test> {
         if self.link & BRANCH == 0 {

@@ -1,16 +1,16 @@
-//! From a root to a leaf.
+//! Walks trees from the root to a leaf.
 
 use crate::{
     forest::node::{Kind, Node, Wide},
     number::Number,
 };
 
-/// How many trees are walked in step. A walk waits for memory at every node; the others use the wait.
+/// The number of trees that are walked in lockstep. While one walk waits for memory, the others proceed.
 pub(crate) const LANES: usize = 8;
 
-/// Walks several trees until all have come to a leaf. Every test is `x <= value`.
+/// Walks several trees until all have reached a leaf. Every test is `x <= value`.
 ///
-/// There is no branch on a test's outcome, which the processor could only guess.
+/// Does not branch on the outcome of a test, which the processor could not predict.
 #[inline(always)]
 pub(crate) fn in_step<N: Node, const MISSING: bool>(nodes: &[N], at: &mut [u32; LANES], row: &[N::Value]) {
     loop {
@@ -26,7 +26,7 @@ pub(crate) fn in_step<N: Node, const MISSING: bool>(nodes: &[N], at: &mut [u32; 
     }
 }
 
-/// Walks one tree, whatever its tests, and gives the position of the leaf.
+/// Walks one tree with any kind of test and returns the position of the leaf.
 pub(crate) fn mixed<T: Number>(nodes: &[Wide<T>], sets: &[Vec<T>], root: u32, row: &[T]) -> usize {
     let mut at = root;
     loop {
@@ -51,7 +51,7 @@ pub(crate) fn mixed<T: Number>(nodes: &[Wide<T>], sets: &[Vec<T>], root: u32, ro
     }
 }
 
-/// `set` ascends.
+/// `set` must be in ascending order.
 fn is_member<T: Number>(set: &[T], x: T) -> bool {
     set.get(set.partition_point(|&member| member < x)) == Some(&x)
 }

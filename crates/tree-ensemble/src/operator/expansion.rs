@@ -1,4 +1,4 @@
-//! The operator in a graph whose types are being inferred.
+//! The operator during type inference.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use super::{
     typed::{Labels, TypedTreeEnsemble, check_columns},
 };
 
-/// Becomes a [`TypedTreeEnsemble`] once the input's type is known.
+/// Becomes a [`TypedTreeEnsemble`] when the input's type is known.
 #[derive(Debug, Clone)]
 pub(crate) struct TreeEnsemble {
     pub(crate) name: &'static str,
@@ -61,13 +61,17 @@ impl Expansion for TreeEnsemble {
     fn wire(&self, prefix: &str, model: &mut TypedModel, inputs: &[OutletId]) -> TractResult<TVec<OutletId>> {
         let fact = model.outlet_fact(inputs[0])?;
         let (datum_type, rank) = (fact.datum_type, fact.rank());
-        ensure!((1..=2).contains(&rank), "{}: the input must be [N, features], and has {rank} dimensions", self.name);
+        ensure!(
+            (1..=2).contains(&rank),
+            "{}: the input must have the shape [N, features] or [features], but has {rank} dimensions",
+            self.name
+        );
         if let Ok(columns) = fact.shape[rank - 1].to_usize() {
             check_columns(self.name, &self.model, columns)?;
         }
         let trees = match datum_type {
             DatumType::F32 | DatumType::I32 | DatumType::I64 => self.model.clone(),
-            // Its answer would have to be float64, too.
+            // `TreeEnsemble` with a float64 input would also have to return float64.
             DatumType::F64 if self.name != "TreeEnsemble" => {
                 self.model.widen().map_or_else(|| self.model.clone(), Arc::new)
             }

@@ -1,4 +1,4 @@
-//! The only part that knows tract: from a node of an ONNX file to an operator.
+//! Turns a node of an ONNX file into an operator of tract. The only module that depends on tract.
 
 mod expansion;
 mod model;
@@ -21,10 +21,10 @@ use self::{expansion::TreeEnsemble, model::Model};
 /// (version 5) with the operators of this crate.
 ///
 /// Input: float32, float64, int64 or int32 `[N, features]`, or `[features]` for one row. `TreeEnsemble` takes no float64.
-/// Outputs: labels `[N]`, int64 or text as in the file (of the classifier), and scores, float32 `[N, classes or targets]`.
+/// Outputs: for a classifier, labels `[N]`, int64 or strings as in the file; scores, float32 `[N, classes or targets]`.
 ///
-/// A node with malformed attributes is an error when the model is read, and the error names the attribute. A feature that the
-/// input does not have is an error as soon as the input's width is known.
+/// Reading a model fails if an attribute is malformed, with an error that names the attribute. A node that reads a feature beyond the
+/// input's columns is an error as soon as the input's width is known.
 pub fn register(onnx: &mut Onnx) {
     onnx.op_register.insert("TreeEnsembleClassifier", classifier);
     onnx.op_register.insert("TreeEnsembleRegressor", regressor);
@@ -35,13 +35,13 @@ type Built = TractResult<(Box<dyn InferenceOp>, Vec<String>)>;
 
 fn classifier(context: &ParsingContext, node: &NodeProto) -> Built {
     let (model, labels) = read::classifier(context, node)?;
-    // An output without a name is one that nothing reads.
-    let named = |position: usize| node.output.get(position).is_some_and(|name| !name.is_empty());
+    // An output without a name is unused.
+    let is_used = |position: usize| node.output.get(position).is_some_and(|name| !name.is_empty());
     built(TreeEnsemble {
         name: "TreeEnsembleClassifier",
         model: Arc::new(model),
-        labels: named(0).then_some(labels),
-        scores: named(1),
+        labels: is_used(0).then_some(labels),
+        scores: is_used(1),
     })
 }
 

@@ -4,7 +4,6 @@ use tract_onnx::tract_hir::internal::*;
 
 use crate::{classifier::Classifier, forest::Score, number::Number, regressor::Regressor};
 
-/// What an operator runs.
 #[derive(Debug)]
 pub(crate) enum Model {
     Classifier32(Classifier<f32>),
@@ -13,14 +12,14 @@ pub(crate) enum Model {
     Regressor64(Regressor<f64>),
 }
 
-/// The answers for some rows: the position of each row's class (0 for a regressor), and a score per row and target.
+/// The results for some rows: the position of each row's class (0 for a regressor), and a score per row and target.
 pub(crate) struct Answers {
     pub(crate) classes: Vec<usize>,
     pub(crate) scores: Vec<f32>,
 }
 
 impl Model {
-    /// The same in float64, or None if it is in float64.
+    /// The model in float64. `None` if it already is.
     pub(crate) fn widen(&self) -> Option<Self> {
         match self {
             Self::Classifier32(model) => Some(Self::Classifier64(model.widen())),
@@ -29,7 +28,7 @@ impl Model {
         }
     }
 
-    /// How many features a row must have at least.
+    /// The least number of features in a row.
     pub(crate) fn columns(&self) -> usize {
         match self {
             Self::Classifier32(model) => model.forest.columns(),
@@ -39,7 +38,7 @@ impl Model {
         }
     }
 
-    /// How many scores a row gets.
+    /// The number of scores per row.
     pub(crate) fn targets(&self) -> usize {
         match self {
             Self::Classifier32(model) => model.forest.targets(),
@@ -49,7 +48,7 @@ impl Model {
         }
     }
 
-    /// Evaluates `rows` rows, which `input` holds one after the other.
+    /// Evaluates the `rows` rows of `input`, which is in row-major order.
     pub(crate) fn evaluate(&self, input: &Tensor, rows: usize) -> TractResult<Answers> {
         let targets = self.targets();
         match self {

@@ -14,7 +14,7 @@ use crate::{
     regressor::Regressor,
 };
 
-/// Numbers of the file in the type that they have there.
+/// Numbers in the type that they have in the file.
 pub(super) enum Floats<'a> {
     F32(Cow<'a, [f32]>),
     F64(Vec<f64>),
@@ -36,7 +36,7 @@ impl Floats<'_> {
     }
 }
 
-/// What both operators have.
+/// The attributes that both operators have.
 struct Common<'a> {
     node: &'a NodeProto,
     modes: Vec<Mode>,
@@ -61,12 +61,16 @@ pub(super) fn regressor(context: &ParsingContext, node: &NodeProto) -> TractResu
     common.build(targets, Regress(aggregate), Model::Regressor32, Model::Regressor64)
 }
 
-/// The attribute `n_targets`. Each target has a weight or a base value, so that a few bytes cannot ask for a large output.
+/// The attribute `n_targets`. Each target must have a weight or a base value, so that a small file cannot demand a large output.
 pub(super) fn targets(node: &NodeProto, weights: usize) -> TractResult<usize> {
     let given = node.get_attr_opt::<i64>("n_targets")?.unwrap_or(1);
     match usize::try_from(given) {
         Ok(targets) if (1..=weights).contains(&targets) => Ok(targets),
-        _ => Err(AttributeError::new("n_targets", format!("{given} targets, but {weights} weights")).into()),
+        _ => Err(AttributeError::new(
+            "n_targets",
+            format!("must be at least 1 and at most the number of weights ({weights}), not {given}"),
+        )
+        .into()),
     }
 }
 
@@ -76,7 +80,7 @@ fn labels(node: &NodeProto) -> TractResult<Labels> {
     match (numbers, texts) {
         (Some(labels), None) => Ok(Labels::Numbers(labels.to_vec())),
         (None, Some(labels)) => Ok(Labels::Texts(labels.into_vec())),
-        (None, None) => bail!("classlabels_int64s or classlabels_strings: one of them is needed"),
+        (None, None) => bail!("classlabels_int64s or classlabels_strings: one of them is required"),
         (Some(_), Some(_)) => bail!("classlabels_int64s and classlabels_strings: only one of them is allowed"),
     }
 }
@@ -85,7 +89,7 @@ pub(super) fn integers<'a>(node: &'a NodeProto, name: &str) -> TractResult<&'a [
     Ok(node.get_attr_opt_slice::<i64>(name)?.unwrap_or_default())
 }
 
-/// A list of float32, or the tensor that may stand in its place; empty if there is neither.
+/// A list of float32, or the tensor that can replace it. Empty if the node has neither.
 fn floats<'a>(
     context: &ParsingContext,
     node: &'a NodeProto,
@@ -114,7 +118,7 @@ pub(super) fn tensor(
     match tensor.datum_type() {
         DatumType::F32 => Ok(Some(Floats::F32(Cow::Owned(tensor.try_as_plain_ram()?.as_slice::<f32>()?.to_vec())))),
         DatumType::F64 => Ok(Some(Floats::F64(tensor.try_as_plain_ram()?.as_slice::<f64>()?.to_vec()))),
-        other => bail!("{name}: float32 or float64 is expected, not {other:?}"),
+        other => bail!("{name}: must be float32 or float64, not {other:?}"),
     }
 }
 
@@ -139,7 +143,7 @@ impl<'a> Common<'a> {
         })
     }
 
-    /// Builds the model in float64 if any of the attributes is.
+    /// Builds the model in float64 if any of the attributes is float64.
     fn build<B: Build>(
         self,
         targets: usize,
@@ -194,7 +198,7 @@ fn leaf_weights<'a, T>(
     })
 }
 
-/// How attributes become a model, in either type.
+/// Builds a model from its attributes in either number type.
 trait Build {
     type Output<T>;
 

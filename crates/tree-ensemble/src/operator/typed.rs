@@ -1,4 +1,4 @@
-//! The operator in a graph whose types are known.
+//! The operator after type inference.
 
 use std::sync::Arc;
 
@@ -11,13 +11,12 @@ use super::model::Model;
 pub(crate) struct TypedTreeEnsemble {
     pub(crate) name: &'static str,
     pub(crate) model: Arc<Model>,
-    /// The first output, of a classifier: the labels of its classes.
+    /// The labels of the classes, if the first output (of a classifier) is used.
     pub(crate) labels: Option<Arc<Labels>>,
     /// Whether the scores are an output.
     pub(crate) scores: bool,
 }
 
-/// What the classes are called.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Labels {
     Numbers(Vec<i64>),
@@ -47,7 +46,7 @@ impl Labels {
     }
 }
 
-// Two operators are the same if they run the same model: comparing nodes would cost tract's optimiser more than it gains.
+// Operators are equal if they share a model. Comparing nodes would cost tract's optimiser more than it gains.
 impl PartialEq for TypedTreeEnsemble {
     fn eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.model, &other.model) && self.labels == other.labels && self.scores == other.scores
@@ -72,7 +71,9 @@ impl EvalOp for TypedTreeEnsemble {
         let (rows, columns) = match *input.shape() {
             [columns] => (1, columns),
             [rows, columns] => (rows, columns),
-            ref shape => bail!("{}: the input must be [N, features], and is {shape:?}", self.name),
+            ref shape => {
+                bail!("{}: the input must have the shape [N, features] or [features], not {shape:?}", self.name)
+            }
         };
         check_columns(self.name, &self.model, columns)?;
         let answers = self.model.evaluate(&input, rows)?;
@@ -104,7 +105,7 @@ impl TypedOp for TypedTreeEnsemble {
     as_op!();
 }
 
-/// Refuses rows that lack a feature.
+/// Checks that a row has all features that the model reads.
 pub(crate) fn check_columns(name: &str, model: &Model, columns: usize) -> TractResult<()> {
     ensure!(
         columns >= model.columns(),

@@ -1,4 +1,4 @@
-//! Reads the attributes of `TreeEnsemble` (version 5 of ai.onnx.ml): branches and leaves in lists of their own.
+//! Reads the attributes of `TreeEnsemble` (version 5 of ai.onnx.ml), which has separate lists of branches and leaves.
 
 use std::borrow::Cow;
 
@@ -11,7 +11,7 @@ use super::{
 use crate::{
     attributes::{Aggregate, Mode, PostTransform},
     error::{AttributeError, Result},
-    forest::{Forest, Graph, LeafWeights, Names, same_length, target},
+    forest::{Forest, Graph, LeafWeights, MAX_NODES, Names, same_length, target},
     number::Number,
     regressor::Regressor,
 };
@@ -31,7 +31,7 @@ pub(super) fn read(context: &ParsingContext, node: &NodeProto) -> TractResult<Mo
     }
 }
 
-/// The attributes that are integers.
+/// The integer attributes.
 struct Lists<'a> {
     roots: &'a [i64],
     features: &'a [i64],
@@ -50,7 +50,7 @@ impl<'a> Lists<'a> {
     fn read(context: &ParsingContext, node: &'a NodeProto) -> TractResult<Self> {
         let modes = node.get_attr::<&tract_onnx::pb::TensorProto>("nodes_modes")?;
         let modes = context.load_tensor(modes).context("nodes_modes: not a tensor")?;
-        ensure!(modes.datum_type() == u8::datum_type(), "nodes_modes: uint8 is expected");
+        ensure!(modes.datum_type() == u8::datum_type(), "nodes_modes: must be uint8");
         Ok(Self {
             roots: integers(node, "tree_roots")?,
             features: integers(node, "nodes_featureids")?,
@@ -66,16 +66,16 @@ impl<'a> Lists<'a> {
                 1 => Aggregate::Sum,
                 2 => Aggregate::Min,
                 3 => Aggregate::Max,
-                other => bail!("aggregate_function: {other} is not from 0 to 3"),
+                other => bail!("aggregate_function: must be from 0 to 3, not {other}"),
             },
-            // The order of the specification. ONNX Runtime 1.32 has 1 and 2 the other way round.
+            // The order of the specification. ONNX Runtime 1.32 swaps 1 and 2.
             post_transform: match node.get_attr_opt::<i64>("post_transform")?.unwrap_or(0) {
                 0 => PostTransform::None,
                 1 => PostTransform::Softmax,
                 2 => PostTransform::Logistic,
                 3 => PostTransform::SoftmaxZero,
                 4 => PostTransform::Probit,
-                other => bail!("post_transform: {other} is not from 0 to 4"),
+                other => bail!("post_transform: must be from 0 to 4, not {other}"),
             },
         })
     }
@@ -92,7 +92,7 @@ impl<'a> Lists<'a> {
         Ok(Regressor::new(forest, Vec::new(), self.aggregate, self.post_transform)?)
     }
 
-    /// Branches first, then leaves.
+    /// The graph's nodes are the branches, followed by the leaves.
     fn graph<T: Number>(
         &self,
         splits: &[T],
@@ -117,8 +117,13 @@ impl<'a> Lists<'a> {
             same_length("nodes_missing_value_tracks_true", self.missing_tracks_true.len(), "nodes_modes", branches)?;
         }
         let count = branches + leaves;
-        if branches == 0 || count > 1 << 30 {
-            return Err(AttributeError::new("nodes_modes", format!("{branches} branches and {leaves} leaves")));
+        if branches == 0 || count > MAX_NODES {
+            return Err(AttributeError::new(
+                "nodes_modes",
+                format!(
+                    "must have 1 to {MAX_NODES} nodes, at least one a branch, not {branches} branches and {leaves} leaves"
+                ),
+            ));
         }
         let mut values = splits.to_vec();
         values.resize(count, T::default());
@@ -127,11 +132,11 @@ impl<'a> Lists<'a> {
             let (start, length) = match is_leaf {
                 0 => (0, branches),
                 1 => (branches, leaves),
-                other => return Err(AttributeError::new(leaf_name, format!("{other} is not 0 or 1"))),
+                other => return Err(AttributeError::new(leaf_name, format!("must be 0 or 1, not {other}"))),
             };
             let found = usize::try_from(id).ok().filter(|&id| id < length);
             let missing =
-                || AttributeError::new(id_name, format!("{id} is not from 0 to {}", length.saturating_sub(1)));
+                || AttributeError::new(id_name, format!("must be from 0 to {}, not {id}", length.saturating_sub(1)));
             found.map(|id| (start + id) as u32).ok_or_else(missing)
         };
         let mut children = Vec::with_capacity(count);
@@ -190,11 +195,11 @@ fn mode(code: u8) -> Result<Mode> {
         4 => Mode::Equal,
         5 => Mode::NotEqual,
         6 => Mode::Member,
-        other => return Err(AttributeError::new("nodes_modes", format!("{other} is not from 0 to 6"))),
+        other => return Err(AttributeError::new("nodes_modes", format!("must be from 0 to 6, not {other}"))),
     })
 }
 
-/// The set of each branch that has one, ascending. The value of such a branch becomes the set's position.
+/// The sets of the BRANCH_MEMBER nodes, each in ascending order. Sets the values of these nodes to the positions of their sets.
 fn sets<T: Number>(modes: &[Mode], members: &[T], values: &mut [T]) -> Result<Vec<Vec<T>>> {
     let mut lists = members.split(|member| member.is_nan());
     let mut sets = Vec::new();
@@ -202,16 +207,19 @@ fn sets<T: Number>(modes: &[Mode], members: &[T], values: &mut [T]) -> Result<Ve
         if *mode == Mode::Member {
             let mut set = lists.next().unwrap_or_default().to_vec();
             if set.is_empty() {
-                return Err(AttributeError::new("membership_values", "fewer sets than branches with BRANCH_MEMBER"));
+                return Err(AttributeError::new(
+                    "membership_values",
+                    "has fewer sets than there are BRANCH_MEMBER nodes",
+                ));
             }
             set.sort_unstable_by(|a, b| a.partial_cmp(b).unwrap_or(std::cmp::Ordering::Equal));
             *value = T::from_position(sets.len() as u32);
             sets.push(set);
         }
     }
-    // The last set may end with a delimiter of its own.
+    // A delimiter may follow the last set.
     if lists.any(|rest| !rest.is_empty()) {
-        return Err(AttributeError::new("membership_values", "more sets than branches with BRANCH_MEMBER"));
+        return Err(AttributeError::new("membership_values", "has more sets than there are BRANCH_MEMBER nodes"));
     }
     Ok(sets)
 }

@@ -1,4 +1,4 @@
-//! Generated operators against ONNX Runtime's answers, made by `tests/fixtures.py`.
+//! Compares generated operators with ONNX Runtime's results. `tests/fixtures.py` writes the cases.
 
 use std::collections::HashMap;
 
@@ -36,20 +36,20 @@ fn attributes(values: &HashMap<String, Value>) -> Attributes {
 }
 
 #[test]
-fn generated_operators_answer_as_onnx_runtime() {
+fn generated_operators_match_onnx_runtime() {
     let cases = std::fs::read_to_string(fixture("onnxruntime.json")).unwrap();
     let mut count = 0;
     for (number, line) in cases.lines().enumerate() {
         let case: Case = serde_json::from_str(line).unwrap();
         let model = load(&case.operator, &attributes(&case.attributes), case.rows[0].len())
             .unwrap_or_else(|error| panic!("case {number}: {error:#}"));
-        let plain = matches!(case.attributes.get("post_transform"), Some(Value::Text(name)) if name == "NONE");
+        let exact = matches!(case.attributes.get("post_transform"), Some(Value::Text(name)) if name == "NONE");
         for (position, features) in case.rows.iter().enumerate() {
-            let what = format!("case {number}, row {position} of {line}");
+            let context = format!("case {number}, row {position} of {line}");
             let outputs = run(&model, &row(features)).unwrap();
-            assert_scores(&floats(outputs.last().unwrap()), &row(&case.scores[position]), plain, &what);
+            assert_scores(&floats(outputs.last().unwrap()), &row(&case.scores[position]), exact, &context);
             if let Some(labels) = &case.labels {
-                assert_eq!(ints(&outputs[0]), [labels[position]], "{what}");
+                assert_eq!(ints(&outputs[0]), [labels[position]], "{context}");
             }
             count += 1;
         }

@@ -1,4 +1,4 @@
-//! Files of skl2onnx and onnxmltools, made by `tests/fixtures.py`.
+//! Models from skl2onnx and onnxmltools. `tests/fixtures.py` exports them.
 
 use serde::Deserialize;
 use tract_onnx::prelude::*;
@@ -13,8 +13,8 @@ struct Expected {
     trained: Vec<Vec<Number>>,
 }
 
-/// Asks a model for all of its rows, one at a time, and compares with ONNX Runtime; gives how many rows are further than 1e-5
-/// from the training library.
+/// Runs a model on each of its rows and compares the scores with ONNX Runtime's. Returns the number of rows whose scores differ by more
+/// than 1e-5 from the training library's.
 fn replay(name: &str) -> usize {
     let expected: Expected =
         serde_json::from_reader(std::fs::File::open(fixture(&format!("{name}.json"))).unwrap()).unwrap();
@@ -28,49 +28,49 @@ fn replay(name: &str) -> usize {
         .unwrap()
         .into_runnable()
         .unwrap();
-    let mut far = 0;
+    let mut differing = 0;
     for (position, features) in expected.rows.iter().enumerate() {
-        let what = format!("{name}, row {position}");
+        let context = format!("{name}, row {position}");
         let input = Tensor::from_shape(&[1, columns], &row(features)).unwrap();
         let outputs = model.run(tvec!(input.into_tvalue())).unwrap();
         let scores = floats(outputs.last().unwrap());
-        assert_scores(&scores, &row(&expected.scores[position]), false, &what);
+        assert_scores(&scores, &row(&expected.scores[position]), false, &context);
         if let Some(labels) = &expected.labels {
-            // tract reads a cast to int64 as one to its type of dimensions.
+            // tract turns a cast to int64 into a cast to its dimension type.
             let label = outputs[0].cast_to::<i64>().unwrap().into_owned();
-            assert_eq!(ints(&label.into_tvalue()), [labels[position]], "{what}");
+            assert_eq!(ints(&label.into_tvalue()), [labels[position]], "{context}");
         }
         let distances = scores.iter().zip(&expected.trained[position]).map(|(a, b)| (f64::from(*a) - b.f64()).abs());
-        far += usize::from(distances.fold(0.0, f64::max) > 1e-5);
+        differing += usize::from(distances.fold(0.0, f64::max) > 1e-5);
     }
-    far
+    differing
 }
 
 #[test]
-fn random_forests_answer_as_onnx_runtime_and_as_scikit_learn() {
+fn random_forests_match_onnx_runtime_and_scikit_learn() {
     for kind in ["binary", "multiclass", "regressor"] {
         assert_eq!(replay(&format!("random_forest_{kind}")), 0, "{kind}");
     }
 }
 
 #[test]
-fn gradient_boosting_answers_as_onnx_runtime_and_as_scikit_learn() {
+fn gradient_boosting_matches_onnx_runtime_and_scikit_learn() {
     for kind in ["binary", "multiclass", "regressor"] {
         assert_eq!(replay(&format!("gradient_boosting_{kind}")), 0, "{kind}");
     }
 }
 
 #[test]
-fn xgboost_answers_as_onnx_runtime_and_as_itself() {
+fn xgboost_matches_onnx_runtime_and_xgboost() {
     for kind in ["binary", "multiclass", "regressor"] {
         assert_eq!(replay(&format!("xgboost_{kind}")), 0, "{kind}");
     }
 }
 
-/// onnxmltools rounds LightGBM's float64 thresholds to the nearest float32: a row with a value on one may change sides. That is
-/// the file's affair; half of the values of these rows are on thresholds.
+/// onnxmltools rounds LightGBM's float64 thresholds to the nearest float32, so a value on a threshold may go to the other child. Half of
+/// the values in these rows are on thresholds, so some rows may differ from LightGBM.
 #[test]
-fn lightgbm_answers_as_onnx_runtime() {
+fn lightgbm_matches_onnx_runtime() {
     for kind in ["binary", "multiclass", "regressor"] {
         assert!(replay(&format!("lightgbm_{kind}")) < 40, "{kind}");
     }

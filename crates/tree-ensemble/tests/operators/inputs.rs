@@ -1,4 +1,4 @@
-//! Types and shapes of what goes in and comes out.
+//! Types and shapes of inputs and outputs.
 
 use tract_onnx::prelude::*;
 
@@ -9,7 +9,7 @@ fn rows(values: &[f32], columns: usize) -> Tensor {
 }
 
 #[test]
-fn a_batch_is_answered_row_by_row() {
+fn a_batch_returns_one_result_per_row() {
     let symbols = SymbolScope::default();
     let fact = f32::fact([TDim::from(symbols.sym("N")), 2.to_dim()]);
     let model = load_as("TreeEnsembleClassifier", &classifier(), &["labels", "scores"], fact.into()).unwrap();
@@ -18,12 +18,12 @@ fn a_batch_is_answered_row_by_row() {
     assert_eq!(ints(&outputs[0]), [20, 20, 20]);
     assert_eq!(outputs[1].shape(), [3, 2]);
     assert_eq!(floats(&outputs[1]), [-16.0, 17.0, -19.0, 20.0, -23.0, 24.0]);
-    let none = Tensor::zero::<f32>(&[0, 2]).unwrap();
-    assert_eq!(model.run(tvec!(none.into_tvalue())).unwrap()[1].shape(), [0, 2]);
+    let empty = Tensor::zero::<f32>(&[0, 2]).unwrap();
+    assert_eq!(model.run(tvec!(empty.into_tvalue())).unwrap()[1].shape(), [0, 2]);
 }
 
 #[test]
-fn one_dimension_is_one_row() {
+fn a_one_dimensional_input_is_one_row() {
     let model = load_as("TreeEnsembleRegressor", &regressor(), &["scores"], f32::fact([2]).into()).unwrap();
     let outputs = model.run(tvec!(tensor1(&[0.6_f32, -1.0]).into_tvalue())).unwrap();
     assert_eq!(outputs[0].shape(), [1, 1]);
@@ -31,9 +31,9 @@ fn one_dimension_is_one_row() {
 }
 
 #[test]
-fn labels_may_be_text() {
-    let texts = classifier().without("classlabels_int64s").strings("classlabels_strings", &["no", "yes"]);
-    let outputs = run(&load("TreeEnsembleClassifier", &texts, 2).unwrap(), &[0.0, 0.0]).unwrap();
+fn labels_may_be_strings() {
+    let strings = classifier().without("classlabels_int64s").strings("classlabels_strings", &["no", "yes"]);
+    let outputs = run(&load("TreeEnsembleClassifier", &strings, 2).unwrap(), &[0.0, 0.0]).unwrap();
     assert_eq!(outputs[0].to_plain_array_view::<String>().unwrap().first().unwrap(), "yes");
 }
 
@@ -110,7 +110,7 @@ fn a_float64_input_is_compared_in_float64() {
 }
 
 #[test]
-fn many_features_and_targets_have_room() {
+fn a_wide_row_is_supported() {
     let wide = regressor().ints("nodes_featureids", &[0, 0, 5_000, 0, 0, 0]);
     let mut row = vec![0.0; 5_001];
     row[0] = 1.0;
@@ -119,7 +119,7 @@ fn many_features_and_targets_have_room() {
 }
 
 #[test]
-fn a_forest_of_leaves_reads_no_feature() {
+fn a_forest_of_leaves_reads_no_features() {
     let leaf = Attributes::default()
         .ints("nodes_treeids", &[7])
         .ints("nodes_nodeids", &[3])
@@ -137,7 +137,7 @@ fn a_forest_of_leaves_reads_no_feature() {
 }
 
 #[test]
-fn nodes_may_be_numbered_and_ordered_freely() {
+fn nodes_may_have_any_numbers_and_order() {
     let shuffled = regressor()
         .ints("nodes_treeids", &[9, 9, 9, 9, 9, -4])
         .ints("nodes_nodeids", &[40, 10, 30, 20, 50, 8])
@@ -172,7 +172,7 @@ fn a_node_may_have_two_parents() {
 }
 
 #[test]
-fn missing_values_go_where_the_node_says() {
+fn missing_values_go_to_the_child_that_the_node_names() {
     let to_true = regressor().ints("nodes_missing_value_tracks_true", &[1, 0, 0, 0, 0, 0]);
     assert_eq!(regress(&to_true, &[f32::NAN, 0.0]), [17.0]);
     assert_eq!(regress(&regressor(), &[f32::NAN, -1.0]), [20.0]);

@@ -1,13 +1,13 @@
-//! The operators, through tract, from an ONNX file to its answers.
+//! Runs the operators in tract, from an ONNX file to its outputs.
 //!
 //! | file | what it proves |
 //! |---|---|
-//! | `exporters.rs` | models of the exporters answer as ONNX Runtime does, and as the training library does |
-//! | `differential.rs` | generated operators of every mode, aggregate function and post-transform answer as ONNX Runtime does |
+//! | `exporters.rs` | exported models match ONNX Runtime and the training library |
+//! | `differential.rs` | generated operators of every mode, aggregate function and post-transform match ONNX Runtime |
 //! | `inputs.rs` | types and shapes of inputs, labels, outputs; float64 attributes; batches |
 //! | `version_5.rs` | `TreeEnsemble` |
-//! | `malformed.rs` | each malformed attribute is an error at load that names it |
-//! | `mutations.rs` | whatever attributes hold, loading and running end, without a panic |
+//! | `malformed.rs` | each malformed attribute is an error at load that names the attribute |
+//! | `mutations.rs` | loading and running terminate without a panic for any attributes |
 
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 

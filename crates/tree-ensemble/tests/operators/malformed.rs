@@ -1,4 +1,4 @@
-//! Malformed attributes are errors at load, and the error names the attribute.
+//! A malformed attribute is an error at load that names the attribute.
 
 use crate::support::{Attributes, classifier, load, regressor};
 
@@ -30,9 +30,9 @@ fn lists_of_different_lengths() {
 }
 
 #[test]
-fn nothing_at_all() {
+fn empty_attributes() {
     refused("TreeEnsembleRegressor", &Attributes::default().int("n_targets", 1), "n_targets", "");
-    refused("TreeEnsembleClassifier", &Attributes::default(), "classlabels_int64s", "one of them is needed");
+    refused("TreeEnsembleClassifier", &Attributes::default(), "classlabels_int64s", "one of them is required");
     let mut empty = regressor().floats("base_values", &[1.0]);
     for name in ["treeids", "nodeids", "featureids", "truenodeids", "falsenodeids"] {
         empty = empty.ints(&format!("nodes_{name}"), &[]);
@@ -49,7 +49,7 @@ fn nothing_at_all() {
 }
 
 #[test]
-fn attributes_of_another_type() {
+fn attributes_of_the_wrong_type() {
     regressor_refused(regressor().string("nodes_treeids", "0"), "nodes_treeids", "");
     regressor_refused(regressor().ints("nodes_values", &[0; 6]), "nodes_values", "");
     regressor_refused(regressor().bytes("nodes_values_as_tensor", &[0; 6]), "nodes_values_as_tensor", "float64");
@@ -57,7 +57,7 @@ fn attributes_of_another_type() {
 }
 
 #[test]
-fn children_that_the_tree_does_not_have() {
+fn children_outside_the_tree() {
     for child in [5, -1, i64::MIN, i64::MAX] {
         regressor_refused(regressor().ints("nodes_truenodeids", &[child, 0, 3, 0, 0, 0]), "nodes_truenodeids", "child");
         regressor_refused(
@@ -74,7 +74,7 @@ fn cycles() {
     regressor_refused(itself, "nodes_nodeids", "cannot be reached");
     let root = regressor().ints("nodes_falsenodeids", &[2, 0, 0, 0, 0, 0]);
     regressor_refused(root, "nodes_nodeids", "cannot be reached");
-    // All nodes are reached, and two are each other's descendants.
+    // All nodes are reachable, and two are each other's descendants.
     let cycle = Attributes::default()
         .ints("nodes_treeids", &[0; 4])
         .ints("nodes_nodeids", &[0, 1, 2, 3])
@@ -88,40 +88,40 @@ fn cycles() {
         .ints("target_ids", &[0])
         .floats("target_weights", &[1.0])
         .int("n_targets", 1);
-    regressor_refused(cycle, "nodes_truenodeids", "its own descendant");
+    regressor_refused(cycle, "nodes_truenodeids", "part of a cycle");
 }
 
 #[test]
-fn nodes_that_cannot_be_reached() {
-    let lost = regressor().ints("nodes_truenodeids", &[1, 0, 4, 0, 0, 0]);
-    regressor_refused(lost, "nodes_nodeids", "node 3 of tree 0 cannot be reached");
+fn unreachable_nodes() {
+    let unreachable = regressor().ints("nodes_truenodeids", &[1, 0, 4, 0, 0, 0]);
+    regressor_refused(unreachable, "nodes_nodeids", "node 3 of tree 0 cannot be reached");
 }
 
 #[test]
-fn nodes_and_trees_that_are_there_twice() {
-    regressor_refused(regressor().ints("nodes_nodeids", &[0, 1, 2, 3, 3, 0]), "nodes_nodeids", "two nodes 3");
+fn duplicate_nodes_and_trees() {
+    regressor_refused(regressor().ints("nodes_nodeids", &[0, 1, 2, 3, 3, 0]), "nodes_nodeids", "two nodes with id 3");
     let apart = regressor().ints("nodes_treeids", &[0, 0, 0, 0, 1, 0]);
-    regressor_refused(apart, "nodes_treeids", "do not stand together");
+    regressor_refused(apart, "nodes_treeids", "are not contiguous");
 }
 
 #[test]
-fn weights_of_nodes_and_targets_that_do_not_exist() {
+fn weights_of_unknown_nodes_and_targets() {
     regressor_refused(regressor().ints("target_treeids", &[0, 0, 0, 2]), "target_treeids", "tree 2");
     regressor_refused(regressor().ints("target_nodeids", &[1, 3, 9, 0]), "target_nodeids", "node 9 of tree 0");
     regressor_refused(regressor().ints("target_nodeids", &[1, 3, 4, 1]), "target_nodeids", "node 1 of tree 1");
     for id in [1, -1, i64::MAX] {
-        regressor_refused(regressor().ints("target_ids", &[0, 0, 0, id]), "target_ids", "is not from 0 to 0");
+        regressor_refused(regressor().ints("target_ids", &[0, 0, 0, id]), "target_ids", "must be from 0 to 0");
     }
     refused(
         "TreeEnsembleClassifier",
         &classifier().ints("class_ids", &[0, 0, 0, 2]),
         "class_ids",
-        "is not from 0 to 1",
+        "must be from 0 to 1",
     );
 }
 
 #[test]
-fn features_that_there_are_not() {
+fn features_outside_the_input() {
     let with = |id| regressor().ints("nodes_featureids", &[0, 0, id, 0, 0, 0]);
     regressor_refused(with(2), "nodes_featureids", "feature 2 is read, but the input has 2 columns");
     regressor_refused(with(1_000_000), "nodes_featureids", "");
@@ -138,16 +138,16 @@ fn unknown_names() {
 }
 
 #[test]
-fn values_that_cannot_be() {
+fn invalid_values() {
     regressor_refused(regressor().floats("nodes_values", &[f32::NAN; 6]), "nodes_values", "NaN");
     let tracks = regressor().ints("nodes_missing_value_tracks_true", &[2; 6]);
     regressor_refused(tracks, "nodes_missing_value_tracks_true", "0 or 1");
 }
 
 #[test]
-fn numbers_of_targets_labels_and_base_values() {
+fn wrong_numbers_of_targets_labels_and_base_values() {
     for targets in [0, -1, 5, i64::MAX] {
-        regressor_refused(regressor().int("n_targets", targets), "n_targets", "targets");
+        regressor_refused(regressor().int("n_targets", targets), "n_targets", "must be at least 1 and at most");
     }
     regressor_refused(regressor().floats("base_values", &[1.0, 2.0]), "base_values", "has 2 entries for 1 targets");
     let base = |values: &[f32]| classifier().floats("base_values", values);
@@ -156,5 +156,5 @@ fn numbers_of_targets_labels_and_base_values() {
     refused("TreeEnsembleClassifier", &three, "base_values", "has 1 entries for 3 classes");
     let both = classifier().strings("classlabels_strings", &["a", "b"]);
     refused("TreeEnsembleClassifier", &both, "classlabels_strings", "only one");
-    refused("TreeEnsembleClassifier", &classifier().without("classlabels_int64s"), "classlabels", "needed");
+    refused("TreeEnsembleClassifier", &classifier().without("classlabels_int64s"), "classlabels", "required");
 }

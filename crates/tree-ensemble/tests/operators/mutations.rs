@@ -1,11 +1,10 @@
-//! Attributes changed at random: loading and running end, without a panic, and with finite memory.
+//! With randomly changed attributes, loading and running terminate without a panic and in bounded memory.
 
 use proptest::{collection::vec, prelude::*, sample::Index};
 use tract_onnx::pb::AttributeProto;
 
 use crate::support::{Attributes, classifier, load, regressor, run};
 
-/// One change of one attribute.
 #[derive(Debug, Clone)]
 enum Change {
     SetInt(i64),

@@ -1,4 +1,4 @@
-//! Builds ONNX models of one operator, and runs them.
+//! Builds and runs ONNX models with a single operator.
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -76,7 +76,7 @@ fn tensor(data_type: DataType, length: usize) -> TensorProto {
     TensorProto { data_type: data_type as i32, dims: vec![length as i64], ..TensorProto::default() }
 }
 
-/// Two trees for one target: x0 <= 0.5 gives 1 or 2 (or, below, x1 <= -1 gives 4 or 8); and a leaf that gives 16.
+/// Two trees for one target. The first gives 1 if x0 <= 0.5, else 4 if x1 <= -1, else 8; the second is a leaf that gives 16.
 pub(crate) fn regressor() -> Attributes {
     Attributes::default()
         .ints("nodes_treeids", &[0, 0, 0, 0, 0, 1])
@@ -103,7 +103,7 @@ pub(crate) fn classifier() -> Attributes {
     classifier.ints("classlabels_int64s", &[10, 20])
 }
 
-/// A model with this operator alone. `outputs`: their names; an empty one is left out.
+/// A model with only this operator. `outputs` are the names of its outputs; an empty name omits one.
 pub(crate) fn model(operator: &str, attributes: &Attributes, outputs: &[&str], input: DataType) -> ModelProto {
     let value = |name: &str, elem_type: DataType, shape: Option<TensorShapeProto>| ValueInfoProto {
         name: name.to_owned(),
@@ -139,7 +139,6 @@ pub(crate) fn model(operator: &str, attributes: &Attributes, outputs: &[&str], i
     }
 }
 
-/// What the operators' outputs are called in these tests.
 pub(crate) fn outputs(operator: &str) -> &'static [&'static str] {
     if operator == "TreeEnsembleClassifier" { &["labels", "scores"] } else { &["scores"] }
 }
@@ -150,7 +149,7 @@ pub(crate) fn framework() -> tract_onnx::Onnx {
     onnx
 }
 
-/// Loads a model of one operator for inputs of this type and shape.
+/// Loads a model with one operator for inputs of this type and shape.
 pub(crate) fn load_as(
     operator: &str,
     attributes: &Attributes,
@@ -161,12 +160,12 @@ pub(crate) fn load_as(
     framework().model_for_proto_model(&proto)?.with_input_fact(0, input)?.into_optimized()?.into_runnable()
 }
 
-/// Loads a model of one operator for one row of so many float32.
+/// Loads a model with one operator for one row with this many columns of float32.
 pub(crate) fn load(operator: &str, attributes: &Attributes, columns: usize) -> TractResult<Arc<TypedRunnableModel>> {
     load_as(operator, attributes, outputs(operator), f32::fact([1, columns]).into())
 }
 
-/// All outputs for one row.
+/// Returns all outputs for one row.
 pub(crate) fn run(model: &Arc<TypedRunnableModel>, row: &[f32]) -> TractResult<TVec<TValue>> {
     model.run(tvec!(Tensor::from_shape(&[1, row.len()], row)?.into_tvalue()))
 }
@@ -184,7 +183,7 @@ pub(crate) fn regress(attributes: &Attributes, row: &[f32]) -> Vec<f32> {
     floats(&run(&load("TreeEnsembleRegressor", attributes, row.len()).unwrap(), row).unwrap()[0])
 }
 
-/// A number of a fixture: null is NaN, and infinities are texts.
+/// A number in a fixture: NaN is null, and infinities are strings.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(untagged)]
 pub(crate) enum Number {
@@ -215,11 +214,11 @@ pub(crate) fn fixture(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
 }
 
-/// Equal as numbers, or both NaN. Transforms go through `exp` and `ln` of the platform, which may differ in the last bits.
-pub(crate) fn assert_scores(ours: &[f32], expected: &[f32], exact: bool, what: &str) {
-    assert_eq!(ours.len(), expected.len(), "{what}");
+/// Equal as numbers, or both NaN. Unless `exact`, allows 1e-6, because `exp` and `ln` of the platform may differ in the last bits.
+pub(crate) fn assert_scores(ours: &[f32], expected: &[f32], exact: bool, context: &str) {
+    assert_eq!(ours.len(), expected.len(), "{context}");
     for (&a, &b) in ours.iter().zip(expected) {
         let near = !exact && (a - b).abs() <= 1e-6 * b.abs().max(1.0);
-        assert!(a == b || (a.is_nan() && b.is_nan()) || near, "{what}: {ours:?} instead of {expected:?}");
+        assert!(a == b || (a.is_nan() && b.is_nan()) || near, "{context}: {ours:?} instead of {expected:?}");
     }
 }

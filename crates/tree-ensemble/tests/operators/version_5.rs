@@ -4,7 +4,7 @@ use tract_onnx::prelude::*;
 
 use crate::support::{Attributes, floats, load, load_as, run};
 
-/// x0 in {1, 2.5, 3} gives 1 to target 0; else x1 < 0 gives 2, or 4, to target 1.
+/// Gives 1 to target 0 if x0 is 1, 2.5 or 3; else, to target 1, 2 if x1 < 0, else 4.
 fn members() -> Attributes {
     Attributes::default()
         .int("n_targets", 2)
@@ -45,7 +45,7 @@ fn a_tree_may_be_one_leaf_and_trees_may_share_nodes() {
 }
 
 #[test]
-fn post_transforms_are_numbered_as_the_specification_has_them() {
+fn post_transforms_have_the_numbers_of_the_specification() {
     let softmax = scores(&members().int("post_transform", 1), &[1.0, 0.0]);
     assert!((softmax[0] + softmax[1] - 1.0).abs() < 1e-6, "{softmax:?}");
     let logistic = scores(&members().int("post_transform", 2), &[1.0, 0.0]);

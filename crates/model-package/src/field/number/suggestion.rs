@@ -1,16 +1,16 @@
-//! What was probably meant by a value that is no allowed number.
+//! Suggests a number in place of an invalid value.
 
 use super::Number;
 use crate::field::Json;
 
 impl Number {
-    /// What was meant by a number in quotes, with a decimal comma, in percent, or with a fraction where none is allowed.
+    /// Recognises a number in quotes, with a decimal comma, in percent, or with a fraction where only integers are allowed.
     pub(crate) fn suggestion(&self, value: &Json<'_>, unit: Option<&str>) -> Option<String> {
         let (number, percent) = match value {
             Json::Number(number) if self.integer => {
                 let whole = number.floor();
                 return self.read(whole).map(|_| match unit {
-                    Some(unit) => format!("{whole}, the complete {unit}"),
+                    Some(unit) => format!("{whole}, in whole {unit}"),
                     None => format!("{whole}, without the fraction"),
                 });
             }
@@ -23,7 +23,7 @@ impl Number {
             _ => return None,
         };
         if self.fraction && percent {
-            // A hundredth, as people write it: 33.3 / 100.0 is 0.33299999999999996.
+            // Rounded, since 33.3 / 100.0 is 0.33299999999999996.
             let fraction = (number * 1e10).round() / 1e12;
             return self.read(fraction).map(|_| format!("{fraction} for {number} %"));
         }
@@ -34,7 +34,7 @@ impl Number {
     }
 }
 
-/// A number as people write it, possibly with a decimal comma. `1,000` is left alone: it could be a thousand.
+/// Parses a number, possibly with a decimal comma. `1,000` is ambiguous and not parsed: it could be a thousand.
 fn decimal(text: &str) -> Option<f64> {
     let number = match text.split_once(',') {
         None => text.parse().ok()?,
@@ -49,7 +49,7 @@ mod tests {
     use crate::testing::field;
 
     #[test]
-    fn per_cent_quotes_decimal_commas_and_fractions_are_seen_through() {
+    fn percentages_quotes_decimal_commas_and_fractions_are_recognised() {
         let rate = "type = 'number'\nunit = 'fraction'\nexclusive_minimum = 0\nmaximum = 1";
         let years = "type = 'integer'\nunit = 'years'\nminimum = 18\nmaximum = 120";
         let price = "type = 'number'\nminimum = 0";
@@ -68,7 +68,7 @@ mod tests {
             (rate, r#""inf""#, None),
             (rate, r#""nan""#, None),
             (rate, "null", None),
-            (years, "30.5", Some("30, the complete years")),
+            (years, "30.5", Some("30, in whole years")),
             (years, r#"" 30 ""#, Some("30, without quotes")),
             (years, "17.9", None),
             (years, r#""thirty""#, None),
