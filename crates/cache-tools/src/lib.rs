@@ -88,7 +88,7 @@ impl Tool {
     pub async fn run(self, target: Target) -> Result<ToolOutput, ToolError> {
         match self {
             Self::Report { json } => {
-                let report = CacheReport::create(&target).await?;
+                let report = CacheReport::of(&target).await?;
                 Ok(ToolOutput { text: render(&report, json), status: 0 })
             }
             Self::Inspect { key, json } => {

@@ -1,4 +1,6 @@
-//! Commands to each server of Redis, for tools. Tools connect as the service does, but with longer timeouts, because no client is waiting.
+//! Commands to each server of Redis, for tools.
+//!
+//! Tools connect as the service does, but with longer timeouts, because no client is waiting.
 
 use std::time::Duration;
 

@@ -40,7 +40,8 @@ impl CacheReport {
             let fullness = stats.fullness();
             if fullness.is_none() {
                 warnings.push(format!(
-                    "{address}: maxmemory is not set: Redis will grow until the kernel kills it. Set maxmemory and maxmemory-policy allkeys-lfu"
+                    "{address}: maxmemory is not set: Redis will grow until the kernel kills it. Set maxmemory and \
+                     maxmemory-policy allkeys-lfu"
                 ));
             }
             if node.policy == "noeviction" {
@@ -49,7 +50,8 @@ impl CacheReport {
                     _ => "once full, it will".to_owned(),
                 };
                 warnings.push(format!(
-                    "{address}: maxmemory-policy is noeviction: {when} refuse new entries. Set allkeys-lfu, which evicts the least-used entries"
+                    "{address}: maxmemory-policy is noeviction: {when} refuse new entries. Set allkeys-lfu, which evicts the \
+                     least-used entries"
                 ));
             }
             if node.policy.starts_with("volatile-") && stats.keys_without_ttl > 0 {

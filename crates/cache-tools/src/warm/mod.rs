@@ -4,7 +4,7 @@
 //! rows (on their own thread) ─► batch ─► memory left? ─► look up, compute, store ─► pause as long as Redis took
 //! ```
 //!
-//! One batch of few commands is in flight at a time, so that the service's requests do not queue behind it.
+//! One batch of few commands is in flight at a time, so that Redis can serve the service in between.
 
 mod cells;
 mod entries;
