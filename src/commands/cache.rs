@@ -1,9 +1,9 @@
-//! `predict-once cache …`: the tools of the crate `cache-tools`, for this service's settings and model.
+//! `predict-once cache …`: runs the tools of the crate `cache-tools` with this service's settings and model.
 
 use std::{process::ExitCode, sync::Arc};
 
 use anyhow::bail;
-use cache_tools::{Asked, HELP, Subject, Tool};
+use cache_tools::{HELP, Invocation, Target, Tool};
 use lexopt::Parser;
 use model_package::{Input, ModelError, Output, Signature, Stored};
 use predict_once::{model::Model, service::Caching, settings::Settings};
@@ -12,26 +12,26 @@ use super::{load, print};
 
 pub(super) fn run(arguments: Parser) -> anyhow::Result<ExitCode> {
     let tool = match Tool::parse(arguments) {
-        Ok(Asked::Run(tool)) => tool,
-        Ok(Asked::Help) => return print(HELP.trim_end()),
-        Err(mistake) => {
-            eprintln!("Error: {mistake}\nSee: predict-once cache --help");
+        Ok(Invocation::Run(tool)) => tool,
+        Ok(Invocation::Help) => return print(HELP.trim_end()),
+        Err(error) => {
+            eprintln!("Error: {error}\nSee: predict-once cache --help");
             return Ok(ExitCode::from(2));
         }
     };
     let settings = Settings::from_env()?;
     let model = load(settings.model_dir.as_deref())?;
     let Some(redis) = settings.cache.redis else {
-        bail!("REDIS_URL is not set: these commands need the Redis that the service uses");
+        bail!("REDIS_URL is not set: `predict-once cache` requires the service's Redis");
     };
     let Caching { namespace, layout, per_tenant, .. } = settings.caching;
-    let subject = Subject { model: Arc::new(LoadedModel(model)), redis, namespace, layout, per_tenant };
-    let printed = crate::on_this_thread(async { anyhow::Ok(tool.run(subject).await?) })?;
-    print(&printed.text)?;
-    Ok(ExitCode::from(printed.status))
+    let target = Target { model: Arc::new(LoadedModel(model)), redis, namespace, layout, per_tenant };
+    let output = crate::on_this_thread(async { anyhow::Ok(tool.run(target).await?) })?;
+    print(&output.text)?;
+    Ok(ExitCode::from(output.status))
 }
 
-/// The model that the tools work with.
+/// Implements the tools' interface of a model.
 struct LoadedModel(Model);
 
 impl cache_tools::Model for LoadedModel {

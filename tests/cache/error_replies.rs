@@ -97,7 +97,7 @@ async fn a_redis_that_refuses_new_connections_is_tried_once_per_second() {
         assert_eq!(asked(&http, &aged(age)).await, UNAVAILABLE);
     }
     let told = |text: &str| service.lines().iter().filter(|line| line.contains(text)).count();
-    assert_eq!(told("the cache is not available for lookups"), 1, "{:?}", service.lines());
+    assert_eq!(told("the cache is unavailable for lookups"), 1, "{:?}", service.lines());
     assert_eq!(told("available again"), 0);
     let stats: String = redis::cmd("INFO").arg("stats").query_async(&mut control).await.expect("it answers");
     let line =

@@ -43,7 +43,7 @@ async fn an_entry_is_shown_with_its_fields_by_name_and_its_answers() {
         for other in Layout::ALL.into_iter().filter(|other| *other != layout) {
             let ended = tool(&["inspect", &key], &server.settings(other)).await;
             assert_eq!(ended.status, 1);
-            assert!(ended.out.contains(&format!("of the layout {}, which a service", layout.name())), "{}", ended.out);
+            assert!(ended.out.contains(&format!("another layout: {}. A service", layout.name())), "{}", ended.out);
         }
     })
     .await;
@@ -62,28 +62,28 @@ async fn a_key_that_the_service_would_not_answer_with_is_explained() {
     let list = ours.replace("2,30", "2,31");
     redis.command::<()>(&["RPUSH", &list, "DECLINE"]).await;
     for (key, text) in [
-        ("session:1", "not a key of a prediction"),
-        (&*ours.replace("predict-once", "other"), "of another namespace: other, while CACHE_NAMESPACE is predict-once"),
+        ("session:1", "not a cache key of this service"),
+        (&*ours.replace("predict-once", "other"), "another namespace: other, but CACHE_NAMESPACE is predict-once"),
         (
             "predict-once:0123456789abcdef:decision:1",
-            "of another model, or another version: its fingerprint is 0123456789abcdef",
+            "another model or version: the key's fingerprint is 0123456789abcdef",
         ),
         (&*ours.replace("decision", "verdict"), "the model has no prediction \"verdict\""),
-        (&*ours.replace("2,30", "9,30"), "no input of this model prints as this one"),
-        (&*ours.replace("2,30", "2,32"), "there is no such key"),
-        (&*ours, "decision: not what the service would have stored"),
+        (&*ours.replace("2,30", "9,30"), "the input is not valid for this model"),
+        (&*ours.replace("2,30", "2,32"), "no such key"),
+        (&*ours, "decision: not a value that the service would store"),
         (&*list, "the key holds another type of value"),
     ] {
         let ended = tool(&["inspect", key], &settings).await;
         assert_eq!((ended.status, ended.err.as_str()), (1, ""), "{key}");
         assert!(
-            ended.out.contains(text) && ended.out.contains("the service does not answer with it"),
+            ended.out.contains(text) && ended.out.contains("the service does not answer with this entry"),
             "{key}: {}",
             ended.out
         );
     }
     let ended = tool(&["inspect", &digest], &settings).await;
-    for text in ["the key holds its digest", "decision \"ACCEPT\"", "it has no time to live"] {
+    for text in ["the key contains only its digest", "decision \"ACCEPT\"", "the key has no time to live"] {
         assert!(ended.out.contains(text), "{}", ended.out);
     }
     assert_eq!(ended.status, 0, "the service would answer with it");

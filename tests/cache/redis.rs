@@ -199,7 +199,7 @@ async fn requests_that_must_not_compute_find_out_too_that_redis_is_gone() {
     let answer = http.post_with("/decisions", &example(), "only-if-cached").await;
     assert_eq!((answer.status, answer.cache_status()), (504, UNAVAILABLE));
     // No write follows that would tell.
-    service.line_with("the cache is not available for lookups").await;
+    service.line_with("the cache is unavailable for lookups").await;
 }
 
 /// Sends the example until it is a hit.

@@ -92,7 +92,7 @@ async fn a_report_warns_of_what_keeps_the_cache_from_doing_well() {
         assert_eq!(entries(&report, kind), Some(count), "{kind}: {report:#}");
     }
     for text in [
-        "2 keys do not have a time to live, which volatile-lru never evicts",
+        "2 keys have no time to live, and volatile-lru never evicts such keys",
         "1 of 2 sampled entries have no time to live",
         "other models or versions (fingerprint 0123456789abcdef)",
         "in another layout (output)",
@@ -103,7 +103,7 @@ async fn a_report_warns_of_what_keeps_the_cache_from_doing_well() {
 
     let others = [settings[0].clone(), ("CACHE_NAMESPACE", "elsewhere".to_owned())];
     let report = self::report(&others).await;
-    assert!(warnings(&report).contains("no entry of this model was found under elsewhere"), "{report:#}");
+    assert!(warnings(&report).contains("no entries of this model found in namespace elsewhere"), "{report:#}");
 }
 
 #[tokio::test]

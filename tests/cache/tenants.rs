@@ -200,9 +200,14 @@ async fn the_tools_tell_a_tenants_entries_from_those_of_no_tenant() {
                 &of_acme,
                 &per_tenant[..],
                 common,
-                "a tenant's own, which only a service with CACHE_PER_TENANT=true reads",
+                "the key belongs to a tenant: only a service with CACHE_PER_TENANT=true reads it",
             ),
-            (&of_nobody, common, &per_tenant, "of no tenant, which a service with CACHE_PER_TENANT=true does not read"),
+            (
+                &of_nobody,
+                common,
+                &per_tenant,
+                "the key has no tenant: a service with CACHE_PER_TENANT=true does not read it",
+            ),
         ] {
             let shown = tool(&["inspect", key, "--json"], settings).await;
             assert_eq!((shown.status, &shown.json()["is_served"]), (0, &true.into()), "{shown:?}");

@@ -70,14 +70,14 @@ async fn what_is_warmed_is_a_hit_of_every_endpoint() {
         let ended = warm(&[&rows], &settings).await;
         let entries = if layout == Layout::Output { 10 } else { 30 };
         assert_eq!(ended.status, 0, "{ended:?}");
-        assert_eq!(ended.out, format!("12 rows: {entries} entries stored, 0 there already\n"));
+        assert_eq!(ended.out, format!("12 rows: {entries} entries stored, 0 already present\n"));
         let (_service, http) = server.service(layout, &[]).await;
         assert!(asked(&http, 18..28).await.iter().all(|status| status == HIT));
         for key in server.keys().await {
             assert!((604_000..=604_800).contains(&server.command::<i64>(&["TTL", &key]).await));
         }
         let again = warm(&[&rows], &settings).await;
-        assert_eq!(again.out, format!("12 rows: 0 entries stored, {entries} there already\n"));
+        assert_eq!(again.out, format!("12 rows: 0 entries stored, {entries} already present\n"));
     })
     .await;
 }
@@ -122,7 +122,7 @@ async fn json_lines_are_read_too_and_an_invalid_entry_is_replaced() {
     redis.command::<()>(&["SET", &spoilt, "MAYBE"]).await;
     let lines: String = (30..33).map(|age| format!("{}\n\n", aged(age))).collect();
     let ended = warm(&[&file("inputs.jsonl", &lines)], &server.settings(Layout::String)).await;
-    assert_eq!((ended.status, ended.out.as_str()), (0, "3 rows: 9 entries stored, 0 there already\n"), "{ended:?}");
+    assert_eq!((ended.status, ended.out.as_str()), (0, "3 rows: 9 entries stored, 0 already present\n"), "{ended:?}");
     assert_eq!(redis.command::<String>(&["GET", &spoilt]).await, "DECLINE");
 }
 
@@ -134,12 +134,12 @@ async fn a_run_goes_on_from_a_line_and_renews_what_it_is_told_to() {
     let rows = file("resumed.csv", &csv(18..28));
     // The header is line 1.
     let ended = warm(&[&rows, "--from-line", "9"], &settings).await;
-    assert_eq!(ended.out, "3 rows: 9 entries stored, 0 there already\n", "{ended:?}");
+    assert_eq!(ended.out, "3 rows: 9 entries stored, 0 already present\n", "{ended:?}");
     let key = key(Layout::String, "decision").replace("2,30", "2,27");
     redis.command::<()>(&["EXPIRE", &key, "10"]).await;
-    assert_eq!(warm(&[&rows], &settings).await.out, "10 rows: 21 entries stored, 9 there already\n");
+    assert_eq!(warm(&[&rows], &settings).await.out, "10 rows: 21 entries stored, 9 already present\n");
     assert!(redis.command::<i64>(&["TTL", &key]).await <= 10);
-    assert_eq!(warm(&[&rows, "--renew"], &settings).await.out, "10 rows: 30 entries stored, 0 there already\n");
+    assert_eq!(warm(&[&rows, "--renew"], &settings).await.out, "10 rows: 30 entries stored, 0 already present\n");
     assert!(redis.command::<i64>(&["TTL", &key]).await > 10);
 }
 
@@ -160,7 +160,7 @@ async fn an_interrupted_run_ends_after_its_batch_and_says_how_to_go_on() {
     let ended = soon("it ends", child.wait_with_output()).await.expect("it was started");
     let out = String::from_utf8(ended.stdout).expect("UTF-8");
     assert_eq!(ended.status.code(), Some(130), "{out}");
-    let expected = "100 rows: 300 entries stored, 0 there already\ninterrupted\nto resume: predict-once cache warm - --from-line 102\n";
+    let expected = "100 rows: 300 entries stored, 0 already present\ninterrupted\nto resume: predict-once cache warm - --from-line 102\n";
     assert_eq!(out, expected);
     drop(stdin);
 }
@@ -194,13 +194,11 @@ async fn an_invalid_row_is_told_by_line_and_field_and_its_values_are_not() {
     let ended = warm(&[&rows], &settings).await;
     assert_eq!(
         (ended.status, ended.out.as_str()),
-        (1, "4 rows: 2 entries stored, 0 there already\n2 invalid rows, skipped\n")
+        (1, "4 rows: 2 entries stored, 0 already present\n2 invalid rows, skipped\n")
     );
     let told: Vec<_> = ended.err.lines().filter(|line| line.starts_with("line ")).collect();
-    let expected = [
-        "line 3: is not valid: \"age_in_years\" must be an integer from 18 to 120",
-        "line 4: has 3 cells, but there are 5 columns",
-    ];
+    let expected =
+        ["line 3: is not valid: \"age_in_years\" must be an integer from 18 to 120", "line 4: has 3 cells, expected 5"];
     assert_eq!(told, expected);
     assert_eq!(warm(&[&rows, "--skip-invalid"], &settings).await.status, 0);
 
@@ -208,7 +206,7 @@ async fn an_invalid_row_is_told_by_line_and_field_and_its_values_are_not() {
     let json = warm(&[&file("invalid.jsonl", &lines)], &settings).await;
     for text in [
         "line 2: must be a JSON object, not an array",
-        "line 3: is not valid JSON, from column",
+        "line 3: is not valid JSON at column",
         "line 4: is not valid: \"age_in_years\" must",
     ] {
         assert!(json.err.contains(text), "{text}: {}", json.err);
@@ -251,7 +249,7 @@ async fn a_redis_that_refuses_writes_ends_the_run_where_it_can_go_on() {
     let ended = warm(&[&file("refused.csv", &csv(18..28))], &settings).await;
     assert_eq!(ended.status, 1);
     assert!(
-        ended.out.contains("stopped by Redis: error reply NOPERM") && ended.out.contains("--from-line 1\n"),
+        ended.out.contains("stopped by a Redis fault: error reply NOPERM") && ended.out.contains("--from-line 1\n"),
         "{ended:?}"
     );
 }

@@ -1,4 +1,4 @@
-//! What the command line asks for.
+//! Parses the command line.
 
 use lexopt::{
     Arg::{Long, Short, Value},
@@ -9,88 +9,81 @@ use prediction_cache::Tenant;
 /// A tool and its options.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Tool {
-    /// `report`
     Report {
-        /// For programs.
         json: bool,
     },
-    /// `inspect`
     Inspect {
         /// The key in Redis.
         key: String,
-        /// For programs.
         json: bool,
     },
-    /// `warm`
     Warm(WarmOptions),
 }
 
-/// How to warm the cache.
+/// The options of `warm`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct WarmOptions {
-    /// The file of the inputs; `-` is the standard input.
+    /// The file of inputs; `-` is the standard input.
     pub file: String,
-    /// The first line to read, from 1.
+    /// The first line to read, counted from 1.
     pub from_line: u64,
-    /// At which share of its memory Redis is full enough.
+    /// The share of its memory, from 0 to 1, at which `warm` stops.
     pub until: f64,
-    /// Whether invalid rows are no failure.
+    /// Whether the exit status is 0 despite invalid rows.
     pub skip_invalid: bool,
-    /// Whether to store what is there already, with a new time to live.
+    /// Whether to store existing entries again, with a new time to live.
     pub renew: bool,
-    /// The id of the tenant whose entries they become.
+    /// The id of the tenant to store the entries for.
     pub tenant: Option<String>,
 }
 
-/// What a command line asks for.
+/// A parsed command line.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Asked {
-    /// To run a tool.
+pub enum Invocation {
     Run(Tool),
-    /// To explain the tools.
     Help,
 }
 
 /// The text of `--help`.
 pub const HELP: &str = "\
-predict-once cache: look into the Redis that the service uses, and fill it ahead of requests
+predict-once cache: inspect the service's Redis, and fill it ahead of requests
 
 Usage:
-  predict-once cache report [--json]       how well Redis does: hit ratio, memory, entries, warnings
-  predict-once cache inspect KEY [--json]  show an entry: its fields by name, its answers, its time to live
+  predict-once cache report [--json]       show the hit ratio, memory, entries and warnings
+  predict-once cache inspect KEY [--json]  show one entry: its input, its answers, its time to live
   predict-once cache warm FILE [options]   compute and store every prediction for the inputs in FILE
 
-They use the service's settings from the environment: REDIS_URL and others (docs/settings.md).
-They never list all keys. KEY must be quoted in a shell if it holds `#` or `?`.
+All commands read the service's settings from the environment: REDIS_URL and others (docs/settings.md).
+They never list all keys. Quote KEY in a shell if it contains `#` or `?`.
 
 report
-  The share of each kind of entry is estimated from a random sample of at most 4,000 keys. It takes about a second, since it
-  compares Redis's counters over one.
+  Estimates the share of each kind of entry from a random sample of at most 4,000 keys. Takes about a second, to compare
+  Redis's counters over that time.
 
 inspect
-  Exit status 0 if the service would answer with this entry, 1 if not.
+  Exit status: 0 if the service would answer with this entry, 1 if not.
 
 warm
-  FILE is CSV, with the names of the fields in the first line, or JSON lines with one input each; `-` is the standard input.
-  Entries that are there already are skipped, so an interrupted run can simply be repeated. Redis is idle at least half of the
-  time. Ctrl-C ends after the current batch.
+  FILE is CSV with a header line of field names, or JSON lines with one input each; `-` is the standard input.
+  Existing entries are skipped, so an interrupted run can simply be repeated. Redis is idle at least half of the time. Ctrl-C
+  stops after the current batch.
 
   --from-line N    start at line N of FILE
-  --until SHARE    stop when Redis has used this share of maxmemory (default 0.8); in a cluster, the fullest node
-  --skip-invalid   exit with 0 even if there are invalid rows; they are reported and skipped in any case
-  --renew          store entries that are there already again, with a new time to live
-  --tenant ID      whose entries they become; needed with CACHE_PER_TENANT=true
+  --until SHARE    stop when Redis has used this share of maxmemory (default 0.8); in a cluster, the fullest node counts
+  --skip-invalid   exit with 0 despite invalid rows; they are always reported and skipped
+  --renew          store existing entries again, with a new time to live
+  --tenant ID      store the entries for this tenant; required with CACHE_PER_TENANT=true
 
-  Exit status 0 if all is done or Redis is as full as allowed, 1 if there were invalid rows or faults, 130 after Ctrl-C.
+  Exit status: 0 if the file was finished or --until was reached, 1 after invalid rows or faults, 130 after Ctrl-C.
 ";
 
 impl Tool {
-    /// Reads the arguments behind `predict-once cache`.
+    /// Parses the arguments that follow `predict-once cache`.
     ///
     /// # Errors
     ///
     /// Names the first mistake, in one line.
-    pub fn parse(mut arguments: Parser) -> Result<Asked, Error> {
+    pub fn parse(mut arguments: Parser) -> Result<Invocation, Error> {
         let Some(command) = arguments.next()? else {
             return Err("cache needs a command: report, inspect or warm".into());
         };
@@ -98,32 +91,32 @@ impl Tool {
         let (mut from_line, mut until) = (1, 0.8);
         let (mut skip_invalid, mut renew, mut tenant) = (false, false, None);
         let command = match command {
-            Long("help") | Short('h') => return Ok(Asked::Help),
+            Long("help") | Short('h') => return Ok(Invocation::Help),
             Value(command) => command.string()?,
             option => return Err(option.unexpected()),
         };
         let is_warm = command == "warm";
         if !matches!(command.as_str(), "report" | "inspect" | "warm" | "help") {
-            return Err(format!("cache has no command {command:?}: it has report, inspect and warm").into());
+            return Err(format!("unknown command {command:?}: expected report, inspect or warm").into());
         }
         while let Some(argument) = arguments.next()? {
             match argument {
-                Long("help") | Short('h') => return Ok(Asked::Help),
+                Long("help") | Short('h') => return Ok(Invocation::Help),
                 Long("json") if !is_warm => json = true,
                 Long("skip-invalid") if is_warm => skip_invalid = true,
                 Long("renew") if is_warm => renew = true,
                 Long("from-line") if is_warm => {
-                    from_line = value(&mut arguments, "--from-line", "a line number from 1", |text| {
+                    from_line = value(&mut arguments, "--from-line", "a line number, counted from 1", |text| {
                         text.parse().ok().filter(|line| *line >= 1)
                     })?;
                 }
                 Long("until") if is_warm => {
-                    until = value(&mut arguments, "--until", "a share above 0, up to 1", |text| {
+                    until = value(&mut arguments, "--until", "a number above 0 and at most 1", |text| {
                         text.parse().ok().filter(|share| *share > 0.0 && *share <= 1.0)
                     })?;
                 }
                 Long("tenant") if is_warm => {
-                    tenant = Some(value(&mut arguments, "--tenant", "the id of a tenant", |text| {
+                    tenant = Some(value(&mut arguments, "--tenant", "a tenant id", |text| {
                         Tenant::new(text).map(|_| text.to_owned())
                     })?);
                 }
@@ -133,29 +126,29 @@ impl Tool {
         }
         let operand = |name| operand.ok_or_else(|| Error::from(format!("{name} is missing")));
         Ok(match command.as_str() {
-            "report" => Asked::Run(Self::Report { json }),
-            "inspect" => Asked::Run(Self::Inspect { key: operand("KEY")?, json }),
+            "report" => Invocation::Run(Self::Report { json }),
+            "inspect" => Invocation::Run(Self::Inspect { key: operand("KEY")?, json }),
             "warm" => {
                 let file = operand("FILE")?;
-                Asked::Run(Self::Warm(WarmOptions { file, from_line, until, skip_invalid, renew, tenant }))
+                Invocation::Run(Self::Warm(WarmOptions { file, from_line, until, skip_invalid, renew, tenant }))
             }
-            _ => Asked::Help,
+            _ => Invocation::Help,
         })
     }
 }
 
-/// The value of an option, if `read` accepts it.
-fn value<T>(arguments: &mut Parser, name: &str, allowed: &str, read: impl Fn(&str) -> Option<T>) -> Result<T, Error> {
+/// The value of an option, if `parse` accepts it.
+fn value<T>(arguments: &mut Parser, name: &str, allowed: &str, parse: impl Fn(&str) -> Option<T>) -> Result<T, Error> {
     let text = arguments.value().ok().and_then(|text| text.into_string().ok());
-    let value = text.as_deref().and_then(read);
-    value.ok_or_else(|| format!("{name} must be followed by {allowed}").into())
+    let value = text.as_deref().and_then(parse);
+    value.ok_or_else(|| format!("{name} requires {allowed}").into())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn parse(line: &str) -> Result<Asked, Error> {
+    fn parse(line: &str) -> Result<Invocation, Error> {
         Tool::parse(Parser::from_args(line.split_whitespace()))
     }
 
@@ -173,27 +166,27 @@ mod tests {
             "warm - --from-line 7 --until 0.5 --skip-invalid --tenant acme",
             "warm --skip-invalid --tenant acme --until 0.5 --from-line 7 -",
         ] {
-            assert_eq!(parse(line).expect(line), Asked::Run(Tool::Warm(options.clone())), "{line}");
+            assert_eq!(parse(line).expect(line), Invocation::Run(Tool::Warm(options.clone())), "{line}");
         }
-        assert_eq!(parse("warm x --help").expect("help"), Asked::Help);
+        assert_eq!(parse("warm x --help").expect("help"), Invocation::Help);
     }
 
     #[test]
     fn a_mistake_is_named() {
         for (line, problem) in [
             ("", "needs a command"),
-            ("list", "no command \"list\""),
+            ("list", "unknown command \"list\""),
             ("inspect", "KEY is missing"),
             ("inspect a b", "unexpected argument \"b\""),
             ("report --jsn", "invalid option '--jsn'"),
-            ("warm --until 1.1 f", "--until must be followed by"),
-            ("warm f --from-line", "--from-line must be followed by"),
-            ("warm --from-line 0 f", "a line number from 1"),
-            ("warm f --tenant {a}", "--tenant must be followed by the id of a tenant"),
+            ("warm --until 1.1 f", "--until requires"),
+            ("warm f --from-line", "--from-line requires"),
+            ("warm --from-line 0 f", "a line number, counted from 1"),
+            ("warm f --tenant {a}", "--tenant requires a tenant id"),
             ("warm", "FILE is missing"),
         ] {
-            let refused = parse(line).expect_err(line).to_string();
-            assert!(refused.contains(problem), "{line}: {refused}");
+            let error = parse(line).expect_err(line).to_string();
+            assert!(error.contains(problem), "{line}: {error}");
         }
     }
 }

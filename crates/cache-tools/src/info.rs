@@ -1,8 +1,7 @@
-//! What `INFO` says.
+//! Parses the reply to `INFO`.
 
 use std::collections::HashMap;
 
-/// The lines of `INFO`.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Info(HashMap<String, String>);
 
@@ -16,7 +15,7 @@ impl Info {
         self.0.get(name).map(String::as_str)
     }
 
-    /// A number; 0 if there is none. Servers leave out what they do not have.
+    /// 0 if absent: servers omit fields that do not apply to them.
     pub(super) fn number(&self, name: &str) -> u64 {
         self.text(name).and_then(|value| value.parse().ok()).unwrap_or_default()
     }
@@ -29,20 +28,20 @@ impl Info {
         }
     }
 
-    /// How many keys a database has, and how many of them have a time to live.
+    /// The number of keys in a database, and how many of them have a time to live.
     pub(super) fn keys(&self, database: i64) -> (u64, u64) {
         let line = self.text(&format!("db{database}")).unwrap_or_default();
         let part = |name| line.split(',').find_map(|part| part.strip_prefix(name)?.strip_prefix('=')?.parse().ok());
         (part("keys").unwrap_or_default(), part("expires").unwrap_or_default())
     }
 
-    /// What keys and values use, with the tables that hold them: without what the server, its clients and its replication use.
+    /// The bytes used by keys, values and their tables, without those of the server, its clients and its replication.
     pub(super) fn used_by_keys(&self) -> u64 {
-        let not_keys =
+        let overhead =
             ["used_memory_startup", "mem_clients_normal", "mem_clients_slaves", "mem_cluster_links", "mem_aof_buffer"];
         let replication = self.number("mem_total_replication_buffers").max(self.number("mem_replication_backlog"));
-        let not_keys: u64 = not_keys.iter().map(|name| self.number(name)).sum();
-        self.number("used_memory").saturating_sub(not_keys + replication)
+        let overhead: u64 = overhead.iter().map(|name| self.number(name)).sum();
+        self.number("used_memory").saturating_sub(overhead + replication)
     }
 }
 
@@ -51,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_server_leaves_out_is_nothing() {
+    fn absent_fields_are_zero() {
         let info =
             Info::parse("# Server\r\nredis_version:7.0.15\r\nused_memory:100\r\ndb1:keys=3,expires=2,avg_ttl=5\r\n");
         assert_eq!(info.server(), "Redis 7.0.15");

@@ -1,4 +1,4 @@
-//! `predict-once cache inspect`: what a key and its entry say.
+//! `predict-once cache inspect`: decodes a key and its entry.
 
 use std::fmt;
 
@@ -10,63 +10,61 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::{
-    Subject, ToolError,
+    Target, ToolError,
+    format::{bytes, duration, row},
     nodes::RedisNodes,
     refused, stored,
-    words::{bytes, duration, row},
 };
-/// What a key and its entry say.
+
+/// A decoded key and its entry.
 #[derive(Clone, Debug, Default, Serialize)]
 pub(super) struct Inspection {
-    /// The key.
     pub(super) key: String,
-    /// Whether the service, as it is configured, would answer with this entry.
+    /// Whether the service, as configured, would answer with this entry.
     pub(super) is_served: bool,
-    /// What the key is, and why the service would not answer with it.
+    /// Reasons why the service would not answer with this entry, and other findings.
     pub(super) notes: Vec<String>,
-    /// The layout of the key, if it is one of this model.
+    /// The layout of the key, if it belongs to this model.
     pub(super) layout: Option<&'static str>,
-    /// The tenant's name in keys, if the entry is a tenant's own.
+    /// The tenant's name in the key; `None` without a tenant.
     pub(super) tenant: Option<String>,
-    /// The fields of the input by name, if the key is one of this model and not a digest.
+    /// The fields of the input, if the key belongs to this model and contains no digest.
     pub(super) input: Vec<InspectedField>,
-    /// Bytes in Redis, as text, by prediction; the output by the name `output`.
+    /// The values in Redis by prediction, as text; a model output under the name `output`.
     pub(super) stored: Map<String, Value>,
-    /// The answers that they give, by prediction.
+    /// The answers of the service from these values, by prediction.
     pub(super) answers: Map<String, Value>,
-    /// Whether there is such a key. `None` if Redis does not say.
+    /// Whether the key exists. `None` if Redis does not say.
     pub(super) exists: Option<bool>,
-    /// How long it will live. `None` if that is not limited, or unknown.
+    /// `None` if the entry does not expire, or Redis does not say.
     pub(super) ttl_seconds: Option<u64>,
-    /// How long ago it was used. Redis knows this, or how often, depending on its policy.
+    /// The time since the last use. Redis keeps this or `frequency`, depending on its eviction policy.
     pub(super) idle_seconds: Option<u64>,
-    /// How often it is used, on Redis's logarithmic scale from 0 to 255.
+    /// The frequency of use, on Redis's logarithmic scale from 0 to 255.
     pub(super) frequency: Option<u64>,
     /// `MEMORY USAGE`
     pub(super) memory_bytes: Option<u64>,
 }
 
-/// A field of an input.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct InspectedField {
-    /// Its name.
     pub(super) name: String,
-    /// Its value: a number, a text, a boolean, the limits of a band, or null.
+    /// A number, a string, a boolean, the limits of a band, or null.
     pub(super) value: Value,
-    /// The same for people.
+    /// The value, formatted for people.
     pub(super) text: String,
 }
 
 impl Inspection {
-    pub(super) async fn of(subject: &Subject, key: &str) -> Result<Self, ToolError> {
+    pub(super) async fn of(target: &Target, key: &str) -> Result<Self, ToolError> {
         let mut found = Self { key: key.to_owned(), ..Self::default() };
-        let ours = found.explain_key(subject, key);
-        let redis = RedisNodes::connect(&subject.redis).await.map_err(|fault| subject.unreachable(fault))?;
-        found.look_around(&redis, key).await?;
-        let Some(parsed) = ours else { return Ok(found) };
+        let parsed = found.explain_key(target, key);
+        let redis = RedisNodes::connect(&target.redis).await.map_err(|fault| target.unreachable(fault))?;
+        found.query_metadata(&redis, key).await?;
+        let Some(parsed) = parsed else { return Ok(found) };
         let names: Vec<_> = match (parsed.layout, parsed.prediction) {
             (Layout::Hash, _) => {
-                subject.model.signature().predictions().iter().map(|prediction| prediction.name()).collect()
+                target.model.signature().predictions().iter().map(|prediction| prediction.name()).collect()
             }
             (Layout::String, Some(name)) => vec![name],
             _ => vec!["output"],
@@ -80,13 +78,13 @@ impl Inspection {
             }
         };
         let command = if parsed.layout == Layout::Hash { "HMGET" } else { "GET" };
-        let values: Vec<Option<Vec<u8>>> = match redis.all::<redis::Value>(vec![read]).await.remove(0) {
+        let values: Vec<Option<Vec<u8>>> = match redis.run_all::<redis::Value>(vec![read]).await.remove(0) {
             Ok(redis::Value::Array(values)) => {
                 values.into_iter().map(|value| from_redis_value(value).ok().flatten()).collect()
             }
             Ok(value) => vec![from_redis_value(value).ok().flatten()],
             Err(Fault::WrongType) => {
-                found.notes.push("the key holds another type of value: another program has written it".to_owned());
+                found.notes.push("the key holds another type of value: another program wrote it".to_owned());
                 return Ok(found);
             }
             Err(fault) => return Err(refused(command)(fault)),
@@ -94,51 +92,50 @@ impl Inspection {
         for (name, value) in names.iter().zip(values) {
             let Some(value) = value.map(Bytes::from) else { continue };
             found.stored.insert((*name).to_owned(), String::from_utf8_lossy(&value).into());
-            let answers = answers(subject, parsed.layout, name, &value);
+            let answers = answers(target, parsed.layout, name, &value);
             if answers.is_empty() {
-                found
-                    .notes
-                    .push(format!("{name}: not what the service would have stored; it is a miss, and is overwritten"));
+                found.notes.push(format!(
+                    "{name}: not a value that the service would store: counts as a miss, and will be overwritten"
+                ));
             }
             found
                 .answers
                 .extend(answers.iter().filter_map(|body| serde_json::from_slice::<Map<_, _>>(body).ok()).flatten());
         }
         if found.stored.is_empty() && found.exists == Some(true) {
-            found.notes.push("the Hash has no prediction of this model".to_owned());
+            found.notes.push("the Hash contains no prediction of this model".to_owned());
         }
         found.is_served =
-            !found.answers.is_empty() && parsed.layout == subject.layout && subject.is_of_this_tenancy(&parsed);
+            !found.answers.is_empty() && parsed.layout == target.layout && target.matches_tenancy(&parsed);
         Ok(found)
     }
 
-    /// Says what a key is, and names its fields. `None` if it is not one of this model.
-    fn explain_key<'a>(&mut self, subject: &Subject, key: &'a str) -> Option<ParsedKey<'a>> {
-        let model = subject.model.signature();
+    /// Adds notes on the key, and decodes its input. `None` unless it is a key of this model and namespace.
+    fn explain_key<'a>(&mut self, target: &Target, key: &'a str) -> Option<ParsedKey<'a>> {
+        let model = target.model.signature();
         let Some(parsed) = ParsedKey::parse(key) else {
-            self.notes.push(
-                "not a key of a prediction, which has the form namespace:fingerprint:prediction:input".to_owned(),
-            );
+            self.notes
+                .push("not a cache key of this service: expected namespace:fingerprint:prediction:input".to_owned());
             return None;
         };
         self.tenant = parsed.tenant.map(str::to_owned);
-        if !subject.is_of_this_tenancy(&parsed) {
-            self.notes.push(if subject.per_tenant {
-                "of no tenant, which a service with CACHE_PER_TENANT=true does not read".to_owned()
+        if !target.matches_tenancy(&parsed) {
+            self.notes.push(if target.per_tenant {
+                "the key has no tenant: a service with CACHE_PER_TENANT=true does not read it".to_owned()
             } else {
-                "a tenant's own, which only a service with CACHE_PER_TENANT=true reads".to_owned()
+                "the key belongs to a tenant: only a service with CACHE_PER_TENANT=true reads it".to_owned()
             });
         }
-        if parsed.namespace != subject.namespace.as_str() {
-            let (theirs, ours) = (parsed.namespace, subject.namespace.as_str());
-            self.notes.push(format!("of another namespace: {theirs}, while CACHE_NAMESPACE is {ours}"));
+        if parsed.namespace != target.namespace.as_str() {
+            let (actual, expected) = (parsed.namespace, target.namespace.as_str());
+            self.notes.push(format!("another namespace: {actual}, but CACHE_NAMESPACE is {expected}"));
         }
-        let fingerprint = subject.fingerprint(parsed.layout);
+        let fingerprint = target.fingerprint(parsed.layout);
         if parsed.fingerprint != fingerprint {
             let name = &model.name;
             self.notes.push(format!(
-                "of another model, or another version: its fingerprint is {}, that of {name} is {fingerprint}; only a service \
-                 with that model reads it, and only its package can decode the input (MODEL_DIR)",
+                "another model or version: the key's fingerprint is {}, that of {name} is {fingerprint}. Only a service with that \
+                 model reads it, and only its package can decode the input (MODEL_DIR)",
                 parsed.fingerprint
             ));
             return None;
@@ -149,40 +146,42 @@ impl Inspection {
             self.notes.push(format!("the model has no prediction {name:?}"));
             return None;
         }
-        if parsed.layout != subject.layout {
-            let (theirs, ours) = (parsed.layout.name(), subject.layout.name());
-            self.notes.push(format!("of the layout {theirs}, which a service with CACHE_LAYOUT={ours} does not read"));
+        if parsed.layout != target.layout {
+            let (actual, expected) = (parsed.layout.name(), target.layout.name());
+            self.notes
+                .push(format!("another layout: {actual}. A service with CACHE_LAYOUT={expected} does not read it"));
         }
         self.layout = Some(parsed.layout.name());
         if parsed.is_digested() {
             self.notes.push(
-                "the input is over 200 bytes long: the key holds its digest, from which it cannot be read".to_owned(),
+                "the input is over 200 bytes long: the key contains only its digest, which cannot be decoded"
+                    .to_owned(),
             );
         } else {
             match model.decode(parsed.input) {
                 Some(fields) => self.input = fields.into_iter().map(InspectedField::from).collect(),
-                None => self
-                    .notes
-                    .push("no input of this model prints as this one: another program has written the key".to_owned()),
+                None => {
+                    self.notes.push("the input is not valid for this model: another program wrote the key".to_owned())
+                }
             }
         }
-        (parsed.namespace == subject.namespace.as_str()).then_some(parsed)
+        (parsed.namespace == target.namespace.as_str()).then_some(parsed)
     }
 
-    /// What Redis knows of a key. What the user may not ask, or Redis does not know, is left out.
-    async fn look_around(&mut self, redis: &RedisNodes, key: &str) -> Result<(), ToolError> {
-        let about = |words: [&str; 2]| {
+    /// Reads the key's time to live, use and memory. Leaves out what the user may not query, or Redis does not know.
+    async fn query_metadata(&mut self, redis: &RedisNodes, key: &str) -> Result<(), ToolError> {
+        let query = |words: [&str; 2]| {
             let mut command = cmd(words[0]);
             command.arg(words[1]).arg(key);
             command
         };
-        // Reading the entry counts as use: that comes later.
+        // Reading the entry counts as use, so these commands come first.
         let commands =
-            vec![about(["OBJECT", "FREQ"]), about(["OBJECT", "IDLETIME"]), about(["MEMORY", "USAGE"]), Cmd::pttl(key)];
-        let answers = redis.all::<Option<i64>>(commands).await.into_iter().map(|answer| match answer {
+            vec![query(["OBJECT", "FREQ"]), query(["OBJECT", "IDLETIME"]), query(["MEMORY", "USAGE"]), Cmd::pttl(key)];
+        let answers = redis.run_all::<Option<i64>>(commands).await.into_iter().map(|answer| match answer {
             Ok(answer) => Ok(answer),
             Err(Fault::Reply(_)) => Ok(None),
-            Err(fault) => Err(refused("what it knows of the key")(fault)),
+            Err(fault) => Err(refused("OBJECT, MEMORY USAGE or PTTL")(fault)),
         });
         let answers = answers.collect::<Result<Vec<_>, _>>()?;
         let known = |position: usize| answers[position].and_then(|number: i64| u64::try_from(number).ok());
@@ -190,19 +189,17 @@ impl Inspection {
         self.ttl_seconds = known(3).map(|milliseconds| milliseconds / 1000);
         self.exists = answers[3].map(|milliseconds| milliseconds != -2);
         match answers[3] {
-            Some(-2) => {
-                self.notes.push("there is no such key: it was never stored, has expired, or was evicted".to_owned())
-            }
-            Some(-1) => self.notes.push("it has no time to live: another program has written or changed it".to_owned()),
+            Some(-2) => self.notes.push("no such key: it was never stored, has expired, or was evicted".to_owned()),
+            Some(-1) => self.notes.push("the key has no time to live: another program wrote or changed it".to_owned()),
             _ => {}
         }
         Ok(())
     }
 }
 
-/// The bodies of the responses that a value in Redis gives.
-fn answers(subject: &Subject, layout: Layout, name: &str, value: &Bytes) -> Vec<Bytes> {
-    let (signature, columns) = (subject.model.signature(), subject.model.output_columns());
+/// The response bodies that the service would make of a value in Redis.
+fn answers(target: &Target, layout: Layout, name: &str, value: &Bytes) -> Vec<Bytes> {
+    let (signature, columns) = (target.model.signature(), target.model.output_columns());
     let predictions = signature.predictions().iter().enumerate();
     let named = predictions.filter(|(_, prediction)| layout == Layout::Output || prediction.name() == name);
     named.filter_map(|(position, _)| stored(layout).read(signature, columns, position, value)).collect()
@@ -214,7 +211,6 @@ impl From<DecodedField> for InspectedField {
     }
 }
 
-/// A table for people.
 impl fmt::Display for Inspection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         row(f, "key", &self.key)?;
@@ -251,8 +247,11 @@ impl fmt::Display for Inspection {
         if let Some(memory) = self.memory_bytes {
             row(f, "memory", format_args!("{} (MEMORY USAGE)", bytes(memory)))?;
         }
-        let verdict =
-            if self.is_served { "the service answers with this entry" } else { "the service does not answer with it" };
+        let verdict = if self.is_served {
+            "the service answers with this entry"
+        } else {
+            "the service does not answer with this entry"
+        };
         write!(f, "\n{verdict}")?;
         self.notes.iter().try_for_each(|note| write!(f, "\n  {note}"))
     }

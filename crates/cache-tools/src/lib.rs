@@ -1,4 +1,4 @@
-//! `predict-once cache …`: report on the Redis of the service, inspect an entry, compute predictions ahead of requests.
+//! `predict-once cache …`: reports on the service's Redis, inspects an entry, computes predictions ahead of requests.
 //!
 //! ```text
 //! arguments ─► Tool ─┬─► report:  INFO, a bounded sample of keys ─► table or JSON, warnings
@@ -6,88 +6,64 @@
 //!                    └─► warm:    rows ─► inputs ─► batches, paced and resumable
 //! ```
 //!
-//! The tools connect as the service does. They never run a command whose time grows with the number of keys. They print nothing of an
-//! input, except for `inspect`, whose purpose it is.
+//! The tools connect as the service does. They never run a command whose time grows with the number of keys. Only `inspect` prints
+//! inputs.
 
 mod arguments;
+mod format;
 mod info;
 mod inspect;
 mod nodes;
 mod report;
 mod sample;
 mod warm;
-mod words;
 
 use std::{fmt::Display, sync::Arc};
 
 use model_package::{Input, ModelError, Output, Signature, Stored};
 use prediction_cache::{Fault, Layout, Namespace, ParsedKey, redis::RedisConfig};
 
-pub use self::arguments::{Asked, HELP, Tool, WarmOptions};
-use self::{inspect::Inspection, report::Report};
+pub use self::arguments::{HELP, Invocation, Tool, WarmOptions};
+use self::{inspect::Inspection, report::CacheReport};
 
-/// Why a tool did not do what it was asked.
+/// Why a tool failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ToolError {
-    /// It cannot be reached.
     #[error("Redis at {address}: {fault}")]
-    Unreachable {
-        /// Its address.
-        address: String,
-        /// Why.
-        fault: Fault,
-    },
-    /// It does not do what it is asked.
+    Unreachable { address: String, fault: Fault },
     #[error("Redis command {command} failed: {fault}")]
-    Refused {
-        /// The command's name.
-        command: &'static str,
-        /// Why.
-        fault: Fault,
-    },
-    /// The rows cannot be read at all.
+    Refused { command: &'static str, fault: Fault },
+    /// The file of inputs cannot be read.
     #[error("{file}: {problem}")]
-    File {
-        /// Their name.
-        file: String,
-        /// Why.
-        problem: String,
-    },
-    /// It is not clear whose entries are meant.
-    #[error("CACHE_PER_TENANT is set: --tenant ID says whose entries they are")]
+    File { file: String, problem: String },
+    #[error("CACHE_PER_TENANT is set: --tenant ID is required")]
     NoTenant,
-    /// The entries are nobody's.
-    #[error("--tenant needs CACHE_PER_TENANT=true: without it, the service reads no tenant's entries")]
+    #[error("--tenant requires CACHE_PER_TENANT=true: without it, the service does not read tenants' entries")]
     NotPerTenant,
-    /// There is no runtime, or no signal handler.
-    #[error("the system refuses: {0}")]
+    /// The signal handler cannot be installed.
+    #[error("operating system error: {0}")]
     System(#[from] std::io::Error),
 }
 
-/// A loaded model, as the tools need it.
+/// The model, as far as the tools need it.
 pub trait Model: Send + Sync {
-    /// What the model accepts and answers.
     fn signature(&self) -> &Signature;
 
-    /// Identifies the model in the keys of entries that hold this.
+    /// Identifies the model in the keys of entries that store `stored`.
     fn fingerprint(&self, stored: Stored) -> &str;
 
     /// The length of the graph's output.
     fn output_columns(&self) -> usize;
 
-    /// Runs the graph.
-    ///
     /// # Errors
     ///
     /// If the graph fails.
     fn run(&self, input: &Input) -> Result<Output, ModelError>;
 }
 
-/// The service that the tools look into: its model, its Redis, and how it names its entries.
-pub struct Subject {
-    /// The model that the service runs.
+/// The service whose cache the tools read and fill.
+pub struct Target {
     pub model: Arc<dyn Model>,
-    /// Its Redis.
     pub redis: RedisConfig,
     /// `CACHE_NAMESPACE`
     pub namespace: Namespace,
@@ -97,44 +73,41 @@ pub struct Subject {
     pub per_tenant: bool,
 }
 
-/// What a tool prints.
 #[derive(Debug)]
-pub struct Printed {
-    /// To the standard output.
+pub struct ToolOutput {
+    /// For the standard output.
     pub text: String,
     /// The exit status.
     pub status: u8,
 }
 
 impl Tool {
-    /// Runs the tool.
-    ///
     /// # Errors
     ///
     /// If Redis or the file cannot be used.
-    pub async fn run(self, subject: Subject) -> Result<Printed, ToolError> {
+    pub async fn run(self, target: Target) -> Result<ToolOutput, ToolError> {
         match self {
             Self::Report { json } => {
-                let report = Report::of(&subject).await?;
-                Ok(Printed { text: text(&report, json), status: 0 })
+                let report = CacheReport::of(&target).await?;
+                Ok(ToolOutput { text: render(&report, json), status: 0 })
             }
             Self::Inspect { key, json } => {
-                let inspection = Inspection::of(&subject, &key).await?;
-                Ok(Printed { text: text(&inspection, json), status: u8::from(!inspection.is_served) })
+                let inspection = Inspection::of(&target, &key).await?;
+                Ok(ToolOutput { text: render(&inspection, json), status: u8::from(!inspection.is_served) })
             }
-            Self::Warm(options) => warm::run(subject, options).await,
+            Self::Warm(options) => warm::run(target, options).await,
         }
     }
 }
 
-impl Subject {
-    /// The fingerprint in the keys of a layout.
+impl Target {
+    /// The fingerprint in keys of this layout.
     fn fingerprint(&self, layout: Layout) -> &str {
         self.model.fingerprint(stored(layout))
     }
 
     /// Whether the key's tenant matches `CACHE_PER_TENANT`: set when entries are per tenant, absent otherwise.
-    fn is_of_this_tenancy(&self, key: &ParsedKey<'_>) -> bool {
+    fn matches_tenancy(&self, key: &ParsedKey<'_>) -> bool {
         key.tenant.is_some() == self.per_tenant
     }
 
@@ -143,7 +116,7 @@ impl Subject {
     }
 }
 
-/// What the entries of a layout hold.
+/// What the entries of a layout contain.
 fn stored(layout: Layout) -> Stored {
     match layout {
         Layout::String | Layout::Hash => Stored::Answer,
@@ -155,7 +128,7 @@ fn refused(command: &'static str) -> impl Fn(Fault) -> ToolError {
     move |fault| ToolError::Refused { command, fault }
 }
 
-fn text<T: Display + serde::Serialize>(found: &T, json: bool) -> String {
-    // What is serialised has text keys and finite numbers only.
-    if json { serde_json::to_string_pretty(found).unwrap_or_default() } else { found.to_string() }
+fn render<T: Display + serde::Serialize>(value: &T, json: bool) -> String {
+    // Serialising cannot fail: the keys are strings and the numbers finite.
+    if json { serde_json::to_string_pretty(value).unwrap_or_default() } else { value.to_string() }
 }

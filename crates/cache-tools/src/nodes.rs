@@ -1,6 +1,6 @@
-//! Redis, server by server: for tools that look into it. The service never comes here.
+//! Commands to each server of Redis, for tools.
 //!
-//! It connects as the service does, and is more patient: nobody waits for a tool as for a prediction.
+//! Tools connect as the service does, but with longer timeouts, because no client is waiting.
 
 use std::time::Duration;
 
@@ -16,15 +16,14 @@ use redis::{
 };
 use tokio::time::timeout;
 
-/// How long a tool waits for an answer at least.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// The shortest timeout of a tool's command.
+const MIN_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A server that holds keys: the only one, or a primary node of a cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Node {
-    /// Host and port.
     pub(crate) address: String,
-    /// Where a cluster's client sends its commands.
+    /// Host and port, for commands to this node of a cluster.
     route: Option<(String, u16)>,
 }
 
@@ -32,41 +31,39 @@ pub(crate) struct Node {
 pub(crate) struct RedisNodes {
     connection: Connection,
     address: String,
-    patience: Duration,
+    timeout: Duration,
 }
 
-/// The same Redis for a tool, with deadlines of seconds.
-pub(crate) fn patient(config: RedisConfig) -> RedisConfig {
-    let (read_timeout, write_timeout) = (config.read_timeout.max(PATIENCE), config.write_timeout.max(PATIENCE));
+/// Raises the timeouts to at least [`MIN_TIMEOUT`].
+pub(crate) fn with_tool_timeouts(config: RedisConfig) -> RedisConfig {
+    let (read_timeout, write_timeout) = (config.read_timeout.max(MIN_TIMEOUT), config.write_timeout.max(MIN_TIMEOUT));
     RedisConfig { read_timeout, write_timeout, ..config }
 }
 
 impl RedisNodes {
-    /// Connects.
-    ///
     /// # Errors
     ///
-    /// If that fails, or takes seconds.
+    /// If connecting fails or times out.
     pub(crate) async fn connect(config: &RedisConfig) -> Result<Self, Fault> {
-        let config = patient(config.clone());
+        let config = with_tool_timeouts(config.clone());
         config.prepare()?;
-        let patience = config.read_timeout;
-        let connection = timeout(patience, config.open()).await.map_err(|_| Fault::Timeout)??;
-        Ok(Self { connection, address: config.connection.addr().to_string(), patience })
+        let limit = config.read_timeout;
+        let connection = timeout(limit, config.open()).await.map_err(|_| Fault::Timeout)??;
+        Ok(Self { connection, address: config.connection.addr().to_string(), timeout: limit })
     }
 
     /// Sends a command to every node that holds keys.
     ///
     /// # Errors
     ///
-    /// If a node does not answer, or with an error.
-    pub(crate) async fn each<T: FromRedisValue>(&mut self, command: Cmd) -> Result<Vec<(Node, T)>, Fault> {
+    /// If a node does not answer, or answers with an error.
+    pub(crate) async fn on_every_node<T: FromRedisValue>(&mut self, command: Cmd) -> Result<Vec<(Node, T)>, Fault> {
         if let Connection::Single(_) = self.connection {
-            let answer = self.ask(command).await?;
+            let answer = self.run(command).await?;
             return Ok(vec![(Node { address: self.address.clone(), route: None }, answer)]);
         }
         let routing = RoutingInfo::MultiNode((MultipleNodeRoutingInfo::AllMasters, None));
-        let answers: Vec<(String, Value)> = convert(self.routed(command, routing).await?)?;
+        let answers: Vec<(String, Value)> = convert(self.run_routed(command, routing).await?)?;
         let mut nodes = Vec::with_capacity(answers.len());
         for (address, answer) in answers {
             let route = address.rsplit_once(':').and_then(|(host, port)| Some((host.to_owned(), port.parse().ok()?)));
@@ -80,36 +77,36 @@ impl RedisNodes {
     ///
     /// # Errors
     ///
-    /// If it does not answer, or with an error.
-    pub(crate) async fn on<T: FromRedisValue>(&mut self, node: &Node, command: Cmd) -> Result<T, Fault> {
-        let Some((host, port)) = node.route.clone() else { return self.ask(command).await };
+    /// If it does not answer, or answers with an error.
+    pub(crate) async fn on_node<T: FromRedisValue>(&mut self, node: &Node, command: Cmd) -> Result<T, Fault> {
+        let Some((host, port)) = node.route.clone() else { return self.run(command).await };
         let routing = RoutingInfo::SingleNode(SingleNodeRoutingInfo::ByAddress { host, port });
-        convert(self.routed(command, routing).await?)
+        convert(self.run_routed(command, routing).await?)
     }
 
-    /// Sends commands in one go, each to the node that holds its key.
-    pub(crate) async fn all<T: FromRedisValue>(&self, commands: Vec<Cmd>) -> Vec<Result<T, Fault>> {
-        let ask = async |command| self.ask(command).await;
-        join_all(commands.into_iter().map(ask)).await
+    /// Sends commands concurrently, each to the node that holds its key.
+    pub(crate) async fn run_all<T: FromRedisValue>(&self, commands: Vec<Cmd>) -> Vec<Result<T, Fault>> {
+        let run = async |command| self.run(command).await;
+        join_all(commands.into_iter().map(run)).await
     }
 
-    async fn ask<T: FromRedisValue>(&self, command: Cmd) -> Result<T, Fault> {
-        let asking = async {
+    async fn run<T: FromRedisValue>(&self, command: Cmd) -> Result<T, Fault> {
+        let running = async {
             match self.connection.clone() {
                 Connection::Single(mut server) => command.query_async(&mut server).await,
                 Connection::Cluster(mut cluster) => command.query_async(&mut cluster).await,
             }
         };
-        timeout(self.patience, asking).await.map_err(|_| Fault::Timeout)?.map_err(Fault::from)
+        timeout(self.timeout, running).await.map_err(|_| Fault::Timeout)?.map_err(Fault::from)
     }
 
-    async fn routed(&self, command: Cmd, routing: RoutingInfo) -> Result<Value, Fault> {
+    async fn run_routed(&self, command: Cmd, routing: RoutingInfo) -> Result<Value, Fault> {
         let answer = match self.connection.clone() {
             Connection::Cluster(mut cluster) => {
-                timeout(self.patience, async move { cluster.route_command(command, routing).await }).await
+                timeout(self.timeout, async move { cluster.route_command(command, routing).await }).await
             }
             Connection::Single(mut server) => {
-                timeout(self.patience, async move { command.query_async(&mut server).await }).await
+                timeout(self.timeout, async move { command.query_async(&mut server).await }).await
             }
         };
         answer.map_err(|_| Fault::Timeout)?.map_err(Fault::from)

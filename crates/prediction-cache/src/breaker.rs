@@ -1,4 +1,4 @@
-//! A circuit breaker: an unavailable Redis is tried once per second instead of once per request.
+//! A circuit breaker: probes an unavailable store once per second instead of once per request.
 
 use std::{
     sync::{
@@ -13,83 +13,83 @@ use tokio::time::Instant;
 
 use crate::Fault;
 
-/// How long to pause after a failure.
-const PAUSE: Duration = Duration::from_secs(1);
+/// The time from a failure to the first probe, and between probes.
+const PROBE_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How long an outage is believed in without a probe: a thread that has no requests makes none.
-const BELIEF: Duration = Duration::from_secs(60);
+/// How long the breaker is reported as open without a probe: a thread without requests does not probe.
+const REPORTED_OPEN: Duration = Duration::from_secs(60);
 
-/// When closed, it lets everything through. A connection fault opens it; then it lets one request per [`PAUSE`] through, the
-/// probe, whose success closes it. An error reply is an answer: it leaves the breaker closed.
+/// A closed breaker lets every request through. A connection fault opens it; an open breaker lets one request per [`PROBE_INTERVAL`]
+/// through, the probe, whose success closes it. An error reply does not open it, because the store answered.
 ///
-/// The probe extends the pause when it starts, not when it ends, so a cancelled probe leaves no state
-/// behind. A request that ends while the connection is still being opened has seen neither success nor failure; how the opening
-/// ends decides in its place.
+/// A probe extends the pause when it starts, not when it ends, so a cancelled probe leaves no state behind. A request that ends while
+/// the connection is still being opened is neither success nor failure; the result of connecting counts instead.
 pub(super) struct CircuitBreaker {
-    /// What is asked, for the log: `lookups` or `writes`.
+    /// `lookups` or `writes`, for the log.
     commands: &'static str,
     state: Mutex<State>,
-    /// Whether the log's last word is that the cache is not available. The threads of a process have one log, and one outage
-    /// concerns all of them.
-    told: Arc<AtomicBool>,
+    /// Whether an outage has been logged and not yet its end. Shared by all threads, so that each outage is logged once.
+    outage_logged: Arc<AtomicBool>,
 }
 
 #[derive(Default)]
 struct State {
     paused_until: Option<Instant>,
     answered_at: Option<Instant>,
-    /// The last request ended before the connection was open, and nothing has been paused since.
+    /// The last request ended before the connection was open, and no failure has been recorded since.
     awaits_opening: bool,
 }
 
 impl CircuitBreaker {
     pub(super) fn new(commands: &'static str) -> Self {
-        Self { commands, state: Mutex::default(), told: Arc::default() }
+        Self { commands, state: Mutex::default(), outage_logged: Arc::default() }
     }
 
-    /// A closed breaker for the same commands on another thread's connection.
+    /// A new, closed breaker for another thread's connection.
     pub(super) fn for_another_worker(&self) -> Self {
-        Self { commands: self.commands, state: Mutex::default(), told: Arc::clone(&self.told) }
+        Self { commands: self.commands, state: Mutex::default(), outage_logged: Arc::clone(&self.outage_logged) }
     }
 
-    /// Whether to ask now.
+    /// Whether a request may go to the store now.
     pub(super) fn allows(&self) -> bool {
         let now = Instant::now();
         match &mut self.state.lock().paused_until {
             None => true,
             Some(until) if now < *until => false,
             Some(until) => {
-                *until = now + PAUSE;
+                *until = now + PROBE_INTERVAL;
                 true
             }
         }
     }
 
-    /// Whether only probes are let through, as far as is known.
+    /// Whether only probes are let through, as of the last probe.
     pub(super) fn is_open(&self) -> bool {
-        self.state.lock().paused_until.is_some_and(|until| Instant::now() < until + BELIEF)
+        self.state.lock().paused_until.is_some_and(|until| Instant::now() < until + REPORTED_OPEN)
     }
 
-    /// Notes that a request that started at `began` failed, and logs it if that is new. If another request has been answered
-    /// since, the connection failed and not the cache: nothing is paused.
+    /// Records the failure of a request that started at `began`, and logs the start of an outage. If another request has been
+    /// answered since `began`, only the connection failed: the breaker stays as it is.
     pub(super) fn failed(&self, fault: &Fault, began: Instant) {
         let mut state = self.state.lock();
         if state.answered_at.is_some_and(|answered| answered > began) {
             return;
         }
         state.awaits_opening = false;
-        if state.paused_until.replace(Instant::now() + PAUSE).is_none() && !self.told.swap(true, Relaxed) {
+        if state.paused_until.replace(Instant::now() + PROBE_INTERVAL).is_none()
+            && !self.outage_logged.swap(true, Relaxed)
+        {
             let commands = self.commands;
-            tracing::warn!(%fault, "the cache is not available for {commands}; trying once per second until it is");
+            tracing::warn!(%fault, "the cache is unavailable for {commands}; probing it once per second");
         }
     }
 
-    /// Notes that a request ended before the connection was open.
+    /// Records that a request ended before the connection was open.
     pub(super) fn ended_before_opening(&self) {
         self.state.lock().awaits_opening = true;
     }
 
-    /// Notes that a connection is open: if a request waited for it in vain, the next one may ask in its place.
+    /// Records that a connection was opened: if a request ended before that, the next one may probe at once.
     pub(super) fn opened(&self) {
         let mut state = self.state.lock();
         if std::mem::take(&mut state.awaits_opening)
@@ -99,11 +99,11 @@ impl CircuitBreaker {
         }
     }
 
-    /// Notes that the cache answered, and logs it if that is new.
+    /// Records an answer, and logs the end of an outage.
     pub(super) fn answered(&self) {
         let mut state = self.state.lock();
         state.answered_at = Some(Instant::now());
-        if state.paused_until.take().is_some() && self.told.swap(false, Relaxed) {
+        if state.paused_until.take().is_some() && self.outage_logged.swap(false, Relaxed) {
             tracing::info!("the cache is available again for {}", self.commands);
         }
     }
@@ -123,11 +123,11 @@ mod tests {
         assert!(breaker.allows() && breaker.allows());
         breaker.failed(&Fault::Timeout, Instant::now());
         assert!(!breaker.allows());
-        tokio::time::advance(PAUSE).await;
+        tokio::time::advance(PROBE_INTERVAL).await;
         assert!(breaker.allows(), "the probe");
         assert!(!breaker.allows(), "one probe");
         // The probe is cancelled: it reports nothing.
-        tokio::time::advance(PAUSE).await;
+        tokio::time::advance(PROBE_INTERVAL).await;
         assert!(breaker.allows(), "the next probe");
         breaker.answered();
         assert!(breaker.allows() && breaker.allows());
@@ -138,14 +138,14 @@ mod tests {
         let breaker = breaker();
         breaker.failed(&Fault::Timeout, Instant::now());
         breaker.opened();
-        assert!(!breaker.allows(), "no probe has waited for it");
-        tokio::time::advance(PAUSE).await;
+        assert!(!breaker.allows(), "no probe has waited for the connection");
+        tokio::time::advance(PROBE_INTERVAL).await;
         assert!(breaker.allows(), "the probe");
         breaker.ended_before_opening();
-        assert!(!breaker.allows(), "it is still being opened");
+        assert!(!breaker.allows(), "the connection is still being opened");
         breaker.opened();
-        assert!(breaker.allows(), "the one that asks in its place");
-        assert!(!breaker.allows(), "one");
+        assert!(breaker.allows(), "a probe in its place");
+        assert!(!breaker.allows(), "one probe");
     }
 
     #[tokio::test(start_paused = true)]

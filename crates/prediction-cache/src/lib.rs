@@ -1,11 +1,11 @@
-//! The prediction cache: bytes under keys, in this process and in a store behind it. It knows nothing of predictions.
+//! The prediction cache: a key-value cache in this process and in a store behind it. Values are opaque bytes.
 //!
 //! ```text
 //! CacheKey ─► memory (this process) ─► Store: redis ─► lookups, writes ─► link ─► connection
 //! ```
 //!
-//! A cache can be slow, full or unavailable, and none of that is an error for the caller. A lookup that the cache did not answer is
-//! [`Lookup::Unavailable`]: a miss with a name.
+//! A slow, full or unavailable cache is never an error for the caller: a lookup without an answer is [`Lookup::Unavailable`], which
+//! counts as a miss.
 
 mod breaker;
 mod fault;
@@ -26,9 +26,9 @@ pub use self::{
     store::{BreakerState, Lookup, Store},
 };
 
-/// Where predictions are kept: in this process, in a store, in both or nowhere.
+/// A cache in this process, in a store, in both or in neither.
 ///
-/// An entry in memory cannot be stale: a prediction depends only on what is in its key.
+/// An entry in memory cannot be stale: a prediction depends only on the parts of its key.
 #[derive(Default)]
 pub struct PredictionCache {
     memory: Option<MemoryCache>,
@@ -45,7 +45,7 @@ pub enum Tier {
 }
 
 impl Tier {
-    /// The tier's name, in headers, logs and metrics.
+    /// The name in headers, logs and metrics.
     pub fn name(self) -> &'static str {
         match self {
             Self::Memory => "memory",
@@ -55,17 +55,16 @@ impl Tier {
 }
 
 impl PredictionCache {
-    /// A cache of these tiers.
     pub fn new(memory: Option<MemoryCache>, store: Option<Box<dyn Store>>) -> Self {
         Self { memory, store }
     }
 
-    /// The same cache for another worker: they share the memory, and each has its own connections.
+    /// The same cache for another worker: shares the memory, with its own connections.
     pub fn for_another_worker(&self) -> Self {
         Self { memory: self.memory.clone(), store: self.store.as_ref().map(|store| store.for_another_worker()) }
     }
 
-    /// Connects to the store, so that the first lookup need not. Waits no longer than a lookup may take.
+    /// Connects to the store ahead of the first lookup. Waits at most as long as a lookup may take.
     pub async fn open(&self) {
         if let Some(store) = &self.store {
             store.open().await;
@@ -77,17 +76,15 @@ impl PredictionCache {
         self.memory.is_none() && self.store.is_none()
     }
 
-    /// Whether a store exists.
     pub fn has_store(&self) -> bool {
         self.store.is_some()
     }
 
-    /// Looks up an entry in this process: in less than a microsecond.
+    /// Takes less than a microsecond.
     pub fn get_in_memory(&self, key: &CacheKey) -> Option<Bytes> {
         self.memory.as_ref()?.get(key)
     }
 
-    /// Keeps an entry in this process.
     pub fn keep_in_memory(&self, key: &CacheKey, value: &Bytes) {
         if let Some(memory) = &self.memory {
             memory.put(key.clone(), value.clone());
@@ -102,11 +99,11 @@ impl PredictionCache {
         }
     }
 
-    /// Keeps entries in this process, and stores them within the store's deadline and at most `time_left`.
+    /// Keeps entries in this process, and writes them to the store within its deadline and `time_left`.
     ///
     /// # Errors
     ///
-    /// Says why they were not stored, which has already been logged.
+    /// The reason why the entries were not written to the store. It has already been logged.
     pub async fn store(&self, entries: &[(CacheKey, Bytes)], time_left: Option<Duration>) -> Result<(), Fault> {
         entries.iter().for_each(|(key, value)| self.keep_in_memory(key, value));
         match &self.store {

@@ -1,4 +1,4 @@
-//! The cache in this process.
+//! The in-process cache.
 
 use std::sync::Arc;
 
@@ -10,18 +10,18 @@ use quick_cache::{
 
 use crate::CacheKey;
 
-/// A cache with a limited number of entries. It needs no time to live: a prediction is a function of the model and its input,
-/// both are in the key, and the process ends before the model changes. A clone is the same cache.
+/// A cache with a limited number of entries. Clones share them. Entries need no time to live: a prediction depends only on the model
+/// and its input, both are in the key, and the process ends before the model changes.
 #[derive(Clone)]
 pub struct MemoryCache(Arc<Cache<CacheKey, Bytes>>);
 
 impl MemoryCache {
-    /// An empty cache. Beyond `entries` it evicts the least-used ones (S3-FIFO). It grows as it fills.
+    /// `entries` is the limit; beyond it, the least-used ones are evicted (S3-FIFO). Memory is allocated as the cache fills.
     pub fn new(entries: usize) -> Self {
         let options = OptionsBuilder::new()
             .estimated_items_capacity(entries)
             .weight_capacity(entries as u64)
-            // A function's only thread needs one shard, and finding out how many threads there could be costs a cold start 0.2 ms.
+            // A function's only thread needs one shard, and querying the number of threads costs a cold start 0.2 ms.
             .shards(1)
             .build()
             .expect("both capacities are set");
@@ -29,12 +29,10 @@ impl MemoryCache {
         Self(Arc::new(Cache::with_options(options, UnitWeighter, DefaultHashBuilder::default(), lifecycle)))
     }
 
-    /// The entry under a key, if it is still kept.
     pub fn get(&self, key: &CacheKey) -> Option<Bytes> {
         self.0.get(key)
     }
 
-    /// Keeps an entry.
     pub fn put(&self, key: CacheKey, value: Bytes) {
         self.0.insert(key, value);
     }
@@ -46,7 +44,7 @@ mod tests {
     use crate::{KeySpace, Layout};
 
     #[test]
-    fn it_never_holds_more_than_its_entries() {
+    fn it_never_exceeds_its_limit() {
         let keys = KeySpace::new(&Default::default(), Layout::String, "model");
         for entries in [1, 10, 1000] {
             let cache = MemoryCache::new(entries);

@@ -1,4 +1,4 @@
-//! The interface of a store: a cache outside this process, which every process of the service shares.
+//! The interface of a store: a cache outside this process, shared by all processes of the service.
 
 use std::time::Duration;
 
@@ -7,12 +7,11 @@ use futures_util::future::BoxFuture;
 
 use crate::{CacheKey, Fault, Tier};
 
-/// What a lookup found.
+/// The result of a lookup.
 #[derive(Clone, Debug)]
 pub enum Lookup {
-    /// An entry, and where.
+    /// An entry, and the tier that held it.
     Hit(Bytes, Tier),
-    /// No entry.
     Miss,
     /// The key holds a value that is not an entry of this service, such as another Redis type.
     Foreign,
@@ -23,34 +22,32 @@ pub enum Lookup {
 /// A circuit breaker, for metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BreakerState {
-    /// What it guards: `lookups` or `writes`.
+    /// `lookups` or `writes`.
     pub commands: &'static str,
-    /// Whether the store is tried only once per second.
+    /// Whether only probes, one per second, go to the store.
     pub is_open: bool,
 }
 
 /// A cache outside this process. Each worker has its own, on its own thread.
 ///
-/// A store keeps its own deadlines and circuit breakers, and logs its own faults: the caller gets one [`Lookup`] per key, whatever
-/// happens.
+/// A store enforces its deadlines, has circuit breakers and logs its faults: the caller always gets one [`Lookup`] per key.
 pub trait Store: Send + Sync {
-    /// The same store for another worker, with connections of its own.
+    /// The same store for another worker, with its own connections.
     fn for_another_worker(&self) -> Box<dyn Store>;
 
-    /// Connects, so that the first lookup need not. Waits no longer than a lookup may take.
+    /// Connects ahead of the first lookup. Waits at most as long as a lookup may take.
     fn open(&self) -> BoxFuture<'_, ()>;
 
     /// Looks up entries within the deadline of one lookup, one result per key.
     fn lookup<'a>(&'a self, keys: &'a [&'a CacheKey]) -> BoxFuture<'a, Vec<Lookup>>;
 
-    /// Stores entries within the deadline of a write, and within `time_left`.
+    /// Stores entries within the deadline of a write and `time_left`.
     fn store<'a>(
         &'a self,
         entries: &'a [(CacheKey, Bytes)],
         time_left: Option<Duration>,
     ) -> BoxFuture<'a, Result<(), Fault>>;
 
-    /// The state of its circuit breakers.
     fn breakers(&self) -> [BreakerState; 2];
 
     /// Closes the connections. A later request opens them again.

@@ -1,7 +1,7 @@
-//! `predict-once cache report`: what is in this Redis, how well it does, and what it needs.
+//! `predict-once cache report`: the contents of Redis, its hit ratio and memory, and warnings.
 
-mod figures;
-mod prospect;
+mod forecast;
+mod stats;
 mod table;
 mod warnings;
 
@@ -13,26 +13,24 @@ use serde::Serialize;
 use tokio::time::{Instant, sleep_until};
 
 use self::{
-    figures::{Figures, NodeReport},
-    prospect::Prospect,
+    forecast::MemoryForecast,
+    stats::{NodeReport, Stats},
 };
 use super::{
-    Subject, ToolError,
+    Target, ToolError,
     info::Info,
     nodes::{Node, RedisNodes},
     refused,
-    sample::{Keys, Kind, Sample},
+    sample::{KeyKind, Keys, Sample},
 };
 
-/// Over which time Redis's counters are compared.
+/// The time between the two readings of Redis's counters.
 const WINDOW: Duration = Duration::from_secs(1);
 
-/// How well a Redis does.
 #[derive(Clone, Debug, Serialize)]
-pub(super) struct Report {
-    /// The model's name.
+pub(super) struct CacheReport {
     model: String,
-    /// Its fingerprint, in the keys of this layout.
+    /// The model's fingerprint in keys of this layout.
     fingerprint: String,
     /// `CACHE_NAMESPACE`
     namespace: String,
@@ -40,67 +38,63 @@ pub(super) struct Report {
     layout: &'static str,
     /// Each server that holds keys.
     nodes: Vec<NodeReport>,
-    /// All of them together.
-    total: Figures,
-    /// What was found among the keys. `None` if Redis does not allow to look.
+    /// The sum over all nodes.
+    total: Stats,
+    /// `None` if the Redis user may not run `SCAN`.
     sample: Option<SampleReport>,
-    /// What more memory would bring.
-    more_memory: Prospect,
-    /// What should be looked after.
+    more_memory: MemoryForecast,
     warnings: Vec<String>,
 }
 
-/// What was found among the keys.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct SampleReport {
-    /// How many were looked at.
+    /// The number of keys in the sample.
     keys: usize,
-    /// Whether these are all of them: then nothing is estimated.
+    /// Whether it covers every key, so that nothing is estimated.
     is_whole: bool,
-    /// By kind, without those of which there were none.
+    /// The kinds with at least one key.
     kinds: Vec<KindReport>,
 }
 
 /// Keys of one kind.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct KindReport {
-    /// Whose they are.
-    kind: Kind,
-    /// How many of the sample.
+    kind: KeyKind,
+    /// The number of keys in the sample.
     sampled: usize,
-    /// How many there are likely to be.
+    /// The estimated number of keys in Redis.
     entries: f64,
-    /// Twice the standard error of that: it is off by more in one of twenty reports.
+    /// Twice the standard error of `entries`: one report in twenty is off by more.
     entries_margin: f64,
-    /// Their fingerprints or layouts, where they are others' than the service's.
+    /// The fingerprints, layouts or tenancies that differ from the service's.
     parts: Vec<String>,
-    /// `MEMORY USAGE`, on average.
+    /// The mean of `MEMORY USAGE`.
     mean_bytes: Option<f64>,
-    /// How many were weighed for it.
+    /// The number of keys behind `mean_bytes`.
     weighed: usize,
 }
 
-impl Report {
-    /// Asks Redis, which takes about a second.
-    pub(super) async fn of(subject: &Subject) -> Result<Self, ToolError> {
-        let mut redis = RedisNodes::connect(&subject.redis).await.map_err(|fault| subject.unreachable(fault))?;
+impl CacheReport {
+    /// Takes about a second.
+    pub(super) async fn of(target: &Target) -> Result<Self, ToolError> {
+        let mut redis = RedisNodes::connect(&target.redis).await.map_err(|fault| target.unreachable(fault))?;
         let began = Instant::now();
         let before = info(&mut redis).await?;
-        let database = subject.redis.connection.redis_settings().db();
+        let database = target.redis.connection.redis_settings().db();
         let sizes: Vec<_> = before.iter().map(|(node, info)| (node.clone(), info.keys(database).0)).collect();
         let mut warnings = Vec::new();
-        let sample = Sample::take(subject, &mut redis, &sizes).await;
-        let sample = allowed(sample, "SCAN", &mut warnings)?;
-        let weighed = match &sample {
+        let sample = Sample::take(target, &mut redis, &sizes).await;
+        let sample = or_warn(sample, "SCAN", &mut warnings)?;
+        let sample_report = match &sample {
             Some(sample) => Some(SampleReport::of(sample, &redis, &mut warnings).await?),
             None => None,
         };
         sleep_until(began + WINDOW).await;
         let after = info(&mut redis).await?;
         let seconds = began.elapsed().as_secs_f64();
-        // Last, since Redis counts it as hits.
+        // Redis counts `PTTL` as a hit, so it comes after the last reading of the counters.
         let times = match &sample {
-            Some(sample) => allowed(sample.times_to_live(&redis, Kind::Current).await, "PTTL", &mut warnings)?,
+            Some(sample) => or_warn(sample.times_to_live(&redis, KeyKind::Current).await, "PTTL", &mut warnings)?,
             None => None,
         };
         let nodes: Vec<_> = after
@@ -110,21 +104,21 @@ impl Report {
                 NodeReport::new(node, before.unwrap_or(info), info, seconds, database)
             })
             .collect();
-        let total = Figures::sum(nodes.iter().map(|node| &node.figures));
+        let total = Stats::sum(nodes.iter().map(|node| &node.stats));
         let used_by_keys = after.iter().map(|(_, info)| info.used_by_keys()).sum();
-        let more_memory = Prospect::of(subject, &nodes, &total, weighed.as_ref(), used_by_keys);
+        let more_memory = MemoryForecast::of(target, &nodes, &total, sample_report.as_ref(), used_by_keys);
         let mut report = Self {
-            model: subject.model.signature().name.clone(),
-            fingerprint: subject.fingerprint(subject.layout).to_owned(),
-            namespace: subject.namespace.as_str().to_owned(),
-            layout: subject.layout.name(),
+            model: target.model.signature().name.clone(),
+            fingerprint: target.fingerprint(target.layout).to_owned(),
+            namespace: target.namespace.as_str().to_owned(),
+            layout: target.layout.name(),
             nodes,
             total,
-            sample: weighed,
+            sample: sample_report,
             more_memory,
             warnings,
         };
-        report.warn(subject, &after, &times.unwrap_or_default());
+        report.add_warnings(target, &after, &times.unwrap_or_default());
         Ok(report)
     }
 }
@@ -132,32 +126,31 @@ impl Report {
 impl SampleReport {
     async fn of(sample: &Sample, redis: &RedisNodes, warnings: &mut Vec<String>) -> Result<Self, ToolError> {
         let mut kinds = Vec::new();
-        let mut may_weigh = true;
-        for kind in Kind::ALL {
+        let mut may_measure = true;
+        for kind in KeyKind::ALL {
             let Some(keys) = sample.kinds.get(&kind) else { continue };
-            let weight = if may_weigh && kind != Kind::Foreign {
-                let weight = allowed(sample.mean_bytes(redis, kind).await, "MEMORY USAGE", warnings)?;
-                may_weigh = weight.is_some();
+            let weight = if may_measure && kind != KeyKind::Foreign {
+                let weight = or_warn(sample.mean_bytes(redis, kind).await, "MEMORY USAGE", warnings)?;
+                may_measure = weight.is_some();
                 weight.flatten()
             } else {
                 None
             };
             kinds.push(KindReport::new(kind, keys, sample, weight));
         }
-        Ok(Self { keys: sample.count, is_whole: sample.whole, kinds })
+        Ok(Self { keys: sample.count, is_whole: sample.is_whole, kinds })
     }
 
-    /// Keys of one kind, if there are any.
-    pub(super) fn kind(&self, kind: Kind) -> Option<&KindReport> {
+    pub(super) fn kind(&self, kind: KeyKind) -> Option<&KindReport> {
         self.kinds.iter().find(|found| found.kind == kind)
     }
 }
 
 impl KindReport {
-    fn new(kind: Kind, keys: &Keys, sample: &Sample, weight: Option<(f64, usize)>) -> Self {
+    fn new(kind: KeyKind, keys: &Keys, sample: &Sample, weight: Option<(f64, usize)>) -> Self {
         let share = keys.count as f64 / sample.count.max(1) as f64;
         let all: f64 = sample.kinds.values().map(|keys| keys.estimate).sum();
-        let error = if sample.whole { 0.0 } else { (share * (1.0 - share) / sample.count.max(1) as f64).sqrt() };
+        let error = if sample.is_whole { 0.0 } else { (share * (1.0 - share) / sample.count.max(1) as f64).sqrt() };
         let mut parts: Vec<_> = keys.parts.iter().collect();
         parts.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
         Self {
@@ -173,12 +166,12 @@ impl KindReport {
 }
 
 async fn info(redis: &mut RedisNodes) -> Result<Vec<(Node, Info)>, ToolError> {
-    let answers = redis.each::<String>(cmd("INFO")).await.map_err(refused("INFO"))?;
+    let answers = redis.on_every_node::<String>(cmd("INFO")).await.map_err(refused("INFO"))?;
     Ok(answers.into_iter().map(|(node, text)| (node, Info::parse(&text))).collect())
 }
 
-/// What Redis answered. A refusal is a warning, and the rest of the report goes on without it.
-fn allowed<T>(
+/// Turns an error reply into a warning and `None`: the report continues without that part.
+fn or_warn<T>(
     answer: Result<T, Fault>,
     command: &'static str,
     warnings: &mut Vec<String>,
@@ -187,7 +180,7 @@ fn allowed<T>(
         Ok(answer) => Ok(Some(answer)),
         Err(Fault::Reply(code)) => {
             warnings.push(format!(
-                "Redis refuses {command} ({code}), so the report is incomplete: see docs/caching.md, Security"
+                "Redis refused {command} ({code}), so the report is incomplete: see docs/caching.md, Security"
             ));
             Ok(None)
         }

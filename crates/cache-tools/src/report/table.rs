@@ -1,23 +1,23 @@
-//! A report for people.
+//! The report as a table.
 
 use std::{fmt, time::Duration};
 
 use super::{
     super::{
-        sample::Kind,
-        words::{about, bytes, count, duration, percent, plural, row},
+        format::{approximate, bytes, count, duration, percent, plural, row},
+        sample::KeyKind,
     },
-    Figures, KindReport, Report, SampleReport,
-    figures::ratio,
+    CacheReport, KindReport, SampleReport, Stats,
+    stats::ratio,
 };
 
-impl fmt::Display for Report {
+impl fmt::Display for CacheReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         row(f, "model", format_args!("{} {}", self.model, self.fingerprint))?;
         row(f, "entries", format_args!("namespace {}, layout {}", self.namespace, self.layout))?;
         self.servers(f)?;
         self.lookups(f)?;
-        let Figures { keys, keys_without_ttl, evicted, expired, .. } = self.total;
+        let Stats { keys, keys_without_ttl, evicted, expired, .. } = self.total;
         row(f, "keys", format_args!("{}, {} without a time to live", count(keys), count(keys_without_ttl)))?;
         row(f, "", format_args!("{} evicted, {} expired", count(evicted), count(expired)))?;
         if let Some(sample) = &self.sample {
@@ -35,27 +35,27 @@ impl fmt::Display for Report {
     }
 }
 
-impl Report {
+impl CacheReport {
     fn servers(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for node in &self.nodes {
             let up = duration(Duration::from_secs(node.uptime_seconds));
             let name = if self.nodes.len() == 1 { "server" } else { "node" };
             row(f, name, format_args!("{}, {}, up {up}", node.address, node.server))?;
-            row(f, "  memory", format_args!("{}, {}", memory(&node.figures), node.policy))?;
+            row(f, "  memory", format_args!("{}, {}", memory(&node.stats), node.policy))?;
             if self.nodes.len() > 1 {
-                let Figures { keys, evicted, hits, misses, .. } = node.figures;
+                let Stats { keys, evicted, hits, misses, .. } = node.stats;
                 let hit =
                     ratio(hits, misses).map_or("no lookups".to_owned(), |ratio| format!("{} hits", percent(ratio)));
                 row(f, "  keys", format_args!("{}, {} evicted, {hit}", count(keys), count(evicted)))?;
             }
-            let connections = match node.figures.max_clients {
-                0 => count(node.figures.clients),
-                most => format!("{} of {}", count(node.figures.clients), count(most)),
+            let connections = match node.stats.max_clients {
+                0 => count(node.stats.clients),
+                most => format!("{} of {}", count(node.stats.clients), count(most)),
             };
             row(
                 f,
                 "  connections",
-                format_args!("{connections}, {} rejected", count(node.figures.rejected_connections)),
+                format_args!("{connections}, {} rejected", count(node.stats.rejected_connections)),
             )?;
         }
         if self.nodes.len() > 1 {
@@ -65,7 +65,7 @@ impl Report {
     }
 
     fn lookups(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Figures { hits, misses, hit_ratio, recent, .. } = self.total;
+        let Stats { hits, misses, hit_ratio, recent, .. } = self.total;
         let Some(ratio_so_far) = hit_ratio else { return row(f, "hit ratio", "no lookups yet") };
         let up = self.nodes.iter().map(|node| node.uptime_seconds).max().unwrap_or_default();
         let up = duration(Duration::from_secs(up));
@@ -74,7 +74,7 @@ impl Report {
             "hit ratio",
             format_args!("{} of {} lookups by all users,", percent(ratio_so_far), count(hits + misses)),
         )?;
-        row(f, "", format_args!("since the start {up} ago, or CONFIG RESETSTAT"))?;
+        row(f, "", format_args!("since the server started {up} ago, or since CONFIG RESETSTAT"))?;
         let now = match ratio(recent.hits, recent.misses) {
             None => "no lookups".to_owned(),
             Some(ratio) => format!("{} of {} lookups", percent(ratio), count(recent.hits + recent.misses)),
@@ -85,15 +85,15 @@ impl Report {
 
 impl SampleReport {
     fn rows(&self, f: &mut fmt::Formatter<'_>, layout: &str) -> fmt::Result {
-        let what = if self.is_whole { "all keys were looked at" } else { "shares are estimated from it" };
-        row(f, "sample", format_args!("{}; {what}", plural(self.keys as u64, "key", "keys")))?;
+        let coverage = if self.is_whole { "covers all keys" } else { "shares are estimates" };
+        row(f, "sample", format_args!("{}; {coverage}", plural(self.keys as u64, "key", "keys")))?;
         for kind in &self.kinds {
             let name = match kind.kind {
-                Kind::Current => format!("  this model, {layout}"),
-                Kind::OtherLayout => "  its other layouts".to_owned(),
-                Kind::OtherTenancy => "  other tenancy".to_owned(),
-                Kind::OtherModel => "  other models".to_owned(),
-                Kind::Foreign => "  outside namespace".to_owned(),
+                KeyKind::Current => format!("  this model, {layout}"),
+                KeyKind::OtherLayout => "  its other layouts".to_owned(),
+                KeyKind::OtherTenancy => "  other tenancy".to_owned(),
+                KeyKind::OtherModel => "  other models".to_owned(),
+                KeyKind::Foreign => "  outside namespace".to_owned(),
             };
             row(f, &name, kind)?;
         }
@@ -104,7 +104,7 @@ impl SampleReport {
 impl fmt::Display for KindReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.entries_margin > 0.0 {
-            write!(f, "about {} ± {}", about(self.entries), about(self.entries_margin))?;
+            write!(f, "about {} ± {}", approximate(self.entries), approximate(self.entries_margin))?;
         } else {
             write!(f, "{}", count(self.entries as u64))?;
         }
@@ -115,10 +115,10 @@ impl fmt::Display for KindReport {
     }
 }
 
-fn memory(figures: &Figures) -> String {
-    let used = bytes(figures.used_memory_bytes);
-    match figures.fullness() {
-        Some(share) => format!("{used} of {} ({})", bytes(figures.maxmemory_bytes), percent(share)),
+fn memory(stats: &Stats) -> String {
+    let used = bytes(stats.used_memory_bytes);
+    match stats.fullness() {
+        Some(share) => format!("{used} of {} ({})", bytes(stats.maxmemory_bytes), percent(share)),
         None => format!("{used}, no limit"),
     }
 }

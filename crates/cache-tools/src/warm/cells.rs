@@ -1,72 +1,71 @@
-//! The cells of a CSV row → an input as JSON text.
+//! Converts the cells of a CSV row to an input in JSON.
 
 use model_package::{Signature, closest_match, field::Kind};
 use serde_json::{Map, Number, Value};
 
-/// Which field each column is.
+/// The columns of the file, which are fields of the model.
 pub(super) struct Columns(Vec<Column>);
 
 struct Column {
     name: String,
-    takes: Takes,
+    cell_type: CellType,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Takes {
-    Numbers,
-    Booleans,
-    Texts,
+enum CellType {
+    Number,
+    Boolean,
+    Text,
 }
 
 impl Columns {
-    /// Reads the first line. Each column is a field, and each field that a request must hold is a column.
+    /// From the header line. Every column must be a field, and every required field a column.
     pub(super) fn new<'a>(model: &Signature, names: impl Iterator<Item = &'a str>) -> Result<Self, String> {
         let mut columns: Vec<Column> = Vec::new();
         for name in names {
             let Some(field) = model.fields().iter().find(|field| field.name() == name) else {
                 let fields = model.fields().iter().map(|field| field.name());
-                let meant =
-                    closest_match(name, fields).map(|field| format!("; did you mean {field:?}?")).unwrap_or_default();
-                return Err(format!("column {name:?} is not a field of the model: rename it or leave it out{meant}"));
+                let hint = closest_match(name, fields).map(|field| format!("; did you mean {field:?}?"));
+                let hint = hint.unwrap_or_default();
+                return Err(format!("column {name:?} is not a field of the model: rename or remove it{hint}"));
             };
             if columns.iter().any(|column| column.name == name) {
-                return Err(format!("column {name:?} is there twice"));
+                return Err(format!("duplicate column {name:?}"));
             }
-            let takes = match field.kind() {
-                Kind::Number(_) => Takes::Numbers,
-                Kind::Boolean => Takes::Booleans,
-                Kind::Category(_) => Takes::Texts,
+            let cell_type = match field.kind() {
+                Kind::Number(_) => CellType::Number,
+                Kind::Boolean => CellType::Boolean,
+                Kind::Category(_) => CellType::Text,
             };
-            columns.push(Column { name: name.to_owned(), takes });
+            columns.push(Column { name: name.to_owned(), cell_type });
         }
         let absent = |name: &str| columns.iter().all(|column| column.name != name);
         match model.fields().iter().find(|field| field.is_required() && absent(field.name())) {
-            Some(field) => Err(format!("there is no column {:?}: the first line must name the fields", field.name())),
+            Some(field) => Err(format!("column {:?} is missing: the first line must name the fields", field.name())),
             None => Ok(Self(columns)),
         }
     }
 
-    /// How many there are.
     pub(super) fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// An object with the cells of a row; an empty cell is left out. What is no number where one belongs stays a text, which the model
-    /// refuses.
+    /// A JSON object of a row's cells, without empty ones. A cell that does not parse stays a string, so that the model's validation
+    /// reports it.
     pub(super) fn to_json<'a>(&self, cells: impl Iterator<Item = &'a str>) -> String {
         let filled = self.0.iter().zip(cells).filter(|(_, cell)| !cell.is_empty());
-        let members = filled.map(|(Column { name, takes }, cell)| (name.clone(), value(*takes, cell)));
+        let members = filled.map(|(Column { name, cell_type }, cell)| (name.clone(), value(*cell_type, cell)));
         Value::Object(members.collect::<Map<_, _>>()).to_string()
     }
 }
 
-fn value(takes: Takes, cell: &str) -> Value {
+fn value(cell_type: CellType, cell: &str) -> Value {
     let trimmed = cell.trim();
-    match takes {
-        Takes::Numbers => trimmed.parse().ok().and_then(Number::from_f64).map(Value::Number),
-        Takes::Booleans if trimmed.eq_ignore_ascii_case("true") => Some(Value::Bool(true)),
-        Takes::Booleans if trimmed.eq_ignore_ascii_case("false") => Some(Value::Bool(false)),
-        Takes::Booleans | Takes::Texts => None,
+    match cell_type {
+        CellType::Number => trimmed.parse().ok().and_then(Number::from_f64).map(Value::Number),
+        CellType::Boolean if trimmed.eq_ignore_ascii_case("true") => Some(Value::Bool(true)),
+        CellType::Boolean if trimmed.eq_ignore_ascii_case("false") => Some(Value::Bool(false)),
+        CellType::Boolean | CellType::Text => None,
     }
     .unwrap_or_else(|| Value::from(cell))
 }
@@ -76,19 +75,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cell_becomes_what_its_field_takes() {
-        for (takes, cell, expected) in [
-            (Takes::Numbers, " 30 ", "30.0"),
-            (Takes::Numbers, "1e-3", "0.001"),
-            (Takes::Numbers, "NaN", "\"NaN\""),
-            (Takes::Numbers, "thirty", "\"thirty\""),
-            (Takes::Booleans, "True", "true"),
-            (Takes::Booleans, "FALSE", "false"),
-            (Takes::Booleans, "1", "\"1\""),
-            (Takes::Texts, "3", "\"3\""),
-            (Takes::Texts, " a ", "\" a \""),
+    fn a_cell_is_converted_to_the_type_of_its_field() {
+        for (cell_type, cell, expected) in [
+            (CellType::Number, " 30 ", "30.0"),
+            (CellType::Number, "1e-3", "0.001"),
+            (CellType::Number, "NaN", "\"NaN\""),
+            (CellType::Number, "thirty", "\"thirty\""),
+            (CellType::Boolean, "True", "true"),
+            (CellType::Boolean, "FALSE", "false"),
+            (CellType::Boolean, "1", "\"1\""),
+            (CellType::Text, "3", "\"3\""),
+            (CellType::Text, " a ", "\" a \""),
         ] {
-            assert_eq!(value(takes, cell).to_string(), expected, "{cell}");
+            assert_eq!(value(cell_type, cell).to_string(), expected, "{cell}");
         }
     }
 
@@ -98,10 +97,10 @@ mod tests {
         let model = Signature::parse(toml).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
         let mut names: Vec<_> = model.fields().iter().rev().map(|field| field.name()).collect();
         assert!(Columns::new(&model, names.iter().copied()).is_ok());
-        let refused = |names: &[&str]| Columns::new(&model, names.iter().copied()).err().expect("refused");
-        assert!(refused(&[&names[..], &["age"]].concat()).contains("\"age\" is not a field"));
-        assert!(refused(&[&names[..], &names[..1]].concat()).contains("twice"));
+        let error = |names: &[&str]| Columns::new(&model, names.iter().copied()).err().expect("refused");
+        assert!(error(&[&names[..], &["age"]].concat()).contains("\"age\" is not a field"));
+        assert!(error(&[&names[..], &names[..1]].concat()).contains("duplicate"));
         let absent = names.remove(0);
-        assert!(refused(&names).contains(&format!("no column {absent:?}")));
+        assert!(error(&names).contains(&format!("column {absent:?} is missing")));
     }
 }

@@ -1,15 +1,15 @@
-//! `predict-once cache warm`: predictions computed ahead, batch by batch.
+//! `predict-once cache warm`: computes predictions ahead of requests, in batches.
 //!
 //! ```text
-//! rows (a thread of their own) ─► batch ─► is there room? ─► look up, compute, store ─► wait as long as Redis worked
+//! rows (on their own thread) ─► batch ─► memory left? ─► look up, compute, store ─► pause as long as Redis took
 //! ```
 //!
-//! One batch is in flight at a time, of few commands, so that requests of the service find Redis free in between.
+//! One batch of few commands is in flight at a time, so that Redis can serve the service in between.
 
 mod cells;
 mod entries;
+mod memory;
 mod progress;
-mod room;
 mod rows;
 
 use std::{sync::Arc, time::Duration};
@@ -20,115 +20,120 @@ use tokio::{
     time::sleep,
 };
 
-use self::{entries::Entries, progress::Progress, room::Room, rows::Rows};
+use self::{entries::Entries, memory::MemoryWatch, progress::Progress, rows::Rows};
 use super::{
-    Printed, Subject, ToolError, WarmOptions,
-    words::{count, percent, plural},
+    Target, ToolError, ToolOutput, WarmOptions,
+    format::{count, percent, plural},
 };
 
-/// How many entries a batch has at most: each is looked up, and stored if it is missing.
+/// The largest number of entries in a batch.
 const BATCH: usize = 300;
 
 /// The longest pause between two batches.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// How many invalid rows are told apart; the others are counted.
-const MOST_TOLD: usize = 20;
+/// The number of invalid rows that are listed; further ones are only counted.
+const MAX_LISTED: usize = 20;
 
-/// What has been done so far.
+/// Running totals.
 #[derive(Debug, Default)]
-struct Tally {
+struct Counts {
     rows: u64,
     stored: u64,
     present: u64,
     invalid: u64,
 }
 
-/// How it came to an end.
-enum End {
+/// Why the run ended.
+enum StopReason {
     Done,
     Full(f64),
     Interrupted,
     Fault(Fault),
 }
 
-/// Warms the cache.
-pub(super) async fn run(subject: Subject, options: WarmOptions) -> Result<Printed, ToolError> {
-    match (subject.per_tenant, &options.tenant) {
+pub(super) async fn run(target: Target, options: WarmOptions) -> Result<ToolOutput, ToolError> {
+    match (target.per_tenant, &options.tenant) {
         (true, None) => return Err(ToolError::NoTenant),
         (false, Some(_)) => return Err(ToolError::NotPerTenant),
         _ => {}
     }
     let tenant = options.tenant.as_deref().and_then(Tenant::new);
-    let mut room = Room::watch(&subject.redis, options.until).await?;
-    let entries = Entries::new(&subject, tenant.as_ref(), options.renew).map_err(|fault| subject.unreachable(fault))?;
+    let mut memory = MemoryWatch::start(&target.redis, options.until).await?;
+    let entries = Entries::new(&target, tenant.as_ref(), options.renew).map_err(|fault| target.unreachable(fault))?;
     let rows_per_batch = (BATCH / entries.per_input()).max(1);
-    let mut rows = Rows::open(&options.file, options.from_line, rows_per_batch, Arc::clone(&subject.model))?;
+    let mut rows = Rows::open(&options.file, options.from_line, rows_per_batch, Arc::clone(&target.model))?;
     let mut progress = Progress::new(rows.size);
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut tally = Tally::default();
+    let mut counts = Counts::default();
     let mut next_line = options.from_line;
-    let end = loop {
+    let reason = loop {
         let batch = tokio::select! {
             biased;
-            _ = interrupt.recv() => break End::Interrupted,
+            _ = interrupt.recv() => break StopReason::Interrupted,
             batch = rows.next() => batch,
         };
-        let Some(batch) = batch else { break End::Done };
+        let Some(batch) = batch else { break StopReason::Finished };
         let batch = batch?;
-        match room.fullness().await {
-            Ok(share) if share >= options.until => break End::Full(share),
+        match memory.fullness().await {
+            Ok(share) if share >= options.until => break StopReason::Full(share),
             Ok(_) => {}
-            Err(fault) => break End::Fault(fault),
+            Err(fault) => break StopReason::Fault(fault),
         }
-        let warmed = match entries.store(&batch.inputs).await {
-            Ok(warmed) => warmed,
-            Err(fault) => break End::Fault(fault),
+        let result = match entries.store(&batch.inputs).await {
+            Ok(result) => result,
+            Err(fault) => break StopReason::Fault(fault),
         };
-        tally.rows += batch.rows;
-        tally.stored += warmed.stored as u64;
-        tally.present += warmed.present as u64;
+        counts.rows += batch.rows;
+        counts.stored += result.stored as u64;
+        counts.present += result.present as u64;
         let line = |position: &usize| batch.lines[*position];
-        let failed = warmed.failed.iter().map(|input| format!("line {}: the model gives no answer", line(input)));
+        let failed = result.failed.iter().map(|input| format!("line {}: the model failed", line(input)));
         let blocked =
-            warmed.blocked.iter().map(|input| format!("line {}: its key holds another type of value", line(input)));
+            result.blocked.iter().map(|input| format!("line {}: its key holds another type of value", line(input)));
         for problem in batch.problems.iter().cloned().chain(failed).chain(blocked) {
-            tally.invalid += 1;
-            if tally.invalid <= MOST_TOLD as u64 {
-                progress.tell(&problem);
+            counts.invalid += 1;
+            if counts.invalid <= MAX_LISTED as u64 {
+                progress.print_line(&problem);
             }
         }
         next_line = batch.next_line;
-        progress.show(&tally, batch.bytes_read);
-        sleep(warmed.cache_time.min(LONGEST_PAUSE)).await;
+        progress.show(&counts, batch.bytes_read);
+        sleep(result.cache_time.min(LONGEST_PAUSE)).await;
     };
     progress.end();
     entries.close();
-    Ok(printed(&tally, &end, &options, next_line, &room))
+    Ok(summary(&counts, &reason, &options, next_line, &memory))
 }
 
-fn printed(tally: &Tally, end: &End, options: &WarmOptions, next_line: u64, room: &Room) -> Printed {
-    let Tally { rows, stored, present, invalid } = tally;
+fn summary(
+    counts: &Counts,
+    reason: &StopReason,
+    options: &WarmOptions,
+    next_line: u64,
+    memory: &MemoryWatch,
+) -> ToolOutput {
+    let Counts { rows, stored, present, invalid } = counts;
     let mut text = format!(
-        "{}: {} stored, {} there already",
+        "{}: {} stored, {} already present",
         plural(*rows, "row", "rows"),
         plural(*stored, "entry", "entries"),
         count(*present)
     );
     if *invalid > 0 {
         text += &format!("\n{}, skipped", plural(*invalid, "invalid row", "invalid rows"));
-        if *invalid > MOST_TOLD as u64 {
-            text += &format!(" (the first {MOST_TOLD} are listed above)");
+        if *invalid > MAX_LISTED as u64 {
+            text += &format!(" (the first {MAX_LISTED} are listed above)");
         }
     }
-    let stopped = match end {
-        End::Done => None,
-        End::Full(share) => {
-            let of = if room.is_limited { "maxmemory" } else { "the machine's memory, since maxmemory is not set" };
-            Some(format!("stopped: Redis has used {} of {of}, and --until is {}", percent(*share), options.until))
+    let stopped = match reason {
+        StopReason::Finished => None,
+        StopReason::Full(share) => {
+            let of = if memory.is_limited { "maxmemory" } else { "the machine's memory (maxmemory is not set)" };
+            Some(format!("stopped: Redis has used {} of {of}; the limit is --until {}", percent(*share), options.until))
         }
-        End::Interrupted => Some("interrupted".to_owned()),
-        End::Fault(fault) => Some(format!("stopped by Redis: {fault}")),
+        StopReason::Interrupted => Some("interrupted".to_owned()),
+        StopReason::Fault(fault) => Some(format!("stopped by a Redis fault: {fault}")),
     };
     if let Some(stopped) = stopped {
         text += &format!("\n{stopped}\nto resume: predict-once cache warm {} --from-line {next_line}", options.file);
@@ -136,10 +141,10 @@ fn printed(tally: &Tally, end: &End, options: &WarmOptions, next_line: u64, room
             text += &format!(" --tenant {tenant:?}");
         }
     }
-    let status = match end {
-        End::Interrupted => 130,
-        End::Fault(_) => 1,
-        End::Done | End::Full(_) => u8::from(*invalid > 0 && !options.skip_invalid),
+    let status = match reason {
+        StopReason::Interrupted => 130,
+        StopReason::Fault(_) => 1,
+        StopReason::Finished | StopReason::Full(_) => u8::from(*invalid > 0 && !options.skip_invalid),
     };
-    Printed { text, status }
+    ToolOutput { text, status }
 }

@@ -1,4 +1,4 @@
-//! One line that tells how far it is, for people who watch.
+//! The progress line.
 
 use std::{
     io::{self, IsTerminal, Write},
@@ -6,22 +6,22 @@ use std::{
 };
 
 use super::{
-    super::words::{count, duration},
-    Tally,
+    super::format::{count, duration},
+    Counts,
 };
 
-/// How often the line changes.
+/// The shortest time between two updates.
 const REFRESH: Duration = Duration::from_millis(200);
 
-/// How wide the bar is.
+/// The width of the bar in characters.
 const WIDTH: usize = 24;
 
-/// A line on the standard error, if that is a terminal.
+/// A line on the standard error, shown only if that is a terminal.
 pub(super) struct Progress {
     is_shown: bool,
     began: Instant,
     shown_at: Option<Instant>,
-    /// The size of the file, if it is known.
+    /// The size of the file in bytes, if known.
     size: Option<u64>,
 }
 
@@ -30,17 +30,17 @@ impl Progress {
         Self { is_shown: io::stderr().is_terminal(), began: Instant::now(), shown_at: None, size }
     }
 
-    /// Prints a line of its own, on a terminal or not.
-    pub(super) fn tell(&mut self, line: &str) {
+    /// Prints a message above the progress line, also if the standard error is no terminal.
+    pub(super) fn print_line(&mut self, line: &str) {
         self.end();
         eprintln!("{line}");
         self.shown_at = None;
     }
 
-    pub(super) fn show(&mut self, tally: &Tally, bytes_read: u64) {
+    pub(super) fn show(&mut self, counts: &Counts, bytes_read: u64) {
         if self.is_shown && self.shown_at.is_none_or(|shown| shown.elapsed() >= REFRESH) {
-            let line = line(tally, bytes_read, self.size, self.began.elapsed());
-            // Nobody is told if the terminal is gone.
+            let line = line(counts, bytes_read, self.size, self.began.elapsed());
+            // An error means that the terminal is gone.
             let _ = write!(io::stderr(), "\r\x1b[K{line}");
             self.shown_at = Some(Instant::now());
         }
@@ -54,13 +54,13 @@ impl Progress {
     }
 }
 
-fn line(tally: &Tally, bytes_read: u64, size: Option<u64>, elapsed: Duration) -> String {
-    let rate = tally.rows as f64 / elapsed.as_secs_f64().max(0.001);
+fn line(counts: &Counts, bytes_read: u64, size: Option<u64>, elapsed: Duration) -> String {
+    let rate = counts.rows as f64 / elapsed.as_secs_f64().max(0.001);
     let done = format!(
-        "{} rows, {} stored, {} there, {:.0} rows/s",
-        count(tally.rows),
-        count(tally.stored),
-        count(tally.present),
+        "{} rows, {} stored, {} present, {:.0} rows/s",
+        count(counts.rows),
+        count(counts.stored),
+        count(counts.present),
         rate
     );
     let Some(size) = size.filter(|size| *size > 0) else { return done };
@@ -81,14 +81,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_line_tells_how_far_it_is_and_how_long_it_will_take() {
-        let tally = Tally { rows: 5_000, stored: 12_000, present: 3_000, invalid: 0 };
+    fn the_line_shows_the_progress_and_the_time_left() {
+        let counts = Counts { rows: 5_000, stored: 12_000, present: 3_000, invalid: 0 };
         let elapsed = Duration::from_secs(10);
-        let told = line(&tally, 500, Some(2_000), elapsed);
+        let text = line(&counts, 500, Some(2_000), elapsed);
         assert_eq!(
-            told,
-            "[██████░░░░░░░░░░░░░░░░░░]  25 %  5,000 rows, 12,000 stored, 3,000 there, 500 rows/s, 30 seconds left"
+            text,
+            "[██████░░░░░░░░░░░░░░░░░░]  25 %  5,000 rows, 12,000 stored, 3,000 present, 500 rows/s, 30 seconds left"
         );
-        assert_eq!(line(&tally, 500, None, elapsed), "5,000 rows, 12,000 stored, 3,000 there, 500 rows/s");
+        assert_eq!(line(&counts, 500, None, elapsed), "5,000 rows, 12,000 stored, 3,000 present, 500 rows/s");
     }
 }

@@ -1,4 +1,4 @@
-//! A file of inputs → batches of valid ones, read in a thread of its own.
+//! Reads a file of inputs on its own thread, and hands out batches of valid ones.
 
 use std::{
     fs::File,
@@ -16,31 +16,30 @@ use tokio::sync::mpsc;
 use super::cells::Columns;
 use crate::{Model, ToolError};
 
-/// Some rows.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
     pub(super) inputs: Vec<Input>,
     /// The line of each input.
     pub(super) lines: Vec<u64>,
-    /// What is wrong with the other rows.
+    /// A message for each invalid row.
     pub(super) problems: Vec<String>,
-    /// How many rows there are.
+    /// The number of rows, valid or not.
     pub(super) rows: u64,
-    /// Where the next batch begins.
+    /// The line where the next batch begins.
     pub(super) next_line: u64,
-    /// How much of the file has been read.
+    /// The number of bytes read from the file so far.
     pub(super) bytes_read: u64,
 }
 
-/// Batches, as they are read.
+/// The receiving end of the reader thread.
 pub(super) struct Rows {
     batches: mpsc::Receiver<Result<Batch, ToolError>>,
-    /// The size of the file, if it has one.
+    /// The size in bytes, if the source is a regular file.
     pub(super) size: Option<u64>,
 }
 
 impl Rows {
-    /// Begins to read.
+    /// Starts the reader thread.
     pub(super) fn open(file: &str, from_line: u64, batch: usize, model: Arc<dyn Model>) -> Result<Self, ToolError> {
         let unreadable = |error: io::Error| ToolError::File { file: file.to_owned(), problem: error.to_string() };
         let (source, size): (Box<dyn Read + Send>, _) = if file == "-" {
@@ -75,16 +74,16 @@ struct Reader<'a> {
     pending: Batch,
 }
 
-/// Nobody wants more rows.
-struct Ended;
+/// The receiver was dropped, so reading can stop.
+struct ReceiverClosed;
 
 impl Reader<'_> {
     fn read(&mut self, source: impl Read) -> Result<(), String> {
         let counter = Arc::new(AtomicU64::new(0));
-        let mut source = BufReader::new(Counted { source, count: Arc::clone(&counter) });
+        let mut source = BufReader::new(CountingReader { source, count: Arc::clone(&counter) });
         skip_byte_order_mark(&mut source).map_err(|error| error.to_string())?;
         let first = source.fill_buf().map_err(|error| error.to_string())?;
-        // An input is an object; no field's name begins like one.
+        // A JSON line begins with `{`; no field name in a CSV header does.
         let is_json = first.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{');
         let ended = if is_json { self.read_json_lines(source, &counter)? } else { self.read_csv(source, &counter)? };
         if ended.is_ok() && self.pending.rows > 0 {
@@ -94,7 +93,11 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn read_json_lines(&mut self, mut source: impl BufRead, read: &AtomicU64) -> Result<Result<(), Ended>, String> {
+    fn read_json_lines(
+        &mut self,
+        mut source: impl BufRead,
+        read: &AtomicU64,
+    ) -> Result<Result<(), ReceiverClosed>, String> {
         let mut text = Vec::new();
         for line in 1_u64.. {
             text.clear();
@@ -103,15 +106,15 @@ impl Reader<'_> {
             }
             if line >= self.from_line && !text.trim_ascii().is_empty() && self.add(line, line + 1, &text, read).is_err()
             {
-                return Ok(Err(Ended));
+                return Ok(Err(ReceiverClosed));
             }
         }
         Ok(Ok(()))
     }
 
-    fn read_csv(&mut self, source: impl BufRead, read: &AtomicU64) -> Result<Result<(), Ended>, String> {
+    fn read_csv(&mut self, source: impl BufRead, read: &AtomicU64) -> Result<Result<(), ReceiverClosed>, String> {
         let mut csv = csv::ReaderBuilder::new().flexible(true).from_reader(source);
-        let header = csv.headers().map_err(|error| told(&error))?;
+        let header = csv.headers().map_err(|error| csv_problem(&error))?;
         let columns = Columns::new(self.model, header.iter())?;
         let mut record = csv::StringRecord::new();
         loop {
@@ -127,7 +130,7 @@ impl Reader<'_> {
                     if record.len() == columns.len() {
                         self.add(line, next, columns.to_json(record.iter()).as_bytes(), read)
                     } else {
-                        let problem = format!("has {} cells, but there are {} columns", record.len(), columns.len());
+                        let problem = format!("has {} cells, expected {}", record.len(), columns.len());
                         self.add_problem(line, next, &problem, read)
                     }
                 }
@@ -137,15 +140,15 @@ impl Reader<'_> {
                     }
                     self.add_problem(line, csv.position().line(), "is not UTF-8", read)
                 }
-                Err(error) => return Err(told(&error)),
+                Err(error) => return Err(csv_problem(&error)),
             };
             if outcome.is_err() {
-                return Ok(Err(Ended));
+                return Ok(Err(ReceiverClosed));
             }
         }
     }
 
-    fn add(&mut self, line: u64, next_line: u64, json: &[u8], read: &AtomicU64) -> Result<(), Ended> {
+    fn add(&mut self, line: u64, next_line: u64, json: &[u8], read: &AtomicU64) -> Result<(), ReceiverClosed> {
         match self.model.read(json) {
             Ok(input) => {
                 self.pending.inputs.push(input);
@@ -156,27 +159,33 @@ impl Reader<'_> {
         }
     }
 
-    fn add_problem(&mut self, line: u64, next_line: u64, problem: &str, read: &AtomicU64) -> Result<(), Ended> {
+    fn add_problem(
+        &mut self,
+        line: u64,
+        next_line: u64,
+        problem: &str,
+        read: &AtomicU64,
+    ) -> Result<(), ReceiverClosed> {
         self.pending.problems.push(format!("line {line}: {problem}"));
         self.added(next_line, read)
     }
 
-    fn added(&mut self, next_line: u64, read: &AtomicU64) -> Result<(), Ended> {
+    fn added(&mut self, next_line: u64, read: &AtomicU64) -> Result<(), ReceiverClosed> {
         self.pending.rows += 1;
         self.pending.next_line = next_line;
         self.pending.bytes_read = read.load(Ordering::Relaxed);
         if (self.pending.rows as usize) < self.batch {
             return Ok(());
         }
-        self.sender.blocking_send(Ok(std::mem::take(&mut self.pending))).map_err(|_| Ended)
+        self.sender.blocking_send(Ok(std::mem::take(&mut self.pending))).map_err(|_| ReceiverClosed)
     }
 }
 
-/// Describes the errors of a row without the values of its fields, which may be personal data.
+/// Describes an invalid row by its fields, never by their values, which may be personal data.
 fn problem(invalid: &InvalidInput) -> String {
     match invalid {
-        // The library's message would name a line of the row, not of the file.
-        InvalidInput::Syntax(error) => format!("is not valid JSON, from column {}", error.column()),
+        // The library's message would count lines within the row, not within the file.
+        InvalidInput::Syntax(error) => format!("is not valid JSON at column {}", error.column()),
         InvalidInput::NotAnObject(_)
         | InvalidInput::Empty
         | InvalidInput::Fields(_)
@@ -185,8 +194,8 @@ fn problem(invalid: &InvalidInput) -> String {
     }
 }
 
-/// What is wrong with a file, without quoting it.
-fn told(error: &csv::Error) -> String {
+/// Describes an unreadable file without quoting it.
+fn csv_problem(error: &csv::Error) -> String {
     match error.kind() {
         csv::ErrorKind::Io(error) => error.to_string(),
         csv::ErrorKind::Utf8 { .. } => "the first line is not UTF-8".to_owned(),
@@ -202,13 +211,13 @@ fn skip_byte_order_mark(source: &mut impl BufRead) -> io::Result<()> {
     Ok(())
 }
 
-/// Counts what is read.
-struct Counted<R> {
+/// Counts the bytes read.
+struct CountingReader<R> {
     source: R,
     count: Arc<AtomicU64>,
 }
 
-impl<R: Read> Read for Counted<R> {
+impl<R: Read> Read for CountingReader<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.source.read(buffer)?;
         self.count.fetch_add(read as u64, Ordering::Relaxed);

@@ -1,8 +1,8 @@
-//! The layouts: how predictions are stored in the cache.
+//! How predictions are laid out in the cache.
 
 use std::str::FromStr;
 
-/// What an entry contains, and where it is stored.
+/// The content and the Redis type of an entry.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Layout {
     /// One Redis String per prediction of an input.
@@ -10,15 +10,14 @@ pub enum Layout {
     String,
     /// One Redis Hash per input, with a field per prediction.
     Hash,
-    /// One Redis String per input: the model's output, from which every prediction follows.
+    /// One Redis String per input: the model's output, from which every prediction is derived.
     Output,
 }
 
 impl Layout {
-    /// All of them.
     pub const ALL: [Self; 3] = [Self::String, Self::Hash, Self::Output];
 
-    /// The layout as the setting `CACHE_LAYOUT` names it.
+    /// The value of `CACHE_LAYOUT`.
     pub fn name(self) -> &'static str {
         match self {
             Self::String => "string",
@@ -27,7 +26,7 @@ impl Layout {
         }
     }
 
-    /// What stands in a key in place of the prediction's name, where the entry is not one prediction's.
+    /// Replaces the prediction's name in keys of entries that hold every prediction.
     pub(super) fn mark(self) -> Option<&'static str> {
         match self {
             Self::String => None,
@@ -37,7 +36,7 @@ impl Layout {
     }
 }
 
-/// A text that is not the name of a layout.
+/// The name does not belong to a layout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnknownLayout;
 

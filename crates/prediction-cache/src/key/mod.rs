@@ -1,4 +1,4 @@
-//! The keys of the cache, one form for each [`Layout`], so that no layout meets another's entries:
+//! Cache keys. Each [`Layout`] has its own form, so that layouts never share entries:
 //!
 //! ```text
 //! string   predict-once:9f86d081884c7d65:decision:2,30,0,0,2
@@ -6,7 +6,7 @@
 //! output   predict-once:60303ae22b998861:@output:2,30,0,0,2
 //! ```
 //!
-//! A tenant's own entries have its name behind the namespace: `predict-once:@acme:9f86d081884c7d65:decision:2,30,0,0,2`.
+//! A tenant's name follows the namespace: `predict-once:@acme:9f86d081884c7d65:decision:2,30,0,0,2`.
 
 mod layout;
 mod parsed;
@@ -22,16 +22,15 @@ pub use self::{
     tenant::Tenant,
 };
 
-/// Inputs that print longer than this, in bytes, are replaced by a digest.
-const LONGEST_INPUT: usize = 200;
+/// Inputs longer than this, in bytes, are replaced by a digest.
+const MAX_INPUT_LENGTH: usize = 200;
 
-/// The first part of each key. It separates this service's entries from others in the same Redis.
+/// The first part of each key, which separates this service's entries from other keys in the same Redis.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Namespace(String);
 
 impl Namespace {
-    /// What a namespace may be.
-    pub const ALLOWED: &'static str = "must be 1 to 64 of A-Z, a-z, 0-9, `.`, `_` and `-`";
+    pub const ALLOWED: &'static str = "must be 1 to 64 characters of A-Z, a-z, 0-9, `.`, `_` and `-`";
 
     /// `None` unless [`Self::ALLOWED`]. A colon would end the namespace early, and braces are Redis Cluster's hash tags.
     pub fn new(name: &str) -> Option<Self> {
@@ -39,7 +38,6 @@ impl Namespace {
         ((1..=64).contains(&name.len()) && name.chars().all(allowed)).then(|| Self(name.to_owned()))
     }
 
-    /// The name.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -57,15 +55,15 @@ pub struct KeySpace {
     layout: Layout,
     /// `namespace:fingerprint:`, with the layout's mark where the prediction's name is not part of the key.
     prefix: String,
-    /// Where the fingerprint begins.
+    /// The position of the fingerprint in `prefix`.
     fingerprint_at: usize,
 }
 
 impl KeySpace {
-    /// `fingerprint` identifies whatever can change an entry; it holds no colon. Entries of [`Layout::Output`] depend on less of
-    /// a model than those of the others.
+    /// `fingerprint` identifies everything that can change an entry; it contains no colon. Entries of [`Layout::Output`] depend on less
+    /// of a model than those of other layouts.
     pub fn new(namespace: &Namespace, layout: Layout, fingerprint: &str) -> Self {
-        debug_assert!(!fingerprint.contains(':'), "a colon ends the fingerprint");
+        debug_assert!(!fingerprint.contains(':'), "a colon would end the fingerprint early");
         let prefix = match layout.mark() {
             None => format!("{}:{fingerprint}:", namespace.0),
             Some(mark) => format!("{}:{fingerprint}:{mark}:", namespace.0),
@@ -73,27 +71,26 @@ impl KeySpace {
         Self { layout, prefix, fingerprint_at: namespace.0.len() + 1 }
     }
 
-    /// The keys of a tenant. No other's are among them, nor those of no tenant: a fingerprint begins with no `@`.
+    /// The keys of a tenant. They differ from those of other tenants, and from keys without a tenant: no fingerprint begins with `@`.
     pub fn of_tenant(&self, tenant: &Tenant) -> Self {
         let (namespace, rest) = self.prefix.split_at(self.fingerprint_at);
         let prefix = format!("{namespace}@{}:{rest}", tenant.as_str());
         Self { layout: self.layout, prefix, fingerprint_at: self.fingerprint_at }
     }
 
-    /// How the entries lie.
     pub fn layout(&self) -> Layout {
         self.layout
     }
 
-    /// What all keys begin with.
+    /// The common beginning of all keys.
     pub fn prefix(&self) -> &str {
         &self.prefix
     }
 
-    /// The key of a prediction for the model input that prints as `input`. The prediction's name holds no colon and begins
-    /// with no `@`.
+    /// The key of a prediction for the model input that prints as `input`. The prediction's name contains no colon and does not
+    /// begin with `@`.
     pub fn key(&self, prediction: &str, input: impl Display) -> CacheKey {
-        debug_assert!(!prediction.contains(':') && !prediction.starts_with('@'), "it must not look like another key");
+        debug_assert!(!prediction.contains(':') && !prediction.starts_with('@'), "the key would be ambiguous");
         let mut text = String::with_capacity(self.prefix.len() + prediction.len() + 24);
         text.push_str(&self.prefix);
         if self.layout == Layout::String {
@@ -103,8 +100,8 @@ impl KeySpace {
         let start = text.len();
         // Writing to a String does not fail.
         let _ = write!(text, "{input}");
-        if text.len() - start > LONGEST_INPUT {
-            // No input prints with a number sign.
+        if text.len() - start > MAX_INPUT_LENGTH {
+            // Cannot collide with an undigested input, because none contains `#`.
             digest_from(&mut text, start);
         }
         let field_at = text.len();
@@ -115,7 +112,7 @@ impl KeySpace {
     }
 }
 
-/// Replaces what follows `start` by its digest of 128 bits, behind a number sign.
+/// Replaces `text[start..]` by `#` and its 128-bit digest.
 fn digest_from(text: &mut String, start: usize) {
     let digest = Sha256::digest(&text.as_bytes()[start..]);
     text.truncate(start);
@@ -123,10 +120,10 @@ fn digest_from(text: &mut String, start: usize) {
     text.push_str(&hex::encode(&digest[..16]));
 }
 
-/// Where an entry lies: a key in Redis and, in a Hash, a field.
+/// The address of an entry: a key in Redis and, in a Hash, a field.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct CacheKey {
-    /// Key and field in one text, so that a key costs one allocation.
+    /// Key and field in one string, so that a key costs one allocation.
     text: String,
     field_at: usize,
 }
@@ -137,7 +134,7 @@ impl CacheKey {
         &self.text[..self.field_at]
     }
 
-    /// The field, if the key is a Hash's.
+    /// The field, if the entry is in a Hash.
     pub fn field(&self) -> Option<&str> {
         Some(&self.text[self.field_at..]).filter(|field| !field.is_empty())
     }
@@ -152,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_reads_namespace_fingerprint_prediction_input() {
+    fn a_key_consists_of_namespace_fingerprint_prediction_input() {
         let key = keys(Layout::String).key("decision", "2,30,0,0,2");
         assert_eq!((key.as_str(), key.field()), ("predict-once:9f86d081884c7d65:decision:2,30,0,0,2", None));
         let key = keys(Layout::Hash).key("decision", "2,30,0,0,2");
@@ -181,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tenants_keys_have_its_name_behind_the_namespace() {
+    fn a_tenants_name_follows_the_namespace_in_keys() {
         let acme = Tenant::new("acme").expect("allowed");
         for (layout, rest) in [(Layout::String, "decision"), (Layout::Hash, "@hash"), (Layout::Output, "@output")] {
             let key = keys(layout).of_tenant(&acme).key("decision", "2,30,0,0,2");
@@ -190,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn a_namespace_holds_nothing_that_a_key_or_a_cluster_reads_otherwise() {
+    fn a_namespace_contains_no_character_with_a_meaning_in_keys_or_clusters() {
         assert!(Namespace::new("team-a.risk_v2").is_some());
         for name in ["", "a:b", "a b", "{a}", "ä", &"a".repeat(65)] {
             assert_eq!(Namespace::new(name), None, "{name:?}");

@@ -1,26 +1,23 @@
-//! A key, taken apart: the reverse of [`KeySpace::key`](super::KeySpace::key), for tools that look into Redis.
+//! Parses keys: the reverse of [`KeySpace::key`](super::KeySpace::key), for tools.
 
 use super::Layout;
 
-/// The parts of a text that has the form of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ParsedKey<'a> {
-    /// The first part.
     pub namespace: &'a str,
-    /// The tenant's name in keys, if the entry is a tenant's own.
+    /// The tenant's name, percent-encoded or as a digest; `None` without a tenant.
     pub tenant: Option<&'a str>,
-    /// What identifies the model.
+    /// Identifies the model.
     pub fingerprint: &'a str,
-    /// The layout of the entry.
     pub layout: Layout,
-    /// The prediction's name, if the entry is one prediction's.
+    /// `None` in layouts whose keys do not name a prediction.
     pub prediction: Option<&'a str>,
     /// The model's input, as text or as a digest.
     pub input: &'a str,
 }
 
 impl<'a> ParsedKey<'a> {
-    /// `None` if the text does not have the form of a key.
+    /// `None` if the text is not a key.
     pub fn parse(key: &'a str) -> Option<Self> {
         let (namespace, rest) = key.split_once(':')?;
         let (tenant, rest) = match rest.strip_prefix('@') {
@@ -29,9 +26,9 @@ impl<'a> ParsedKey<'a> {
         };
         let mut parts = rest.splitn(3, ':');
         let (fingerprint, middle, input) = (parts.next()?, parts.next()?, parts.next()?);
-        let hexadecimal = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
-        let is_nameless = namespace.is_empty() || tenant.is_some_and(str::is_empty);
-        if is_nameless || fingerprint.len() != 16 || !fingerprint.bytes().all(hexadecimal) {
+        let is_hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+        let has_empty_name = namespace.is_empty() || tenant.is_some_and(str::is_empty);
+        if has_empty_name || fingerprint.len() != 16 || !fingerprint.bytes().all(is_hex) {
             return None;
         }
         let (layout, prediction) = match Layout::ALL.into_iter().find(|layout| layout.mark() == Some(middle)) {
@@ -42,7 +39,7 @@ impl<'a> ParsedKey<'a> {
         Some(Self { namespace, tenant, fingerprint, layout, prediction, input })
     }
 
-    /// Whether the input is a digest, from which it cannot be read back.
+    /// Whether the input is a digest, which cannot be decoded.
     pub fn is_digested(&self) -> bool {
         self.input.starts_with('#')
     }
@@ -54,7 +51,7 @@ mod tests {
     use crate::{KeySpace, Namespace, Tenant};
 
     #[test]
-    fn every_key_is_taken_apart_into_what_it_was_made_of() {
+    fn parsing_a_key_returns_the_parts_it_was_built_from() {
         let namespace = Namespace::new("team-a").expect("allowed");
         let long = "t".repeat(65);
         let tenants = [None, Some("acme"), Some("9f86d081884c7d65"), Some(":@hash:"), Some(&*long)];
@@ -75,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_not_the_form_of_a_key_is_none() {
+    fn text_that_is_not_a_key_is_rejected() {
         for text in [
             "",
             "session:9f86d081884c7d65",

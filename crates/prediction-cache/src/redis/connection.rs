@@ -1,4 +1,4 @@
-//! Opening a connection to Redis: a single server or a cluster, plain or TLS, with a password or an IAM token.
+//! Opens connections to Redis: a single server or a cluster, plain or TLS, with a password or an IAM token.
 
 use std::{fmt, time::Duration};
 
@@ -13,22 +13,22 @@ use ::redis::{
 use super::iam::IamTokens;
 use crate::Fault;
 
-/// Which Redis to use, and its deadlines.
+/// Address, authentication and deadlines.
 #[derive(Clone)]
 pub struct RedisConfig {
-    /// Address, database and credentials. A TLS address makes it a TLS connection.
+    /// Address, database and credentials. A TLS address makes a TLS connection.
     pub connection: ConnectionInfo,
-    /// Whether the address is that of a Redis Cluster.
+    /// Whether the address belongs to a Redis Cluster.
     pub cluster: bool,
     /// The certificate authorities to trust, in PEM, in place of the bundled ones (Mozilla's).
     pub certificate_authorities: Option<Vec<u8>>,
     /// Signs ElastiCache IAM tokens, which replace the password.
     pub iam: Option<IamTokens>,
-    /// Whether lookups and writes share a connection, as they may where there is one request at a time. Otherwise, a lookup would
-    /// wait behind another request's write.
+    /// Whether lookups and writes share a connection. Only for one request at a time: with more, a lookup would wait behind another
+    /// request's write.
     pub shared_connection: bool,
-    /// How long an entry lives. Without one, a `volatile-*` eviction policy (ElastiCache Serverless has no other) could
-    /// evict nothing.
+    /// The time to live of an entry. Without one, a `volatile-*` eviction policy (the only kind of ElastiCache Serverless) could not
+    /// evict it.
     pub ttl: Duration,
     /// The deadline of a lookup, connecting and retrying included.
     pub read_timeout: Duration,
@@ -74,9 +74,9 @@ impl RedisConfig {
     pub async fn open(&self) -> Result<Connection, Fault> {
         let info = self.connection.clone();
         if self.cluster {
-            // Each node gets as long as the caller has at most; left to itself, the client would wait for ever.
+            // The client has no timeout for nodes by default; the caller waits no longer than this.
             let limit = self.read_timeout.max(self.write_timeout);
-            // It takes credentials and TLS from the address, but not the TCP settings.
+            // The cluster client takes credentials and TLS from the address, but not the TCP settings.
             let tcp = info.tcp_settings().clone();
             let mut client =
                 ClusterClient::builder([info]).tcp_settings(tcp).connection_timeout(limit).response_timeout(limit);
@@ -133,16 +133,14 @@ impl fmt::Debug for RedisConfig {
     }
 }
 
-/// An open connection; a clone is the same one.
+/// An open connection. Clones share it.
 #[derive(Clone)]
 pub enum Connection {
-    /// To a single server.
     Single(MultiplexedConnection),
-    /// To the nodes of a cluster.
     Cluster(ClusterConnection),
 }
 
-/// What is sent to Redis in one go.
+/// A command or a pipeline, sent in one write.
 pub(super) enum Command {
     One(Cmd),
     Many(Pipeline),
@@ -168,7 +166,7 @@ impl From<RedisError> for Fault {
             (_, "NOAUTH" | "WRONGPASS") | (ErrorKind::AuthenticationFailed, _) => Self::Authentication,
             (ErrorKind::Server(_) | ErrorKind::Extension, _) => Self::Reply(code),
             _ if error.is_timeout() => Self::Timeout,
-            // What is left: network errors, and answers that are not valid Redis protocol.
+            // Network errors, and answers that are not valid Redis protocol.
             _ => Self::Connection(error.category().to_owned()),
         }
     }

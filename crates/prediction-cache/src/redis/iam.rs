@@ -23,7 +23,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_e
 
 const VALID_FOR: Duration = Duration::from_secs(900);
 
-/// How often a connection authenticates. ElastiCache ends one 12 hours after it last did.
+/// How often a connection authenticates again. ElastiCache closes it 12 hours after the last authentication.
 const RENEWAL: Duration = Duration::from_secs(11 * 60 * 60);
 
 /// Makes tokens for one user of one cache.
@@ -35,20 +35,18 @@ pub struct IamTokens {
     pub user: String,
     /// The cache's region.
     pub region: String,
-    /// Whether the cache is a serverless one.
+    /// Whether the cache is serverless.
     pub serverless: bool,
-    /// Whose tokens they are: a Lambda function has its role's credentials in the environment.
+    /// The credentials that sign. A Lambda function has its role's in the environment.
     pub credentials: SharedCredentialsProvider,
 }
 
-/// Why there is no token.
+/// Why a token could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum IamError {
-    /// There are no AWS credentials.
     #[error("no AWS credentials: {0}")]
     Credentials(#[from] CredentialsError),
-    /// The request cannot be signed.
-    #[error("the token cannot be signed: {0}")]
+    #[error("cannot sign the IAM token: {0}")]
     Signing(#[from] SigningError),
 }
 
@@ -58,7 +56,7 @@ impl IamTokens {
     ///
     /// # Errors
     ///
-    /// If there are no credentials, or the cache's name makes no URL.
+    /// If there are no credentials, or the cache's name does not form a valid URL.
     pub async fn mint(&self, now: SystemTime) -> Result<String, IamError> {
         self.sign(self.credentials.provide_credentials().await?, now)
     }
@@ -89,7 +87,7 @@ impl IamTokens {
         let (instructions, _) = sign(request, &parameters)?.into_parts();
         let mut token = url["http://".len()..].to_owned();
         let mut parameters: Vec<_> = instructions.params().iter().collect();
-        // In the order of AWS's own tools: the signature ends the token.
+        // AWS's own tools put the signature last.
         parameters.sort_by_key(|(name, _)| *name == "X-Amz-Signature");
         for (name, value) in parameters {
             token.push('&');
@@ -101,8 +99,8 @@ impl IamTokens {
     }
 }
 
-/// Every connection, to any node of a cluster and at any time, begins with a token of its own, and gets another before
-/// ElastiCache would end it.
+/// Every connection, to any node of a cluster, starts with its own token, and authenticates again before ElastiCache would close
+/// it.
 impl StreamingCredentialsProvider for IamTokens {
     fn subscribe(&self) -> Pin<Box<dyn Stream<Item = RedisResult<BasicAuth>> + Send + 'static>> {
         Box::pin(stream::unfold((self.clone(), Duration::ZERO), async |(tokens, wait)| {
@@ -111,9 +109,9 @@ impl StreamingCredentialsProvider for IamTokens {
             }
             let token = tokens.mint(SystemTime::now()).await;
             let auth = token.map(|token| BasicAuth::new(tokens.user.clone(), token));
-            let refused =
+            let failed =
                 |error: IamError| RedisError::from((ErrorKind::AuthenticationFailed, "IAM", error.to_string()));
-            Some((auth.map_err(refused), (tokens, RENEWAL)))
+            Some((auth.map_err(failed), (tokens, RENEWAL)))
         }))
     }
 }
@@ -131,7 +129,7 @@ mod tests {
 
     use super::*;
 
-    /// A case of `tests/iam/golden.json`, with the token that botocore makes of it (`tests/regenerate iam`).
+    /// A case of `tests/iam/golden.json`, with the token that botocore signs (`tests/regenerate iam`).
     #[derive(Deserialize)]
     struct Case {
         cache: String,

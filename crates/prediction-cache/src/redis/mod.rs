@@ -1,4 +1,4 @@
-//! The store in Redis: the commands that look up and store entries, and their deadlines.
+//! The store in Redis: looks up and stores entries within deadlines.
 
 mod connection;
 mod iam;
@@ -19,7 +19,7 @@ use tokio::{
 
 use self::{
     connection::Command,
-    link::{Link, Patience},
+    link::{Link, Timeouts},
 };
 pub use self::{
     connection::{Connection, RedisConfig},
@@ -27,22 +27,21 @@ pub use self::{
 };
 use crate::{BreakerState, CacheKey, Fault, Lookup, Store, Tier, breaker::CircuitBreaker, reply_log::ReplyLog};
 
-/// How many writes may be under way at once, each after a response. A server in front of a slow Redis must not pile them up.
-const MOST_WRITES: usize = 256;
+/// The limit of concurrent writes. Writes run after the response, so a slow Redis would let them pile up.
+const MAX_WRITES: usize = 256;
 
-/// How many fields of Hashes are set in one transaction: Redis does nothing else meanwhile.
-const TRANSACTION: usize = 100;
+/// The number of Hash fields per transaction. A transaction blocks Redis.
+const TRANSACTION_SIZE: usize = 100;
 
-/// Predictions in Redis, for one thread: a connection belongs to the runtime that has opened it.
+/// A store in Redis for one thread, because a connection belongs to the runtime that opened it.
 pub struct RedisStore {
     config: Arc<RedisConfig>,
     reads: Lane,
     writes: Lane,
-    under_way: Semaphore,
+    write_permits: Semaphore,
 }
 
-/// Commands of one direction. What one direction suffers does not stop the other: while Redis holds writes back (a failover),
-/// lookups go on.
+/// The lookups or the writes. Each lane has its own breaker, so that lookups continue while Redis delays writes (a failover).
 struct Lane {
     link: Arc<Link>,
     breaker: Arc<CircuitBreaker>,
@@ -50,7 +49,7 @@ struct Lane {
 }
 
 impl RedisStore {
-    /// Nothing is opened yet.
+    /// Opens no connection yet.
     ///
     /// # Errors
     ///
@@ -77,7 +76,7 @@ impl RedisStore {
             config,
             reads: Lane { link: read_link, breaker: read_breaker, replies: read_replies },
             writes: Lane { link: write_link, breaker: write_breaker, replies: write_replies },
-            under_way: Semaphore::new(MOST_WRITES),
+            write_permits: Semaphore::new(MAX_WRITES),
         }
     }
 
@@ -94,7 +93,7 @@ impl RedisStore {
     /// Looks up many entries in one round trip; in a cluster, in one to each node.
     async fn get_many(&self, keys: &[&CacheKey]) -> Vec<Lookup> {
         if self.config.cluster {
-            // The keys' slots differ. The client sends what it is asked at once to each node in one go.
+            // The keys' slots differ, so `MGET` is not possible. The client batches concurrent commands to each node.
             return join_all(keys.iter().map(|key| self.get(key))).await;
         }
         if let [key] = keys {
@@ -106,7 +105,7 @@ impl RedisStore {
             Command::One(mget)
         } else {
             let mut pipeline = ::redis::Pipeline::with_capacity(keys.len());
-            // One key of another type is no reason to do without the others' values.
+            // A key of another type must not fail the others.
             pipeline.ignore_errors();
             for key in keys {
                 pipeline.add_command(get(key));
@@ -114,7 +113,7 @@ impl RedisStore {
             Command::Many(pipeline)
         };
         let found =
-            self.read(&command, |values: Vec<Value>| values.into_iter().map(found).collect::<Result<Vec<_>, _>>());
+            self.read(&command, |values: Vec<Value>| values.into_iter().map(to_lookup).collect::<Result<Vec<_>, _>>());
         match found.await {
             Ok(found) if found.len() == keys.len() => found,
             Ok(_) => keys.iter().map(|_| Lookup::Foreign).collect(),
@@ -122,7 +121,7 @@ impl RedisStore {
         }
     }
 
-    /// Stores entries. A write that the end of the invocation cuts short says nothing about Redis.
+    /// Stores entries. A write cut short by the end of the invocation does not count as a fault of Redis.
     async fn put(&self, entries: &[(CacheKey, Bytes)], time_left: Option<Duration>) -> Result<(), Fault> {
         let limit = self.config.write_timeout.min(time_left.unwrap_or(Duration::MAX));
         if limit.is_zero() {
@@ -131,23 +130,23 @@ impl RedisStore {
         if !self.writes.breaker.allows() {
             return Err(Fault::Paused);
         }
-        let Ok(_under_way) = self.under_way.try_acquire() else { return Err(Fault::Busy) };
+        let Ok(_permit) = self.write_permits.try_acquire() else { return Err(Fault::Busy) };
         let commands = self.sets(entries);
         let began = Instant::now();
-        let patience = Patience { limit: self.config.write_timeout, on_open_connection: self.config.write_timeout };
-        let writing = join_all(commands.iter().map(|command| self.writes.link.ask::<()>(command, patience)));
+        let timeouts = Timeouts { total: self.config.write_timeout, on_open_connection: self.config.write_timeout };
+        let writing = join_all(commands.iter().map(|command| self.writes.link.run::<()>(command, timeouts)));
         let answer = if limit < self.config.write_timeout {
-            // The connection is not given up for it, nor is the cache.
+            // This timeout neither drops the connection nor opens the breaker.
             timeout(limit, writing).await.map_err(|_| Fault::OutOfTime)?
         } else {
             writing.await
         };
         let answer = answer.into_iter().collect();
-        self.writes.note(&answer, began);
+        self.writes.record(&answer, began);
         answer
     }
 
-    /// The commands that store entries: one, if Redis can do with one.
+    /// The commands that store entries: as few as possible.
     fn sets(&self, entries: &[(CacheKey, Bytes)]) -> Vec<Command> {
         let ttl = self.config.ttl.as_secs();
         if let [(key, value)] = entries
@@ -155,8 +154,8 @@ impl RedisStore {
         {
             return vec![Command::One(set(key, value, ttl))];
         }
-        // A cluster's transaction, or its pipeline, has keys of one slot only.
-        let together = if self.config.cluster { 1 } else { TRANSACTION };
+        // In a cluster, a transaction or pipeline may only have keys of one slot.
+        let chunk_size = if self.config.cluster { 1 } else { TRANSACTION_SIZE };
         let pipeline = |entries: &[(CacheKey, Bytes)]| {
             let mut pipeline = ::redis::Pipeline::new();
             for (key, value) in entries {
@@ -165,7 +164,7 @@ impl RedisStore {
                         pipeline.add_command(set(key, value, ttl)).ignore();
                     }
                     Some(field) => {
-                        // Both or none: a Hash without a time to live would stay for ever.
+                        // Atomic, because a Hash without a time to live would never expire.
                         pipeline.atomic().hset(key.as_str(), field, &value[..]).ignore();
                         pipeline.expire(key.as_str(), ttl.cast_signed()).ignore();
                     }
@@ -173,7 +172,7 @@ impl RedisStore {
             }
             Command::Many(pipeline)
         };
-        entries.chunks(together).map(pipeline).collect()
+        entries.chunks(chunk_size).map(pipeline).collect()
     }
 
     async fn read<T: FromRedisValue, U>(
@@ -185,17 +184,17 @@ impl RedisStore {
             return Err(Fault::Paused);
         }
         let limit = self.config.read_timeout;
-        // Enough of the deadline remains to open another connection and ask there.
-        let patience = Patience { limit, on_open_connection: limit * 2 / 5 };
+        // Leaves enough of the deadline to retry on a new connection.
+        let timeouts = Timeouts { total: limit, on_open_connection: limit * 2 / 5 };
         let began = Instant::now();
-        let answer = self.reads.link.ask(command, patience).await.and_then(convert);
-        self.reads.note(&answer, began);
+        let answer = self.reads.link.run(command, timeouts).await.and_then(convert);
+        self.reads.record(&answer, began);
         answer
     }
 }
 
 impl Store for RedisStore {
-    /// Has connections, breakers and a limit of writes of its own, and logs an outage together with this one.
+    /// The new store has its own connections, breakers and write limit. An outage is logged once for all workers.
     fn for_another_worker(&self) -> Box<dyn Store> {
         let lanes = [&self.reads, &self.writes];
         let breakers = lanes.map(|lane| lane.breaker.for_another_worker());
@@ -203,7 +202,7 @@ impl Store for RedisStore {
         Box::new(Self::with(Arc::clone(&self.config), breakers, replies))
     }
 
-    /// Opens the connection for lookups, and logs why it could not be opened.
+    /// Opens the connection for lookups, and logs a failure.
     fn open(&self) -> BoxFuture<'_, ()> {
         self.reads.link.open_ahead(self.config.read_timeout).boxed()
     }
@@ -232,18 +231,18 @@ impl Store for RedisStore {
 }
 
 impl Lane {
-    /// Tells the breaker and the log how a command that started at `began` ended.
-    fn note<T>(&self, answer: &Result<T, Fault>, began: Instant) {
+    /// Reports the result of a command that started at `began` to the breaker and the log.
+    fn record<T>(&self, answer: &Result<T, Fault>, began: Instant) {
         match answer {
             Ok(_) => {
                 self.breaker.answered();
-                self.replies.good();
+                self.replies.success();
             }
             Err(Fault::Connecting) => self.breaker.ended_before_opening(),
             Err(fault) if fault.breaks_connection() => self.breaker.failed(fault, began),
             Err(reply) => {
                 self.breaker.answered();
-                self.replies.bad(reply);
+                self.replies.error(reply);
             }
         }
     }
@@ -262,8 +261,8 @@ fn set(key: &CacheKey, value: &Bytes, ttl: u64) -> Cmd {
     set
 }
 
-/// One of the values of a lookup of many. An error reply to one of them is one to all, unless it is about what the key holds.
-fn found(value: Value) -> Result<Lookup, Fault> {
+/// One value of a multi-key lookup. An error reply fails the whole lookup, except `WRONGTYPE`, which concerns only that key.
+fn to_lookup(value: Value) -> Result<Lookup, Fault> {
     match value {
         Value::BulkString(value) => Ok(Lookup::Hit(value.into(), Tier::Redis)),
         Value::Nil => Ok(Lookup::Miss),

@@ -1,4 +1,4 @@
-//! What `INFO` says, in figures.
+//! Statistics of servers, from `INFO`.
 
 use serde::Serialize;
 
@@ -8,67 +8,55 @@ use crate::nodes::Node;
 /// A server that holds keys.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct NodeReport {
-    /// Host and port.
     pub(super) address: String,
-    /// The server and its version.
     pub(super) server: String,
-    /// How long it has been running.
     pub(super) uptime_seconds: u64,
     /// `maxmemory-policy`
     pub(super) policy: String,
-    /// How it does.
     #[serde(flatten)]
-    pub(super) figures: Figures,
+    pub(super) stats: Stats,
 }
 
-/// How a server, or a cluster, does. Counters count since the server was started, or since `CONFIG RESETSTAT`.
+/// Statistics of a server or of a whole cluster. Counters start at the start of the server or at `CONFIG RESETSTAT`.
 #[derive(Clone, Debug, Default, Serialize)]
-pub(super) struct Figures {
-    /// The keys of this database.
+pub(super) struct Stats {
+    /// Keys in the configured database.
     pub(super) keys: u64,
-    /// Those of them without a time to live.
     pub(super) keys_without_ttl: u64,
-    /// What is in use.
     pub(super) used_memory_bytes: u64,
-    /// The limit; 0 for none.
+    /// 0 for no limit.
     pub(super) maxmemory_bytes: u64,
-    /// Lookups of all users that found a key.
+    /// By all users of this Redis.
     pub(super) hits: u64,
-    /// Lookups of all users that found none.
+    /// By all users of this Redis.
     pub(super) misses: u64,
-    /// The share of hits. `None` before the first lookup.
+    /// `None` before the first lookup.
     pub(super) hit_ratio: Option<f64>,
-    /// Keys that were evicted to make room.
     pub(super) evicted: u64,
-    /// Keys that were removed at the end of their time to live.
     pub(super) expired: u64,
-    /// The same within a short time.
     pub(super) recent: Recent,
     /// Open connections.
     pub(super) clients: u64,
-    /// How many there may be; 0 if the server does not say.
+    /// The limit of connections; 0 if the server does not report it.
     pub(super) max_clients: u64,
-    /// Connections that were refused because there were too many.
+    /// Connections beyond the limit.
     pub(super) rejected_connections: u64,
 }
 
-/// Counters within a short time.
+/// The increase of counters between two readings.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 pub(super) struct Recent {
-    /// How long it was.
+    /// The time between the readings.
     pub(super) seconds: f64,
-    /// Lookups that found a key.
     pub(super) hits: u64,
-    /// Lookups that found none.
     pub(super) misses: u64,
-    /// Keys that were evicted.
     pub(super) evicted: u64,
 }
 
 impl NodeReport {
-    /// From two reports of a server, so many seconds apart.
+    /// From two readings of a server, `seconds` apart.
     pub(super) fn new(node: &Node, before: &Info, after: &Info, seconds: f64, database: i64) -> Self {
-        let since = |name| after.number(name).saturating_sub(before.number(name));
+        let increase = |name| after.number(name).saturating_sub(before.number(name));
         let (keys, with_ttl) = after.keys(database);
         let (hits, misses) = (after.number("keyspace_hits"), after.number("keyspace_misses"));
         Self {
@@ -76,7 +64,7 @@ impl NodeReport {
             server: after.server(),
             uptime_seconds: after.number("uptime_in_seconds"),
             policy: after.text("maxmemory_policy").unwrap_or("unknown").to_owned(),
-            figures: Figures {
+            stats: Stats {
                 keys,
                 keys_without_ttl: keys.saturating_sub(with_ttl),
                 used_memory_bytes: after.number("used_memory"),
@@ -88,9 +76,9 @@ impl NodeReport {
                 expired: after.number("expired_keys"),
                 recent: Recent {
                     seconds: (seconds * 1000.0).round() / 1000.0,
-                    hits: since("keyspace_hits"),
-                    misses: since("keyspace_misses"),
-                    evicted: since("evicted_keys"),
+                    hits: increase("keyspace_hits"),
+                    misses: increase("keyspace_misses"),
+                    evicted: increase("evicted_keys"),
                 },
                 clients: after.number("connected_clients"),
                 max_clients: after.number("maxclients"),
@@ -100,8 +88,7 @@ impl NodeReport {
     }
 }
 
-impl Figures {
-    /// Those of several servers together.
+impl Stats {
     pub(super) fn sum<'a>(nodes: impl Iterator<Item = &'a Self>) -> Self {
         let mut total = nodes.fold(Self::default(), |sum, node| Self {
             keys: sum.keys + node.keys,
@@ -127,7 +114,7 @@ impl Figures {
         total
     }
 
-    /// The share of the limit that is in use. `None` without a limit.
+    /// The used share of the memory limit. `None` without a limit.
     pub(super) fn fullness(&self) -> Option<f64> {
         (self.maxmemory_bytes > 0).then(|| self.used_memory_bytes as f64 / self.maxmemory_bytes as f64)
     }

@@ -1,4 +1,4 @@
-//! How full Redis is.
+//! Watches how full Redis is.
 
 use prediction_cache::{Fault, redis::RedisConfig};
 use redis::cmd;
@@ -6,33 +6,32 @@ use redis::cmd;
 use super::super::{ToolError, info::Info, refused};
 use crate::nodes::RedisNodes;
 
-/// Watches the memory of every node.
-pub(super) struct Room {
+pub(super) struct MemoryWatch {
     redis: RedisNodes,
-    /// Whether every node has a limit.
+    /// Whether every node has `maxmemory`.
     pub(super) is_limited: bool,
 }
 
-impl Room {
-    /// Connects, and tells if there is no limit to watch.
-    pub(super) async fn watch(config: &RedisConfig, until: f64) -> Result<Self, ToolError> {
+impl MemoryWatch {
+    /// Connects, and warns if a node has no `maxmemory`.
+    pub(super) async fn start(config: &RedisConfig, until: f64) -> Result<Self, ToolError> {
         let address = || config.connection.addr().to_string();
         let connected = RedisNodes::connect(config).await;
         let redis = connected.map_err(|fault| ToolError::Unreachable { address: address(), fault })?;
-        let mut room = Self { redis, is_limited: true };
-        room.fullness().await.map_err(refused("INFO memory"))?;
-        if !room.is_limited {
-            eprintln!("maxmemory is not set: stops at {until} of the memory of the machine that Redis runs on");
+        let mut watch = Self { redis, is_limited: true };
+        watch.fullness().await.map_err(refused("INFO memory"))?;
+        if !watch.is_limited {
+            eprintln!("maxmemory is not set: warming stops at {until} of the machine's memory");
         }
-        Ok(room)
+        Ok(watch)
     }
 
-    /// The share of its limit that the fullest node has used. A node without one may use the machine's memory.
+    /// The used share of the fullest node's limit: `maxmemory`, or the machine's memory without it.
     pub(super) async fn fullness(&mut self) -> Result<f64, Fault> {
         let mut command = cmd("INFO");
         command.arg("memory");
         let mut fullest = 0.0_f64;
-        for (_, text) in self.redis.each::<String>(command).await? {
+        for (_, text) in self.redis.on_every_node::<String>(command).await? {
             let info = Info::parse(&text);
             let limit = match info.number("maxmemory") {
                 0 => {

@@ -1,8 +1,8 @@
-//! Numbers for people.
+//! Formats numbers and table rows for people.
 
 use std::{fmt, time::Duration};
 
-/// A whole number, with commas between thousands.
+/// A whole number, with commas between thousands: `1,234,567`.
 pub(super) fn count(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() * 4 / 3);
@@ -15,13 +15,13 @@ pub(super) fn count(number: u64) -> String {
     text
 }
 
-/// An estimate: three digits of it.
-pub(super) fn about(number: f64) -> String {
+/// An estimate, rounded to three significant digits.
+pub(super) fn approximate(number: f64) -> String {
     let magnitude = 10_f64.powf((number.max(1.0).log10().floor() - 2.0).max(0.0));
     count(((number / magnitude).round() * magnitude) as u64)
 }
 
-/// A number of bytes, in the unit that suits it.
+/// A number of bytes, in the largest unit of which there is at least one.
 pub(super) fn bytes(number: u64) -> String {
     let units = ["KiB", "MiB", "GiB", "TiB"];
     let mut value = number as f64;
@@ -35,12 +35,12 @@ pub(super) fn bytes(number: u64) -> String {
     if unit == "bytes" { format!("{number} bytes") } else { format!("{value:.1} {unit}") }
 }
 
-/// A share of one, in per cent.
+/// `share` is from 0 to 1.
 pub(super) fn percent(share: f64) -> String {
     format!("{:.1} %", 100.0 * share)
 }
 
-/// A time, in the largest unit of which there are at least two.
+/// A duration, in the largest unit of which there are at least two.
 pub(super) fn duration(time: Duration) -> String {
     let seconds = time.as_secs();
     let (number, unit) = match seconds {
@@ -53,12 +53,11 @@ pub(super) fn duration(time: Duration) -> String {
     format!("{} {unit}", count(number))
 }
 
-/// A noun after its number.
+/// A number and its noun.
 pub(super) fn plural(number: u64, one: &str, many: &str) -> String {
     format!("{} {}", count(number), if number == 1 { one } else { many })
 }
 
-/// A row of a table.
 pub(super) fn row(f: &mut fmt::Formatter<'_>, name: &str, value: impl fmt::Display) -> fmt::Result {
     writeln!(f, "{name:<20} {value}")
 }
@@ -68,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_written_for_people() {
+    fn numbers_are_formatted_for_people() {
         assert_eq!([0, 999, 1_000, 1_234_567].map(count), ["0", "999", "1,000", "1,234,567"]);
         assert_eq!([0.0, 12.6, 999.4, 61_843.0].map(about), ["0", "13", "999", "61,800"]);
         assert_eq!([0, 1023, 1024, 67_108_864].map(bytes), ["0 bytes", "1023 bytes", "1.0 KiB", "64.0 MiB"]);
