@@ -7,6 +7,7 @@ use http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use model_package::{
     FieldError, FieldErrorCode, InvalidInput, ItemError, ItemProblem, MOST_INPUTS, ModelError, closest,
 };
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Serialize, Serializer};
 
 use crate::service::NoPrediction;
@@ -221,18 +222,32 @@ impl From<ItemError> for PointedError {
     }
 }
 
-/// `#/name`, with `~` and `/` escaped as in a JSON Pointer (RFC 6901), and percent-encoded as in a URI fragment.
+/// The characters to percent-encode in a URI fragment (RFC 3986, 3.5).
+const NOT_IN_FRAGMENT: AsciiSet = NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~')
+    .remove(b'!')
+    .remove(b'$')
+    .remove(b'&')
+    .remove(b'\'')
+    .remove(b'(')
+    .remove(b')')
+    .remove(b'*')
+    .remove(b'+')
+    .remove(b',')
+    .remove(b';')
+    .remove(b'=')
+    .remove(b':')
+    .remove(b'@')
+    .remove(b'/')
+    .remove(b'?');
+
+/// `#/name`: a JSON Pointer (RFC 6901), in which `~` and `/` are escaped, as a URI fragment.
 fn pointer(object: &str, field: &str) -> String {
-    let mut pointer = format!("{object}/");
-    for byte in field.bytes() {
-        match byte {
-            b'~' => pointer.push_str("~0"),
-            b'/' => pointer.push_str("~1"),
-            b if b.is_ascii_alphanumeric() || b"-._!$&'()*+,;=:@?".contains(&b) => pointer.push(char::from(b)),
-            b => pointer.push_str(&format!("%{b:02X}")),
-        }
-    }
-    pointer
+    let escaped = field.replace('~', "~0").replace('/', "~1");
+    format!("{object}/{}", utf8_percent_encode(&escaped, &NOT_IN_FRAGMENT))
 }
 
 impl IntoResponse for Problem {
