@@ -1,4 +1,4 @@
-//! The files of the documentation, compressed, and a table of them as Rust.
+//! Compresses the documentation's files and generates the Rust table of them.
 
 use std::{
     fmt::Write as _,
@@ -12,14 +12,14 @@ use pulldown_cmark::{Event, Parser, Tag, TagEnd, html};
 
 use crate::short_digest;
 
-/// Where in `errors.html` the text goes.
+/// The placeholder in `errors.html` for the rendered `errors.md`.
 const CONTENT: &str = "<!-- content -->";
 
-/// Writes each file of the documentation, gzipped, and `assets.rs`, the list of them, to `out`.
+/// Writes each file, gzipped, and `assets.rs`, the table of them, to `out`.
 pub(crate) fn embed(root: &Path, out: &Path) {
     let mut assets: Vec<(String, Vec<u8>)> = Vec::new();
     for file in sorted_files(&root.join("assets/docs")) {
-        let name = file.file_name().and_then(|name| name.to_str()).expect("a name in ASCII").to_owned();
+        let name = file.file_name().and_then(|name| name.to_str()).expect("a file name in UTF-8").to_owned();
         let bytes = read(&file);
         match name.as_str() {
             "index.html" => assets.push(("/docs".to_owned(), bytes)),
@@ -47,7 +47,7 @@ pub(crate) fn embed(root: &Path, out: &Path) {
         .expect("writing to a String does not fail");
     }
     table.push(']');
-    fs::write(out.join("assets.rs"), table).expect("OUT_DIR can be written to");
+    fs::write(out.join("assets.rs"), table).expect("OUT_DIR is writable");
 }
 
 fn sorted_files(folder: &Path) -> Vec<PathBuf> {
@@ -76,11 +76,11 @@ fn content_type(path: &str) -> &'static str {
         Some("js") => "text/javascript; charset=utf-8",
         Some("svg") => "image/svg+xml",
         Some("txt") => "text/plain; charset=utf-8",
-        Some(other) => panic!("{path}: what is the media type of .{other}?"),
+        Some(other) => panic!("{path}: unknown media type for .{other}"),
     }
 }
 
-/// Markdown as HTML. A heading that is one code span, as the errors' are, has it as its id.
+/// Renders Markdown as HTML. A heading that is a single code span, as for each error, gets its text as the id.
 fn rendered(markdown: &str) -> String {
     let mut events: Vec<_> = Parser::new_ext(markdown, pulldown_cmark::Options::ENABLE_TABLES).collect();
     for position in 0..events.len().saturating_sub(2) {
@@ -92,6 +92,6 @@ fn rendered(markdown: &str) -> String {
     }
     let mut page = String::new();
     html::push_html(&mut page, events.into_iter());
-    // What scrolls must be reached by the keyboard.
+    // Scrollable blocks must be reachable by keyboard.
     page.replace("<pre>", "<pre tabindex=\"0\">")
 }

@@ -1,4 +1,4 @@
-//! Does at build time what a cold start must not: checks the embedded model package, renders and compresses the documentation.
+//! Checks the embedded model package, renders and compresses the documentation: work that a cold start must not do.
 
 mod docs;
 mod model;

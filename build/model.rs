@@ -1,5 +1,5 @@
-//! The model package that is embedded: where it is, and whether its `model.toml` is right. Its graph is checked by a test and at
-//! every start, so that the build need not compile tract.
+//! Embeds a model package after checking its `model.toml`. A test and every start check the graph, so that the build does not have to
+//! compile tract.
 
 use std::{
     env, fs,
@@ -9,10 +9,10 @@ use std::{
 
 use model_package::{GOLDEN, GRAPH, MANIFEST, Signature};
 
-/// The package that ships.
+/// The default package.
 const SHIPPED: &str = "models/credit_risk";
 
-/// Checks `model.toml` of the directory that `EMBED_MODEL_DIR` names, and writes `embedded.rs`, its files as Rust, to `out`.
+/// Checks the `model.toml` in `EMBED_MODEL_DIR` and writes `embedded.rs`, the package's files as Rust, to `out`.
 pub(crate) fn embed(root: &Path, out: &Path) {
     println!("cargo::rerun-if-env-changed=EMBED_MODEL_DIR");
     let chosen = env::var_os("EMBED_MODEL_DIR").filter(|value| !value.is_empty());
@@ -27,23 +27,23 @@ pub(crate) fn embed(root: &Path, out: &Path) {
         .unwrap_or_else(|error| stop(&[format!("{} cannot be read: {error}", manifest.display())]));
     let checked = Signature::parse(&toml).and_then(|_| {
         let json = model_package::to_json(&toml);
-        // What the service reads.
+        // The service reads this form.
         Signature::parse_json(&json).map(|_| json)
     });
     let json = checked.unwrap_or_else(|mistakes| {
         let lines: Vec<_> = mistakes.iter().map(|mistake| format!("{}/{mistake}", directory.display())).collect();
         stop(&lines)
     });
-    fs::write(out.join("model.json"), json).expect("OUT_DIR can be written to");
+    fs::write(out.join("model.json"), json).expect("OUT_DIR is writable");
     if !graph.is_file() {
         stop(&[format!("{} is missing", graph.display())]);
     }
     let golden = if golden.is_file() { format!("Some(include_str!({golden:?}))") } else { "None".to_owned() };
     let files = format!("(include_str!({manifest:?}), include_bytes!({graph:?}), {golden})");
-    fs::write(out.join("embedded.rs"), files).expect("OUT_DIR can be written to");
+    fs::write(out.join("embedded.rs"), files).expect("OUT_DIR is writable");
 }
 
-/// Ends the build with a line for each mistake.
+/// Fails the build with one error per line.
 fn stop(lines: &[String]) -> ! {
     for line in lines {
         println!("cargo::error={line}");

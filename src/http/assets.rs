@@ -1,5 +1,5 @@
-//! The documentation's files: the page to try the API, the page on errors, and what they load. `build/docs.rs` compresses them into
-//! the binary.
+//! The documentation's files: the page to try the API, the page on errors, and their scripts and styles. `build/docs.rs` compresses
+//! them into the binary.
 
 use std::{
     borrow::Cow,
@@ -12,41 +12,36 @@ use flate2::{Compression, read::GzDecoder, write::GzEncoder};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use sha2::{Digest, Sha256};
 
-/// A file of the documentation.
+/// A file of the documentation, stored gzipped only. The entity tags are derived from the uncompressed bytes.
 #[derive(Debug)]
 pub struct Asset {
-    /// Its path.
     pub path: &'static str,
-    /// Its media type.
     pub content_type: &'static str,
-    /// The entity tag of its uncompressed bytes.
     etag: Cow<'static, str>,
-    /// The entity tag of its bytes gzipped.
     gzip_etag: Cow<'static, str>,
-    /// Its bytes, gzipped.
     gzipped: Cow<'static, [u8]>,
 }
 
-/// The files that are the same for every model: all but the OpenAPI document.
+/// Every file except the OpenAPI document, which depends on the model.
 pub static ASSETS: &[Asset] = include!(concat!(env!("OUT_DIR"), "/assets.rs"));
 
-/// The documentation only changes with a deployment; a reader may be up to five minutes behind.
+/// The documentation changes only with a deployment, so a copy up to five minutes old is acceptable.
 const CACHE_CONTROL: HeaderValue = HeaderValue::from_static("public, max-age=300");
 
-/// Only the service's own files, and no requests to other servers. Swagger UI draws some of its icons from `data:` URLs.
+/// Allows only the service's own files and no requests to other servers. Swagger UI loads some of its icons from `data:` URLs.
 const CONTENT_SECURITY_POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; \
      form-action 'none'; frame-ancestors 'none'",
 );
 
-/// `/docs/` → `/docs`, whatever is in front of both.
+/// Redirects `/docs/` to `/docs`. The location is relative, so a path prefix added by a gateway is kept.
 pub(super) fn redirect() -> Response {
     (StatusCode::PERMANENT_REDIRECT, [(header::LOCATION, HeaderValue::from_static("../docs"))]).into_response()
 }
 
 impl Asset {
-    /// A file of these bytes, with tags and compressed as `build/docs.rs` does it.
-    pub(super) fn made(path: &'static str, content_type: &'static str, bytes: &[u8]) -> Self {
+    /// Compresses and tags `bytes` as `build/docs.rs` does.
+    pub(super) fn compress(path: &'static str, content_type: &'static str, bytes: &[u8]) -> Self {
         let digest = hex::encode(&Sha256::digest(bytes)[..8]);
         let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
         let gzipped = encoder.write_all(bytes).and_then(|()| encoder.finish()).expect("writing to a Vec does not fail");
@@ -59,7 +54,7 @@ impl Asset {
         }
     }
 
-    /// The file, or 304 if the client has it.
+    /// Answers with the file, or with 304 if the client has the current version.
     pub(super) async fn answer(&self, request: &HeaderMap) -> Response {
         let gzip = accepts_gzip(request);
         let etag = if gzip { &self.gzip_etag } else { &self.etag };
@@ -92,15 +87,15 @@ impl Asset {
         }
     }
 
-    /// The uncompressed bytes, for the few clients that do not accept gzip. It takes milliseconds, in which this thread answers others.
+    /// The uncompressed bytes, for the few clients that do not accept gzip. Inflating takes milliseconds, so it runs on another thread.
     async fn inflated(&self) -> Bytes {
         let gzipped = self.gzipped.clone();
         let inflating = tokio::task::spawn_blocking(move || {
             let mut bytes = Vec::new();
-            GzDecoder::new(&*gzipped).read_to_end(&mut bytes).expect("it was gzipped whole");
+            GzDecoder::new(&*gzipped).read_to_end(&mut bytes).expect("the stored bytes are complete gzip");
             bytes.into()
         });
-        inflating.await.expect("it does not panic, and nobody aborts it")
+        inflating.await.expect("the task neither panics nor is aborted")
     }
 }
 
@@ -122,7 +117,7 @@ fn has_already(request: &HeaderMap, etag: &str) -> bool {
     list(request, &header::IF_NONE_MATCH).any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag)
 }
 
-/// The members of a header that is a list.
+/// The members of a comma-separated header.
 fn list<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
     let values = headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok());
     values.flat_map(|value| value.split(',')).map(str::trim)
@@ -133,7 +128,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn gzip_is_sent_to_those_who_accept_it() {
+    fn gzip_is_sent_only_to_clients_that_accept_it() {
         let accepts = |value: &'static str| {
             accepts_gzip(&HeaderMap::from_iter([(header::ACCEPT_ENCODING, HeaderValue::from_static(value))]))
         };

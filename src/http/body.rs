@@ -1,4 +1,4 @@
-//! A request's body → the model's input, or a problem.
+//! Reads a request's body as the model's inputs.
 
 use std::time::Duration;
 
@@ -11,27 +11,26 @@ use tokio::time::timeout;
 use super::problem::{Problem, ProblemKind};
 use crate::model::Model;
 
-/// Enough for an array of as many inputs as may be asked about, of twenty fields each.
+/// Fits an array with the maximum number of inputs of twenty fields each.
 pub(super) const BODY_LIMIT: usize = 1024 * 1024;
 
-/// How much of a body that is too large is read all the same.
-const MOST_DISCARDED: usize = 16 * BODY_LIMIT;
+/// How much of an oversized body is read and discarded: a client reads the response only when it has sent the whole body.
+const DISCARD_LIMIT: usize = 16 * BODY_LIMIT;
 
-/// How long a client of the local server may take to send it. Under Lambda the whole body arrives with the event.
+/// How long a client of the local server may take to send the body. Under Lambda, the whole body arrives with the event.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Marks a request whose body was flagged as base64 in the gateway's event but is not (as an extension of the request).
+/// A request extension: the gateway's event flagged the body as base64, but it is not valid base64.
 #[derive(Clone, Copy, Debug)]
 pub struct UndecodableBody;
 
-/// Reads the inputs of `model` that a request carries.
 pub(super) async fn read(request: Request, model: &Model) -> Result<Inputs, Problem> {
     if request.extensions().get::<UndecodableBody>().is_some() {
         return Err(undecodable());
     }
     let headers = request.headers();
     if !is_json(headers) {
-        return Err(no_json(headers.get(header::CONTENT_TYPE).map(|sent| sent.to_str().unwrap_or("something else"))));
+        return Err(not_json(headers.get(header::CONTENT_TYPE).map(|sent| sent.to_str().unwrap_or(OTHER_TYPE))));
     }
     if is_encoded(headers) {
         return Err(encoded());
@@ -62,15 +61,18 @@ pub(super) fn undecodable() -> Problem {
     Problem::new(ProblemKind::UnreadableBody, "the body is not valid base64")
 }
 
-/// `sent` is the content type that was sent instead.
-pub(super) fn no_json(sent: Option<&str>) -> Problem {
+/// Stands for a content type too long or too odd to repeat.
+const OTHER_TYPE: &str = "something else";
+
+/// `sent` is the content type of the request.
+pub(super) fn not_json(sent: Option<&str>) -> Problem {
     const LONGEST: usize = 100;
-    let came = match sent {
-        None => "without a content type".to_owned(),
-        Some(sent) if sent.len() > LONGEST => "as something else".to_owned(),
-        Some(sent) => format!("as {sent}"),
+    let got = match sent {
+        None => "none",
+        Some(sent) if sent.len() > LONGEST => OTHER_TYPE,
+        Some(sent) => sent,
     };
-    let detail = format!("the body must be sent as content-type: application/json, and was sent {came}");
+    let detail = format!("the content-type must be application/json, got {got}");
     Problem::new(ProblemKind::UnsupportedMediaType, detail)
         .with_header(header::ACCEPT, HeaderValue::from_static("application/json"))
 }
@@ -82,7 +84,7 @@ fn encoded() -> Problem {
 }
 
 pub(super) fn too_slow() -> Problem {
-    let detail = format!("the body took longer than {} seconds", BODY_TIMEOUT.as_secs());
+    let detail = format!("the body did not arrive within {} seconds", BODY_TIMEOUT.as_secs());
     Problem::new(ProblemKind::BodyTimeout, detail)
 }
 
@@ -96,14 +98,13 @@ fn is_json(headers: &HeaderMap) -> bool {
     media_type.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json")
 }
 
-/// Whether the body is compressed.
 fn is_encoded(headers: &HeaderMap) -> bool {
     headers.get(header::CONTENT_ENCODING).is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"))
 }
 
-/// Reads on: a client that is still sending looks for the answer only when it is done.
+/// Reads the rest of the body up to [`DISCARD_LIMIT`].
 async fn discard(body: &mut Body) {
-    let mut left = MOST_DISCARDED;
+    let mut left = DISCARD_LIMIT;
     while let Some(Ok(frame)) = body.frame().await {
         left = left.saturating_sub(frame.data_ref().map_or(0, |data| data.len()));
         if left == 0 {

@@ -1,4 +1,5 @@
-//! How a request controls the cache (`cache-control`), and how the response reports on it (`cache-status`, `server-timing`).
+//! The request header that controls the cache (`cache-control`) and the response headers that report on it (`cache-status`,
+//! `server-timing`).
 
 use std::{borrow::Cow, fmt::Write, time::Duration};
 
@@ -13,8 +14,8 @@ pub(super) const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-statu
 pub(super) const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
 impl From<&HeaderMap> for CachePolicy {
-    /// `no-cache`: compute and store. `no-store`: compute only. `only-if-cached`: never compute. Other directives concern age,
-    /// which predictions do not have.
+    /// `no-cache`: compute and store. `no-store`: compute only. `only-if-cached`: never compute. Other directives are ignored: they
+    /// concern age, which predictions do not have.
     fn from(headers: &HeaderMap) -> Self {
         let mut policy = Self::default();
         for value in headers.get_all(header::CACHE_CONTROL).iter().filter_map(|value| value.to_str().ok()) {
@@ -45,7 +46,7 @@ pub(super) fn describe(served: &Served, headers: &mut HeaderMap) {
     }
 }
 
-/// `cache;dur=0.1841, model;dur=0.0043`, in milliseconds, for each that took place.
+/// `cache;dur=0.1841, model;dur=0.0043`, in milliseconds; a step that did not take place is omitted.
 fn server_timing(served: &Served) -> Option<HeaderValue> {
     let mut text = String::with_capacity(40);
     let mut add = |name: &str, time: Option<Duration>| {
@@ -74,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn the_directives_are_read_from_every_header_whatever_their_case_and_company() {
+    fn directives_are_read_from_every_header_in_any_case_and_beside_others() {
         assert_eq!(policy(&[]), (true, true, false));
         assert_eq!(policy(&["max-age=0, no-transform"]), (true, true, false));
         assert_eq!(policy(&["No-Cache"]), (false, true, false));

@@ -1,4 +1,4 @@
-//! Which web pages may call the API from a browser (CORS, off by default).
+//! Lets web pages of other origins call the API from a browser (CORS, off by default).
 
 use std::time::Duration;
 
@@ -12,20 +12,20 @@ use super::{
 };
 use crate::observe::TRACEPARENT;
 
-/// The origins of the pages that may call the API.
+/// The origins whose pages may call the API.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AllowedOrigins {
     /// `*`
     Any,
-    /// These, as a browser sends them in `origin`.
+    /// The values that browsers send in `origin`.
     Only(Vec<HeaderValue>),
 }
 
 impl AllowedOrigins {
-    /// What a list of origins may be.
+    /// The error message for an invalid list.
     pub const ALLOWED: &'static str = "must be `*` or a comma-separated list of origins: `http://` or `https://`, a host, optionally a port (not the scheme's default), and no path";
 
-    /// Reads `*`, or origins separated by commas.
+    /// Parses `*` or a comma-separated list of origins.
     pub fn parse(text: &str) -> Option<Self> {
         if text.trim() == "*" {
             return Some(Self::Any);
@@ -34,22 +34,24 @@ impl AllowedOrigins {
     }
 }
 
-/// An origin (RFC 6454) as browsers write it: a scheme, a host in lower case, a port unless it is the scheme's default.
+/// An origin (RFC 6454) as browsers write it: the scheme, the host in lower case, and the port unless it is the scheme's default. Any
+/// other spelling would never match.
 fn parse_origin(origin: &str) -> Option<HeaderValue> {
     let authority = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"))?;
     let authority: http::uri::Authority = authority.parse().ok()?;
     let plain = !authority.as_str().contains('@') && !authority.host().is_empty();
     let port = authority.as_str().strip_prefix(authority.host())?;
-    let own = if origin.starts_with("https:") { ":443" } else { ":80" };
-    let valid_port = port.is_empty() || (authority.port_u16().is_some() && port != own && !port.starts_with(":0"));
+    let default_port = if origin.starts_with("https:") { ":443" } else { ":80" };
+    let valid_port =
+        port.is_empty() || (authority.port_u16().is_some() && port != default_port && !port.starts_with(":0"));
     let lower = !origin.contains(|c: char| c.is_ascii_uppercase() || c == '*');
     (plain && valid_port && lower).then(|| HeaderValue::from_str(origin).ok()).flatten()
 }
 
-/// What the service reads of a request.
+/// The request headers that the service reads.
 const READ: [HeaderName; 4] = [header::CACHE_CONTROL, header::CONTENT_TYPE, TRACEPARENT, X_REQUEST_ID];
 
-/// What gateways read to decide who may call: a token, an API key, a signature of AWS (Signature Version 4).
+/// The request headers that gateways authorise by: a token, an API key, an AWS signature (Signature Version 4).
 const READ_BY_GATEWAYS: [HeaderName; 5] = [
     header::AUTHORIZATION,
     HeaderName::from_static("x-api-key"),
@@ -58,8 +60,8 @@ const READ_BY_GATEWAYS: [HeaderName; 5] = [
     HeaderName::from_static("x-amz-security-token"),
 ];
 
-/// Adds the headers of CORS to responses and answers preflight requests. Not allowed are cookies and what else browsers call
-/// credentials: nobody reads them.
+/// Adds CORS headers to responses and answers preflight requests. Credentials (cookies, HTTP authentication) are not allowed: the API
+/// does not use them.
 pub(super) fn layer(origins: AllowedOrigins) -> CorsLayer {
     let origins = match origins {
         AllowedOrigins::Any => AllowOrigin::any(),
@@ -78,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn origins_are_read_as_browsers_send_them_and_what_would_never_match_is_refused() {
+    fn origins_are_accepted_only_in_the_spelling_of_browsers() {
         let only = |origins: &[&'static str]| {
             Some(AllowedOrigins::Only(origins.iter().copied().map(HeaderValue::from_static).collect()))
         };

@@ -43,7 +43,7 @@ pub use self::{
     request_id::GatewayRequestId,
 };
 
-/// The API of a service: the prediction endpoints and their documentation. A clone shares everything.
+/// The prediction endpoints and their documentation. Clones share their state.
 #[derive(Clone)]
 pub struct Api {
     parts: Arc<Parts>,
@@ -57,7 +57,7 @@ struct Parts {
     openapi: OpenApi,
 }
 
-/// What there is at a path.
+/// The target of a path.
 #[derive(Clone, Copy)]
 enum Route<'a> {
     Prediction(&'a Endpoint),
@@ -68,24 +68,24 @@ enum Route<'a> {
 }
 
 impl Api {
-    /// The API of `service`, also for scripts of these origins.
+    /// Builds the API over `service`; browsers may call it from `origins` (CORS).
     pub fn new(service: Arc<PredictionService>, origins: Option<AllowedOrigins>) -> Self {
         let endpoints = predictions::endpoints(service.model());
         let parts = Arc::new(Parts { service, endpoints, openapi: OpenApi::default() });
         Self { parts, cors: origins.map(cors::layer), traces: None }
     }
 
-    /// The path of the route that is there for a request, or `unmatched`: others, which clients send, are nobody's business.
+    /// The matched route's path, or `unmatched`. Unknown paths are never used as a label, so clients cannot create new metric series.
     pub fn endpoint(&self, path: &str) -> &str {
         self.parts.route(path).map_or("unmatched", Route::path)
     }
 
-    /// With traces of its requests.
+    /// Traces requests with `traces`, if any.
     pub fn traced(self, traces: Option<Arc<Traces>>) -> Self {
         Self { traces, ..self }
     }
 
-    /// Answers a request, and [defers](crate::after_response) its line in the log, and its trace.
+    /// Answers a request; its log line and its trace are [deferred](crate::after_response).
     pub async fn answer(&self, mut request: Request) -> Response {
         let Self { parts, cors, traces } = self;
         let route = parts.route(request.uri().path());
@@ -158,7 +158,6 @@ impl<'a> Route<'a> {
         }
     }
 
-    /// The methods that the path supports.
     fn allow(self) -> HeaderValue {
         HeaderValue::from_static(match self {
             Self::Prediction(_) => "POST,OPTIONS",
@@ -166,7 +165,7 @@ impl<'a> Route<'a> {
         })
     }
 
-    /// The answer to OPTIONS: the methods, and the media type that a prediction reads (`accept-post`, W3C Linked Data Platform).
+    /// Answers OPTIONS with the methods and, for a prediction, its media type (`accept-post`, W3C Linked Data Platform).
     fn options(self) -> Response {
         const ACCEPT_POST: HeaderName = HeaderName::from_static("accept-post");
         let mut response = (StatusCode::NO_CONTENT, [(header::ALLOW, self.allow())]).into_response();
@@ -177,7 +176,7 @@ impl<'a> Route<'a> {
     }
 }
 
-/// All paths of the API for this model, except `/docs/`, which redirects to `/docs`.
+/// The API's paths for `model`, except `/docs/`, which redirects to `/docs`.
 pub fn paths(model: &Model) -> Vec<String> {
     let documentation = ASSETS.iter().map(|asset| asset.path).chain([OPENAPI]);
     prediction_paths(model).chain(documentation.map(str::to_owned)).collect()

@@ -1,4 +1,4 @@
-//! The prediction endpoints: one flow for all of a model's predictions.
+//! The prediction endpoints: all predictions of a model share one flow.
 
 use std::time::Instant;
 
@@ -19,16 +19,15 @@ use crate::{
 
 pub(super) const X_MODEL: HeaderName = HeaderName::from_static("x-model");
 
-/// The endpoint of a prediction.
 pub(super) struct Endpoint {
     pub(super) path: String,
     prediction: usize,
     x_model: HeaderValue,
 }
 
-/// One for every prediction of the model, in their order.
+/// The endpoints of the model's predictions, in their order.
 pub(super) fn endpoints(model: &Model) -> Vec<Endpoint> {
-    // Names are of a-z, 0-9, `_` and `-`, fingerprints of hexadecimal digits.
+    // Names consist of a-z, 0-9, `_` and `-`, fingerprints of hexadecimal digits.
     let x_model = format!("{}; fingerprint={}", model.signature().name, model.fingerprint(Stored::Answer));
     let x_model = HeaderValue::try_from(x_model).expect("its parts are ASCII");
     let paths = prediction_paths(model).enumerate();
@@ -36,7 +35,6 @@ pub(super) fn endpoints(model: &Model) -> Vec<Endpoint> {
 }
 
 impl Endpoint {
-    /// Looks up or computes what the request asks for and answers with it.
     pub(super) async fn answer(&self, service: &PredictionService, request: Request) -> Response {
         self.predict(service, request).await.unwrap_or_else(Problem::into_response)
     }

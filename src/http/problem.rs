@@ -1,4 +1,4 @@
-//! Errors as the client sees them: `application/problem+json` (RFC 9457).
+//! The errors that clients see: `application/problem+json` (RFC 9457).
 
 use std::{borrow::Cow, sync::Arc};
 
@@ -7,37 +7,34 @@ use http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use model_package::{
     FieldError, FieldErrorCode, InvalidInput, ItemError, ItemProblem, MAX_INPUTS, ModelError, closest_match,
 };
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Serialize, Serializer};
 
 use crate::service::NoPrediction;
 
-/// The kinds of error. `docs/errors.md` explains each, and the service serves it: a problem's `type` links there.
+/// The kinds of error. `docs/errors.md`, which the service serves, explains each; a problem's `type` links to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProblemKind {
     /// The body is not valid base64, or did not arrive completely.
     UnreadableBody,
     /// The body is not JSON.
     InvalidJson,
-    /// There is no such path.
     NoSuchPath,
-    /// The path does not support this method.
     MethodNotAllowed,
-    /// The body did not arrive in time.
     BodyTimeout,
-    /// The body is too large.
     BodyTooLarge,
-    /// The body is not sent as JSON.
+    /// The content type is not JSON, or the body is compressed.
     UnsupportedMediaType,
     /// The body is JSON, but not a valid input.
     InvalidFields,
-    /// The prediction failed.
+    /// The model failed.
     InternalError,
-    /// Only a cached prediction was allowed, and there is none.
+    /// The request allowed only a cached prediction, and none was available.
     NotCached,
 }
 
 impl ProblemKind {
-    /// All of them, in the order of their statuses.
+    /// In ascending order of status.
     pub const ALL: [Self; 10] = [
         Self::UnreadableBody,
         Self::InvalidJson,
@@ -73,12 +70,11 @@ impl ProblemKind {
         }
     }
 
-    /// The status of the response.
     pub fn status(self) -> StatusCode {
         self.describe().0
     }
 
-    /// The URI reference that is a problem's `type`: a heading of `docs/errors.md`, as the service serves it.
+    /// The problem's `type`: a URI reference to its heading in the served `docs/errors.md`.
     pub fn uri(self) -> &'static str {
         self.describe().1
     }
@@ -88,13 +84,12 @@ impl ProblemKind {
         self.uri().rsplit('#').next().unwrap_or_default()
     }
 
-    /// The kind in words.
     pub fn title(self) -> &'static str {
         self.describe().2
     }
 }
 
-/// An error response. Its texts are for the client; the internal cause travels with it, as an extension, to the log.
+/// An error response. Its texts are for the client; the internal cause reaches the log as an extension of the response.
 #[derive(Debug)]
 pub(crate) struct Problem {
     kind: ProblemKind,
@@ -109,7 +104,7 @@ impl Problem {
         Self { kind, detail: detail.into(), errors: Vec::new(), header: None, cause: None }
     }
 
-    /// Adds a response header that says what would have been accepted.
+    /// Adds a response header that names what is accepted.
     pub(super) fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.header = Some((name, value));
         self
@@ -119,11 +114,11 @@ impl Problem {
         self.kind
     }
 
-    /// An internal failure, whose cause is not for the client.
+    /// An internal failure. The client does not see its cause.
     pub(super) fn internal() -> Self {
         Self::new(
             ProblemKind::InternalError,
-            "the model failed on this input; the error has been logged under the x-request-id",
+            "the model failed on this input; the error is logged under this x-request-id",
         )
     }
 }
@@ -149,19 +144,18 @@ impl From<InvalidInput> for Problem {
             InvalidInput::NotAnObject(kind) => {
                 Self::new(InvalidFields, format!("the body must be a JSON object, or an array of them, not {kind}"))
             }
-            InvalidInput::Count(count) => Self::new(
-                InvalidFields,
-                format!("an array must hold 1 to {MAX_INPUTS} inputs, and this one holds {count}"),
-            ),
+            InvalidInput::Count(count) => {
+                Self::new(InvalidFields, format!("an array must hold 1 to {MAX_INPUTS} inputs, not {count}"))
+            }
             InvalidInput::Fields(errors) => Self {
                 errors: errors.into_iter().map(|error| PointedError::new("#", error)).collect(),
                 ..Self::new(InvalidFields, "one or more fields are invalid; see errors")
             },
             InvalidInput::Items { errors, unlisted } => {
-                let others = if unlisted == 0 { String::new() } else { format!(", which leaves out {unlisted} more") };
+                let unlisted = if unlisted == 0 { String::new() } else { format!(" ({unlisted} more are not listed)") };
                 Self {
                     errors: errors.into_iter().map(PointedError::from).collect(),
-                    ..Self::new(InvalidFields, format!("one or more inputs are invalid; see errors{others}"))
+                    ..Self::new(InvalidFields, format!("one or more inputs are invalid; see errors{unlisted}"))
                 }
             }
         }
@@ -185,7 +179,7 @@ impl Serialize for Problem {
     }
 }
 
-/// What is wrong with a field or an item of the body, and where it is.
+/// An error of a field or an item of the body.
 #[derive(Debug, Serialize)]
 struct PointedError {
     pointer: String,
@@ -198,7 +192,7 @@ struct PointedError {
 }
 
 impl PointedError {
-    /// The error of a field of the object that `object` points to.
+    /// `object` is the pointer to the object that has the field.
     fn new(object: &str, error: FieldError) -> Self {
         let FieldError { field, code, detail, received, suggestion } = error;
         Self { pointer: pointer(object, &field), code, detail, received, suggestion }
@@ -221,24 +215,38 @@ impl From<ItemError> for PointedError {
     }
 }
 
-/// `#/name`, with `~` and `/` escaped as in a JSON Pointer (RFC 6901), and percent-encoded as in a URI fragment.
+/// The characters to percent-encode in a URI fragment (RFC 3986, 3.5).
+const NOT_IN_FRAGMENT: AsciiSet = NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~')
+    .remove(b'!')
+    .remove(b'$')
+    .remove(b'&')
+    .remove(b'\'')
+    .remove(b'(')
+    .remove(b')')
+    .remove(b'*')
+    .remove(b'+')
+    .remove(b',')
+    .remove(b';')
+    .remove(b'=')
+    .remove(b':')
+    .remove(b'@')
+    .remove(b'/')
+    .remove(b'?');
+
+/// `#/name`: a JSON Pointer (RFC 6901), in which `~` and `/` are escaped, as a URI fragment.
 fn pointer(object: &str, field: &str) -> String {
-    let mut pointer = format!("{object}/");
-    for byte in field.bytes() {
-        match byte {
-            b'~' => pointer.push_str("~0"),
-            b'/' => pointer.push_str("~1"),
-            b if b.is_ascii_alphanumeric() || b"-._!$&'()*+,;=:@?".contains(&b) => pointer.push(char::from(b)),
-            b => pointer.push_str(&format!("%{b:02X}")),
-        }
-    }
-    pointer
+    let escaped = field.replace('~', "~0").replace('/', "~1");
+    format!("{object}/{}", utf8_percent_encode(&escaped, &NOT_IN_FRAGMENT))
 }
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let content_type = [(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"))];
-        // Strings and numbers always serialise; an empty body would still carry the status.
+        // Strings and numbers always serialise; even an empty body would leave the status.
         let body = serde_json::to_vec(&self).unwrap_or_default();
         let mut response = (self.kind.status(), content_type, body).into_response();
         response.headers_mut().extend(self.header);
@@ -249,7 +257,7 @@ impl IntoResponse for Problem {
     }
 }
 
-/// 404, for a service whose predictions are at `predictions`.
+/// 404; suggests one of `predictions` or of the documentation's paths if it is similar.
 pub(super) fn no_such_path(uri: &Uri, predictions: &[&str]) -> Problem {
     let known = predictions.iter().copied().chain(["/docs", "/docs/errors", "/openapi.json"]);
     let detail = match closest_match(uri.path(), known) {
@@ -262,11 +270,11 @@ pub(super) fn no_such_path(uri: &Uri, predictions: &[&str]) -> Problem {
     Problem::new(ProblemKind::NoSuchPath, detail)
 }
 
-/// 405, for a path that supports the methods in `allow`.
+/// 405; `allow` lists the methods that the path supports.
 pub(super) fn method_not_allowed(method: &Method, allow: HeaderValue) -> Problem {
     Problem::new(
         ProblemKind::MethodNotAllowed,
-        format!("this path does not support {method}; the allow header lists the methods that it does"),
+        format!("this path does not support {method}; the allow header lists the supported methods"),
     )
     .with_header(header::ALLOW, allow)
 }
@@ -276,7 +284,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_failed_model_is_a_500_that_tells_nothing_of_the_inside() {
+    fn a_model_failure_is_a_500_that_reveals_no_internals() {
         let failed = NoPrediction::Failed(ModelError::Output("NaN at node 7".to_owned()));
         let problem = Problem::from(failed);
         assert_eq!(problem.kind.status(), StatusCode::INTERNAL_SERVER_ERROR);
@@ -285,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_that_is_no_object_is_told_what_it_must_be() {
+    fn the_detail_for_a_body_that_is_not_an_object_says_what_it_must_be() {
         let detail = |invalid: InvalidInput| Problem::from(invalid).detail.into_owned();
         assert_eq!(detail(InvalidInput::Empty), "the body is empty; it must be a JSON object");
         assert_eq!(
@@ -294,12 +302,12 @@ mod tests {
         );
         assert_eq!(
             detail(InvalidInput::Items { errors: Vec::new(), unlisted: 3 }),
-            "one or more inputs are invalid; see errors, which leaves out 3 more"
+            "one or more inputs are invalid; see errors (3 more are not listed)"
         );
     }
 
     #[test]
-    fn a_pointer_is_a_uri_fragment_whatever_the_field_is_called() {
+    fn a_pointer_is_a_valid_uri_fragment_for_any_field_name() {
         assert_eq!(pointer("#", "age_in_years"), "#/age_in_years");
         assert_eq!(pointer("#/3", "age_in_years"), "#/3/age_in_years");
         assert_eq!(pointer("#", ""), "#/");

@@ -1,4 +1,4 @@
-//! The id of a request: the client's, the gateway's, or a new one.
+//! The request id: the client's, the gateway's, or a new one.
 
 use std::hash::{BuildHasher, RandomState};
 
@@ -7,11 +7,11 @@ use uuid::{Builder, Uuid};
 
 pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// The gateway's id for a request, or the platform's if the gateway has none (as an extension of the request).
+/// A request extension: the gateway's id for the request, or the platform's if the gateway has none.
 #[derive(Clone, Debug)]
 pub struct GatewayRequestId(pub String);
 
-/// The request's id: the client's `x-request-id` if valid, otherwise the gateway's, otherwise a new one (UUID, version 4).
+/// The client's `x-request-id` if valid, otherwise the gateway's id, otherwise a new one (UUID, version 4).
 pub(super) fn request_id<B>(request: &Request<B>) -> String {
     let sent = request.headers().get(X_REQUEST_ID).and_then(|value| value.to_str().ok());
     if let Some(id) = sent.filter(|id| is_request_id(id)) {
@@ -23,20 +23,20 @@ pub(super) fn request_id<B>(request: &Request<B>) -> String {
     }
 }
 
-/// Hashes under keys that the operating system has chosen for this thread: to ask it for each id would be a system call per request.
+/// Hashes with the thread's random keys, which the operating system chose once: asking it for each id would cost a system call per
+/// request.
 fn new_id() -> Uuid {
     let keys = RandomState::new();
     let halves = [0, 1].map(|half| keys.hash_one(half));
     Builder::from_random_bytes((u128::from(halves[0]) << 64 | u128::from(halves[1])).to_ne_bytes()).into_uuid()
 }
 
-/// Only characters that cannot break a log line, and not too many.
+/// Accepts 1 to 128 characters that cannot break a log line.
 fn is_request_id(id: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._:/+=@-".contains(&byte);
     (1..=128).contains(&id.len()) && id.bytes().all(allowed)
 }
 
-/// Puts the id on a response.
 pub(super) fn echo(request_id: &str, headers: &mut HeaderMap) {
     if let Ok(value) = HeaderValue::from_str(request_id) {
         headers.insert(X_REQUEST_ID, value);
@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_id_is_the_clients_then_the_gateways_then_a_new_one() {
+    fn the_clients_id_comes_first_then_the_gateways_then_a_new_one() {
         let request = |sent: &str, gateway: bool| {
             let mut request = Request::new(());
             if !sent.is_empty() {

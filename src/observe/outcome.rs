@@ -73,7 +73,7 @@ const fn of(outcome: CacheOutcome, collapsed: bool) -> Outcome {
         (CacheOutcome::Bypass, true) => (
             "predict-once; fwd=request; collapsed",
             "collapsed",
-            "the same, but with the result of another request that was already computing it",
+            "the request's `cache-control` did not allow a cached answer: the result of another request that was already computing it",
         ),
         (CacheOutcome::Off, _) => (
             "predict-once; fwd=bypass",
@@ -88,7 +88,7 @@ const fn of(outcome: CacheOutcome, collapsed: bool) -> Outcome {
         (CacheOutcome::Cost, true) => (
             "predict-once; fwd=bypass; collapsed; detail=cost",
             "collapsed",
-            "the same, and the prediction was being computed for another request",
+            "not looked up, since the model is faster than the cache: the result of another request that was already computing it",
         ),
         (CacheOutcome::Partial { .. }, _) => ("predict-once; fwd=partial", "partial", "some inputs were in the cache"),
     };

@@ -1,4 +1,4 @@
-//! Settings: environment variables, read once at start-up. An empty variable counts as unset.
+//! The settings: environment variables, read once at start-up. An empty variable counts as unset.
 
 mod redis;
 mod server;
@@ -16,50 +16,47 @@ use crate::{
     service::{Caching, Strategy},
 };
 
-/// The settings of a process.
 #[derive(Debug)]
 pub struct Settings {
-    /// Where predictions are kept.
     pub cache: CacheSettings,
-    /// `MODEL_DIR`: the directory of the model package to serve; default: the package embedded in the binary.
+    /// `MODEL_DIR`: the directory of the model package to serve; default: the embedded package.
     pub model_dir: Option<PathBuf>,
     /// How predictions are cached: `CACHE_NAMESPACE`, `CACHE_LAYOUT`, `CACHE_STRATEGY`, `CACHE_PER_TENANT`.
     pub caching: Caching,
-    /// The local server.
     pub server: ServerSettings,
-    /// `CORS_ALLOWED_ORIGINS`: the origins of web pages that may call the API from a browser, separated by commas, or `*`; default none.
+    /// `CORS_ALLOWED_ORIGINS`: the comma-separated origins of web pages that may call the API from a browser, or `*`; default none.
     pub allowed_origins: Option<AllowedOrigins>,
     /// Logs and metrics.
     ///
-    /// * `LOG_LEVEL`: `off`, `error`, `warn`, `info`, `debug` or `trace`; default `info`. It applies to this service's own messages; of its
-    ///   libraries, warnings and errors are logged at every level.
+    /// * `LOG_LEVEL`: `off`, `error`, `warn`, `info`, `debug` or `trace`; default `info`. It applies to the service's own messages; its libraries
+    ///   log only warnings and errors.
     /// * `POWERTOOLS_METRICS_NAMESPACE`: the CloudWatch namespace of the metrics; default `predict-once`.
-    /// * `POWERTOOLS_SERVICE_NAME`: their dimension `service`; default `predict-once`.
+    /// * `POWERTOOLS_SERVICE_NAME`: the metrics' dimension `service`; default `predict-once`.
     pub log: LogSettings,
-    /// Traces, with an endpoint to send them to.
+    /// `None` without an endpoint to send traces to.
     pub traces: Option<TraceSettings>,
 }
 
-/// Where predictions are kept.
+/// The caches to use.
 #[derive(Debug)]
 pub struct CacheSettings {
-    /// With `REDIS_URL`: in Redis.
+    /// `None` without `REDIS_URL`.
     ///
     /// * `REDIS_URL`: `redis://[user[:password]@]host[:port][/database]`, or `rediss://` for TLS.
-    /// * `REDIS_USERNAME`, `REDIS_PASSWORD`: credentials, in place of the URL's.
-    /// * `REDIS_CLUSTER`: `true` if the address is that of a Redis Cluster; default `false`.
-    /// * `REDIS_CA_FILE`: a file of the certificate authorities to trust, in PEM, in place of the bundled ones (Mozilla's).
+    /// * `REDIS_USERNAME`, `REDIS_PASSWORD`: credentials; they override the URL's.
+    /// * `REDIS_CLUSTER`: `true` if the address is a node of a Redis Cluster; default `false`.
+    /// * `REDIS_CA_FILE`: a PEM file of the only certificate authorities to trust; default: the bundled ones (Mozilla's).
     /// * `REDIS_AUTH`: `password`, the default, or `iam`: ElastiCache IAM, with the username as user id, `AWS_REGION`, and the
-    ///   credentials of the environment. Then
+    ///   credentials in the environment. `iam` also reads
     ///   `REDIS_IAM_CACHE_NAME`: the cache's name; and
-    ///   `REDIS_IAM_SERVERLESS`: `true` if the cache is a serverless one; default `false`.
+    ///   `REDIS_IAM_SERVERLESS`: `true` if the cache is serverless; default `false`.
     /// * `CACHE_TTL_SECONDS`: how long an entry lives, 1 to 31536000; default 604800, a week.
-    /// * `CACHE_READ_TIMEOUT_MS`: the deadline of a lookup, connecting and retrying included, 1 to 10000; default 50. An open
-    ///   connection gets two fifths of it before another is tried: allow for at least three round trips.
-    /// * `CACHE_WRITE_TIMEOUT_MS`: the deadline of the write after the response, 1 to 60000; default 250.
+    /// * `CACHE_READ_TIMEOUT_MS`: the timeout of a lookup, including connecting and one retry, 1 to 10000; default 50. An open
+    ///   connection gets two fifths of it before a new one is tried, so allow for at least three round trips.
+    /// * `CACHE_WRITE_TIMEOUT_MS`: the timeout of the write after the response, 1 to 60000; default 250.
     pub redis: Option<RedisConfig>,
-    /// `MEMORY_CACHE_ENTRIES`: how many entries are kept in this process at most, 0 to 10000000; default 10000, or 1000 in front
-    /// of Redis. With 0 nothing is.
+    /// `MEMORY_CACHE_ENTRIES`: the maximum number of entries in process memory, 0 to 10000000; default 10000, or 1000 in front of
+    /// Redis. 0 keeps none.
     pub memory_entries: Option<NonZeroUsize>,
 }
 
@@ -67,9 +64,8 @@ pub struct CacheSettings {
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{variable} {problem}")]
 pub struct SettingsError {
-    /// The variable's name.
     pub variable: &'static str,
-    /// What is wrong with its value, as a sentence without its subject.
+    /// A sentence whose subject is the variable: `must be true or false`.
     pub problem: String,
 }
 
@@ -78,7 +74,7 @@ impl Settings {
     ///
     /// # Errors
     ///
-    /// Names the first invalid variable and what is allowed.
+    /// The first invalid variable, with the allowed values.
     pub fn from_env() -> Result<Self, SettingsError> {
         Self::from_lookup(|variable| match std::env::var(variable) {
             Ok(value) => Ok(Some(value)),
@@ -146,7 +142,7 @@ fn error(variable: &'static str, problem: impl Into<String>) -> SettingsError {
     SettingsError { variable, problem: problem.into() }
 }
 
-/// Where the variables are looked up.
+/// Looks up variables; tests supply their own.
 struct Environment<L>(L);
 
 impl<L: Fn(&'static str) -> Result<Option<String>, SettingsError>> Environment<L> {
@@ -154,7 +150,7 @@ impl<L: Fn(&'static str) -> Result<Option<String>, SettingsError>> Environment<L
         Ok((self.0)(variable)?.filter(|value| !value.is_empty()))
     }
 
-    /// A whole number from `least` to `most`.
+    /// A whole number from `least` to `most`, inclusive.
     fn number<N>(&self, variable: &'static str, default: N, least: N, most: N) -> Result<N, SettingsError>
     where
         N: FromStr + PartialOrd + fmt::Display,
@@ -190,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn with_nothing_set_the_cache_is_in_memory_and_the_server_local() {
+    fn by_default_the_cache_is_in_memory_and_the_server_local() {
         let settings = settings(&[("REDIS_URL", ""), ("PORT", "")]).expect("defaults are valid");
         assert!(settings.cache.redis.is_none());
         assert_eq!(settings.cache.memory_entries, NonZeroUsize::new(10_000));
@@ -200,7 +196,7 @@ mod tests {
         assert_eq!(settings.log.log_level, LevelFilter::INFO);
     }
 
-    /// The variables of `docs/settings.md`, each with the cells of its default and of what is allowed.
+    /// The variables in `docs/settings.md`, each with its `default` and `allowed` cells.
     fn documented() -> Vec<(&'static str, &'static str, &'static str)> {
         let rows = include_str!("../../docs/settings.md").lines().filter(|line| line.starts_with("| `"));
         rows.map(|row| {
@@ -211,7 +207,7 @@ mod tests {
         .collect()
     }
 
-    /// The texts in a cell that are code.
+    /// The code spans in a cell.
     fn code(cell: &'static str) -> Vec<&'static str> {
         cell.split('`').skip(1).step_by(2).collect()
     }
@@ -240,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn the_documented_defaults_bounds_and_choices_are_the_real_ones() {
+    fn the_documented_defaults_bounds_and_choices_are_those_of_the_code() {
         let mut checked = 0;
         for (variable, default, allowed) in documented() {
             let base = if variable.starts_with("MEMORY") { &[] } else { ALL };
@@ -268,7 +264,7 @@ mod tests {
                 [] => {}
                 ref choices => {
                     let listed: Vec<_> = choices.iter().map(|choice| format!("`{choice}`")).collect();
-                    // Not a form in words, with examples.
+                    // Skips formats described in words, with examples.
                     if allowed == listed.join(", ") {
                         choices.iter().for_each(|choice| drop(with(choice).expect(variable)));
                         assert_eq!(with("nonsense").expect_err("no choice").variable, variable);
@@ -281,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_is_not_understood_names_its_variable_and_what_it_may_be() {
+    fn an_invalid_value_is_reported_with_its_variable_and_the_allowed_values() {
         for (variable, value, problem) in [
             ("CACHE_NAMESPACE", "a:b", Namespace::ALLOWED),
             ("MEMORY_CACHE_ENTRIES", "many", "must be a whole number from 0 to 10000000"),

@@ -1,4 +1,4 @@
-//! The settings of a cache in Redis.
+//! The Redis settings.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use rustls::{
 use super::{Environment, SettingsError, error};
 use prediction_cache::redis::{IamTokens, RedisConfig};
 
-/// Reads the settings of Redis. Without `REDIS_URL` there is no Redis, but invalid values are still rejected.
+/// `None` without `REDIS_URL`; invalid numbers, flags and choices are still rejected.
 pub(super) fn config<L>(env: &Environment<L>) -> Result<Option<RedisConfig>, SettingsError>
 where
     L: Fn(&'static str) -> Result<Option<String>, SettingsError>,
@@ -47,16 +47,16 @@ where
     };
     let iam = match (by_iam, tls) {
         (false, _) => None,
-        // Whoever reads a token can use it for 15 minutes.
+        // An intercepted token is usable for 15 minutes.
         (true, false) => return Err(error("REDIS_AUTH", "iam needs a REDIS_URL that starts with rediss://")),
         (true, true) => {
-            let needed =
+            let required =
                 |variable| env.get(variable)?.ok_or_else(|| error(variable, "must be set with REDIS_AUTH=iam"));
             let user = connection.redis_settings().username().map(str::to_owned);
             Some(IamTokens {
-                cache: needed("REDIS_IAM_CACHE_NAME")?.to_ascii_lowercase(),
+                cache: required("REDIS_IAM_CACHE_NAME")?.to_ascii_lowercase(),
                 user: user.ok_or_else(|| error("REDIS_USERNAME", "must be set with REDIS_AUTH=iam"))?,
-                region: needed("AWS_REGION")?,
+                region: required("AWS_REGION")?,
                 serverless,
                 credentials: SharedCredentialsProvider::new(EnvironmentVariableCredentialsProvider::new()),
             })
@@ -84,7 +84,7 @@ where
     if let Some(password) = env.get("REDIS_PASSWORD")? {
         redis = redis.set_password(password);
     }
-    // Requests share the connection: none may wait for the acknowledgement of another's answer.
+    // Requests share the connection, so Nagle's algorithm would delay one until another is acknowledged.
     let tcp = TcpSettings::default().set_nodelay(true);
     Ok(connection.set_redis_settings(redis).set_tcp_settings(tcp))
 }
@@ -128,7 +128,7 @@ mod tests {
     ];
 
     #[test]
-    fn a_redis_url_brings_ttl_and_deadlines_with_it() {
+    fn a_redis_url_enables_redis_with_its_ttl_and_timeouts() {
         let redis = redis(&[("REDIS_URL", "redis://10.0.0.7:6380/2"), ("CACHE_TTL_SECONDS", "60")]);
         assert_eq!(redis.connection.addr().to_string(), "10.0.0.7:6380");
         assert_eq!(redis.ttl, Duration::from_secs(60));
@@ -137,13 +137,13 @@ mod tests {
     }
 
     #[test]
-    fn iam_takes_the_user_the_cache_and_the_region() {
+    fn iam_reads_the_user_the_cache_and_the_region() {
         let iam = redis(&IAM).iam.expect("IAM");
         assert_eq!((&*iam.cache, &*iam.user, &*iam.region), ("predictions", "predict-once", "eu-central-1"));
     }
 
     #[test]
-    fn iam_is_refused_over_plaintext_and_without_what_it_needs() {
+    fn iam_is_refused_over_plaintext_and_without_its_required_settings() {
         let plain: Vec<_> = IAM
             .map(|(name, value)| (name, if name == "REDIS_URL" { "redis://predictions.example" } else { value }))
             .into();
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_is_not_understood_names_its_variable_and_what_it_may_be() {
+    fn an_invalid_value_is_reported_with_its_variable_and_the_allowed_values() {
         let url = "must be redis://[user[:password]@]host[:port][/database], or rediss:// for TLS";
         for (variable, value, problem) in [
             ("CACHE_TTL_SECONDS", "0", "must be a whole number from 1 to 31536000"),
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn a_malformed_file_of_authorities_is_reported_under_its_own_name() {
+    fn a_malformed_ca_file_is_reported_under_its_variable() {
         let path = std::env::temp_dir().join(format!("predict-once-authorities-{}.pem", std::process::id()));
         let variables = [("REDIS_URL", "rediss://h"), ("REDIS_CA_FILE", path.to_str().expect("UTF-8"))];
         let pem = |body: &str| format!("-----BEGIN CERTIFICATE-----\n{body}\n-----END CERTIFICATE-----\n");
@@ -196,7 +196,7 @@ mod tests {
             assert_eq!(found.variable, "REDIS_CA_FILE");
             assert!(found.problem.starts_with(problem), "{text}: {found}");
         }
-        std::fs::remove_file(&path).expect("it was there");
+        std::fs::remove_file(&path).expect("removed");
     }
 
     #[test]

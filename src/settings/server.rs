@@ -4,38 +4,36 @@ use std::{net::SocketAddr, num::NonZeroUsize, time::Duration};
 
 use super::{Environment, SettingsError, error};
 
-/// Where the local server listens, and what it tells of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerSettings {
     /// `HOST`: the address that the local server listens on; default `127.0.0.1`.
     pub host: String,
     /// `PORT`: the port that the local server listens on, 0 to 65535; default 8080. 0 picks a free one.
     pub port: u16,
-    /// `WORKERS`: how many threads answer requests, 1 to 256; default: one for each processor that the process may use.
+    /// `WORKERS`: the number of threads that answer requests, 1 to 256; default: one per processor available to the process.
     pub workers: Option<NonZeroUsize>,
-    /// `MAX_CONNECTIONS`: how many connections may be open at once, 1 to 1000000; default 1024. Others wait until one ends.
+    /// `MAX_CONNECTIONS`: the maximum number of open connections, 1 to 1000000; default 1024. Further ones wait until one closes.
     pub max_connections: NonZeroUsize,
     /// `METRICS`: `true` if `GET /metrics` answers with metrics for Prometheus; default `false`.
-    /// `METRICS_ADDRESS`: an address and a port for that alone, such as `127.0.0.1:9090`, in place of `HOST` and `PORT`.
+    /// `METRICS_ADDRESS`: a separate address and port for metrics only, such as `127.0.0.1:9090`, instead of `HOST` and `PORT`.
     pub metrics: Option<MetricsPlace>,
-    /// `SHUTDOWN_DELAY_SECONDS`: how long requests are still accepted after the signal to stop, while `GET /ready` answers that
-    /// no more should be sent, 0 to 300; default 0.
+    /// `SHUTDOWN_DELAY_SECONDS`: how long requests are still accepted after the stop signal, while `GET /ready` answers 503, 0 to 300;
+    /// default 0.
     pub shutdown_delay: Duration,
-    /// `SHUTDOWN_TIMEOUT_SECONDS`: how long requests in progress and the writes that follow them may take after that, 0 to 3600;
-    /// default 25. Then they are cut.
+    /// `SHUTDOWN_TIMEOUT_SECONDS`: how long requests in progress and their writes may take after that, 0 to 3600; default 25. Then
+    /// the remaining connections are closed.
     pub shutdown_timeout: Duration,
 }
 
-/// Where the metrics are.
+/// Where Prometheus metrics are served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MetricsPlace {
-    /// Where the service is.
+    /// At `HOST` and `PORT`.
     WithService,
-    /// At an address of their own.
+    /// At a separate address.
     At(SocketAddr),
 }
 
-/// Reads the settings of the local server.
 pub(super) fn settings<L>(env: &Environment<L>) -> Result<ServerSettings, SettingsError>
 where
     L: Fn(&'static str) -> Result<Option<String>, SettingsError>,
@@ -49,9 +47,9 @@ where
     };
     let with_service = env.flag("METRICS")?.then_some(MetricsPlace::WithService);
     let one = NonZeroUsize::MIN;
-    let most = |most| NonZeroUsize::new(most).expect("it is more than 0");
+    let most = |most| NonZeroUsize::new(most).expect("more than 0");
     let workers = match env.get("WORKERS")? {
-        // How many processors there are is found out where that matters: it takes a cold start's time.
+        // The local server counts the processors itself: counting here would slow down cold starts.
         None => None,
         Some(_) => Some(env.number("WORKERS", one, one, most(256))?),
     };

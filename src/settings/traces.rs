@@ -1,4 +1,4 @@
-//! The settings of traces: OpenTelemetry's own variables.
+//! The tracing settings: OpenTelemetry's own variables.
 
 use std::time::Duration;
 
@@ -9,16 +9,16 @@ use percent_encoding::percent_decode_str;
 use super::{Environment, SettingsError, error};
 use crate::observe::traces::TraceSettings;
 
-/// Reads them. Without an endpoint there are no traces, and the other variables may be meant for other software.
+/// `None` without an endpoint: the other variables are then ignored, since they may be meant for other software.
 pub(super) fn settings<L>(env: &Environment<L>, service_name: &str) -> Result<Option<TraceSettings>, SettingsError>
 where
     L: Fn(&'static str) -> Result<Option<String>, SettingsError>,
 {
-    const OF_TRACES: &str = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT";
-    const OF_ALL: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
-    let (variable, url) = match (env.get(OF_TRACES)?, env.get(OF_ALL)?) {
-        (Some(url), _) => (OF_TRACES, url),
-        (None, Some(url)) => (OF_ALL, format!("{}/v1/traces", url.trim_end_matches('/'))),
+    const TRACES_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT";
+    const GENERAL_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
+    let (variable, url) = match (env.get(TRACES_ENDPOINT)?, env.get(GENERAL_ENDPOINT)?) {
+        (Some(url), _) => (TRACES_ENDPOINT, url),
+        (None, Some(url)) => (GENERAL_ENDPOINT, format!("{}/v1/traces", url.trim_end_matches('/'))),
         (None, None) => return Ok(None),
     };
     if env.flag("OTEL_SDK_DISABLED")? {
@@ -30,7 +30,7 @@ where
     }
     let mut resource = vec![("service.name".to_owned(), service_name.to_owned())];
     resource.extend(pairs("OTEL_RESOURCE_ATTRIBUTES", env.get("OTEL_RESOURCE_ATTRIBUTES")?)?);
-    // The last of a name counts.
+    // The last attribute of a name counts.
     resource.extend(env.get("OTEL_SERVICE_NAME")?.map(|name| ("service.name".to_owned(), name)));
     Ok(Some(TraceSettings {
         endpoint: endpoint(variable, &url)?,
@@ -46,7 +46,7 @@ fn endpoint(variable: &'static str, url: &str) -> Result<Uri, SettingsError> {
         return Err(error(variable, "must start with http://: send traces to a collector nearby, which can use TLS"));
     }
     let uri = url.parse::<Uri>().ok().filter(|uri| uri.scheme_str() == Some("http"));
-    // The host's name and the port: credentials belong into a header.
+    // No user information: credentials belong in a header.
     let uri = uri.filter(|uri| uri.authority().is_some_and(|authority| !authority.as_str().contains('@')));
     uri.ok_or_else(|| error(variable, "must be http://host[:port][/path]"))
 }
@@ -55,7 +55,7 @@ fn headers(text: Option<String>) -> Result<HeaderMap, SettingsError> {
     const VARIABLE: &str = "OTEL_EXPORTER_OTLP_HEADERS";
     let pairs = pairs(VARIABLE, text)?.into_iter().map(|(name, value)| {
         let (name, mut value) = (HeaderName::try_from(name).ok()?, HeaderValue::try_from(value).ok()?);
-        // Most likely a key: not for any log.
+        // The value is probably a key, so `Debug` must not show it.
         value.set_sensitive(true);
         Some((name, value))
     });
@@ -90,7 +90,7 @@ where
     Ok(if by_parent.is_some() { Sampler::ParentBased(Box::new(sampler)) } else { sampler })
 }
 
-/// `name=value,name=value`, the values percent-encoded.
+/// Parses `name=value,name=value`, with the values percent-encoded.
 fn pairs(variable: &'static str, text: Option<String>) -> Result<Vec<(String, String)>, SettingsError> {
     let text = text.unwrap_or_default();
     let pair = |pair: &str| {
@@ -120,24 +120,24 @@ mod tests {
     }
 
     #[test]
-    fn without_an_endpoint_there_are_no_traces_whatever_else_is_set() {
+    fn without_an_endpoint_tracing_is_off_and_other_variables_are_ignored() {
         let others =
             [("OTEL_SERVICE_NAME", "a"), ("OTEL_TRACES_SAMPLER", "xray"), ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")];
-        assert!(read(&others).expect("for others").is_none());
+        assert!(read(&others).expect("ignored").is_none());
         assert!(read(&[ENDPOINT, ("OTEL_SDK_DISABLED", "true")]).expect("valid").is_none());
     }
 
     #[test]
-    fn an_endpoint_for_traces_is_used_as_it_is_and_one_for_all_signals_gets_their_path() {
+    fn the_traces_endpoint_is_used_unchanged_and_the_general_one_gets_the_traces_path() {
         let posted_to = |variables| read(variables).expect("valid").expect("an endpoint").endpoint.to_string();
-        let of_traces = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://traces:80/here");
+        let for_traces = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://traces:80/here");
         assert_eq!(posted_to(&[ENDPOINT]), "http://127.0.0.1:4318/v1/traces");
         assert_eq!(posted_to(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "http://[::1]/otlp/")]), "http://[::1]/otlp/v1/traces");
-        assert_eq!(posted_to(&[ENDPOINT, of_traces]), "http://traces:80/here");
+        assert_eq!(posted_to(&[ENDPOINT, for_traces]), "http://traces:80/here");
     }
 
     #[test]
-    fn a_service_has_the_most_particular_of_its_names() {
+    fn the_most_specific_service_name_wins() {
         let attributes = ("OTEL_RESOURCE_ATTRIBUTES", "service.name=risk, deployment.environment.name=a%2Cb");
         let name = |variables: &[_]| {
             let resource = with(variables).resource;
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_understood_names_its_variable_and_not_its_value() {
+    fn an_invalid_value_is_reported_with_its_variable_but_never_repeated() {
         const PAIRS: &str = "must be name=value, separated by commas, with the values percent-encoded";
         for (variable, value, problem) in [
             ("OTEL_EXPORTER_OTLP_ENDPOINT", "localhost:4318", "must be http://host[:port][/path]"),

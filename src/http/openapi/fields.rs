@@ -1,4 +1,4 @@
-//! The schemas of the input, of its fields and of the predictions.
+//! The schemas of the input, its fields and the predictions.
 
 use std::fmt::Write;
 
@@ -8,7 +8,6 @@ use model_package::{
 };
 use serde_json::{Map, Value, json};
 
-/// The schema of an input: an object of all fields, and no others.
 pub(super) fn input(signature: &Signature, fields: &[Field]) -> Value {
     let properties: Map<_, _> = fields.iter().map(|field| (field.name().to_owned(), field_schema(field))).collect();
     let required: Vec<_> = fields.iter().filter(|field| field.is_required()).map(Field::name).collect();
@@ -45,13 +44,13 @@ fn field_schema(field: &Field) -> Value {
             let list = list(values.map(|value| (value.name.as_str(), value.description.as_str())));
             list.iter().for_each(|text| add(text));
             if category.ignores_unknown() {
-                add("Any other text is accepted; to the model, it is none of these.");
+                add("Any other text is accepted; the model treats it as none of these.");
             }
         }
         Kind::Boolean => {}
     }
     if !field.is_required() {
-        add("May be left out or `null`.");
+        add("May be omitted or `null`.");
         allow_null(&mut schema);
     }
     if !description.is_empty() {
@@ -86,7 +85,7 @@ fn number_schema(number: &Number) -> Value {
     schema
 }
 
-/// `18` for 18.0, as a person would write it.
+/// `18` for 18.0.
 fn plain(number: f64) -> Value {
     if number.fract() == 0.0 && number.abs() < 1e15 { json!(number as i64) } else { json!(number) }
 }
@@ -100,7 +99,7 @@ fn category_schema(category: &Category) -> Value {
     }
 }
 
-/// The values with their meanings, as a list; `None` if the package does not give any.
+/// A Markdown list of the values and their meanings; `None` if the package gives no meanings.
 fn list<'a>(values: impl Iterator<Item = (&'a str, &'a str)> + Clone) -> Option<String> {
     if values.clone().all(|(_, description)| description.is_empty()) {
         return None;
@@ -109,7 +108,7 @@ fn list<'a>(values: impl Iterator<Item = (&'a str, &'a str)> + Clone) -> Option<
     Some(lines.join("\n"))
 }
 
-/// What the model reads from a number with bands.
+/// Describes the bands of a number.
 fn bands(limits: &[f64]) -> String {
     let mut text = format!("The model reads only the band: below {}", limits[0]);
     for limit in limits {
@@ -120,7 +119,6 @@ fn bands(limits: &[f64]) -> String {
     text
 }
 
-/// The schema of a prediction's value.
 pub(super) fn prediction(prediction: &Prediction) -> Value {
     let probability = || json!({ "type": "number", "format": "double", "minimum": 0, "maximum": 1 });
     let mut description = prediction.meaning().to_owned();
@@ -136,7 +134,7 @@ pub(super) fn prediction(prediction: &Prediction) -> Value {
     let mut schema = match prediction.kind() {
         PredictionKind::Value(_) => json!({ "type": "number", "format": "double" }),
         PredictionKind::Probability(_) => {
-            add(" ", "From the seventh digit on it may differ between processors.");
+            add(" ", "Digits from the seventh on may differ between processors.");
             probability()
         }
         PredictionKind::Class(_, values) | PredictionKind::ClassAt(_, values) => one_of(values),
@@ -145,7 +143,7 @@ pub(super) fn prediction(prediction: &Prediction) -> Value {
             one_of(values)
         }
         PredictionKind::Probabilities(_, values) => {
-            add("\n\n", "The probability of each class. From the seventh digit on they may differ between processors.");
+            add("\n\n", "The probability of each class. Digits from the seventh on may differ between processors.");
             let names: Vec<_> = values.iter().map(AnswerValue::text).collect();
             let member = |value: &AnswerValue| {
                 let mut schema = probability();
@@ -185,7 +183,7 @@ fn one_of(values: &[AnswerValue]) -> Value {
     schema
 }
 
-/// Where the bands of a prediction begin.
+/// Describes the limits between a prediction's bands.
 fn limits(cuts: &[f32]) -> String {
     match cuts {
         [cut] => format!("The limit is {cut}; it belongs to the band above it."),

@@ -1,4 +1,4 @@
-//! The headers that requests and responses carry.
+//! The request and response headers.
 
 use std::fmt::Write;
 
@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::reference;
 use crate::observe::outcome::{OUTCOMES, Outcome};
 
-/// The request headers of a prediction, as components.
+/// The request headers of a prediction: `components/parameters`.
 pub(super) fn parameters() -> Value {
     let header = |name: &str, description: &str, examples: &[&str]| {
         json!({
@@ -21,7 +21,7 @@ pub(super) fn parameters() -> Value {
     json!({
         "CacheControl": header(
             "cache-control",
-            "How the cache may be used for this request (RFC 9111). Without this header, it is used freely.\n\n\
+            "How the cache may be used for this request (RFC 9111). By default, it is read and written.\n\n\
              * `no-cache`: compute and store, without a lookup\n\
              * `no-store`: compute, without a lookup and without storing\n\
              * `only-if-cached`: answer from the cache, or with 504\n\n\
@@ -30,8 +30,8 @@ pub(super) fn parameters() -> Value {
         ),
         "RequestId": header(
             "x-request-id",
-            "Your own id for the request, 1 to 128 of `A-Z a-z 0-9 . _ : / + = @ -`. The response returns it, and the service logs \
-             it. If it is missing or invalid, the gateway's id or a new one is used.",
+            "Your own id for the request: 1 to 128 characters of `A-Z a-z 0-9 . _ : / + = @ -`. The response returns it, and the \
+             service logs it. If it is missing or invalid, the gateway's id or a new one is used.",
             &["order-4711"],
         ),
         "TraceParent": header(
@@ -48,7 +48,7 @@ pub(super) fn parameter_references() -> Value {
     ["CacheControl", "RequestId", "TraceParent"].map(|name| reference("parameters", name)).into()
 }
 
-/// The response headers, as components.
+/// The response headers: `components/headers`.
 pub(super) fn headers() -> Value {
     let header =
         |description: &str, schema: Value| json!({ "description": description, "required": true, "schema": schema });
@@ -70,11 +70,11 @@ pub(super) fn headers() -> Value {
             }),
         ),
         "ServerTiming": header(
-            "The milliseconds that the cache lookup and the model took, for each that took place (W3C Server Timing).",
+            "The times of the cache lookup and the model run in milliseconds; a step that did not take place is omitted (W3C Server Timing).",
             json!({ "type": "string", "examples": ["cache;dur=0.1841, model;dur=0.0043", "cache;dur=0.0004"] }),
         ),
         "Model": header(
-            "The model that answered: its name, and a fingerprint that changes whenever its answers can.",
+            "The model that answered: its name, and a fingerprint that changes whenever its answers may change.",
             json!({ "type": "string", "examples": ["my_model; fingerprint=46148657701c99ac"] }),
         ),
         "RequestId": header(
@@ -86,18 +86,18 @@ pub(super) fn headers() -> Value {
             json!({ "type": "string", "examples": ["\"4f1d2c3b4a596877-gz\""] }),
         ),
         "CacheControl": header(
-            "How long a browser may keep it.",
+            "How long browsers may cache the file.",
             json!({ "type": "string", "const": "public, max-age=300" }),
         ),
         "Vary": header("The response depends on these request headers.", json!({ "type": "string", "const": "accept-encoding" })),
-        "Accept": header("What the body may be sent as.", json!({ "type": "string", "const": "application/json" })),
+        "Accept": header("The media type that the body must have.", json!({ "type": "string", "const": "application/json" })),
         "AcceptEncoding": header(
-            "The encoding that the body must have: none.",
+            "The body must not be compressed.",
             json!({ "type": "string", "const": "identity" }),
         ),
         "Allow": header("The methods that the path supports.", json!({ "type": "string", "examples": ["POST,OPTIONS"] })),
     });
-    // Without a lookup and a run there is nothing to time; the others come with some errors only.
+    // A request with neither a lookup nor a model run has no timing; the others appear only on some errors.
     for optional in ["ServerTiming", "Allow", "Accept", "AcceptEncoding"] {
         headers[optional]["required"] = false.into();
     }

@@ -1,6 +1,6 @@
-//! The OpenAPI document, generated from a model's signature and from the code that answers requests.
+//! The OpenAPI document, generated from the model's signature and the code that answers requests.
 //!
-//! The service generates it on the first request for it; `make openapi` writes the shipped model's to `docs/openapi.json`.
+//! The service generates it on the first request for it; `make openapi` writes the shipped model's document to `docs/openapi.json`.
 
 mod fields;
 mod headers;
@@ -18,18 +18,15 @@ use serde_json::{Map, Value, json};
 use super::{assets::Asset, predictions::prediction_paths, problem::Problem};
 use crate::{model::Model, service::NoPrediction};
 
-/// The path of the document.
 pub(super) const OPENAPI: &str = "/openapi.json";
 
-/// The tags of the operations.
 const PREDICTIONS: &str = "Predictions";
 const DOCUMENTATION: &str = "Documentation";
 
-/// The introduction for client developers, after the model's own description. `{path}` stands for a prediction's path, `{example}`
-/// for an input.
+/// For client developers; follows the model's own description. `{path}` stands for a prediction's path, `{example}` for an input.
 const INTRODUCTION: &str = include_str!("introduction.md");
 
-/// The OpenAPI document of a model, generated on the first request for it.
+/// Generated on the first request for it.
 #[derive(Default)]
 pub(super) struct OpenApi(OnceLock<Asset>);
 
@@ -42,15 +39,15 @@ impl OpenApi {
     }
 
     fn document(&self, model: &Model) -> Result<&Asset, ModelError> {
-        if let Some(made) = self.0.get() {
-            return Ok(made);
+        if let Some(document) = self.0.get() {
+            return Ok(document);
         }
         let text = format!("{:#}\n", document(model)?);
-        Ok(self.0.get_or_init(|| Asset::made(OPENAPI, "application/json", text.as_bytes())))
+        Ok(self.0.get_or_init(|| Asset::compress(OPENAPI, "application/json", text.as_bytes())))
     }
 }
 
-/// Generates the document (OpenAPI 3.1). The answers to its examples are the model's.
+/// Generates the document (OpenAPI 3.1). The model computes the answers to the examples.
 ///
 /// # Errors
 ///
@@ -81,10 +78,10 @@ pub fn document(model: &Model) -> Result<Value, ModelError> {
             "version": env!("CARGO_PKG_VERSION"),
         },
         "servers": [{ "url": ".", "description": "The service that serves this document" }],
-        // The service authenticates nobody: access control is the gateway's job.
+        // No authentication: access control is the gateway's job.
         "security": [],
         "tags": [
-            { "name": PREDICTIONS, "description": "The predictions of one model. All of them take the same input." },
+            { "name": PREDICTIONS, "description": "The model's predictions. All take the same input." },
             { "name": DOCUMENTATION, "description": "This documentation, for people and for programs." },
         ],
         "paths": paths,
@@ -97,7 +94,6 @@ pub fn document(model: &Model) -> Result<Value, ModelError> {
     }))
 }
 
-/// A reference to one of the components.
 fn reference(kind: &str, name: &str) -> Value {
     json!({ "$ref": format!("#/components/{kind}/{name}") })
 }

@@ -1,11 +1,11 @@
-//! The paths of the documentation.
+//! The documentation's paths.
 
 use serde_json::{Map, Value, json};
 
 use super::{DOCUMENTATION, OPENAPI, headers, problems};
 use crate::http::assets::ASSETS;
 
-/// The operations at the paths of the [`ASSETS`]. The pages' files share one path.
+/// The operations for the [`ASSETS`]. The files that the pages load share one path item.
 pub(super) fn paths() -> Map<String, Value> {
     let mut files = Vec::new();
     let mut media_types = Map::new();
@@ -25,7 +25,7 @@ pub(super) fn paths() -> Map<String, Value> {
     }
     let content = json!({ "application/json": { "schema": { "type": "object" } } });
     paths.insert(OPENAPI.to_owned(), get("This document", "get_openapi", content));
-    let mut operation = get("The files of the pages", "get_docs_file", media_types.into());
+    let mut operation = get("Files that the pages load", "get_docs_file", media_types.into());
     operation["get"]["parameters"] = json!([{
         "name": "file",
         "in": "path",
@@ -33,7 +33,7 @@ pub(super) fn paths() -> Map<String, Value> {
         "description": "The file's name.",
         "schema": {
             "type": "string",
-            "description": "One of\n\n\
+            "description": "One of:\n\n\
                             * `page.js`: the page's script\n\
                             * `page.css`: the pages' style sheet\n\
                             * `icon.svg`: their icon\n\

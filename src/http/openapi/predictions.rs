@@ -1,4 +1,4 @@
-//! The endpoints of the predictions.
+//! The prediction endpoints.
 
 use model_package::{MAX_INPUTS, ModelError, Prediction};
 use serde_json::{Map, Value, json};
@@ -6,21 +6,22 @@ use serde_json::{Map, Value, json};
 use super::{PREDICTIONS, headers, problems, reference};
 use crate::{http::problem::Problem, model::Model};
 
-/// The operations at the path of the model's prediction at this position.
+/// The path item of the model's prediction at `position`.
 pub(super) fn path_item(model: &Model, position: usize) -> Result<Value, ModelError> {
     let prediction = &model.signature().predictions()[position];
-    let (mut right, mut answered, mut wrong, mut refused) = (Map::new(), Map::new(), Map::new(), Map::new());
+    let (mut valid_inputs, mut valid_answers) = (Map::new(), Map::new());
+    let (mut invalid_inputs, mut invalid_answers) = (Map::new(), Map::new());
     for example in &model.signature().examples {
         let body = Value::Object(example.input.clone());
         let shown = |value: &Value| json!({ "summary": example.summary, "value": value });
         let (inputs, answers, answer) = match model.signature().read(body.to_string().as_bytes()) {
-            Ok(input) => (&mut right, &mut answered, rounded(&model.predict(position, &input)?.body)),
-            Err(invalid) => (&mut wrong, &mut refused, json!(Problem::from(invalid))),
+            Ok(input) => (&mut valid_inputs, &mut valid_answers, rounded(&model.predict(position, &input)?.body)),
+            Err(invalid) => (&mut invalid_inputs, &mut invalid_answers, json!(Problem::from(invalid))),
         };
         inputs.insert(example.name.clone(), shown(&body));
         answers.insert(example.name.clone(), shown(&answer));
     }
-    for examples in [&mut right, &mut answered] {
+    for examples in [&mut valid_inputs, &mut valid_answers] {
         let values: Vec<_> = examples.values().map(|example| example["value"].clone()).collect();
         if !values.is_empty() {
             let several = json!({ "summary": "Several inputs at once", "value": values });
@@ -31,19 +32,19 @@ pub(super) fn path_item(model: &Model, position: usize) -> Result<Value, ModelEr
     responses.insert(
         "200".to_owned(),
         json!({
-            "description": "The prediction, or for an array the predictions of its inputs in their order. `cache-status` says \
-                            whether they were computed or came from the cache.",
+            "description": "The prediction, or an array of predictions in the order of the inputs. `cache-status` says whether they \
+                            were computed or came from the cache.",
             "headers": headers::header_references(&[
                 ("cache-status", "CacheStatus"),
                 ("server-timing", "ServerTiming"),
                 ("x-model", "Model"),
                 ("x-request-id", "RequestId"),
             ]),
-            "content": { "application/json": { "schema": one_or_many(&answer(prediction)), "examples": answered } },
+            "content": { "application/json": { "schema": one_or_many(&answer(prediction)), "examples": valid_answers } },
         }),
     );
     responses.extend(problems::references());
-    responses.insert("422".to_owned(), problems::invalid_fields(refused));
+    responses.insert("422".to_owned(), problems::invalid_fields(invalid_answers));
     responses.sort_keys();
     Ok(json!({
         "post": {
@@ -61,9 +62,9 @@ pub(super) fn path_item(model: &Model, position: usize) -> Result<Value, ModelEr
                 "content": {
                     "application/json": {
                         "schema": one_or_many(&reference("schemas", &model.signature().input_name)),
-                        "examples": right,
-                        // Tools assume that examples are valid; these are for the page, where you can try errors.
-                        "x-wrong-examples": wrong,
+                        "examples": valid_inputs,
+                        // Tools assume that `examples` are valid; the page offers these to try errors.
+                        "x-wrong-examples": invalid_inputs,
                     },
                 },
             },
@@ -72,14 +73,14 @@ pub(super) fn path_item(model: &Model, position: usize) -> Result<Value, ModelEr
     }))
 }
 
-/// The answer with its numbers rounded to six digits: processors differ in the last digits of an `f32`, but the document is the
-/// same on all.
+/// Rounds an answer's numbers to six digits: processors differ in the last digits of an `f32`, but the document must be the same on
+/// all of them.
 fn rounded(body: &[u8]) -> Value {
     fn round(value: &mut Value) {
         match value {
             Value::Number(number) if number.is_f64() => {
-                let number = number.as_f64().expect("it is one");
-                *value = format!("{number:.5e}").parse::<f64>().expect("it was written just now").into();
+                let number = number.as_f64().expect("is_f64");
+                *value = format!("{number:.5e}").parse::<f64>().expect("a formatted number").into();
             }
             Value::Array(items) => items.iter_mut().for_each(round),
             Value::Object(members) => members.values_mut().for_each(round),
@@ -91,14 +92,12 @@ fn rounded(body: &[u8]) -> Value {
     answer
 }
 
-/// The schema of an object or an array of such objects.
 fn one_or_many(object: &Value) -> Value {
     json!({
         "oneOf": [object, { "type": "array", "items": object, "minItems": 1, "maxItems": MAX_INPUTS }],
     })
 }
 
-/// The schema of the answer to one input.
 fn answer(prediction: &Prediction) -> Value {
     json!({
         "type": "object",

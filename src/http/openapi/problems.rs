@@ -1,4 +1,4 @@
-//! The errors, each with an example that the service's own code generates.
+//! The error responses. The examples come from the code that answers requests.
 
 use std::fmt::Write;
 
@@ -18,10 +18,10 @@ use crate::{
 
 const PROBLEM_JSON: &str = "application/problem+json";
 
-/// The schemas of a problem and of what is wrong with a field.
+/// The schemas `Problem` and `FieldError`.
 pub(super) fn schemas() -> Map<String, Value> {
     let mut kinds = String::from(
-        "The kind of error: a URI reference to its explanation. It does not change, so distinguish errors by it in your \
+        "The kind of error: a URI reference to its explanation. It is stable, so use it to distinguish errors in your \
          code.\n",
     );
     for kind in ProblemKind::ALL {
@@ -35,10 +35,10 @@ pub(super) fn schemas() -> Map<String, Value> {
             "type": { "type": "string", "format": "uri-reference", "description": kinds },
             "title": { "type": "string", "description": "The kind of error in a few words." },
             "status": { "type": "integer", "description": "The response's status.", "minimum": 400, "maximum": 599 },
-            "detail": { "type": "string", "description": "What was wrong with this request, for people." },
+            "detail": { "type": "string", "description": "What was wrong with this request, in human-readable form." },
             "errors": {
                 "type": "array",
-                "description": "The invalid fields, all in one answer.",
+                "description": "The invalid fields, reported together.",
                 "items": reference("schemas", "FieldError"),
                 "minItems": 1,
             },
@@ -56,24 +56,24 @@ pub(super) fn schemas() -> Map<String, Value> {
             },
             "code": {
                 "type": "string",
-                "description": "What is wrong, for your code: `missing` (the field is absent), `invalid` (its value is not \
-                                allowed), `repeated` (it appears more than once), `unknown` (there is no such field).",
+                "description": "The kind of mistake: `missing` (the field is absent), `invalid` (its value is not allowed), \
+                                `repeated` (it appears more than once), `unknown` (the input has no such field).",
                 "enum": ["missing", "invalid", "repeated", "unknown"],
             },
-            "detail": { "type": "string", "description": "What is allowed, for people." },
+            "detail": { "type": "string", "description": "What is allowed, in human-readable form." },
             "received": {
                 "type": "string",
-                "description": "What was sent, if anything, for people: long values are truncated; for a repeated \
-                                field, the number of members.",
+                "description": "What was sent, if anything, in human-readable form. Long values are truncated; for a repeated \
+                                field, this is the number of members.",
             },
-            "suggestion": { "type": "string", "description": "What was probably meant, where that can be guessed." },
+            "suggestion": { "type": "string", "description": "What was probably meant, if the service can guess it." },
         },
         "required": ["pointer", "code", "detail"],
     });
     Map::from_iter([("Problem".to_owned(), problem), ("FieldError".to_owned(), field_error)])
 }
 
-/// The responses with an error, as components, except that for invalid fields.
+/// The error responses as components, except the one for invalid fields, whose examples depend on the endpoint.
 pub(super) fn responses(model: &Model) -> Value {
     let example = |kind| example(kind, model);
     let mut responses = Map::new();
@@ -83,7 +83,7 @@ pub(super) fn responses(model: &Model) -> Value {
         let titles: Vec<_> = examples.iter().map(|problem| problem.kind().title()).collect();
         let mut response = response(&format!("{}.", titles.join(". ")), examples);
         if status == StatusCode::REQUEST_TIMEOUT {
-            response["description"] = format!("{}. (The local server only.)", titles.join(". ")).into();
+            response["description"] = format!("{}. (Local server only.)", titles.join(". ")).into();
         }
         if [StatusCode::INTERNAL_SERVER_ERROR, StatusCode::GATEWAY_TIMEOUT].contains(&status) {
             let more = headers::header_references(&[
@@ -110,7 +110,7 @@ pub(super) fn responses(model: &Model) -> Value {
     responses.into()
 }
 
-/// The error statuses of a prediction's endpoint, except the one for invalid fields, and the names of their components.
+/// The error statuses of a prediction endpoint, except the one for invalid fields, and the names of their components.
 const PREDICTION_STATUSES: [(StatusCode, &str); 6] = [
     (StatusCode::BAD_REQUEST, "UnreadableBody"),
     (StatusCode::REQUEST_TIMEOUT, "BodyTimeout"),
@@ -120,7 +120,7 @@ const PREDICTION_STATUSES: [(StatusCode, &str); 6] = [
     (StatusCode::GATEWAY_TIMEOUT, "NotCached"),
 ];
 
-/// References to the [`responses`] of a prediction's endpoint, by status.
+/// References to the [`responses`] of a prediction endpoint, by status.
 pub(super) fn references() -> Map<String, Value> {
     let references =
         PREDICTION_STATUSES.map(|(status, name)| (status.as_str().to_owned(), reference("responses", name)));
@@ -153,7 +153,7 @@ fn response(description: &str, examples: impl IntoIterator<Item = Problem>) -> V
     })
 }
 
-/// An error of this kind, as the service would answer it. Invalid fields have the model's own examples.
+/// The service's own answer for this kind of error. `None` for invalid fields, whose examples come from the model package.
 fn example(kind: ProblemKind, model: &Model) -> Option<Problem> {
     Some(match kind {
         ProblemKind::UnreadableBody => body::undecodable(),
@@ -166,7 +166,7 @@ fn example(kind: ProblemKind, model: &Model) -> Option<Problem> {
         ProblemKind::MethodNotAllowed => problem::method_not_allowed(&Method::DELETE, HeaderValue::from_static("POST")),
         ProblemKind::BodyTimeout => body::too_slow(),
         ProblemKind::BodyTooLarge => body::too_large(),
-        ProblemKind::UnsupportedMediaType => body::no_json(Some("application/x-www-form-urlencoded")),
+        ProblemKind::UnsupportedMediaType => body::not_json(Some("application/x-www-form-urlencoded")),
         ProblemKind::InvalidFields => return None,
         ProblemKind::InternalError => Problem::internal(),
         ProblemKind::NotCached => NoPrediction::NotCached.into(),
