@@ -1,4 +1,4 @@
-//! `predict-once cache …`: the tools of the crate `cache-tools`, for this service's settings and model.
+//! `predict-once cache …`: runs the tools of the crate `cache-tools` with this service's settings and model.
 
 use std::{process::ExitCode, sync::Arc};
 
@@ -22,7 +22,7 @@ pub(super) fn run(arguments: Parser) -> anyhow::Result<ExitCode> {
     let settings = Settings::from_env()?;
     let model = load(settings.model_dir.as_deref())?;
     let Some(redis) = settings.cache.redis else {
-        bail!("REDIS_URL is not set: these commands need the Redis that the service uses");
+        bail!("REDIS_URL is not set: the cache commands need the Redis that the service uses");
     };
     let Caching { namespace, layout, per_tenant, .. } = settings.caching;
     let subject = Subject { model: Arc::new(LoadedModel(model)), redis, namespace, layout, per_tenant };
@@ -31,7 +31,7 @@ pub(super) fn run(arguments: Parser) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::from(printed.status))
 }
 
-/// The model that the tools work with.
+/// The crate `cache-tools` has its own trait for models.
 struct LoadedModel(Model);
 
 impl cache_tools::Model for LoadedModel {
