@@ -1,9 +1,9 @@
 //! Work deferred until the response has been sent.
 //!
 //! A handler [`defer`]s a job; the code that sends the response wraps the handler in [`collect`] and runs the [`Jobs`] once the
-//! response is on its way. Under Lambda that is [`AfterResponseLayer`]: when the inner service is done, the Runtime API has the
+//! response is on its way. Under Lambda that code is [`AfterResponseLayer`]: when the inner service returns, the Runtime API has the
 //! response (and API Gateway has released the client). The runtime asks for the next invocation only after the jobs are done,
-//! so the environment is not frozen in the middle of them.
+//! so Lambda does not freeze the environment while they run.
 
 use std::{
     cell::RefCell,
@@ -19,37 +19,36 @@ use lambda_runtime::LambdaInvocation;
 use tokio_util::task::TaskTracker;
 use tower::{Layer, Service};
 
-/// Takes the time left, if known, and returns the work.
+/// Takes the remaining time, if known, and returns the work.
 type Job = Box<dyn FnOnce(Option<Duration>) -> BoxFuture<'static, ()> + Send>;
 
 tokio::task_local! {
-    /// The jobs of the request that this task handles. One queue per request, not per process: with concurrent requests
-    /// each one's jobs must wait for its own response.
+    /// One queue per request, not per process: with concurrent requests, each request's jobs must wait for its own response.
     static JOBS: RefCell<Vec<Job>>;
 }
 
-/// Defers `job` until the response of the current request has been sent. The job is told how much time is left, and must not
-/// take longer: under Lambda it delays the next invocation.
+/// Defers `job` until the response of the current request has been sent. The job receives the remaining time and must not exceed
+/// it: under Lambda, it delays the next invocation.
 ///
 /// # Panics
 ///
-/// Outside of [`collect`], where there is no response to wait for.
+/// Outside [`collect`], which provides the queue.
 pub fn defer<W: Future<Output = ()> + Send + 'static>(job: impl FnOnce(Option<Duration>) -> W + Send + 'static) {
     JOBS.with(|jobs| jobs.borrow_mut().push(Box::new(move |time_left| job(time_left).boxed())));
 }
 
-/// Runs a handler and keeps what it defers.
+/// Runs a handler and collects the jobs that it defers.
 pub fn collect<H: Future>(handler: H) -> impl Future<Output = (H::Output, Jobs)> {
-    // An `async` block would hold the handler twice, as what it captures and as what it awaits; and a handler is large.
+    // An `async` block would store the handler twice, as a capture and as the future it awaits; and a handler is large.
     JOBS.scope(RefCell::default(), handler.map(|output| (output, Jobs(JOBS.with(RefCell::take)))))
 }
 
-/// What one request has deferred.
+/// The jobs that one request deferred.
 pub struct Jobs(Vec<Job>);
 
 impl Jobs {
-    /// Runs the jobs in the order in which they were deferred. A panic in one job does not affect the others. Each is told what
-    /// the ones before it have left of the time.
+    /// Runs the jobs in the order in which they were deferred. A panic in one job does not affect the others. Each job receives the
+    /// time that the previous ones have left.
     pub async fn run(self, time_left: Option<Duration>) {
         let start = Instant::now();
         for job in self.0 {
@@ -61,14 +60,14 @@ impl Jobs {
     }
 }
 
-/// Runs what a handler has deferred after the Lambda Runtime API has received its response, and before asking for the next
-/// invocation. Of several invocations at once, each has its own jobs, deadline and next invocation.
+/// Runs a handler's deferred jobs after the Lambda Runtime API has received the response and before the runtime asks for the next
+/// invocation. Concurrent invocations each have their own jobs and deadline.
 pub struct AfterResponseLayer {
     invocations: TaskTracker,
 }
 
 impl AfterResponseLayer {
-    /// `invocations` holds each invocation until its jobs are done.
+    /// `invocations` tracks each invocation until its jobs are done.
     pub fn new(invocations: &TaskTracker) -> Self {
         Self { invocations: invocations.clone() }
     }
@@ -82,7 +81,6 @@ impl<S> Layer<S> for AfterResponseLayer {
     }
 }
 
-/// The service of [`AfterResponseLayer`].
 #[derive(Clone)]
 pub struct AfterResponse<S> {
     inner: S,
@@ -114,8 +112,8 @@ where
     }
 }
 
-/// How long deferred work may take. The margin is for ending the invocation in time. A deadline in the past means nothing
-/// (`cargo lambda watch` sends one in 1970).
+/// How long deferred work may take. The margin is left for ending the invocation. A deadline in the past is ignored:
+/// `cargo lambda watch` sends one in 1970.
 fn time_left(deadline: SystemTime, now: SystemTime) -> Option<Duration> {
     const MARGIN: Duration = Duration::from_millis(50);
     deadline.duration_since(now).ok().map(|left| left.saturating_sub(MARGIN))
@@ -128,11 +126,11 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn jobs_run_after_the_handler_and_a_panic_ends_only_itself() {
+    async fn jobs_run_after_the_handler_and_a_panic_ends_only_its_own_job() {
         let log = Arc::new(Mutex::new(Vec::new()));
-        let note = |what: &'static str| {
+        let note = |event: &'static str| {
             let log = Arc::clone(&log);
-            move || log.lock().expect("no panic while locked").push(what)
+            move || log.lock().expect("no panic while locked").push(event)
         };
         let (first, second, handled) = (note("first"), note("second"), note("handled"));
         let ((), jobs) = collect(async move {
@@ -147,20 +145,20 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_job_is_told_what_the_ones_before_it_have_left_of_the_time() {
+    async fn a_job_receives_the_time_that_the_previous_jobs_have_left() {
         const EACH: Duration = Duration::from_millis(20);
-        let told = Arc::new(Mutex::new(Vec::new()));
+        let received = Arc::new(Mutex::new(Vec::new()));
         let defer_one = || {
-            let told = Arc::clone(&told);
+            let received = Arc::clone(&received);
             defer(move |left| async move {
-                told.lock().expect("no panic while locked").push(left);
+                received.lock().expect("no panic while locked").push(left);
                 tokio::time::sleep(EACH).await;
             });
         };
         let ((), jobs) = collect(async { (0..3).for_each(|_| defer_one()) }).await;
         jobs.run(Some(2 * EACH)).await;
-        let told = told.lock().expect("no panic while locked").clone();
-        assert!(told[1] <= Some(EACH) && told[2] == Some(Duration::ZERO), "{told:?}");
+        let received = received.lock().expect("no panic while locked").clone();
+        assert!(received[1] <= Some(EACH) && received[2] == Some(Duration::ZERO), "{received:?}");
     }
 
     #[tokio::test]

@@ -13,14 +13,14 @@
 //! # The modules, in reading order
 //!
 //! * [`settings`]: environment → [`settings::Settings`].
-//! * [`lambda`] and [`server`]: the two entry points, the function and the local server.
-//! * [`http`]: routes, bodies, errors, headers, documentation: every word that a client reads.
-//! * [`service`]: look up, else predict, answer, store afterwards. This is where model, cache and transport meet.
-//! * [`model`]: the graph in tract, with the checks of a package.
+//! * [`lambda`] and [`server`]: the two entry points, the Lambda function and the local server.
+//! * [`http`]: routes, bodies, errors, headers and documentation: every word that a client reads.
+//! * [`service`]: looks up the cache, otherwise runs the model; answers, then stores. Model, cache and transport meet here.
+//! * [`model`]: the graph in tract, and the checks of a package.
 //! * [`after_response`]: work deferred until the response has been sent.
 //! * [`observe`]: log lines, metrics, traces, and the names of outcomes.
 //!
-//! Three crates stand below: `model-package` (fields and predictions), `prediction-cache` (keys, memory, Redis), `cache-tools`
+//! The modules use three crates: `model-package` (fields and predictions), `prediction-cache` (keys, memory, Redis) and `cache-tools`
 //! (`predict-once cache`).
 
 pub mod after_response;

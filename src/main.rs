@@ -1,4 +1,4 @@
-//! Settings → model → service → Lambda function or server. `commands` has the subcommands.
+//! Settings → model → service → Lambda function or server. The subcommands are in `commands`.
 
 mod commands;
 
@@ -33,12 +33,12 @@ use tokio::{
 };
 
 fn main() -> ExitCode {
-    let done = if std::env::args_os().len() > 1 {
+    let result = if std::env::args_os().len() > 1 {
         commands::run(Parser::from_env())
     } else {
         on_this_thread(serve()).map(|()| ExitCode::SUCCESS)
     };
-    done.unwrap_or_else(|error| {
+    result.unwrap_or_else(|error| {
         // One line, regardless of RUST_BACKTRACE.
         eprintln!("Error: {error:#}");
         ExitCode::FAILURE
@@ -46,13 +46,13 @@ fn main() -> ExitCode {
 }
 
 fn on_this_thread<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
-    // One thread: a Lambda environment serves one request at a time, or several on one processor, and handing them between
-    // threads would cost more than it gains (measured: 50 % more per request, twice the time of a Redis round trip).
+    // One thread: a Lambda environment serves one request at a time, or several on one processor. Handing requests between
+    // threads costs more than it gains (measured: 50 % more per request, twice the time of a Redis round trip).
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let ended = runtime.block_on(work);
-    // Do not wait for the thread of a name resolution that hangs.
+    let result = runtime.block_on(work);
+    // A name resolution that hangs blocks its thread: do not wait for it.
     runtime.shutdown_background();
-    ended
+    result
 }
 
 async fn serve() -> anyhow::Result<()> {
@@ -68,7 +68,7 @@ async fn serve() -> anyhow::Result<()> {
     let api = |service: &Arc<_>| Api::new(Arc::clone(service), settings.allowed_origins.clone()).traced(traces.clone());
     let shutdown = shutdown_signal().context("signal handlers")?.boxed();
     if in_lambda {
-        // During init Lambda grants a full vCPU regardless of the memory setting, so open the connection to the store now.
+        // During init, Lambda grants a full vCPU regardless of the memory setting, so open the connection to the store now.
         service.open().await;
         lambda::run(api(&service), shutdown).await.map_err(anyhow::Error::from_boxed)?;
     } else {
@@ -98,43 +98,43 @@ async fn http_server(
     let listener = TcpListener::bind((host.as_str(), port))
         .await
         .with_context(|| format!("HOST and PORT: cannot listen on {host}:{port}"))?;
-    let own = match metrics {
+    let metrics_listener = match metrics {
         Some(MetricsPlace::At(address)) => {
             let bound = TcpListener::bind(address).await;
             Some(bound.with_context(|| format!("METRICS_ADDRESS: cannot listen on {address}"))?)
         }
         _ => None,
     };
-    let metrics = metrics.map(|_| (Arc::new(Metrics::new(services, started)), own));
+    let metrics = metrics.map(|_| (Arc::new(Metrics::new(services, started)), metrics_listener));
     Ok(server::Server { apis, listener, max_connections, metrics, shutdown_delay, shutdown_timeout })
 }
 
 fn cache(settings: CacheSettings, in_lambda: bool) -> anyhow::Result<PredictionCache> {
     let memory = settings.memory_entries.map(|entries| MemoryCache::new(entries.get()));
     let store = settings.redis.map(|config| {
-        // One request at a time needs one connection, and opening a second would cost each cold start.
+        // One request at a time needs one connection; a second would slow every cold start.
         let config = RedisConfig { shared_connection: in_lambda && !lambda::is_concurrent(), ..config };
         RedisStore::new(config).context("REDIS_URL").map(|redis| Box::new(redis) as Box<dyn Store>)
     });
     Ok(PredictionCache::new(memory, store.transpose()?))
 }
 
-/// Completes when the process is told to stop, by SIGTERM or Ctrl-C. If it is told so again, it ends at once.
+/// Completes on SIGTERM or Ctrl-C. A second signal ends the process at once.
 fn shutdown_signal() -> io::Result<impl Future<Output = ()> + Send + 'static> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut told = async move || {
+    let mut stop_signal = async move || {
         tokio::select! {
             _ = terminate.recv() => SignalKind::terminate(),
             _ = interrupt.recv() => SignalKind::interrupt(),
         }
     };
     Ok(async move {
-        told().await;
+        stop_signal().await;
         tokio::spawn(async move {
-            let signal = told().await;
+            let signal = stop_signal().await;
             tracing::warn!("second stop signal received: exiting without draining");
-            // As a shell reports a program that the signal has ended.
+            // The status that a shell reports for a program killed by this signal.
             process::exit(128 + signal.as_raw_value());
         });
     })

@@ -1,4 +1,4 @@
-//! An HTTP response → the answer that a gateway expects of a function.
+//! An HTTP response → the answer that a gateway expects from a function.
 
 use axum_core::{body::Body, response::Response};
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -9,7 +9,6 @@ use serde::{Serialize, Serializer, ser::SerializeMap};
 
 use super::event::Origin;
 
-/// A response in the form that the gateway of an event expects.
 pub(super) struct EventAnswer {
     origin: Origin,
     status: StatusCode,
@@ -18,11 +17,9 @@ pub(super) struct EventAnswer {
 }
 
 impl EventAnswer {
-    /// The answer to an event from there.
-    ///
     /// # Errors
     ///
-    /// If the body cannot be read. One that is in memory can.
+    /// If the body cannot be read. A body in memory always can.
     pub(super) async fn new(origin: Origin, response: Response) -> Result<Self, axum_core::Error> {
         let (parts, body): (_, Body) = response.into_parts();
         let body = body.collect().await?.to_bytes();
@@ -38,20 +35,20 @@ impl Serialize for EventAnswer {
         match origin {
             Origin::HttpApi => {
                 answer.serialize_entry("headers", &SingleValue(headers))?;
-                // API Gateway needs none, but cargo-lambda reads no answer without them.
+                // API Gateway does not need cookies, but cargo-lambda rejects an answer without them.
                 answer.serialize_entry::<_, [&str]>("cookies", &[])?;
             }
             Origin::Lattice => answer.serialize_entry("headers", &SingleValue(headers))?,
-            // It would send twice what is in both forms.
+            // A REST API would send a header twice if it were in both forms.
             Origin::RestApi => answer.serialize_entry("multiValueHeaders", &MultiValue(headers))?,
-            // It reads the form that its target group is configured for.
+            // A load balancer reads the form that its target group is configured for.
             Origin::LoadBalancer => {
                 answer.serialize_entry("headers", &SingleValue(headers))?;
                 answer.serialize_entry("multiValueHeaders", &MultiValue(headers))?;
                 answer.serialize_entry("statusDescription", &status.to_string())?;
             }
         }
-        // What is compressed is never UTF-8: gzip begins with the bytes 1f 8b.
+        // A compressed body is never valid UTF-8: gzip begins with the bytes 1f 8b.
         match std::str::from_utf8(body) {
             Ok(text) => {
                 answer.serialize_entry("body", text)?;
@@ -97,7 +94,7 @@ impl Serialize for MultiValue<'_> {
     }
 }
 
-/// Headers of responses are the service's own: ASCII.
+/// Response headers are set by the service and are ASCII.
 fn text(value: &HeaderValue) -> &str {
     value.to_str().unwrap_or_default()
 }

@@ -1,10 +1,10 @@
 //! A gateway's event → an HTTP request.
 //!
-//! The commonest event is read by our own type, in one pass: payload 2.0, which API Gateway's HTTP API and function URLs send.
-//! Any other is left to lambda_http, which tries one type after the other, at several times the cost: payload 1.0 (API Gateway's
-//! REST API), an Application Load Balancer's, VPC Lattice's. lambda_http could also make requests of them, but it builds an
-//! absolute URI, puts the stage of a REST API in front of the path, and panics on invalid URIs and invalid base64. The API only
-//! needs a path, a method, headers and a body.
+//! The most common event, payload 2.0 of API Gateway's HTTP API and of function URLs, is deserialised in one pass by a type of this
+//! module. lambda_http deserialises all others by trying one type after the other, at several times the cost: payload 1.0 (API
+//! Gateway's REST API), an Application Load Balancer's and VPC Lattice's. lambda_http could also convert them to requests, but it
+//! builds an absolute URI, puts a REST API's stage in front of the path, and panics on invalid URIs and invalid base64. The API needs
+//! only a path, a method, headers and a body.
 
 use std::{borrow::Cow, fmt};
 
@@ -21,10 +21,9 @@ use serde::{
 use super::path;
 use crate::http::{GatewayRequestId, UndecodableBody};
 
-/// An HTTP request as a gateway hands it to a function.
+/// An HTTP request in a gateway's event.
 #[derive(Debug)]
 pub struct Event {
-    /// Which kind of event it is.
     pub origin: Origin,
     method: Method,
     path: String,
@@ -34,24 +33,24 @@ pub struct Event {
     request_id: Option<String>,
 }
 
-/// Which kind an event is of, and so which form its answer has.
+/// The gateway that sent an event. It determines the form of the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
     /// Payload 2.0: API Gateway's HTTP API, or a function URL.
     HttpApi,
     /// Payload 1.0: API Gateway's REST API.
     RestApi,
-    /// An Application Load Balancer.
+    /// An Application Load Balancer (ALB).
     LoadBalancer,
     /// VPC Lattice, payload 2.0.
     Lattice,
 }
 
-/// An event is no HTTP request, or not of a gateway that is known.
+/// The event is not an HTTP request from a supported gateway.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "the event is no HTTP request: this function is called by API Gateway (an HTTP API or a REST API), a function URL, an \
-     Application Load Balancer or VPC Lattice"
+    "the event is not a supported HTTP request: call this function through API Gateway (an HTTP API or a REST API), a function URL, \
+     an Application Load Balancer or VPC Lattice"
 )]
 pub struct NotHttp;
 
@@ -82,14 +81,12 @@ struct HttpApiRequest {
 }
 
 impl Event {
-    /// Reads an event from JSON text.
-    ///
     /// # Errors
     ///
-    /// If it is not one of those that are known.
+    /// If the JSON is not a supported gateway's event.
     pub fn read(json: &str) -> Result<Self, NotHttp> {
         let Ok(event) = serde_json::from_str::<HttpApiEvent>(json) else {
-            return Self::of_other_kind(serde_json::from_str(json).map_err(|_| NotHttp)?);
+            return Self::from_lambda_http(serde_json::from_str(json).map_err(|_| NotHttp)?);
         };
         let HttpApiContext { http, request_id, stage } = event.request_context;
         Ok(Self {
@@ -103,7 +100,7 @@ impl Event {
         })
     }
 
-    fn of_other_kind(event: LambdaRequest) -> Result<Self, NotHttp> {
+    fn from_lambda_http(event: LambdaRequest) -> Result<Self, NotHttp> {
         let event = match event {
             LambdaRequest::ApiGatewayV2(event) => Self {
                 origin: Origin::HttpApi,
@@ -119,8 +116,8 @@ impl Event {
             },
             LambdaRequest::ApiGatewayV1(event) => {
                 let mut headers = merged(event.multi_value_headers, event.headers);
-                // A compressed answer reaches the gateway as base64, which a REST API passes on undecoded unless the media type
-                // is configured as binary.
+                // A compressed answer would be base64, which a REST API forwards undecoded unless the media type is configured as
+                // binary.
                 headers.remove(header::ACCEPT_ENCODING);
                 Self {
                     origin: Origin::RestApi,
@@ -143,7 +140,7 @@ impl Event {
             },
             LambdaRequest::VpcLatticeV2(event) => {
                 let mut path = event.path.ok_or(NotHttp)?;
-                // It holds the query, too.
+                // The path includes the query.
                 path.truncate(path.find('?').unwrap_or(path.len()));
                 Self {
                     origin: Origin::Lattice,
@@ -155,14 +152,14 @@ impl Event {
                     request_id: None,
                 }
             }
-            // The enum is non-exhaustive; the kinds that the enabled features of lambda_http allow are above.
+            // The enum is non-exhaustive; every kind that the enabled features of lambda_http allow is above.
             _ => return Err(NotHttp),
         };
         Ok(event)
     }
 
-    /// The request. `invocation` is the id of the invocation, used where the gateway has none for the request. A body that is
-    /// flagged as base64 but is not valid base64 is left out, and the request is [marked](UndecodableBody).
+    /// Converts the event to a request. `invocation` is the invocation's id, used if the gateway sent no request id. If the body is
+    /// flagged as base64 but is not valid base64, it is omitted and the request is [marked](UndecodableBody).
     pub fn into_request(self, invocation: &str) -> Request<Body> {
         let Self { method, path, headers, body, is_base64, request_id, .. } = self;
         let body = body.unwrap_or_default();
@@ -182,16 +179,16 @@ impl Event {
     }
 }
 
-/// Where multi-value headers are sent, they include all single-value headers.
+/// Multi-value headers, if sent, include all single-value headers.
 fn merged(multi_value: HeaderMap, single_value: HeaderMap) -> HeaderMap {
     if multi_value.is_empty() { single_value } else { multi_value }
 }
 
-/// The headers of payload 2.0: a value by name, in which several are separated by commas. What could not have come over HTTP is
-/// left out.
+/// The headers of payload 2.0: one value per name, with several values joined by commas. Names and values that are invalid in HTTP
+/// are skipped.
 struct Headers(HeaderMap);
 
-/// A string, without a copy where nothing in it is escaped.
+/// A string, borrowed unless the JSON has escapes in it.
 #[derive(Deserialize)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
@@ -228,7 +225,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_header_of_http_is_left_out_and_the_others_are_read() {
+    fn invalid_headers_are_skipped_and_the_others_are_read() {
         let text = r#"{"": "a", "a b": "a", "line": "a\nb", "X-One": "1", "umlaut": "\u00e4"}"#;
         let Headers(headers) = serde_json::from_str(text).expect("headers");
         let read: Vec<_> = headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
@@ -236,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn what_our_type_does_not_read_is_read_by_lambda_https() {
+    fn an_event_that_our_type_does_not_accept_is_read_by_lambda_http() {
         let event = include_str!("../../events/http-api.json");
         let mut odd: serde_json::Value = serde_json::from_str(event).expect("JSON");
         odd["headers"] = serde_json::Value::Null;

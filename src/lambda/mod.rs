@@ -1,4 +1,4 @@
-//! The Lambda function: its entry point, events in, answers out.
+//! The Lambda function: its entry point, its events and its answers.
 
 mod answer;
 pub mod event;
@@ -17,34 +17,34 @@ use crate::{
     observe::{FunctionRequestId, LambdaTraceHeader},
 };
 
-/// Whether this process was started by Lambda or an emulator of it.
+/// Whether Lambda, or an emulator of it, started this process.
 pub fn is_environment() -> bool {
     std::env::var_os("AWS_LAMBDA_RUNTIME_API").is_some()
 }
 
 /// Whether this environment serves several invocations at once, as on a Lambda Managed Instance.
 pub fn is_concurrent() -> bool {
-    let most = std::env::var("AWS_LAMBDA_MAX_CONCURRENCY").ok().and_then(|most| most.parse::<u32>().ok());
-    most.is_some_and(|most| most > 1)
+    let max = std::env::var("AWS_LAMBDA_MAX_CONCURRENCY").ok().and_then(|max| max.parse::<u32>().ok());
+    max.is_some_and(|max| max > 1)
 }
 
-/// Answers invocations with `api` until `shutdown`: one after the other, or as many at once as the platform sends.
+/// Answers invocations with `api` until `shutdown`: one at a time, or as many at once as the platform sends.
 ///
-/// An event that is not HTTP is reported to the platform as an error of that invocation.
+/// An event that is not an HTTP request fails its invocation.
 ///
 /// # Errors
 ///
 /// If the Runtime API cannot be reached.
-// Not generic: everything that a request executes would be compiled once more, in the binary that calls this.
+// Not generic: the binary that calls a generic function would compile the whole request path once more.
 pub async fn run(api: Api, shutdown: BoxFuture<'static, ()>) -> Result<(), Error> {
-    // In a box: the runtime's layers move the future several times, and it is large.
+    // Boxed: the runtime's layers move the future several times, and it is large.
     let handler = service_fn(move |event: LambdaEvent<Box<RawValue>>| Box::pin(answer(api.clone(), event)));
     let invocations = TaskTracker::new();
     let runtime = Runtime::new(handler).layer(AfterResponseLayer::new(&invocations)).layer(TracingLayer::new());
     tokio::select! {
-        ended = runtime.run_concurrent() => ended,
+        result = runtime.run_concurrent() => result,
         () = shutdown => {
-            // One after the other, none is under way: the platform sends the signal between them.
+            // Only with concurrent invocations is one in progress here; otherwise the platform sends the signal between invocations.
             invocations.close();
             invocations.wait().await;
             Ok(())

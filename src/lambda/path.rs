@@ -1,9 +1,9 @@
-//! The path of a request, as events have it → a URI.
+//! The path in an event → a URI.
 
 use http::Uri;
 
-/// The path without its stage. An HTTP API puts a named stage in front of the path, unless the request came through the mapping of
-/// a custom domain.
+/// Strips the stage from the path. An HTTP API puts a named stage in front of the path, unless the request came through a custom
+/// domain's mapping.
 pub(super) fn below_stage(mut path: String, stage: &str) -> String {
     let rest = path.strip_prefix('/').and_then(|path| path.strip_prefix(stage)).filter(|rest| rest.starts_with('/'));
     if let Some(rest) = rest.filter(|_| !matches!(stage, "" | "$default")) {
@@ -12,11 +12,11 @@ pub(super) fn below_stage(mut path: String, stage: &str) -> String {
     path
 }
 
-/// The path as a URI. Payload 2.0 percent-decodes it, so it may not be a valid URI. Such a path is none of our routes, so one
-/// that matches no route takes its place.
+/// The path as a URI. Payload 2.0 percent-decodes the path, so it may not be a valid URI. Such a path matches no route, and is
+/// replaced by a valid one that matches none either.
 pub(super) fn uri(path: String) -> Uri {
     let path = if path.starts_with('/') { path } else { "/".to_owned() };
-    // In a decoded path these characters are part of the path, but here they would end it.
+    // In a decoded path, these characters are part of the path; in a URI, they would end it.
     let parsed = if path.contains(['?', '#']) { None } else { Uri::try_from(path).ok() };
     parsed.unwrap_or_else(|| Uri::from_static("/-"))
 }
@@ -26,7 +26,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_named_stage_is_no_part_of_the_path_and_what_only_looks_like_one_is() {
+    fn a_named_stage_is_stripped_and_a_segment_that_only_looks_like_one_is_kept() {
         for (path, stage, below) in [
             ("/prod/decisions", "prod", "/decisions"),
             ("/decisions/decisions", "decisions", "/decisions"),
@@ -45,7 +45,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_that_is_no_uri_becomes_one_that_matches_no_route() {
+    fn a_path_that_is_not_a_valid_uri_becomes_one_that_matches_no_route() {
         for path in ["/decisions", "/docs/", "/%20"] {
             assert_eq!(uri(path.to_owned()).path(), path);
         }

@@ -1,6 +1,4 @@
-//! `predict-once check`: is a model package valid, and how fast is it?
-//!
-//! It loads a package exactly as the service does, replays every golden answer, and measures load and run.
+//! `predict-once check`: loads a model package exactly as the service does, replays its golden answers, and measures load and run.
 
 use std::{
     fmt,
@@ -12,55 +10,46 @@ use serde::Serialize;
 
 use super::{Model, Package, PackageError, golden::Replay};
 
-/// How long the model is run to measure it.
 const MEASURING_TIME: Duration = Duration::from_millis(200);
 
-/// What a check found.
 #[derive(Debug, Serialize)]
 pub struct Report {
-    /// Where the package comes from.
+    /// The origin of the package.
     pub package: String,
-    /// Whether it can be served.
+    /// Whether the package can be served.
     pub ok: bool,
-    /// Every mistake, each on a line of its own.
+    /// One line per mistake.
     pub mistakes: Vec<String>,
-    /// What was measured, if it loads.
+    /// `None` if the package cannot be loaded.
     #[serde(flatten)]
     pub loaded: Option<Loaded>,
 }
 
-/// What was measured of a package that loads.
 #[derive(Debug, Serialize)]
 pub struct Loaded {
-    /// The model's name.
     pub model: String,
-    /// The model's fingerprint, part of every cache key.
     pub fingerprint: String,
-    /// The fields, in their order.
     pub fields: Vec<String>,
-    /// The graph's input columns.
+    /// The number of the graph's input columns.
     pub columns: usize,
-    /// The endpoints.
     pub endpoints: Vec<String>,
-    /// How long loading took, in milliseconds.
     pub load_ms: f64,
-    /// The median time of one run, in microseconds; `None` without golden rows and valid examples.
+    /// The median time of one run; `None` if there are neither golden rows nor valid examples.
     pub run_us: Option<f64>,
-    /// The result of replaying the golden rows, if there are any.
     pub golden: Option<Replay>,
 }
 
 impl Report {
-    /// Checks a package, or says why it could not be read.
+    /// Checks a package, or reports why it could not be read.
     pub fn of(package: Result<Package, PackageError>) -> Self {
         let package = match package {
             Ok(package) => package,
-            Err(error) => return Self::refused(error),
+            Err(error) => return Self::failed(error),
         };
         let start = Instant::now();
         let model = match Model::load(&package) {
             Ok(model) => model,
-            Err(error) => return Self::refused(error),
+            Err(error) => return Self::failed(error),
         };
         let load_ms = round(start.elapsed().as_secs_f64() * 1e3);
         let mut golden = package.golden.as_deref().map(|golden| Replay::run(&model, golden));
@@ -88,13 +77,12 @@ impl Report {
         }
     }
 
-    fn refused(PackageError { origin, mistakes }: PackageError) -> Self {
+    fn failed(PackageError { origin, mistakes }: PackageError) -> Self {
         let mistakes = mistakes.iter().map(Mistake::to_string).collect();
         Self { package: origin.to_string(), ok: false, mistakes, loaded: None }
     }
 }
 
-/// A table for people.
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { package, ok, mistakes, loaded } = self;
@@ -111,7 +99,7 @@ impl fmt::Display for Report {
             row("load", &format_args!("{} ms", loaded.load_ms))?;
             match loaded.run_us {
                 Some(time) => row("one run", &format_args!("{time} µs (median)"))?,
-                None => row("one run", &"not measured: there are no golden rows and no valid examples")?,
+                None => row("one run", &"not measured: no golden rows and no valid examples")?,
             }
             match &loaded.golden {
                 None => row("golden rows", &"none: answers were not compared with the training library's")?,
@@ -137,12 +125,12 @@ fn plural(noun: &str, count: usize) -> String {
     format!("{noun}{}", if count == 1 { "" } else { "s" })
 }
 
-/// Two decimals are enough.
+/// Rounds to two decimals.
 fn round(number: f64) -> f64 {
     (number * 100.0).round() / 100.0
 }
 
-/// Valid inputs to run: the golden ones, or else the examples.
+/// Valid inputs to run: from the golden rows or, without any, from the examples.
 fn inputs(model: &Model, golden: Option<&str>) -> Vec<Input> {
     let of_row = |line: &str| {
         let row: serde_json::Value = serde_json::from_str(line).ok()?;

@@ -1,4 +1,4 @@
-//! `golden.jsonl`: inputs with the answers of the library that trained the model, and how far ours are from them.
+//! `golden.jsonl`: inputs with the training library's answers, which the model's answers are compared with.
 
 use std::collections::HashSet;
 
@@ -8,25 +8,23 @@ use serde_json::{Map, Value};
 
 use super::Model;
 
-/// More rows than this would add nothing.
-const MOST_ROWS: usize = 1_000;
+const MAX_ROWS: usize = 1_000;
 
 /// The result of replaying the golden rows.
 #[derive(Debug, Serialize)]
 pub struct Replay {
-    /// How many there are.
     pub rows: usize,
-    /// How many answers were compared.
+    /// The number of answers that were compared.
     pub answers: usize,
-    /// The largest difference of a number; relative where the golden number is above 1.
+    /// The largest difference between two numbers; relative if the golden number is above 1.
     pub largest_difference: f64,
-    /// How many rows have another class, or a number that differs by more than the tolerance.
+    /// The number of rows with another class, or with a number that differs by more than the tolerance.
     pub rows_that_differ: usize,
-    /// How many different cache keys they have for one prediction.
+    /// The number of distinct cache keys of one prediction for these rows.
     pub distinct_keys: usize,
-    /// How long the encoded input is in a cache key, in bytes, on average.
+    /// The mean length of the encoded input in a cache key.
     pub mean_input_bytes: f64,
-    /// What is wrong with the file, or with the answers.
+    /// Mistakes in the file, and too many rows that differ.
     #[serde(skip)]
     pub mistakes: Vec<Mistake>,
 }
@@ -39,7 +37,7 @@ struct Row {
 }
 
 impl Replay {
-    /// Asks a model for every answer in `golden.jsonl`.
+    /// Compares the model's answers with those in `golden`, the text of `golden.jsonl`.
     pub fn run(model: &Model, golden: &str) -> Self {
         let mut replay = Self {
             rows: 0,
@@ -52,12 +50,12 @@ impl Replay {
         };
         let mut keys = HashSet::new();
         let mut bytes = 0;
-        let mut first_other = None;
+        let mut first_difference = None;
         let lines = (1..).zip(golden.lines()).filter(|(_, line)| !line.trim().is_empty());
         for (number, line) in lines {
             replay.rows += 1;
-            if replay.rows > MOST_ROWS {
-                replay.mistake(number, format!("there are more than {MOST_ROWS} rows: remove some"));
+            if replay.rows > MAX_ROWS {
+                replay.mistake(number, format!("there are more than {MAX_ROWS} rows: remove some"));
                 break;
             }
             match replay.row(model, line) {
@@ -66,7 +64,7 @@ impl Replay {
                     keys.insert(key);
                     if let Some(difference) = differs {
                         replay.rows_that_differ += 1;
-                        first_other.get_or_insert((number, difference));
+                        first_difference.get_or_insert((number, difference));
                     }
                 }
                 Err(problem) => replay.mistake(number, problem),
@@ -75,24 +73,24 @@ impl Replay {
         replay.distinct_keys = keys.len();
         let rows = replay.rows.max(1) as f64;
         replay.mean_input_bytes = bytes as f64 / rows;
-        let tolerated = model.signature().golden;
+        let tolerance = model.signature().golden;
         if let Some((number, difference)) =
-            first_other.filter(|_| replay.rows_that_differ as f64 > tolerated.share * rows)
+            first_difference.filter(|_| replay.rows_that_differ as f64 > tolerance.share * rows)
         {
             replay.mistakes.push(Mistake {
                 file: GRAPH,
                 entry: String::new(),
                 problem: format!(
-                    "{} of {} golden rows differ by more than {} or have another class, but at most a share of {} may: {GOLDEN} line \
-                     {number}: {difference}",
-                    replay.rows_that_differ, replay.rows, tolerated.number, tolerated.share
+                    "{} of {} golden rows differ by more than {} or have another class; the allowed share is {}. The first is \
+                     {GOLDEN} line {number}: {difference}",
+                    replay.rows_that_differ, replay.rows, tolerance.number, tolerance.share
                 ),
             });
         }
         replay
     }
 
-    /// One row: its key, and what differs by more than it may.
+    /// Compares one row. Returns its input as in a cache key and, if an answer differs by more than the tolerance, the difference.
     fn row(&mut self, model: &Model, line: &str) -> Result<(String, Option<String>), String> {
         let Row { input, answers } = serde_json::from_str(line).map_err(|error| error.to_string())?;
         let read =
@@ -115,7 +113,7 @@ impl Replay {
                 self.largest_difference = self.largest_difference.max(number);
             }
             if difference.is_none_or(|number| number > model.signature().golden.number) {
-                differs.get_or_insert_with(|| format!("{name} should be {expected} but is {}", answer[&name]));
+                differs.get_or_insert_with(|| format!("expected {name} {expected}, got {}", answer[&name]));
             }
         }
         Ok((read.to_string(), differs))
@@ -126,8 +124,8 @@ impl Replay {
     }
 }
 
-/// The largest difference of two answers' numbers, relative where the expected one is above 1. `None` if their shapes or
-/// classes differ.
+/// The largest difference between the numbers of two answers, relative if the expected number is above 1. `None` if their shapes
+/// or classes differ.
 fn difference(expected: &Value, found: &Value) -> Option<f64> {
     match (expected, found) {
         (Value::Number(_), Value::Number(_)) => {

@@ -1,4 +1,4 @@
-//! The ONNX graph, which tract runs.
+//! The ONNX graph, run by tract.
 
 use std::{
     panic::{self, AssertUnwindSafe},
@@ -8,24 +8,24 @@ use std::{
 use model_package::ModelError;
 use tract_onnx::{Onnx, ops::register_all_ops, prelude::*, tract_hir::infer::Factoid};
 
-/// A graph from one row of numbers to another.
+/// A graph that maps rows of numbers to rows of numbers.
 pub(super) struct Graph {
     /// For one row.
     runnable: Arc<TypedRunnableModel>,
-    /// As it was read, for [`Self::for_many`]. Its constants and trees are shared with `runnable`.
+    /// The graph as read, from which `batched` is prepared. Its constants and trees are shared with `runnable`.
     read: InferenceModel,
     width: usize,
-    /// For any number of rows, made when it is first needed. `None` if the graph takes one row only.
-    for_many: OnceLock<Option<Arc<TypedRunnableModel>>>,
+    /// For any number of rows, prepared on first use. `None` if the graph accepts only one row.
+    batched: OnceLock<Option<Arc<TypedRunnableModel>>>,
     feature_names: Option<String>,
 }
 
 impl Graph {
-    /// Loads a graph whose input is float32 `[N, width]`. It is run with N = 1.
+    /// Loads a graph with float32 input `[N, width]`, and prepares it for N = 1.
     ///
     /// # Errors
     ///
-    /// If it is not valid ONNX, uses an operator that tract does not know, or reads another number of columns.
+    /// If the graph is not valid ONNX, uses an operator that tract does not know, or reads another number of columns.
     pub(super) fn load(onnx: &[u8], width: usize) -> Result<Self, String> {
         // tract can panic on a malformed graph.
         let read = panic::catch_unwind(|| operators().model_for_read(&mut std::io::Cursor::new(onnx)))
@@ -46,56 +46,56 @@ impl Graph {
         let feature_names = names.and_then(|names| Some(names.to_plain_array_view::<String>().ok()?.first()?.clone()));
         let read = model.clone();
         let runnable = runnable(model, f32::fact([1, width]))?;
-        Ok(Self { runnable, read, width, for_many: OnceLock::new(), feature_names })
+        Ok(Self { runnable, read, width, batched: OnceLock::new(), feature_names })
     }
 
-    /// The metadata entry `feature_names`, if there is one: JSON text.
+    /// The metadata entry `feature_names`, as JSON text.
     pub(super) fn feature_names(&self) -> Option<&str> {
         self.feature_names.as_deref()
     }
 
-    /// Runs the graph on one row: the numbers of its first output, in their order.
+    /// Runs the graph on one row, and returns its first output.
     ///
     /// # Errors
     ///
-    /// If the graph fails, or gives no numbers.
+    /// If the graph fails, or its first output is not numeric.
     pub(super) fn run(&self, columns: &[f32]) -> Result<Vec<f32>, ModelError> {
-        numbers(&self.runnable, columns, 1)
+        first_output(&self.runnable, columns, 1)
     }
 
-    /// Runs the graph on so many rows, which lie one after the other: the numbers of its first output, row by row. A graph that
-    /// takes one row only is run once for each.
+    /// Runs the graph on `count` contiguous rows, and returns its first output, row by row. A graph that accepts only one row runs
+    /// once per row.
     ///
     /// # Errors
     ///
     /// As [`Self::run`].
     pub(super) fn run_many(&self, rows: &[f32], count: usize) -> Result<Vec<f32>, ModelError> {
-        match self.for_many.get_or_init(|| self.for_many()) {
-            Some(runnable) => numbers(runnable, rows, count),
+        match self.batched.get_or_init(|| self.prepare_batched()) {
+            Some(runnable) => first_output(runnable, rows, count),
             None => {
                 rows.chunks(self.width).map(|row| self.run(row)).collect::<Result<Vec<_>, _>>().map(|all| all.concat())
             }
         }
     }
 
-    fn for_many(&self) -> Option<Arc<TypedRunnableModel>> {
+    fn prepare_batched(&self) -> Option<Arc<TypedRunnableModel>> {
         let rows = self.read.symbols.sym("N").to_dim();
         let input = f32::fact([rows, self.width.to_dim()]);
-        let made = panic::catch_unwind(AssertUnwindSafe(|| runnable(self.read.clone(), input)));
-        let made = made.ok()?.ok()?;
-        // Rows that the graph mixes with each other would be answered with what no row gets alone.
+        let batched = panic::catch_unwind(AssertUnwindSafe(|| runnable(self.read.clone(), input)));
+        let batched = batched.ok()?.ok()?;
+        // Check on two rows that each row's output does not depend on the other row.
         let (zeros, ones) = (vec![0.0; self.width], vec![1.0; self.width]);
         let alone = [self.run(&zeros).ok()?, self.run(&ones).ok()?].concat();
-        let together = numbers(&made, &[zeros, ones].concat(), 2).ok()?;
-        let alike = |(one, other): (&f32, &f32)| {
+        let together = first_output(&batched, &[zeros, ones].concat(), 2).ok()?;
+        let is_close = |(one, other): (&f32, &f32)| {
             (one - other).abs() <= 1e-5 * one.abs().max(1.0) || one.is_nan() && other.is_nan()
         };
-        (together.len() == alone.len() && alone.iter().zip(&together).all(alike)).then_some(made)
+        (together.len() == alone.len() && alone.iter().zip(&together).all(is_close)).then_some(batched)
     }
 }
 
-/// `into_optimized` would simplify the graph first, with passes for large networks. Tabular models become no faster by it, and a
-/// cold start waits twice as long.
+/// `into_optimized` would first simplify the graph, with passes for large networks. They make tabular models no faster, and double
+/// the time that a cold start waits.
 fn runnable(model: InferenceModel, input: TypedFact) -> TractResult<Arc<TypedRunnableModel>> {
     let mut typed = model.with_input_fact(0, input.into())?.into_typed()?;
     matrix_product::replace(&mut typed);
@@ -103,8 +103,7 @@ fn runnable(model: InferenceModel, input: TypedFact) -> TractResult<Arc<TypedRun
     typed.into_runnable()
 }
 
-/// The numbers of the first output.
-fn numbers(graph: &Arc<TypedRunnableModel>, rows: &[f32], count: usize) -> Result<Vec<f32>, ModelError> {
+fn first_output(graph: &Arc<TypedRunnableModel>, rows: &[f32], count: usize) -> Result<Vec<f32>, ModelError> {
     let fail = |error: TractError| ModelError::Output(format!("{error:#}"));
     let input = Tensor::from_shape(&[count, rows.len() / count], rows).map_err(fail)?;
     // A panic in the graph fails this request, not the process.
@@ -116,16 +115,16 @@ fn numbers(graph: &Arc<TypedRunnableModel>, rows: &[f32], count: usize) -> Resul
     Ok(output.to_plain_array_view::<f32>().map_err(fail)?.iter().copied().collect())
 }
 
-/// How many columns the graph says that it reads.
+/// The number of input columns that the graph declares.
 fn columns(model: &InferenceModel) -> Option<usize> {
     model.input_fact(0).ok()?.shape.dim(1)?.concretize()?.to_i64().ok()?.try_into().ok()
 }
 
-/// tract's operators, with ours for tree ensembles.
+/// tract's operators, and our operators for tree ensembles.
 fn operators() -> Onnx {
-    // The shapes in the file may declare another batch size; ours follow from one row.
+    // Ignore the shapes in the file, which may declare another batch size: they follow from the input.
     let mut onnx = Onnx::default().with_ignore_output_shapes(true).with_ignore_value_info(true);
-    // Room for all 183, so that the table does not grow and hash them again and again: a cold start waits for it.
+    // Room for all 183 operators: a cold start would wait while a growing table is rehashed.
     onnx.op_register.0.reserve(256);
     register_all_ops(&mut onnx.op_register);
     tree_ensemble::register(&mut onnx);

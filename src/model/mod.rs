@@ -1,7 +1,7 @@
-//! The model: a package's graph in tract, loaded and checked with what its manifest says.
+//! The model: a package's graph in tract, loaded and checked against its manifest.
 //!
-//! [`model_package`] reads the manifest, the requests and the outputs; this module runs the graph between them. It knows nothing of
-//! HTTP, Lambda or Redis.
+//! [`model_package`] reads the manifest, the requests and the outputs; this module runs the graph between them. It does not depend
+//! on HTTP, Lambda or Redis.
 
 pub mod check;
 pub mod golden;
@@ -16,7 +16,9 @@ use sha2::{Digest, Sha256};
 use self::graph::Graph;
 pub use self::package::{ManifestFile, Origin, Package, PackageError};
 
-/// The version of the code between a package and an answer: raise it when [`Model::encode`], the text of [`Input`], how the graph is prepared, or what a prediction derives gives another result for the same package and the same request.
+/// The version of the code between a package and an answer, a part of every fingerprint. Raise it when a change to
+/// [`Signature::encode`], the text of [`Input`], the preparation of the graph, or the derivation of predictions can give another
+/// result for the same package and request.
 const ENGINE_VERSION: u32 = 3;
 
 /// A loaded model, ready to predict.
@@ -33,7 +35,7 @@ impl Model {
     ///
     /// # Errors
     ///
-    /// Every mistake that was found.
+    /// All mistakes found in the package.
     pub fn load(package: &Package) -> Result<Self, PackageError> {
         let fail = |mistakes| PackageError { origin: package.origin().clone(), mistakes };
         let signature = match &package.manifest {
@@ -43,7 +45,9 @@ impl Model {
         .map_err(fail)?;
         let in_graph = |problem| vec![Mistake { file: GRAPH, entry: String::new(), problem }];
         let graph = Graph::load(&package.onnx, signature.width()).map_err(|problem| fail(in_graph(problem)))?;
-        if let Some(problem) = graph.feature_names().and_then(|names| other_features(names, &signature.columns())) {
+        if let Some(problem) =
+            graph.feature_names().and_then(|names| feature_name_mismatch(names, &signature.columns()))
+        {
             return Err(fail(vec![Mistake {
                 file: GRAPH,
                 entry: "metadata entry \"feature_names\"".to_owned(),
@@ -55,11 +59,11 @@ impl Model {
         if outputs == 0 {
             return Err(fail(in_graph("the graph's first output is empty".to_owned())));
         }
-        let misread = |prediction: &Prediction| {
+        let column_mistake = |prediction: &Prediction| {
             let problem = prediction.check_columns(outputs).err()?;
             Some(Mistake { file: MANIFEST, entry: format!("prediction {:?}", prediction.name()), problem })
         };
-        let mistakes: Vec<_> = signature.predictions().iter().filter_map(misread).collect();
+        let mistakes: Vec<_> = signature.predictions().iter().filter_map(column_mistake).collect();
         if !mistakes.is_empty() {
             return Err(fail(mistakes));
         }
@@ -92,20 +96,20 @@ impl Model {
         self.graph.run(&self.signature.encode(input)).map(Output::new)
     }
 
-    /// How long a run of the graph takes: the shortest of a few, for which at most some milliseconds more than one are spent.
+    /// Measures a run of the graph: the shortest of those that start within 1 ms, at least one.
     pub fn run_time(&self) -> Duration {
         let columns = vec![0.0; self.signature.width()];
         let (start, mut shortest) = (Instant::now(), Duration::MAX);
         while shortest == Duration::MAX || start.elapsed() < Duration::from_millis(1) {
             let run = Instant::now();
-            // It has been run before; a failure takes its time, too.
+            // The graph ran when it was loaded, and a failed run takes its time, too.
             let _ = self.graph.run(&columns);
             shortest = shortest.min(run.elapsed());
         }
         shortest
     }
 
-    /// Runs the graph for many inputs at once.
+    /// Runs the graph on a batch of inputs.
     ///
     /// # Errors
     ///
@@ -124,7 +128,7 @@ impl Model {
         Ok(outputs.chunks(self.output_columns).map(|columns| Output::new(columns.to_vec())).collect())
     }
 
-    /// Runs the graph and derives the prediction at this position from its output.
+    /// Runs the graph and derives the prediction at position `prediction` from its output.
     ///
     /// # Errors
     ///
@@ -133,7 +137,6 @@ impl Model {
         self.signature.predictions()[prediction].derive(&self.run(input)?)
     }
 
-    /// What the model accepts and answers.
     pub fn signature(&self) -> &Signature {
         &self.signature
     }
@@ -143,8 +146,9 @@ impl Model {
         self.output_columns
     }
 
-    /// Identifies the model in the keys of entries that hold this: 64 bits in hexadecimal. It covers the graph and whatever in the
-    /// fields can change the graph's input, and for answers whatever in the predictions can change one; no prose.
+    /// Identifies the model in the keys of cache entries that hold `stored`: 64 bits in hexadecimal. It covers the graph, whatever in
+    /// the fields can change the graph's input and, for answers, whatever in the predictions can change an answer. Descriptions do
+    /// not count.
     pub fn fingerprint(&self, stored: Stored) -> &str {
         match stored {
             Stored::Answer => &self.fingerprint,
@@ -153,21 +157,21 @@ impl Model {
     }
 }
 
-/// The first 64 bits in hexadecimal: a fingerprint is in every key, so it is kept as short as is safe.
+/// The first 64 bits in hexadecimal: a fingerprint is part of every key, so it is as short as is safe.
 fn short(digest: Sha256) -> String {
     hex::encode(&digest.finalize()[..8])
 }
 
-/// What is wrong with the names that a graph says its columns have.
-fn other_features(names: &str, columns: &[String]) -> Option<String> {
+/// Compares the graph's column names with those of the fields, and describes the first mismatch.
+fn feature_name_mismatch(names: &str, columns: &[String]) -> Option<String> {
     let Ok(names) = serde_json::from_str::<Vec<String>>(names) else {
         return Some("must be a JSON array of strings".to_owned());
     };
     let pairs = names.iter().zip(columns).enumerate();
-    let other = pairs.into_iter().find(|(_, (name, column))| name != column);
-    match other {
+    let mismatch = pairs.into_iter().find(|(_, (name, column))| name != column);
+    match mismatch {
         Some((position, (name, column))) => Some(format!(
-            "calls column {position} {name:?}, but the fields of model.toml make it {column:?}: put the fields into the order of \
+            "calls column {position} {name:?}, but the fields of model.toml make it {column:?}: put the fields in the order of \
              the columns"
         )),
         None if names.len() != columns.len() => {

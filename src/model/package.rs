@@ -1,4 +1,4 @@
-//! Where a model package comes from: the binary, or a directory.
+//! A model package, from the binary or from a directory.
 
 use std::{
     borrow::Cow,
@@ -16,45 +16,39 @@ pub struct Package {
     pub manifest: ManifestFile,
     /// `model.onnx`
     pub onnx: Cow<'static, [u8]>,
-    /// `golden.jsonl`, if there is one.
+    /// `golden.jsonl`, if present.
     pub golden: Option<Cow<'static, str>>,
 }
 
 /// `model.toml`, as text.
 #[derive(Clone, Debug)]
 pub enum ManifestFile {
-    /// As it was written.
     Written(String),
-    /// The embedded one. The build has checked it and also written it as JSON, which a cold start reads in a fraction of the
-    /// time.
+    /// The embedded manifest. The build checked it and also wrote it as JSON, which a cold start reads in a fraction of the time.
     Embedded {
-        /// As it was written.
         toml: &'static str,
-        /// The same tables.
+        /// The same tables as in `toml`.
         json: &'static str,
     },
 }
 
-/// Where a package comes from, for messages.
+/// The source of a package, for messages.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
-    /// The binary.
     Embedded,
-    /// A directory.
     Directory(PathBuf),
 }
 
-/// Why a package cannot be served: every mistake that was found.
+/// The package cannot be served.
 #[derive(Debug)]
 pub struct PackageError {
-    /// Where the package comes from.
     pub origin: Origin,
     /// At least one.
     pub mistakes: Vec<Mistake>,
 }
 
 impl Package {
-    /// The package that the build embedded: the one that ships, or the one in the directory that `EMBED_MODEL_DIR` named.
+    /// The package embedded at build time: the shipped one, or the one in the directory `EMBED_MODEL_DIR`.
     pub fn embedded() -> Self {
         let (toml, onnx, golden): (&str, &[u8], Option<&str>) = include!(concat!(env!("OUT_DIR"), "/embedded.rs"));
         let json = include_str!(concat!(env!("OUT_DIR"), "/model.json"));
@@ -70,7 +64,7 @@ impl Package {
     ///
     /// # Errors
     ///
-    /// Names each file that cannot be read.
+    /// Lists all files that cannot be read.
     pub fn read(directory: &Path) -> Result<Self, PackageError> {
         let mut mistakes = Vec::new();
         let mut unreadable = |file, error: io::Error| {
@@ -101,7 +95,6 @@ impl Package {
         }
     }
 
-    /// Where it comes from.
     pub fn origin(&self) -> &Origin {
         &self.origin
     }
@@ -126,7 +119,7 @@ impl fmt::Display for Origin {
     }
 }
 
-/// One line: the first mistake, and how many others there are.
+/// One line: the first mistake, and the number of the others.
 impl fmt::Display for PackageError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { origin, mistakes } = self;

@@ -1,4 +1,4 @@
-//! Where log lines go: readable lines outside Lambda, JSON under it.
+//! Log output: JSON under Lambda, readable text elsewhere.
 
 use std::{io::IsTerminal, sync::OnceLock};
 
@@ -8,32 +8,31 @@ use tracing_subscriber::{Layer, filter::Targets, fmt, layer::SubscriberExt, util
 
 use crate::model::Model;
 
-/// Where logs and metrics go.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogSettings {
-    /// The level of this crate's own messages.
+    /// The level of the service's own messages; those of other crates are logged from `warn`.
     pub log_level: LevelFilter,
     /// The CloudWatch namespace of the metrics.
     pub metrics_namespace: String,
-    /// The value of the metrics' dimension `service`.
+    /// The value of the metric dimension `service`.
     pub service_name: String,
 }
 
-/// Present under Lambda only: there the lines are JSON, and metrics are written.
+/// Set only under Lambda, where log lines are JSON and carry metrics.
 pub(super) static METRICS: OnceLock<LogSettings> = OnceLock::new();
 
-/// The name and the fingerprint of the model that this process serves.
+/// The name and the fingerprint of the served model.
 pub(super) static MODEL: OnceLock<(String, String)> = OnceLock::new();
 
-/// Starts logging, once per process, for a service of this model.
+/// Starts logging. Call it once per process.
 pub fn start(settings: LogSettings, in_lambda: bool, model: &Model) {
     MODEL.get_or_init(|| (model.signature().name.clone(), model.fingerprint(Stored::Answer).to_owned()));
-    // From other crates, only warnings: at `trace`, lambda_runtime logs whole events, including the inputs.
+    // Only warnings of other crates: at `trace`, lambda_runtime logs whole events, including the inputs.
     let targets = Targets::new()
         .with_default(LevelFilter::WARN)
         .with_target("predict_once", settings.log_level)
         .with_target("prediction_cache", settings.log_level)
-        // Only the span of an invocation, which adds the request id to the lines within.
+        // For the span of an invocation, which adds the request id to the lines within it.
         .with_target("lambda_runtime::layers::trace", LevelFilter::INFO);
     let lines = fmt::layer();
     if in_lambda {

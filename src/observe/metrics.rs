@@ -1,4 +1,4 @@
-//! A request's metrics in CloudWatch's embedded metric format: members of its log line.
+//! A request's metrics in CloudWatch's embedded metric format, as members of its log line.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer, ser::SerializeMap};
 use super::{milliseconds, outcome::Series};
 use crate::service::Served;
 
-/// Metrics in the embedded metric format: first the directive that tells CloudWatch which members they are, then these members.
+/// Serialises as the directive that tells CloudWatch which members are metrics, followed by these members.
 pub(super) struct Metrics<'a> {
     namespace: &'a str,
     metrics: Vec<Metric>,
@@ -26,7 +26,7 @@ enum MetricValue {
 }
 
 impl<'a> Metrics<'a> {
-    /// The metrics of a request, after its deferred work has ended.
+    /// The request's write must have ended.
     pub(super) fn new(namespace: &'a str, served: &Served) -> Self {
         let mut metrics: Vec<Metric> = Vec::with_capacity(6);
         for Series { metric: name, predictions, .. } in
@@ -38,7 +38,7 @@ impl<'a> Metrics<'a> {
             }
         }
         let write = served.write.as_ref().and_then(|write| write.get());
-        // One run's, so that it means the same for one input and for many.
+        // Per input, so that it means the same for one input and for many.
         let model_ms = served.model_time.map(|time| milliseconds(time) / served.runs.max(1) as f64);
         let times = [
             ("CacheReadTime", served.cache_time.map(milliseconds)),

@@ -1,10 +1,9 @@
-//! One log line per request.
+//! One log line per request, written after the response has been sent and the cache write has ended.
 //!
-//! Each request gets one line after its response has been sent and its write has ended: endpoint, status, how the cache was
-//! involved, and times in milliseconds; never any part of the input. Under Lambda the line is JSON and also carries the
-//! request's metrics, in CloudWatch's [embedded metric format][emf], configured by the variables of AWS Lambda Powertools:
-//! no calls to CloudWatch, and no second bill. It is written at every log level, so that no level disables the metrics.
-//! Elsewhere it is a readable line at level `info`.
+//! The line has the endpoint, the status, the cache outcome, and times in milliseconds; never any part of the input. Under Lambda, it
+//! is JSON and also carries the request's metrics in CloudWatch's [embedded metric format][emf], configured by the variables of AWS
+//! Lambda Powertools: the function makes no calls to CloudWatch's API, which would be charged. It is written at every log level, so
+//! that no level disables the metrics. Elsewhere, it is a readable line at level `info`.
 //!
 //! [emf]: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
 
@@ -24,7 +23,7 @@ use super::{
 };
 use crate::{after_response, service::Served};
 
-/// The line of a request that is being answered.
+/// The log line of a request in progress.
 pub(crate) struct RequestLine {
     request_id: String,
     function_request_id: Option<String>,
@@ -33,7 +32,7 @@ pub(crate) struct RequestLine {
 }
 
 impl RequestLine {
-    /// `endpoint` is the path of the route, or `unmatched`; `trace` the request's, where requests are traced.
+    /// `endpoint` is the matched route's path, or `unmatched`; `trace` is set if the request is traced.
     pub(crate) fn of(request: &Request, request_id: &str, endpoint: &str, trace: Option<TraceId>) -> Self {
         Self {
             request_id: request_id.to_owned(),
@@ -46,7 +45,7 @@ impl RequestLine {
         }
     }
 
-    /// Logs why the model failed, if it did, and defers the line.
+    /// Logs the model's error, if any, and defers the line.
     pub(crate) fn end(self, response: &mut Response) {
         if let Some(error) = response.extensions_mut().remove::<Arc<ModelError>>() {
             tracing::error!(%error, request_id = self.request_id, "the model failed");
@@ -57,7 +56,7 @@ impl RequestLine {
     }
 }
 
-/// Writes the line of a request, after its deferred work has ended.
+/// Writes the line. The request's write must have ended.
 fn write(request: &RequestLine, status: u16, served: Option<&Served>) {
     let RequestLine { request_id, function_request_id, trace_id, endpoint } = request;
     let cache = served.map(Served::word);
@@ -69,9 +68,9 @@ fn write(request: &RequestLine, status: u16, served: Option<&Served>) {
     let write = served.and_then(|served| served.write.as_ref()?.get().copied());
     let write_ms = write.map(|write| milliseconds(write.time));
     let stored = write.map(|write| write.stored);
-    // Only for predictions: pages have no model.
     let probe = served.and_then(|served| served.probe.as_ref()?.get().copied());
     let probe_ms = probe.map(|probe| milliseconds(probe.time));
+    // Responses other than predictions, such as pages, have no model.
     let model = MODEL.get().filter(|_| served.is_some());
     let (model, fingerprint) = model.map(|(name, fingerprint)| (name.as_str(), fingerprint.as_str())).unzip();
     let Some(settings) = METRICS.get() else {
@@ -116,14 +115,14 @@ fn write(request: &RequestLine, status: u16, served: Option<&Served>) {
         metrics,
     };
     let mut text = Vec::with_capacity(1024);
-    // Strings and finite numbers always serialise, and a log that nobody reads is no reason to fail.
+    // Strings and finite numbers always serialise, and a closed standard output must not fail the request.
     if serde_json::to_writer(&mut text, &line).is_ok() {
         text.push(b'\n');
         let _ = std::io::stdout().write_all(&text);
     }
 }
 
-/// The line of a request under Lambda.
+/// The JSON line under Lambda.
 #[derive(Serialize)]
 struct Line<'a> {
     level: &'a str,
@@ -167,7 +166,6 @@ mod tests {
 
     use super::*;
 
-    /// What the log's lines are written into.
     #[derive(Clone, Default)]
     struct Lines(Arc<Mutex<Vec<u8>>>);
 
@@ -182,7 +180,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_went_wrong_in_the_model_is_logged_under_the_requests_id() {
+    async fn an_error_of_the_model_is_logged_with_the_request_id() {
         let lines = Lines::default();
         let written = lines.clone();
         let _default = tracing::subscriber::set_default(

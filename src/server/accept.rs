@@ -1,4 +1,4 @@
-//! Accepting connections, as many as may be open.
+//! The accept loop, which limits the number of open connections.
 
 use std::{future::Future, io, time::Duration};
 
@@ -9,37 +9,38 @@ use tokio::{
 
 use super::limit::{Limit, Slot};
 
-/// How long nothing is accepted after an error: the first time, and at most.
+/// The pause after a failed accept: the first one and the longest one. Each failure doubles it.
 const PAUSES: [Duration; 2] = [Duration::from_millis(10), Duration::from_secs(1)];
 
-/// How often the log says that the limit is reached.
-const REMINDER: Duration = Duration::from_secs(60);
+/// The least time between two warnings that the limit is reached.
+const WARNING_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Hands on each connection that comes until `stop`. Where there is no room for one, it waits in the system's backlog.
+/// Accepts connections until `stop`, and passes each to `dispatch`. When no slot is free, new connections wait in the system's
+/// backlog.
 pub(super) async fn accept(
     listener: TcpListener,
     limit: &Limit,
     stop: impl Future<Output = ()>,
-    hand_on: impl Fn(TcpStream, Slot),
+    dispatch: impl Fn(TcpStream, Slot),
 ) {
     let accepting = async {
         let [first, longest] = PAUSES;
-        let (mut pause, mut said) = (first, None::<Instant>);
+        let (mut pause, mut last_warning) = (first, None::<Instant>);
         loop {
-            if limit.open() == limit.most() && said.is_none_or(|said| said.elapsed() > REMINDER) {
-                said = Some(Instant::now());
-                let most = limit.most();
-                tracing::warn!("all {most} connections are open: others wait until one ends");
+            if limit.open() == limit.max() && last_warning.is_none_or(|last| last.elapsed() > WARNING_INTERVAL) {
+                last_warning = Some(Instant::now());
+                let max = limit.max();
+                tracing::warn!("all {max} connections are open: others wait until one ends");
             }
-            limit.room().await;
+            limit.wait_for_slot().await;
             match listener.accept().await {
                 Ok((stream, _)) => {
                     pause = first;
-                    hand_on(stream, limit.slot());
+                    dispatch(stream, limit.slot());
                 }
-                Err(error) if is_of_one_connection(&error) => {}
+                Err(error) if is_connection_error(&error) => {}
                 Err(error) => {
-                    // Most likely out of file descriptors: others have to be closed first.
+                    // Most likely out of file descriptors: pause until some are closed.
                     tracing::warn!(%error, "a connection was not accepted");
                     sleep(pause).await;
                     pause = longest.min(2 * pause);
@@ -53,8 +54,8 @@ pub(super) async fn accept(
     }
 }
 
-/// Whether the client went away before its connection was accepted.
-fn is_of_one_connection(error: &io::Error) -> bool {
+/// Whether the client closed its connection before it was accepted.
+fn is_connection_error(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }

@@ -1,4 +1,4 @@
-//! The API, and what the server tells of itself: `GET /health`, `/ready` and `/metrics`.
+//! The API, and the server's own endpoints: `GET /health`, `/ready` and `/metrics`.
 
 use std::sync::{
     Arc,
@@ -15,42 +15,39 @@ use hyper::body::Incoming;
 use tokio::runtime::Handle;
 use tokio_util::task::TaskTracker;
 
-use super::{limit::Limit, prometheus::Metrics, to_the_end::ToTheEnd};
+use super::{limit::Limit, prometheus::Metrics, run_to_completion::RunToCompletion};
 use crate::{after_response, http::Api};
 
-/// Where load balancers, orchestrators and Prometheus ask.
 const HEALTH: &str = "/health";
 const READY: &str = "/ready";
 pub(super) const METRICS: &str = "/metrics";
 
-/// The API, and what the server tells of itself, for one worker. What each request counts is its own: processors that write to one
-/// place slow each other down.
+/// One worker's API, with the server's own endpoints.
 pub(super) struct App {
     pub(super) api: Api,
-    pub(super) common: Common,
+    pub(super) shared: Shared,
     pub(super) deferred: TaskTracker,
     pub(super) runtime: Handle,
 }
 
-/// What the workers have in common.
+/// The state that all workers share.
 #[derive(Clone)]
-pub(super) struct Common {
-    /// What requests are counted in.
-    pub(super) counted: Option<Arc<Metrics>>,
-    /// What is shown where the API is.
-    pub(super) shown: Option<Arc<Metrics>>,
+pub(super) struct Shared {
+    pub(super) metrics: Option<Arc<Metrics>>,
+    /// `GET /metrics` on the API's address. `None` if metrics are off or have an address of their own.
+    pub(super) metrics_route: Option<Arc<Metrics>>,
     pub(super) limit: Limit,
     pub(super) is_stopping: Arc<AtomicBool>,
 }
 
 impl App {
-    /// Answers a request and spawns what it has deferred. On the worker's only thread that task starts when the
-    /// connection's task next waits, and before it does, it writes the response to the socket.
+    /// Answers a request and spawns its deferred jobs. A worker has one thread, so that task starts only when the connection's task
+    /// next waits, after it has written the response to the socket.
     pub(super) async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Response {
-        match (request.uri().path(), &self.common.shown) {
+        match (request.uri().path(), &self.shared.metrics_route) {
             (HEALTH, _) => return page(request.method(), || "ok\n"),
             (READY, _) => return page(request.method(), || self.ready()),
-            (METRICS, Some(metrics)) => return page(request.method(), || metrics.show(self.common.limit.open())),
+            (METRICS, Some(metrics)) => return page(request.method(), || metrics.show(self.shared.limit.open())),
             _ => {}
         }
         let app = Arc::clone(&self);
@@ -59,38 +56,37 @@ impl App {
             app.deferred.spawn(jobs.run(None));
             response
         };
-        ToTheEnd::new(handling.boxed(), self.deferred.clone(), self.runtime.clone()).await
+        RunToCompletion::new(handling.boxed(), self.deferred.clone(), self.runtime.clone()).await
     }
 
     async fn handle(&self, request: Request<Body>) -> Response {
-        match &self.common.counted {
+        match &self.shared.metrics {
             Some(metrics) => metrics.count(&self.api, request).await,
             None => self.api.answer(request).await,
         }
     }
 
-    /// Whether requests should be sent here. Redis does not matter: without it, the model answers.
+    /// Redis does not affect readiness: without it, the model answers.
     fn ready(&self) -> (StatusCode, &'static str) {
-        match self.common.is_stopping.load(Relaxed) {
+        match self.shared.is_stopping.load(Relaxed) {
             true => (StatusCode::SERVICE_UNAVAILABLE, "stopping\n"),
             false => (StatusCode::OK, "ready\n"),
         }
     }
 }
 
-/// What answers the requests of a connection.
+/// The handler of a connection's requests.
 #[derive(Clone)]
-pub(super) enum Answering {
-    /// The service.
-    Service(Arc<App>),
-    /// Metrics alone, and of how many connections.
+pub(super) enum Handler {
+    App(Arc<App>),
+    /// Metrics only, at `METRICS_ADDRESS`. The limit is the API's, whose open connections are reported.
     Metrics(Arc<Metrics>, Limit),
 }
 
-impl Answering {
+impl Handler {
     pub(super) async fn answer(self, request: Request<Incoming>) -> Response {
         match self {
-            Self::Service(app) => app.answer(request).await,
+            Self::App(app) => app.answer(request).await,
             Self::Metrics(metrics, limit) if request.uri().path() == METRICS => {
                 page(request.method(), || metrics.show(limit.open()))
             }
@@ -99,7 +95,7 @@ impl Answering {
     }
 }
 
-/// What the server tells of itself.
+/// One of the server's own endpoints.
 fn page<P: IntoResponse>(method: &Method, page: impl FnOnce() -> P) -> Response {
     match *method {
         Method::GET | Method::HEAD => page().into_response(),

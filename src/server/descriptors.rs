@@ -1,22 +1,23 @@
-//! How many connections the system lets the process open.
+//! The process's limit of file descriptors, which bounds its connections.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// What else is open: files and listeners, and for each worker its runtime and its connections to Redis, some of them being replaced.
-const OTHERS: usize = 32;
-const OTHERS_OF_A_WORKER: usize = 16;
+/// Descriptors for files and listeners.
+const RESERVED: usize = 32;
+/// Descriptors for a worker's runtime and its connections to Redis, including those that are being replaced.
+const RESERVED_PER_WORKER: usize = 16;
 
-/// How many of these connections are possible. Shells and service managers often set 1,024 descriptors or fewer, for programs that
-/// cannot do with more, and leave it to the others to raise that.
+/// Raises the limit of descriptors as far as needed, and returns how many of the connections fit. Shells and service managers often
+/// default to a soft limit of 1,024 descriptors (for `select(2)`); programs that can use more are expected to raise it.
 pub(super) fn allow(connections: usize, workers: usize) -> usize {
-    let others = OTHERS + OTHERS_OF_A_WORKER * workers;
-    let wanted = (connections + others) as u64;
+    let reserved = RESERVED + RESERVED_PER_WORKER * workers;
+    let needed = (connections + reserved) as u64;
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
-    let Some(allowed) = current.filter(|current| *current < wanted) else { return connections };
-    let raised = maximum.map_or(wanted, |maximum| maximum.min(wanted));
-    let raising = setrlimit(Resource::Nofile, Rlimit { current: Some(raised), maximum });
-    let descriptors = if raising.is_ok() { raised } else { allowed };
-    let possible = usize::try_from(descriptors).unwrap_or(usize::MAX).saturating_sub(others).clamp(1, connections);
+    let Some(allowed) = current.filter(|current| *current < needed) else { return connections };
+    let raised = maximum.map_or(needed, |maximum| maximum.min(needed));
+    let result = setrlimit(Resource::Nofile, Rlimit { current: Some(raised), maximum });
+    let descriptors = if result.is_ok() { raised } else { allowed };
+    let possible = usize::try_from(descriptors).unwrap_or(usize::MAX).saturating_sub(reserved).clamp(1, connections);
     if possible < connections {
         tracing::warn!(
             "MAX_CONNECTIONS is lowered to {possible}: the process may open only {descriptors} files (ulimit -n)"

@@ -1,43 +1,42 @@
-//! How many connections may be open at once.
+//! The limit of open connections.
 
 use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// How many connections may be open at once; a clone is the same limit.
+/// The limit of open connections. Clones share it.
 #[derive(Clone)]
 pub(super) struct Limit {
-    most: usize,
+    max: usize,
     free: Arc<Semaphore>,
 }
 
-/// The place of an open connection, which is free again when this is dropped.
+/// The slot of one open connection; dropping it frees the slot.
 pub(super) type Slot = OwnedSemaphorePermit;
 
 impl Limit {
-    pub(super) fn new(most: usize) -> Self {
-        Self { most, free: Arc::new(Semaphore::new(most)) }
+    pub(super) fn new(max: usize) -> Self {
+        Self { max, free: Arc::new(Semaphore::new(max)) }
     }
 
-    /// How many connections may be open.
-    pub(super) fn most(&self) -> usize {
-        self.most
+    pub(super) fn max(&self) -> usize {
+        self.max
     }
 
-    /// How many connections are open.
+    /// The number of open connections.
     pub(super) fn open(&self) -> usize {
-        self.most - self.free.available_permits()
+        self.max - self.free.available_permits()
     }
 
-    /// Waits until one more may be open.
-    pub(super) async fn room(&self) {
+    /// Waits until a slot is free.
+    pub(super) async fn wait_for_slot(&self) {
         drop(self.free.acquire().await);
     }
 
-    /// The place of one more, where there is room.
+    /// Reserves a slot for one more connection. Call it after [`Self::wait_for_slot`].
     pub(super) fn slot(&self) -> Slot {
         Arc::clone(&self.free)
             .try_acquire_owned()
-            .expect("whoever accepts has waited for room, and nobody else takes it")
+            .expect("a slot is free: only the accept loop takes slots, after waiting for one")
     }
 }

@@ -1,4 +1,4 @@
-//! Metrics for Prometheus, which asks the local server for them. Under Lambda, the [log line](crate::observe) has them.
+//! Metrics of the local server, in Prometheus's format. Under Lambda, metrics are in the [log line](crate::observe).
 
 use std::{
     collections::BTreeMap,
@@ -26,18 +26,18 @@ use crate::{
     service::{CacheWrite, PredictionService, Served, Tally},
 };
 
-/// The limits of the histograms' buckets, in seconds: a small model or a lookup in memory takes a microsecond.
+/// Bucket limits of the histograms, in seconds. They begin at 1 µs, the time of a small model or a lookup in memory.
 const TIMES: [f64; 22] = [
     1e-6, 2.5e-6, 5e-6, 1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5,
     1.0, 2.5, 5.0, 10.0,
 ];
 
-/// A request takes longer: from 50 µs.
+/// Buckets of request durations begin at 50 µs: a request takes longer than a lookup.
 const FIRST_OF_REQUESTS: usize = 5;
 
 type Labels<const N: usize> = [(&'static str, String); N];
 
-/// What is counted in this process.
+/// The metrics of this process.
 pub struct Metrics {
     registry: Registry,
     services: Vec<Arc<PredictionService>>,
@@ -53,48 +53,48 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// Nothing has been counted yet, in a process that was started then. Each worker has one of these services, of one model.
+    /// `services` has one service per worker, all of one model; `started` is the start of the process.
     ///
     /// # Panics
     ///
-    /// Without a service.
+    /// If `services` is empty.
     pub fn new(services: Vec<Arc<PredictionService>>, started: SystemTime) -> Self {
         let mut registry = Registry::default();
         let process_start: Gauge<f64, AtomicU64> = Gauge::default();
         process_start.set(started.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64());
-        registry.register_with_unit("process_start_time", "When the process was started", Unit::Seconds, process_start);
+        registry.register_with_unit("process_start_time", "Start time of the process", Unit::Seconds, process_start);
 
-        let ours = registry.sub_registry_with_prefix("predict_once");
+        let prefixed = registry.sub_registry_with_prefix("predict_once");
         let model = services[0].model();
         let build = [
             ("version", env!("CARGO_PKG_VERSION").to_owned()),
             ("model", model.signature().name.clone()),
             ("fingerprint", model.fingerprint(Stored::Answer).to_owned()),
         ];
-        ours.register("build", "What is served", Info::new(build));
+        prefixed.register("build", "Version of the service, and its model", Info::new(build));
         let requests = Family::default();
-        ours.register("http_requests", "Requests", requests.clone());
+        prefixed.register("http_requests", "Requests", requests.clone());
         let request_duration: Family<_, _, fn() -> Histogram> =
             Family::new_with_constructor(|| Histogram::new(TIMES.into_iter().skip(FIRST_OF_REQUESTS)));
-        let help = "From the headers of a request to its response";
-        ours.register_with_unit("http_request_duration", help, Unit::Seconds, request_duration.clone());
+        let help = "Time from a request's headers to its response";
+        prefixed.register_with_unit("http_request_duration", help, Unit::Seconds, request_duration.clone());
         let predictions = Family::default();
-        ours.register("predictions", "Predictions, by what the cache had for them", predictions.clone());
+        prefixed.register("predictions", "Predictions, by cache outcome", predictions.clone());
         let mut times = |name: &str, help: &str| {
             let histogram = Histogram::new(TIMES);
-            ours.register_with_unit(name, help, Unit::Seconds, histogram.clone());
+            prefixed.register_with_unit(name, help, Unit::Seconds, histogram.clone());
             histogram
         };
-        let lookup_duration = times("cache_lookup_duration", "Lookups in the cache, and waits for another request's");
-        let model_run_duration = times("model_run_duration", "Runs of the model; in an array, the time per input");
-        let write_duration = times("cache_write_duration", "Writes to the cache after the response");
+        let lookup_duration = times("cache_lookup_duration", "Cache lookups, and waits for another request's result");
+        let model_run_duration = times("model_run_duration", "Model runs; for an array, the time per input");
+        let write_duration = times("cache_write_duration", "Cache writes after the response");
         let writes = Family::default();
-        ours.register("cache_writes", "Writes to the cache, by how they ended", writes.clone());
+        prefixed.register("cache_writes", "Cache writes, by result", writes.clone());
         let breakers = Family::default();
-        ours.register("cache_breaker_open", "1 while a worker asks Redis once per second only", breakers.clone());
+        prefixed.register("cache_breaker_open", "1 while a worker tries Redis only once per second", breakers.clone());
 
         let connections = Gauge::default();
-        ours.register("http_connections", "Open connections", connections.clone());
+        prefixed.register("http_connections", "Open connections", connections.clone());
 
         let metrics = Self {
             registry,
@@ -109,7 +109,7 @@ impl Metrics {
             breakers,
             connections,
         };
-        // A counter that begins at 0 has a rate from its first increase on.
+        // Export the counters as 0 from the start: a rate needs a value before the first increase.
         metrics.count_predictions(Tally::default());
         for result in ["stored", "failed"] {
             drop(metrics.writes.get_or_create(&label("result", result)));
@@ -117,7 +117,7 @@ impl Metrics {
         metrics
     }
 
-    /// Counts a request, which `api` answers, and [later](after_response) its write.
+    /// Answers a request with `api` and counts it; its cache write is counted [after the response](after_response).
     pub async fn count(self: &Arc<Self>, api: &Api, request: Request) -> Response {
         let start = Instant::now();
         let endpoint = api.endpoint(request.uri().path()).to_owned();
@@ -138,7 +138,7 @@ impl Metrics {
         response
     }
 
-    /// All of it, in the OpenMetrics format, while so many connections are open.
+    /// All metrics in the OpenMetrics format. `connections` is the number of open connections.
     pub fn show(&self, connections: usize) -> impl IntoResponse + use<> {
         const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
         self.connections.set(connections as i64);
@@ -174,8 +174,8 @@ impl Metrics {
             self.lookup_duration.observe(time.as_secs_f64());
         }
         if let Some(time) = served.model_time {
-            let one = time.as_secs_f64() / served.runs as f64;
-            (0..served.runs).for_each(|_| self.model_run_duration.observe(one));
+            let per_input = time.as_secs_f64() / served.runs as f64;
+            (0..served.runs).for_each(|_| self.model_run_duration.observe(per_input));
         }
     }
 

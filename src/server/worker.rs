@@ -1,4 +1,4 @@
-//! A worker: a thread with a runtime of its own, and the connections that it serves.
+//! Workers: each is a thread with its own runtime and connections.
 
 use std::{convert::Infallible, io, sync::Arc, thread};
 
@@ -11,60 +11,57 @@ use tokio::{
 use tokio_util::task::TaskTracker;
 
 use super::{
-    app::{Answering, App, Common},
+    app::{App, Handler, Shared},
     connection::serve,
     limit::Slot,
 };
 use crate::http::Api;
 
-/// A thread with a runtime of its own, and the connections that it serves.
 pub(super) struct Worker {
     app: Arc<App>,
     connections: GracefulShutdown,
-    /// Its thread ends when this is dropped. That which starts the others is the first worker.
+    /// Dropping this ends the thread. `None` for the first worker, which runs on the thread that starts the others.
     _thread: Option<oneshot::Sender<Infallible>>,
 }
 
 impl Worker {
-    /// A worker for each of `apis`: the first on this thread, and each other on one of its own.
+    /// Starts a worker for each of `apis`: the first on the current thread, the others on new threads.
     ///
     /// # Errors
     ///
     /// If a thread cannot be started.
-    pub(super) fn start(apis: Vec<Api>, common: &Common) -> io::Result<Vec<Self>> {
+    pub(super) fn start(apis: Vec<Api>, shared: &Shared) -> io::Result<Vec<Self>> {
         let start = |(number, api)| {
             let (runtime, thread) = match number {
                 0 => (Handle::current(), None),
                 _ => start_thread(format!("worker-{}", number + 1)).map(|(runtime, thread)| (runtime, Some(thread)))?,
             };
-            let app = Arc::new(App { api, common: common.clone(), deferred: TaskTracker::new(), runtime });
+            let app = Arc::new(App { api, shared: shared.clone(), deferred: TaskTracker::new(), runtime });
             Ok(Self { app, connections: GracefulShutdown::new(), _thread: thread })
         };
         apis.into_iter().enumerate().map(start).collect()
     }
 
-    /// How many connections it has.
+    /// The number of open connections.
     pub(super) fn connections(&self) -> usize {
         self.connections.count()
     }
 
-    /// Serves a connection, from now on among its own.
     pub(super) fn serve(&self, stream: TcpStream, slot: Slot) {
-        // It leaves the runtime that has accepted it, for that of the worker.
+        // Moves the socket from the runtime that accepted it to the worker's.
         let stream = match stream.into_std() {
             Ok(stream) => stream,
             Err(error) => return tracing::warn!(%error, "a connection was not accepted"),
         };
-        let answering = Answering::Service(Arc::clone(&self.app));
-        self.app.runtime.spawn(serve(stream, slot, self.connections.watcher(), answering));
+        let handler = Handler::App(Arc::clone(&self.app));
+        self.app.runtime.spawn(serve(stream, slot, self.connections.watcher(), handler));
     }
 
-    /// Work that follows responses.
     pub(super) fn deferred(&self) -> &TaskTracker {
         &self.app.deferred
     }
 
-    /// Lets each connection finish its request, and waits for what follows the responses.
+    /// Lets each connection finish its request, then waits for the deferred work.
     pub(super) async fn finish(self) {
         self.connections.shutdown().await;
         self.app.deferred.close();
@@ -72,14 +69,14 @@ impl Worker {
     }
 }
 
-/// A thread that runs a runtime until the sender is dropped.
+/// Starts a thread that runs a runtime until the returned sender is dropped.
 fn start_thread(name: String) -> io::Result<(Handle, oneshot::Sender<Infallible>)> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let handle = runtime.handle().clone();
     let (sender, ended) = oneshot::channel();
     thread::Builder::new().name(name).spawn(move || {
         let _ = runtime.block_on(ended);
-        // Do not wait for the thread of a name resolution that hangs.
+        // A name resolution that hangs blocks its thread: do not wait for it.
         runtime.shutdown_background();
     })?;
     Ok((handle, sender))

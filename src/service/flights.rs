@@ -1,4 +1,4 @@
-//! Work that is under way, so that requests which need the same wait for it instead of doing it again (*single flight*).
+//! Single flight: concurrent requests that need the same work share one execution of it.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -6,13 +6,13 @@ use parking_lot::Mutex;
 use prediction_cache::CacheKey;
 use tokio::sync::watch;
 
-/// What is under way in this process, by key.
+/// Work in progress in this process, by key.
 pub(super) struct Flights<T>(Mutex<HashMap<CacheKey, Flight<T>>>);
 
-/// A piece of work that another request does.
+/// Work in progress, whose result its followers await.
 pub(super) struct Flight<T>(watch::Receiver<Option<T>>);
 
-/// The obligation to do a piece of work for everybody who waits. Dropping it ends the flight, landed or not.
+/// The obligation to do the work for all followers. Dropping it ends the flight, completed or not.
 pub(super) struct Lead<T> {
     flights: Arc<Flights<T>>,
     key: CacheKey,
@@ -20,9 +20,9 @@ pub(super) struct Lead<T> {
 }
 
 pub(super) enum Joined<T> {
-    /// Nobody does it yet: the caller does.
+    /// No such work is in progress: the caller does it.
     Lead(Lead<T>),
-    /// Somebody does.
+    /// Another request does it.
     Follow(Flight<T>),
 }
 
@@ -33,7 +33,7 @@ impl<T> Default for Flights<T> {
 }
 
 impl<T> Flights<T> {
-    /// Follows what is under way for this key, or leads.
+    /// Follows the flight for this key, or starts one and leads it.
     pub(super) fn join(self: &Arc<Self>, key: &CacheKey) -> Joined<T> {
         let mut flights = self.0.lock();
         if let Some(flight) = flights.get(key) {
@@ -44,8 +44,7 @@ impl<T> Flights<T> {
         Joined::Lead(Lead { flights: Arc::clone(self), key: key.clone(), result })
     }
 
-    /// What is under way for this key.
-    pub(super) fn under_way(&self, key: &CacheKey) -> Option<Flight<T>> {
+    pub(super) fn get(&self, key: &CacheKey) -> Option<Flight<T>> {
         self.0.lock().get(key).cloned()
     }
 }
@@ -57,21 +56,20 @@ impl<T> Clone for Flight<T> {
 }
 
 impl<T: Clone> Flight<T> {
-    /// Waits for the result. `None` if whoever led has given up.
-    pub(super) async fn landed(mut self) -> Option<T> {
+    /// Waits for the result. `None` if the leader gave up.
+    pub(super) async fn result(mut self) -> Option<T> {
         self.0.wait_for(Option::is_some).await.ok()?.clone()
     }
 }
 
 impl<T> Lead<T> {
-    /// Gives the result to everybody who waits, and to those who join until this is dropped.
-    pub(super) fn land(&self, result: T) {
+    /// Gives the result to all followers, including those that join before `self` is dropped.
+    pub(super) fn complete(&self, result: T) {
         self.result.send_replace(Some(result));
     }
 }
 
 impl<T> Joined<T> {
-    /// The flight, whoever leads.
     pub(super) fn flight(&self) -> Flight<T> {
         match self {
             Self::Lead(lead) => Flight(lead.result.subscribe()),
@@ -98,30 +96,30 @@ mod tests {
     fn lead(flights: &Arc<Flights<u32>>) -> Lead<u32> {
         match flights.join(&key(1)) {
             Joined::Lead(lead) => lead,
-            Joined::Follow(_) => panic!("somebody leads"),
+            Joined::Follow(_) => panic!("another leads"),
         }
     }
 
     #[tokio::test]
-    async fn whoever_joins_before_the_lead_ends_gets_its_result() {
+    async fn followers_that_join_before_the_lead_ends_get_its_result() {
         let flights = Arc::new(Flights::default());
         let leader = lead(&flights);
-        let early = flights.under_way(&key(1)).expect("it is under way");
-        assert!(flights.under_way(&key(2)).is_none());
-        leader.land(7);
+        let early = flights.get(&key(1)).expect("in progress");
+        assert!(flights.get(&key(2)).is_none());
+        leader.complete(7);
         let late = flights.join(&key(1)).flight();
         drop(leader);
-        assert_eq!((early.landed().await, late.landed().await), (Some(7), Some(7)));
+        assert_eq!((early.result().await, late.result().await), (Some(7), Some(7)));
         lead(&flights);
     }
 
     #[tokio::test]
-    async fn those_who_follow_a_lead_that_gives_up_are_told_and_one_of_them_may_lead() {
+    async fn followers_of_a_lead_that_gives_up_are_notified_and_one_of_them_may_lead() {
         let flights = Arc::new(Flights::default());
         let leader = lead(&flights);
-        let follower = flights.under_way(&key(1)).expect("it is under way");
+        let follower = flights.get(&key(1)).expect("in progress");
         drop(leader);
-        assert_eq!(follower.landed().await, None);
+        assert_eq!(follower.result().await, None);
         lead(&flights);
     }
 }

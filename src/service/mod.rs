@@ -1,13 +1,13 @@
-//! Cache-aside: look up, else predict, answer, and store after the response. Work in progress in this process is not started
-//! a second time.
+//! Cache-aside: look up; on a miss, run the model; answer, and store after the response. Lookups and runs in progress are shared by
+//! concurrent requests.
 //!
 //! ```text
-//! predict ─► Work ─┬─ memory ─► store (unless the strategy says that the model is faster) ─┬─► answer
-//!                  │  (lookups and runs under way are joined: flights)                     │
-//!                  └─ run what is missing ──────────────────────────────────────────► afterwards: store
+//! predict ─► Work ─┬─ memory ─► store (unless the strategy expects the model to be faster) ─┬─► answer
+//!                  │  (joins lookups and runs in progress: flights)                         │
+//!                  └─ run the model on a miss ────────────────────────────────────────► deferred: store
 //! ```
 
-mod afterwards;
+mod deferred;
 mod flights;
 mod served;
 mod strategy;
@@ -24,8 +24,8 @@ use prediction_cache::{BreakerState, KeySpace, Layout, Namespace, PredictionCach
 
 use self::{
     flights::Flights,
-    strategy::{Judge, RunTime},
-    work::{Looked, Work},
+    strategy::{Planner, RunTime},
+    work::{LookupResult, Work},
 };
 pub use self::{
     served::{Answer, CacheOutcome, CachePolicy, CacheProbe, CacheWrite, NoPrediction, Served, Tally},
@@ -33,40 +33,40 @@ pub use self::{
 };
 use crate::model::Model;
 
-/// The model behind its cache, for one thread.
+/// The model and its cache, for one thread.
 pub struct PredictionService {
     model: Arc<Model>,
     cache: Arc<PredictionCache>,
     keys: KeySpace,
     stored: Stored,
     per_tenant: bool,
-    lookups: Arc<Flights<Looked>>,
-    /// The runs of the model, each until its write has ended.
+    lookups: Arc<Flights<LookupResult>>,
+    /// Runs of the model; each stays in flight until its entry is stored.
     runs: Arc<Flights<Bytes>>,
-    /// For each prediction.
-    judges: Arc<[Judge]>,
-    /// How long the model has run so far, on this thread.
+    /// One per prediction.
+    planners: Arc<[Planner]>,
+    /// The model's total run time on this thread.
     run_time: Arc<RunTime>,
 }
 
 /// How predictions are cached.
 #[derive(Clone, Debug, Default)]
 pub struct Caching {
-    /// `CACHE_NAMESPACE`: the first part of each key in the cache. 1 to 64 of A-Z, a-z, 0-9, `.`, `_` and `-`; default
+    /// `CACHE_NAMESPACE`: the first part of every cache key. 1 to 64 characters of A-Z, a-z, 0-9, `.`, `_` and `-`; default
     /// `predict-once`.
     pub namespace: Namespace,
-    /// `CACHE_LAYOUT`: `string`, the default: an entry for each prediction; `hash`: a Redis Hash for each input, with a field for
-    /// each prediction; `output`: the model's output for each input.
+    /// `CACHE_LAYOUT`: `string` (default): an entry per prediction; `hash`: a Redis Hash per input, with a field per prediction;
+    /// `output`: the model's output per input.
     pub layout: Layout,
-    /// `CACHE_STRATEGY`: `lookup_first`, the default: the store is asked before the model runs; `auto`: only where that is expected
-    /// to be faster than the model.
+    /// `CACHE_STRATEGY`: `lookup_first` (default): look up the store before running the model; `auto`: only if that is expected to be
+    /// faster than the model.
     pub strategy: Strategy,
     /// `CACHE_PER_TENANT`: `true` if each tenant has its own entries, under Lambda's tenant isolation; default `false`.
     pub per_tenant: bool,
 }
 
 impl Caching {
-    /// What the entries hold.
+    /// The content of the entries.
     pub fn stored(&self) -> Stored {
         match self.layout {
             Layout::String | Layout::Hash => Stored::Answer,
@@ -76,14 +76,13 @@ impl Caching {
 }
 
 impl PredictionService {
-    /// The service of this model, whose predictions are kept in `cache`.
     pub fn new(model: Model, cache: PredictionCache, caching: &Caching) -> Self {
         let stored = caching.stored();
         let &Caching { ref namespace, layout, strategy, per_tenant } = caching;
         let keys = KeySpace::new(namespace, layout, model.fingerprint(stored));
-        // An environment may see too few requests to find out.
+        // Measured now: a short-lived environment may receive too few requests to measure it.
         let one_run = (strategy == Strategy::Auto && cache.has_store()).then(|| model.run_time());
-        let judges = model.signature().predictions().iter().map(|_| Judge::new(strategy, one_run)).collect();
+        let planners = model.signature().predictions().iter().map(|_| Planner::new(strategy, one_run)).collect();
         let (lookups, runs, run_time) = Default::default();
         Self {
             model: Arc::new(model),
@@ -93,13 +92,13 @@ impl PredictionService {
             per_tenant,
             lookups,
             runs,
-            judges,
+            planners,
             run_time,
         }
     }
 
-    /// The same service for another thread. They share the model, the memory, the work under way and the costs learnt. Each has its
-    /// own connections to the store, and its own measure of the time that the model keeps its thread busy.
+    /// The same service for another thread. Both share the model, the memory cache, the work in progress and the measured costs. Each
+    /// has its own connections to the store and its own count of the model's run time, since a run blocks only its own thread.
     pub fn for_another_worker(&self) -> Self {
         Self {
             model: Arc::clone(&self.model),
@@ -109,16 +108,16 @@ impl PredictionService {
             per_tenant: self.per_tenant,
             lookups: Arc::clone(&self.lookups),
             runs: Arc::clone(&self.runs),
-            judges: Arc::clone(&self.judges),
+            planners: Arc::clone(&self.planners),
             run_time: Arc::default(),
         }
     }
 
-    /// Answers the prediction at this position for one input or many: from the cache if possible and allowed, otherwise from the
-    /// model. Equal inputs are looked up and computed once. `tenant` matters only where each tenant
+    /// Answers the prediction at position `prediction` for one input or many: from the cache if possible and allowed, otherwise from
+    /// the model. Equal inputs are looked up and computed once. `tenant` matters only if each tenant
     /// [has its own entries](Caching::per_tenant).
     ///
-    /// New predictions are stored [after the response](crate::after_response). A fault of the cache is an
+    /// New predictions are stored [after the response](crate::after_response). A cache fault is an
     /// [outcome](CacheOutcome::Unavailable), not an error.
     pub async fn predict(
         &self,
@@ -131,16 +130,16 @@ impl PredictionService {
         Work::new(self, prediction, inputs, &keys).answer(policy, is_off).await
     }
 
-    /// The keys that a request may use, and whether it may use no cache. Where each tenant has its own entries, a request without a
-    /// tenant may use none: its entries would be shared by all tenants.
+    /// The key space of a request, and whether the cache is off for it. If each tenant has its own entries, it is off for a request
+    /// without a tenant, whose entries would be shared by all tenants.
     fn keys(&self, tenant: Option<&Tenant>) -> (Cow<'_, KeySpace>, bool) {
-        static TOLD: Once = Once::new();
+        static WARNED: Once = Once::new();
         let is_off = self.cache.is_off();
         match tenant {
             _ if !self.per_tenant => (Cow::Borrowed(&self.keys), is_off),
             Some(tenant) => (Cow::Owned(self.keys.of_tenant(tenant)), is_off),
             None => {
-                TOLD.call_once(|| {
+                WARNED.call_once(|| {
                     tracing::warn!(
                         "CACHE_PER_TENANT is set, but a request has no tenant: it is answered without the cache"
                     );
@@ -150,12 +149,12 @@ impl PredictionService {
         }
     }
 
-    /// The response's body that an entry of the cache gives, if this service would have written the entry.
+    /// The response's body for a cache entry. `None` if this service would not have written such an entry.
     fn read(&self, prediction: usize, entry: &Bytes) -> Option<Bytes> {
         self.stored.read(self.model.signature(), self.model.output_columns(), prediction, entry)
     }
 
-    /// Derives a prediction from the model's output: the entry to store, if the output can be stored, and the response's body.
+    /// Derives a prediction from the model's output. Returns the entry to store, if the output can be stored, and the response's body.
     fn derive(&self, prediction: usize, output: &Output) -> Result<(Option<Bytes>, Bytes), ModelError> {
         self.stored.write(self.model.signature(), prediction, output)
     }
@@ -165,12 +164,10 @@ impl PredictionService {
         self.cache.open().await;
     }
 
-    /// The model.
     pub fn model(&self) -> &Model {
         &self.model
     }
 
-    /// Whether each tenant has its own entries.
     pub fn is_per_tenant(&self) -> bool {
         self.per_tenant
     }

@@ -1,4 +1,4 @@
-//! How a prediction came about: what a request allows, and what the headers, the log and the metrics tell of its answer.
+//! What a request allows, and what the headers, the log and the metrics report about its answer.
 
 use std::{
     sync::{Arc, OnceLock},
@@ -9,7 +9,7 @@ use bytes::Bytes;
 use model_package::ModelError;
 use prediction_cache::Tier;
 
-/// How a request allows the cache to be used.
+/// How a request may use the cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CachePolicy {
     /// A cached prediction may be returned.
@@ -26,12 +26,11 @@ impl Default for CachePolicy {
     }
 }
 
-/// How the cache was involved in an answer.
+/// The cache's part in an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CacheOutcome {
-    /// The prediction came from the cache.
     Hit(Tier),
-    /// The cache had no entry.
+    /// No entry in the cache.
     Miss,
     /// The cache had an invalid entry.
     Corrupt,
@@ -39,27 +38,23 @@ pub enum CacheOutcome {
     Unavailable,
     /// The request did not allow a lookup.
     Bypass,
-    /// There is no cache, or none for a request without a tenant.
+    /// The service has no cache, or the request has no tenant and so may not use it.
     Off,
-    /// Looking in Redis would have taken longer than the model.
+    /// The model was expected to be faster than a lookup in the store.
     Cost,
-    /// Of many inputs, some were hits and the others were not.
+    /// Some of several inputs were hits.
     Partial {
-        /// How many came from the cache.
         hits: usize,
-        /// How many did not.
         others: usize,
     },
 }
 
-/// How many of a request's predictions came about how. All of them add up to the request's inputs.
+/// The number of a request's predictions by source. `hits`, `misses`, `unavailable` and `bypassed` sum to the number of inputs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
-    /// From the cache.
     pub hits: usize,
-    /// Of these, from this process's memory.
+    /// The hits from this process's memory, included in `hits`.
     pub hits_in_memory: usize,
-    /// Not in the cache.
     pub misses: usize,
     /// The cache did not answer.
     pub unavailable: usize,
@@ -67,68 +62,59 @@ pub struct Tally {
     pub bypassed: usize,
 }
 
-/// A prediction, or why there is none, and how it came about.
 #[derive(Debug)]
 pub struct Answer {
-    /// The response's body: a JSON object of one member, the prediction's name.
+    /// The response's body: a JSON object whose only member is the prediction, or an array of such objects.
     pub body: Result<Bytes, NoPrediction>,
-    /// How it came about.
     pub served: Served,
 }
 
-/// Why a valid input has no prediction.
+/// The reason why a valid input has no prediction.
 #[derive(Debug)]
 pub enum NoPrediction {
-    /// The request only allowed a cached one, and there was none.
+    /// The request allowed only a cached prediction, and the cache had none.
     NotCached,
     /// The model failed.
     Failed(ModelError),
 }
 
-/// How an answer came about, as the headers, the log and the metrics report it.
+/// How an answer was produced, for the headers, the log and the metrics.
 #[derive(Clone, Debug)]
 pub struct Served {
-    /// The cache's part in it.
     pub outcome: CacheOutcome,
-    /// How many predictions came about how.
     pub tally: Tally,
-    /// Whether an array was asked, and answered.
+    /// Whether the request was an array.
     pub is_many: bool,
-    /// Whether the answer comes from a run of the model that another request had begun.
+    /// Whether the answer comes from a model run that another request had begun.
     pub collapsed: bool,
-    /// How long it took to look up the prediction or to wait for another request's, if either was done.
+    /// The time spent on lookups and on waiting for other requests' results, if either was done.
     pub cache_time: Option<Duration>,
-    /// When that began.
     pub cache_start: Option<Instant>,
-    /// How long the model took, if it ran for this request.
+    /// The model's run time, if it ran for this request.
     pub model_time: Option<Duration>,
-    /// When its first run began.
+    /// The start of the model's first run.
     pub model_start: Option<Instant>,
-    /// For how many inputs it ran.
+    /// The number of inputs for which the model ran.
     pub runs: usize,
-    /// The write after the response, if there is one; set when the write has ended.
+    /// The write after the response, if any; filled when the write ends.
     pub write: Option<Arc<OnceLock<CacheWrite>>>,
-    /// The lookup that follows the response where none came before the model. It is there when that has ended.
+    /// The lookup after the response, made for some requests that were computed without one; filled when the lookup ends.
     pub probe: Option<Arc<OnceLock<CacheProbe>>>,
 }
 
-/// How a write to the cache ended.
+/// A finished write to the cache.
 #[derive(Clone, Copy, Debug)]
 pub struct CacheWrite {
-    /// When it began.
     pub start: Instant,
-    /// How long it took.
     pub time: Duration,
-    /// Whether the prediction is stored.
+    /// Whether the write succeeded.
     pub stored: bool,
 }
 
-/// A lookup after the response.
+/// A finished lookup after the response.
 #[derive(Clone, Copy, Debug)]
 pub struct CacheProbe {
-    /// When it began.
     pub start: Instant,
-    /// How long it took.
     pub time: Duration,
 }
 
@@ -145,7 +131,7 @@ impl Tally {
         } += inputs;
     }
 
-    /// How many inputs the request had.
+    /// The number of the request's inputs.
     pub fn inputs(&self) -> usize {
         self.hits + self.misses + self.unavailable + self.bypassed
     }

@@ -1,4 +1,4 @@
-//! The work of one request: its distinct inputs, from lookup to answer. One input is the case of one.
+//! The work of one request: its distinct inputs, from lookup to answer. A single input is the case n = 1.
 
 use std::{
     collections::{HashMap, hash_map::Entry},
@@ -11,33 +11,31 @@ use prediction_cache::{CacheKey, Fault, KeySpace, Lookup, Tier};
 
 use super::{
     Answer, CacheOutcome, CachePolicy, NoPrediction, PredictionService, Served, Tally,
-    afterwards::New,
+    deferred::NewEntries,
     flights::{Flight, Joined, Lead},
     strategy::Plan,
 };
 
-/// The size of the first batch that the model runs. Each next batch is twice as large, or half as large if this one exceeded
-/// [`LONG_RUN`].
+/// Batch size of the first model run. Each run doubles it for the next one, or halves it if the run took [`LONG_RUN`] or longer.
 const FIRST_RUN: usize = 16;
 
 /// A run blocks every other request on this thread, so keep runs below this.
 const LONG_RUN: Duration = Duration::from_millis(5);
 
-/// The result of a lookup in the store, for every request that waits for it.
+/// The result of a lookup in the store, for all requests that wait for it.
 #[derive(Clone)]
-pub(super) enum Looked {
+pub(super) enum LookupResult {
     /// An entry, and the tier that held it.
     Hit(Bytes, Tier),
-    /// No usable entry; the model runs.
-    Runs(CacheOutcome, Flight<Bytes>),
+    /// No usable entry: the flight of the model run.
+    Computing(CacheOutcome, Flight<Bytes>),
 }
 
-/// The work of one request.
 pub(super) struct Work<'a> {
     service: &'a PredictionService,
     prediction: usize,
     items: Vec<Item<'a>>,
-    /// For each input of an array, its item. `None` for a single input.
+    /// The position of each array input's item. `None` for a single input.
     order: Option<Vec<usize>>,
 }
 
@@ -45,22 +43,22 @@ pub(super) struct Work<'a> {
 struct Item<'a> {
     input: &'a Input,
     key: CacheKey,
-    /// The number of the request's inputs that are equal to this one.
+    /// The number of inputs in the request that are equal to this one.
     times: usize,
     outcome: CacheOutcome,
     run: Run,
     body: Option<Bytes>,
 }
 
-/// Who runs the model for an item.
+/// The request that runs the model for an item.
 enum Run {
-    /// Undecided: this request, unless another has begun to.
+    /// Undecided: this request, unless another one is already running it.
     Open,
-    /// This request, and others may wait for it.
+    /// This request; others may wait for it.
     Lead(Lead<Bytes>),
     /// Another request.
     Follow(Flight<Bytes>),
-    /// This request, and no other waits for it: the result is not stored.
+    /// This request; no other waits for it, and the result is not stored.
     Alone,
 }
 
@@ -73,14 +71,14 @@ impl From<Joined<Bytes>> for Run {
     }
 }
 
-/// What a request computed, and how long it took.
+/// The model runs of a request.
 #[derive(Default)]
 struct Computed {
     inputs: usize,
     start: Option<Instant>,
     time: Duration,
-    new: New,
-    /// The time spent waiting for other requests' runs, if any was waited for.
+    new: NewEntries,
+    /// The time spent waiting for other requests' runs.
     waited: Option<Duration>,
 }
 
@@ -114,7 +112,7 @@ impl<'a> Work<'a> {
         Self { service, prediction, items, order }
     }
 
-    /// Looks up, runs what is missing, and leaves the storing for after the response.
+    /// Looks up the items, runs the model for the missing ones, and defers storing until after the response.
     pub(super) async fn answer(mut self, policy: CachePolicy, is_off: bool) -> Answer {
         let start = Instant::now();
         let mut plan = Plan::LookUp;
@@ -135,11 +133,11 @@ impl<'a> Work<'a> {
                 Err(error) => return Answer { body: Err(NoPrediction::Failed(error)), served },
             };
             let new = std::mem::take(&mut computed.new);
-            computed.note(&mut served);
+            computed.record(&mut served);
             if !new.entries.is_empty() {
                 match plan {
-                    Plan::LookUp => served.write = Some(self.service.store_later(new)),
-                    Plan::Compute(probe) => served.probe = self.service.keep_later(self.prediction, new, probe),
+                    Plan::LookUp => served.write = Some(self.service.defer_store(new)),
+                    Plan::Compute(probe) => served.probe = self.service.defer_probe(self.prediction, new, probe),
                 }
             }
         }
@@ -150,7 +148,7 @@ impl<'a> Work<'a> {
         self.items.iter().all(|item| item.body.is_some())
     }
 
-    /// Looks in this process. Whether everything was found.
+    /// Looks in this process's memory. Returns whether all items were found.
     fn look_in_memory(&mut self) -> bool {
         for item in &mut self.items {
             let entry = self.service.cache.get_in_memory(&item.key);
@@ -162,17 +160,17 @@ impl<'a> Work<'a> {
         self.is_answered()
     }
 
-    /// Looks in the store for what was not in memory, if that pays or `must` be. The plan for these.
-    async fn look_in_store(&mut self, must: bool) -> Plan {
+    /// Looks in the store for the items that are not in memory, if the plan is to do so or if `always`. Returns the plan.
+    async fn look_in_store(&mut self, always: bool) -> Plan {
         let service = self.service;
         if !service.cache.has_store() {
             return Plan::LookUp;
         }
-        if must {
-            // For this request only: it must not wait for a run.
+        if always {
+            // Joins no flight: this request must not wait for a run.
             let missing: Vec<_> = self.items.iter_mut().filter(|item| item.body.is_none()).collect();
             let keys: Vec<_> = missing.iter().map(|item| &item.key).collect();
-            let found = service.ask_store(self.prediction, &keys).await;
+            let found = service.query_store(self.prediction, &keys).await;
             for (item, found) in missing.into_iter().zip(found) {
                 match found {
                     Ok((_, body, tier)) => item.hit(body, tier),
@@ -182,7 +180,7 @@ impl<'a> Work<'a> {
             return Plan::LookUp;
         }
         let missing = self.items.iter().filter(|item| item.body.is_none());
-        let plan = service.judges[self.prediction].plan(missing.map(|item| &item.key));
+        let plan = service.planners[self.prediction].plan(missing.map(|item| &item.key));
         if let Plan::Compute(_) = plan {
             let missing = self.items.iter_mut().filter(|item| item.body.is_none());
             missing.for_each(|item| item.outcome = CacheOutcome::Cost);
@@ -192,8 +190,8 @@ impl<'a> Work<'a> {
         plan
     }
 
-    /// Joins the lookups under way, and makes the others in one round trip. Whether any of them was given up by the request that
-    /// made it, so that it must be made again.
+    /// Joins lookups in progress, and makes all others in one round trip. Returns whether another request gave up a joined lookup, so
+    /// that it must be repeated.
     async fn look_up_once(&mut self) -> bool {
         let (service, prediction) = (self.service, self.prediction);
         let (mut ours, mut theirs) = (Vec::new(), Vec::new());
@@ -201,7 +199,7 @@ impl<'a> Work<'a> {
             if item.body.is_some() || !matches!(item.run, Run::Open) {
                 continue;
             }
-            if let Some(run) = service.runs.under_way(&item.key) {
+            if let Some(run) = service.runs.get(&item.key) {
                 item.run = Run::Follow(run);
                 continue;
             }
@@ -211,37 +209,37 @@ impl<'a> Work<'a> {
             }
         }
         let keys: Vec<_> = ours.iter().map(|(item, _)| &item.key).collect();
-        let found = service.ask_store(prediction, &keys).await;
+        let found = service.query_store(prediction, &keys).await;
         for ((item, lookup), found) in ours.into_iter().zip(found) {
             match found {
                 Ok((entry, body, tier)) => {
-                    lookup.land(Looked::Hit(entry, tier));
+                    lookup.complete(LookupResult::Hit(entry, tier));
                     item.hit(body, tier);
                 }
                 Err(outcome) => {
-                    // Whoever has waited for the lookup waits for this run, even if the write ends before it wakes up.
+                    // Followers of the lookup get this run's flight here: the run may have left `runs` before they wake up.
                     let run = service.runs.join(&item.key);
-                    lookup.land(Looked::Runs(outcome, run.flight()));
+                    lookup.complete(LookupResult::Computing(outcome, run.flight()));
                     (item.outcome, item.run) = (outcome, run.into());
                 }
             }
         }
         let mut is_given_up = false;
         for (item, lookup) in theirs {
-            match lookup.landed().await {
-                Some(Looked::Hit(entry, tier)) => match service.read(prediction, &entry) {
+            match lookup.result().await {
+                Some(LookupResult::Hit(entry, tier)) => match service.read(prediction, &entry) {
                     Some(body) => item.hit(body, tier),
                     None => (item.outcome, item.run) = (CacheOutcome::Corrupt, Run::Alone),
                 },
-                Some(Looked::Runs(outcome, run)) => (item.outcome, item.run) = (outcome, Run::Follow(run)),
+                Some(LookupResult::Computing(outcome, run)) => (item.outcome, item.run) = (outcome, Run::Follow(run)),
                 None => is_given_up = true,
             }
         }
         is_given_up
     }
 
-    /// Runs the model for what has no answer yet, and waits for what other requests compute. Others may wait for this request if it
-    /// `leads`. A request that does not look up joins a run under way, too.
+    /// Runs the model for items without an answer, and waits for runs of other requests. If `leads`, other requests may wait for this
+    /// one. A request that does not look up joins runs in progress, too.
     async fn compute(&mut self, leads: bool, looked_up: bool) -> Result<Computed, ModelError> {
         let service = self.service;
         let mut computed = Computed::default();
@@ -252,7 +250,7 @@ impl<'a> Work<'a> {
                     item.run = match leads {
                         true => service.runs.join(&item.key).into(),
                         false if looked_up => Run::Alone,
-                        false => service.runs.under_way(&item.key).map_or(Run::Alone, Run::Follow),
+                        false => service.runs.get(&item.key).map_or(Run::Alone, Run::Follow),
                     };
                 }
                 match std::mem::replace(&mut item.run, Run::Open) {
@@ -270,8 +268,8 @@ impl<'a> Work<'a> {
             }
             let start = Instant::now();
             for (item, run) in theirs {
-                // If whoever leads it gives up, this request leads in the next round: nothing is looked up again.
-                let Some(entry) = run.landed().await else { continue };
+                // If the leader gives up, this request leads in the next round, without another lookup.
+                let Some(entry) = run.result().await else { continue };
                 item.body = service.read(self.prediction, &entry);
                 if item.body.is_none() {
                     item.run = Run::Alone;
@@ -281,7 +279,7 @@ impl<'a> Work<'a> {
         }
     }
 
-    /// How the answer came about, before the model runs.
+    /// The report on the answer so far, before the model runs.
     fn served(&self, start: Instant) -> Served {
         let mut tally = Tally::default();
         self.items.iter().for_each(|item| tally.add(item.outcome, item.times));
@@ -292,7 +290,7 @@ impl<'a> Work<'a> {
         Served { tally, is_many: self.order.is_some(), cache_start: Some(start), cache_time, ..Served::new(outcome) }
     }
 
-    /// The outcome of the whole: that of all inputs, or the gravest of those that are no hits.
+    /// The outcome of all inputs together. A hit in the store takes precedence over one in memory, and `Unavailable` over `Miss`.
     fn outcome(&self, tally: Tally) -> CacheOutcome {
         if let [item] = &self.items[..] {
             return item.outcome;
@@ -303,9 +301,9 @@ impl<'a> Work<'a> {
         let mut outcomes = self.items.iter().map(|item| item.outcome);
         let first = outcomes.clone().next().unwrap_or(CacheOutcome::Miss);
         let is_in_store = |outcome: &CacheOutcome| matches!(outcome, CacheOutcome::Hit(tier) if *tier != Tier::Memory);
-        let gravest = [CacheOutcome::Unavailable, CacheOutcome::Miss].into_iter();
-        let gravest = gravest.filter(|outcome| self.items.iter().any(|item| item.outcome == *outcome)).next();
-        outcomes.find(is_in_store).or(gravest).unwrap_or(first)
+        let worst = [CacheOutcome::Unavailable, CacheOutcome::Miss].into_iter();
+        let worst = worst.filter(|outcome| self.items.iter().any(|item| item.outcome == *outcome)).next();
+        outcomes.find(is_in_store).or(worst).unwrap_or(first)
     }
 
     /// The response's body: a JSON object, or an array of them.
@@ -325,20 +323,20 @@ impl Item<'_> {
     }
 }
 
-/// An entry, the body that it gives, and the tier that held it; or why there is none.
+/// An entry, its response body, and the tier that held it; otherwise the outcome.
 type Found = Result<(Bytes, Bytes, Tier), CacheOutcome>;
 
 impl PredictionService {
-    /// Asks the store. What it has is kept in memory, and the judge is told.
-    async fn ask_store(&self, prediction: usize, keys: &[&CacheKey]) -> Vec<Found> {
+    /// Looks in the store. Entries that are found are kept in memory, and the lookup's time is recorded.
+    async fn query_store(&self, prediction: usize, keys: &[&CacheKey]) -> Vec<Found> {
         if keys.is_empty() {
             return Vec::new();
         }
-        let watch = self.run_time.watch();
+        let stopwatch = self.run_time.stopwatch();
         let lookups = self.cache.lookup(keys).await;
-        let took = self.run_time.since(&watch);
-        // Where the store was not asked, nothing was spent or learnt.
-        let asked = lookups.iter().any(|lookup| !matches!(lookup, Lookup::Unavailable(Fault::Paused)));
+        let time = self.run_time.since(&stopwatch);
+        // While the circuit breaker is open, no lookup takes place, so its time says nothing.
+        let was_queried = lookups.iter().any(|lookup| !matches!(lookup, Lookup::Unavailable(Fault::Paused)));
         let found = lookups.into_iter().zip(keys).map(|(lookup, key)| match lookup {
             Lookup::Hit(entry, tier) => match self.read(prediction, &entry) {
                 Some(body) => {
@@ -352,13 +350,13 @@ impl PredictionService {
             Lookup::Unavailable(_) => Err(CacheOutcome::Unavailable),
         });
         let found: Vec<Found> = found.collect();
-        if asked {
-            self.judges[prediction].looked_up(took, keys.iter().copied().zip(found.iter().map(Result::is_ok)));
+        if was_queried {
+            self.planners[prediction].record_lookup(time, keys.iter().copied().zip(found.iter().map(Result::is_ok)));
         }
         found
     }
 
-    /// Runs the model for these, in batches, and gives each answer to those who wait for it.
+    /// Runs the model for `items` in batches, and gives each answer to its followers.
     async fn run(
         &self,
         prediction: usize,
@@ -376,7 +374,7 @@ impl PredictionService {
                 let (entry, body) = self.derive(prediction, &output)?;
                 item.body = Some(body);
                 if let (Some(lead), Some(entry)) = (lead, entry) {
-                    lead.land(entry.clone());
+                    lead.complete(entry.clone());
                     computed.new.leads.push(lead);
                     computed.new.entries.push((item.key.clone(), entry));
                 }
@@ -390,14 +388,13 @@ impl PredictionService {
                 tokio::task::yield_now().await;
             }
         }
-        self.judges[prediction].ran(computed.time - before.0, computed.inputs - before.1);
+        self.planners[prediction].record_runs(computed.time - before.0, computed.inputs - before.1);
         Ok(())
     }
 }
 
 impl Computed {
-    /// Adds to how the answer came about.
-    fn note(self, served: &mut Served) {
+    fn record(self, served: &mut Served) {
         if self.inputs > 0 {
             served.model_start = self.start;
             served.model_time = Some(self.time);
@@ -410,7 +407,7 @@ impl Computed {
     }
 }
 
-/// Objects → a JSON array of them.
+/// Joins JSON objects into an array.
 fn array<'a>(objects: impl ExactSizeIterator<Item = &'a Bytes>) -> Bytes {
     let mut text = Vec::with_capacity(32 * objects.len() + 2);
     text.push(b'[');

@@ -1,4 +1,4 @@
-//! The end of the local server: what is in progress is finished, within a limit, and a second signal ends it at once.
+//! Shutdown of the local server: requests in progress are finished within a time limit, and a second signal ends the process at once.
 
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ use crate::support::{
     slow::never_reading,
 };
 
-const CUT: &str = "SHUTDOWN_TIMEOUT_SECONDS";
+const CLOSING: &str = "SHUTDOWN_TIMEOUT_SECONDS";
 
 #[tokio::test]
 async fn requests_of_all_workers_are_finished_and_stored() {
@@ -39,7 +39,7 @@ async fn requests_of_all_workers_are_finished_and_stored() {
     }
     assert!(service.ended().await);
     assert_eq!(redis.keys().await.len(), 2);
-    assert!(service.lines().iter().all(|line| !line.contains(CUT)));
+    assert!(service.lines().iter().all(|line| !line.contains(CLOSING)));
 }
 
 #[tokio::test]
@@ -51,7 +51,8 @@ async fn a_client_that_never_reads_does_not_hold_up_the_end_beyond_the_limit() {
     assert!(service.ended().await, "that is no failure");
     // It would be given up after ten seconds.
     assert!((Duration::from_secs(1)..Duration::from_secs(8)).contains(&start.elapsed()), "{:?}", start.elapsed());
-    let line = service.line_with(CUT).await;
+    let line = service.line_with(CLOSING).await;
+    assert!(line.contains("elapsed: closing the remaining connections"), "{line}");
     assert!(line.contains("connections=2") && line.contains("deferred=0"), "{line}");
 }
 
@@ -68,7 +69,7 @@ async fn a_write_that_does_not_end_does_not_hold_up_the_end_beyond_the_limit() {
     service.signal(Signal::SIGINT);
     assert!(service.ended().await);
     assert!(start.elapsed() < Duration::from_secs(8), "{:?}", start.elapsed());
-    let line = service.line_with(CUT).await;
+    let line = service.line_with(CLOSING).await;
     assert!(line.contains("connections=0") && line.contains("deferred=1"), "{line}");
 }
 

@@ -1,14 +1,14 @@
-//! Whether looking up first pays, where it is always done: the log says once if it does not.
+//! Under `lookup_first`: warns once if lookups cost more time than they save.
 
 use std::sync::Once;
 
-/// Over how many lookups that is judged.
+/// The number of lookups per verdict.
 const WINDOW: usize = 1_000;
 
-/// One prediction's loss is enough to tell.
-static TOLD: Once = Once::new();
+/// One warning per process: a loss on one prediction is reason enough.
+static WARNED: Once = Once::new();
 
-/// What the last lookups have cost and saved. Times are in seconds.
+/// The cost and the hits of the lookups in the current window. Times are in seconds.
 #[derive(Debug, Default)]
 pub(super) struct Audit {
     lookups: usize,
@@ -18,8 +18,8 @@ pub(super) struct Audit {
 }
 
 impl Audit {
-    /// Notes a lookup of so many keys. A hit saves a run of the model, which takes `model`; 0 if that is not known yet.
-    pub(super) fn note(&mut self, time: f64, keys: usize, hits: usize, model: f64) {
+    /// Records a lookup of `keys` keys. A hit saves a run of the model, which takes `model`: 0 if not yet known.
+    pub(super) fn record(&mut self, time: f64, keys: usize, hits: usize, model: f64) {
         self.lookups += keys;
         self.hits += hits;
         self.cost += time;
@@ -30,7 +30,7 @@ impl Audit {
         let saved = hits as f64 * model;
         let is_loss = model > 0.0 && cost > saved;
         if is_loss {
-            TOLD.call_once(|| {
+            WARNED.call_once(|| {
                 let [lookup_ms, saved_ms] = [cost, saved].map(|seconds| (seconds * 1e4).round() / 10.0);
                 tracing::warn!(
                     lookups,

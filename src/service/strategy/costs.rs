@@ -1,4 +1,4 @@
-//! What is known of one prediction's lookups and runs, and what follows from it.
+//! The measured costs of one prediction's lookups and runs, and the decision that follows from them.
 
 use std::{
     hash::{DefaultHasher, Hash, Hasher},
@@ -7,26 +7,27 @@ use std::{
 
 use prediction_cache::CacheKey;
 
-/// One in so many keys is a sample.
+/// One key in this many is a sample.
 const SAMPLE: u64 = 8;
-/// One in so many requests is probed where even a certain hit would not pay.
+/// One request in this many is probed if even a certain hit would not pay.
 const RARE_PROBE: u32 = 128;
-/// One in so many requests is looked up first where probes do not tell whether that would pay: soon after lookups have ended, since a
-/// moment's trouble may have ended them, and half as often each time that it would not have paid, down to the second figure.
+/// One request in this many is looked up first if probes cannot tell whether lookups would pay. The first figure applies right after
+/// lookups were stopped, since a brief disturbance may have stopped them; the interval doubles with each trial that does not pay, up to the
+/// second figure.
 const TRIALS: [u32; 2] = [4, 256];
-/// How many times the mean a run or a lookup counts for at most: a process that was interrupted for a moment is no slow model, nor
-/// is its Redis slow, and what has become slow is known after a few.
-const MOST: f64 = 4.0;
-/// How clearly the other way must be better before it is taken.
+/// Measurements are capped at this multiple of the mean, so one scheduling hiccup does not make the model or Redis look slow; a
+/// lasting slowdown still shows after a few measurements.
+const OUTLIER_CAP: f64 = 4.0;
+/// The factor by which the alternative must be better before the plan changes.
 const MARGIN: f64 = 1.1;
-/// What a lookup is taken to cost before one was made: a round trip in a data centre, in seconds.
+/// The assumed cost of a lookup before the first measurement: a round trip in a data centre, in seconds.
 const FIRST_LOOKUP: f64 = 100e-6;
-/// What the hit ratio is taken to be before anything was looked up.
+/// The assumed hit ratio before the first lookup.
 const FIRST_HIT_RATIO: f64 = 0.5;
-/// What each further key of a lookup of many costs: Redis's work and the transfer, in seconds.
-const FURTHER_KEY: f64 = 1.5e-6;
+/// The cost of each additional key in a multi-key lookup, in seconds: Redis's work and the transfer.
+const ADDITIONAL_KEY: f64 = 1.5e-6;
 
-/// What to do for a prediction that is not in memory.
+/// The plan for a prediction that is not in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::service) enum Plan {
     LookUp,
@@ -38,49 +39,49 @@ pub(in crate::service) enum Plan {
 pub(in crate::service) enum Probe {
     No,
     LookUp,
-    /// If nothing is found, it is stored.
+    /// Stores the prediction on a miss.
     LookUpAndStore,
 }
 
-/// How long a lookup took, and for how much of that time the model ran.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::service) struct Took {
-    pub(in crate::service) time: Duration,
+pub(in crate::service) struct LookupTime {
+    pub(in crate::service) total: Duration,
+    /// The part of `total` in which the model ran on the same thread.
     pub(in crate::service) runs: Duration,
 }
 
 #[derive(Debug)]
 pub(super) struct Costs {
-    /// In seconds, as all times here. Zero before the first run.
+    /// The time of a run in seconds, like all times in this struct. Zero before the first run.
     model: f64,
-    /// For each of many inputs.
-    model_for_many: f64,
+    /// The time per input in a batch.
+    model_per_batch_input: f64,
     lookup: f64,
     hit_ratio: f64,
-    /// The first lookup opened the connection and says nothing, and the second replaces the guess.
+    /// The first lookup is ignored, because it opens the connection; the second replaces the assumed cost.
     lookups: u64,
     looks_up: bool,
-    unprobed: u32,
-    untried: u32,
-    trial: u32,
-    /// The last lookup may have taken so little that lookups pay, or would if all were hits.
+    since_probe: u32,
+    since_trial: u32,
+    trial_interval: u32,
+    /// The last lookup may have been fast enough for lookups to pay, at the current hit ratio or with hits only.
     may_pay: bool,
 }
 
 impl Costs {
-    /// `model` is how long one run takes, as far as that is known.
+    /// `model` is the time of one run, if known.
     pub(super) fn new(model: Option<Duration>) -> Self {
         let model = model.unwrap_or_default().as_secs_f64();
         Self {
             model,
-            model_for_many: model,
+            model_per_batch_input: model,
             lookup: FIRST_LOOKUP,
             hit_ratio: FIRST_HIT_RATIO,
             lookups: 0,
             looks_up: FIRST_HIT_RATIO * model > FIRST_LOOKUP,
-            unprobed: 0,
-            untried: 0,
-            trial: TRIALS[0],
+            since_probe: 0,
+            since_trial: 0,
+            trial_interval: TRIALS[0],
             may_pay: false,
         }
     }
@@ -91,53 +92,61 @@ impl Costs {
     }
 
     pub(super) fn plan(&mut self, key: &CacheKey) -> Plan {
-        if self.looks_up || self.tries() {
+        if self.looks_up || self.is_trial_due() {
             return Plan::LookUp;
         }
         Plan::Compute(match self.model > self.lookup {
             true if is_sample(key) => Probe::LookUpAndStore,
             true => Probe::No,
-            false => self.rarely(),
+            false => self.rare_probe(),
         })
     }
 
     pub(super) fn plan_many(&mut self, inputs: usize) -> Plan {
         let inputs = inputs as f64;
-        let (cost, most) = (self.lookup + FURTHER_KEY * inputs, self.model_for_many * inputs);
-        if self.hit_ratio * most > cost {
+        let (cost, max_gain) = (self.lookup + ADDITIONAL_KEY * inputs, self.model_per_batch_input * inputs);
+        if self.hit_ratio * max_gain > cost {
             Plan::LookUp
         } else {
-            Plan::Compute(if most > cost { Probe::LookUpAndStore } else { self.rarely() })
+            Plan::Compute(if max_gain > cost { Probe::LookUpAndStore } else { self.rare_probe() })
         }
     }
 
-    pub(super) fn ran(&mut self, time: Duration) {
+    pub(super) fn record_run(&mut self, time: Duration) {
         self.model = mean(self.model, time.as_secs_f64(), 16.0);
         self.decide();
     }
 
-    pub(super) fn ran_many(&mut self, time: Duration, inputs: usize) {
-        self.model_for_many = mean(self.model_for_many, time.as_secs_f64() / inputs as f64, 4.0);
+    pub(super) fn record_batch(&mut self, time: Duration, inputs: usize) {
+        self.model_per_batch_input = mean(self.model_per_batch_input, time.as_secs_f64() / inputs as f64, 4.0);
     }
 
-    /// Notes for which keys a lookup has found an answer.
-    pub(super) fn looked_up<'a>(&mut self, took: Took, found: impl ExactSizeIterator<Item = (&'a CacheKey, bool)>) {
-        let (time, keys) = (took.time.as_secs_f64(), found.len());
-        let of_one = |time: f64| (time - FURTHER_KEY * (keys - 1) as f64).max(time / keys as f64);
-        let [least, most] = [of_one(took.time.saturating_sub(took.runs).as_secs_f64()), of_one(time)];
+    /// Records a lookup, with its keys and whether each was a hit.
+    pub(super) fn record_lookup<'a>(
+        &mut self,
+        time: LookupTime,
+        found: impl ExactSizeIterator<Item = (&'a CacheKey, bool)>,
+    ) {
+        let keys = found.len();
+        let single_key = |time: Duration| {
+            let time = time.as_secs_f64();
+            (time - ADDITIONAL_KEY * (keys - 1) as f64).max(time / keys as f64)
+        };
+        // The bounds of the true latency: model runs on the same thread delay the reading of the reply.
+        let [min, max] = [single_key(time.total.saturating_sub(time.runs)), single_key(time.total)];
         self.lookups += 1;
-        let of_one = self.lookup.clamp(least, most);
+        let latency = self.lookup.clamp(min, max);
         match self.lookups {
             1 => {}
-            2 => self.lookup = of_one,
-            // Where lookups are rare, each counts for more.
-            _ => self.lookup = mean(self.lookup, of_one, if self.looks_up { 8.0 } else { 2.0 }),
+            2 => self.lookup = latency,
+            // While lookups are rare, each has a higher weight.
+            _ => self.lookup = mean(self.lookup, latency, if self.looks_up { 8.0 } else { 2.0 }),
         }
         let gain = self.hit_ratio * self.model;
-        let would_with_hits = least * MARGIN < self.model && self.model < most * MARGIN;
-        self.may_pay = least * MARGIN < gain || would_with_hits;
-        if most * MARGIN < gain {
-            self.trial = TRIALS[0];
+        let may_pay_with_hits = min * MARGIN < self.model && self.model < max * MARGIN;
+        self.may_pay = min * MARGIN < gain || may_pay_with_hits;
+        if max * MARGIN < gain {
+            self.trial_interval = TRIALS[0];
         }
         for (key, is_hit) in found {
             if is_sample(key) {
@@ -147,40 +156,41 @@ impl Costs {
         self.decide();
     }
 
-    /// Whether to look up, in order to know.
-    fn tries(&mut self) -> bool {
-        self.untried += u32::from(self.may_pay);
-        let tries = self.untried >= self.trial;
-        if tries {
-            self.untried = 0;
-            self.trial = (2 * self.trial).min(TRIALS[1]);
+    /// Whether to look up first as a trial, although lookups are stopped.
+    fn is_trial_due(&mut self) -> bool {
+        self.since_trial += u32::from(self.may_pay);
+        let is_due = self.since_trial >= self.trial_interval;
+        if is_due {
+            self.since_trial = 0;
+            self.trial_interval = (2 * self.trial_interval).min(TRIALS[1]);
         }
-        tries
+        is_due
     }
 
-    /// Whether to probe although no hit would pay.
-    fn rarely(&mut self) -> Probe {
-        self.unprobed = (self.unprobed + 1) % RARE_PROBE;
-        if self.unprobed == 0 { Probe::LookUp } else { Probe::No }
+    /// Whether to probe although even a certain hit would not pay.
+    fn rare_probe(&mut self) -> Probe {
+        self.since_probe = (self.since_probe + 1) % RARE_PROBE;
+        if self.since_probe == 0 { Probe::LookUp } else { Probe::No }
     }
 
     fn decide(&mut self) {
         let (cost, gain) = (self.lookup, self.hit_ratio * self.model);
         if self.looks_up && cost >= gain * MARGIN {
             self.looks_up = false;
-            (self.untried, self.trial, self.may_pay) = (0, TRIALS[0], true);
+            (self.since_trial, self.trial_interval, self.may_pay) = (0, TRIALS[0], true);
         } else if !self.looks_up && cost * MARGIN < gain {
             self.looks_up = true;
         }
     }
 }
 
-/// The exponentially weighted mean after another value.
-fn mean(mean: f64, value: f64, weight: f64) -> f64 {
-    if mean > 0.0 { mean + (value.min(MOST * mean) - mean) / weight } else { value }
+/// Updates an exponentially weighted mean with a value, whose weight is 1/`window`.
+fn mean(mean: f64, value: f64, window: f64) -> f64 {
+    if mean > 0.0 { mean + (value.min(OUTLIER_CAP * mean) - mean) / window } else { value }
 }
 
-/// Whether a key is one of the eighth that tells the hit ratio. The hasher's keys are fixed: it is the same eighth everywhere.
+/// Whether a key belongs to the eighth of keys that estimates the hit ratio. The hasher's keys are fixed, so all processes sample the
+/// same eighth.
 pub(in crate::service) fn is_sample(key: &CacheKey) -> bool {
     let mut hasher = DefaultHasher::new();
     key.hash(&mut hasher);

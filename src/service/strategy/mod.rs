@@ -1,26 +1,26 @@
-//! Whether to look up in the store before the model runs: the setting `CACHE_STRATEGY`. The service sees a [`Judge`] per prediction,
-//! tells it how long lookups and runs took, and follows its [`Plan`].
+//! Whether to look up the store before running the model: the setting `CACHE_STRATEGY`. The service has a [`Planner`] per prediction,
+//! records the times of lookups and runs in it, and follows its [`Plan`].
 
 mod audit;
 mod costs;
-mod judge;
+mod planner;
 mod run_time;
 
 use std::str::FromStr;
 
 pub(super) use self::{
     costs::{Plan, Probe, is_sample},
-    judge::Judge,
+    planner::Planner,
     run_time::RunTime,
 };
 
-/// When the store is asked.
+/// When the store is looked up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Strategy {
-    /// Before the model, always.
+    /// Always, before the model runs.
     #[default]
     LookupFirst,
-    /// Before the model where that is expected to be faster.
+    /// Before the model runs, if that is expected to be faster.
     Auto,
 }
 

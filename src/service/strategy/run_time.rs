@@ -1,18 +1,17 @@
-//! How long the model has run on a thread, which does nothing else meanwhile.
+//! The model's run time on a thread, which does nothing else during a run.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering::Relaxed},
     time::{Duration, Instant},
 };
 
-use super::costs::Took;
+use super::costs::LookupTime;
 
-/// In nanoseconds: enough for centuries.
+/// In nanoseconds: 64 bits suffice for centuries.
 #[derive(Debug, Default)]
 pub(in crate::service) struct RunTime(AtomicU64);
 
-/// A piece of time that is being measured.
-pub(in crate::service) struct Watch {
+pub(in crate::service) struct Stopwatch {
     start: Instant,
     run_time: Duration,
 }
@@ -22,16 +21,16 @@ impl RunTime {
         self.0.fetch_add(run.as_nanos().try_into().unwrap_or(u64::MAX), Relaxed);
     }
 
-    fn so_far(&self) -> Duration {
+    fn total(&self) -> Duration {
         Duration::from_nanos(self.0.load(Relaxed))
     }
 
-    pub(in crate::service) fn watch(&self) -> Watch {
-        Watch { start: Instant::now(), run_time: self.so_far() }
+    pub(in crate::service) fn stopwatch(&self) -> Stopwatch {
+        Stopwatch { start: Instant::now(), run_time: self.total() }
     }
 
-    /// What has passed since `watch` began.
-    pub(in crate::service) fn since(&self, watch: &Watch) -> Took {
-        Took { time: watch.start.elapsed(), runs: self.so_far().saturating_sub(watch.run_time) }
+    /// The time since `stopwatch` was started, and the model's run time in it.
+    pub(in crate::service) fn since(&self, stopwatch: &Stopwatch) -> LookupTime {
+        LookupTime { total: stopwatch.start.elapsed(), runs: self.total().saturating_sub(stopwatch.run_time) }
     }
 }

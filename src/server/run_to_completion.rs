@@ -1,4 +1,4 @@
-//! A request whose client goes away is handled to its end.
+//! Requests are handled to completion, even if the client disconnects.
 
 use std::{
     future::Future,
@@ -11,22 +11,21 @@ use futures_util::{FutureExt, future::BoxFuture};
 use tokio::runtime::Handle;
 use tokio_util::task::TaskTracker;
 
-/// The handling of a request. If its client goes away, hyper drops it; then it goes on by itself, since others may wait for the
-/// same prediction, and the log counts every request.
-pub(super) struct ToTheEnd {
+/// The handling of a request. If the client disconnects, hyper drops this future, and the handling continues as a task: other
+/// requests may wait for its prediction, and the log counts every request.
+pub(super) struct RunToCompletion {
     handling: Option<BoxFuture<'static, Response>>,
-    /// Where it continues.
     tasks: TaskTracker,
     runtime: Handle,
 }
 
-impl ToTheEnd {
+impl RunToCompletion {
     pub(super) fn new(handling: BoxFuture<'static, Response>, tasks: TaskTracker, runtime: Handle) -> Self {
         Self { handling: Some(handling), tasks, runtime }
     }
 }
 
-impl Future for ToTheEnd {
+impl Future for RunToCompletion {
     type Output = Response;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Response> {
@@ -39,7 +38,7 @@ impl Future for ToTheEnd {
     }
 }
 
-impl Drop for ToTheEnd {
+impl Drop for RunToCompletion {
     fn drop(&mut self) {
         if let Some(handling) = self.handling.take() {
             self.tasks.spawn_on(handling.map(drop), &self.runtime);
