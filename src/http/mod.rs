@@ -161,7 +161,7 @@ impl<'a> Route<'a> {
     fn allow(self) -> HeaderValue {
         HeaderValue::from_static(match self {
             Self::Prediction(_) => "POST,OPTIONS",
-            _ => "GET,HEAD,OPTIONS",
+            Self::Asset(_) | Self::OpenApi | Self::DocsWithSlash => "GET,HEAD,OPTIONS",
         })
     }
 

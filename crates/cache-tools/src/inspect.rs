@@ -67,7 +67,7 @@ impl Inspection {
                 target.model.signature().predictions().iter().map(|prediction| prediction.name()).collect()
             }
             (Layout::String, Some(name)) => vec![name],
-            _ => vec!["output"],
+            (Layout::String, None) | (Layout::Output, _) => vec!["output"],
         };
         let read = match parsed.layout {
             Layout::String | Layout::Output => Cmd::get(key),

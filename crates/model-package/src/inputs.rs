@@ -1,12 +1,10 @@
 //! Reads a request's body: one input, or an array of them.
 
 use super::{
-    input::{FieldError, Fields, Input, InvalidInput, SuggestionBudget},
+    input::{Fields, Input, SuggestionBudget},
+    invalid::{InvalidInput, ItemError, ItemProblem, MAX_INPUTS},
     json::Json,
 };
-
-/// The most inputs in one request.
-pub const MAX_INPUTS: usize = 1_000;
 
 /// The response lists this many errors of an array and counts the others.
 const MAX_LISTED_ERRORS: usize = 100;
@@ -18,21 +16,6 @@ pub enum Inputs {
     One(Input),
     /// The body is an array of objects; the answer is an array of the same length and order.
     Many(Vec<Input>),
-}
-
-/// An error in one item of an array.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ItemError {
-    /// The item's position, from 0.
-    pub position: usize,
-    pub problem: ItemProblem,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ItemProblem {
-    /// The kind of value that it is instead, with its article.
-    NotAnObject(&'static str),
-    Field(FieldError),
 }
 
 impl Fields {

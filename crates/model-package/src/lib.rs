@@ -12,6 +12,7 @@ mod decode;
 pub mod field;
 mod input;
 mod inputs;
+mod invalid;
 mod json;
 mod manifest;
 mod mistake;
@@ -24,8 +25,9 @@ mod suggestion;
 pub use self::{
     decode::DecodedField,
     field::Field,
-    input::{FieldError, FieldErrorCode, Input, InvalidInput},
-    inputs::{Inputs, ItemError, ItemProblem, MAX_INPUTS},
+    input::Input,
+    inputs::Inputs,
+    invalid::{FieldError, FieldErrorCode, InvalidInput, ItemError, ItemProblem, MAX_INPUTS},
     manifest::to_json,
     mistake::{GOLDEN, GRAPH, MANIFEST, Mistake},
     output::Output,

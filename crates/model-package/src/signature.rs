@@ -7,8 +7,9 @@ use serde_json::{Map, Value};
 use super::{
     decode::DecodedField,
     field::{Field, MAX_NAME_LENGTH, is_name},
-    input::{Fields, Input, InvalidInput},
+    input::{Fields, Input},
     inputs::Inputs,
+    invalid::InvalidInput,
     manifest::{ExampleEntry, GoldenEntry, Manifest, Unreadable},
     mistake::{Entry, MANIFEST, Mistake},
     prediction::Prediction,

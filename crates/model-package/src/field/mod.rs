@@ -102,7 +102,8 @@ impl Field {
         };
         let encoding = match (written.encoding, codes) {
             (Some(EncodingEntry::OneHot), Some(codes)) => Encoding::OneHot(codes),
-            _ => Encoding::Column,
+            // One-hot for a field without codes is among the mistakes.
+            (Some(EncodingEntry::OneHot), None) | (Some(EncodingEntry::Ordinal) | None, _) => Encoding::Column,
         };
         let field = Self {
             name: written.name.clone(),
@@ -162,12 +163,31 @@ impl Field {
 
     /// Reads the value of a request's member. `None` if it is not allowed.
     pub(crate) fn read(&self, value: &Json<'_>) -> Option<Encoded> {
-        match (value, &self.kind) {
-            (Json::Null, _) => self.missing,
-            (Json::Number(number), Kind::Number(numbers)) => numbers.read(*number),
-            (Json::Bool(value), Kind::Boolean) => Some(Encoded::Code(u16::from(*value))),
-            (Json::Text(text), Kind::Category(category)) => category.read(text),
-            _ => None,
+        if let Json::Null = value {
+            return self.missing;
+        }
+        match &self.kind {
+            Kind::Number(numbers) => {
+                if let Json::Number(number) = value {
+                    numbers.read(*number)
+                } else {
+                    None
+                }
+            }
+            Kind::Boolean => {
+                if let Json::Bool(value) = value {
+                    Some(Encoded::Code(u16::from(*value)))
+                } else {
+                    None
+                }
+            }
+            Kind::Category(category) => {
+                if let Json::Text(text) = value {
+                    category.read(text)
+                } else {
+                    None
+                }
+            }
         }
     }
 

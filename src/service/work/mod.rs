@@ -1,0 +1,160 @@
+//! The work of one request: its distinct inputs, from lookup to answer. A single input is the case n = 1.
+
+mod compute;
+mod lookup;
+
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    time::Instant,
+};
+
+use bytes::Bytes;
+use model_package::{Input, Inputs};
+use prediction_cache::{CacheKey, KeySpace, Tier};
+
+use self::compute::Run;
+pub(super) use self::lookup::LookupResult;
+use super::{Answer, CacheOutcome, CachePolicy, NoPrediction, PredictionService, Served, Tally, strategy::Plan};
+
+pub(super) struct Work<'a> {
+    service: &'a PredictionService,
+    prediction: usize,
+    items: Vec<Item<'a>>,
+    /// The position of each array input's item. `None` for a single input.
+    order: Option<Vec<usize>>,
+}
+
+/// One of a request's distinct inputs.
+struct Item<'a> {
+    input: &'a Input,
+    key: CacheKey,
+    /// The number of inputs in the request that are equal to this one.
+    times: usize,
+    outcome: CacheOutcome,
+    run: Run,
+    body: Option<Bytes>,
+}
+
+impl<'a> Work<'a> {
+    pub(super) fn new(service: &'a PredictionService, prediction: usize, inputs: &'a Inputs, keys: &KeySpace) -> Self {
+        let name = service.model.signature().predictions()[prediction].name();
+        let item = |input, key| Item { input, key, times: 1, outcome: CacheOutcome::Miss, run: Run::Open, body: None };
+        let inputs = match inputs {
+            Inputs::One(input) => {
+                return Self { service, prediction, items: vec![item(input, keys.key(name, input))], order: None };
+            }
+            Inputs::Many(inputs) => inputs,
+        };
+        let mut items: Vec<Item<'a>> = Vec::with_capacity(inputs.len());
+        let mut positions = HashMap::with_capacity(inputs.len());
+        let order = inputs.iter().map(|input| {
+            let key = keys.key(name, input);
+            match positions.entry(key.clone()) {
+                Entry::Occupied(position) => {
+                    let position: usize = *position.get();
+                    items[position].times += 1;
+                    position
+                }
+                Entry::Vacant(new) => {
+                    items.push(item(input, key));
+                    *new.insert(items.len() - 1)
+                }
+            }
+        });
+        let order = Some(order.collect());
+        Self { service, prediction, items, order }
+    }
+
+    /// Looks up the items, runs the model for the missing ones, and defers storing until after the response.
+    pub(super) async fn answer(mut self, policy: CachePolicy, is_off: bool) -> Answer {
+        let start = Instant::now();
+        let mut plan = Plan::LookUp;
+        if !policy.read {
+            self.items.iter_mut().for_each(|item| item.outcome = CacheOutcome::Bypass);
+        } else if is_off {
+            self.items.iter_mut().for_each(|item| item.outcome = CacheOutcome::Off);
+        } else if !self.look_in_memory() {
+            plan = self.look_in_store(policy.only_if_cached).await;
+        }
+        let mut served = self.served(start);
+        if policy.only_if_cached && !self.is_answered() {
+            return Answer { body: Err(NoPrediction::NotCached), served };
+        }
+        if !self.is_answered() {
+            let mut computed = match self.compute(policy.store && !is_off, policy.read).await {
+                Ok(computed) => computed,
+                Err(error) => return Answer { body: Err(NoPrediction::Failed(error)), served },
+            };
+            let new = std::mem::take(&mut computed.new);
+            computed.record(&mut served);
+            if !new.entries.is_empty() {
+                match plan {
+                    Plan::LookUp => served.write = Some(self.service.defer_store(new)),
+                    Plan::Compute(probe) => served.probe = self.service.defer_probe(self.prediction, new, probe),
+                }
+            }
+        }
+        Answer { body: Ok(self.body()), served }
+    }
+
+    fn is_answered(&self) -> bool {
+        self.items.iter().all(|item| item.body.is_some())
+    }
+
+    /// The report on the answer so far, before the model runs.
+    fn served(&self, start: Instant) -> Served {
+        let mut tally = Tally::default();
+        self.items.iter().for_each(|item| tally.add(item.outcome, item.times));
+        let outcome = self.outcome(tally);
+        let looked_up = |outcome| !matches!(outcome, CacheOutcome::Bypass | CacheOutcome::Off | CacheOutcome::Cost);
+        let looked_up = self.items.iter().any(|item| looked_up(item.outcome));
+        let cache_time = looked_up.then(|| start.elapsed());
+        Served { tally, is_many: self.order.is_some(), cache_start: Some(start), cache_time, ..Served::new(outcome) }
+    }
+
+    /// The outcome of all inputs together. A hit in the store takes precedence over one in memory, and `Unavailable` over `Miss`.
+    fn outcome(&self, tally: Tally) -> CacheOutcome {
+        if let [item] = &self.items[..] {
+            return item.outcome;
+        }
+        if tally.hits > 0 && tally.hits < tally.inputs() {
+            return CacheOutcome::Partial { hits: tally.hits, others: tally.inputs() - tally.hits };
+        }
+        let mut outcomes = self.items.iter().map(|item| item.outcome);
+        let first = outcomes.clone().next().unwrap_or(CacheOutcome::Miss);
+        let is_in_store = |outcome: &CacheOutcome| matches!(outcome, CacheOutcome::Hit(tier) if *tier != Tier::Memory);
+        let worst = [CacheOutcome::Unavailable, CacheOutcome::Miss].into_iter();
+        let worst = worst.filter(|outcome| self.items.iter().any(|item| item.outcome == *outcome)).next();
+        outcomes.find(is_in_store).or(worst).unwrap_or(first)
+    }
+
+    /// The response's body: a JSON object, or an array of them.
+    fn body(self) -> Bytes {
+        let Self { items, order, .. } = self;
+        let mut bodies: Vec<Bytes> = items.into_iter().map(|item| item.body.expect("looked up or computed")).collect();
+        match order {
+            None => bodies.swap_remove(0),
+            Some(order) => array(order.iter().map(|position| &bodies[*position])),
+        }
+    }
+}
+
+impl Item<'_> {
+    fn hit(&mut self, body: Bytes, tier: Tier) {
+        (self.body, self.outcome) = (Some(body), CacheOutcome::Hit(tier));
+    }
+}
+
+/// Joins JSON objects into an array.
+fn array<'a>(objects: impl ExactSizeIterator<Item = &'a Bytes>) -> Bytes {
+    let mut text = Vec::with_capacity(32 * objects.len() + 2);
+    text.push(b'[');
+    for (position, object) in objects.enumerate() {
+        if position > 0 {
+            text.push(b',');
+        }
+        text.extend_from_slice(object);
+    }
+    text.push(b']');
+    text.into()
+}
