@@ -1,4 +1,4 @@
-//! The weights of leaves, and how they add up to scores.
+//! The weights of leaves, and their aggregation into scores.
 
 use crate::{
     attributes::{Aggregate, Mode},
