@@ -132,7 +132,7 @@ static BROKEN: LazyLock<Vec<(String, &'static str, &'static str)>> = LazyLock::n
         (&empty, "model.toml: ", "is missing from the package"),
         (&without_graph, "model.onnx: ", "is missing from the package"),
         (&without_manifest, "model.toml: ", "is missing from the package"),
-        (&mistaken, "model.toml: prediction \"decision\": ", "`cuts` must be finite numbers in ascending order"),
+        (&mistaken, "model.toml: prediction \"decision\": ", "`cuts` must be finite numbers in strictly ascending order"),
         (&no_graph, "model.onnx: ", "is not an ONNX graph"),
         (&not_utf8, "model.toml: ", "cannot be read"),
         (&other_graph, "model.onnx: ", "reads 3 columns, but the fields of model.toml make 17"),
