@@ -1,4 +1,4 @@
-//! The trace that a request belongs to, as its headers and Lambda say: W3C Trace Context, and X-Ray's trace header.
+//! Reads the trace that a request belongs to, from W3C Trace Context and X-Ray's trace header.
 
 use http::{HeaderMap, HeaderName};
 use opentelemetry::trace::{SpanContext, SpanId, TraceFlags, TraceId, TraceState};
@@ -36,8 +36,8 @@ impl<'a> TraceParent<'a> {
     }
 }
 
-/// The span that a request was sent in: the client's (`traceparent`), or else Lambda's own, or else the gateway's
-/// (`x-amzn-trace-id`). `lambda` is what [`lambda`] has found.
+/// The parent of a request's span: the client's span (`traceparent`), otherwise Lambda's (the result of [`lambda`]), otherwise
+/// the gateway's (`x-amzn-trace-id`).
 pub(super) fn parent(headers: &HeaderMap, lambda: Option<&Parent>) -> Option<Parent> {
     let w3c = || {
         let TraceParent { trace, span, flags } = TraceParent::of(headers)?;
@@ -48,13 +48,14 @@ pub(super) fn parent(headers: &HeaderMap, lambda: Option<&Parent>) -> Option<Par
     w3c().or_else(|| lambda.cloned()).or_else(header)
 }
 
-/// Lambda's span for an invocation. Where a function is not traced, Lambda sends one that is not sampled, which does not mean
-/// that the sender wants no trace.
+/// Lambda's span for an invocation, if it is sampled. For a function without tracing, Lambda always sends `Sampled=0`, which is
+/// not the sender's decision.
 pub(super) fn lambda(header: &str) -> Option<Parent> {
     x_ray(header).filter(|parent| parent.sampled == Some(true))
 }
 
-/// X-Ray's trace header: `Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1`. Gateways send the root alone.
+/// Parses X-Ray's trace header: `Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1`. Gateways send only
+/// the root.
 fn x_ray(header: &str) -> Option<Parent> {
     let (mut trace, mut span, mut sampled) = (None, SpanId::INVALID, None);
     for (name, value) in header.split(';').filter_map(|field| field.trim().split_once('=')) {
@@ -65,7 +66,7 @@ fn x_ray(header: &str) -> Option<Parent> {
                 trace = valid.then(|| TraceId::from_hex(&format!("{time}{rest}")).ok()).flatten();
             }
             "Parent" => span = SpanId::from_hex(value).ok().filter(|_| value.len() == 16)?,
-            // Anything else: whoever comes next decides.
+            // Other values, such as `?`, leave the decision to the receiver.
             "Sampled" => sampled = ["0", "1"].iter().position(|known| *known == value).map(|known| known == 1),
             _ => {}
         }
@@ -79,7 +80,7 @@ fn of(trace: TraceId, span: SpanId, sampled: Option<bool>, state: TraceState) ->
     Parent { context: SpanContext::new(trace, span, flags, true, state), sampled }
 }
 
-/// The `tracestate` that comes with a `traceparent`; the lines of several headers are one list.
+/// Several `tracestate` headers form one list. An invalid list counts as empty.
 fn state(headers: &HeaderMap) -> TraceState {
     let lines = headers.get_all(TRACESTATE).iter().map(|line| line.to_str());
     let list = lines.collect::<Result<Vec<_>, _>>().map(|lines| lines.join(","));
@@ -105,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn a_trace_id_is_taken_from_a_valid_traceparent_only() {
+    fn an_invalid_traceparent_is_ignored() {
         const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
         let trace = |values: &[&str]| {
             let mut headers = HeaderMap::new();
@@ -116,7 +117,7 @@ mod tests {
         };
         let valid = format!("00-{TRACE}-b7ad6b7169203331-01");
         assert_eq!(trace(&[&valid]).as_deref(), Some(TRACE));
-        assert_eq!(trace(&[&format!("cc-{TRACE}-b7ad6b7169203331-01-what-comes")]).as_deref(), Some(TRACE));
+        assert_eq!(trace(&[&format!("cc-{TRACE}-b7ad6b7169203331-01-later-part")]).as_deref(), Some(TRACE));
         for invalid in [
             &format!("ff-{TRACE}-b7ad6b7169203331-01"),
             &format!("00-{TRACE}-b7ad6b7169203331-01-more"),
@@ -132,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clients_trace_comes_before_lambdas_and_that_before_the_gateways() {
+    fn the_clients_trace_precedes_lambdas_which_precedes_the_gateways() {
         let lambdas =
             lambda("Root=1-00000001-aaaaaaaaaaaaaaaaaaaaaaaa;Parent=aaaaaaaaaaaaaaaa;Sampled=1;Lineage=1:a87bd80c:0");
         let both = headers(&[(TRACEPARENT, W3C), (X_AMZN_TRACE_ID, X_RAY)]);
@@ -171,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn that_lambda_does_not_trace_a_function_decides_nothing() {
+    fn lambdas_unsampled_span_is_ignored() {
         assert_eq!(lambda("Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=0"), None);
         assert!(lambda(X_RAY).is_some());
     }
