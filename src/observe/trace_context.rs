@@ -10,6 +10,9 @@ const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 const X_AMZN_TRACE_ID: HeaderName = HeaderName::from_static("x-amzn-trace-id");
 
 /// A valid `traceparent` header (W3C Trace Context, level 1), in hexadecimal digits.
+///
+/// `TraceContextPropagator` (opentelemetry_sdk 0.33.1) also accepts fields that are too short or signed, such as `00-42-1-+1`, and
+/// allocates a context for each request, even if only the log needs the trace id.
 #[derive(Debug, PartialEq)]
 pub(super) struct TraceParent<'a> {
     pub(super) trace: &'a str,
@@ -18,7 +21,7 @@ pub(super) struct TraceParent<'a> {
 }
 
 impl<'a> TraceParent<'a> {
-    /// Invalid ones are ignored, as the recommendation says.
+    /// `None` for an invalid header, which the recommendation says to ignore.
     pub(super) fn of(headers: &'a HeaderMap) -> Option<Self> {
         let mut values = headers.get_all(TRACEPARENT).iter();
         let (Some(value), None) = (values.next(), values.next()) else { return None };
@@ -28,10 +31,10 @@ impl<'a> TraceParent<'a> {
         let hex = |part: &str, digits: usize| {
             part.len() == digits && part.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
         };
-        let names_something = |part: &str| part.bytes().any(|byte| byte != b'0');
-        // A later version may have more parts; version 00 has not.
+        let is_nonzero = |part: &str| part.bytes().any(|byte| byte != b'0');
+        // Versions after 00 may have more parts.
         let valid = hex(version, 2) && version != "ff" && (version != "00" || parts.next().is_none());
-        let valid = valid && hex(trace, 32) && names_something(trace) && hex(span, 16) && names_something(span);
+        let valid = valid && hex(trace, 32) && is_nonzero(trace) && hex(span, 16) && is_nonzero(span);
         (valid && hex(flags, 2)).then_some(Self { trace, span, flags })
     }
 }
@@ -56,6 +59,9 @@ pub(super) fn lambda(header: &str) -> Option<Parent> {
 
 /// Parses X-Ray's trace header: `Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1`. Gateways send only
 /// the root.
+///
+/// `XrayPropagator` (opentelemetry-aws 0.21.0) accepts other versions and ids of the wrong length, and adds Lambda's `Lineage` to
+/// the `tracestate`.
 fn x_ray(header: &str) -> Option<Parent> {
     let (mut trace, mut span, mut sampled) = (None, SpanId::INVALID, None);
     for (name, value) in header.split(';').filter_map(|field| field.trim().split_once('=')) {
@@ -125,6 +131,13 @@ mod tests {
             &format!("00-{}-b7ad6b7169203331-01", "0".repeat(32)),
             &format!("00-{}-b7ad6b7169203331-01", TRACE.to_uppercase()),
             &format!("00-{TRACE}-b7ad6b7169203331"),
+            &format!("00-{TRACE}-b7ad6b7169203331-01-"),
+            &format!("00-{TRACE}-b7ad6b7169203331-1"),
+            &format!("00-{TRACE}-b7ad6b7169203331-+1"),
+            &format!("0-{TRACE}-b7ad6b7169203331-01"),
+            &format!("00-{}-b7ad6b7169203331-01", &TRACE[1..]),
+            &format!("00-+{}-b7ad6b7169203331-01", &TRACE[1..]),
+            &format!("00-{TRACE}-1-01"),
             &"nonsense".to_owned(),
         ] {
             assert_eq!(trace(&[invalid]), None, "{invalid}");
