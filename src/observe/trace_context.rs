@@ -1,4 +1,4 @@
-//! The trace that a request belongs to, as its headers and Lambda say: W3C Trace Context, and X-Ray's trace header.
+//! Reads the trace that a request belongs to, from W3C Trace Context and X-Ray's trace header.
 
 use http::{HeaderMap, HeaderName};
 use opentelemetry::trace::{SpanContext, SpanId, TraceFlags, TraceId, TraceState};
@@ -10,6 +10,9 @@ const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 const X_AMZN_TRACE_ID: HeaderName = HeaderName::from_static("x-amzn-trace-id");
 
 /// A valid `traceparent` header (W3C Trace Context, level 1), in hexadecimal digits.
+///
+/// `TraceContextPropagator` (opentelemetry_sdk 0.33.1) also accepts fields that are too short or signed, such as `00-42-1-+1`, and
+/// allocates a context for each request, even if only the log needs the trace id.
 #[derive(Debug, PartialEq)]
 pub(super) struct TraceParent<'a> {
     pub(super) trace: &'a str,
@@ -18,7 +21,7 @@ pub(super) struct TraceParent<'a> {
 }
 
 impl<'a> TraceParent<'a> {
-    /// Invalid ones are ignored, as the recommendation says.
+    /// `None` for an invalid header, which the recommendation says to ignore.
     pub(super) fn of(headers: &'a HeaderMap) -> Option<Self> {
         let mut values = headers.get_all(TRACEPARENT).iter();
         let (Some(value), None) = (values.next(), values.next()) else { return None };
@@ -28,16 +31,16 @@ impl<'a> TraceParent<'a> {
         let hex = |part: &str, digits: usize| {
             part.len() == digits && part.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
         };
-        let names_something = |part: &str| part.bytes().any(|byte| byte != b'0');
-        // A later version may have more parts; version 00 has not.
+        let is_nonzero = |part: &str| part.bytes().any(|byte| byte != b'0');
+        // Versions after 00 may have more parts.
         let valid = hex(version, 2) && version != "ff" && (version != "00" || parts.next().is_none());
-        let valid = valid && hex(trace, 32) && names_something(trace) && hex(span, 16) && names_something(span);
+        let valid = valid && hex(trace, 32) && is_nonzero(trace) && hex(span, 16) && is_nonzero(span);
         (valid && hex(flags, 2)).then_some(Self { trace, span, flags })
     }
 }
 
-/// The span that a request was sent in: the client's (`traceparent`), or else Lambda's own, or else the gateway's
-/// (`x-amzn-trace-id`). `lambda` is what [`lambda`] has found.
+/// The parent of a request's span: the client's span (`traceparent`), otherwise Lambda's (the result of [`lambda`]), otherwise
+/// the gateway's (`x-amzn-trace-id`).
 pub(super) fn parent(headers: &HeaderMap, lambda: Option<&Parent>) -> Option<Parent> {
     let w3c = || {
         let TraceParent { trace, span, flags } = TraceParent::of(headers)?;
@@ -48,13 +51,17 @@ pub(super) fn parent(headers: &HeaderMap, lambda: Option<&Parent>) -> Option<Par
     w3c().or_else(|| lambda.cloned()).or_else(header)
 }
 
-/// Lambda's span for an invocation. Where a function is not traced, Lambda sends one that is not sampled, which does not mean
-/// that the sender wants no trace.
+/// Lambda's span for an invocation, if it is sampled. For a function without tracing, Lambda always sends `Sampled=0`, which is
+/// not the sender's decision.
 pub(super) fn lambda(header: &str) -> Option<Parent> {
     x_ray(header).filter(|parent| parent.sampled == Some(true))
 }
 
-/// X-Ray's trace header: `Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1`. Gateways send the root alone.
+/// Parses X-Ray's trace header: `Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1`. Gateways send only
+/// the root.
+///
+/// `XrayPropagator` (opentelemetry-aws 0.21.0) accepts other versions and ids of the wrong length, and adds Lambda's `Lineage` to
+/// the `tracestate`.
 fn x_ray(header: &str) -> Option<Parent> {
     let (mut trace, mut span, mut sampled) = (None, SpanId::INVALID, None);
     for (name, value) in header.split(';').filter_map(|field| field.trim().split_once('=')) {
@@ -65,7 +72,7 @@ fn x_ray(header: &str) -> Option<Parent> {
                 trace = valid.then(|| TraceId::from_hex(&format!("{time}{rest}")).ok()).flatten();
             }
             "Parent" => span = SpanId::from_hex(value).ok().filter(|_| value.len() == 16)?,
-            // Anything else: whoever comes next decides.
+            // Other values, such as `?`, leave the decision to the receiver.
             "Sampled" => sampled = ["0", "1"].iter().position(|known| *known == value).map(|known| known == 1),
             _ => {}
         }
@@ -79,7 +86,7 @@ fn of(trace: TraceId, span: SpanId, sampled: Option<bool>, state: TraceState) ->
     Parent { context: SpanContext::new(trace, span, flags, true, state), sampled }
 }
 
-/// The `tracestate` that comes with a `traceparent`; the lines of several headers are one list.
+/// Several `tracestate` headers form one list. An invalid list counts as empty.
 fn state(headers: &HeaderMap) -> TraceState {
     let lines = headers.get_all(TRACESTATE).iter().map(|line| line.to_str());
     let list = lines.collect::<Result<Vec<_>, _>>().map(|lines| lines.join(","));
@@ -105,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn a_trace_id_is_taken_from_a_valid_traceparent_only() {
+    fn an_invalid_traceparent_is_ignored() {
         const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
         let trace = |values: &[&str]| {
             let mut headers = HeaderMap::new();
@@ -116,7 +123,7 @@ mod tests {
         };
         let valid = format!("00-{TRACE}-b7ad6b7169203331-01");
         assert_eq!(trace(&[&valid]).as_deref(), Some(TRACE));
-        assert_eq!(trace(&[&format!("cc-{TRACE}-b7ad6b7169203331-01-what-comes")]).as_deref(), Some(TRACE));
+        assert_eq!(trace(&[&format!("cc-{TRACE}-b7ad6b7169203331-01-later-part")]).as_deref(), Some(TRACE));
         for invalid in [
             &format!("ff-{TRACE}-b7ad6b7169203331-01"),
             &format!("00-{TRACE}-b7ad6b7169203331-01-more"),
@@ -124,6 +131,13 @@ mod tests {
             &format!("00-{}-b7ad6b7169203331-01", "0".repeat(32)),
             &format!("00-{}-b7ad6b7169203331-01", TRACE.to_uppercase()),
             &format!("00-{TRACE}-b7ad6b7169203331"),
+            &format!("00-{TRACE}-b7ad6b7169203331-01-"),
+            &format!("00-{TRACE}-b7ad6b7169203331-1"),
+            &format!("00-{TRACE}-b7ad6b7169203331-+1"),
+            &format!("0-{TRACE}-b7ad6b7169203331-01"),
+            &format!("00-{}-b7ad6b7169203331-01", &TRACE[1..]),
+            &format!("00-+{}-b7ad6b7169203331-01", &TRACE[1..]),
+            &format!("00-{TRACE}-1-01"),
             &"nonsense".to_owned(),
         ] {
             assert_eq!(trace(&[invalid]), None, "{invalid}");
@@ -132,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clients_trace_comes_before_lambdas_and_that_before_the_gateways() {
+    fn the_clients_trace_precedes_lambdas_which_precedes_the_gateways() {
         let lambdas =
             lambda("Root=1-00000001-aaaaaaaaaaaaaaaaaaaaaaaa;Parent=aaaaaaaaaaaaaaaa;Sampled=1;Lineage=1:a87bd80c:0");
         let both = headers(&[(TRACEPARENT, W3C), (X_AMZN_TRACE_ID, X_RAY)]);
@@ -171,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn that_lambda_does_not_trace_a_function_decides_nothing() {
+    fn lambdas_unsampled_span_is_ignored() {
         assert_eq!(lambda("Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=0"), None);
         assert!(lambda(X_RAY).is_some());
     }

@@ -1,4 +1,4 @@
-//! Sends spans to a collector: OTLP over HTTP, as protobuf.
+//! Sends spans to a collector: OTLP over HTTP, encoded as protobuf.
 
 use std::{fmt, io, mem, time::Duration};
 
@@ -22,16 +22,16 @@ use tokio::{
 };
 
 const USER_AGENT: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
-/// How many spans may wait. What comes then is dropped.
-const LONGEST_QUEUE: usize = 2_048;
-/// How many spans are sent at once, in the background.
-const BATCH: usize = 512;
-/// How long a span waits for others, in the background.
-const DELAY: Duration = Duration::from_secs(1);
-/// How long a collector is left alone that has failed.
+/// The most spans that may wait for export. Further ones are dropped.
+const MAX_QUEUE_SIZE: usize = 2_048;
+/// The background export starts early once this many spans wait.
+const BATCH_SIZE: usize = 512;
+/// Interval of the background export.
+const INTERVAL: Duration = Duration::from_secs(1);
+/// Pause after a failed export.
 const PAUSE: Duration = Duration::from_secs(5);
 
-/// Spans that wait for their export, and where they are sent.
+/// The queue of spans to export, and the collector that receives them.
 pub(super) struct Exporter {
     host: String,
     port: u16,
@@ -41,7 +41,7 @@ pub(super) struct Exporter {
     resource: ResourceAttributesWithSchema,
     queue: Mutex<Queue>,
     batch_is_full: Notify,
-    /// Whoever exports holds this: one export at a time.
+    /// Locked during an export, so that exports run one at a time.
     collector: AsyncMutex<Collector>,
 }
 
@@ -51,10 +51,9 @@ struct Queue {
     dropped: usize,
 }
 
-/// What is known of the collector.
 #[derive(Default)]
 struct Collector {
-    /// Since it has failed.
+    /// Set from a failed export until the next successful one.
     paused_until: Option<Instant>,
 }
 
@@ -67,12 +66,12 @@ impl Exporter {
             (header::CONTENT_TYPE, HeaderValue::from_static("application/x-protobuf")),
             (header::USER_AGENT, HeaderValue::from_static(USER_AGENT)),
         ]);
-        // An IPv6 address is in brackets.
+        // A URI has an IPv6 address in brackets.
         let host = endpoint.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
         Self {
             host: host.to_owned(),
             port: endpoint.port_u16().unwrap_or(80),
-            path: path.parse().expect("it comes from a URI"),
+            path: path.parse().expect("part of a valid URI"),
             headers,
             timeout,
             resource: resource.into(),
@@ -82,23 +81,23 @@ impl Exporter {
         }
     }
 
-    /// Adds spans to the queue, all of them or none.
+    /// Queues all of these spans, or drops all of them when the queue is too full.
     pub(super) fn add(&self, spans: Vec<SpanData>) {
         let mut queue = self.queue.lock();
-        if queue.spans.len() + spans.len() > LONGEST_QUEUE {
+        if queue.spans.len() + spans.len() > MAX_QUEUE_SIZE {
             queue.dropped += spans.len();
             return;
         }
         queue.spans.extend(spans);
-        if queue.spans.len() >= BATCH {
+        if queue.spans.len() >= BATCH_SIZE {
             self.batch_is_full.notify_one();
         }
     }
 
-    /// Exports what waits, unless the collector has just failed. It takes as long as the timeout and `time_left` allow.
+    /// Exports the queue, unless an export failed within the last [`PAUSE`]. Takes at most the timeout and `time_left`.
     pub(super) async fn export(&self, time_left: Option<Duration>) {
         let deadline = Instant::now() + time_left.map_or(self.timeout, |left| left.min(self.timeout));
-        // Somebody else's export may take all the time.
+        // Another request's export may use up the time.
         let Ok(mut collector) = timeout_at(deadline, self.collector.lock()).await else { return };
         if collector.paused_until.is_some_and(|end| Instant::now() < end) {
             return;
@@ -113,13 +112,13 @@ impl Exporter {
                 if collector.paused_until.take().is_some() {
                     tracing::info!(dropped, "traces are exported again");
                 } else if dropped > 0 {
-                    tracing::warn!(dropped, "more spans than can wait for their export: some were dropped");
+                    tracing::warn!(dropped, "export queue full: spans were dropped");
                 }
             }
             Err(error) => {
                 self.queue.lock().dropped += lost;
                 if collector.paused_until.replace(Instant::now() + PAUSE).is_none() {
-                    tracing::warn!(%error, "traces are not exported; trying every five seconds until they are");
+                    tracing::warn!(%error, "traces are not exported; trying again every five seconds");
                 }
             }
         }
@@ -128,13 +127,13 @@ impl Exporter {
     /// Exports in the background, until this is dropped.
     pub(super) async fn run(&self) {
         loop {
-            // Not to be told of a full batch is no fault: then the time is up.
-            let _ = timeout(DELAY, self.batch_is_full.notified()).await;
+            // Ends early when a batch is full.
+            let _ = timeout(INTERVAL, self.batch_is_full.notified()).await;
             self.export(None).await;
         }
     }
 
-    /// A connection for each export: one that was kept might be dead after the environment was frozen.
+    /// Opens a connection for each export: a kept one might be dead after Lambda froze the environment.
     async fn post(&self, spans: Vec<SpanData>) -> Result<(), ExportError> {
         let body =
             ExportTraceServiceRequest { resource_spans: group_spans_by_resource_and_scope(spans, &self.resource) };
@@ -144,15 +143,15 @@ impl Exporter {
         *request.headers_mut() = self.headers.clone();
         let stream = TcpStream::connect((&*self.host, self.port)).await?;
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-        // The connection ends with its only request.
-        let sent = async move { sender.send_request(request).await.map(|response| response.status()) };
-        match tokio::join!(sent, connection).0? {
+        // Takes the sender, so that the connection closes after its only request.
+        let status = async move { sender.send_request(request).await.map(|response| response.status()) };
+        match tokio::join!(status, connection).0? {
             status if status.is_success() => Ok(()),
             status => Err(ExportError::Refused(status)),
         }
     }
 
-    /// How many spans wait, and how many were dropped.
+    /// The number of waiting and of dropped spans.
     #[cfg(test)]
     pub(super) fn waiting(&self) -> (usize, usize) {
         let queue = self.queue.lock();
@@ -166,10 +165,9 @@ impl fmt::Debug for Exporter {
     }
 }
 
-/// Why spans were not exported.
 #[derive(Debug, Error)]
 enum ExportError {
-    #[error("no connection: {0}")]
+    #[error("cannot connect: {0}")]
     Connection(#[from] io::Error),
     #[error("no answer: {0}")]
     Http(#[from] hyper::Error),

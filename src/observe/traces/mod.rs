@@ -1,8 +1,8 @@
 //! Traces: a span for each request and one for each of its steps, exported over OTLP (OpenTelemetry).
 //!
-//! Off unless an endpoint is set. A trace [begins](Traces::begin) with its request; the spans are made after the response, of
-//! the times that were noted on the way. They are exported before the next invocation is asked for (under Lambda) or in the
-//! background (the local server): no response waits for a collector.
+//! Off unless an endpoint is set. A trace [begins](Traces::begin) with its request. The spans are made after the response,
+//! from times recorded on the way, and exported before the next invocation (under Lambda) or in the background (the local
+//! server): no response waits for a collector.
 
 mod export;
 mod request;
@@ -31,66 +31,64 @@ pub use self::spans::TracedRequest;
 use self::{export::Exporter, spans::Recorder};
 use crate::model::Model;
 
-/// Where traces go, and which.
 #[derive(Clone, Debug)]
 pub struct TraceSettings {
-    /// `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`, or `OTEL_EXPORTER_OTLP_ENDPOINT` with `/v1/traces` behind it: where spans are posted to.
+    /// `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`, or `OTEL_EXPORTER_OTLP_ENDPOINT` with `/v1/traces` appended: the URL that spans are posted to.
     pub endpoint: Uri,
-    /// `OTEL_EXPORTER_OTLP_HEADERS`: headers of these requests.
+    /// `OTEL_EXPORTER_OTLP_HEADERS`: headers of the export requests.
     pub headers: HeaderMap,
-    /// `OTEL_EXPORTER_OTLP_TIMEOUT`: how long an export may take.
+    /// `OTEL_EXPORTER_OTLP_TIMEOUT`: the timeout of an export.
     pub timeout: Duration,
     /// `OTEL_TRACES_SAMPLER`, `OTEL_TRACES_SAMPLER_ARG`: which requests are traced.
     pub sampler: Sampler,
-    /// `OTEL_SERVICE_NAME`, `OTEL_RESOURCE_ATTRIBUTES`: what is said of the process; the last value of a name counts.
+    /// `OTEL_SERVICE_NAME`, `OTEL_RESOURCE_ATTRIBUTES`: attributes of the process; the last value of a name wins.
     pub resource: Vec<(String, String)>,
 }
 
-/// The span that a request was sent in, as its sender says.
+/// The sender's span, according to the request's headers or Lambda.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Parent {
-    /// Its ids, and what else belongs to the trace. There may be no span, but a trace.
+    /// The span id is invalid if the sender names only a trace.
     pub context: SpanContext,
-    /// Whether the trace is sampled, if that is decided.
+    /// The sender's sampling decision, if it has made one.
     pub sampled: Option<bool>,
 }
 
-/// Makes traces and exports them.
 #[derive(Debug)]
 pub struct Traces {
     sampler: Sampler,
     ids: RandomIdGenerator,
     recorder: Recorder,
     exporter: Exporter,
-    /// Whether the process may be frozen between requests.
+    /// Lambda may freeze the process between requests, so each request's spans are exported before the next one.
     in_lambda: bool,
 }
 
-/// The trace of a request; a clone is the same one.
+/// The trace of one request. Clones refer to the same trace.
 #[derive(Clone, Debug)]
-pub struct Trace(Arc<Begun>);
+pub struct Trace(Arc<Inner>);
 
 #[derive(Debug)]
-struct Begun {
-    /// The request's own span.
+struct Inner {
+    /// Of the server span, which covers the whole request.
     context: SpanContext,
     parent: SpanId,
     link: Option<Link>,
     start: Instant,
     start_time: SystemTime,
-    /// When reading the body began and ended.
+    /// Start and end of reading and parsing the body.
     parsed: OnceLock<(Instant, Instant)>,
 }
 
 impl Traces {
-    /// Prepares the traces of a service of this model; nothing is connected yet.
+    /// Opens no connection yet.
     pub fn new(settings: TraceSettings, model: &Model, layout: Layout, in_lambda: bool) -> Self {
         let TraceSettings { endpoint, headers, timeout, sampler, resource } = settings;
         let resource = resource.into_iter().map(|(name, value)| KeyValue::new(name, value));
         let resource = Resource::builder_empty()
             .with_detector(Box::new(TelemetryResourceDetector))
             .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
-            .with_attributes(in_lambda.then(function).into_iter().flatten())
+            .with_attributes(in_lambda.then(function_attributes).into_iter().flatten())
             .with_attributes(resource)
             .build();
         Self {
@@ -102,7 +100,7 @@ impl Traces {
         }
     }
 
-    /// Begins the trace of a request: in the trace of its sender, or a new one. `link` is a span that is related to it.
+    /// Begins the trace of a request, as part of the sender's trace if there is a parent. `link` is a related span.
     pub fn begin(&self, parent: Option<Parent>, link: Option<Parent>) -> Trace {
         let trace_id = parent.as_ref().map_or_else(|| self.ids.new_trace_id(), |parent| parent.context.trace_id());
         let decided = parent.as_ref().filter(|parent| parent.sampled.is_some());
@@ -110,7 +108,7 @@ impl Traces {
         let decision = self.sampler.should_sample(decided.as_ref(), trace_id, "", &SpanKind::Server, &[], &[]).decision;
         let flags = TraceFlags::default().with_sampled(decision == SamplingDecision::RecordAndSample);
         let state = parent.as_ref().map(|parent| parent.context.trace_state().clone()).unwrap_or_default();
-        Trace(Arc::new(Begun {
+        Trace(Arc::new(Inner {
             context: SpanContext::new(trace_id, self.ids.new_span_id(), flags, false, state),
             parent: parent.map_or(SpanId::INVALID, |parent| parent.context.span_id()),
             link: link.map(|link| Link::with_context(link.context)),
@@ -120,7 +118,7 @@ impl Traces {
         }))
     }
 
-    /// Ends the trace of a request whose deferred work has ended. Under Lambda it is exported, within the time left.
+    /// Ends the trace of a request, after its deferred work. Under Lambda, exports it within `time_left`.
     pub async fn end(&self, trace: &Trace, request: &TracedRequest, time_left: Option<Duration>) {
         self.exporter.add(self.recorder.spans(trace, request, &self.ids));
         if self.in_lambda {
@@ -128,36 +126,34 @@ impl Traces {
         }
     }
 
-    /// Exports in the background, until this is dropped.
+    /// Exports in the background, until the future is dropped.
     pub async fn run(&self) {
         self.exporter.run().await;
     }
 
-    /// Exports what is left.
+    /// Exports the remaining spans.
     pub async fn close(&self) {
         self.exporter.export(None).await;
     }
 }
 
 impl Trace {
-    /// The id of the trace.
     pub fn id(&self) -> TraceId {
         self.0.context.trace_id()
     }
 
-    /// Whether its spans are exported.
     pub fn is_sampled(&self) -> bool {
         self.0.context.is_sampled()
     }
 
-    /// Notes that the body was read and parsed from `start` until now.
+    /// Records that the body was read and parsed between `start` and now.
     pub fn parsed(&self, start: Instant) {
         self.0.parsed.get_or_init(|| (start, Instant::now()));
     }
 }
 
-/// What Lambda says of the function, in OpenTelemetry's names.
-fn function() -> impl Iterator<Item = KeyValue> {
+/// Lambda's variables, under the names of OpenTelemetry's conventions.
+fn function_attributes() -> impl Iterator<Item = KeyValue> {
     let variables = [
         ("faas.name", "AWS_LAMBDA_FUNCTION_NAME"),
         ("faas.version", "AWS_LAMBDA_FUNCTION_VERSION"),
@@ -205,7 +201,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn spans_wait_for_their_export_up_to_a_number_and_no_longer() {
+    async fn the_export_queue_is_bounded() {
         let traces = traces();
         for _ in 0..3_000 {
             traces.end(&traces.begin(None, None), &request("GET", 200), None).await;
@@ -214,21 +210,21 @@ mod tests {
     }
 
     #[test]
-    fn an_error_of_the_service_is_one_in_its_trace_and_a_clients_is_not() {
+    fn a_server_error_marks_the_span_as_failed_and_a_client_error_does_not() {
         let traces = traces();
         let server = |method, status| {
             let spans = traces.recorder.spans(&traces.begin(None, None), &request(method, status), &traces.ids);
-            let [span] = &spans[..] else { panic!("the request's own: {spans:?}") };
-            let told = |name: &str| {
+            let [span] = &spans[..] else { panic!("one span: {spans:?}") };
+            let attribute = |name: &str| {
                 let found = span.attributes.iter().find(|attribute| attribute.key.as_str() == name);
                 found.map(|attribute| attribute.value.to_string()).unwrap_or_default()
             };
-            let told = [told("http.request.method"), told("error.type")];
-            (span.name.clone().into_owned(), told, span.status != Status::Unset)
+            let attributes = [attribute("http.request.method"), attribute("error.type")];
+            (span.name.clone().into_owned(), attributes, span.status != Status::Unset)
         };
         assert_eq!(server("POST", 500), ("POST".to_owned(), ["POST", "500"].map(str::to_owned), true));
         assert_eq!(server("POST", 422), ("POST".to_owned(), ["POST", ""].map(str::to_owned), false));
-        // Any word may come as a method.
+        // A client may send any token as a method.
         assert_eq!(server("ERIKA", 405), ("HTTP".to_owned(), ["_OTHER", ""].map(str::to_owned), false));
     }
 }

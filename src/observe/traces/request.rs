@@ -1,4 +1,4 @@
-//! The trace of a request, where traces are exported.
+//! The trace of a request in progress, if tracing is on.
 
 use std::{sync::Arc, time::Instant};
 
@@ -12,7 +12,6 @@ use super::{
 };
 use crate::after_response;
 
-/// What a trace tells of a request that is being answered.
 pub(crate) struct RequestTrace {
     traces: Arc<Traces>,
     trace: Trace,
@@ -23,7 +22,8 @@ pub(crate) struct RequestTrace {
 }
 
 impl RequestTrace {
-    /// Begins the trace of a request, and puts it on it. In a box: the future that holds it is moved, also where nothing is traced.
+    /// Begins the trace of a request and adds it to the request's extensions. Boxed, because the future that holds it is moved
+    /// even without tracing.
     pub(crate) fn begin(traces: &Arc<Traces>, request: &mut Request, route: Option<&str>) -> Box<Self> {
         let extensions = request.extensions();
         let lambda = extensions.get::<LambdaTraceHeader>();
@@ -43,12 +43,11 @@ impl RequestTrace {
         begun
     }
 
-    /// The id of the trace.
     pub(crate) fn id(&self) -> TraceId {
         self.trace.id()
     }
 
-    /// Defers the rest, behind all other jobs: they are in the trace.
+    /// Defers making the spans until all other deferred jobs have run, because the trace covers them.
     pub(crate) fn end(self, request_id: &str, response: &Response) {
         let Self { traces, trace, method, route, scheme, function_request_id } = self;
         if !trace.is_sampled() {
@@ -68,7 +67,7 @@ impl RequestTrace {
     }
 }
 
-/// What the client used, according to the gateway or the proxy.
+/// The client's scheme, according to the gateway or proxy.
 fn scheme(headers: &HeaderMap) -> &'static str {
     match headers.get("x-forwarded-proto") {
         Some(proto) if proto == "https" => "https",

@@ -1,4 +1,4 @@
-//! What is known of a request when all is done → its spans.
+//! Makes the spans of a request, once its deferred work has ended.
 
 use std::{
     borrow::Cow,
@@ -18,28 +18,25 @@ use prediction_cache::Layout;
 use super::Trace;
 use crate::{model::Model, service::Served};
 
-/// A request as its trace tells of it: nothing of what it asks about.
+/// The facts about a request that its spans carry: no part of the input.
 #[derive(Clone, Debug)]
 pub struct TracedRequest {
-    /// Its method.
     pub method: Method,
-    /// The path of its route. Other paths that clients send are not told.
+    /// The route's path; `None` for unknown paths, which spans never carry.
     pub route: Option<String>,
-    /// `http` or `https`, as the client sent it.
+    /// `http` or `https`.
     pub scheme: &'static str,
-    /// The request's id, as the response has it.
+    /// The same as in the response.
     pub request_id: String,
-    /// Lambda's id of the invocation.
+    /// Lambda's id for the invocation.
     pub function_request_id: Option<String>,
-    /// The response's status.
     pub status: u16,
-    /// When the response was ready.
+    /// The time at which the response was ready.
     pub end: Instant,
-    /// How a prediction came about. `None` for anything else, errors included.
+    /// `None` unless the response is a prediction.
     pub served: Option<Served>,
 }
 
-/// Makes spans for a service of one model.
 #[derive(Debug)]
 pub(super) struct Recorder {
     scope: InstrumentationScope,
@@ -62,22 +59,21 @@ impl Recorder {
         }
     }
 
-    /// The span of a request, and those of its steps.
+    /// The server span first, then those of the steps.
     pub(super) fn spans(&self, trace: &Trace, request: &TracedRequest, ids: &RandomIdGenerator) -> Vec<SpanData> {
         let mut spans = Vec::with_capacity(5);
-        spans.push(self.of_request(trace, request));
+        spans.push(self.server_span(trace, request));
         let mut add = |name, start, end, attributes, status| {
-            let Trace(begun) = trace;
-            let own = &begun.context;
+            let server = &trace.0.context;
             let context = SpanContext::new(
-                own.trace_id(),
+                server.trace_id(),
                 ids.new_span_id(),
-                own.trace_flags(),
+                server.trace_flags(),
                 false,
-                own.trace_state().clone(),
+                server.trace_state().clone(),
             );
             let span = self.span(trace, context, name, start, end, attributes);
-            spans.push(SpanData { parent_span_id: own.span_id(), status, ..span });
+            spans.push(SpanData { parent_span_id: server.span_id(), status, ..span });
         };
         if let Some(&(start, end)) = trace.0.parsed.get() {
             add("parse", start, end, Vec::new(), Status::Unset);
@@ -102,9 +98,9 @@ impl Recorder {
         spans
     }
 
-    fn of_request(&self, trace: &Trace, request: &TracedRequest) -> SpanData {
+    fn server_span(&self, trace: &Trace, request: &TracedRequest) -> SpanData {
         let TracedRequest { method, route, scheme, request_id, function_request_id, status, end, served } = request;
-        let method = known(method);
+        let method = known_method(method);
         let mut attributes = vec![
             KeyValue::new("http.request.method", method.unwrap_or("_OTHER")),
             KeyValue::new("http.response.status_code", i64::from(*status)),
@@ -114,7 +110,7 @@ impl Recorder {
             attributes.extend(value.clone().map(|value| KeyValue::new(name, value)));
         };
         add("http.route", route);
-        // No route has parameters: a path is its route.
+        // No route has parameters, so its path is the request's.
         add("url.path", route);
         add("predict_once.request_id", &Some(request_id.clone()));
         add("faas.invocation_id", function_request_id);
@@ -137,31 +133,31 @@ impl Recorder {
             (method, Some(route)) => Cow::Owned(format!("{method} {route}")),
             (method, None) => method.into(),
         };
-        let Trace(begun) = trace;
+        let Trace(inner) = trace;
         let mut links = SpanLinks::default();
-        links.links.extend(begun.link.clone());
+        links.links.extend(inner.link.clone());
         SpanData {
-            parent_span_id: begun.parent,
-            parent_span_is_remote: begun.parent != SpanId::INVALID,
+            parent_span_id: inner.parent,
+            parent_span_is_remote: inner.parent != SpanId::INVALID,
             span_kind: SpanKind::Server,
             links,
             status: if is_error { Status::error("") } else { Status::Unset },
-            ..self.span(trace, begun.context.clone(), name, begun.start, *end, attributes)
+            ..self.span(trace, inner.context.clone(), name, inner.start, *end, attributes)
         }
     }
 
     fn span(
         &self,
-        Trace(begun): &Trace,
+        Trace(inner): &Trace,
         span_context: SpanContext,
         name: impl Into<Cow<'static, str>>,
         start: Instant,
         end: Instant,
         attributes: Vec<KeyValue>,
     ) -> SpanData {
-        // Clocks may be set meanwhile: all times are counted from one reading.
+        // Derived from one clock reading, because the clock may be adjusted during a request.
         let time = |instant: Instant| -> SystemTime {
-            begun.start_time + instant.checked_duration_since(begun.start).unwrap_or(Duration::ZERO)
+            inner.start_time + instant.checked_duration_since(inner.start).unwrap_or(Duration::ZERO)
         };
         SpanData {
             span_context,
@@ -181,13 +177,13 @@ impl Recorder {
     }
 }
 
-/// The methods that OpenTelemetry's conventions know: a client may send any other word.
-fn known(method: &Method) -> Option<&'static str> {
+/// A method that OpenTelemetry's conventions list. A client may send any other token, which spans must not repeat.
+fn known_method(method: &Method) -> Option<&'static str> {
     let methods = ["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"];
     methods.into_iter().find(|known| method == known)
 }
 
-/// As in the log.
+/// The same word as in the log.
 fn cache_status(served: &Served) -> KeyValue {
     KeyValue::new("predict_once.cache.status", served.word())
 }
