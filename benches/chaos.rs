@@ -1,14 +1,9 @@
 //! Every fault in the middle of a steady load, measured: `make chaos`. It writes `docs/reliability.md`, and fails if an
 //! answer was wrong, was not 200, or was not counted, or if the cache was not used again.
 
-#[path = "../tests/support/chaos/mod.rs"]
-mod chaos;
-#[path = "../tests/support/mod.rs"]
-mod support;
-
 use std::{fmt::Write, process::ExitCode, time::Duration};
 
-use chaos::{
+use test_support::chaos::{
     fault::Fault,
     load::{self, Load, Outcome, Run},
     population::Population,
@@ -123,7 +118,7 @@ async fn main() -> ExitCode {
         violations.iter().for_each(|violation| eprintln!("VIOLATED {violation}"));
         return ExitCode::FAILURE;
     }
-    let (requests, connections, inputs) = (LOAD.requests, LOAD.connections, population.len());
+    let (requests, connections, inputs) = (LOAD.requests, LOAD.connections, population.size());
     let rate = (connections as f64 / LOAD.pause.as_secs_f64()).round();
     let report = format!(
         include_str!("reliability.md.in"),

@@ -1,26 +1,21 @@
 //! Full load and random faults for ten minutes: `make soak` (`SOAK_SECONDS` sets another time). It fails if an answer was
 //! wrong or was not 200, if memory grows by more than a tenth after the first minute, or if a descriptor is left open.
 
-#[path = "../tests/support/chaos/mod.rs"]
-mod chaos;
-#[path = "../tests/support/mod.rs"]
-mod support;
-
 use std::{
     process::ExitCode,
     sync::atomic::{AtomicUsize, Ordering::Relaxed},
     time::Duration,
 };
 
-use chaos::{
-    fault::Fault,
-    load::{self, Outcome},
-    population::Population,
-    world::World,
-};
 use futures_util::future::join_all;
-use support::{
+use test_support::{
     applications::aged,
+    chaos::{
+        fault::Fault,
+        load::{self, Outcome},
+        population::Population,
+        world::World,
+    },
     random::Random,
     service::{Http, Service},
 };
@@ -72,7 +67,7 @@ async fn trouble(
     let faults = async {
         loop {
             let [healthy, sick] =
-                [random.next(), random.next()].map(|n| Duration::from_millis(SHORTEST + n % (LONGEST - SHORTEST)));
+                [random.number(), random.number()].map(|n| Duration::from_millis(SHORTEST + n % (LONGEST - SHORTEST)));
             if Instant::now() + healthy + sick > until {
                 return;
             }

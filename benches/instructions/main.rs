@@ -10,22 +10,17 @@
 
 mod budget;
 mod callgrind;
-#[path = "../shared/functions.rs"]
-mod functions;
 mod order;
-#[path = "../../tests/support/mod.rs"]
-mod support;
 
 use std::{fs, path::Path, process::ExitCode};
 
 use callgrind::Counts;
-use functions::Function;
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
 use serde_json::Value;
-use support::{eventually, redis::Redis, soon};
+use test_support::{bench::functions::Function, eventually, redis::Redis, soon};
 
 /// The first invocations fill the cache, open the connection to Redis and grow buffers: they are not counted.
 const WARM_UP: usize = 100;

@@ -39,7 +39,7 @@ pub(crate) fn generate(catalogue: &mut Catalogue) {
     let (mut random, mut drawn) = (Random::new(1), HashSet::new());
     // Values of one band are one input; the limit is for a model that has fewer inputs than it seems.
     for _ in 0..10 * MOST_INPUTS {
-        let number = (u128::from(random.next()) << 64 | u128::from(random.next())) % all;
+        let number = (u128::from(random.number()) << 64 | u128::from(random.number())) % all;
         if drawn.insert(number) {
             catalogue.position(body(number));
         }

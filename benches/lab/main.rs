@@ -17,10 +17,6 @@ mod report;
 mod results;
 mod runs;
 mod server;
-#[path = "../shared/mod.rs"]
-mod shared;
-#[path = "../../tests/support/mod.rs"]
-mod support;
 mod weight;
 mod wire;
 mod workload;
@@ -29,6 +25,7 @@ use std::{collections::HashMap, error::Error, path::Path, process::ExitCode, tim
 
 use predict_once::{model::Model, model::Package};
 use prediction_cache::Layout;
+use test_support::{bench::progress::Progress, random::Random};
 
 use self::{
     catalogue::Catalogue,
@@ -36,8 +33,6 @@ use self::{
     results::Results,
     runs::{Case, Stage},
     server::Server,
-    shared::progress::Progress,
-    support::random::Random,
     workload::Workload,
 };
 

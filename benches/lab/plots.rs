@@ -1,9 +1,10 @@
 //! The plots: hit ratio by policy and memory, bytes by layout, reads that the tier takes off Redis.
 
+use test_support::bench::svg::{Anchor, Colour, Stroke, Svg};
+
 use super::{
     plan::POLICIES,
     results::{Results, thousands},
-    shared::svg::{Anchor, Colour, Stroke, Svg},
     weight::PLAIN,
 };
 

@@ -2,7 +2,9 @@
 
 use std::io;
 
-use super::{support::redis::Redis, wire::Wire};
+use test_support::redis::Redis;
+
+use super::wire::Wire;
 
 pub(crate) struct Server {
     /// Ends with it.

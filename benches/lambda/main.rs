@@ -7,21 +7,20 @@
 //! function. `ROUNDS` is how many rounds there are.
 
 mod events;
-#[path = "../shared/functions.rs"]
-mod functions;
 mod measured;
-#[path = "../shared/mod.rs"]
-mod shared;
-#[path = "../../tests/support/mod.rs"]
-mod support;
 
 use std::{env, ffi::OsString, fs, path::Path, process::Command, sync::atomic::Ordering::Relaxed};
 
-use functions::{Function, Process};
 use measured::{Fresh, Measured, median};
 use serde_json::{Map, Value, json};
-use shared::progress::Progress;
-use support::{redis::Redis, service::binary};
+use test_support::{
+    bench::{
+        functions::{Function, Process},
+        progress::Progress,
+    },
+    redis::Redis,
+    service::binary,
+};
 
 /// Fresh processes of each function and round: starts of functions in Python take seconds.
 const FRESH: usize = 6;

@@ -9,12 +9,13 @@ use std::{
     time::Duration,
 };
 
+use test_support::{proxy::Mode, random::Random, service::Service};
+
 use crate::{
     Cache,
     client::{Answer, Client},
     models::TimedModel,
     plan::{Plan, WARM_UP},
-    support::{proxy::Mode, random::Random, service::Service},
     traffic::Traffic,
 };
 

@@ -2,14 +2,9 @@
 
 use std::time::Duration;
 
-use crate::{
-    Cache,
-    client::Client,
-    models::TimedModel,
-    plan::Plan,
-    support::{proxy::Mode, service::Service},
-    traffic::Traffic,
-};
+use test_support::{proxy::Mode, service::Service};
+
+use crate::{Cache, client::Client, models::TimedModel, plan::Plan, traffic::Traffic};
 
 /// It has followed when nearly all of so many requests in a row are served the other way.
 const ROW: usize = 20;

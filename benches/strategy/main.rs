@@ -14,21 +14,13 @@ mod models;
 mod plan;
 mod plot;
 mod report;
-#[path = "../shared/mod.rs"]
-mod shared;
-#[path = "../../tests/support/mod.rs"]
-mod support;
 mod traffic;
 
 use std::{process::ExitCode, sync::atomic::Ordering::Relaxed, time::Instant};
 
-use self::{
-    cell::Cell,
-    models::TimedModel,
-    plan::Plan,
-    shared::progress::Progress,
-    support::{proxy::Proxy, redis::Redis},
-};
+use test_support::{bench::progress::Progress, proxy::Proxy, redis::Redis};
+
+use self::{cell::Cell, models::TimedModel, plan::Plan};
 
 /// A Redis, and what keeps it at a distance.
 struct Cache {

@@ -3,8 +3,7 @@
 use std::{path::PathBuf, process::Command, time::Duration};
 
 use serde_json::Value;
-
-use crate::support::{packages, service};
+use test_support::{packages, service};
 
 pub(crate) struct TimedModel {
     /// How long it shall take.

@@ -1,9 +1,8 @@
 //! The plot: which models a network cache pays for.
 
-use super::{
-    cell::Cell,
-    shared::svg::{Anchor, Colour, Stroke, Svg},
-};
+use test_support::bench::svg::{Anchor, Colour, Stroke, Svg};
+
+use super::cell::Cell;
 
 const LEFT: f64 = 96.0;
 const TOP: f64 = 64.0;

@@ -1,6 +1,6 @@
 //! Requests of which a given share were asked before.
 
-use crate::support::random::Random;
+use test_support::random::Random;
 
 pub(crate) struct Traffic {
     random: Random,

@@ -3,11 +3,11 @@
 use futures_util::future::join_all;
 use prediction_cache::Layout;
 use serde_json::{Value, json};
+use test_support::{applications::with, models, redis::Redis, service::Http};
 
 use crate::{
     layouts::{Server, everywhere},
     single_flight::{api, ask, calls},
-    support::{applications::with, models, redis::Redis, service::Http},
 };
 
 const HIT: &str = "predict-once; hit; detail=redis";

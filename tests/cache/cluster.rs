@@ -19,8 +19,7 @@ use prediction_cache::{
 };
 use redis::IntoConnectionInfo;
 use redis_test::cluster::{RedisCluster, RedisClusterConfiguration};
-
-use crate::support::{
+use test_support::{
     applications::aged,
     eventually, models,
     service::{Answer, Http, Service},

@@ -2,16 +2,15 @@
 //! connection goes on: a refused write is no reason to stop reading.
 
 use serde_json::json;
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpListener,
-};
-
-use crate::support::{
+use test_support::{
     applications::{aged, example},
     eventually,
     redis::Redis,
     service::{Http, Service},
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
 };
 
 const HIT: &str = "predict-once; hit; detail=redis";

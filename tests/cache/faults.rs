@@ -3,7 +3,7 @@
 
 use std::{sync::LazyLock, time::Duration};
 
-use crate::chaos::{
+use test_support::chaos::{
     fault::Fault,
     load::{self, Load, Outcome},
     population::Population,
@@ -67,7 +67,7 @@ survived! {
 
 /// A function connects before it asks for its first event: then it has a whole processor, however little memory it has.
 mod before_the_first_event {
-    use crate::support::{
+    use test_support::{
         proxy::{Mode, Proxy},
         redis::Redis,
         runtime_api::RuntimeApi,
@@ -107,7 +107,7 @@ mod freeze_and_thaw {
     use serde_json::Value;
 
     use super::*;
-    use crate::support::{
+    use test_support::{
         eventually,
         proxy::{Mode, Proxy},
         redis::Redis,

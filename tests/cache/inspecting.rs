@@ -2,10 +2,10 @@
 
 use model_package::Stored;
 use prediction_cache::{KeySpace, Layout, Namespace};
+use test_support::{applications::example, eventually, models, redis::Redis};
 
 use crate::{
     layouts::{Server, asked, everywhere, key},
-    support::{applications::example, eventually, models, redis::Redis},
     tools::tool,
 };
 

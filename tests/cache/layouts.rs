@@ -6,16 +6,14 @@ use std::{future::Future, ops::Range};
 
 use prediction_cache::Layout;
 use redis::FromRedisValue;
-
-use crate::{
-    cluster::Cluster,
-    support::{
-        applications::{aged, example},
-        eventually, models,
-        redis::Redis,
-        service::{Http, Service},
-    },
+use test_support::{
+    applications::{aged, example},
+    eventually, models,
+    redis::Redis,
+    service::{Http, Service},
 };
+
+use crate::cluster::Cluster;
 
 pub(crate) const HIT: &str = "predict-once; hit; detail=redis";
 const MISS: &str = "predict-once; fwd=miss";

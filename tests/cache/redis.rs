@@ -3,17 +3,16 @@
 use model_package::Stored;
 use std::time::{Duration, Instant};
 
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpSocket},
-};
-
-use crate::support::{
+use test_support::{
     applications::{aged, example},
     models,
     proxy::{Mode, Proxy},
     redis::Redis,
     service::{Http, Service},
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpSocket},
 };
 
 const HIT: &str = "predict-once; hit; detail=redis";
@@ -105,7 +104,7 @@ async fn an_entry_that_is_no_prediction_is_a_miss_and_is_overwritten() {
         redis.command::<()>(command).await;
         let answer = http.post("/decisions", &example()).await;
         assert_eq!((answer.cache_status(), &answer.text), (CORRUPT, &truth.text), "{command:?}");
-        crate::support::eventually("the entry is mended", || async {
+        test_support::eventually("the entry is mended", || async {
             http.post_with("/decisions", &example(), "only-if-cached").await.status == 200
         })
         .await;
@@ -204,7 +203,7 @@ async fn requests_that_must_not_compute_find_out_too_that_redis_is_gone() {
 
 /// Sends the example until it is a hit.
 async fn hits_again(http: &Http) {
-    crate::support::eventually("a hit", || async { http.post("/decisions", &example()).await.cache_status() == HIT })
+    test_support::eventually("a hit", || async { http.post("/decisions", &example()).await.cache_status() == HIT })
         .await;
 }
 

@@ -2,10 +2,10 @@
 
 use prediction_cache::Layout;
 use serde_json::Value;
+use test_support::{eventually, redis::Redis};
 
 use crate::{
     layouts::{Server, asked, everywhere, key},
-    support::{eventually, redis::Redis},
     tools::{report, tool},
 };
 

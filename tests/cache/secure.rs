@@ -5,8 +5,7 @@ use std::time::{Duration, SystemTime};
 use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 use prediction_cache::redis::IamTokens;
-
-use crate::support::{
+use test_support::{
     applications::{aged, example},
     eventually,
     redis::Redis,

@@ -19,15 +19,14 @@ use predict_once::{
 };
 use prediction_cache::{Layout, MemoryCache, PredictionCache, redis::RedisConfig, redis::RedisStore};
 use redis::IntoConnectionInfo;
-use tokio::{io::AsyncWriteExt, net::TcpStream};
-
-use crate::support::{
+use test_support::{
     applications::{aged, example},
     eventually, models, packages,
     proxy::{Mode, Proxy},
     redis::Redis,
     service::Service,
 };
+use tokio::{io::AsyncWriteExt, net::TcpStream};
 
 const HIT: &str = "predict-once; hit; detail=redis";
 const MISS: &str = "predict-once; fwd=miss";

@@ -3,17 +3,15 @@
 use std::{sync::LazyLock, time::Duration};
 
 use serde_json::{Value, json};
-
-use crate::{
-    single_flight::calls,
-    support::{
-        applications::aged,
-        eventually, models, packages,
-        proxy::{Mode, Proxy},
-        redis::Redis,
-        service::{Http, Service},
-    },
+use test_support::{
+    applications::aged,
+    eventually, models, packages,
+    proxy::{Mode, Proxy},
+    redis::Redis,
+    service::{Http, Service},
 };
+
+use crate::single_flight::calls;
 
 const COST: &str = "predict-once; fwd=bypass; detail=cost";
 const MISS: &str = "predict-once; fwd=miss";

@@ -5,17 +5,17 @@ use std::collections::BTreeMap;
 
 use prediction_cache::{Layout, ParsedKey};
 use serde_json::Value;
+use test_support::{
+    applications::aged,
+    models,
+    proxy::{Mode, Proxy},
+    redis::Redis,
+    runtime_api::{Invocation, RuntimeApi},
+    service::Service,
+};
 
 use crate::{
     layouts::{HIT, key},
-    support::{
-        applications::aged,
-        models,
-        proxy::{Mode, Proxy},
-        redis::Redis,
-        runtime_api::{Invocation, RuntimeApi},
-        service::Service,
-    },
     tools::tool,
 };
 

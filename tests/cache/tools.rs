@@ -4,13 +4,10 @@ use std::process::Stdio;
 
 use prediction_cache::Layout;
 use serde_json::Value;
+use test_support::{redis::Redis, service::binary, soon};
 use tokio::process::Command;
 
-use crate::{
-    layouts::key,
-    secure::with_tokens,
-    support::{redis::Redis, service::BINARY, soon},
-};
+use crate::{layouts::key, secure::with_tokens};
 
 /// How a command ended, and what it printed.
 #[derive(Debug)]
@@ -28,7 +25,7 @@ impl Ended {
 
 /// Runs a tool with these settings and no others.
 pub(crate) async fn tool(arguments: &[&str], variables: &[(&'static str, String)]) -> Ended {
-    let mut command = Command::new(BINARY);
+    let mut command = Command::new(binary());
     command.env_clear().env("LOG_LEVEL", "trace").envs(variables.iter().map(|(name, value)| (*name, value)));
     let ended = command.arg("cache").args(arguments).stdin(Stdio::null()).output();
     let ended = soon("the tool ends", ended).await.expect("it starts");

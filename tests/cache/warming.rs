@@ -7,17 +7,17 @@ use nix::{
     unistd::Pid,
 };
 use prediction_cache::Layout;
+use test_support::{
+    applications::{aged, with},
+    eventually, models,
+    redis::Redis,
+    service::binary,
+    soon,
+};
 use tokio::{io::AsyncWriteExt, process::Command};
 
 use crate::{
     layouts::{HIT, Server, asked, everywhere, key},
-    support::{
-        applications::{aged, with},
-        eventually, models,
-        redis::Redis,
-        service::BINARY,
-        soon,
-    },
     tools::{Ended, tool},
 };
 
@@ -147,7 +147,7 @@ async fn a_run_goes_on_from_a_line_and_renews_what_it_is_told_to() {
 async fn an_interrupted_run_ends_after_its_batch_and_says_how_to_go_on() {
     let server = Server::One(Redis::start().await);
     let Server::One(redis) = &server else { unreachable!() };
-    let mut command = Command::new(BINARY);
+    let mut command = Command::new(binary());
     command.env_clear().envs(server.settings(Layout::String)).args(["cache", "warm", "-"]);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     let mut child = command.spawn().expect("it starts");

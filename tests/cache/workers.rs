@@ -1,15 +1,15 @@
 //! What the workers of a local server share: the memory, what is under way, and what they say of an outage.
 
 use serde_json::Value;
-
-use super::single_flight::calls;
-use crate::support::{
+use test_support::{
     applications::{aged, example},
     eventually,
     proxy::{Mode, Proxy},
     redis::Redis,
     service::{Answer, Http, Service},
 };
+
+use super::single_flight::calls;
 
 const HIT: &str = "predict-once; hit; detail=memory";
 const MISS: &str = "predict-once; fwd=miss";

@@ -8,6 +8,7 @@ use model_package::Prediction;
 use prediction_cache::{PredictionCache, redis::RedisConfig, redis::RedisStore};
 use proptest::{collection::vec, prelude::*, sample::select, test_runner::TestCaseResult};
 use redis::IntoConnectionInfo;
+use test_support::{applications::example, models};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpListener,
@@ -17,7 +18,6 @@ use crate::{
     edit::{any_edit, edited},
     fuzz,
     subject::{Subject, current_thread},
-    support::{applications::example, models},
 };
 
 /// Reads an entry as a prediction, if it is one: then it is the one that the prediction is written as.

@@ -12,12 +12,12 @@ use proptest::{
     test_runner::TestCaseResult,
 };
 use serde_json::{Value, json};
+use test_support::applications::example;
 
 use crate::{
     edit::{any_edit, edited},
     fuzz,
     subject::{Reached, Subject, in_memory},
-    support::applications::example,
 };
 
 /// The sample events, each with the JSON Pointers to everything in it.

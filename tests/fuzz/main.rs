@@ -10,8 +10,6 @@ mod edit;
 mod events;
 mod packages;
 mod subject;
-#[path = "../support/mod.rs"]
-mod support;
 
 use std::env;
 

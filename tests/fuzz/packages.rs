@@ -10,12 +10,12 @@ use proptest::{
     test_runner::TestCaseResult,
 };
 use serde_json::{Map, Value, json};
+use test_support::{PATIENCE, packages};
 
 use crate::{
     edit::{Edit, any_edit, edited},
     fuzz,
     subject::Reached,
-    support::{PATIENCE, packages},
 };
 
 fn originals() -> [Package; 3] {

@@ -13,9 +13,8 @@ use predict_once::{
 use prediction_cache::{MemoryCache, PredictionCache};
 use proptest::{prelude::*, sample::select};
 use serde_json::Value;
+use test_support::models;
 use tokio::runtime::Runtime;
-
-use crate::support::models;
 
 /// The service in this process, and its model beside it to tell what is right.
 pub(crate) struct Subject {

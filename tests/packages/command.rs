@@ -5,18 +5,16 @@ use std::{fs, path::Path, process::Command, sync::LazyLock};
 use model_package::Stored;
 use predict_once::{http, model::ManifestFile};
 use serde_json::Value;
-
-use crate::{
-    packages,
-    support::{
-        applications::example,
-        models,
-        onnx::Onnx,
-        redis::Redis,
-        runtime_api::RuntimeApi,
-        service::{BINARY, Service},
-    },
+use test_support::{
+    applications::example,
+    models,
+    onnx::Onnx,
+    redis::Redis,
+    runtime_api::RuntimeApi,
+    service::{Service, binary},
 };
+
+use crate::packages;
 
 /// How a command ended, and what it printed.
 struct Ended {
@@ -26,7 +24,7 @@ struct Ended {
 }
 
 fn run(arguments: &[&str], variables: &[(&str, &str)]) -> Ended {
-    let mut command = Command::new(BINARY);
+    let mut command = Command::new(binary());
     let ended = command.env_clear().envs(variables.iter().copied()).args(arguments).output().expect("it starts");
     let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
     Ended { code: ended.status.code(), out: text(ended.stdout), err: text(ended.stderr) }

@@ -7,8 +7,7 @@ use predict_once::model::Model;
 use prediction_cache::{KeySpace, Layout, Namespace};
 use proptest::{prelude::*, sample::select};
 use serde_json::{Value, json};
-
-use crate::support::{
+use test_support::{
     applications::{example, with},
     models,
 };

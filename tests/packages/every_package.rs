@@ -19,13 +19,13 @@ use proptest::{
     test_runner::{TestCaseResult, TestRunner},
 };
 use serde_json::Value;
+use test_support::models::entry_of;
 use tokio::runtime::Runtime;
 
 use crate::{
     inputs::{self, Body, Wrong},
     packages,
     schema::violation,
-    support::models::entry_of,
 };
 
 /// The directories of the packages that are tested, all with golden answers.

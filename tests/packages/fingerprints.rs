@@ -2,11 +2,9 @@
 
 use model_package::Stored;
 use predict_once::{model::Model, model::Package};
+use test_support::models;
 
-use crate::{
-    packages::{self, identity, package},
-    support::models,
-};
+use crate::packages::{self, identity, package};
 
 /// A package whose every entry can be changed without making a mistake.
 const PACKAGE: &str = r#"

@@ -13,7 +13,5 @@ mod mistakes;
 mod predictions;
 mod rules;
 mod schema;
-#[path = "../support/mod.rs"]
-mod support;
 
-use support::packages;
+use test_support::packages;

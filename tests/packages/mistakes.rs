@@ -3,11 +3,9 @@
 
 use predict_once::{model::Model, model::Package, model::PackageError};
 use serde_json::json;
+use test_support::onnx::Onnx;
 
-use crate::{
-    packages::{self, identity, package},
-    support::onnx::Onnx,
-};
+use crate::packages::{self, identity, package};
 
 /// A package of two columns, whose graph gives them back.
 const SMALL: &str = r#"

@@ -4,8 +4,7 @@
 use std::time::Duration;
 
 use serde_json::Value;
-
-use crate::support::{
+use test_support::{
     applications::aged,
     eventually,
     proxy::{Mode, Proxy, is_set},

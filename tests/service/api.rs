@@ -4,15 +4,14 @@ use model_package::Stored;
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-};
-
-use crate::support::{
+use test_support::{
     applications::{aged, example, with},
     models,
     service::{Answer, Http, Service},
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
 };
 
 const ENDPOINTS: [(&str, &str); 3] =
@@ -310,7 +309,7 @@ async fn pipelined_requests_on_one_connection_are_all_answered() {
     };
     stream.write_all([one(false), one(false), one(true)].concat().as_bytes()).await.expect("sent");
     let mut answers = String::new();
-    crate::support::soon("the answers", stream.read_to_string(&mut answers)).await.expect("text");
+    test_support::soon("the answers", stream.read_to_string(&mut answers)).await.expect("text");
     assert_eq!(answers.matches("HTTP/1.1 200 OK").count(), 3, "{answers}");
 }
 
@@ -323,7 +322,7 @@ fn a_start_that_fails_is_one_line_that_names_the_variable() {
         ("PORT", &taken, format!("Error: HOST and PORT: cannot listen on 127.0.0.1:{taken}: Address")),
         ("REDIS_URL", "http://127.0.0.1", "Error: REDIS_URL must start with redis:// or rediss://\n".to_owned()),
     ] {
-        let mut service = std::process::Command::new(crate::support::service::BINARY);
+        let mut service = std::process::Command::new(test_support::service::binary());
         let ended = service.env_clear().env("RUST_BACKTRACE", "1").env(variable, value).output().expect("it starts");
         let text = String::from_utf8(ended.stderr).expect("UTF-8");
         assert!(!ended.status.success() && text.starts_with(&said) && text.lines().count() == 1, "{variable}: {text}");

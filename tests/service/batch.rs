@@ -1,8 +1,7 @@
 //! Many inputs in one request: an array in, an array out.
 
 use serde_json::{Value, json};
-
-use crate::support::{
+use test_support::{
     applications::{aged, example, with},
     models, packages,
     runtime_api::RuntimeApi,

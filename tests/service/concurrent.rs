@@ -6,8 +6,7 @@ use std::{
 };
 
 use serde_json::Value;
-
-use crate::support::{
+use test_support::{
     applications::aged,
     collector::{Collector, attribute},
     eventually,

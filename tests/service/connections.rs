@@ -3,17 +3,16 @@
 use std::{fs, time::Duration};
 
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-};
-
-use crate::support::{
+use test_support::{
     applications::aged,
     eventually,
     redis::Redis,
     service::{Http, Service},
     soon,
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
 };
 
 /// Opens a connection and asks on it.

@@ -5,8 +5,7 @@ use std::io::Read;
 use predict_once::http::ASSETS;
 use reqwest::Method;
 use serde_json::{Value, json};
-
-use crate::support::{
+use test_support::{
     applications::example,
     eventually,
     runtime_api::RuntimeApi,

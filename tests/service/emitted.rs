@@ -8,8 +8,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
-
-use crate::support::{
+use test_support::{
     applications::aged,
     eventually,
     proxy::{Mode, Proxy},

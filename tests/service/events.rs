@@ -3,8 +3,7 @@
 use std::{collections::BTreeMap, path::Path};
 
 use serde_json::{Value, json};
-
-use crate::support::{
+use test_support::{
     runtime_api::{Outcome, RuntimeApi},
     service::Service,
 };

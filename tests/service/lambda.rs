@@ -1,8 +1,7 @@
 //! The binary as a Lambda function, under a Runtime API: every caller's events, and events that are none.
 
 use serde_json::{Value, json};
-
-use crate::support::{
+use test_support::{
     applications::example,
     runtime_api::{Outcome, RuntimeApi, Step},
     service::Service,

@@ -4,8 +4,7 @@ use model_package::Stored;
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-
-use crate::support::{
+use test_support::{
     applications::{aged, example, with},
     eventually, models,
     redis::Redis,

@@ -17,7 +17,5 @@ mod openapi;
 mod problems;
 mod shutdown;
 mod slow_clients;
-#[path = "../support/mod.rs"]
-mod support;
 mod traces;
 mod workers;

@@ -4,8 +4,7 @@
 use model_package::Stored;
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
-
-use crate::support::{
+use test_support::{
     applications::aged,
     eventually, models,
     redis::Redis,

@@ -4,8 +4,7 @@ use std::collections::BTreeSet;
 
 use predict_once::http;
 use serde_json::{Map, Value, json};
-
-use crate::support::{
+use test_support::{
     models,
     service::{Answer, Http, Service},
 };

@@ -5,15 +5,14 @@ use std::collections::BTreeMap;
 
 use predict_once::http::ProblemKind;
 use serde_json::{Value, json};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-};
-
-use crate::support::{
+use test_support::{
     applications::example,
     runtime_api::RuntimeApi,
     service::{Http, Service},
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
 };
 
 const ERRORS: &str = include_str!("../../docs/errors.md");

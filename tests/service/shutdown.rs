@@ -3,9 +3,7 @@
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
-use tokio::net::TcpStream;
-
-use crate::support::{
+use test_support::{
     applications::aged,
     eventually,
     proxy::{Mode, Proxy},
@@ -13,6 +11,7 @@ use crate::support::{
     service::{Http, Service},
     slow::never_reading,
 };
+use tokio::net::TcpStream;
 
 const CUT: &str = "SHUTDOWN_TIMEOUT_SECONDS";
 

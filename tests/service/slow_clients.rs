@@ -2,17 +2,16 @@
 
 use std::time::{Duration, Instant};
 
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-};
-
-use crate::support::{
+use test_support::{
     applications::example,
     eventually,
     service::{Http, Service},
     slow::never_reading,
     soon,
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
 };
 
 /// Sends `head`, then a byte of `rest` every 100 ms until the server ends the connection; what it answered, and after how

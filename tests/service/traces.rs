@@ -8,9 +8,7 @@ use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
-
-use crate::support::{
+use test_support::{
     applications::{aged, example, with},
     collector::{Collector, attribute, duration, hex},
     eventually, models,
@@ -20,6 +18,7 @@ use crate::support::{
     runtime_api::{RuntimeApi, Step},
     service::Service,
 };
+use tokio::net::TcpListener;
 
 fn event(application: &Value) -> Value {
     let mut event: Value = serde_json::from_str(include_str!("../../events/http-api.json")).expect("JSON");

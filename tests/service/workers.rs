@@ -2,9 +2,8 @@
 
 use std::{collections::BTreeMap, fs, path::PathBuf};
 
+use test_support::{eventually, service::Service};
 use tokio::net::TcpStream;
-
-use crate::support::{eventually, service::Service};
 
 fn of_process(service: &Service, what: &str) -> PathBuf {
     format!("/proc/{}/{what}", service.pid()).into()

@@ -14,13 +14,13 @@ const COLOURS: [[&str; 2]; 6] = [
 
 /// A colour of [`COLOURS`], or that of the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Colour {
+pub enum Colour {
     Of(usize),
     Text,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Stroke {
+pub enum Stroke {
     Solid,
     Dashed,
     Dotted,
@@ -28,17 +28,17 @@ pub(crate) enum Stroke {
 
 /// Where a text is, relative to its point.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Anchor {
+pub enum Anchor {
     Start,
     Middle,
     End,
 }
 
-pub(crate) struct Svg(String);
+pub struct Svg(String);
 
 impl Svg {
     /// An empty drawing. The title is read to those who do not see it.
-    pub(crate) fn new(width: u32, height: u32, title: &str) -> Self {
+    pub fn new(width: u32, height: u32, title: &str) -> Self {
         let colours = |theme: usize| {
             COLOURS.iter().enumerate().fold(String::new(), |mut rules, (number, colours)| {
                 let colour = colours[theme];
@@ -73,30 +73,30 @@ impl Svg {
         );
     }
 
-    pub(crate) fn heading(&mut self, at: (f64, f64), text: impl Display) {
+    pub fn heading(&mut self, at: (f64, f64), text: impl Display) {
         self.text_of("text", " font-weight=\"600\" font-size=\"14\"", at, Anchor::Start, text);
     }
 
-    pub(crate) fn text(&mut self, at: (f64, f64), anchor: Anchor, text: impl Display) {
+    pub fn text(&mut self, at: (f64, f64), anchor: Anchor, text: impl Display) {
         self.text_of("text", "", at, anchor, text);
     }
 
     /// The text of an axis.
-    pub(crate) fn soft(&mut self, at: (f64, f64), anchor: Anchor, text: impl Display) {
+    pub fn soft(&mut self, at: (f64, f64), anchor: Anchor, text: impl Display) {
         self.text_of("soft", "", at, anchor, text);
     }
 
     /// A text that is read from below to above.
-    pub(crate) fn upright(&mut self, (x, y): (f64, f64), text: impl Display) {
+    pub fn upright(&mut self, (x, y): (f64, f64), text: impl Display) {
         let turn = format!(" transform=\"rotate(-90 {x:.1} {y:.1})\"");
         self.text_of("soft", &turn, (x, y), Anchor::Middle, text);
     }
 
-    pub(crate) fn grid(&mut self, (x1, y1): (f64, f64), (x2, y2): (f64, f64)) {
+    pub fn grid(&mut self, (x1, y1): (f64, f64), (x2, y2): (f64, f64)) {
         let _ = writeln!(self.0, "<line class=\"grid\" x1=\"{x1:.1}\" y1=\"{y1:.1}\" x2=\"{x2:.1}\" y2=\"{y2:.1}\"/>");
     }
 
-    pub(crate) fn line(&mut self, points: &[(f64, f64)], colour: Colour, stroke: Stroke) {
+    pub fn line(&mut self, points: &[(f64, f64)], colour: Colour, stroke: Stroke) {
         let dashes = match stroke {
             Stroke::Solid => "",
             Stroke::Dashed => " stroke-dasharray=\"6 4\"",
@@ -110,11 +110,11 @@ impl Svg {
         );
     }
 
-    pub(crate) fn dot(&mut self, (x, y): (f64, f64), colour: Colour) {
+    pub fn dot(&mut self, (x, y): (f64, f64), colour: Colour) {
         let _ = writeln!(self.0, "<circle class=\"{}\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3\"/>", class('f', colour));
     }
 
-    pub(crate) fn bar(&mut self, (x, y): (f64, f64), (width, height): (f64, f64), colour: Colour, opacity: f64) {
+    pub fn bar(&mut self, (x, y): (f64, f64), (width, height): (f64, f64), colour: Colour, opacity: f64) {
         let _ = writeln!(
             self.0,
             "<rect class=\"{}\" x=\"{x:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{height:.1}\" rx=\"2\" opacity=\"{opacity}\"/>",
@@ -122,7 +122,7 @@ impl Svg {
         );
     }
 
-    pub(crate) fn finish(self) -> String {
+    pub fn finish(self) -> String {
         self.0 + "</svg>\n"
     }
 }

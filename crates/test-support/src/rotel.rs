@@ -11,7 +11,7 @@ use tokio::{
     process::{Child, Command},
 };
 
-use super::{eventually, service::read_lines};
+use crate::{eventually, service::read_lines};
 
 /// It is killed when this is dropped.
 pub struct Rotel {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::world::{World, patient_connection};
-use crate::support::{eventually, proxy::Mode};
+use crate::{eventually, proxy::Mode};
 
 /// What can happen to a cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

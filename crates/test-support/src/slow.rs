@@ -4,7 +4,7 @@ use std::{cell::Cell, net::SocketAddr};
 
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 
-use super::{eventually, service::Http};
+use crate::{eventually, service::Http};
 
 /// Asks for more than fits between a server and a client, and reads none of it: the server is in the middle of an answer.
 pub async fn never_reading(http: &Http) -> TcpStream {

@@ -14,7 +14,7 @@ use super::{
     population::{Applicant, Population},
     world::World,
 };
-use crate::support::{
+use crate::{
     eventually,
     service::{Http, Service},
 };

@@ -5,7 +5,7 @@ use std::any::Any;
 use redis::{AsyncConnectionConfig, Client, FromRedisValue, aio::MultiplexedConnection};
 use tokio::{net::TcpListener, task::JoinHandle};
 
-use crate::support::{
+use crate::{
     PATIENCE, eventually,
     proxy::Proxy,
     redis::Redis,

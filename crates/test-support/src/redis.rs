@@ -7,7 +7,7 @@ use nix::{
 use redis::{ConnectionAddr, FromRedisValue, IntoConnectionInfo, aio::MultiplexedConnection};
 use redis_test::{server::RedisServer, utils::get_random_available_port};
 
-use super::eventually;
+use crate::eventually;
 
 pub struct Redis {
     server: Option<RedisServer>,

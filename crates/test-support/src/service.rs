@@ -17,13 +17,16 @@ use tokio::{
     process::{Child, Command},
 };
 
-use super::{eventually, runtime_api::RuntimeApi, soon};
+use crate::{eventually, runtime_api::RuntimeApi, soon};
 
-pub const BINARY: &str = env!("CARGO_BIN_EXE_predict-once");
-
-/// The binary that is tested or measured: the one built with this, or another build that `PREDICT_ONCE_BIN` names.
+/// The binary to test or measure: the build that `PREDICT_ONCE_BIN` names, by default the one that cargo built with the test or bench.
+///
+/// # Panics
+///
+/// If the variable is not set and cargo did not start this process. Cargo sets the path at run time since 1.94.
 pub fn binary() -> PathBuf {
-    std::env::var_os("PREDICT_ONCE_BIN").map_or_else(|| PathBuf::from(BINARY), PathBuf::from)
+    let path = std::env::var_os("PREDICT_ONCE_BIN").or_else(|| std::env::var_os("CARGO_BIN_EXE_predict-once"));
+    path.map(PathBuf::from).expect("run this with cargo test or cargo bench, or set PREDICT_ONCE_BIN")
 }
 
 /// A running process of the service. It is killed when this is dropped.

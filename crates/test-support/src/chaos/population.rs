@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use serde_json::json;
 
-use crate::support::{models, random::Random};
+use crate::{models, random::Random};
 
 /// So many of the requests are sent in turn, of which
 const TURN: usize = 64;
@@ -71,7 +71,7 @@ impl Population {
         Self { applicants, cumulative }
     }
 
-    pub fn len(&self) -> usize {
+    pub fn size(&self) -> usize {
         self.applicants.len()
     }
 

@@ -85,7 +85,7 @@ impl Proxy {
         proxy
     }
 
-    pub async fn to_redis(redis: &super::redis::Redis) -> Self {
+    pub async fn to_redis(redis: &crate::redis::Redis) -> Self {
         Self::start(([127, 0, 0, 1], redis.port).into(), |_| {}).await
     }
 

@@ -21,7 +21,7 @@ use opentelemetry_proto::tonic::{
 use prost::Message;
 use tokio::net::TcpListener;
 
-use super::eventually;
+use crate::eventually;
 
 /// An export, as it came.
 #[derive(Clone, Debug)]

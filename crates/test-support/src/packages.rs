@@ -9,7 +9,7 @@ use model_package::{Field, field::Bound, field::Kind, field::Number};
 use predict_once::{model::ManifestFile, model::Model, model::Package};
 use serde_json::{Map, Value, json};
 
-use super::onnx::Onnx;
+use crate::{ROOT, onnx::Onnx, scratch_directory};
 
 /// The package that ships.
 pub fn shipped() -> Package {
@@ -18,7 +18,7 @@ pub fn shipped() -> Package {
 
 /// The package in a directory of the repository.
 pub fn read(directory: &str) -> Package {
-    Package::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join(directory)).unwrap_or_else(|error| panic!("{error}"))
+    Package::read(&Path::new(ROOT).join(directory)).unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// A package of these files.
@@ -61,7 +61,7 @@ pub fn write(package: &Package, name: &str) -> PathBuf {
 
 /// A new directory below the target directory.
 pub fn empty_directory(name: &str) -> PathBuf {
-    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("packages").join(name);
+    let directory = scratch_directory().join("packages").join(name);
     if directory.exists() {
         fs::remove_dir_all(&directory).expect("removed");
     }

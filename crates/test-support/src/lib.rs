@@ -2,10 +2,9 @@
 //!
 //! Nothing here sleeps and hopes: [`eventually`] waits for a condition, up to a limit that only a failure reaches.
 
-#![allow(dead_code, reason = "each test binary uses a part of this")]
-#![allow(unreachable_pub, reason = "each test binary includes this as a private module")]
-
 pub mod applications;
+pub mod bench;
+pub mod chaos;
 pub mod collector;
 pub mod models;
 pub mod onnx;
@@ -18,10 +17,20 @@ pub mod runtime_api;
 pub mod service;
 pub mod slow;
 
-use std::{future::Future, time::Duration};
+use std::{env, future::Future, path::PathBuf, time::Duration};
+
+/// The root of the repository.
+pub const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 
 /// How long a test waits for what must come. Far above what it takes, so that a slow machine is no failure.
 pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The directory for the files of tests and benches: `tmp` beside the directory of the profile, as cargo's `CARGO_TARGET_TMPDIR`,
+/// which a library does not see.
+pub fn scratch_directory() -> PathBuf {
+    let program = env::current_exe().expect("the path of this program");
+    program.ancestors().nth(3).expect("cargo builds it as target/PROFILE/deps/NAME").join("tmp")
+}
 
 /// Waits for a condition.
 pub async fn eventually<F: Future<Output = bool>>(what: &str, mut condition: impl FnMut() -> F) {

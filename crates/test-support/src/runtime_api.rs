@@ -169,7 +169,7 @@ impl RuntimeApi {
     /// Waits for the next outcome; of which invocation it is.
     pub async fn outcome(&mut self) -> (u64, Outcome) {
         let (id, is_error, body, at) =
-            super::soon("the function answers", self.outcomes.recv()).await.expect("the server runs");
+            crate::soon("the function answers", self.outcomes.recv()).await.expect("the server runs");
         let sent = self.sent.remove(&id).expect("sent, and answered once");
         let payload = serde_json::from_slice(&body).expect("the function answers in JSON");
         (id, Outcome { payload, is_error, time: at - sent })
@@ -178,7 +178,7 @@ impl RuntimeApi {
     /// Waits until the function has taken so many events.
     pub async fn handed_out(&self, events: usize) {
         let mut handed_out = self.shared.handed_out.subscribe();
-        super::soon("the function takes events", handed_out.wait_for(|taken| *taken >= events))
+        crate::soon("the function takes events", handed_out.wait_for(|taken| *taken >= events))
             .await
             .expect("the server runs");
     }
@@ -192,7 +192,7 @@ impl RuntimeApi {
     /// Waits until the function has asked for so many events: with one more than invocations, it is idle.
     pub async fn asked_for(&self, events: usize) {
         let mut waiting = self.shared.waiting.subscribe();
-        super::soon("the function asks for an event", waiting.wait_for(|asked| *asked >= events))
+        crate::soon("the function asks for an event", waiting.wait_for(|asked| *asked >= events))
             .await
             .expect("the server runs");
     }
