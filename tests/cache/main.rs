@@ -1,4 +1,4 @@
-//! The cache on real Redis servers, alone and in a cluster, plain and over TLS, and broken in every way.
+//! The cache on real Redis servers: standalone and in a cluster, plain and over TLS, and with every fault.
 
 mod batch;
 mod cluster;
