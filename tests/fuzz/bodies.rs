@@ -1,4 +1,4 @@
-//! Bodies of requests.
+//! Fuzzed request bodies.
 
 use bytes::Bytes;
 use proptest::{collection::vec, prelude::*, sample::Index};
