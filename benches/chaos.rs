@@ -1,5 +1,5 @@
-//! Every fault in the middle of a steady load, measured: `make chaos`. It writes `docs/reliability.md`, and fails if an
-//! answer was wrong, was not 200, or was not counted, or if the cache was not used again.
+//! Measures every fault in the middle of a steady load: `make chaos`. Writes `docs/reliability.md`, and fails if an answer was
+//! wrong, was not 200 or was not counted, or if the cache was not used again.
 
 use std::{fmt::Write, process::ExitCode, time::Duration};
 
@@ -13,7 +13,7 @@ use test_support::chaos::{
 const LOAD: Load = Load { requests: 21_000, connections: 8, pause: Duration::from_micros(3200), seed: 7 };
 const REPORT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/reliability.md");
 
-/// A run, and whether everything that must hold did.
+/// A run and the violations of its requirements.
 struct Verdict {
     run: Run,
     violations: Vec<String>,
@@ -43,7 +43,7 @@ async fn observe(population: &Population, fault: Option<Fault>, through_proxy: b
     Verdict { run, violations }
 }
 
-/// Median, 99th percentile and maximum in milliseconds: of the third with the fault, the maximum until the end.
+/// Median and 99th percentile of the third with the fault, and maximum from its start to the end of the run, in milliseconds.
 fn latency(run: &Run) -> [f64; 3] {
     let third = LOAD.requests / 3;
     let milliseconds = |from: usize, to: usize| {

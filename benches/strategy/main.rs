@@ -1,6 +1,6 @@
-//! What `CACHE_STRATEGY=auto` costs and gains, `make bench-strategy`: models of different run times and a Redis at different distances, asked by
-//! services that always look up, never look up, and decide. It writes `docs/break-even.md`, and fails if `auto` is more than a tenth slower than
-//! the better of the others.
+//! The costs and gains of `CACHE_STRATEGY=auto`, `make bench-strategy`: compares services that always look up, never look up, and decide, with
+//! models of different run times and a Redis at different distances. Writes `docs/break-even.md`, and fails if `auto` is more than a tenth
+//! slower than the better of the others.
 //!
 //! ```text
 //! plan ─► models ─► cell (always, never, auto) ─► report, plot
@@ -22,7 +22,7 @@ use test_support::{bench::progress::Progress, proxy::Proxy, redis::Redis};
 
 use self::{cell::Cell, models::TimedModel, plan::Plan};
 
-/// A Redis, and what keeps it at a distance.
+/// A Redis, and the proxy that delays its answers.
 struct Cache {
     redis: Redis,
     proxy: Proxy,
