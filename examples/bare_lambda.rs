@@ -1,5 +1,5 @@
-//! The floor of `make bench`: the least that a Lambda function in Rust can do with an HTTP event. `plain_lambda` asks Redis or
-//! runs a model as well.
+//! The lower bound in `make bench`: the minimum that a Lambda function in Rust does with an HTTP event. `plain_lambda` also asks Redis or
+//! runs a model.
 
 use lambda_http::{Error, Request, Response, run, service_fn};
 

@@ -1,4 +1,4 @@
-//! The floor of `make bench-server`: the least that a local server in Rust can do with a request.
+//! The lower bound in `make bench-server`: the minimum that a local server in Rust does with a request.
 
 use std::{error::Error, io};
 
