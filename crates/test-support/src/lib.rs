@@ -1,6 +1,6 @@
-//! What the integration tests share: real servers on free ports, the real binary, and HTTP between them.
+//! Shared by integration tests and benches: real servers on free ports, the real binary, and HTTP clients.
 //!
-//! Nothing here sleeps and hopes: [`eventually`] waits for a condition, up to a limit that only a failure reaches.
+//! Nothing here relies on fixed sleeps: [`eventually`] waits for a condition, up to a limit that only a failure reaches.
 
 pub mod applications;
 pub mod bench;
@@ -22,17 +22,17 @@ use std::{env, future::Future, path::PathBuf, time::Duration};
 /// The root of the repository.
 pub const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 
-/// How long a test waits for what must come. Far above what it takes, so that a slow machine is no failure.
+/// The limit for every wait, long enough that a slow machine does not fail a test.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The directory for the files of tests and benches: `tmp` beside the directory of the profile, as cargo's `CARGO_TARGET_TMPDIR`,
-/// which a library does not see.
+/// The directory for files of tests and benches: the one that cargo names in `CARGO_TARGET_TMPDIR`, a variable that it does not set for
+/// libraries.
 pub fn scratch_directory() -> PathBuf {
     let program = env::current_exe().expect("the path of this program");
     program.ancestors().nth(3).expect("cargo builds it as target/PROFILE/deps/NAME").join("tmp")
 }
 
-/// Waits for a condition.
+/// Waits until a condition holds.
 pub async fn eventually<F: Future<Output = bool>>(what: &str, mut condition: impl FnMut() -> F) {
     let wait = async {
         while !condition().await {
@@ -42,7 +42,7 @@ pub async fn eventually<F: Future<Output = bool>>(what: &str, mut condition: imp
     tokio::time::timeout(PATIENCE, wait).await.unwrap_or_else(|_| panic!("{what}: not within {PATIENCE:?}"));
 }
 
-/// Waits for an answer that must come.
+/// Awaits a future that must finish within [`PATIENCE`].
 pub async fn soon<F: Future>(what: &str, answer: F) -> F::Output {
     tokio::time::timeout(PATIENCE, answer).await.unwrap_or_else(|_| panic!("{what}: not within {PATIENCE:?}"))
 }

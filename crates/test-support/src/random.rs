@@ -1,6 +1,6 @@
-//! Random numbers that every run can repeat.
+//! Reproducible random numbers.
 
-/// SplitMix64: the same numbers from the same seed, in every version of everything.
+/// SplitMix64, implemented here so that a seed yields the same numbers with every version of the dependencies.
 pub struct Random(u64);
 
 impl Random {
@@ -16,7 +16,7 @@ impl Random {
         mixed ^ (mixed >> 31)
     }
 
-    /// From 0 to 1, without 1.
+    /// At least 0 and less than 1.
     pub fn fraction(&mut self) -> f64 {
         (self.number() >> 11) as f64 / (1_u64 << 53) as f64
     }

@@ -1,4 +1,4 @@
-//! The functions that are compared, and processes of them under Runtime APIs of their own.
+//! The functions that benches compare, each process under its own Runtime API.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -18,22 +18,22 @@ use crate::{
     service::{binary, lambda_environment},
 };
 
-/// How to start a function.
+/// The command and variables that start a function.
 #[derive(Clone, Debug)]
 pub struct Function {
     command: Vec<OsString>,
     variables: Vec<(&'static str, String)>,
-    /// What a hit says in `cache-status`, if the function says it.
+    /// The `cache-status` of a hit, if the function sends one.
     hit: Option<&'static str>,
 }
 
 impl Function {
-    /// It answers a constant.
+    /// Answers with a constant.
     pub fn bare() -> Self {
         Self { command: vec![unzipped(&example("bare_lambda"))], variables: Vec::new(), hit: None }
     }
 
-    /// It asks Redis for the answer, or runs the model, or runs it where Redis has none.
+    /// Looks the answer up in Redis if `redis_url` is set, and runs the model if `model` is set and Redis has no answer.
     pub fn plain(redis_url: Option<String>, model: bool) -> Self {
         let graph = format!("{ROOT}/models/credit_risk/model.onnx");
         let redis_url = redis_url.map(|url| ("REDIS_URL", url));
@@ -48,16 +48,16 @@ impl Function {
         Self { command: vec![unzipped(&binary())], variables: Vec::new(), hit }
     }
 
-    /// The service with its cache in Redis, and none in memory that could answer in its place.
+    /// The service with its cache in Redis only: a memory tier would answer first.
     pub fn in_redis(url: String) -> Self {
         let no_memory = ("MEMORY_CACHE_ENTRIES", "0".to_owned());
-        // An answer without Redis, because the machine is busy or valgrind slow, would be counted as one with it.
+        // On a busy machine or under valgrind, a short deadline would skip Redis, and the answer would still be counted as one from Redis.
         let patience = ["CACHE_READ_TIMEOUT_MS", "CACHE_WRITE_TIMEOUT_MS"].map(|name| (name, "10000".to_owned()));
         let variables = [("REDIS_URL", url), no_memory].into_iter().chain(patience).collect();
         Self { command: vec![unzipped(&binary())], variables, hit: Some("predict-once; hit; detail=redis") }
     }
 
-    /// A FastAPI application of `benches/rivals` through Mangum and AWS's runtime client.
+    /// A FastAPI application of `benches/rivals` behind Mangum and AWS's runtime client.
     pub fn fastapi(python: &OsStr, application: &str, redis_url: String) -> Self {
         let command = [python, "-m".as_ref(), "awslambdaric".as_ref(), "lambda_function.handler".as_ref()];
         let rivals = format!("{ROOT}/benches/rivals");
@@ -73,7 +73,7 @@ impl Function {
         self.start_under(&[]).await
     }
 
-    /// Starts it under a program that runs it, such as valgrind: its name and options.
+    /// Starts the function under another program, such as valgrind; `runner` is its name and options.
     pub async fn start_under(&self, runner: &[&OsStr]) -> Process {
         let api = RuntimeApi::start().await;
         let address = api.address.to_string();
@@ -93,22 +93,22 @@ impl Function {
     }
 }
 
-/// An example that was built in the same profile as the service.
+/// An example, built in the same profile as the service.
 fn example(name: &str) -> PathBuf {
     binary().with_file_name("examples").join(name)
 }
 
-/// A copy of a program, written in one go as from a zip. The file that a linker has written lies in memory in small pieces, and a start
-/// takes longer.
+/// A copy of a program, written in one go as when unzipped. A file written by a linker is cached in small pieces, which makes a start
+/// slower.
 fn unzipped(built: &Path) -> OsString {
     let copy = scratch_directory().join(built.file_name().expect("a program"));
-    // Of a copy that runs, the name is taken, and not the file.
+    // A running copy cannot be overwritten, but its name can be reused once removed.
     let _ = fs::remove_file(&copy);
     fs::copy(built, &copy).unwrap_or_else(|error| panic!("{}: {error}", built.display()));
     copy.into()
 }
 
-/// A function's process. It is killed when this is dropped.
+/// A function's process, killed on drop.
 pub struct Process {
     api: RuntimeApi,
     pub child: Child,
@@ -117,12 +117,12 @@ pub struct Process {
 }
 
 impl Process {
-    /// Waits until it asks for its first event; how long that took.
+    /// Waits until the function asks for its first event, and returns how long that took.
     pub async fn ready(&self) -> Duration {
         self.api.first_asked().await - self.started
     }
 
-    /// Sends an event, and waits for the answer and until the function is idle again.
+    /// Sends an event, then waits for the answer and until the function is idle again.
     pub async fn invoke(&mut self, event: &Value) -> Outcome {
         let outcome = self.api.invoke(event).await;
         assert_eq!(outcome.status(), 200, "{outcome:?}");
@@ -143,14 +143,14 @@ impl Process {
         self.child.id().expect("it runs")
     }
 
-    /// The most memory that was resident.
+    /// The peak resident memory.
     pub fn peak_mib(&self) -> f64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).expect("it runs, on Linux");
         let line = status.lines().find(|line| line.starts_with("VmHWM:")).expect("the kernel tells");
         line.split_whitespace().nth(1).and_then(|kib| kib.parse::<f64>().ok()).expect("a number") / 1024.0
     }
 
-    /// Ends it, so that it is not in the way of what is measured next.
+    /// Ends the process, so that it does not disturb later measurements.
     pub async fn end(mut self) {
         self.child.kill().await.expect("it runs");
     }

@@ -1,4 +1,4 @@
-//! What benches show with: plots for their documents, and how far they are.
+//! For benches: the functions to compare, plots for documents, and progress on the terminal.
 
 pub mod functions;
 pub mod progress;

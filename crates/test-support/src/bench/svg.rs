@@ -1,8 +1,8 @@
-//! A drawing as SVG, legible on a light and on a dark page.
+//! SVG drawings for light and dark pages.
 
 use std::fmt::{Display, Write};
 
-/// The colours of lines and bars, for a light and for a dark page.
+/// The colours of lines and bars, each for light and dark pages.
 const COLOURS: [[&str; 2]; 6] = [
     ["#0969da", "#58a6ff"],
     ["#d1570b", "#f0883e"],
@@ -12,7 +12,7 @@ const COLOURS: [[&str; 2]; 6] = [
     ["#bf3989", "#f778ba"],
 ];
 
-/// A colour of [`COLOURS`], or that of the text.
+/// An index into [`COLOURS`], or the colour of text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Colour {
     Of(usize),
@@ -26,7 +26,7 @@ pub enum Stroke {
     Dotted,
 }
 
-/// Where a text is, relative to its point.
+/// The part of a text that is placed at its point.
 #[derive(Clone, Copy, Debug)]
 pub enum Anchor {
     Start,
@@ -37,7 +37,7 @@ pub enum Anchor {
 pub struct Svg(String);
 
 impl Svg {
-    /// An empty drawing. The title is read to those who do not see it.
+    /// An empty drawing. Screen readers read the title.
     pub fn new(width: u32, height: u32, title: &str) -> Self {
         let colours = |theme: usize| {
             COLOURS.iter().enumerate().fold(String::new(), |mut rules, (number, colours)| {
@@ -81,12 +81,12 @@ impl Svg {
         self.text_of("text", "", at, anchor, text);
     }
 
-    /// The text of an axis.
+    /// A label of an axis.
     pub fn soft(&mut self, at: (f64, f64), anchor: Anchor, text: impl Display) {
         self.text_of("soft", "", at, anchor, text);
     }
 
-    /// A text that is read from below to above.
+    /// Text rotated to read upwards.
     pub fn upright(&mut self, (x, y): (f64, f64), text: impl Display) {
         let turn = format!(" transform=\"rotate(-90 {x:.1} {y:.1})\"");
         self.text_of("soft", &turn, (x, y), Anchor::Middle, text);

@@ -1,5 +1,5 @@
-//! A steady load, the faults that strike in the middle of it, and what is counted: `tests/cache/faults.rs` runs every fault in
-//! short, `benches/chaos.rs` at length, `benches/soak.rs` at random.
+//! Faults in the middle of a steady load: `tests/cache/faults.rs` runs every fault briefly, `benches/chaos.rs` runs every fault for
+//! longer, and `benches/soak.rs` runs random faults.
 
 pub mod fault;
 pub mod load;
