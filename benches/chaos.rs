@@ -1,14 +1,9 @@
-//! Every fault in the middle of a steady load, measured: `make chaos`. It writes `docs/reliability.md`, and fails if an
-//! answer was wrong, was not 200, or was not counted, or if the cache was not used again.
-
-#[path = "../tests/support/chaos/mod.rs"]
-mod chaos;
-#[path = "../tests/support/mod.rs"]
-mod support;
+//! Measures every fault in the middle of a steady load: `make chaos`. Writes `docs/reliability.md`, and fails if an answer was
+//! wrong, was not 200 or was not counted, or if the cache was not used again.
 
 use std::{fmt::Write, process::ExitCode, time::Duration};
 
-use chaos::{
+use test_support::chaos::{
     fault::Fault,
     load::{self, Load, Outcome, Run},
     population::Population,
@@ -18,7 +13,7 @@ use chaos::{
 const LOAD: Load = Load { requests: 21_000, connections: 8, pause: Duration::from_micros(3200), seed: 7 };
 const REPORT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/reliability.md");
 
-/// A run, and whether everything that must hold did.
+/// A run and the violations of its requirements.
 struct Verdict {
     run: Run,
     violations: Vec<String>,
@@ -48,7 +43,7 @@ async fn observe(population: &Population, fault: Option<Fault>, through_proxy: b
     Verdict { run, violations }
 }
 
-/// Median, 99th percentile and maximum in milliseconds: of the third with the fault, the maximum until the end.
+/// Median and 99th percentile of the third with the fault, and maximum from its start to the end of the run, in milliseconds.
 fn latency(run: &Run) -> [f64; 3] {
     let third = LOAD.requests / 3;
     let milliseconds = |from: usize, to: usize| {
@@ -123,7 +118,7 @@ async fn main() -> ExitCode {
         violations.iter().for_each(|violation| eprintln!("VIOLATED {violation}"));
         return ExitCode::FAILURE;
     }
-    let (requests, connections, inputs) = (LOAD.requests, LOAD.connections, population.len());
+    let (requests, connections, inputs) = (LOAD.requests, LOAD.connections, population.size());
     let rate = (connections as f64 / LOAD.pause.as_secs_f64()).round();
     let report = format!(
         include_str!("reliability.md.in"),

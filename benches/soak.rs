@@ -1,10 +1,5 @@
-//! Full load and random faults for ten minutes: `make soak` (`SOAK_SECONDS` sets another time). It fails if an answer was
-//! wrong or was not 200, if memory grows by more than a tenth after the first minute, or if a descriptor is left open.
-
-#[path = "../tests/support/chaos/mod.rs"]
-mod chaos;
-#[path = "../tests/support/mod.rs"]
-mod support;
+//! Full load and random faults for ten minutes: `make soak` (`SOAK_SECONDS` sets another duration). Fails if an answer was
+//! wrong or was not 200, if memory grows by more than a tenth after the first minute, or if a descriptor leaks.
 
 use std::{
     process::ExitCode,
@@ -12,15 +7,15 @@ use std::{
     time::Duration,
 };
 
-use chaos::{
-    fault::Fault,
-    load::{self, Outcome},
-    population::Population,
-    world::World,
-};
 use futures_util::future::join_all;
-use support::{
+use test_support::{
     applications::aged,
+    chaos::{
+        fault::Fault,
+        load::{self, Outcome},
+        population::Population,
+        world::World,
+    },
     random::Random,
     service::{Http, Service},
 };
@@ -28,11 +23,10 @@ use tokio::time::{Instant, sleep};
 
 const CONNECTIONS: usize = 8;
 const SEED: u64 = 7;
-/// How long a fault lasts, and how long there is none, in milliseconds: less or more than the circuit breaker's pause.
+/// Bounds of the length of faults and of the pauses between them, in milliseconds, on both sides of the circuit breaker's pause.
 const SHORTEST: u64 = 100;
 const LONGEST: u64 = 3000;
 
-/// Exact counts, whatever their number.
 #[derive(Default)]
 struct Counts {
     requests: AtomicUsize,
@@ -43,14 +37,14 @@ struct Counts {
     faults: AtomicUsize,
 }
 
-/// What the process holds when it has nothing to do.
+/// The resources of the idle process.
 #[derive(Debug)]
 struct Holding {
     rss_kib: u64,
     descriptors: usize,
 }
 
-/// Full load until `until`, and one random fault after the other, each of them gone before the next.
+/// Full load until `until`, with random faults one after the other.
 async fn trouble(
     clients: &[Http],
     population: &Population,
@@ -72,7 +66,7 @@ async fn trouble(
     let faults = async {
         loop {
             let [healthy, sick] =
-                [random.next(), random.next()].map(|n| Duration::from_millis(SHORTEST + n % (LONGEST - SHORTEST)));
+                [random.number(), random.number()].map(|n| Duration::from_millis(SHORTEST + n % (LONGEST - SHORTEST)));
             if Instant::now() + healthy + sick > until {
                 return;
             }
@@ -87,16 +81,16 @@ async fn trouble(
     tokio::join!(join_all(clients.iter().map(worker)), faults);
 }
 
-/// Waits until the service is healthy and idle, and looks at what it holds.
+/// Waits until the service is healthy and idle, and reads its resources.
 async fn holding(service: &Service, http: &Http, population: &Population, world: &mut World) -> Holding {
     load::redis_answers(http, population, SEED).await;
-    // The connection for writes is open, too, as it is whenever this is asked.
+    // Wait until a write succeeds, so that the connection for writes is open at every reading.
     world.admin::<()>(&["FLUSHALL"]).await;
     while world.admin::<usize>(&["DBSIZE"]).await == 0 {
         http.post_with("/probabilities", &aged(30), "no-cache").await;
         sleep(Duration::from_millis(10)).await;
     }
-    // Nothing tells that no write is under way any more; all deadlines together are shorter.
+    // Nothing shows that the last write has ended, but all deadlines together are shorter than this.
     sleep(Duration::from_secs(2)).await;
     let process = format!("/proc/{}", service.pid());
     let status = std::fs::read_to_string(format!("{process}/status")).expect("it runs, on Linux");

@@ -1,4 +1,4 @@
-//! The floor of `make bench`: a Lambda function in Rust that answers every HTTP event with a constant. `plain_lambda` also asks Redis or
+//! The lower bound in `make bench`: the minimum that a Lambda function in Rust does with an HTTP event. `plain_lambda` also asks Redis or
 //! runs a model.
 
 use lambda_http::{Error, Request, Response, run, service_fn};

@@ -1,4 +1,4 @@
-//! The floor of `make bench-server`: a local server in Rust that reads each request and answers it with a constant.
+//! The lower bound in `make bench-server`: the minimum that a local server in Rust does with a request.
 
 use std::{error::Error, io};
 

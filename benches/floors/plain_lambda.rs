@@ -1,7 +1,7 @@
-//! The floor of `make bench` for a cache and a model: a Lambda function in Rust that asks Redis for the answer (`REDIS_URL`), runs the model
-//! on a constant if Redis has none (`MODEL`, the path of a graph), and does nothing else.
+//! The lower bound in `make bench` with a cache and a model: a Lambda function in Rust that asks Redis for the answer to an HTTP event
+//! (`REDIS_URL`), runs a model if Redis has none (`MODEL`, the graph), and does nothing else.
 //!
-//! It is a program of its own, not `bare_lambda` with settings, because linking a model's engine slows the start down.
+//! It is separate from `bare_lambda` because a binary with a model engine starts more slowly.
 
 use std::{env, sync::Arc};
 
@@ -9,7 +9,7 @@ use lambda_http::{Error, Request, Response, run, service_fn};
 use redis::{AsyncCommands, Client};
 use tract_onnx::prelude::*;
 
-/// An application as the graph of `models/credit_risk` reads it.
+/// The example application as columns of the graph of `models/credit_risk`.
 const ROW: [f32; 17] = [0., 0., 1., 0., 30., 1., 0., 1., 0., 0., 0., 0., 0., 0., 1., 0., 0.];
 
 fn load(graph: &str) -> TractResult<Arc<TypedRunnableModel>> {

@@ -1,4 +1,4 @@
-//! The committed counts, which a change may exceed by a little only.
+//! The committed counts, which a change may exceed only slightly.
 
 use std::{collections::BTreeMap, fs, path::PathBuf};
 
@@ -6,19 +6,19 @@ use serde::{Deserialize, Serialize};
 
 use crate::callgrind::Counts;
 
-/// How much more than committed is allowed: processors differ in which variants of memcpy and of kernels they run.
+/// The allowed excess, because processors run different variants of memcpy and of kernels.
 const MARGIN: f64 = 1.05;
-/// How many functions of each path are committed: those with most instructions.
+/// The number of functions committed per path: those with the most instructions.
 const FUNCTIONS: usize = 60;
-/// How many functions a failure names.
+/// The number of functions that a failure names.
 const NAMED: usize = 15;
 
 #[derive(Debug, Default, Deserialize, PartialEq, Serialize)]
 struct Path {
     instructions: u64,
-    /// Those of the bare function that it is compared with, for docs/benchmarks.md.
+    /// The count of the corresponding bare function, for docs/benchmarks.md.
     bare: u64,
-    /// Those with most of them.
+    /// The functions with the most instructions.
     functions: BTreeMap<String, u64>,
 }
 
@@ -26,7 +26,7 @@ fn file() -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/benches/instructions/budget.json"))
 }
 
-/// Commits to these counts.
+/// Writes these counts as the budget.
 pub(crate) fn write(counts: &[(&str, Counts, f64)]) {
     let path = |counts: &Counts, bare: f64| {
         let mut functions: Vec<_> =
@@ -41,7 +41,7 @@ pub(crate) fn write(counts: &[(&str, Counts, f64)]) {
     println!("\nwritten: {}", file().display());
 }
 
-/// What exceeds the committed counts, each with the functions that grew. Nothing if nothing does.
+/// The paths that exceed the committed counts, each with the functions that grew.
 pub(crate) fn exceeded(counts: &[(&str, Counts, f64)]) -> Vec<String> {
     let text = fs::read_to_string(file()).unwrap_or_else(|error| panic!("{}: {error}", file().display()));
     let committed: BTreeMap<String, Path> = serde_json::from_str(&text).expect("as it was written");
@@ -53,7 +53,7 @@ fn complaint(name: &str, counts: &Counts, committed: &Path) -> Option<String> {
     if counts.total <= allowed {
         return None;
     }
-    // What is not committed had at most as many as the least that is.
+    // A function that is not committed had at most as many instructions as the smallest committed one.
     let least = committed.functions.values().copied().min().unwrap_or_default();
     let mut grown: Vec<_> = counts
         .functions

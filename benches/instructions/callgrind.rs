@@ -1,19 +1,19 @@
-//! What callgrind writes, as counts by function.
+//! Counts by function from callgrind's output.
 
 use std::collections::{BTreeMap, HashMap};
 
 use rustc_demangle::demangle;
 
-/// Instructions: all of a run's, or those that more invocations took.
+/// Instructions of a run, or of the difference between two runs.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Counts {
     pub(crate) total: f64,
-    /// By the function that executed them, without those that it called.
+    /// By function, without its callees.
     pub(crate) functions: BTreeMap<String, f64>,
 }
 
 impl Counts {
-    /// Reads callgrind's output file ([format](https://valgrind.org/docs/manual/cl-format.html)).
+    /// Parses callgrind's output ([format](https://valgrind.org/docs/manual/cl-format.html)).
     pub(crate) fn read(report: &str) -> Self {
         let mut names: HashMap<&str, &str> = HashMap::new();
         let mut counts = Self::default();
@@ -22,7 +22,7 @@ impl Counts {
         let mut is_of_callee = false;
         for line in report.lines() {
             if let Some(named) = line.strip_prefix("fn=") {
-                // A name is written once, behind its number: `(12) name`, and `(12)` from then on.
+                // A name is written once, after its number: `(12) name`; later only `(12)`.
                 let (number, name) = named.split_once(' ').unwrap_or((named, ""));
                 function = if name.is_empty() { names[number] } else { name };
                 names.insert(number, function);
@@ -41,15 +41,15 @@ impl Counts {
             }
         }
         for (symbol, count) in by_symbol {
-            // Behind `'` is how deep a recursion is.
+            // `'` is followed by the depth of the recursion.
             let symbol = symbol.split_once('\'').map_or(symbol, |(symbol, _)| symbol);
-            // Without the hash, which is another one in another build.
+            // Without the hash, which differs between builds.
             *counts.functions.entry(format!("{:#}", demangle(symbol))).or_default() += count;
         }
         counts
     }
 
-    /// What each of so many invocations takes that `self` has more than `fewer`.
+    /// Instructions per invocation, from the difference between `self` and a run with fewer invocations.
     pub(crate) fn per_invocation(mut self, fewer: &Self, invocations: usize) -> Self {
         let per_invocation = |more: f64, less: f64| (more - less) / invocations as f64;
         self.total = per_invocation(self.total, fewer.total);

@@ -1,8 +1,7 @@
-//! Instructions per invocation and per start, of the function and of bare lambda_http functions: `make count-instructions`.
+//! Instructions per invocation and per start of the function and of bare lambda_http functions: `make count-instructions`.
 //!
-//! They run under valgrind's callgrind and a Runtime API of the tests'. Unlike times, counts do not depend on what else the
-//! machine does, so that a change of one per cent shows. They leave out the kernel, page faults and cache misses: what a
-//! change does to times, `make bench` says.
+//! The functions run under valgrind's callgrind and the Runtime API of the tests. Unlike times, counts do not depend on the load of the
+//! machine, so that a change of one per cent shows. They exclude the kernel, page faults and cache misses; `make bench` measures times.
 //!
 //! `PREDICT_ONCE_BIN` names another build of the service, to compare two revisions. The bare functions are those in
 //! `examples/` beside it. With `BUDGET=check`, counts that exceed the committed ones ([`budget`]) fail, and the functions that grew
@@ -10,29 +9,24 @@
 
 mod budget;
 mod callgrind;
-#[path = "../shared/functions.rs"]
-mod functions;
-#[path = "../../tests/support/mod.rs"]
-mod support;
 
 use std::{fs, path::Path, process::ExitCode};
 
 use callgrind::Counts;
-use functions::Function;
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
 use serde_json::Value;
-use support::{eventually, redis::Redis, soon};
+use test_support::{bench::functions::Function, eventually, redis::Redis, soon};
 
-/// The first invocations fill the cache, open the connection to Redis and grow buffers: they are not counted.
+/// Not counted: the first invocations fill the cache, open the connection to Redis and grow buffers.
 const WARM_UP: usize = 100;
 const INVOCATIONS: usize = 500;
-/// Printed are the median of so many rounds, and how far they are apart.
+/// The median and spread of this many rounds are printed.
 const ROUNDS: usize = 5;
 
-/// The instructions of a process from its start until, after so many invocations, it waits for another event.
+/// The instructions of a process from its start until it waits for the next event after `invocations` invocations.
 async fn count(function: &Function, event: &Value, invocations: usize) -> Counts {
     let output = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("callgrind.{}", std::process::id()));
     let written = format!("--callgrind-out-file={}", output.display());
@@ -48,7 +42,7 @@ async fn count(function: &Function, event: &Value, invocations: usize) -> Counts
     }
     let pid = Pid::from_raw(process.id().try_into().expect("a process id"));
     eventually("the function sleeps", || async { sleeps(pid) }).await;
-    // No function handles this signal, and valgrind writes its totals when it ends one: an orderly end would be counted too.
+    // No function handles this signal, and valgrind still writes its totals. An orderly shutdown would be counted too.
     kill(pid, Signal::SIGUSR1).expect("it runs");
     let ended = soon("valgrind ends", process.child.wait()).await.expect("it was started");
     let report = fs::read_to_string(&output)
@@ -62,19 +56,19 @@ async fn per_invocation(function: &Function, event: &Value) -> Counts {
     more.per_invocation(&less, INVOCATIONS - WARM_UP)
 }
 
-/// From the start of the process to its first request for an event.
+/// The instructions from the start of the process to its first request for an event.
 async fn start(function: &Function, event: &Value) -> Counts {
     count(function, event, 0).await
 }
 
-/// Whether the process waits for something to happen.
+/// Whether the process is in an interruptible sleep.
 fn sleeps(process: Pid) -> bool {
     let stat = fs::read_to_string(format!("/proc/{process}/stat")).expect("it runs, on Linux");
-    // Behind the name, which is in brackets and may hold anything.
+    // The state follows the name, which is in brackets and may contain any character.
     stat.rsplit(')').next().expect("split yields").trim_start().starts_with('S')
 }
 
-/// The median of a measurement's rounds, and how far they are apart, in per cent of it.
+/// The median of a measurement's rounds, and their spread in per cent of it.
 fn median(mut rounds: Vec<Counts>) -> (Counts, f64) {
     rounds.sort_unstable_by(|one, other| one.total.total_cmp(&other.total));
     let spread = rounds[rounds.len() - 1].total - rounds[0].total;
@@ -88,7 +82,7 @@ async fn main() -> ExitCode {
     let budget = std::env::var("BUDGET").unwrap_or_default();
     let event: Value = serde_json::from_str(include_str!("../../events/http-api.json")).expect("JSON");
     let redis = Redis::start().await;
-    // What the floor finds is in another database than what the service stores.
+    // The bare function reads from another database than the service.
     let floor_url = format!("{}/1", redis.url());
     let body = event["body"].as_str().expect("text");
     let client = redis::Client::open(floor_url.as_str()).expect("a URL");
@@ -112,7 +106,7 @@ async fn main() -> ExitCode {
     }
 
     let [bare_start, start, bare, memory, bare_get, shared] = rounds.map(median);
-    println!("instructions: medians of {repetitions} rounds, and how far apart these are\n");
+    println!("instructions: medians of {repetitions} rounds, and their spread\n");
     println!("{:40} {:>12} {:>8} {:>14}", "", "instructions", "spread", "ratio");
     for (name, (counts, spread), floor) in [
         ("start → first /next: bare function", &bare_start, &bare_start),

@@ -1,4 +1,4 @@
-//! What can be asked of a model, and the very bytes that the service looks up and stores for it.
+//! The inputs of a model, and the exact bytes that the service looks up and stores for them.
 
 use std::{collections::HashMap, error::Error};
 
@@ -9,10 +9,10 @@ use serde_json::Value;
 
 use super::{wire::encode, workload::Shape};
 
-/// The service's default, a week.
+/// The service's default: a week, in seconds.
 const TTL: &str = "604800";
 
-/// Different inputs of a model, no two of which share a cache entry.
+/// Inputs of a model, each with its own cache entry.
 pub(crate) struct Catalogue {
     pub(crate) model: Model,
     pub(crate) bodies: Vec<Value>,
@@ -27,7 +27,7 @@ pub(crate) struct Entries {
     pub(crate) values: Vec<bytes::Bytes>,
     pub(crate) lookups: Vec<Vec<u8>>,
     pub(crate) stores: Vec<Vec<u8>>,
-    /// How many replies Redis gives to each store.
+    /// The number of Redis replies per store.
     pub(crate) replies_to_store: usize,
     predictions: usize,
 }
@@ -53,7 +53,7 @@ impl Catalogue {
         Shape { inputs: self.inputs.len(), predictions: self.model.signature().predictions().len() }
     }
 
-    /// Everything that the service would store in this layout, made with its own code.
+    /// Everything that the service would store in this layout, built with its own code.
     pub(crate) fn entries(&self, layout: Layout) -> Result<Entries, Box<dyn Error>> {
         let fingerprint = match layout {
             Layout::String | Layout::Hash => self.model.fingerprint(Stored::Answer),
@@ -87,7 +87,7 @@ impl Catalogue {
 }
 
 impl Entries {
-    /// The entry that a [request](Shape) is answered from.
+    /// The entry that answers a [request](Shape).
     pub(crate) fn of(&self, request: u32) -> u32 {
         if self.layout == Layout::Output { request / self.predictions as u32 } else { request }
     }
@@ -113,7 +113,7 @@ impl Entries {
     }
 }
 
-/// The command that stores a String, as the service does.
+/// The command with which the service stores a String.
 pub(crate) fn set(key: &[u8], value: &[u8]) -> Vec<u8> {
     encode(&[b"SET", key, value, b"EX", TTL.as_bytes()])
 }

@@ -1,4 +1,4 @@
-//! Inputs of any model, made up from its fields or read from a file of requests.
+//! Inputs of any model, generated from its fields or read from a file of requests.
 
 use std::{collections::HashSet, error::Error, fs};
 
@@ -7,16 +7,16 @@ use serde_json::{Map, Value, json};
 
 use super::{Random, catalogue::Catalogue};
 
-/// So many inputs of a model that has more. The shipped model has 20,600 in all.
+/// The maximum number of inputs. The shipped model has 20,600 in all.
 const MOST_INPUTS: usize = 25_000;
 
-/// So many values of a field without an end.
+/// The number of values for an unbounded field.
 const VALUES: i64 = 1_000;
 
-/// Fewer requests say nothing about a cache.
+/// Fewer requests would say nothing about a cache.
 const FEWEST_REQUESTS: usize = 1_000;
 
-/// Adds the model's inputs: all of them if they are few, else some drawn at random.
+/// Adds the model's inputs: all of them if they are few, otherwise a random sample.
 pub(crate) fn generate(catalogue: &mut Catalogue) {
     let fields: Vec<(String, Vec<Value>)> =
         catalogue.model.signature().fields().iter().map(|field| (field.name().to_owned(), values(field))).collect();
@@ -37,9 +37,9 @@ pub(crate) fn generate(catalogue: &mut Catalogue) {
         return;
     }
     let (mut random, mut drawn) = (Random::new(1), HashSet::new());
-    // Values of one band are one input; the limit is for a model that has fewer inputs than it seems.
+    // Values in the same band are the same input. The limit ends the loop for a model with fewer distinct inputs than combinations.
     for _ in 0..10 * MOST_INPUTS {
-        let number = (u128::from(random.next()) << 64 | u128::from(random.next())) % all;
+        let number = (u128::from(random.number()) << 64 | u128::from(random.number())) % all;
         if drawn.insert(number) {
             catalogue.position(body(number));
         }
@@ -49,7 +49,7 @@ pub(crate) fn generate(catalogue: &mut Catalogue) {
     }
 }
 
-/// Adds the inputs of a file, a request's body per line, and returns their positions in the order of the file.
+/// Adds the inputs of a file with one request body per line, and returns their positions in file order.
 pub(crate) fn read(file: &str, catalogue: &mut Catalogue) -> Result<Vec<u32>, Box<dyn Error>> {
     let mut requests = Vec::new();
     let text = fs::read_to_string(file).map_err(|error| format!("{file}: {error}"))?;
@@ -70,7 +70,7 @@ pub(crate) fn read(file: &str, catalogue: &mut Catalogue) -> Result<Vec<u32>, Bo
     Ok(requests)
 }
 
-/// Values of a field. Those that it does not allow are left out later, with the input that they are in.
+/// Values for a field. Inputs with a value that the field does not allow are dropped later.
 fn values(field: &Field) -> Vec<Value> {
     let values: Vec<Value> = match field.kind() {
         Kind::Boolean => vec![json!(true), json!(false)],
@@ -106,7 +106,7 @@ fn numbers(number: &Number, example: Option<&Value>) -> Vec<Value> {
     values
 }
 
-/// A whole number where only that is allowed; otherwise as many digits as a person would send.
+/// An integer if the field requires one, otherwise a number with at most four decimals, as a person would send.
 fn rounded(number: &Number, value: f64) -> Value {
     if number.is_integer() { json!(value.round() as i64) } else { json!((value * 1e4).round() / 1e4) }
 }

@@ -1,5 +1,5 @@
-//! The cache laboratory, `make lab`: real redis-servers under each policy, memory size and layout, with and without a tier in the
-//! process, asked for the entries of a real model. It writes `docs/caching-results.md`, and fails if something that must hold does not.
+//! The cache laboratory, `make lab`: requests for the entries of a real model from real redis-servers, with each policy, memory size and
+//! layout, with and without a memory tier. Writes `docs/caching-results.md`, and fails if a requirement is violated.
 //!
 //! ```text
 //! plan ─► inputs ─► catalogue ─► weight ──────────────┐
@@ -17,10 +17,6 @@ mod report;
 mod results;
 mod runs;
 mod server;
-#[path = "../shared/mod.rs"]
-mod shared;
-#[path = "../../tests/support/mod.rs"]
-mod support;
 mod weight;
 mod wire;
 mod workload;
@@ -29,6 +25,7 @@ use std::{collections::HashMap, error::Error, path::Path, process::ExitCode, tim
 
 use predict_once::{model::Model, model::Package};
 use prediction_cache::Layout;
+use test_support::{bench::progress::Progress, random::Random};
 
 use self::{
     catalogue::Catalogue,
@@ -36,8 +33,6 @@ use self::{
     results::Results,
     runs::{Case, Stage},
     server::Server,
-    shared::progress::Progress,
-    support::random::Random,
     workload::Workload,
 };
 
@@ -110,7 +105,7 @@ async fn run() -> Result<Vec<String>, Box<dyn Error>> {
     let stage =
         Stage { traffic: &traffic, layouts: &layouts, rooms: &rooms, pace: results.plan.pace, done: &progress.done };
     results.runs = stage.run(&first, &mut servers)?;
-    // With the best policy of these.
+    // These use the best policy of the first runs.
     let rest: Vec<_> = layout_cases(&results).into_iter().chain(tier_cases(&results)).collect();
     results.runs.extend(stage.run(&rest, &mut servers)?);
     drop(progress);
@@ -124,7 +119,7 @@ async fn run() -> Result<Vec<String>, Box<dyn Error>> {
     Ok(violations)
 }
 
-/// Every policy with every memory size and workload.
+/// All combinations of policy, memory size and workload.
 fn policy_cases(results: &Results) -> Vec<Case> {
     let mut cases = Vec::new();
     for workload in 0..results.workloads.len() {
@@ -137,7 +132,7 @@ fn policy_cases(results: &Results) -> Vec<Case> {
     with_each_seed(results, &cases)
 }
 
-/// The other layouts with every memory size, in one workload.
+/// The other layouts with every memory size, for one workload.
 fn layout_cases(results: &Results) -> Vec<Case> {
     let (workload, policy) = (results.plan.usual_workload(), best_policy(results));
     let of =
@@ -145,7 +140,7 @@ fn layout_cases(results: &Results) -> Vec<Case> {
     with_each_seed(results, &(0..results.rooms.len()).flat_map(of).collect::<Vec<_>>())
 }
 
-/// Every workload with every size of the tier.
+/// All combinations of workload and tier size.
 fn tier_cases(results: &Results) -> Vec<Case> {
     let (share, policy) = (results.plan.usual_share, best_policy(results));
     let of = |workload| {

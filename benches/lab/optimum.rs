@@ -1,10 +1,10 @@
-//! Belady's optimum: the most hits that any cache of a given number of entries can have, if it knew every later request.
+//! Belady's optimum: the most hits possible for a cache of a given number of entries that knows all later requests.
 
 use std::collections::BinaryHeap;
 
-/// How many of these requests the optimum answers with room for `capacity` entries, starting empty.
+/// The number of requests that the optimum answers with room for `capacity` entries, starting empty.
 ///
-/// It keeps the entries that are asked for again soonest. Like `noeviction`, it may also decline to store a new one, so that no policy
+/// It keeps the entries that are requested again soonest. Like `noeviction`, it may also decline to store a new one, so that no policy
 /// can be better.
 pub(crate) fn most_hits(requests: &[u32], capacity: usize) -> usize {
     if capacity == 0 {
@@ -12,7 +12,7 @@ pub(crate) fn most_hits(requests: &[u32], capacity: usize) -> usize {
     }
     let entries = requests.iter().max().map_or(0, |last| *last as usize + 1);
     let again = asked_again(requests, entries);
-    // When each stored entry is asked for again; `None` if it is not stored. The heap also holds times that have passed.
+    // When each stored entry is requested next; `None` if it is not stored. The heap may contain times in the past.
     let mut stored: Vec<Option<u32>> = vec![None; entries];
     let mut latest = BinaryHeap::new();
     let (mut held, mut hits) = (0, 0);

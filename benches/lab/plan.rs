@@ -1,10 +1,10 @@
-//! How much is run: everything (`make lab`), or each kind of run once (`LAB=short`).
+//! The extent of the runs: everything (`make lab`), or each kind of run once (`LAB=short`).
 
 use std::{env, error::Error, time::Duration};
 
 use super::workload::Workload;
 
-/// Every `maxmemory-policy`, the recommended one first: of equally good ones, the first is recommended.
+/// Every `maxmemory-policy`. Of equally good ones, the first is recommended.
 pub(crate) const POLICIES: [&str; 8] = [
     "allkeys-lfu",
     "allkeys-lru",
@@ -18,29 +18,29 @@ pub(crate) const POLICIES: [&str; 8] = [
 
 pub(crate) struct Plan {
     pub(crate) short: bool,
-    /// A model package's directory; `None` is the shipped one.
+    /// The directory of a model package; `None` for the shipped one.
     pub(crate) model: Option<String>,
-    /// A file of requests in place of the workloads.
+    /// A file of requests, instead of the workloads.
     pub(crate) requests_file: Option<String>,
-    /// Zipf's exponents.
+    /// The exponents of Zipf's law.
     exponents: Vec<f64>,
     pub(crate) requests: usize,
     pub(crate) seeds: u64,
-    /// The memory for entries, as shares of what all of them need, in ascending order.
+    /// The memory for entries as shares of what all entries need, in ascending order.
     pub(crate) shares: Vec<f64>,
-    /// The position of the share at which layouts' and tiers' figures are compared.
+    /// The position of the share for comparing layouts and tiers.
     pub(crate) usual_share: usize,
-    /// Entries of the tier in the process, in ascending order; the first is none.
+    /// The numbers of entries in the memory tier, in ascending order; the first is 0.
     pub(crate) tiers: Vec<usize>,
-    /// How many Redis servers run at once.
+    /// The number of concurrent Redis servers.
     pub(crate) servers: usize,
-    /// The least time of a replay. Redis keeps the time of the last access in whole seconds, so that in a run of one second LRU knows
-    /// nothing.
+    /// The minimum duration of a replay. Redis records the last access in whole seconds, so LRU could not work in a run of one
+    /// second.
     pub(crate) pace: Duration,
 }
 
 impl Plan {
-    /// Reads `LAB`, `MODEL`, `REQUESTS` and `ZIPF`. Empty is as good as unset.
+    /// Reads `LAB`, `MODEL`, `REQUESTS` and `ZIPF`. An empty variable counts as unset.
     pub(crate) fn from_environment() -> Result<Self, Box<dyn Error>> {
         let set = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
         let short = match set("LAB").as_deref() {
@@ -74,18 +74,18 @@ impl Plan {
         Ok(Self { requests: 20_000, seeds: 1, shares, tiers, servers: 8, pace: Duration::ZERO, ..plan })
     }
 
-    /// Whether this is the run that the repository's documents come from.
+    /// Whether this is the run that produces the repository's documents.
     pub(crate) fn is_documented(&self) -> bool {
         !self.short && self.model.is_none() && self.requests_file.is_none() && self.exponents == [0.8, 1.0]
     }
 
-    /// The workloads without a file of requests.
+    /// The workloads to use without a file of requests.
     pub(crate) fn workloads(&self) -> Vec<Workload> {
         let zipf = self.exponents.iter().map(|exponent| Workload::Zipf(*exponent));
         zipf.chain([Workload::Scans, Workload::OneHitWonders, Workload::Change]).collect()
     }
 
-    /// The position of the workload with which layouts are compared: the last Zipf.
+    /// The position of the workload for comparing layouts: the last Zipf workload.
     pub(crate) fn usual_workload(&self) -> usize {
         if self.requests_file.is_some() { 0 } else { self.exponents.len() - 1 }
     }

@@ -1,13 +1,14 @@
-//! The plots: hit ratio by policy and memory, bytes by layout, reads that the tier takes off Redis.
+//! The plots: hit ratio by policy and memory, bytes by layout, and reads saved by the memory tier.
+
+use test_support::bench::svg::{Anchor, Colour, Stroke, Svg};
 
 use super::{
     plan::POLICIES,
     results::{Results, thousands},
-    shared::svg::{Anchor, Colour, Stroke, Svg},
     weight::PLAIN,
 };
 
-/// An area with values from left to right in equal steps and per cent from below to above.
+/// A plot area: equidistant values on the x axis, per cent on the y axis.
 struct Panel {
     left: f64,
     top: f64,
@@ -46,7 +47,7 @@ impl Panel {
     }
 }
 
-/// One colour for what is evicted, dashed if only entries with a time to live are.
+/// The colour shows the eviction rule; a dashed line, that only entries with a time to live are evicted.
 fn look(policy: &str) -> (Colour, Stroke) {
     let colour = match policy.split_once('-').map_or(policy, |(_, which)| which) {
         "lfu" => 0,
@@ -60,7 +61,7 @@ fn look(policy: &str) -> (Colour, Stroke) {
 
 pub(crate) fn hit_ratios(results: &Results) -> String {
     let (columns, width, height) = (3, 250.0, 200.0);
-    // One place is the legend's.
+    // One cell is for the legend.
     let rows = (results.workloads.len() + 1).div_ceil(columns);
     let place = |number: usize| {
         let (column, row) = (number % columns, number / columns);
@@ -152,7 +153,7 @@ pub(crate) fn taken_off(results: &Results) -> String {
         panel.curve(&mut svg, &shares, Colour::Of(number % 6), Stroke::Solid);
         ends.push((panel.at(tiers.len() - 1, shares[shares.len() - 1]).1, number));
     }
-    // Names beside the ends of their curves, moved apart where they would overlap.
+    // Label the ends of the curves, moving labels apart where they would overlap.
     ends.sort_by(|one, other| one.0.total_cmp(&other.0));
     let mut next = 0.0;
     for (y, number) in ends {

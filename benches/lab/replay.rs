@@ -1,4 +1,4 @@
-//! One run: requests in their order, each looked up and, if it is a miss, stored, as the service does it.
+//! One run: requests in order, each looked up and, on a miss, stored, as the service does.
 
 use std::{
     io,
@@ -15,7 +15,7 @@ use super::{
     wire::{Reply, encode},
 };
 
-/// How many lookups are sent at once. What they miss is stored before the next ones.
+/// The number of lookups sent at once. Their misses are stored before the next window.
 const WINDOW: usize = 32;
 
 #[derive(Clone, Copy, Debug)]
@@ -23,25 +23,25 @@ pub(crate) struct Setup {
     pub(crate) policy: &'static str,
     /// Memory for entries, in bytes.
     pub(crate) room: u64,
-    /// How many entries the tier in the process holds.
+    /// The capacity of the memory tier, in entries.
     pub(crate) tier: usize,
-    /// The replay takes at least so long.
+    /// The minimum duration of the replay.
     pub(crate) pace: Duration,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Outcome {
     pub(crate) requests: u64,
-    /// Answered by the tier in the process.
+    /// Answered by the memory tier.
     pub(crate) here: u64,
     /// Answered by Redis.
     pub(crate) hits: u64,
     pub(crate) misses: u64,
-    /// Values that were not those that had been stored.
+    /// Values that differ from the stored ones.
     pub(crate) wrong: u64,
     pub(crate) failed_writes: u64,
     pub(crate) evictions: u64,
-    /// The most keys that Redis held.
+    /// The maximum number of keys in Redis.
     pub(crate) most_keys: usize,
     pub(crate) time: Duration,
 }
@@ -49,7 +49,7 @@ pub(crate) struct Outcome {
 struct Replay<'a> {
     entries: &'a Entries,
     tier: Option<MemoryCache>,
-    /// For each entry, the last window that looked it up in Redis, and the last that missed it.
+    /// For each entry, the last window that looked it up in Redis, and the last one that missed it.
     asked_in: Vec<usize>,
     missed_in: Vec<usize>,
     window: usize,
@@ -93,8 +93,8 @@ pub(crate) fn replay(
 }
 
 impl Replay<'_> {
-    /// Stores what the last window missed, then looks up what waited for that and what arrives. Returns the lookups that wait for a
-    /// store of this window, and its stores.
+    /// Stores the misses of the last window, then looks up the requests that waited for them and the new requests. Returns the lookups that
+    /// wait for a store of this window, and its stores.
     fn window(
         &mut self,
         server: &mut Server,
@@ -120,7 +120,7 @@ impl Replay<'_> {
             }
             let asked_before = std::mem::replace(&mut self.asked_in[entry as usize], self.window) == self.window;
             if asked_before && self.tier.is_some() {
-                // Once the lookup under way has been answered, the tier has it.
+                // The memory tier will have the entry once the lookup in flight has been answered.
                 waits.push(entry);
                 continue;
             }

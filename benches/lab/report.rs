@@ -1,4 +1,4 @@
-//! The report: `docs/caching-results.md` with its plots, or the same below `target/lab` for anything but the plain full run.
+//! The report: `docs/caching-results.md` with its plots for the plain full run, or the same files in `target/tmp/lab` for any other run.
 
 use std::{
     fmt::Write,
@@ -79,7 +79,7 @@ fn memory(share: f64, bytes: u64) -> String {
     format!("{:.0} % ({:.1} MB)", share * 100.0, bytes as f64 / 1e6)
 }
 
-/// A table: its columns, of which all but the first are numbers, and its rows.
+/// A table, in which all columns but the first are right-aligned.
 fn table(columns: &[String], rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let mut table = format!("| {} |\n|---|{}\n", columns.join(" | "), "--:|".repeat(columns.len() - 1));
     for row in rows {
@@ -119,7 +119,7 @@ fn policies(results: &Results) -> String {
     text.trim_end().to_owned()
 }
 
-/// Evictions, or with `noeviction` failed writes, of the usual memory size.
+/// Evictions (with `noeviction`: failed writes) at the usual memory size.
 fn writes(results: &Results) -> String {
     let names = results.workloads.iter().map(super::Workload::name);
     let row = |policy: &str| {

@@ -1,4 +1,4 @@
-//! Everything that was measured, and the figures that follow from it.
+//! All measurements, and the figures derived from them.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -12,10 +12,10 @@ use super::{
     workload::{Shape, Workload},
 };
 
-/// Policies whose hit ratios are closer than this are equally good.
+/// Policies count as equally good if their hit ratios differ by less than this.
 const EQUAL: f64 = 0.005;
 
-/// A larger tier must take at least this share of the reads off Redis in addition.
+/// A larger tier must save at least this additional share of the reads from Redis.
 const WORTH_IT: f64 = 0.1;
 
 pub(crate) struct Results {
@@ -23,13 +23,13 @@ pub(crate) struct Results {
     pub(crate) model: String,
     pub(crate) shape: Shape,
     pub(crate) workloads: Vec<Workload>,
-    /// How many requests a run has.
+    /// The number of requests per run.
     pub(crate) requests: usize,
     pub(crate) weights: Vec<Weight>,
-    /// The memory for entries of each size, in bytes.
+    /// The memory for entries per memory size, in bytes.
     pub(crate) rooms: Vec<u64>,
     pub(crate) runs: Vec<Run>,
-    /// The optimum's hit ratio for a workload, a memory size and a seed.
+    /// The optimum's hit ratio by workload, memory size and seed.
     pub(crate) optima: HashMap<(usize, usize, usize), f64>,
     pub(crate) redis_version: String,
     pub(crate) redis_settings: Vec<(String, String)>,
@@ -55,7 +55,7 @@ impl Results {
         self.plain_spread(|case| case.policy == policy).mean
     }
 
-    /// The first of the best policies.
+    /// The best policy; the first one if several are equally good.
     pub(crate) fn best_policy(&self) -> &'static str {
         let ratios = POLICIES.map(|policy| self.overall(policy));
         let best = ratios.iter().copied().fold(0.0, f64::max);
@@ -63,7 +63,7 @@ impl Results {
         first.map_or(POLICIES[0], |(policy, _)| policy)
     }
 
-    /// For each workload, memory size and seed, what the best possible cache answers that holds as many entries as the fullest Redis did.
+    /// Computes, for each workload, memory size and seed, the hits of an optimal cache with as many entries as the fullest Redis had.
     pub(crate) fn find_optima(&mut self, traffic: &[Vec<Vec<u32>>]) {
         let mut capacities: HashMap<_, usize> = HashMap::new();
         for run in self.plain() {
@@ -82,7 +82,7 @@ impl Results {
         Spread::of(cells.map(|(_, ratio)| *ratio))
     }
 
-    /// The hit ratio of a layout with the best policy, in the workload with which layouts are compared.
+    /// The hit ratio of a layout with the best policy, for the workload for comparing layouts.
     pub(crate) fn layout_hits(&self, layout: Layout, share: usize) -> Spread {
         let (workload, policy) = (self.plan.usual_workload(), self.best_policy());
         let cases = self.runs.iter().filter(|run| {
@@ -92,7 +92,7 @@ impl Results {
         Spread::of(cases.map(|run| run.outcome.hit_ratio()))
     }
 
-    /// The runs with a tier of this size in front of Redis with the best policy.
+    /// The runs with a tier of this size and the best policy.
     pub(crate) fn tier_runs(&self, workload: usize, tier: usize) -> impl Iterator<Item = &Run> {
         let (share, policy) = (self.plan.usual_share, self.best_policy());
         self.runs.iter().filter(move |run| {
@@ -106,7 +106,7 @@ impl Results {
         Spread::of(self.tier_runs(workload, tier).map(|run| run.outcome.taken_off()))
     }
 
-    /// The share taken off Redis, over all workloads.
+    /// The share of reads saved, over all workloads.
     pub(crate) fn usually_taken_off(&self, tier: usize) -> Spread {
         Spread::of((0..self.workloads.len()).map(|workload| self.taken_off(workload, tier).mean))
     }
@@ -115,20 +115,20 @@ impl Results {
         self.weights.iter().find(|weight| weight.name == name).expect("everything was weighed")
     }
 
-    /// The layout with which the same memory answers most.
+    /// The layout with the best hit ratio for the same memory.
     pub(crate) fn best_layout(&self) -> Layout {
         let hits = |layout: Layout| self.layout_hits(layout, self.plan.usual_share).mean;
         Layout::ALL.into_iter().max_by(|one, other| hits(*one).total_cmp(&hits(*other))).unwrap_or_default()
     }
 
-    /// The largest tier that takes enough more off Redis than the next smaller one.
+    /// The largest tier that saves enough more reads than the next smaller one.
     pub(crate) fn best_tier(&self) -> usize {
         let worth_it =
             |sizes: &[usize]| self.usually_taken_off(sizes[1]).mean - self.usually_taken_off(sizes[0]).mean >= WORTH_IT;
         self.plan.tiers.windows(2).rfind(|sizes| worth_it(sizes)).map_or(0, |sizes| sizes[1])
     }
 
-    /// What to set, in two sentences.
+    /// The recommended settings, in two sentences.
     pub(crate) fn advice(&self) -> String {
         let percent = |ratio: f64| format!("{:.1} %", ratio * 100.0);
         let (policy, layout, tier, share) =
@@ -166,7 +166,7 @@ impl Results {
         )
     }
 
-    /// What must hold but does not.
+    /// The violated requirements.
     pub(crate) fn violations(&self) -> Vec<String> {
         let mut violations = Vec::new();
         let mut must = |holds: bool, what: String| {

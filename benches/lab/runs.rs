@@ -1,4 +1,4 @@
-//! Many runs at once, each on a server of its own, and their results.
+//! Concurrent runs, each on its own server, and their results.
 
 use std::{
     io,
@@ -15,7 +15,7 @@ use super::{
     server::Server,
 };
 
-/// What a run is of. Workloads, memory sizes and seeds are positions.
+/// The parameters of a run. Workloads, memory sizes and seeds are positions.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Case {
     pub(crate) workload: usize,
@@ -32,19 +32,19 @@ pub(crate) struct Run {
     pub(crate) outcome: Outcome,
 }
 
-/// What all runs share.
+/// The data shared by all runs.
 pub(crate) struct Stage<'a> {
-    /// The requests of each workload and seed.
+    /// The requests by workload and seed.
     pub(crate) traffic: &'a [Vec<Vec<u32>>],
     pub(crate) layouts: &'a [Entries],
-    /// The memory for entries of each size, in bytes.
+    /// The memory for entries per memory size, in bytes.
     pub(crate) rooms: &'a [u64],
     pub(crate) pace: Duration,
     pub(crate) done: &'a AtomicU64,
 }
 
 impl Stage<'_> {
-    /// Runs every case. All servers work at the same time, so that a run takes long enough for Redis's clocks.
+    /// Runs every case. All servers run at the same time, so that a run is long enough for the resolution of Redis's clocks.
     pub(crate) fn run(&self, cases: &[Case], servers: &mut [Server]) -> io::Result<Vec<Run>> {
         let left = Mutex::new(cases.iter());
         let runs = Mutex::new(Vec::with_capacity(cases.len()));
@@ -70,23 +70,23 @@ impl Stage<'_> {
 }
 
 impl Outcome {
-    /// The share of the lookups in Redis that are hits. Without a tier, of the requests.
+    /// The share of the lookups in Redis that are hits. Without a tier, this is also the share of the requests.
     pub(crate) fn hit_ratio(&self) -> f64 {
         self.hits as f64 / (self.hits + self.misses).max(1) as f64
     }
 
-    /// The share of the requests for which the model does not run.
+    /// The share of the requests answered without a run of the model.
     pub(crate) fn answered(&self) -> f64 {
         (self.here + self.hits) as f64 / self.requests as f64
     }
 
-    /// The share of the requests that never reach Redis.
+    /// The share of the requests answered by the memory tier.
     pub(crate) fn taken_off(&self) -> f64 {
         self.here as f64 / self.requests as f64
     }
 }
 
-/// A share's mean, minimum and maximum over the seeds.
+/// The mean, minimum and maximum of a share over the seeds.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Spread {
     pub(crate) mean: f64,
@@ -104,7 +104,7 @@ impl Spread {
         }
     }
 
-    /// In per cent, with the spread if there is any.
+    /// In per cent, with the spread if it is not zero.
     pub(crate) fn text(&self) -> String {
         let percent = |share: f64| format!("{:.1}", share * 100.0);
         let [mean, least, most] = [self.mean, self.least, self.most].map(percent);

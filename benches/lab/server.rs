@@ -1,11 +1,13 @@
-//! A redis-server of the laboratory.
+//! The laboratory's redis-server.
 
 use std::io;
 
-use super::{support::redis::Redis, wire::Wire};
+use test_support::redis::Redis;
+
+use super::wire::Wire;
 
 pub(crate) struct Server {
-    /// Ends with it.
+    /// Kept so that the process ends on drop.
     _redis: Redis,
     pub(crate) wire: Wire,
 }
@@ -17,7 +19,7 @@ impl Server {
         Ok(Self { _redis: redis, wire })
     }
 
-    /// Empties it and leaves so much room for entries, in bytes, above what an empty server takes.
+    /// Empties the server and sets its memory limit to `room` bytes more than an empty server uses.
     pub(crate) fn prepare(&mut self, policy: &str, room: u64) -> io::Result<()> {
         for command in [&["CONFIG", "SET", "maxmemory", "0"][..], &["FLUSHALL", "SYNC"], &["CONFIG", "RESETSTAT"]] {
             self.wire.command(command)?;
@@ -28,7 +30,7 @@ impl Server {
         Ok(())
     }
 
-    /// The server's settings that the results depend on, none of which the laboratory sets.
+    /// The settings that affect the results. The laboratory leaves them at their defaults.
     pub(crate) fn settings(&mut self) -> io::Result<Vec<(String, String)>> {
         let names = ["maxmemory-samples", "lfu-log-factor", "lfu-decay-time", "hz"];
         names

@@ -1,4 +1,4 @@
-//! What an input weighs in Redis: all predictions of each input, in each layout and with keys as one would write them first.
+//! The memory of an input with all its predictions in Redis, in each layout and with naive keys for comparison.
 
 use std::{error::Error, io};
 
@@ -15,14 +15,14 @@ use super::{
 #[derive(Clone, Debug)]
 pub(crate) struct Weight {
     pub(crate) name: &'static str,
-    /// A key, or the mean length of one.
+    /// The mean length of a key.
     pub(crate) key_length: f64,
     pub(crate) keys_per_input: f64,
-    /// The sum of `MEMORY USAGE` of its keys.
+    /// The sum of `MEMORY USAGE` over its keys.
     pub(crate) usage: f64,
-    /// The growth of `used_memory`: with the tables of keys and times to live.
+    /// The growth of `used_memory`, which includes the tables of keys and times to live.
     pub(crate) used: f64,
-    /// The growth of the process, as the operating system counts it.
+    /// The growth of the process's memory according to the operating system.
     pub(crate) resident: f64,
     /// The growth of `used_memory` for all inputs.
     pub(crate) total: u64,
@@ -30,7 +30,7 @@ pub(crate) struct Weight {
 
 pub(crate) const PLAIN: &str = "plain";
 
-/// Weighs the plain keys and then each layout, each in a server of its own.
+/// Measures the naive keys and then each layout, each in its own server.
 pub(crate) async fn weigh(catalogue: &Catalogue, layouts: &[Entries]) -> Result<Vec<Weight>, Box<dyn Error>> {
     let string = layouts.iter().find(|entries| entries.layout == Layout::String).ok_or("no layout string")?;
     let inputs = catalogue.shape().inputs;
@@ -49,12 +49,12 @@ async fn weigh_entries(name: &'static str, inputs: usize, keys: &[String], store
     let before = [server.wire.info_number("used_memory")?, server.wire.info_number("used_memory_rss")?];
     let errors = server.pipe(stores)?;
     let mut distinct: Vec<_> = keys.iter().collect();
-    // The fields of a Hash follow one another.
+    // The fields of a Hash are adjacent.
     distinct.dedup();
     if !errors.is_empty() || server.wire.command(&["DBSIZE"])? != Reply::Number(distinct.len() as i64) {
         return Err(io::Error::other(format!("{name}: not everything was stored: {:?}", errors.first())));
     }
-    // Tables that have grown are moved in small steps.
+    // Redis rehashes grown tables in small steps.
     let mut used = 0;
     loop {
         std::thread::sleep(std::time::Duration::from_millis(300));
@@ -80,7 +80,7 @@ async fn weigh_entries(name: &'static str, inputs: usize, keys: &[String], store
 }
 
 impl Server {
-    /// Sends commands in portions, and returns the replies that are errors.
+    /// Sends commands in batches and returns the error replies.
     fn pipe(&mut self, commands: &[Vec<u8>]) -> io::Result<Vec<Reply>> {
         let mut errors = Vec::new();
         for portion in commands.chunks(100) {
@@ -109,7 +109,7 @@ impl Server {
     }
 }
 
-/// Keys that are endpoint and input as Python prints a dictionary: `decisions:{'age_in_years': 30, …}`.
+/// Naive keys: the endpoint and the input as Python prints a dictionary, `decisions:{'age_in_years': 30, …}`.
 fn plain_keys(catalogue: &Catalogue) -> Vec<String> {
     let endpoints: Vec<_> =
         catalogue.model.signature().predictions().iter().map(|prediction| prediction.endpoint()).collect();

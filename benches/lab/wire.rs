@@ -1,4 +1,4 @@
-//! A connection to Redis that sends commands encoded in advance: what a client library does per command would take longer than Redis.
+//! A connection to Redis that sends commands encoded in advance, because a client library takes longer per command than Redis.
 
 use std::{
     io::{self, BufRead, BufReader, Read, Write},
@@ -20,7 +20,7 @@ pub(crate) struct Wire {
     line: Vec<u8>,
 }
 
-/// A command as Redis reads it.
+/// A command encoded in Redis's protocol.
 pub(crate) fn encode(words: &[&[u8]]) -> Vec<u8> {
     let mut command = format!("*{}\r\n", words.len()).into_bytes();
     for word in words {
@@ -38,7 +38,7 @@ impl Wire {
         Ok(Self { replies: BufReader::with_capacity(1 << 16, stream), line: Vec::new() })
     }
 
-    /// Sends encoded commands. Their replies are to be read, each with [`Self::reply`].
+    /// Sends encoded commands. The caller must read each reply with [`Self::reply`].
     pub(crate) fn send(&mut self, commands: &[u8]) -> io::Result<()> {
         self.replies.get_mut().write_all(commands)
     }
@@ -77,7 +77,7 @@ impl Wire {
         }
     }
 
-    /// A number or a text of `INFO`.
+    /// A number or text from `INFO`.
     pub(crate) fn info(&mut self, name: &str) -> io::Result<String> {
         let Reply::Text(info) = self.command(&["INFO"])? else { return Err(io::Error::other("no INFO")) };
         let info = String::from_utf8_lossy(&info);
@@ -86,6 +86,6 @@ impl Wire {
     }
 
     pub(crate) fn info_number(&mut self, name: &str) -> io::Result<u64> {
-        self.info(name)?.parse().map_err(|_| io::Error::other(format!("{name} is no number")))
+        self.info(name)?.parse().map_err(|_| io::Error::other(format!("{name} is not a number")))
     }
 }

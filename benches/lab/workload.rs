@@ -1,23 +1,23 @@
-//! Workloads: which predictions are asked for, in which order.
+//! Workloads: which predictions are requested, in which order.
 
 use super::Random;
 
-/// Which requests arrive.
+/// The distribution of requests.
 #[derive(Clone, Debug)]
 pub(crate) enum Workload {
-    /// The nth most popular input is asked for in proportion to 1/n to the power of this exponent.
+    /// The nth most popular input is requested in proportion to 1/n to the power of this exponent.
     Zipf(f64),
-    /// Zipf with exponent 1, interrupted four times by a scan of predictions in a row, a fifth of the requests together.
+    /// Zipf with exponent 1, interrupted by four sequential scans, which are a fifth of the requests.
     Scans,
-    /// Zipf with exponent 1 over a third of the inputs; predictions of the others are asked for once.
+    /// Zipf with exponent 1 over a third of the inputs; each prediction of the other inputs is requested at most once.
     OneHitWonders,
-    /// Zipf with exponent 1; after half of the requests, other inputs are popular.
+    /// Zipf with exponent 1; halfway, other inputs become popular.
     Change,
-    /// The inputs of a file, in their order.
+    /// The inputs of a file, in file order.
     File(Vec<u32>),
 }
 
-/// What there is to ask for. Request `input * predictions + prediction` is for one prediction of one input.
+/// The numbers of inputs and predictions. Request `input * predictions + prediction` is for one prediction of one input.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Shape {
     pub(crate) inputs: usize,
@@ -55,8 +55,8 @@ impl Workload {
         }
     }
 
-    /// So many requests; the same for the same seed. Each prediction of an input is asked for equally often. A file has its own number
-    /// of requests.
+    /// Generates `requests` requests, which are the same for the same seed. The predictions of an input are equally likely. A file has its own
+    /// number of requests.
     pub(crate) fn requests(&self, shape: Shape, requests: usize, seed: u64) -> Vec<u32> {
         let mut random = Random::new(seed);
         match self {
@@ -74,7 +74,7 @@ impl Workload {
 }
 
 impl Shape {
-    /// How many predictions there are.
+    /// The number of possible requests.
     pub(crate) fn all(self) -> usize {
         self.inputs * self.predictions
     }
@@ -92,7 +92,7 @@ impl Shape {
     }
 }
 
-/// Draws ranks from 0 in proportion to 1 / (rank + 1) to the power of an exponent.
+/// Draws ranks, starting at 0, in proportion to 1 / (rank + 1) to the power of an exponent.
 pub(crate) struct Zipf(Vec<f64>);
 
 impl Zipf {
@@ -134,7 +134,7 @@ fn with_scans(shape: Shape, requests: usize, random: &mut Random) -> Vec<u32> {
     all
 }
 
-/// The share of the requests that are for what is never asked for again: less than the most if there are too few such predictions.
+/// The share of one-time requests: less than the maximum if there are too few such predictions.
 fn wonder_share(shape: Shape, requests: usize) -> f64 {
     let wonders = (shape.inputs - shape.inputs.div_ceil(3)) * shape.predictions;
     MOST_WONDERS.min(wonders as f64 / requests as f64)
@@ -145,7 +145,7 @@ fn with_wonders(shape: Shape, requests: usize, random: &mut Random) -> Vec<u32> 
     let inputs = shape.shuffled(random);
     let (popular, others) = inputs.split_at(shape.inputs.div_ceil(3));
     let predictions = shape.predictions as u32;
-    // Every input's first prediction, then every input's second one, so that one request for an input is far from the next.
+    // First every input's first prediction, then every input's second one, so that requests for the same input are far apart.
     let mut wonders =
         (0..predictions).flat_map(|prediction| others.iter().map(move |input| input * predictions + prediction));
     let ranks = Zipf::new(popular.len(), 1.0);

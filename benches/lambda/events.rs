@@ -1,4 +1,4 @@
-//! Events, each with another input of the model.
+//! Events, each with a different input of the model.
 
 use serde_json::{Value, json};
 

@@ -1,46 +1,46 @@
-//! The function beside what bounds it from below and what a user would pick instead, measured in one run: `make bench-lambda`.
+//! Compares the function with bare functions, its lower bound, and with the alternatives in Python, in one run: `make bench-lambda`.
 //!
-//! All are processes under Runtime APIs of the tests'. In each round they start, and answer, in turns, so that whatever else the
-//! machine does, it does to all; what counts are the ratios within a round. `benches/page` shows them.
+//! All functions are processes under the Runtime API of the tests. In each round they start and answer in turn, so that other load on the
+//! machine affects all of them; the ratios within a round are what counts. `benches/page` shows them.
 //!
 //! `PREDICT_ONCE_BIN` is the service, built beside the examples; `PYTHON` has the packages of `benches/rivals`; `ZIP` is the zipped
-//! function. `ROUNDS` is how many rounds there are.
+//! function; `ROUNDS` is the number of rounds.
 
 mod events;
-#[path = "../shared/functions.rs"]
-mod functions;
 mod measured;
-#[path = "../shared/mod.rs"]
-mod shared;
-#[path = "../../tests/support/mod.rs"]
-mod support;
 
 use std::{env, ffi::OsString, fs, path::Path, process::Command, sync::atomic::Ordering::Relaxed};
 
-use functions::{Function, Process};
 use measured::{Fresh, Measured, median};
 use serde_json::{Map, Value, json};
-use shared::progress::Progress;
-use support::{redis::Redis, service::binary};
+use test_support::{
+    bench::{
+        functions::{Function, Process},
+        progress::Progress,
+    },
+    redis::Redis,
+    service::binary,
+};
 
-/// Fresh processes of each function and round: starts of functions in Python take seconds.
+/// The number of fresh processes per function and round. Python functions get fewer, because their start takes seconds.
 const FRESH: usize = 6;
 const FRESH_IN_PYTHON: usize = 2;
-/// The requests of a fresh process: the first, some that warm it up, and as many whose median is its warm request.
+/// The number of warm-up requests of a fresh process after its first request, and of the requests after them, whose median is the warm
+/// request.
 const WARM_UP_OF_FRESH: usize = 10;
-/// The inputs of each round: those that warm the processes up, and those that are measured.
+/// The inputs of each round: first those for warming up, then the measured ones.
 const WARM_UP: usize = 100;
 const INPUTS: usize = 200;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
-    /// It does not answer what is asked.
+    /// A lower bound, which does not give real answers.
     Floor,
     Service,
     Python,
 }
 
-/// A function, and what was measured of it.
+/// A function and its measurements.
 struct Contestant {
     name: &'static str,
     kind: Kind,
@@ -53,8 +53,8 @@ impl Contestant {
         Self { name, kind, function, measured: Measured::default() }
     }
 
-    /// Starts a process: how long it takes to ask for an event, for its first request, and for a warm one. What is answered from Redis,
-    /// another process stored.
+    /// Starts a process and measures the time until it asks for an event, its first request and a warm request. Answers from Redis were
+    /// stored by another process.
     async fn start_fresh(&mut self, event: &Value) {
         let mut process = self.function.start().await;
         let start = process.ready().await;
@@ -71,9 +71,9 @@ impl Contestant {
     }
 }
 
-/// Sends each event twice to each process before the next event. The first time, the processor's caches are full of what the others
-/// did, the second time of the process's own; and the first is a miss, the second a hit. So what has no cache is measured in the same
-/// places: its first invocation is what a miss is compared with, its second what a hit is. The answer to each event, which must be one.
+/// Sends each event twice to each process before the next event: the first time is a miss, with the processor's caches full of the other
+/// processes' data, the second time a hit, with the process's own. Functions without a cache are measured in the same places, so their
+/// first invocation is compared with a miss and their second with a hit. Returns the decision for each event, which must be unanimous.
 async fn invoke_twice(processes: &mut [(&mut Contestant, Process)], events: &[Value]) -> Vec<Value> {
     let mut times = vec![(Vec::new(), Vec::new()); processes.len()];
     let mut decisions = Vec::new();
@@ -90,7 +90,7 @@ async fn invoke_twice(processes: &mut [(&mut Contestant, Process)], events: &[Va
             }
         }
         answers.dedup();
-        assert_eq!(answers.len(), 1, "all answer alike: {answers:?}");
+        assert_eq!(answers.len(), 1, "all answers are equal: {answers:?}");
         decisions.append(&mut answers);
     }
     for ((contestant, process), (misses, hits)) in processes.iter_mut().zip(times) {
@@ -99,7 +99,7 @@ async fn invoke_twice(processes: &mut [(&mut Contestant, Process)], events: &[Va
     decisions
 }
 
-/// Puts answers where the floor looks for them.
+/// Stores answers for the bare function with Redis.
 async fn store(url: &str, events: &[Value]) {
     let client = redis::Client::open(url).expect("a URL");
     let mut connection = client.get_multiplexed_async_connection().await.expect("Redis runs");
@@ -131,7 +131,7 @@ async fn main() {
         Contestant::new("bare", Kind::Floor, Function::bare()),
         Contestant::new("bare + GET", Kind::Floor, Function::plain(Some(database(1)), false)),
         Contestant::new("bare + model", Kind::Floor, Function::plain(None, true)),
-        // It never finds an answer, since nothing is stored in its database.
+        // Nothing is stored in its database, so every lookup is a miss.
         Contestant::new("bare + GET + model", Kind::Floor, Function::plain(Some(database(2)), true)),
         Contestant::new("predict-once, memory", Kind::Service, Function::in_memory()),
         Contestant::new("predict-once, Redis", Kind::Service, Function::in_redis(redis.url())),
@@ -150,7 +150,7 @@ async fn main() {
 
     let progress = Progress::of(rounds as u64 * 2);
     for _ in 0..rounds {
-        // Functions in Python take so long that those after them would find the machine in another state.
+        // Python functions run separately: they take so long that the functions after them would find the machine in another state.
         let (mut in_python, mut others): (Vec<_>, Vec<_>) =
             contestants.iter_mut().partition(|each| each.kind == Kind::Python);
         for (together, processes) in [(&mut others, FRESH), (&mut in_python, FRESH_IN_PYTHON)] {
@@ -173,7 +173,7 @@ async fn main() {
             }
             decisions.push(invoke_twice(&mut processes, &events).await);
         }
-        assert_eq!(decisions[0], decisions[1], "functions in Python decide as the service does");
+        assert_eq!(decisions[0], decisions[1], "the functions in Python make the same decisions as the service");
         progress.done.fetch_add(1, Relaxed);
     }
     drop(progress);

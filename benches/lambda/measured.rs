@@ -1,32 +1,32 @@
-//! What is measured of a function.
+//! The measurements of a function.
 
 use std::{collections::BTreeMap, time::Duration};
 
 use serde_json::{Value, json};
 
-/// The percentiles of a distribution that are kept: those that wrk prints of the local server's.
+/// The reported percentiles: those that wrk prints for the local server.
 const PERCENTILES: [f64; 20] = [
     1.0, 10.0, 20.0, 30.0, 40.0, 50.0, 60.0, 70.0, 80.0, 85.0, 90.0, 93.0, 95.0, 97.0, 98.0, 99.0, 99.5, 99.7, 99.8,
     99.9,
 ];
 
-/// What is measured of a fresh process.
+/// The measurements of a fresh process.
 #[derive(Debug)]
 pub(crate) struct Fresh {
-    /// From its spawn to its first request for an event.
+    /// The time from its spawn to its first request for an event.
     pub(crate) start: Duration,
-    /// From an event to the response: the first of the process, and a later one.
+    /// The time from an event to the response, for the first event and for a later one.
     pub(crate) first_request: Duration,
     pub(crate) warm_request: Duration,
 }
 
 #[derive(Debug, Default)]
 pub(crate) struct Measured {
-    /// Those of the round.
+    /// Of the current round.
     pub(crate) fresh: Vec<Fresh>,
-    /// Medians of the rounds, by what was measured.
+    /// Medians of the rounds, by measurement.
     rounds: BTreeMap<&'static str, Vec<f64>>,
-    /// The first invocations with an input, and the second ones, of all rounds.
+    /// The first and the second invocations with each input, of all rounds.
     misses: Vec<Duration>,
     hits: Vec<Duration>,
 }
@@ -49,7 +49,7 @@ impl Measured {
         self.hits.append(&mut hits);
     }
 
-    /// As it is kept. Times are in microseconds.
+    /// The results as JSON. Times are in microseconds.
     pub(crate) fn summary(self) -> Value {
         let percentiles = json!({ "miss": percentiles(self.misses), "hit": percentiles(self.hits) });
         json!({ "rounds": self.rounds, "percentiles": percentiles })
@@ -67,7 +67,7 @@ fn percentiles(mut times: Vec<Duration>) -> Vec<(f64, f64)> {
     PERCENTILES.map(|percentile| (percentile, microseconds(at(percentile)))).to_vec()
 }
 
-/// To a tenth.
+/// Rounds to a tenth.
 fn microseconds(time: Duration) -> f64 {
     (time.as_secs_f64() * 1e7).round() / 10.0
 }

@@ -1,4 +1,4 @@
-"""SVG drawings for light and dark pages, in the style of benches/shared/svg.rs."""
+"""SVG drawings for light and dark pages, in the style of crates/test-support/src/bench/svg.rs."""
 
 from html import escape
 

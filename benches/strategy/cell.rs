@@ -1,4 +1,4 @@
-//! One model and one Redis at one distance: three services get the same requests, in turns.
+//! One model and one Redis at one distance: three services get the same requests in turn.
 
 use std::{
     net::SocketAddr,
@@ -9,26 +9,27 @@ use std::{
     time::Duration,
 };
 
+use test_support::{proxy::Mode, random::Random, service::Service};
+
 use crate::{
     Cache,
     client::{Answer, Client},
     models::TimedModel,
     plan::{Plan, WARM_UP},
-    support::{proxy::Mode, random::Random, service::Service},
     traffic::Traffic,
 };
 
-/// Few enough that all of them have been asked for when the warm-up is over.
+/// Few enough that all popular inputs are requested during the warm-up.
 const POPULAR: u64 = 50;
-/// At most so many times what the better strategy takes.
+/// The maximum ratio of `auto` to the better strategy.
 const LIMIT: f64 = 1.1;
 
-/// What clients have waited, in milliseconds.
+/// Waiting times of clients, in milliseconds.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Waited {
     pub(crate) mean: f64,
     pub(crate) p99: f64,
-    /// Where the 99th percentile is with 95 % confidence: the order statistics two standard deviations below and above it.
+    /// The 95 % confidence interval of the 99th percentile: the order statistics two standard deviations below and above it.
     pub(crate) p99_between: [f64; 2],
 }
 
@@ -38,12 +39,12 @@ pub(crate) struct Cell {
     pub(crate) always: Waited,
     pub(crate) never: Waited,
     pub(crate) auto: Waited,
-    /// The share of the requests that `auto` has looked up.
+    /// The share of the requests that `auto` looked up.
     pub(crate) looked_up: f64,
-    /// How many lookups `auto` has made after responses, per thousand requests, and the time for which they waited, in milliseconds.
+    /// The lookups that `auto` made after responses per thousand requests, and their waiting time in milliseconds.
     pub(crate) probes: f64,
     pub(crate) probing: f64,
-    /// Medians, in milliseconds, as the service measures them.
+    /// Medians in milliseconds, measured by the service.
     pub(crate) lookup: f64,
     pub(crate) run: f64,
 }
@@ -94,7 +95,7 @@ impl Cell {
         }
     }
 
-    /// Whether looking up is faster on average.
+    /// Whether lookups are faster on average.
     pub(crate) fn pays(&self) -> bool {
         self.always.mean < self.never.mean
     }
@@ -103,13 +104,13 @@ impl Cell {
         if self.pays() { self.always } else { self.never }
     }
 
-    /// Mean and 99th percentile under `auto`, in multiples of what the better strategy takes.
+    /// Mean and 99th percentile under `auto` as multiples of the better strategy's.
     pub(crate) fn ratios(&self) -> [f64; 2] {
         let better = self.better();
         [self.auto.mean / better.mean, self.auto.p99 / better.p99]
     }
 
-    /// What must hold and does not.
+    /// The violated requirement, if any.
     pub(crate) fn violation(&self, plan: &Plan) -> Option<String> {
         let holds = if plan.short {
             (self.looked_up > 0.9) == self.pays() && !(0.1..=0.9).contains(&self.looked_up)
@@ -145,7 +146,7 @@ impl Waited {
         let mut times: Vec<_> = answers.iter().map(|answer| answer.time.as_secs_f64() * 1e3).collect();
         times.sort_unstable_by(f64::total_cmp);
         let above = times.len() as f64 / 100.0;
-        // So many are above it, give or take what a binomial distribution does.
+        // The number of times above the percentile has a binomial distribution.
         let with = |above: f64| times[times.len() - 1 - (above.max(0.0) as usize).min(times.len() - 1)];
         let deviation = 2.0 * (above * 0.99).sqrt();
         Self {
@@ -156,7 +157,7 @@ impl Waited {
     }
 }
 
-/// Sends the same requests to each service, and gives its answers after those that warm it up.
+/// Sends the same requests to each service and returns the answers after the warm-up.
 fn ask(
     addresses: [SocketAddr; 3],
     requests: usize,
@@ -168,7 +169,7 @@ fn ask(
     let mut answers = [const { Vec::new() }; 3];
     let (mut order, mut random) = ([0, 1, 2], Random::new(11));
     for (n, number) in Traffic::new(POPULAR, hit_ratio).take(WARM_UP + requests).enumerate() {
-        // Each of them comes after each other one as often: what a service does after its response falls on the next one.
+        // Each service follows each other service equally often, because work after a response delays the next service.
         order.swap(1, 1 + random.below(2) as usize);
         order.swap(0, random.below(3) as usize);
         for service in order {
@@ -194,12 +195,12 @@ fn median(times: impl Iterator<Item = Duration>) -> f64 {
     times.get(times.len() / 2).map_or(f64::NAN, |time| time.as_secs_f64() * 1e3)
 }
 
-/// The number of a line of the log that follows this name.
+/// The number after `name` in a line of the log.
 fn field(line: &str, name: &str) -> Option<f64> {
     line.split_once(name)?.1.split_whitespace().next()?.parse().ok()
 }
 
-/// A time to three digits.
+/// A time with three digits.
 pub(crate) fn milliseconds(time: f64) -> String {
     match time {
         _ if time < 0.0995 => format!("{time:.4}"),

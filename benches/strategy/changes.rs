@@ -1,23 +1,18 @@
-//! How soon `auto` follows when something changes.
+//! How quickly `auto` adapts to a change.
 
 use std::time::Duration;
 
-use crate::{
-    Cache,
-    client::Client,
-    models::TimedModel,
-    plan::Plan,
-    support::{proxy::Mode, service::Service},
-    traffic::Traffic,
-};
+use test_support::{proxy::Mode, service::Service};
 
-/// It has followed when nearly all of so many requests in a row are served the other way.
+use crate::{Cache, client::Client, models::TimedModel, plan::Plan, traffic::Traffic};
+
+/// `auto` has adapted when nearly all of this many consecutive requests are served the other way.
 const ROW: usize = 20;
 const NEARLY_ALL: usize = 18;
-/// So many as the tier in the process would not keep, which is left out here.
+/// More than a memory tier would keep; these services have none.
 const POPULAR: u64 = 1_000;
 
-/// A change, and after how many requests at most `auto` had followed; `None` if it did not.
+/// A change, and the number of requests after which `auto` had adapted; `None` if it did not.
 pub(crate) struct Change {
     pub(crate) what: &'static str,
     pub(crate) then: &'static str,
@@ -25,7 +20,7 @@ pub(crate) struct Change {
 }
 
 impl Change {
-    /// What must hold and does not.
+    /// The violated requirement, if any.
     pub(crate) fn violation(&self, plan: &Plan) -> Option<String> {
         let Self { what, then, requests } = self;
         (!plan.short && requests.is_none()).then(|| format!("{what}: it never {then}"))
@@ -66,7 +61,7 @@ pub(crate) async fn measure(plan: &Plan, model: &TimedModel, cache: &Cache) -> V
     changes
 }
 
-/// Goes on until what was learnt from the last change has passed.
+/// Sends requests until the effects of the last change have worn off.
 async fn settled(mut client: Client, mut traffic: Traffic, requests: usize) -> (Client, Traffic) {
     let go_on = move || {
         for number in traffic.by_ref().take(requests) {
@@ -77,7 +72,7 @@ async fn settled(mut client: Client, mut traffic: Traffic, requests: usize) -> (
     tokio::task::spawn_blocking(go_on).await.expect("it does not panic")
 }
 
-/// After how many requests at most nearly all are served in this way.
+/// The number of requests after which nearly all are served this way.
 fn follows(client: &mut Client, traffic: &mut Traffic, looks_up: bool, limit: usize) -> Option<usize> {
     let mut as_wanted = Vec::new();
     for number in traffic.take(limit) {

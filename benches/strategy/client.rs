@@ -1,4 +1,4 @@
-//! A client that adds as little as can be to what it measures: one connection, blocking.
+//! A client with minimal overhead: one blocking connection.
 
 use std::{
     io::{self, Read, Write},
@@ -11,14 +11,14 @@ pub(crate) struct Client {
     received: Vec<u8>,
 }
 
-/// What is of interest in a response.
+/// The measured parts of a response.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Answer {
-    /// How long the client has waited.
+    /// The client's waiting time.
     pub(crate) time: Duration,
-    /// Whether `auto` has not looked up.
+    /// Whether `auto` chose not to look up.
     pub(crate) computed_by_choice: bool,
-    /// How long the cache and the model took, as the service says.
+    /// The times of the cache and the model, reported by the service.
     pub(crate) cache: Option<Duration>,
     pub(crate) model: Option<Duration>,
 }
@@ -30,7 +30,7 @@ impl Client {
         Ok(Self { connection, received: Vec::new() })
     }
 
-    /// Asks for the value of a number.
+    /// Requests the value of a number.
     pub(crate) fn ask(&mut self, number: u64) -> io::Result<Answer> {
         let body = format!("{{\"number\":{number}}}");
         let length = body.len();

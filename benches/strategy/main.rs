@@ -1,6 +1,6 @@
-//! What `CACHE_STRATEGY=auto` costs and gains, `make bench-strategy`: models of different run times and a Redis at different distances, asked by
-//! services that always look up, never look up, and decide. It writes `docs/break-even.md`, and fails if `auto` is more than a tenth slower than
-//! the better of the others.
+//! The costs and gains of `CACHE_STRATEGY=auto`, `make bench-strategy`: compares services that always look up, never look up, and decide, with
+//! models of different run times and a Redis at different distances. Writes `docs/break-even.md`, and fails if `auto` is more than a tenth
+//! slower than the better of the others.
 //!
 //! ```text
 //! plan ─► models ─► cell (always, never, auto) ─► report, plot
@@ -14,23 +14,15 @@ mod models;
 mod plan;
 mod plot;
 mod report;
-#[path = "../shared/mod.rs"]
-mod shared;
-#[path = "../../tests/support/mod.rs"]
-mod support;
 mod traffic;
 
 use std::{process::ExitCode, sync::atomic::Ordering::Relaxed, time::Instant};
 
-use self::{
-    cell::Cell,
-    models::TimedModel,
-    plan::Plan,
-    shared::progress::Progress,
-    support::{proxy::Proxy, redis::Redis},
-};
+use test_support::{bench::progress::Progress, proxy::Proxy, redis::Redis};
 
-/// A Redis, and what keeps it at a distance.
+use self::{cell::Cell, models::TimedModel, plan::Plan};
+
+/// A Redis, and the proxy that delays its answers.
 struct Cache {
     redis: Redis,
     proxy: Proxy,

@@ -1,19 +1,18 @@
-//! Models that take a given time: a number goes through products with matrices.
+//! Models with a given run time, which multiply a number with matrices.
 
 use std::{path::PathBuf, process::Command, time::Duration};
 
 use serde_json::Value;
-
-use crate::support::{packages, service};
+use test_support::{packages, service};
 
 pub(crate) struct TimedModel {
-    /// How long it shall take.
+    /// The intended run time.
     pub(crate) nominal: Duration,
     pub(crate) directory: PathBuf,
 }
 
 impl TimedModel {
-    /// A model of so many products that a run takes about this time, as `predict-once check` measures it.
+    /// A model with as many products as make a run take about `nominal`, measured by `predict-once check`.
     pub(crate) fn new(nominal: Duration) -> Self {
         let width = match nominal.as_micros() {
             0..100 => 16,

@@ -1,19 +1,19 @@
-//! How much is measured: the whole grid (`make bench-strategy`), or its corners (`STRATEGY=short`).
+//! The extent of the measurement: the whole grid (`make bench-strategy`), or its corners (`STRATEGY=short`).
 
 use std::{env, time::Duration};
 
 pub(crate) struct Plan {
-    /// Whether only the decisions are judged: figures of a few hundred requests are chance.
+    /// Whether to judge only the decisions, because times of a few hundred requests are too noisy.
     pub(crate) short: bool,
-    /// How long a run of each model takes.
+    /// The run times of the models.
     pub(crate) run_times: Vec<Duration>,
-    /// How much farther away Redis is than on this machine.
+    /// The added latencies of Redis.
     pub(crate) distances: Vec<Duration>,
-    /// The shares of the requests that are for inputs that were asked for before.
+    /// The shares of the requests for inputs that were requested before.
     pub(crate) hit_ratios: Vec<f64>,
 }
 
-/// So many requests may pass before `auto` is judged.
+/// The number of requests before `auto` is judged.
 pub(crate) const WARM_UP: usize = 200;
 
 impl Plan {
@@ -35,7 +35,7 @@ impl Plan {
         }
     }
 
-    /// How many requests are measured with a model of this run time: more of the faster ones, whose times vary more.
+    /// The number of requests measured with a model of this run time: more for faster models, whose times vary more.
     pub(crate) fn requests(&self, run_time: Duration) -> usize {
         match run_time.as_millis() {
             _ if self.short => 200,
@@ -45,17 +45,17 @@ impl Plan {
         }
     }
 
-    /// How many requests pass before the first change, and after each.
+    /// The number of requests before the first change and after each change.
     pub(crate) fn settled(&self) -> usize {
         if self.short { 500 } else { 2_000 }
     }
 
-    /// After how many requests nobody waits any more for `auto` to follow a change.
+    /// The maximum number of requests for `auto` to adapt to a change.
     pub(crate) fn patience(&self) -> usize {
         if self.short { 1_000 } else { 10_000 }
     }
 
-    /// The position of the model with which changes are measured: it is slower than a Redis nearby.
+    /// The position of the model for measuring changes, which is slower than a nearby Redis.
     pub(crate) fn changing_model(&self) -> usize {
         self.run_times.iter().position(|time| *time == Duration::from_millis(3)).expect("it is in both plans")
     }

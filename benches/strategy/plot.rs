@@ -1,9 +1,8 @@
-//! The plot: which models a network cache pays for.
+//! The plot: for which models a network cache pays off.
 
-use super::{
-    cell::Cell,
-    shared::svg::{Anchor, Colour, Stroke, Svg},
-};
+use test_support::bench::svg::{Anchor, Colour, Stroke, Svg};
+
+use super::cell::Cell;
 
 const LEFT: f64 = 96.0;
 const TOP: f64 = 64.0;
@@ -15,7 +14,7 @@ const RUNS: [f64; 2] = [0.002, 200.0];
 const PAYS: Colour = Colour::Of(2);
 const COSTS: Colour = Colour::Of(1);
 
-/// The axes' marks.
+/// The marks of the axes.
 const LOOKUP_MARKS: [(f64, &str); 4] = [(0.03, "30 µs"), (0.3, "0.3 ms"), (1.0, "1 ms"), (10.0, "10 ms")];
 const RUN_MARKS: [(f64, &str); 5] =
     [(0.01, "10 µs"), (0.1, "0.1 ms"), (1.0, "1 ms"), (10.0, "10 ms"), (100.0, "100 ms")];
@@ -25,7 +24,7 @@ fn at(lookup: f64, run: f64) -> (f64, f64) {
     (LEFT + WIDTH * share(lookup, LOOKUPS), TOP + HEIGHT * (1.0 - share(run, RUNS)))
 }
 
-/// Where the lines are, and what was measured with this hit ratio.
+/// The break-even lines, and the cells measured with this hit ratio.
 pub(crate) fn break_even(cells: &[Cell], hit_ratio: f64) -> String {
     let mut svg = Svg::new(940, 540, "Which models a cache behind a network pays for");
     svg.heading((20.0, 28.0), "A cache behind a network pays for models above the line");
@@ -39,10 +38,10 @@ pub(crate) fn break_even(cells: &[Cell], hit_ratio: f64) -> String {
     }
     svg.soft((LEFT + WIDTH / 2.0, TOP + HEIGHT + 42.0), Anchor::Middle, "a lookup in Redis takes");
     svg.upright((28.0, TOP + HEIGHT / 2.0), "a run of the model takes");
-    // docs/trees.md: the fastest takes less than the axis shows.
+    // From docs/trees.md; the fastest is below the range of the axis.
     let [slowest, fastest] = [at(LOOKUPS[0], 0.141), at(LOOKUPS[0], RUNS[0])];
     svg.bar(slowest, (WIDTH, fastest.1 - slowest.1), Colour::Of(4), 0.15);
-    // Where a run takes as long as a lookup, divided by the hit ratio.
+    // A lookup breaks even if a run takes as long as the lookup divided by the hit ratio.
     for (share, stroke) in [(0.95, Stroke::Solid), (0.8, Stroke::Dashed), (0.5, Stroke::Dotted)] {
         let from = at(LOOKUPS[0], LOOKUPS[0] / share);
         let to = at(LOOKUPS[1], LOOKUPS[1] / share);

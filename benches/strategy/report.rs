@@ -1,4 +1,4 @@
-//! The report: `docs/break-even.md` with its plot, or the same below `target/tmp` for the short run.
+//! The report: `docs/break-even.md` with its plot, or the same files in `target/tmp/strategy` for the short run.
 
 use std::{
     fmt::Write,

@@ -1,13 +1,13 @@
-//! Requests of which a given share were asked before.
+//! Requests, a given share of which are for inputs requested before.
 
-use crate::support::random::Random;
+use test_support::random::Random;
 
 pub(crate) struct Traffic {
     random: Random,
-    /// So many inputs are asked for again and again.
+    /// The number of inputs that are requested repeatedly.
     popular: u64,
     hit_ratio: f64,
-    /// The next input that nobody has asked for.
+    /// The next input that has not been requested yet.
     next: u64,
 }
 
@@ -16,7 +16,7 @@ impl Traffic {
         Self { random: Random::new(7), popular, hit_ratio, next: popular }
     }
 
-    /// From the next request on, another share is for popular inputs.
+    /// Changes the share of popular inputs from the next request on.
     pub(crate) fn becomes(&mut self, hit_ratio: f64) {
         self.hit_ratio = hit_ratio;
     }

@@ -3,17 +3,17 @@
 use futures_util::future::join_all;
 use prediction_cache::Layout;
 use serde_json::{Value, json};
+use test_support::{applications::with, models, redis::Redis, service::Http};
 
 use crate::{
     layouts::{Server, everywhere},
     single_flight::{api, ask, calls},
-    support::{applications::with, models, redis::Redis, service::Http},
 };
 
 const HIT: &str = "predict-once; hit; detail=redis";
 const MISS: &str = "predict-once; fwd=miss";
 
-/// So many different inputs.
+/// `count` different inputs.
 fn inputs(count: usize) -> Vec<Value> {
     let rates = [0.1, 0.22, 0.3, 0.5];
     let input = |n: usize| {
@@ -26,7 +26,7 @@ fn inputs(count: usize) -> Vec<Value> {
     (0..count).map(input).collect()
 }
 
-/// Asks for all of them at once, compares with the model, and returns `cache-status`.
+/// Posts the inputs as one array, compares the answers with the model's and returns `cache-status`.
 async fn asked(http: &Http, path: &str, inputs: &[Value]) -> String {
     let answer = http.post(path, &json!(inputs)).await;
     let model = models::shipped();
@@ -71,7 +71,7 @@ async fn an_array_is_one_lookup_of_many_keys() {
 }
 
 #[tokio::test]
-async fn one_entry_that_is_no_prediction_is_computed_and_the_others_are_hits() {
+async fn an_invalid_entry_is_recomputed_and_the_others_are_hits() {
     everywhere(async |server: Server, layout| {
         let (_service, http) = server.service(layout, &[]).await;
         let inputs = inputs(10);
@@ -87,11 +87,11 @@ async fn one_entry_that_is_no_prediction_is_computed_and_the_others_are_hits() {
 }
 
 #[tokio::test]
-async fn equal_arrays_at_once_are_computed_once() {
+async fn equal_concurrent_arrays_are_computed_once() {
     let redis = Redis::start().await;
     let api = api(models::shipped(), &redis.url(), Layout::String, None);
     let body = json!(inputs(50)).to_string();
-    // All have begun before the first has heard from Redis.
+    // All requests start before Redis answers the first one.
     let all = join_all((0..20).map(|_| ask(&api, "/decisions", body.clone(), ""))).await;
     assert!(all.iter().all(|one| one.body == all[0].body));
     assert_eq!(all.iter().filter(|one| one.ran).count(), 1);

@@ -19,8 +19,7 @@ use prediction_cache::{
 };
 use redis::IntoConnectionInfo;
 use redis_test::cluster::{RedisCluster, RedisClusterConfiguration};
-
-use crate::support::{
+use test_support::{
     applications::aged,
     eventually, models,
     service::{Answer, Http, Service},
@@ -53,14 +52,13 @@ impl Cluster {
         self.command(node, &["CLUSTER", "MYID"]).await.expect("an id")
     }
 
-    /// The node that holds this key.
     async fn holder(&self, key: &str) -> usize {
         for node in 0..3 {
             if self.command::<Option<String>>(node, &["GET", key]).await.is_ok_and(|value| value.is_some()) {
                 return node;
             }
         }
-        panic!("{key} is nowhere");
+        panic!("no node holds {key}");
     }
 
     /// Moves the slot of a key, and the key, to another node.
@@ -83,7 +81,7 @@ impl Cluster {
             self.command::<()>(node, words).await.unwrap_or_else(|error| panic!("{words:?}: {error}"));
         }
         assert_eq!(self.holder(key).await, to);
-        // Another move before the nodes have heard of this one's epoch could take the slot back.
+        // A second move could take the slot back if the nodes have not yet learnt the epoch of this one.
         eventually("all nodes agree on the epoch", || async {
             let mut epochs = Vec::new();
             for node in 0..3 {
@@ -96,7 +94,7 @@ impl Cluster {
     }
 }
 
-/// Asks for each age and compares with the model itself.
+/// Posts the application at each age and compares the answers with the model's.
 async fn all_right(http: &Http, ages: Range<u8>) -> Vec<Answer> {
     let model = models::shipped();
     let mut answers = Vec::new();
@@ -117,12 +115,12 @@ async fn all_hit(http: &Http, ages: Range<u8>) {
 }
 
 #[tokio::test]
-async fn a_cluster_is_a_cache_through_a_moved_slot_and_no_error_when_a_node_is_killed() {
+async fn a_cluster_survives_a_moved_slot_and_causes_no_error_when_a_node_is_killed() {
     let mut cluster = Cluster::start().await;
     let url = cluster.url(0);
     let (_service, http) =
         Service::local(&[("REDIS_URL", &url), ("REDIS_CLUSTER", "true"), ("CACHE_READ_TIMEOUT_MS", "2000")]).await;
-    // Thirty keys lie on all three nodes.
+    // Thirty keys are enough to use all three nodes.
     all_hit(&http, 18..48).await;
     let mut sizes = Vec::new();
     for node in 0..3 {
@@ -138,13 +136,13 @@ async fn a_cluster_is_a_cache_through_a_moved_slot_and_no_error_when_a_node_is_k
     }
     all_hit(&http, 18..48).await;
 
-    // Without replicas, the slots of a node that is gone are nowhere.
+    // Without replicas, the slots of a killed node are unavailable.
     cluster.0.servers[2].stop();
     all_right(&http, 18..48).await;
 }
 
 #[tokio::test]
-async fn a_cluster_that_is_asked_as_a_single_server_answers_what_it_holds_and_names_the_rest() {
+async fn a_cluster_used_as_a_single_server_causes_no_wrong_answer_and_logs_moved() {
     let cluster = Cluster::start().await;
     let url = cluster.url(0);
     let (service, http) = Service::local(&[("REDIS_URL", &url)]).await;
@@ -152,7 +150,7 @@ async fn a_cluster_that_is_asked_as_a_single_server_answers_what_it_holds_and_na
     service.line_with("error reply MOVED").await;
 }
 
-/// Credentials that are counted each time they are asked for, which is once for each token.
+/// Counts how often the credentials are read, which is once per token.
 #[derive(Debug)]
 struct Counted(Arc<AtomicUsize>);
 
@@ -167,7 +165,7 @@ impl ProvideCredentials for Counted {
 }
 
 #[tokio::test]
-async fn each_connection_to_a_node_authenticates_with_a_token_of_its_own() {
+async fn each_connection_to_a_node_authenticates_with_its_own_token() {
     let cluster = Cluster::start().await;
     for node in 0..3 {
         let user = ["ACL", "SETUSER", "predict-once", "on", "nopass", "~*", "+@all"];

@@ -1,24 +1,23 @@
-//! What Redis replies when it will not do as asked: each is a named miss, the answer comes from the model, and the
-//! connection goes on: a refused write is no reason to stop reading.
+//! Error replies from Redis: each is a named miss, the answer comes from the model, and the connection stays in use, because
+//! a refused write is no reason to stop reading.
 
 use serde_json::json;
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpListener,
-};
-
-use crate::support::{
+use test_support::{
     applications::{aged, example},
     eventually,
     redis::Redis,
     service::{Http, Service},
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
 };
 
 const HIT: &str = "predict-once; hit; detail=redis";
 const MISS: &str = "predict-once; fwd=miss";
 const UNAVAILABLE: &str = "predict-once; fwd=miss; detail=unavailable";
 
-/// A service with the example in its Redis.
+/// A service whose Redis already holds the example's prediction.
 async fn filled() -> (Redis, Service, Http) {
     let redis = Redis::start().await;
     let (service, http) = Service::local(&[("REDIS_URL", &redis.url())]).await;
@@ -54,7 +53,7 @@ async fn a_replica_without_its_primary_is_read_and_its_refused_writes_are_logged
 }
 
 #[tokio::test]
-async fn a_replica_that_will_not_serve_stale_data_is_no_cache_until_it_does() {
+async fn a_replica_that_refuses_to_serve_stale_data_is_not_used_until_it_does() {
     let (redis, service, http) = filled().await;
     redis.command::<()>(&["CONFIG", "SET", "replica-serve-stale-data", "no"]).await;
     redis.command::<()>(&["REPLICAOF", "127.0.0.1", "1"]).await;
@@ -66,7 +65,7 @@ async fn a_replica_that_will_not_serve_stale_data_is_no_cache_until_it_does() {
 }
 
 #[tokio::test]
-async fn a_user_without_permission_is_no_cache_until_it_has_it() {
+async fn a_user_without_permission_has_no_cache_until_it_is_granted() {
     let (redis, service, http) = filled().await;
     redis.command::<()>(&["ACL", "SETUSER", "default", "-get"]).await;
     assert_eq!(asked(&http, &example()).await, UNAVAILABLE);
@@ -76,7 +75,7 @@ async fn a_user_without_permission_is_no_cache_until_it_has_it() {
 }
 
 #[tokio::test]
-async fn without_permission_an_array_is_no_hit_and_no_corrupt_entry_but_unavailable() {
+async fn without_permission_an_array_is_unavailable_and_neither_a_hit_nor_corrupt() {
     for (layout, command) in [("string", "mget"), ("hash", "hget"), ("output", "mget")] {
         let redis = Redis::start().await;
         let (service, http) = Service::local(&[("REDIS_URL", &redis.url()), ("CACHE_LAYOUT", layout)]).await;
@@ -88,10 +87,10 @@ async fn without_permission_an_array_is_no_hit_and_no_corrupt_entry_but_unavaila
 }
 
 #[tokio::test]
-async fn a_redis_that_refuses_new_connections_is_tried_once_per_second() {
+async fn a_redis_that_refuses_new_connections_is_retried_once_per_second() {
     let redis = Redis::start().await;
     let mut control = redis.connection().await;
-    // There is no such database: the greeting is answered with an error.
+    // The database does not exist, so Redis answers the handshake with an error.
     let (service, http) = Service::local(&[("REDIS_URL", &format!("{}/99", redis.url()))]).await;
     for age in 20..60 {
         assert_eq!(asked(&http, &aged(age)).await, UNAVAILABLE);
@@ -103,12 +102,12 @@ async fn a_redis_that_refuses_new_connections_is_tried_once_per_second() {
     let line =
         stats.lines().find_map(|line| line.strip_prefix("total_connections_received:")).expect("Redis counts them");
     let connections: usize = line.parse().expect("a number");
-    // Both directions, twice for each time they are tried; and those of this test.
+    // One connection each for reads and writes, two attempts per retry, plus this test's own connections.
     assert!(connections < 20, "{connections}");
 }
 
 #[tokio::test]
-async fn a_password_that_is_set_in_the_middle_of_a_run_ends_the_cache_and_taking_it_back_mends_it() {
+async fn a_password_set_during_a_run_disables_the_cache_until_it_is_removed() {
     let (redis, service, http) = filled().await;
     let mut control = redis.connection().await;
     let mut run = async |words: &[&str]| {
@@ -121,12 +120,12 @@ async fn a_password_that_is_set_in_the_middle_of_a_run_ends_the_cache_and_taking
     run(&["CONFIG", "SET", "requirepass", "secret"]).await;
     run(&["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"]).await;
     assert_eq!(asked(&http, &example()).await, UNAVAILABLE);
-    service.line_with("the cache is not available").await;
+    service.line_with("the cache is unavailable").await;
     run(&["CONFIG", "SET", "requirepass", ""]).await;
     hits_again(&http).await;
 }
 
-/// A server that answers every `GET` and `SET` with this error reply, and everything else with OK.
+/// A server that answers every `GET` and `SET` with this error reply and every other command with OK.
 async fn refusing(reply: &'static str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let url = format!("redis://{}", listener.local_addr().expect("bound"));
@@ -136,7 +135,7 @@ async fn refusing(reply: &'static str) -> String {
                 let mut buffer = vec![0; 64 * 1024];
                 while let Ok(n @ 1..) = stream.read(&mut buffer).await {
                     let text = String::from_utf8_lossy(&buffer[..n]).into_owned();
-                    // Each command is an array of bulk strings: one `*` at the start of a line for each.
+                    // Each command is an array of bulk strings, so one line per command starts with `*`.
                     let commands = text.split_inclusive("\r\n").filter(|line| line.starts_with('*')).count();
                     let refused = ["\r\nGET\r\n", "\r\nSET\r\n"].iter().any(|command| text.contains(command));
                     let answer = if refused { format!("-{reply}\r\n") } else { "+OK\r\n".to_owned() };
@@ -150,7 +149,7 @@ async fn refusing(reply: &'static str) -> String {
     url
 }
 
-/// Those that a real server cannot be brought to in a test of this size.
+/// The error replies that a test cannot easily provoke from a real server.
 #[tokio::test]
 async fn every_other_error_reply_is_a_named_miss_too() {
     for (reply, logged) in [

@@ -1,9 +1,9 @@
-//! Every fault in the middle of a load, in short: always an answer, always the right one, every request counted, and the
-//! cache is used again when the fault is over. `make chaos` runs the same at length and measures.
+//! Every fault in the middle of a short load: each request gets the right answer and is counted, and the cache is used again
+//! when the fault is over. `make chaos` runs the same faults for longer and measures.
 
 use std::{sync::LazyLock, time::Duration};
 
-use crate::chaos::{
+use test_support::chaos::{
     fault::Fault,
     load::{self, Load, Outcome},
     population::Population,
@@ -27,7 +27,7 @@ async fn survives(fault: Fault) {
     load::redis_answers(&http, &POPULATION, load.seed).await;
 }
 
-/// A test for each fault, and the list of them.
+/// Defines a test for each fault, and the list of the tested faults.
 macro_rules! survived {
     ($( $name:ident: $fault:ident, )+) => {
         $(
@@ -38,7 +38,7 @@ macro_rules! survived {
         )+
 
         #[test]
-        fn every_fault_of_the_long_run_has_its_short_form() {
+        fn every_fault_of_the_long_run_is_tested_here() {
             assert_eq!([$(Fault::$fault),+], Fault::ALL);
         }
     };
@@ -55,7 +55,7 @@ survived! {
     a_narrow_network_costs_no_answer: Throttled,
     connections_that_are_cut_in_the_middle_of_answers_cost_no_answer: Cut,
     a_redis_that_is_killed_and_started_again_costs_no_answer: Killed,
-    a_redis_that_is_stopped_and_goes_on_costs_no_answer: Stopped,
+    a_redis_that_is_stopped_and_resumed_costs_no_answer: Stopped,
     a_redis_that_pauses_writes_costs_no_answer: WritesPaused,
     a_full_redis_costs_no_answer: Full,
     a_redis_that_becomes_read_only_costs_no_answer: ReadOnly,
@@ -65,9 +65,9 @@ survived! {
     a_redis_that_loads_its_data_costs_no_answer: Loading,
 }
 
-/// A function connects before it asks for its first event: then it has a whole processor, however little memory it has.
+/// A function connects before it asks for its first event, because during init Lambda grants a full vCPU regardless of the memory setting.
 mod before_the_first_event {
-    use crate::support::{
+    use test_support::{
         proxy::{Mode, Proxy},
         redis::Redis,
         runtime_api::RuntimeApi,
@@ -90,7 +90,7 @@ mod before_the_first_event {
         let proxy = Proxy::to_redis(&redis).await;
         proxy.set(Mode::Blackhole);
         let mut api = RuntimeApi::start().await;
-        // Opening may take as long as the most patient command; the start waits as a lookup does.
+        // Connecting may take as long as the longest command timeout; the start waits only as long as a lookup.
         let patience = [("CACHE_READ_TIMEOUT_MS", "50"), ("CACHE_WRITE_TIMEOUT_MS", "60000")];
         let _service = Service::lambda(&api, &[&[("REDIS_URL", &*proxy.url())], &patience[..]].concat());
         api.first_asked().await;
@@ -99,7 +99,7 @@ mod before_the_first_event {
     }
 }
 
-/// Lambda freezes a process between invocations. Meanwhile its connection can end, and so can Redis.
+/// Lambda freezes a process between invocations. In the meantime its connection can break, or Redis can stop.
 mod freeze_and_thaw {
     use std::time::Duration;
 
@@ -107,7 +107,7 @@ mod freeze_and_thaw {
     use serde_json::Value;
 
     use super::*;
-    use crate::support::{
+    use test_support::{
         eventually,
         proxy::{Mode, Proxy},
         redis::Redis,
@@ -115,7 +115,7 @@ mod freeze_and_thaw {
         service::Service,
     };
 
-    /// Patient, so that a busy machine is no failure.
+    /// Long, so that a busy machine does not fail the test.
     const DEADLINE: Duration = Duration::from_secs(3);
 
     struct Function {
@@ -126,7 +126,7 @@ mod freeze_and_thaw {
     }
 
     impl Function {
-        /// Its connection is open and was used, and the favourite's prediction is in Redis.
+        /// Starts with a connection that is open and was used, and with the favourite's prediction in Redis.
         async fn start() -> Self {
             let redis = Redis::start().await;
             let proxy = Proxy::to_redis(&redis).await;
@@ -140,7 +140,7 @@ mod freeze_and_thaw {
             function
         }
 
-        /// Invokes and checks what must hold whatever became of the cache.
+        /// Invokes the function and checks what must hold in any state of the cache.
         async fn invoke(&mut self) -> Answer {
             let applicant = POPULATION.favourite();
             let mut event: Value = serde_json::from_str(include_str!("../../events/http-api.json")).expect("JSON");
@@ -152,7 +152,7 @@ mod freeze_and_thaw {
             answer
         }
 
-        /// Freezes the process, lets something happen, and thaws it.
+        /// Freezes the process, runs `happens`, and thaws the process.
         async fn frozen(&mut self, happens: impl AsyncFnOnce(&mut Proxy, &mut Redis)) {
             self.service.signal(Signal::SIGSTOP);
             let state = format!("/proc/{}/stat", self.service.pid());
@@ -188,32 +188,32 @@ mod freeze_and_thaw {
     }
 
     #[tokio::test]
-    async fn after_a_close_in_the_freeze_the_next_answer_comes_from_redis() {
+    async fn after_a_close_during_the_freeze_the_next_answer_comes_from_redis() {
         is_a_hit_within_one_deadline(Proxy::close_open_connections).await;
     }
 
     #[tokio::test]
-    async fn after_a_reset_in_the_freeze_the_next_answer_comes_from_redis() {
+    async fn after_a_reset_during_the_freeze_the_next_answer_comes_from_redis() {
         is_a_hit_within_one_deadline(Proxy::reset_open_connections).await;
     }
 
     #[tokio::test]
-    async fn after_a_silent_loss_in_the_freeze_the_next_answer_comes_from_redis() {
+    async fn after_a_silent_loss_during_the_freeze_the_next_answer_comes_from_redis() {
         is_a_hit_within_one_deadline(Proxy::silence_open_connections).await;
     }
 
     #[tokio::test]
-    async fn after_redis_went_with_a_close_in_the_freeze_the_next_answer_comes_from_the_model() {
+    async fn after_redis_vanished_with_a_close_during_the_freeze_the_next_answer_comes_from_the_model() {
         is_answered_without_redis(Mode::Closed).await;
     }
 
     #[tokio::test]
-    async fn after_redis_went_with_a_reset_in_the_freeze_the_next_answer_comes_from_the_model() {
+    async fn after_redis_vanished_with_a_reset_during_the_freeze_the_next_answer_comes_from_the_model() {
         is_answered_without_redis(Mode::Refuse).await;
     }
 
     #[tokio::test]
-    async fn after_redis_went_silently_in_the_freeze_the_next_answer_comes_from_the_model() {
+    async fn after_redis_vanished_silently_during_the_freeze_the_next_answer_comes_from_the_model() {
         is_answered_without_redis(Mode::Blackhole).await;
     }
 }

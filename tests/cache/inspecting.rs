@@ -1,11 +1,11 @@
-//! `predict-once cache inspect`, on every kind of server: fields by name, and why an entry is none.
+//! `predict-once cache inspect` on every kind of server: it shows the fields by name, and explains why an entry is unusable.
 
 use model_package::Stored;
 use prediction_cache::{KeySpace, Layout, Namespace};
+use test_support::{applications::example, eventually, models, redis::Redis};
 
 use crate::{
     layouts::{Server, asked, everywhere, key},
-    support::{applications::example, eventually, models, redis::Redis},
     tools::tool,
 };
 
@@ -50,7 +50,7 @@ async fn an_entry_is_shown_with_its_fields_by_name_and_its_answers() {
 }
 
 #[tokio::test]
-async fn a_key_that_the_service_would_not_answer_with_is_explained() {
+async fn a_key_that_the_service_would_not_answer_from_is_explained() {
     let server = Server::One(Redis::start().await);
     let Server::One(redis) = &server else { unreachable!() };
     let settings = server.settings(Layout::String);

@@ -1,21 +1,19 @@
-//! The contract of every layout, on every kind of server: what is stored, where and for how long, and that nothing but an
-//! entry of its own is ever answered with.
+//! The contract of every layout on every kind of server: what is stored, where and for how long, and that a prediction is only
+//! ever answered from its own entry.
 
 use model_package::Stored;
 use std::{future::Future, ops::Range};
 
 use prediction_cache::Layout;
 use redis::FromRedisValue;
-
-use crate::{
-    cluster::Cluster,
-    support::{
-        applications::{aged, example},
-        eventually, models,
-        redis::Redis,
-        service::{Http, Service},
-    },
+use test_support::{
+    applications::{aged, example},
+    eventually, models,
+    redis::Redis,
+    service::{Http, Service},
 };
+
+use crate::cluster::Cluster;
 
 pub(crate) const HIT: &str = "predict-once; hit; detail=redis";
 const MISS: &str = "predict-once; fwd=miss";
@@ -23,14 +21,13 @@ const CORRUPT: &str = "predict-once; fwd=miss; detail=corrupt";
 const ENDPOINTS: [&str; 3] = ["/decisions", "/probabilities", "/risk_categories"];
 const PREDICTIONS: [&str; 3] = ["decision", "probability", "risk_category"];
 
-/// A server to keep predictions in.
 pub(crate) enum Server {
     One(Redis),
     Three(Cluster),
 }
 
 impl Server {
-    /// Every kind that there is here.
+    /// One server of every kind available on this machine.
     pub(crate) async fn all() -> Vec<Self> {
         let mut servers = vec![Self::One(Redis::start().await), Self::Three(Cluster::start().await)];
         servers.extend(Redis::start_valkey().await.map(Self::One));
@@ -52,7 +49,7 @@ impl Server {
         [("REDIS_URL", url), ("REDIS_CLUSTER", cluster.to_owned()), ("CACHE_LAYOUT", layout.name().to_owned())]
     }
 
-    /// A command on the node that has the key, which is the second word.
+    /// Runs a command on the node that holds the key; the key is the second word.
     pub(crate) async fn command<T: FromRedisValue>(&self, words: &[&str]) -> T {
         match self {
             Self::One(redis) => redis.command(words).await,
@@ -87,7 +84,7 @@ impl Server {
     }
 }
 
-/// Runs a test for each layout on each kind of server, with nothing in it.
+/// Runs a test for each layout on each kind of server, each time with an empty server.
 pub(crate) async fn everywhere<F: Future<Output = ()>>(test: impl Fn(Server, Layout) -> F) {
     for layout in Layout::ALL {
         for server in Server::all().await {
@@ -96,7 +93,7 @@ pub(crate) async fn everywhere<F: Future<Output = ()>>(test: impl Fn(Server, Lay
     }
 }
 
-/// The key of the example, as the documentation says.
+/// The key of the example, as documented.
 pub(crate) fn key(layout: Layout, prediction: &str) -> String {
     let model = models::shipped();
     match layout {
@@ -106,7 +103,7 @@ pub(crate) fn key(layout: Layout, prediction: &str) -> String {
     }
 }
 
-/// Asks for each age at each endpoint and compares with the model itself: the values of `cache-status`.
+/// Posts the application at each age to each endpoint, compares the answers with the model's and returns the values of `cache-status`.
 pub(crate) async fn asked(http: &Http, ages: Range<u8>) -> Vec<String> {
     let model = models::shipped();
     let mut statuses = Vec::new();
@@ -122,20 +119,20 @@ pub(crate) async fn asked(http: &Http, ages: Range<u8>) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn what_one_process_stores_another_finds() {
+async fn a_process_finds_the_entries_of_another_process() {
     everywhere(async |server: Server, layout| {
         let (_one, http) = server.service(layout, &[]).await;
         asked(&http, 18..28).await;
         server.hold(if layout == Layout::String { 30 } else { 10 }).await;
         let (_other, http) = server.service(layout, &[]).await;
-        // Of a Hash, the key does not tell when all fields are there.
+        // The number of keys does not show when all fields of a Hash are stored.
         eventually("hits only", || async { asked(&http, 18..28).await.iter().all(|status| status == HIT) }).await;
     })
     .await;
 }
 
 #[tokio::test]
-async fn an_entry_lies_where_the_documentation_says_and_expires() {
+async fn an_entry_is_stored_where_documented_and_expires() {
     everywhere(async |server: Server, layout| {
         let (_service, http) = server.service(layout, &[("CACHE_TTL_SECONDS", "1000")]).await;
         let output: f64 =
@@ -166,7 +163,7 @@ async fn an_entry_lies_where_the_documentation_says_and_expires() {
 }
 
 #[tokio::test]
-async fn each_field_that_arrives_renews_the_time_to_live_of_its_hash() {
+async fn each_stored_field_renews_the_time_to_live_of_its_hash() {
     for server in Server::all().await {
         let (_service, http) = server.service(Layout::Hash, &[("CACHE_TTL_SECONDS", "1000")]).await;
         http.post("/decisions", &example()).await;
@@ -195,7 +192,7 @@ async fn an_output_that_one_endpoint_has_stored_serves_the_others() {
 }
 
 #[tokio::test]
-async fn an_entry_that_is_no_prediction_is_a_named_miss_and_is_overwritten() {
+async fn an_invalid_entry_is_a_named_miss_and_is_overwritten() {
     everywhere(async |server: Server, layout| {
         let (_service, http) = server.service(layout, &[]).await;
         let truth = http.post("/probabilities", &example()).await.text;
@@ -220,7 +217,7 @@ async fn an_entry_that_is_no_prediction_is_a_named_miss_and_is_overwritten() {
             let is_mended =
                 || async { http.post_with("/probabilities", &example(), "only-if-cached").await.status == 200 };
             if layout == Layout::Hash && !command[0].starts_with("HSET") {
-                // Another type stays: a Hash's field cannot be written over it. It is a miss until it is deleted or expires.
+                // A key of another type stays: `HSET` cannot overwrite it. It is a miss until it is deleted or expires.
                 continue;
             }
             eventually("the entry is mended", is_mended).await;

@@ -1,8 +1,6 @@
-//! The cache on real Redis servers, alone and in a cluster, plain and over TLS, and broken in every way.
+//! The cache on real Redis servers: standalone and in a cluster, plain and over TLS, and with every fault.
 
 mod batch;
-#[path = "../support/chaos/mod.rs"]
-mod chaos;
 mod cluster;
 mod error_replies;
 mod faults;
@@ -13,8 +11,6 @@ mod reporting;
 mod secure;
 mod single_flight;
 mod strategy;
-#[path = "../support/mod.rs"]
-mod support;
 mod tenants;
 mod tools;
 mod warming;

@@ -1,19 +1,18 @@
-//! Predictions in a real Redis, and what happens when it fails: always an answer, always the right one.
+//! Predictions in a real Redis, and what happens when it fails: every request still gets the right answer.
 
 use model_package::Stored;
 use std::time::{Duration, Instant};
 
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpSocket},
-};
-
-use crate::support::{
+use test_support::{
     applications::{aged, example},
     models,
     proxy::{Mode, Proxy},
     redis::Redis,
     service::{Http, Service},
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpSocket},
 };
 
 const HIT: &str = "predict-once; hit; detail=redis";
@@ -25,7 +24,7 @@ async fn with_redis(url: &str) -> (Service, Http) {
     Service::local(&[("REDIS_URL", url)]).await
 }
 
-/// What the model says, without any cache.
+/// A service without a cache, whose answers are the model's own.
 async fn uncached() -> (Service, Http) {
     Service::local(&[("MEMORY_CACHE_ENTRIES", "0")]).await
 }
@@ -49,7 +48,7 @@ async fn a_miss_is_stored_and_the_next_process_hits() {
 }
 
 #[tokio::test]
-async fn an_entry_is_a_string_that_can_be_read_and_expires() {
+async fn an_entry_is_a_readable_string_that_expires() {
     let redis = Redis::start().await;
     let (_service, http) =
         Service::local(&[("REDIS_URL", &redis.url()), ("CACHE_NAMESPACE", "team-a"), ("CACHE_TTL_SECONDS", "1000")])
@@ -87,7 +86,7 @@ async fn a_connection_for_lookups_and_one_for_writes_serve_every_request() {
 }
 
 #[tokio::test]
-async fn an_entry_that_is_no_prediction_is_a_miss_and_is_overwritten() {
+async fn an_invalid_entry_is_a_miss_and_is_overwritten() {
     let redis = Redis::start().await;
     let (_service, http) = with_redis(&redis.url()).await;
     let truth = http.post("/decisions", &example()).await;
@@ -105,14 +104,14 @@ async fn an_entry_that_is_no_prediction_is_a_miss_and_is_overwritten() {
         redis.command::<()>(command).await;
         let answer = http.post("/decisions", &example()).await;
         assert_eq!((answer.cache_status(), &answer.text), (CORRUPT, &truth.text), "{command:?}");
-        crate::support::eventually("the entry is mended", || async {
+        test_support::eventually("the entry is mended", || async {
             http.post_with("/decisions", &example(), "only-if-cached").await.status == 200
         })
         .await;
     }
 }
 
-/// Sends each application once and compares with the model's own answers.
+/// Posts the application at each age and compares the answers with those of a service without a cache.
 async fn all_right(http: &Http, ages: std::ops::Range<u8>) -> Vec<String> {
     let (_service, model) = uncached().await;
     let mut outcomes = Vec::new();
@@ -126,8 +125,8 @@ async fn all_right(http: &Http, ages: std::ops::Range<u8>) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn with_nobody_listening_every_answer_comes_from_the_model() {
-    // Bound and not listening: whoever connects is refused, and nobody else gets the port.
+async fn without_a_listener_every_answer_comes_from_the_model() {
+    // Bound but not listening: connections are refused, and no other process gets the port.
     let socket = TcpSocket::new_v4().expect("a socket");
     socket.bind(([127, 0, 0, 1], 0).into()).expect("a free port");
     let port = socket.local_addr().expect("bound").port();
@@ -135,7 +134,7 @@ async fn with_nobody_listening_every_answer_comes_from_the_model() {
     assert_eq!(all_right(&http, 18..28).await, [UNAVAILABLE; 10]);
 }
 
-/// A server that accepts and then does something that is no Redis.
+/// A server that accepts connections but does not speak Redis's protocol.
 async fn impostor(answer: &'static [u8]) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let url = format!("redis://{}", listener.local_addr().expect("bound"));
@@ -155,7 +154,7 @@ async fn impostor(answer: &'static [u8]) -> String {
 }
 
 #[tokio::test]
-async fn a_server_that_answers_nonsense_is_no_cache() {
+async fn a_server_that_answers_nonsense_is_not_used() {
     for nonsense in
         [&b"HTTP/1.1 400 Bad Request\r\n\r\n"[..], b"\x00\x01\x02\x03", b"+OK\r\n:7\r\n*2\r\n$-1\r\n", b"$99999999\r\n"]
     {
@@ -177,9 +176,9 @@ async fn a_silent_server_costs_the_deadline_of_a_lookup_and_then_nothing() {
         start.elapsed()
     };
     let first = timed(18).await;
-    // Below: the deadline is not cut short. Above: nothing waits on top of it; the slack is for a busy machine.
+    // Lower bound: the deadline is not cut short. Upper bound: nothing else waits; the slack is for a busy machine.
     assert!((Duration::from_millis(495)..Duration::from_secs(5)).contains(&first), "{first:?}");
-    service.line_with("the cache is not available").await;
+    service.line_with("the cache is unavailable").await;
     let mut then = Vec::new();
     for age in 19..30 {
         then.push(timed(age).await);
@@ -191,20 +190,20 @@ async fn a_silent_server_costs_the_deadline_of_a_lookup_and_then_nothing() {
 }
 
 #[tokio::test]
-async fn requests_that_must_not_compute_find_out_too_that_redis_is_gone() {
-    // With a database in the URL, opening a connection takes an answer, which never comes.
+async fn requests_that_must_not_compute_also_notice_that_redis_is_gone() {
+    // With a database in the URL, connecting needs a reply, which never comes.
     let url = format!("{}/1", impostor(b"").await);
     let variables = [("REDIS_URL", &*url), ("CACHE_READ_TIMEOUT_MS", "50"), ("CACHE_WRITE_TIMEOUT_MS", "50")];
     let (service, http) = Service::local(&variables).await;
     let answer = http.post_with("/decisions", &example(), "only-if-cached").await;
     assert_eq!((answer.status, answer.cache_status()), (504, UNAVAILABLE));
-    // No write follows that would tell.
+    // No write follows that would log the outage as well.
     service.line_with("the cache is unavailable for lookups").await;
 }
 
-/// Sends the example until it is a hit.
+/// Posts the example until it is a hit.
 async fn hits_again(http: &Http) {
-    crate::support::eventually("a hit", || async { http.post("/decisions", &example()).await.cache_status() == HIT })
+    test_support::eventually("a hit", || async { http.post("/decisions", &example()).await.cache_status() == HIT })
         .await;
 }
 
@@ -270,12 +269,12 @@ async fn connections_that_open_slowly_are_not_given_up() {
 }
 
 #[tokio::test]
-async fn a_connection_that_is_refused_with_an_error_reply_is_tried_again() {
+async fn a_connection_that_is_refused_with_an_error_reply_is_retried() {
     let redis = Redis::start().await;
     let (mut one, other) = (redis.connection().await, redis.connection().await);
     let mut limit = redis::cmd("CONFIG");
     limit.arg("SET").arg("maxclients").arg(2).exec_async(&mut one).await.expect("a setting of Redis");
-    // With a database in the URL, the greeting fails with Redis's reply and not with the network.
+    // With a database in the URL, the handshake fails with Redis's error reply instead of a network error.
     let (_service, http) = with_redis(&format!("{}/1", redis.url())).await;
     assert_eq!(http.post("/decisions", &example()).await.cache_status(), UNAVAILABLE);
     drop((one, other));
@@ -296,7 +295,7 @@ async fn a_full_redis_still_answers_lookups() {
 }
 
 #[tokio::test]
-async fn credentials_are_taken_from_the_url_or_from_settings_and_wrong_ones_are_no_cache() {
+async fn credentials_come_from_the_url_or_from_settings_and_wrong_ones_disable_the_cache() {
     let redis = Redis::start().await;
     redis.command::<()>(&["ACL", "SETUSER", "service", "on", ">secret", "~*", "+@all"]).await;
     redis.command::<()>(&["ACL", "SETUSER", "default", "-get", "-set"]).await;

@@ -1,15 +1,15 @@
-//! `predict-once cache report`, on every kind of server: what it says, and that it holds nothing up.
+//! `predict-once cache report` on every kind of server: what it says, and that it never blocks Redis.
 
 use prediction_cache::Layout;
 use serde_json::Value;
+use test_support::{eventually, redis::Redis};
 
 use crate::{
     layouts::{Server, asked, everywhere, key},
-    support::{eventually, redis::Redis},
     tools::{report, tool},
 };
 
-/// What a report found of a kind of entries.
+/// The number of entries of a kind in a report.
 fn entries(report: &Value, kind: &str) -> Option<f64> {
     let kinds = report["sample"]["kinds"].as_array().expect("kinds");
     kinds.iter().find(|found| found["kind"] == kind)?["entries"].as_f64()
@@ -19,7 +19,7 @@ fn warnings(report: &Value) -> String {
     report["warnings"].to_string()
 }
 
-/// How often each command was called, on all nodes.
+/// The number of calls of each command, summed over all nodes.
 async fn calls(server: &Server, command: &str) -> u64 {
     let infos: Vec<String> = match server {
         Server::One(redis) => vec![redis.command(&["INFO", "commandstats"]).await],
@@ -37,7 +37,7 @@ async fn calls(server: &Server, command: &str) -> u64 {
 }
 
 #[tokio::test]
-async fn a_report_counts_what_is_there_and_holds_nothing_up() {
+async fn a_report_counts_the_entries_and_does_not_block_redis() {
     everywhere(async |server: Server, layout| {
         let (_service, http) = server.service(layout, &[]).await;
         asked(&http, 18..28).await;
@@ -72,7 +72,7 @@ async fn a_report_counts_what_is_there_and_holds_nothing_up() {
 }
 
 #[tokio::test]
-async fn a_report_warns_of_what_keeps_the_cache_from_doing_well() {
+async fn a_report_warns_of_settings_and_entries_that_harm_the_cache() {
     let server = Server::One(Redis::start().await);
     let Server::One(redis) = &server else { unreachable!() };
     let settings = server.settings(Layout::String);
@@ -157,7 +157,7 @@ async fn a_large_redis_is_sampled_and_the_estimate_comes_with_its_margin() {
     let Server::One(redis) = &server else { unreachable!() };
     let fill = "for i = ARGV[2], ARGV[2] + 4999 do redis.call('SET', ARGV[1] .. i, 'DECLINE', 'EX', 1000) end";
     let ours = key(Layout::String, "decision").replace("2,30,0,0,2", "");
-    // In parts: the client gives up a command after half a second.
+    // In batches, because the client's timeout for a command is half a second.
     for (prefix, entries) in [(ours.as_str(), 30_000), ("session:", 70_000)] {
         for first in (0..entries).step_by(5_000) {
             redis.command::<()>(&["EVAL", fill, "0", prefix, &first.to_string()]).await;
@@ -168,7 +168,7 @@ async fn a_large_redis_is_sampled_and_the_estimate_comes_with_its_margin() {
     assert!((4_000..4_400).contains(&sampled) && report["sample"]["is_whole"] == false, "{report:#}");
     let kind = &report["sample"]["kinds"][0];
     let margin = kind["entries_margin"].as_f64().expect("a number");
-    // Three standard errors: two are exceeded by one run in twenty.
+    // Three standard errors: one run in twenty would exceed two.
     let off = (kind["entries"].as_f64().expect("a number") - 30_000.0).abs();
     assert!(kind["kind"] == "current" && off <= 2.0 * margin && margin < 2_000.0, "{kind}");
     assert_eq!(calls(&server, "keys").await, 0);

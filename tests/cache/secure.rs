@@ -1,12 +1,11 @@
-//! Redis behind TLS, and ElastiCache's IAM tokens in place of passwords.
+//! Redis over TLS, and ElastiCache's IAM tokens instead of passwords.
 
 use std::time::{Duration, SystemTime};
 
 use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 use prediction_cache::redis::IamTokens;
-
-use crate::support::{
+use test_support::{
     applications::{aged, example},
     eventually,
     redis::Redis,
@@ -31,13 +30,13 @@ async fn a_redis_behind_tls_is_a_cache_if_its_authority_is_trusted() {
 }
 
 #[tokio::test]
-async fn a_certificate_of_an_unknown_authority_is_no_cache_and_no_error() {
+async fn a_certificate_of_an_unknown_authority_disables_the_cache_without_an_error() {
     let redis = Redis::start_tls().await;
     let (url, _) = redis.tls();
     let (service, http) = Service::local(&[("REDIS_URL", &url)]).await;
     let answer = http.post("/decisions", &example()).await;
     assert_eq!((answer.status, answer.cache_status()), (200, UNAVAILABLE));
-    service.line_with("the cache is not available").await;
+    service.line_with("the cache is unavailable").await;
     let plain = url.replace("rediss://", "redis://");
     let (_service, http) = Service::local(&[("REDIS_URL", &plain), ("CACHE_READ_TIMEOUT_MS", "200")]).await;
     let answer = http.post("/decisions", &example()).await;
@@ -45,7 +44,7 @@ async fn a_certificate_of_an_unknown_authority_is_no_cache_and_no_error() {
 }
 
 #[tokio::test]
-async fn a_malformed_file_of_authorities_stops_the_start_under_its_own_name() {
+async fn a_malformed_file_of_authorities_stops_the_start_and_names_its_variable() {
     let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("malformed.pem");
     std::fs::write(&path, "-----BEGIN CERTIFICATE-----\nnonsense!\n-----END CERTIFICATE-----\n").expect("written");
     let path = path.to_str().expect("UTF-8");
@@ -54,14 +53,14 @@ async fn a_malformed_file_of_authorities_stops_the_start_under_its_own_name() {
     service.line_with("Error: REDIS_CA_FILE is not valid PEM: ").await;
 }
 
-/// A real Redis, whose user has the tokens of the next minutes as passwords: what ElastiCache would accept.
+/// Gives the user of a real Redis the tokens of the next minutes as passwords, so that it accepts what ElastiCache would.
 pub(crate) async fn with_tokens(redis: &Redis, secret: &str) {
     let tokens = IamTokens {
         cache: "predictions".to_owned(),
         user: "predict-once".to_owned(),
         region: "eu-central-1".to_owned(),
         serverless: true,
-        // Not asked here.
+        // Not used here.
         credentials: SharedCredentialsProvider::new(EnvironmentVariableCredentialsProvider::new()),
     };
     let now = SystemTime::now();

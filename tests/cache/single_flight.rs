@@ -1,4 +1,4 @@
-//! Requests for one prediction that meet in a process: one lookup, one run of the model, one write.
+//! Concurrent requests for one prediction in a process: one lookup, one run of the model, one write.
 
 use std::{
     sync::{
@@ -19,15 +19,14 @@ use predict_once::{
 };
 use prediction_cache::{Layout, MemoryCache, PredictionCache, redis::RedisConfig, redis::RedisStore};
 use redis::IntoConnectionInfo;
-use tokio::{io::AsyncWriteExt, net::TcpStream};
-
-use crate::support::{
+use test_support::{
     applications::{aged, example},
     eventually, models, packages,
     proxy::{Mode, Proxy},
     redis::Redis,
     service::Service,
 };
+use tokio::{io::AsyncWriteExt, net::TcpStream};
 
 const HIT: &str = "predict-once; hit; detail=redis";
 const MISS: &str = "predict-once; fwd=miss";
@@ -47,7 +46,7 @@ fn api_of(model: Model, url: &str, memory: Option<MemoryCache>, caching: &Cachin
     Api::new(Arc::new(PredictionService::new(model, cache, caching)), None)
 }
 
-/// What came of a request, with the work that waits until it is answered.
+/// The answer to a request, with the work deferred until after it.
 pub(crate) struct Answered {
     pub(crate) status: StatusCode,
     pub(crate) cache_status: String,
@@ -70,7 +69,7 @@ pub(crate) async fn ask(api: &Api, path: &str, body: String, cache_control: &str
     Answered { status, cache_status, body: String::from_utf8(body.to_vec()).expect("text"), ran, jobs }
 }
 
-/// How often Redis was told to do this.
+/// The number of times Redis has executed this command.
 pub(crate) async fn calls(redis: &Redis, command: &str) -> usize {
     let stats: String = redis.command(&["INFO", "commandstats"]).await;
     let line = stats.lines().find_map(|line| line.strip_prefix(&format!("cmdstat_{command}:calls=")));
@@ -85,7 +84,7 @@ async fn a_hundred_identical_requests_are_one_lookup_one_run_and_one_write() {
         for (cache_control, lookups) in [("max-age=0", 1), ("no-cache", 0)] {
             let redis = Redis::start().await;
             let api = api(models::shipped(), &redis.url(), layout, None);
-            // All have begun before the first has heard from Redis.
+            // All requests start before Redis answers the first one.
             let all = join_all((0..100).map(|_| ask(&api, "/decisions", example().to_string(), cache_control))).await;
             assert!(all.iter().all(|one| one.status == StatusCode::OK && one.body == all[0].body));
             assert_eq!(all.iter().filter(|one| one.ran).count(), 1, "one run");
@@ -103,7 +102,7 @@ async fn a_hundred_identical_requests_that_are_not_looked_up_are_one_run_too() {
     proxy.set(Mode::Delay(Duration::from_millis(20)));
     let caching = Caching { strategy: Strategy::Auto, ..Caching::default() };
     let api = api_of(models::shipped(), &proxy.url(), None, &caching);
-    // After two lookups it knows that Redis is far away.
+    // Two lookups show the service that Redis is far away.
     for age in [20, 21] {
         ask(&api, "/decisions", aged(age).to_string(), "only-if-cached").await;
     }
@@ -130,7 +129,7 @@ async fn a_probe_ends_with_the_invocation() {
     for age in [20, 21] {
         ask(&api, "/decisions", aged(age).to_string(), "only-if-cached").await;
     }
-    // One of so many is probed, and Redis does not answer: the lookup's deadline is ten seconds.
+    // One of these requests sends a probe, and Redis does not answer: the deadline of a lookup is ten seconds.
     proxy.set(Mode::Delay(Duration::from_secs(30)));
     let all = async {
         for n in 0..128 {
@@ -196,20 +195,20 @@ async fn a_request_that_must_not_store_or_must_not_compute_is_not_waited_for() {
     assert_eq!((lone.cache_status.as_str(), lone.ran), ("predict-once; fwd=request", true));
     let refused = ask(&api, "/decisions", example().to_string(), "only-if-cached").await;
     assert_eq!((refused.status, refused.cache_status.as_str()), (StatusCode::GATEWAY_TIMEOUT, MISS));
-    // Neither has written or logged yet, and neither leads.
+    // Neither request has written or logged yet, and neither is a leader any more.
     let next = ask(&api, "/decisions", example().to_string(), "").await;
     assert_eq!((next.cache_status.as_str(), next.ran), (MISS, true));
 }
 
 #[tokio::test]
-async fn those_who_wait_for_a_request_that_is_cancelled_are_answered() {
+async fn requests_that_wait_for_a_cancelled_one_are_answered() {
     let redis = Redis::start().await;
     let proxy = Proxy::to_redis(&redis).await;
     let api = api(models::shipped(), &proxy.url(), Layout::String, None);
     proxy.set(Mode::Hold);
     let mut leader = Box::pin(ask(&api, "/decisions", example().to_string(), ""));
     let mut waiter = Box::pin(ask(&api, "/decisions", example().to_string(), ""));
-    // Both have begun; neither can be done.
+    // Both have started; neither can finish.
     assert!(futures_util::poll!(leader.as_mut()).is_pending());
     assert!(futures_util::poll!(waiter.as_mut()).is_pending());
     drop(leader);
@@ -218,17 +217,17 @@ async fn those_who_wait_for_a_request_that_is_cancelled_are_answered() {
     assert_eq!((waiter.cache_status.as_str(), waiter.ran), (MISS, true));
 }
 
-/// A model whose one prediction is the number that it is sent, and whose other is that number as a probability.
+/// A model with two predictions: the input number as a value, and the same number as a probability.
 fn number() -> Model {
     let share = "[[predictions]]\nname = \"share\"\nendpoint = \"shares\"\nkind = \"probability\"\n";
     packages::load(&packages::package(format!("{}{share}", packages::NUMBER), packages::identity(1)))
 }
 
 #[tokio::test]
-async fn those_who_wait_for_a_request_that_fails_do_not_fail_with_it() {
+async fn requests_that_wait_for_a_failing_one_do_not_fail_with_it() {
     let redis = Redis::start().await;
     let api = api(number(), &redis.url(), Layout::Output, None);
-    // 5 is no probability, and both predictions have one entry.
+    // 5 is not a probability, and both predictions share an entry.
     let body = || r#"{"number": 5}"#.to_owned();
     let (share, values) =
         tokio::join!(ask(&api, "/shares", body(), ""), join_all((0..10).map(|_| ask(&api, "/values", body(), ""))));
@@ -238,10 +237,10 @@ async fn those_who_wait_for_a_request_that_fails_do_not_fail_with_it() {
 }
 
 #[tokio::test]
-async fn those_who_wait_for_a_request_that_fails_do_not_look_up_again() {
+async fn requests_that_wait_for_a_failing_one_do_not_look_up_again() {
     let redis = Redis::start().await;
     let api = api(number(), &redis.url(), Layout::String, None);
-    // 5 is no probability.
+    // 5 is not a probability.
     let all = join_all((0..10).map(|_| ask(&api, "/shares", r#"{"number": 5}"#.to_owned(), ""))).await;
     assert!(all.iter().all(|one| one.status == StatusCode::INTERNAL_SERVER_ERROR));
     assert_eq!(calls(&redis, "get").await, 1);
@@ -263,7 +262,7 @@ async fn only_if_cached_never_waits_for_a_run_and_keeps_what_it_finds() {
 }
 
 #[tokio::test]
-async fn memory_in_front_of_redis_answers_what_was_computed_and_what_was_found() {
+async fn the_memory_tier_answers_predictions_that_were_computed_or_found_in_redis() {
     let redis = Redis::start().await;
     for (layout, entries) in [(Layout::String, 1), (Layout::Hash, 2), (Layout::Output, 3)] {
         let with_memory = || api(models::shipped(), &redis.url(), layout, Some(MemoryCache::new(100)));
@@ -276,24 +275,24 @@ async fn memory_in_front_of_redis_answers_what_was_computed_and_what_was_found()
         let seen = [status(&one).await, status(&one).await, status(&other).await, status(&other).await];
         assert_eq!(seen, [MISS, "predict-once; hit; detail=memory", HIT, "predict-once; hit; detail=memory"]);
         redis.holds(entries).await;
-        // An entry of the output serves the others without Redis.
+        // An entry of the layout `output` serves the other endpoints without Redis.
         let probability = ask(&one, "/probabilities", example().to_string(), "").await;
         assert_eq!(probability.cache_status == "predict-once; hit; detail=memory", layout == Layout::Output);
     }
 }
 
-/// Whether the process that listens on this port has a connection there, as Linux tells.
+/// Whether the process that listens on this port has an open connection there, according to Linux.
 fn is_open(port: u16) -> bool {
     const LISTENS: &str = "0A";
     let connections = std::fs::read_to_string("/proc/net/tcp").expect("Linux");
     let address = format!(":{port:04X}");
     let mut of_port = connections.lines().skip(1).map(|line| line.split_whitespace().collect::<Vec<_>>());
-    // A line of a connection that was closed here first, or entirely, belongs to no process: its inode is 0.
+    // A connection that this side closed first, or that is fully closed, belongs to no process: its inode is 0.
     of_port.any(|fields| fields[1].ends_with(&address) && fields[3] != LISTENS && fields[9] != "0")
 }
 
 #[tokio::test]
-async fn a_client_that_goes_away_leaves_its_line_and_its_write_behind() {
+async fn the_request_of_a_client_that_disconnects_is_still_logged_and_stored() {
     let redis = Redis::start().await;
     let proxy = Proxy::to_redis(&redis).await;
     let (service, http) = Service::local(&[("REDIS_URL", &proxy.url())]).await;
@@ -304,7 +303,7 @@ async fn a_client_that_goes_away_leaves_its_line_and_its_write_behind() {
     let request = format!("{head}\r\ncontent-length: {}\r\n\r\n{body}", body.len());
     client.write_all(request.as_bytes()).await.expect("sent");
     eventually("the lookup", || async { proxy.connections() == 1 }).await;
-    // The lookup waits until the service has heard that nobody waits for the answer.
+    // The lookup is held until the service has noticed that the client is gone.
     drop(client);
     eventually("the connection is closed", || async { !is_open(http.address.port()) }).await;
     proxy.set(Mode::Pass);

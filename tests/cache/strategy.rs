@@ -1,25 +1,23 @@
-//! `CACHE_STRATEGY`: when a real Redis is asked.
+//! `CACHE_STRATEGY`: when the service looks up predictions in a real Redis.
 
 use std::{sync::LazyLock, time::Duration};
 
 use serde_json::{Value, json};
-
-use crate::{
-    single_flight::calls,
-    support::{
-        applications::aged,
-        eventually, models, packages,
-        proxy::{Mode, Proxy},
-        redis::Redis,
-        service::{Http, Service},
-    },
+use test_support::{
+    applications::aged,
+    eventually, models, packages,
+    proxy::{Mode, Proxy},
+    redis::Redis,
+    service::{Http, Service},
 };
+
+use crate::single_flight::calls;
 
 const COST: &str = "predict-once; fwd=bypass; detail=cost";
 const MISS: &str = "predict-once; fwd=miss";
 const HIT: &str = "predict-once; hit; detail=redis";
 
-/// The directory of a model that takes milliseconds.
+/// The directory of a model that takes milliseconds to run.
 static SLOW_PACKAGE: LazyLock<String> = LazyLock::new(|| {
     let directory = packages::write(&packages::products(1_500, 6), "slow");
     directory.to_str().expect("a path in UTF-8").to_owned()
@@ -34,11 +32,11 @@ async fn status(http: &Http, path: &str, input: &Value) -> String {
 #[tokio::test]
 async fn a_model_that_is_faster_than_redis_is_not_looked_up_and_rarely_probed_after_the_response() {
     let redis = Redis::start().await;
-    // Far enough for the model of a build without optimisation, too.
+    // Far enough even for the model of an unoptimised build.
     let proxy = Proxy::to_redis(&redis).await;
     proxy.set(Mode::Delay(Duration::from_millis(20)));
     let (service, http) = Service::local(&[("REDIS_URL", &proxy.url()), ("CACHE_STRATEGY", "auto")]).await;
-    // It knows how far after two lookups.
+    // Two lookups are enough to measure the distance.
     for age in [20, 21] {
         http.post_with("/decisions", &aged(age), "only-if-cached").await;
     }
@@ -47,7 +45,7 @@ async fn a_model_that_is_faster_than_redis_is_not_looked_up_and_rarely_probed_af
         let input = aged(18 + (n % 100) as u8);
         let answer = http.post("/decisions", &input).await;
         let truth = models::answer(&model, "/decisions", input.to_string().as_bytes()).expect("valid");
-        // A probe may be under way for the same input.
+        // A probe for the same input may be in flight.
         let status = answer.cache_status().replace("; collapsed", "");
         assert_eq!((status.as_str(), answer.text.as_str()), (COST, truth.as_str()));
     }
@@ -55,7 +53,7 @@ async fn a_model_that_is_faster_than_redis_is_not_looked_up_and_rarely_probed_af
     let asked = calls(&redis, "get").await;
     assert!((3..=2 + 1_000 / 128 + 1).contains(&asked), "{asked}");
     assert_eq!(calls(&redis, "set").await, 0, "what cannot pay is not stored");
-    // What must be looked up is.
+    // `only-if-cached` is always looked up.
     assert_eq!(http.post_with("/decisions", &aged(30), "only-if-cached").await.status, 504);
 }
 
@@ -65,7 +63,7 @@ async fn a_model_that_is_slower_than_redis_is_looked_up_first() {
     let variables = [("REDIS_URL", &*redis.url()), ("CACHE_STRATEGY", "auto"), ("MODEL_DIR", &*SLOW_PACKAGE)];
     let (_one, http) = Service::local(&variables).await;
     assert_eq!(status(&http, "/values", &json!({ "number": 1 })).await, MISS);
-    // A machine that is busy for a moment may make single lookups look dear; then a few more are computed.
+    // A busy moment can make single lookups look expensive; then a few more predictions are computed.
     eventually("hits only", || async {
         let mut hits = 0;
         for number in 0..20 {
@@ -77,7 +75,7 @@ async fn a_model_that_is_slower_than_redis_is_looked_up_first() {
 }
 
 #[tokio::test]
-async fn a_redis_that_becomes_slower_than_the_model_is_not_waited_for_any_more() {
+async fn a_redis_that_becomes_slower_than_the_model_is_no_longer_waited_for() {
     let redis = Redis::start().await;
     let proxy = Proxy::to_redis(&redis).await;
     let variables = [("REDIS_URL", &*proxy.url()), ("CACHE_STRATEGY", "auto"), ("MODEL_DIR", &*SLOW_PACKAGE)];
@@ -88,7 +86,7 @@ async fn a_redis_that_becomes_slower_than_the_model_is_not_waited_for_any_more()
     let mut waited = 0;
     while ask(waited).await != COST {
         waited += 1;
-        assert!(waited < 30, "it goes on looking up");
+        assert!(waited < 30, "lookups continue");
     }
 }
 
@@ -100,7 +98,7 @@ async fn an_array_whose_lookup_takes_longer_than_its_run_is_computed_and_rarely_
     let (service, http) = Service::local(&[("REDIS_URL", &proxy.url()), ("CACHE_STRATEGY", "auto")]).await;
     let inputs = Value::from((18..48).map(aged).collect::<Vec<_>>());
     let probed = || service.lines().iter().filter(|line| line.contains("probe_ms=")).count();
-    // Whatever it takes the first lookups to cost.
+    // The judgement must not depend on the cost of the first lookups.
     http.post_with("/decisions", &inputs, "only-if-cached").await;
     http.post_with("/decisions", &inputs, "only-if-cached").await;
     for _ in 0..128 {
@@ -112,7 +110,7 @@ async fn an_array_whose_lookup_takes_longer_than_its_run_is_computed_and_rarely_
 }
 
 #[tokio::test]
-async fn of_arrays_that_do_not_return_samples_are_stored_and_probed_so_that_a_return_is_noticed() {
+async fn samples_of_arrays_that_do_not_recur_are_stored_and_probed_so_that_a_recurrence_is_noticed() {
     let redis = Redis::start().await;
     let proxy = Proxy::to_redis(&redis).await;
     proxy.set(Mode::Delay(Duration::from_millis(1)));
@@ -122,7 +120,7 @@ async fn of_arrays_that_do_not_return_samples_are_stored_and_probed_so_that_a_re
     let mut next = async || {
         array += 1;
         assert!(array < 500, "nothing changes");
-        // A hit for each would pay many times over.
+        // Hits for all inputs would pay off many times over.
         let inputs: Vec<_> = (0..32).map(|n| json!({ "number": 32 * array + n })).collect();
         status(&http, "/values", &inputs.into()).await
     };
@@ -134,7 +132,7 @@ async fn of_arrays_that_do_not_return_samples_are_stored_and_probed_so_that_a_re
 }
 
 #[tokio::test]
-async fn lookups_that_cost_more_than_they_gain_are_told_once_with_the_setting_that_helps() {
+async fn lookups_that_cost_more_than_they_gain_are_logged_once_with_the_setting_that_helps() {
     let redis = Redis::start().await;
     let proxy = Proxy::to_redis(&redis).await;
     proxy.set(Mode::Delay(Duration::from_millis(1)));
@@ -148,7 +146,7 @@ async fn lookups_that_cost_more_than_they_gain_are_told_once_with_the_setting_th
 }
 
 #[tokio::test]
-async fn lookups_in_memory_only_are_no_reason_to_warn() {
+async fn lookups_in_memory_alone_cause_no_warning() {
     let (service, http) = Service::local(&[]).await;
     http.post("/decisions", &aged(18)).await;
     for _ in 0..1_100 {

@@ -1,21 +1,21 @@
-//! `CACHE_PER_TENANT`: under Lambda's tenant isolation, each tenant has its own entries, whatever the layout and the tier.
+//! `CACHE_PER_TENANT`: under Lambda's tenant isolation, each tenant has its own entries in every layout and in both tiers.
 
 use model_package::Stored;
 use std::collections::BTreeMap;
 
 use prediction_cache::{Layout, ParsedKey};
 use serde_json::Value;
+use test_support::{
+    applications::aged,
+    models,
+    proxy::{Mode, Proxy},
+    redis::Redis,
+    runtime_api::{Invocation, RuntimeApi},
+    service::Service,
+};
 
 use crate::{
     layouts::{HIT, key},
-    support::{
-        applications::aged,
-        models,
-        proxy::{Mode, Proxy},
-        redis::Redis,
-        runtime_api::{Invocation, RuntimeApi},
-        service::Service,
-    },
     tools::tool,
 };
 
@@ -29,7 +29,7 @@ fn event(body: &Value) -> Value {
     event
 }
 
-/// What the cache had for a tenant's request, or for one of no tenant, once its write has ended.
+/// The `cache-status` of a request with or without a tenant, once its write has ended.
 async fn asked(api: &mut RuntimeApi, tenant: Option<&str>, body: &Value) -> String {
     let outcome = match tenant {
         Some(tenant) => api.invoke_for(tenant, &event(body)).await,
@@ -45,7 +45,7 @@ fn settings(redis: &Redis, layout: Layout) -> [(&'static str, String); 3] {
     [("REDIS_URL", redis.url()), ("CACHE_LAYOUT", layout.name().to_owned()), ("CACHE_PER_TENANT", yes)]
 }
 
-/// A function behind this Redis.
+/// Starts a function that uses this Redis.
 async fn started(redis: &Redis, layout: Layout, more: &[(&str, &str)]) -> (RuntimeApi, Service) {
     let api = RuntimeApi::start().await;
     let settings = settings(redis, layout);
@@ -54,7 +54,7 @@ async fn started(redis: &Redis, layout: Layout, more: &[(&str, &str)]) -> (Runti
     (api, service)
 }
 
-/// The key of the example's entry, as a tenant's own.
+/// The key of the tenant's own entry for the example.
 fn of_tenant(tenant: &str, layout: Layout, prediction: &str) -> String {
     key(layout, prediction).replacen("predict-once:", &format!("predict-once:@{tenant}:"), 1)
 }
@@ -152,7 +152,7 @@ async fn without_the_setting_a_tenant_changes_nothing() {
 }
 
 #[tokio::test]
-async fn tenants_with_odd_ids_have_entries_of_their_own() {
+async fn tenants_with_odd_ids_have_their_own_entries() {
     let redis = Redis::start().await;
     let long = ["a".repeat(256), format!("{}b", "a".repeat(255))];
     let fingerprint = models::shipped().fingerprint(Stored::Answer).to_owned();
@@ -172,7 +172,7 @@ async fn tenants_with_odd_ids_have_entries_of_their_own() {
 }
 
 #[tokio::test]
-async fn the_tools_tell_a_tenants_entries_from_those_of_no_tenant() {
+async fn the_tools_distinguish_entries_with_and_without_a_tenant() {
     for layout in Layout::ALL {
         let redis = Redis::start().await;
         let per_tenant = settings(&redis, layout);

@@ -1,18 +1,15 @@
-//! What all of `predict-once cache` does: it says in one line what is missing, and reaches Redis as the service does.
+//! What all `predict-once cache` commands share: errors in one line, and the service's ways of connecting to Redis.
 
 use std::process::Stdio;
 
 use prediction_cache::Layout;
 use serde_json::Value;
+use test_support::{redis::Redis, service::binary, soon};
 use tokio::process::Command;
 
-use crate::{
-    layouts::key,
-    secure::with_tokens,
-    support::{redis::Redis, service::BINARY, soon},
-};
+use crate::{layouts::key, secure::with_tokens};
 
-/// How a command ended, and what it printed.
+/// The exit status and output of a command.
 #[derive(Debug)]
 pub(crate) struct Ended {
     pub(crate) status: i32,
@@ -28,7 +25,7 @@ impl Ended {
 
 /// Runs a tool with these settings and no others.
 pub(crate) async fn tool(arguments: &[&str], variables: &[(&'static str, String)]) -> Ended {
-    let mut command = Command::new(BINARY);
+    let mut command = Command::new(binary());
     command.env_clear().env("LOG_LEVEL", "trace").envs(variables.iter().map(|(name, value)| (*name, value)));
     let ended = command.arg("cache").args(arguments).stdin(Stdio::null()).output();
     let ended = soon("the tool ends", ended).await.expect("it starts");
@@ -36,7 +33,7 @@ pub(crate) async fn tool(arguments: &[&str], variables: &[(&'static str, String)
     Ended { status: ended.status.code().expect("no signal"), out: text(ended.stdout), err: text(ended.stderr) }
 }
 
-/// A report, without any complaint.
+/// Runs `cache report`, which must succeed and print no error.
 pub(crate) async fn report(variables: &[(&'static str, String)]) -> Value {
     let ended = tool(&["report", "--json"], variables).await;
     assert_eq!((ended.status, ended.err.as_str()), (0, ""), "{ended:?}");
@@ -53,7 +50,7 @@ async fn without_redis_a_tool_says_so_in_one_line() {
             "{}",
             ended.err
         );
-        // Nobody listens on this port.
+        // No process listens on this port.
         let ended = tool(arguments, &[("REDIS_URL", "redis://127.0.0.1:1".to_owned())]).await;
         assert_eq!(ended.status, 1);
         assert!(

@@ -1,4 +1,4 @@
-//! `predict-once cache warm`: what it has stored are hits, byte for byte, and it can be stopped at any time.
+//! `predict-once cache warm`: its entries are byte for byte those of the service, and it can be stopped at any time.
 
 use std::{collections::BTreeMap, fmt::Write as _, path::PathBuf, process::Stdio};
 
@@ -7,23 +7,23 @@ use nix::{
     unistd::Pid,
 };
 use prediction_cache::Layout;
+use test_support::{
+    applications::{aged, with},
+    eventually, models,
+    redis::Redis,
+    service::binary,
+    soon,
+};
 use tokio::{io::AsyncWriteExt, process::Command};
 
 use crate::{
     layouts::{HIT, Server, asked, everywhere, key},
-    support::{
-        applications::{aged, with},
-        eventually, models,
-        redis::Redis,
-        service::BINARY,
-        soon,
-    },
     tools::{Ended, tool},
 };
 
 const HEADER: &str = "age_in_years,foreign_worker,personal_status_and_sex,installment_rate_in_percentage_of_disposable_income,present_employment_since\n";
 
-/// Rows of CSV: the example at these ages.
+/// CSV rows with the example at these ages.
 fn csv(ages: impl IntoIterator<Item = u8>) -> String {
     let mut text = HEADER.to_owned();
     for age in ages {
@@ -32,7 +32,7 @@ fn csv(ages: impl IntoIterator<Item = u8>) -> String {
     text
 }
 
-/// Every input of the model that ships.
+/// Every input of the shipped model.
 fn every_input() -> String {
     let model = models::shipped();
     let categories = models::categories(&model);
@@ -63,7 +63,7 @@ async fn warm(arguments: &[&str], variables: &[(&'static str, String)]) -> Ended
 }
 
 #[tokio::test]
-async fn what_is_warmed_is_a_hit_of_every_endpoint() {
+async fn warmed_entries_are_hits_at_every_endpoint() {
     everywhere(async |server: Server, layout| {
         let settings = server.settings(layout);
         let rows = file(&format!("hits-{}.csv", layout.name()), &csv((18..28).chain(18..20)));
@@ -82,7 +82,7 @@ async fn what_is_warmed_is_a_hit_of_every_endpoint() {
     .await;
 }
 
-/// What is in Redis under a namespace: its keys without the namespace, and their values.
+/// The entries of a namespace in Redis: keys without the namespace, and values.
 async fn contents(redis: &Redis, namespace: &str) -> BTreeMap<String, String> {
     let mut contents = BTreeMap::new();
     for key in redis.keys().await {
@@ -101,7 +101,7 @@ async fn contents(redis: &Redis, namespace: &str) -> BTreeMap<String, String> {
 }
 
 #[tokio::test]
-async fn it_stores_the_bytes_that_the_service_would_store() {
+async fn warming_stores_the_bytes_that_the_service_would_store() {
     for layout in Layout::ALL {
         let server = Server::One(Redis::start().await);
         let Server::One(redis) = &server else { unreachable!() };
@@ -127,7 +127,7 @@ async fn json_lines_are_read_too_and_an_invalid_entry_is_replaced() {
 }
 
 #[tokio::test]
-async fn a_run_goes_on_from_a_line_and_renews_what_it_is_told_to() {
+async fn a_run_resumes_from_a_line_and_renews_entries_on_request() {
     let server = Server::One(Redis::start().await);
     let Server::One(redis) = &server else { unreachable!() };
     let settings = server.settings(Layout::String);
@@ -144,14 +144,14 @@ async fn a_run_goes_on_from_a_line_and_renews_what_it_is_told_to() {
 }
 
 #[tokio::test]
-async fn an_interrupted_run_ends_after_its_batch_and_says_how_to_go_on() {
+async fn an_interrupted_run_ends_after_its_batch_and_says_how_to_resume() {
     let server = Server::One(Redis::start().await);
     let Server::One(redis) = &server else { unreachable!() };
-    let mut command = Command::new(BINARY);
+    let mut command = Command::new(binary());
     command.env_clear().envs(server.settings(Layout::String)).args(["cache", "warm", "-"]);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     let mut child = command.spawn().expect("it starts");
-    // The pipe stays open: it waits for more.
+    // The pipe stays open, so the tool waits for more rows.
     let mut stdin = child.stdin.take().expect("piped");
     let rows: String = every_input().lines().take(151).flat_map(|line| [line, "\n"]).collect();
     stdin.write_all(rows.as_bytes()).await.expect("it reads");
@@ -166,7 +166,7 @@ async fn an_interrupted_run_ends_after_its_batch_and_says_how_to_go_on() {
 }
 
 #[tokio::test]
-async fn it_stops_when_redis_has_used_its_share_and_nothing_is_evicted() {
+async fn warming_stops_when_redis_has_used_its_share_and_nothing_is_evicted() {
     let server = Server::One(Redis::start().await);
     let Server::One(redis) = &server else { unreachable!() };
     redis.command::<()>(&["CONFIG", "SET", "maxmemory", "8mb", "maxmemory-policy", "allkeys-lru"]).await;
@@ -183,7 +183,7 @@ async fn it_stops_when_redis_has_used_its_share_and_nothing_is_evicted() {
 }
 
 #[tokio::test]
-async fn an_invalid_row_is_told_by_line_and_field_and_its_values_are_not() {
+async fn an_invalid_row_is_reported_by_line_and_field_without_its_values() {
     let server = Server::One(Redis::start().await);
     let settings = server.settings(Layout::Output);
     let spoilt = format!(
@@ -240,7 +240,7 @@ async fn a_key_that_holds_another_type_does_not_keep_the_others_from_being_store
 }
 
 #[tokio::test]
-async fn a_redis_that_refuses_writes_ends_the_run_where_it_can_go_on() {
+async fn a_redis_that_refuses_writes_ends_the_run_at_a_line_to_resume_from() {
     let server = Server::One(Redis::start().await);
     let Server::One(redis) = &server else { unreachable!() };
     redis.command::<()>(&["ACL", "SETUSER", "reader", "on", ">a-password", "~*", "+mget", "+info"]).await;

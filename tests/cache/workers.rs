@@ -1,9 +1,7 @@
-//! What the workers of a local server share: the memory, what is under way, and what they say of an outage.
+//! What the workers of a local server share: the memory tier, the requests in flight, and the log of an outage.
 
 use serde_json::Value;
-
-use super::single_flight::calls;
-use crate::support::{
+use test_support::{
     applications::{aged, example},
     eventually,
     proxy::{Mode, Proxy},
@@ -11,11 +9,13 @@ use crate::support::{
     service::{Answer, Http, Service},
 };
 
+use super::single_flight::calls;
+
 const HIT: &str = "predict-once; hit; detail=memory";
 const MISS: &str = "predict-once; fwd=miss";
 const COLLAPSED: &str = "predict-once; fwd=miss; collapsed";
 
-/// Clients whose connections are in turns with the first worker and the second.
+/// Clients whose connections alternate between the first and the second worker.
 async fn clients<const N: usize>(http: &Http) -> [Http; N] {
     let clients = std::array::from_fn(|_| Http::new(http.address));
     for client in &clients {
@@ -30,7 +30,7 @@ fn post(http: &Http, application: Value) -> tokio::task::JoinHandle<Answer> {
 }
 
 #[tokio::test]
-async fn what_one_worker_has_stored_is_in_memory_for_the_other() {
+async fn a_prediction_stored_by_one_worker_is_in_memory_for_the_other() {
     let (service, http) = Service::local(&[]).await;
     let [one, other] = clients(&http).await;
     assert_eq!(one.post("/decisions", &example()).await.cache_status(), MISS);
@@ -39,7 +39,7 @@ async fn what_one_worker_has_stored_is_in_memory_for_the_other() {
 }
 
 #[tokio::test]
-async fn requests_that_meet_on_two_workers_are_one_lookup_one_run_and_one_write() {
+async fn identical_requests_on_two_workers_are_one_lookup_one_run_and_one_write() {
     let redis = Redis::start().await;
     let proxy = Proxy::to_redis(&redis).await;
     let (service, http) = Service::local(&[("REDIS_URL", &proxy.url())]).await;
@@ -48,7 +48,7 @@ async fn requests_that_meet_on_two_workers_are_one_lookup_one_run_and_one_write(
     let leader = post(&one, example());
     eventually("the lookup", || async { proxy.connections() == 1 }).await;
     let follower = post(&other, example());
-    // The second worker has begun with that when it has answered what came after it.
+    // Once the second worker has answered these later requests, it has started the earlier one.
     for _ in 0..10 {
         assert_eq!(beside_other.get("/health").await.status, 200);
     }

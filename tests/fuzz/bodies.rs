@@ -1,14 +1,14 @@
-//! Bodies of requests.
+//! Fuzzed request bodies.
 
 use bytes::Bytes;
 use proptest::{collection::vec, prelude::*, sample::Index};
+use test_support::applications::example;
 
 use crate::{
     edit::{any_edit, edited},
     events::any_value,
     fuzz,
     subject::{Reached, any_path, in_memory},
-    support::applications::example,
 };
 
 #[test]

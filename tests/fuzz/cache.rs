@@ -1,4 +1,4 @@
-//! What comes back from the cache: entries, and replies of a server that is no Redis.
+//! Fuzzed data from the cache: entries, and replies of a server that only claims to be Redis.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -8,6 +8,7 @@ use model_package::Prediction;
 use prediction_cache::{PredictionCache, redis::RedisConfig, redis::RedisStore};
 use proptest::{collection::vec, prelude::*, sample::select, test_runner::TestCaseResult};
 use redis::IntoConnectionInfo;
+use test_support::{applications::example, models};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpListener,
@@ -17,10 +18,9 @@ use crate::{
     edit::{any_edit, edited},
     fuzz,
     subject::{Subject, current_thread},
-    support::{applications::example, models},
 };
 
-/// Reads an entry as a prediction, if it is one: then it is the one that the prediction is written as.
+/// Asserts that an entry is only read as a prediction if it is exactly the entry that the prediction is stored as.
 pub(crate) fn strictly(prediction: &Prediction, entry: &Bytes) -> TestCaseResult {
     if let Some(answer) = prediction.read(entry) {
         prop_assert_eq!(models::entry_of(prediction, &answer.body).into_bytes(), entry.to_vec());
@@ -30,7 +30,7 @@ pub(crate) fn strictly(prediction: &Prediction, entry: &Bytes) -> TestCaseResult
 }
 
 #[test]
-fn an_entry_is_a_prediction_only_if_it_is_what_the_prediction_is_written_as() {
+fn an_entry_is_only_read_as_a_prediction_that_is_stored_as_that_entry() {
     let model = models::shipped();
     let written =
         select(vec!["ACCEPT", "DECLINE", "low_risk", "very_high_risk", "0.32025427", "0.0", "1.0", "1e-5", "1e-45"]);
@@ -45,7 +45,7 @@ fn an_entry_is_a_prediction_only_if_it_is_what_the_prediction_is_written_as() {
     });
 }
 
-/// A server that greets like Redis and then answers every lookup and write with `reply`.
+/// A server that completes Redis's handshake and then answers every lookup and write with `reply`.
 pub(crate) async fn impostor(reply: Bytes) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("it is bound");
@@ -56,7 +56,7 @@ pub(crate) async fn impostor(reply: Bytes) -> SocketAddr {
                 let mut command = [0; 4096];
                 while let Ok(length @ 1..) = stream.read(&mut command).await {
                     let text = String::from_utf8_lossy(&command[..length]);
-                    // The greeting names the client library, in commands that start with CLIENT.
+                    // The handshake names the client library in commands that start with CLIENT.
                     let greetings = text.matches("CLIENT\r\n").count();
                     let answer = if greetings > 0 { "+OK\r\n".repeat(greetings).into() } else { reply.clone() };
                     if stream.write_all(&answer).await.is_err() {
@@ -69,9 +69,9 @@ pub(crate) async fn impostor(reply: Bytes) -> SocketAddr {
     address
 }
 
-/// No reply of these holds another valid entry than the right one: a cache that lies in our own words is believed.
+/// None of these replies contains a valid entry with a wrong value: the service could not detect one.
 #[test]
-fn a_redis_that_replies_with_anything_brings_no_wrong_answer() {
+fn arbitrary_replies_from_redis_never_cause_a_wrong_answer() {
     let replies = prop_oneof![
         vec(any::<u8>(), 0..64),
         (
@@ -91,7 +91,7 @@ fn a_redis_that_replies_with_anything_brings_no_wrong_answer() {
         )
             .prop_map(|(reply, edits)| edited(reply, &edits)),
     ];
-    // A case waits for a deadline or two, which takes a hundred times as long as the others do.
+    // A case waits for one or two deadlines, a hundred times as long as other cases take.
     fuzz(100, 100, replies, |reply| {
         let runtime = current_thread();
         let address = runtime.block_on(impostor(reply.into()));

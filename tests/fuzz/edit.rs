@@ -1,4 +1,4 @@
-//! Damage to a text.
+//! Random damage to a text.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use proptest::{
     sample::{Index, select},
 };
 
-/// Changes to a text that may make it another, or none.
+/// Changes to a text; the result need not be valid UTF-8.
 #[derive(Clone)]
 pub(crate) enum Edit {
     Insert(Index, Bytes),
@@ -18,7 +18,7 @@ pub(crate) enum Edit {
     Flip(Index, u8),
 }
 
-/// Short: a shrunk failure shows the text itself.
+/// Short, because a shrunk failure shows the text itself.
 impl fmt::Debug for Edit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

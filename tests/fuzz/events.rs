@@ -1,4 +1,4 @@
-//! Gateways' events, mutated.
+//! Mutated events of gateways.
 
 use std::{fs, path::Path, sync::LazyLock};
 
@@ -12,15 +12,15 @@ use proptest::{
     test_runner::TestCaseResult,
 };
 use serde_json::{Value, json};
+use test_support::applications::example;
 
 use crate::{
     edit::{any_edit, edited},
     fuzz,
     subject::{Reached, Subject, in_memory},
-    support::applications::example,
 };
 
-/// The sample events, each with the JSON Pointers to everything in it.
+/// The sample events, each with the JSON Pointers to all its values.
 pub(crate) static EVENTS: LazyLock<Vec<(Value, Vec<String>)>> = LazyLock::new(|| {
     fn pointers(value: &Value, at: String, found: &mut Vec<String>) {
         match value {
@@ -55,7 +55,7 @@ pub(crate) static EVENTS: LazyLock<Vec<(Value, Vec<String>)>> = LazyLock::new(||
 /// A change to one value of an event.
 #[derive(Clone, Debug)]
 pub(crate) struct Mutation {
-    /// Only among what the service reads.
+    /// Whether to change only values that the service reads.
     read: bool,
     at: Index,
     change: Change,
@@ -132,7 +132,7 @@ pub(crate) fn any_mutation() -> impl Strategy<Value = Mutation> {
     (prop::bool::weighted(0.8), any::<Index>(), change).prop_map(|(read, at, change)| Mutation { read, at, change })
 }
 
-/// What `event.rs` reads of an event, of whatever kind.
+/// Whether `event.rs` reads this value, in any kind of event.
 pub(crate) fn is_read(pointer: &str) -> bool {
     ["/rawPath", "/path", "/headers", "/multiValueHeaders", "/body", "/isBase64Encoded", "/httpMethod"]
         .iter()
@@ -171,7 +171,7 @@ pub(crate) fn mutated(event: usize, mutations: &[Mutation]) -> Value {
 
 fn play(subject: &Subject, text: &[u8], reached: &Reached) -> TestCaseResult {
     Reached::count(&reached.all);
-    // What is no HTTP event is an error of the invocation, which the platform answers.
+    // For an event that is not an HTTP event, the invocation fails and the platform answers.
     if let Some(event) = str::from_utf8(text).ok().and_then(|text| Event::read(text).ok()) {
         reached.answered(subject.check(event.into_request("invocation"))?);
     }

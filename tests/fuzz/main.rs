@@ -1,8 +1,8 @@
-//! Whatever comes in, as a gateway's event, as a body, from the cache or as a model package, nothing panics, no answer is a
+//! Fuzzing of everything that comes in: gateways' events, bodies, cache entries and model packages. Nothing panics, no answer is a
 //! 500 and none is wrong.
 //!
-//! `PROPTEST_CASES` is how many cases of each are tried; `make fuzz` tries many more than `make test`. What fails is shrunk
-//! and printed.
+//! `PROPTEST_CASES` sets the number of cases per test; `make fuzz` tries many more than `make test`. A failing case is shrunk and
+//! printed.
 
 mod bodies;
 mod cache;
@@ -10,8 +10,6 @@ mod edit;
 mod events;
 mod packages;
 mod subject;
-#[path = "../support/mod.rs"]
-mod support;
 
 use std::env;
 
@@ -20,7 +18,7 @@ use proptest::{
     test_runner::{TestCaseResult, TestRunner},
 };
 
-/// Runs `check` on `cases` cases; where `PROPTEST_CASES` is set, on `PROPTEST_CASES` / `cost`.
+/// Runs `check` on `cases` cases, or on `PROPTEST_CASES` / `cost` cases if that variable is set.
 fn fuzz<S: Strategy>(cases: u32, cost: u32, strategy: S, check: impl Fn(S::Value) -> TestCaseResult) {
     let set = env::var("PROPTEST_CASES").ok().map(|cases| cases.parse::<u32>().expect("PROPTEST_CASES is a number"));
     let cases = set.map_or(cases, |cases| (cases / cost).max(1));

@@ -1,4 +1,4 @@
-//! Model packages, damaged: each is refused with its mistakes, or answers.
+//! Damaged model packages: each is refused with its mistakes, or answers.
 
 use std::{sync::mpsc, thread};
 
@@ -10,24 +10,24 @@ use proptest::{
     test_runner::TestCaseResult,
 };
 use serde_json::{Map, Value, json};
+use test_support::{PATIENCE, packages};
 
 use crate::{
     edit::{Edit, any_edit, edited},
     fuzz,
     subject::Reached,
-    support::{PATIENCE, packages},
 };
 
 fn originals() -> [Package; 3] {
     [packages::shipped(), packages::every_kind(), packages::read("tests/packages/penguins")]
 }
 
-/// Loads a package on a thread of its own, so that a load without end is a failure.
+/// Loads a package on its own thread, so that a load that never ends fails the test.
 fn loaded(package: Package) -> Result<Result<Model, PackageError>, TestCaseError> {
     let (sender, receiver) = mpsc::channel();
     let loading = thread::spawn(move || {
         let loaded = Model::load(&package);
-        // Nobody waits any more if it took too long.
+        // Sending fails if the test has stopped waiting.
         let _ = sender.send(());
         loaded
     });
@@ -37,7 +37,7 @@ fn loaded(package: Package) -> Result<Result<Model, PackageError>, TestCaseError
     }
 }
 
-/// A package is refused in so many lines, or its model answers inputs of its own and has a documentation.
+/// Asserts that a package is refused with mistakes, or that its model answers inputs generated from it and has an OpenAPI document.
 fn check(package: Package, reached: &Reached) -> TestCaseResult {
     Reached::count(&reached.all);
     let model = match loaded(package)? {
@@ -59,7 +59,7 @@ fn check(package: Package, reached: &Reached) -> TestCaseResult {
             .map_err(|error| TestCaseError::fail(format!("{text}: {error:?}")))?;
         prop_assert_eq!(model.signature().encode(&input).len(), model.signature().width());
         for (position, prediction) in model.signature().predictions().iter().enumerate() {
-            // A graph that is another one can give anything.
+            // A changed graph can return anything.
             if let Ok(answer) = model.predict(position, &input) {
                 let body: Value = serde_json::from_slice(&answer.body).expect("an answer is JSON");
                 prop_assert!(body.get(prediction.name()).is_some(), "{body}");
@@ -85,7 +85,7 @@ fn a_manifest_whose_text_is_damaged_is_refused_or_answers() {
     let (originals, reached) = (originals(), Reached::default());
     fuzz(1_000, 10, (0..originals.len(), vec(any_edit(), 1..4)), |(package, edits): (usize, Vec<Edit>)| {
         let original = &originals[package];
-        // A file that is no UTF-8 is refused when it is read.
+        // A file that is not UTF-8 is refused when it is read.
         match String::from_utf8(edited(original.manifest.toml(), &edits)) {
             Ok(manifest) => check(with_manifest(original, manifest), &reached),
             Err(_) => Ok(()),
@@ -105,7 +105,7 @@ struct Change {
 enum To {
     Nothing,
     Value(Value),
-    /// What stands somewhere else.
+    /// A value from another place in the manifest.
     Copy(Index),
     /// Another key for a member of a table.
     Key(&'static str),
@@ -176,7 +176,7 @@ fn any_change() -> impl Strategy<Value = Change> {
     (any::<Index>(), to).prop_map(|(at, to)| Change { at, to })
 }
 
-/// The JSON Pointers to everything in a value but itself.
+/// Collects the JSON Pointers to all values inside a value.
 fn pointers(value: &Value, at: &str, found: &mut Vec<String>) {
     let mut add = |name: &str, member: &Value| {
         let pointer = format!("{at}/{}", name.replace('~', "~0").replace('/', "~1"));
@@ -242,7 +242,7 @@ fn toml(value: &Value) -> String {
 }
 
 #[test]
-fn a_manifest_with_other_entries_is_refused_or_answers() {
+fn a_manifest_with_changed_entries_is_refused_or_answers() {
     let (originals, reached) = (originals(), Reached::default());
     let manifests = originals.each_ref().map(|package| toml::from_str::<Value>(package.manifest.toml()).expect("TOML"));
     fuzz(3_000, 10, (0..originals.len(), vec(any_change(), 1..4)), |(package, changes)| {
@@ -257,7 +257,7 @@ fn a_manifest_with_other_entries_is_refused_or_answers() {
 fn a_graph_whose_bytes_are_damaged_is_refused_or_answers() {
     let (originals, reached) = (originals(), Reached::default());
     let damage = (any::<Index>(), any::<u8>(), 0..3usize, vec(any::<u8>(), 0..3));
-    // A case compiles a graph.
+    // Each case compiles a graph, which is slow.
     fuzz(1_000, 10, (0..originals.len(), vec(damage, 1..3)), |(package, damage)| {
         let mut package = originals[package].clone();
         let mut onnx = package.onnx.to_vec();

@@ -1,4 +1,4 @@
-//! The service in this process, and what must hold of each of its answers.
+//! The service in this process, and the checks that each of its answers must pass.
 
 use std::{cell::Cell, sync::Arc};
 
@@ -13,11 +13,10 @@ use predict_once::{
 use prediction_cache::{MemoryCache, PredictionCache};
 use proptest::{prelude::*, sample::select};
 use serde_json::Value;
+use test_support::models;
 use tokio::runtime::Runtime;
 
-use crate::support::models;
-
-/// The service in this process, and its model beside it to tell what is right.
+/// The service in this process, and its model to compute the right answers.
 pub(crate) struct Subject {
     runtime: Runtime,
     api: Api,
@@ -34,7 +33,7 @@ impl Subject {
         Self { runtime, api: Api::new(Arc::new(service), None), model: models::shipped() }
     }
 
-    /// Sends a request as Lambda does, runs what it defers, and checks the answer.
+    /// Sends a request as Lambda does, runs the deferred work and checks the answer.
     pub(crate) fn check(&self, request: Request<Body>) -> Result<StatusCode, TestCaseError> {
         self.runtime.block_on(async {
             let (parts, body) = request.into_parts();
@@ -52,7 +51,7 @@ impl Subject {
             let seen = format!("{method} {path}: {status} {}", String::from_utf8_lossy(&body));
             prop_assert!(!status.is_server_error() || (status == 504 && only_if_cached), "{seen}");
             let is_error = status.is_client_error() || status.is_server_error();
-            // 204 to OPTIONS, 308 from `/docs/`.
+            // 204 answers OPTIONS, 308 redirects from `/docs/`.
             prop_assert!(is_error || [200, 204, 308].contains(&status.as_u16()), "{seen}");
             prop_assert!(headers.contains_key("x-request-id"), "{seen}");
             if is_error {
@@ -66,12 +65,12 @@ impl Subject {
             }
             prop_assert_eq!(status == 405 || status == 204, headers.contains_key("allow"), "{}", seen);
 
-            // In text, as it is sent: as a number of twice the precision a probability is another.
+            // Compared as text: parsed as a double, a probability would be another number.
             match if undecodable { None } else { models::answer(&self.model, &path, &sent) } {
                 Some(right) if status == 200 => {
                     prop_assert_eq!(&body, &right, "{}", seen);
                 }
-                // The headers can be wrong, or the body be too large.
+                // The headers may be wrong or the body too large.
                 Some(_) => prop_assert!([204, 405, 413, 415, 504].contains(&status.as_u16()), "{seen}"),
                 None => {
                     let is_page = path == "/openapi.json" || ASSETS.iter().any(|asset| asset.path == path);
@@ -107,7 +106,7 @@ pub(crate) fn any_path() -> impl Strategy<Value = &'static str> {
     select(vec!["/decisions", "/probabilities", "/risk_categories"])
 }
 
-/// How many cases got how far: a fuzzer whose every case fails at the door proves nothing.
+/// Counts how far the cases got: a fuzzer whose cases are all rejected early proves nothing.
 #[derive(Default)]
 pub(crate) struct Reached {
     pub(crate) all: Cell<u32>,

@@ -5,20 +5,18 @@ use std::{fs, path::Path, process::Command, sync::LazyLock};
 use model_package::Stored;
 use predict_once::{http, model::ManifestFile};
 use serde_json::Value;
-
-use crate::{
-    packages,
-    support::{
-        applications::example,
-        models,
-        onnx::Onnx,
-        redis::Redis,
-        runtime_api::RuntimeApi,
-        service::{BINARY, Service},
-    },
+use test_support::{
+    applications::example,
+    models,
+    onnx::Onnx,
+    redis::Redis,
+    runtime_api::RuntimeApi,
+    service::{Service, binary},
 };
 
-/// How a command ended, and what it printed.
+use crate::packages;
+
+/// The exit code and output of a command.
 struct Ended {
     code: Option<i32>,
     out: String,
@@ -26,7 +24,7 @@ struct Ended {
 }
 
 fn run(arguments: &[&str], variables: &[(&str, &str)]) -> Ended {
-    let mut command = Command::new(BINARY);
+    let mut command = Command::new(binary());
     let ended = command.env_clear().envs(variables.iter().copied()).args(arguments).output().expect("it starts");
     let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
     Ended { code: ended.status.code(), out: text(ended.stdout), err: text(ended.stderr) }
@@ -39,7 +37,7 @@ fn text(path: &Path) -> &str {
 const PATHS: [&str; 3] = ["/decisions", "/probabilities", "/risk_categories"];
 
 #[tokio::test]
-async fn a_copy_of_the_shipped_package_has_the_embedded_ones_answers_and_shares_its_entries() {
+async fn a_copy_of_the_shipped_package_gives_the_same_answers_and_shares_the_cache_entries() {
     let directory = packages::write(&packages::shipped(), "copy");
     let redis = Redis::start().await;
     let variables = [("REDIS_URL", &*redis.url()), ("MODEL_DIR", text(&directory))];
@@ -98,13 +96,13 @@ async fn the_documentation_is_that_of_the_package_of_model_dir() {
 }
 
 #[tokio::test]
-async fn an_empty_model_dir_is_an_unset_one() {
+async fn an_empty_model_dir_counts_as_unset() {
     let (_service, http) = Service::local(&[("MODEL_DIR", "")]).await;
     assert_eq!(http.post("/decisions", &example()).await.status, 200);
 }
 
-/// Directories that hold no package, the file and the entry that are named, and a part of what is said. They are written once, for
-/// all tests.
+/// Directories without a valid package, each with the file and entry that the error names and a part of its message. They are
+/// written once for all tests.
 static BROKEN: LazyLock<Vec<(String, &'static str, &'static str)>> = LazyLock::new(|| {
     let empty = packages::empty_directory("empty");
     let missing = empty.join("nowhere");
@@ -120,7 +118,7 @@ static BROKEN: LazyLock<Vec<(String, &'static str, &'static str)>> = LazyLock::n
     fs::write(not_utf8.join("model.toml"), [0xff, 0xfe]).expect("written");
     let other_graph = packages::write(&packages::shipped(), "other-graph");
     fs::write(other_graph.join("model.onnx"), packages::identity(3)).expect("written");
-    // An output that no node gives, on which tract panics.
+    // tract panics on an output that no node produces.
     let panicking = packages::write(&packages::shipped(), "panicking");
     let graph = Onnx::new(17).node("Identity", &["x"], "y", &[]).file("nowhere", 17);
     fs::write(panicking.join("model.onnx"), graph).expect("written");
@@ -132,7 +130,11 @@ static BROKEN: LazyLock<Vec<(String, &'static str, &'static str)>> = LazyLock::n
         (&empty, "model.toml: ", "is missing from the package"),
         (&without_graph, "model.onnx: ", "is missing from the package"),
         (&without_manifest, "model.toml: ", "is missing from the package"),
-        (&mistaken, "model.toml: prediction \"decision\": ", "`cuts` must be finite numbers in strictly ascending order"),
+        (
+            &mistaken,
+            "model.toml: prediction \"decision\": ",
+            "`cuts` must be finite numbers in strictly ascending order",
+        ),
         (&no_graph, "model.onnx: ", "is not an ONNX graph"),
         (&not_utf8, "model.toml: ", "cannot be read"),
         (&other_graph, "model.onnx: ", "reads 3 columns, but the fields of model.toml make 17"),
@@ -172,7 +174,7 @@ fn check_lists_every_mistake_of_a_broken_package_and_fails() {
         );
         let mistake = report["mistakes"][0].as_str().expect("a mistake");
         assert!(mistake.starts_with(entry) && mistake.contains(part), "{mistake}");
-        assert_eq!(report["model"], Value::Null, "nothing is told of a model that does not load");
+        assert_eq!(report["model"], Value::Null, "a model that does not load is not described");
 
         let openapi = run(&["openapi", directory], &[]);
         assert_eq!(
@@ -220,7 +222,7 @@ fn check_loads_a_package_replays_its_golden_answers_and_measures_it() {
 }
 
 #[test]
-fn check_tells_the_same_as_json() {
+fn check_prints_the_same_results_as_json() {
     let directory = packages::write(&packages::shipped(), "right-json");
     let directory = text(&directory);
     for arguments in [["check", directory, "--json"], ["check", "--json", directory]] {
@@ -258,7 +260,7 @@ fn check_without_golden_answers_measures_with_the_examples_or_says_that_it_canno
     assert!(ended.code == Some(0) && ended.out.contains("not measured"), "{}", ended.out);
 }
 
-/// Replaces the golden file of the shipped package by a few rows, and tells what `check` says is wrong.
+/// Replaces the golden file of the shipped package with a few rows and returns the mistakes that `check` finds.
 fn golden_mistakes(name: &str, golden: &str, tolerated: &str) -> (Option<i32>, Vec<String>) {
     let shipped = "tolerance = 1e-06\nmax_other_class = 0";
     let mut package = packages::changed(&packages::shipped(), shipped, tolerated);
@@ -270,7 +272,7 @@ fn golden_mistakes(name: &str, golden: &str, tolerated: &str) -> (Option<i32>, V
 }
 
 #[test]
-fn golden_rows_that_the_model_does_not_meet_are_mistakes_with_their_line() {
+fn golden_rows_that_the_model_fails_are_reported_with_their_line() {
     let package = packages::shipped();
     let golden = package.golden.expect("it ships with golden rows");
     let rows: Vec<&str> = golden.lines().take(4).collect();
@@ -310,7 +312,7 @@ fn golden_rows_that_the_model_does_not_meet_are_mistakes_with_their_line() {
         assert!(code == Some(1) && mistake.starts_with(expected), "{mistake}");
         assert!(mistake.contains("line 3"), "{mistake}");
     }
-    // Within the share of rows that may differ, and with a tolerance that covers the number.
+    // The number of wrong rows is within the allowed share, or the tolerance covers the difference.
     let text =
         [rows[0], rows[1], &other(rows[2], |row| row["answers"]["decision"] = "MAYBE".into()), rows[3]].join("\n");
     assert_eq!(golden_mistakes("golden-share", &text, "max_other_class = 0.25").0, Some(0));
@@ -320,7 +322,7 @@ fn golden_rows_that_the_model_does_not_meet_are_mistakes_with_their_line() {
     let text = [rows[0], rows[1], &other(rows[2], near)].join("\n");
     assert_eq!(golden_mistakes("golden-tolerance", &text, "tolerance = 2e-3\nmax_other_class = 0").0, Some(0));
     assert_eq!(golden_mistakes("golden-beyond", &text, "tolerance = 5e-4\nmax_other_class = 0").0, Some(1));
-    // One too many.
+    // One row too many.
     let text = format!("{}{}\n", golden.trim_end().to_owned() + "\n", rows[0]);
     let (code, mistakes) = golden_mistakes("golden-many", &text, exact);
     assert!(
@@ -342,7 +344,7 @@ fn openapi_prints_the_document_of_a_package() {
 }
 
 #[test]
-fn help_and_version_are_printed_and_an_unknown_argument_is_answered_with_the_usage() {
+fn help_and_version_are_printed_and_an_unknown_argument_prints_the_usage() {
     for argument in ["--help", "-h", "help"] {
         let ended = run(&[argument], &[]);
         assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""));

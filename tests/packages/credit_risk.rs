@@ -1,4 +1,4 @@
-//! The package that ships, to the letter: what it reads, what it says of anything else, and the keys of its inputs.
+//! The shipped package in detail: which inputs it accepts, the errors for all others, and the keys of its inputs.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -7,15 +7,14 @@ use predict_once::model::Model;
 use prediction_cache::{KeySpace, Layout, Namespace};
 use proptest::{prelude::*, sample::select};
 use serde_json::{Value, json};
-
-use crate::support::{
+use test_support::{
     applications::{example, with},
     models,
 };
 
 const RATE: &str = "installment_rate_in_percentage_of_disposable_income";
 
-/// A rate of each band.
+/// One rate per band.
 const RATES: [f64; 4] = [0.5, 0.3, 0.22, 0.1];
 
 fn read(model: &Model, text: &str) -> Input {
@@ -29,7 +28,7 @@ fn errors(text: &str) -> Vec<FieldError> {
     }
 }
 
-/// What is suggested in place of one field's value; `None` if it is valid, or nothing is.
+/// The suggestion for a field's value; `None` if the value is valid or has no suggestion.
 fn suggestion(model: &Model, field: &str, value: &str) -> Option<String> {
     let body = with(field, serde_json::from_str::<Value>(value).expect("JSON"));
     match model.signature().read(body.to_string().as_bytes()) {
@@ -43,7 +42,7 @@ fn suggestion(model: &Model, field: &str, value: &str) -> Option<String> {
 }
 
 #[test]
-fn the_specifications_example_is_an_application_and_is_encoded_as_its_age_and_one_hot_categories() {
+fn the_specifications_example_is_valid_and_encoded_as_its_age_and_one_hot_categories() {
     let model = models::shipped();
     let application = read(&model, &example().to_string());
     assert_eq!(application.to_string(), "2,30,0,0,2");
@@ -106,7 +105,7 @@ fn an_age_is_an_integer_from_18_to_120() {
 }
 
 #[test]
-fn per_cent_and_quotes_are_seen_through() {
+fn per_cent_and_quotes_are_recognised_in_a_suggestion() {
     let model = models::shipped();
     for (sent, meant) in [
         ("25", Some("0.25 for 25 %")),
@@ -153,7 +152,7 @@ fn a_misspelt_category_is_recognised() {
 }
 
 #[test]
-fn only_the_data_sets_own_spelling_is_accepted_beside_the_names() {
+fn only_the_spelling_of_the_data_set_is_accepted_besides_the_names() {
     let model = models::shipped();
     let key = |status: &str| {
         Some(model.signature().read(with("personal_status_and_sex", status).to_string().as_bytes()).ok()?.to_string())
@@ -180,7 +179,7 @@ fn the_first_unknown_fields_are_listed_and_the_others_counted() {
 }
 
 #[test]
-fn an_escaped_name_is_the_same_name_and_counts_as_a_repetition() {
+fn an_escaped_name_counts_as_a_repetition_of_the_same_name() {
     let text = example().to_string();
     let escaped = text.replace("age_in_years", r"age\u005fin_years");
     assert_eq!(read(&models::shipped(), &escaped).to_string(), "2,30,0,0,2");
@@ -191,7 +190,7 @@ fn an_escaped_name_is_the_same_name_and_counts_as_a_repetition() {
 }
 
 #[test]
-fn every_wrong_field_is_reported_in_the_order_of_the_fields_with_what_was_sent_and_meant() {
+fn every_invalid_field_is_reported_in_field_order_with_the_sent_and_the_suggested_value() {
     let found = errors(
         r#"{"age": 1, "foreign_worker": "YES", "age_in_years": "30", "personal_status_and_sex": null, "employment": {}}"#,
     );
@@ -221,13 +220,13 @@ fn every_wrong_field_is_reported_in_the_order_of_the_fields_with_what_was_sent_a
     assert!(told(3).0.starts_with("is required and must be one of \"unemployed\""), "{:?}", told(3));
     assert_eq!((told(3).1, told(3).2), (None, None));
     assert_eq!((told(4).1, told(4).2), (Some("null"), None));
-    // age_in_years is there, if with a wrong value: it was not meant.
+    // age_in_years is present, though with a wrong value, so it is not suggested.
     assert_eq!(told(5), ("is not a field of the input", Some("1"), None));
     assert_eq!(told(6), ("is not a field of the input", Some("an object"), Some("present_employment_since")));
 }
 
 #[test]
-fn an_object_around_the_fields_is_seen_through() {
+fn an_object_around_the_fields_is_recognised_in_a_suggestion() {
     let errors = errors(&json!({ "application": example() }).to_string());
     let suggestions: Vec<_> = errors.iter().map(|error| error.suggestion.as_deref()).collect();
     let meant = Some("its fields, without an object around them");
@@ -235,7 +234,7 @@ fn an_object_around_the_fields_is_seen_through() {
 }
 
 #[test]
-fn what_is_no_object_is_told_what_it_is() {
+fn a_body_that_is_not_an_object_is_described_in_the_error() {
     let model = models::shipped();
     let message = |text: &str| model.signature().read(text.as_bytes()).expect_err(text).to_string();
     assert_eq!(message(" \n"), "is empty");
@@ -251,7 +250,7 @@ fn key(application: &Input) -> String {
     keys("n", "m").key("decision", application).as_str().to_owned()
 }
 
-/// What a client may write for an application: each field's name with its value as JSON text.
+/// An application as a client may write it: each field's name with its value as JSON text.
 type Fields = [(&'static str, String); 5];
 
 fn any_fields(model: &Model) -> impl Strategy<Value = Fields> + use<> {
@@ -279,9 +278,9 @@ fn json_text(fields: &[(&str, String)], space: &str) -> String {
     format!("{space}{{{}{space}}}{space}", members.join(","))
 }
 
-/// The model reads 4 rates, 103 ages, 2, 5 and 5 categories: few enough to try them all.
+/// The model distinguishes 4 rates, 103 ages, and 2, 5 and 5 categories: few enough to try all combinations.
 #[test]
-fn each_of_the_20600_inputs_of_the_model_has_a_key_of_its_own() {
+fn each_of_the_20600_inputs_of_the_model_has_its_own_key() {
     let model = models::shipped();
     let categories = models::categories(&model);
     let [(_, foreign_workers), (_, employments), (_, statuses)] = &categories[..] else { panic!("{categories:?}") };
@@ -312,7 +311,7 @@ fn each_of_the_20600_inputs_of_the_model_has_a_key_of_its_own() {
 }
 
 #[test]
-fn each_namespace_model_and_endpoint_makes_another_key_of_the_same_application() {
+fn the_key_of_an_application_depends_on_namespace_model_and_endpoint() {
     let application = read(&models::shipped(), &example().to_string());
     let (namespaces, models) = (["a", "b", "a.b", "predict-once"], ["0123", "01230", "4567", "012"]);
     let predictions = ["decision", "probability", "risk_category"];
@@ -328,7 +327,7 @@ fn each_namespace_model_and_endpoint_makes_another_key_of_the_same_application()
 }
 
 #[test]
-fn two_rates_share_a_key_exactly_if_the_model_reads_the_same() {
+fn two_rates_share_a_key_if_and_only_if_the_model_reads_the_same_value() {
     let model = models::shipped();
     let rates = prop_oneof![select(vec![0.199, 0.2, 0.249, 0.25, 0.349, 0.35, 1.0]), 0.0001f64..=1.0];
     proptest!(|(written in any_fields(&model), rate in rates)| {

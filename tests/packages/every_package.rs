@@ -1,4 +1,4 @@
-//! What holds of every package, whatever its fields and predictions: inputs are made up from the package itself.
+//! Properties of every package, with any fields and predictions: the inputs are generated from the package itself.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -19,19 +19,19 @@ use proptest::{
     test_runner::{TestCaseResult, TestRunner},
 };
 use serde_json::Value;
+use test_support::models::entry_of;
 use tokio::runtime::Runtime;
 
 use crate::{
     inputs::{self, Body, Wrong},
     packages,
     schema::violation,
-    support::models::entry_of,
 };
 
-/// The directories of the packages that are tested, all with golden answers.
+/// The directories of the tested packages, all with golden answers.
 pub(crate) const PACKAGES: [&str; 3] = ["models/credit_risk", "tests/packages/penguins", "examples/iris_jax"];
 
-/// A package, loaded, and the API on top of it with a cache in memory.
+/// A loaded package, and its API with a cache in memory.
 struct Subject {
     package: Package,
     model: Model,
@@ -68,7 +68,7 @@ impl Subject {
         inputs::valid(&self.model, &self.package, true)
     }
 
-    /// Bodies as the data have them: the golden ones, or else the examples.
+    /// Bodies with realistic data: the golden inputs, or the examples if there are none.
     fn golden(&self) -> Vec<Body> {
         let golden = self.package.golden.as_deref().unwrap_or_default().lines();
         let row = |line: &str| serde_json::from_str::<Value>(line).expect("JSON")["input"].as_object().cloned();
@@ -76,7 +76,6 @@ impl Subject {
         golden.filter_map(row).chain(examples.map(|example| example.input.clone())).collect()
     }
 
-    /// A valid body as the model reads it.
     fn read(&self, body: &Body) -> Result<Input, TestCaseError> {
         self.model.signature().read(text(body).as_bytes()).map_err(|error| TestCaseError::fail(format!("{error:?}")))
     }
@@ -85,7 +84,7 @@ impl Subject {
         self.model.signature().encode(input).into_iter().map(f32::to_bits).collect()
     }
 
-    /// Posts a body, and runs what the request defers: the answer's status, `cache-status` and body.
+    /// Posts a body and runs the deferred work. Returns the answer's status, `cache-status` and body.
     fn post(&self, endpoint: &str, body: &str) -> (StatusCode, String, Bytes) {
         self.post_with(endpoint, body, "max-age=0")
     }
@@ -109,7 +108,7 @@ impl Subject {
         String::from_utf8_lossy(&self.package.onnx).contains("TreeEnsemble")
     }
 
-    /// The schema of a request's body, or of an answer.
+    /// The schema of a request's body or of an answer's.
     fn schema(&self, endpoint: &str, part: &str) -> &Value {
         let operation = &self.document["paths"][format!("/{endpoint}")]["post"];
         operation.pointer(&format!("/{part}/content/application~1json/schema")).expect("it is documented")
@@ -134,10 +133,10 @@ fn a_valid_input_is_answered_by_every_endpoint_and_the_second_time_from_the_cach
 }
 
 #[test]
-fn two_inputs_have_one_key_exactly_if_the_model_reads_the_same_columns() {
+fn two_inputs_share_a_key_if_and_only_if_the_model_reads_the_same_columns() {
     for subject in subjects() {
         let keys = KeySpace::new(&Namespace::default(), Layout::String, subject.model.fingerprint(Stored::Answer));
-        // Two inputs that differ in a field or two are often the same to the model.
+        // Inputs that differ in one or two fields often have the same columns.
         let pairs = (subject.valid(), subject.valid(), vec(any::<Index>(), 1..3));
         holds(pairs, |(one, another, differing)| {
             let mut other = one.clone();
@@ -175,7 +174,7 @@ fn neither_the_order_of_the_members_nor_a_null_for_an_absent_one_changes_the_key
 }
 
 #[test]
-fn a_key_read_back_names_every_field_and_a_value_with_the_same_key() {
+fn a_parsed_key_names_every_field_and_a_value_with_the_same_key() {
     for subject in subjects() {
         let fields = subject.model.signature().fields();
         holds(subject.valid(), |body| {
@@ -183,11 +182,11 @@ fn a_key_read_back_names_every_field_and_a_value_with_the_same_key() {
             let decoded = subject.model.signature().decode(&input.to_string()).expect("the text of an input");
             prop_assert!(decoded.iter().map(|field| field.name.as_str()).eq(fields.iter().map(|field| field.name())));
             let mut again = body.clone();
-            // A band is shown by its limits, and an ignored value is not in the key.
+            // A band is shown as its limits, and the key does not contain an ignored value.
             for field in decoded.into_iter().filter(|field| !field.value.is_object() && !field.value.is_null()) {
                 again.insert(field.name, field.value);
             }
-            // Rounded to float32, a number can lie on a limit that is not allowed.
+            // Rounding to float32 can move a number onto an excluded limit.
             if let Ok(same) = subject.model.signature().read(text(&again).as_bytes()) {
                 prop_assert_eq!(same, input);
             }
@@ -224,7 +223,7 @@ fn a_cached_answer_reads_back_as_the_computed_one() {
 }
 
 #[test]
-fn a_damaged_entry_is_no_answer_unless_it_is_the_entry_of_another() {
+fn a_damaged_entry_is_rejected_unless_it_is_the_entry_of_another_answer() {
     let damage =
         vec((any::<Index>(), 0..3usize, select("0123456789.,eE+-\"aNif \0".chars().collect::<Vec<_>>())), 1..3);
     for subject in subjects() {
@@ -249,7 +248,7 @@ fn a_damaged_entry_is_no_answer_unless_it_is_the_entry_of_another() {
 }
 
 #[test]
-fn no_prediction_takes_the_entry_of_another_for_its_own_unless_it_could_have_written_it() {
+fn a_prediction_accepts_the_entry_of_another_only_if_it_could_have_written_it() {
     for subject in subjects() {
         holds(subject.valid(), |body| {
             let input = subject.read(&body)?;
@@ -291,11 +290,11 @@ fn an_input_with_one_mistake_has_exactly_that_error() {
 }
 
 #[test]
-fn many_inputs_at_once_give_what_each_gives_alone() {
+fn inputs_run_together_give_the_same_predictions_as_alone() {
     for subject in subjects() {
         let model = &subject.model;
-        // A matrix product of many rows may be summed in another order than that of one; far from the data, what follows the
-        // product can make more of it.
+        // A matrix product may sum many rows in another order than one row. For inputs far from the data, later operators can amplify
+        // the difference.
         let (tolerance, rows) = if subject.is_of_trees() {
             (0.0, vec(subject.valid(), 1..40).boxed())
         } else {
@@ -319,15 +318,15 @@ fn many_inputs_at_once_give_what_each_gives_alone() {
 }
 
 #[test]
-fn an_array_is_answered_as_its_inputs_are_alone() {
+fn an_array_gets_the_answers_that_its_inputs_get_alone() {
     for subject in subjects() {
         holds(vec(subject.valid(), 1..10), |bodies| {
             for prediction in subject.model.signature().predictions() {
                 let array = format!("[{}]", bodies.iter().map(text).collect::<Vec<_>>().join(","));
                 let (status, _, answer) = subject.post(prediction.endpoint(), &array);
                 prop_assert_eq!(status, StatusCode::OK);
-                // Trees are computed anew and are bit-equal. Of products, a sum in another order has other last digits, so that
-                // only what the array has stored is equal; the test above compares the others.
+                // Tree models are recomputed and bit-equal. Matrix products may sum in another order and differ in the last digits, so
+                // the answers stored by the array are compared here; the test above compares recomputed ones.
                 let cache_control = if subject.is_of_trees() { "no-store" } else { "max-age=0" };
                 let alone =
                     bodies.iter().map(|body| subject.post_with(prediction.endpoint(), &text(body), cache_control).2);
@@ -338,9 +337,9 @@ fn an_array_is_answered_as_its_inputs_are_alone() {
     }
 }
 
-/// Only the aliases go beyond the documented schema.
+/// Aliases are the only accepted values that the documented schema does not allow.
 #[test]
-fn the_documented_schemas_allow_what_is_accepted_and_answered_and_nothing_that_is_refused() {
+fn the_documented_schemas_allow_exactly_what_is_accepted_and_answered() {
     for subject in subjects() {
         let document = &subject.document;
         holds(inputs::valid(&subject.model, &subject.package, false), |body| {
@@ -367,7 +366,7 @@ fn the_documented_schemas_allow_what_is_accepted_and_answered_and_nothing_that_i
 }
 
 #[test]
-fn the_documented_examples_are_what_their_schemas_say_and_what_is_answered() {
+fn the_documented_examples_match_their_schemas_and_the_answers() {
     for subject in subjects() {
         let document = &subject.document;
         for prediction in subject.model.signature().predictions() {

@@ -1,14 +1,12 @@
-//! What belongs to a model's fingerprint, and so to every cache key: whatever can change an answer, and no prose.
+//! The contents of a model's fingerprint, and so of every cache key: everything that can change an answer, but no prose.
 
 use model_package::Stored;
 use predict_once::{model::Model, model::Package};
+use test_support::models;
 
-use crate::{
-    packages::{self, identity, package},
-    support::models,
-};
+use crate::packages::{self, identity, package};
 
-/// A package whose every entry can be changed without making a mistake.
+/// A package in which every entry can be changed without breaking a rule.
 const PACKAGE: &str = r#"
 name = "small"
 title = "Small"
@@ -101,9 +99,9 @@ fn a_fingerprint_is_16_hexadecimal_digits_and_the_same_at_every_load() {
     assert_eq!(unchanged(), (run, whole));
 }
 
-/// What the graph reads, and so all that follows from it.
+/// The graph's input determines everything computed from it.
 #[test]
-fn what_changes_the_graphs_input_changes_both_fingerprints() {
+fn a_change_of_the_graphs_input_changes_both_fingerprints() {
     let (run, whole) = unchanged();
     for (from, to) in [
         ("bands = [1, 2]", "bands = [1, 2.5]"),
@@ -125,7 +123,7 @@ fn what_changes_the_graphs_input_changes_both_fingerprints() {
             "{from} → {to}"
         );
     }
-    // Other columns, for which the graph has to be another one, too.
+    // Other columns, which also need another graph.
     let ordinal = PACKAGE.replace("encoding = \"one_hot\"\n", "");
     let ordinal = packages::load(&package(ordinal, identity(3)));
     assert!(ordinal.fingerprint(Stored::Output) != run && ordinal.fingerprint(Stored::Answer) != whole);
@@ -135,7 +133,7 @@ fn what_changes_the_graphs_input_changes_both_fingerprints() {
 fn another_graph_changes_both_fingerprints() {
     let (run, whole) = unchanged();
     let mut other = with(PACKAGE);
-    // The name of the graph, which changes no answer: the file's bytes count.
+    // The graph's name changes no answer, but the fingerprint covers the file's bytes.
     let mut onnx = other.onnx.to_vec();
     let position = onnx.windows(5).position(|bytes| bytes == b"graph").expect("its name");
     onnx[position] = b'G';
@@ -144,9 +142,9 @@ fn another_graph_changes_both_fingerprints() {
     assert!(model.fingerprint(Stored::Output) != run && model.fingerprint(Stored::Answer) != whole);
 }
 
-/// The graph's output stays what it was: what is cached of it can be used on.
+/// The graph's output stays the same, so its cached entries stay valid.
 #[test]
-fn what_changes_an_answer_alone_changes_the_fingerprint_and_not_that_of_the_run() {
+fn a_change_of_the_answer_alone_changes_its_fingerprint_but_not_that_of_the_run() {
     let (run, whole) = unchanged();
     for (from, to) in [
         ("cuts = [0.5, 1.5]", "cuts = [0.5, 1.25]"),
@@ -167,7 +165,7 @@ fn what_changes_an_answer_alone_changes_the_fingerprint_and_not_that_of_the_run(
 }
 
 #[test]
-fn prose_names_bounds_and_examples_keep_both_fingerprints() {
+fn changes_of_prose_names_bounds_and_examples_keep_both_fingerprints() {
     for (from, to) in [
         ("name = \"small\"", "name = \"smaller\""),
         ("title = \"Small\"", "title = \"Smaller\""),
@@ -175,7 +173,7 @@ fn prose_names_bounds_and_examples_keep_both_fingerprints() {
         ("name = \"Thing\"", "name = \"Object\""),
         ("\"A thing.\"", "\"An object.\""),
         ("tolerance = 0.1", "tolerance = 0.2"),
-        // Which values are accepted, and not what is read of them.
+        // Changes which values are accepted, but not how they are encoded.
         ("unknown = \"refuse\"", "unknown = \"ignore\""),
         ("type = \"number\"\ndescription", "type = \"integer\"\ndescription"),
         ("\"How large it is.\"", "\"Its size.\""),
@@ -203,10 +201,10 @@ fn prose_names_bounds_and_examples_keep_both_fingerprints() {
     assert_eq!(fingerprints(&packages::load(&with(&renamed))), unchanged());
 }
 
-/// Entries outlive deployments: these change only with `ENGINE_VERSION` in `src/model/mod.rs` or with the version of the tree
-/// operators, which must be raised when the same package gives another key or another answer.
+/// Cached entries outlive deployments. These fingerprints change only with `ENGINE_VERSION` in `src/model/mod.rs` or the version of the
+/// tree operators, which must be raised when the same package yields another key or answer.
 #[test]
-fn the_fingerprint_of_a_package_is_what_it_was_in_deployed_versions() {
+fn the_fingerprints_of_a_package_are_the_same_as_in_deployed_versions() {
     assert_eq!(unchanged(), ("799a8d475e46eb62".to_owned(), "8f6346afa8719ec1".to_owned()));
 }
 

@@ -1,11 +1,11 @@
-//! Every package against the golden file that its training wrote.
+//! Every package's answers against the golden file that its training wrote.
 
 use predict_once::{model::Model, model::golden::Replay};
 
 use crate::{every_package::PACKAGES, packages};
 
 #[test]
-fn every_package_answers_its_golden_inputs_as_the_library_that_trained_it() {
+fn every_package_answers_its_golden_inputs_like_the_library_that_trained_it() {
     for directory in PACKAGES {
         let package = packages::read(directory);
         let model = Model::load(&package).unwrap_or_else(|error| panic!("{error}"));
@@ -19,7 +19,7 @@ fn every_package_answers_its_golden_inputs_as_the_library_that_trained_it() {
 }
 
 #[test]
-fn the_shipped_package_answers_all_of_a_thousand_inputs_within_a_millionth() {
+fn the_shipped_package_answers_a_thousand_inputs_within_a_millionth() {
     let package = packages::shipped();
     let replay = Replay::run(&packages::load(&package), package.golden.as_deref().expect("it ships with golden rows"));
     assert_eq!((replay.rows, replay.answers, replay.rows_that_differ), (1_000, 3_000, 0), "{replay:?}");

@@ -1,25 +1,24 @@
-//! Inputs that are made up from a package's own fields: valid ones, and ones with a single mistake.
+//! Inputs generated from a package's own fields: valid ones, and ones with a single mistake.
 
 use model_package::{Field, FieldErrorCode, field::Category, field::Kind, field::Number};
 use predict_once::{model::Model, model::Package};
 use proptest::{prelude::*, sample::select};
 use serde_json::{Map, Value, json};
 
-/// A request's body.
 pub(crate) type Body = Map<String, Value>;
 
-/// An input with one mistake: the body's text, the field that is wrong, and how.
+/// An input with one mistake: the body's text, the wrong field, and the kind of mistake.
 #[derive(Clone, Debug)]
 pub(crate) struct Wrong {
     pub(crate) body: String,
     pub(crate) field: String,
     pub(crate) code: FieldErrorCode,
-    /// Whether JSON Schema can tell: it knows no repeated members and no range of float32.
+    /// Whether JSON Schema can detect the mistake: it cannot express repeated members or the range of float32.
     pub(crate) breaks_schema: bool,
 }
 
-/// Valid inputs: every field with an allowed value, in any order; those that may be left out are so at times, or null. With aliases
-/// only if `aliases`: the documentation does not show them.
+/// Valid inputs: allowed values in any order; optional fields are sometimes absent or null. Aliases, which are not documented, occur
+/// only if `aliases` is set.
 pub(crate) fn valid(model: &Model, package: &Package, aliases: bool) -> BoxedStrategy<Body> {
     let fields = model.signature().fields().iter().enumerate().map(|(position, field)| {
         let other_names = if aliases { aliases_of(package, position) } else { Vec::new() };
@@ -36,7 +35,7 @@ pub(crate) fn valid(model: &Model, package: &Package, aliases: bool) -> BoxedStr
     members.prop_map(|members| members.into_iter().flatten().collect()).boxed()
 }
 
-/// Inputs that are valid but for one field.
+/// Inputs with exactly one invalid field.
 pub(crate) fn wrong(model: &Model, package: &Package) -> BoxedStrategy<Wrong> {
     let mistakes = model.signature().fields().iter().enumerate().flat_map(|(position, field)| {
         let taken = aliases_of(package, position);
@@ -98,7 +97,7 @@ fn value(field: &Field, aliases: Vec<String>) -> BoxedStrategy<Value> {
 }
 
 fn number_value(number: &Number) -> BoxedStrategy<Value> {
-    // Ten digits: whoever reads them gets the same double.
+    // Ten digits, which every parser reads as the same double.
     let tidy = |number: f64| format!("{number:.9e}").parse::<f64>().expect("a number");
     let holds = {
         let number = number.clone();
@@ -123,7 +122,7 @@ fn number_value(number: &Number) -> BoxedStrategy<Value> {
         .boxed()
 }
 
-/// Whether a field takes a number, by its documentation.
+/// Whether the documented bounds of a field allow a number.
 fn is_allowed(number: &Number, candidate: f64) -> bool {
     let above =
         number.lower().is_none_or(|bound| candidate > bound.limit || (candidate == bound.limit && !bound.exclusive));
@@ -169,7 +168,7 @@ fn wrong_values(field: &Field, aliases: &[String]) -> Vec<Mistake> {
     wrong
 }
 
-/// Texts that are no name of a value, though some are nearly one.
+/// Texts that name no value; some are close to a name.
 fn unknown_names(category: &Category, aliases: &[String]) -> Vec<String> {
     if category.ignores_unknown() {
         return Vec::new();
@@ -179,7 +178,7 @@ fn unknown_names(category: &Category, aliases: &[String]) -> Vec<String> {
     nearly.chain([String::new()]).filter(|text| !names.contains(text) && !aliases.contains(text)).collect()
 }
 
-/// The aliases of a field's values. The model does not tell them, the file does.
+/// The aliases of a field's values, from the file, because the model does not expose them.
 fn aliases_of(package: &Package, position: usize) -> Vec<String> {
     let manifest: Value = toml::from_str(package.manifest.toml()).expect("it has been loaded");
     let values = manifest["fields"][position]["values"].as_array().into_iter().flatten();

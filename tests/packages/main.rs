@@ -1,7 +1,7 @@
-//! Model packages: what holds of each of them, which mistakes are found, what belongs to the fingerprint, and how a package is
-//! served and checked.
+//! Model packages: properties of each package, mistakes that are found, the contents of the fingerprint, and how a package is served
+//! and checked.
 //!
-//! The folders beside this file are packages to test with. [`every_package`] lists them.
+//! The folders beside this file are test packages, listed in [`every_package`].
 
 mod command;
 mod credit_risk;
@@ -13,7 +13,5 @@ mod mistakes;
 mod predictions;
 mod rules;
 mod schema;
-#[path = "../support/mod.rs"]
-mod support;
 
-use support::packages;
+use test_support::packages;

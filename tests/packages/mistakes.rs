@@ -1,15 +1,13 @@
-//! Every rule of `docs/model-package.md`: a package that breaks one is refused with a line that names the file, the entry, and what
-//! would be right.
+//! Every rule of `docs/model-package.md`: a package that breaks one is refused with a line that names the file, the entry and the
+//! rule.
 
 use predict_once::{model::Model, model::Package, model::PackageError};
 use serde_json::json;
+use test_support::onnx::Onnx;
 
-use crate::{
-    packages::{self, identity, package},
-    support::onnx::Onnx,
-};
+use crate::packages::{self, identity, package};
 
-/// A package of two columns, whose graph gives them back.
+/// A package with two columns, whose graph returns its input.
 const SMALL: &str = r#"
 name = "small"
 
@@ -33,14 +31,14 @@ name = "one"
 input = { size = 1, colour = "red" }
 "#;
 
-/// What to write in place of what, the entry that is named, and a part of what is said.
+/// The text to replace, its replacement, the entry that the mistake names, and a part of the message.
 type Case<'a> = (&'a str, &'a str, &'a str, &'a str);
 
 fn small() -> Package {
     package(SMALL, identity(2))
 }
 
-/// A manifest with one thing changed.
+/// A manifest with one text replaced.
 fn changed(manifest: &str, from: &str, to: &str) -> String {
     assert_eq!(manifest.matches(from).count(), 1, "{from:?} is there once");
     manifest.replace(from, to)
@@ -55,37 +53,37 @@ fn refused(manifest: String, entry: &str, part: &str) {
     assert!(!mistake.contains('\n'), "{mistake:?}");
 }
 
-/// Each case, applied to the small package.
+/// Asserts that each case, applied to the small package, is refused.
 fn each_is_refused(cases: &[Case<'_>]) {
     for (from, to, entry, part) in cases {
         refused(changed(SMALL, from, to), entry, part);
     }
 }
 
-/// Lines in place of the first field's type.
+/// The small manifest with `lines` instead of the first field's type.
 fn size(lines: &str) -> String {
     changed(SMALL, "type = \"number\"", lines)
 }
 
-/// Lines in place of the second field's type and values.
+/// The small manifest with `lines` instead of the second field's type and values.
 fn colour(lines: &str) -> String {
     changed(SMALL, "type = \"string\"\nvalues = [\"red\", \"green\"]", lines)
 }
 
-/// Lines in place of the prediction's kind and column.
+/// The small manifest with `lines` instead of the prediction's kind and column.
 fn prediction(lines: &str) -> String {
     changed(SMALL, "kind = \"value\"\noutput = 0", lines)
 }
 
 #[test]
-fn the_package_that_the_mistakes_are_made_in_is_right() {
+fn the_package_without_a_mistake_is_valid() {
     let model = packages::load(&small());
     let input = model.signature().read(br#"{"size": 1.5, "colour": "green"}"#).expect("valid");
     assert_eq!(model.predict(0, &input).expect("an answer").body, r#"{"score":1.5}"#);
 }
 
 #[test]
-fn what_is_no_toml_or_of_another_form_is_refused_with_its_line() {
+fn invalid_toml_or_an_unknown_structure_is_refused_with_its_line() {
     each_is_refused(&[
         ("name = \"small\"", "name = small", "line 2", ""),
         ("name = \"small\"", "name = 1", "line 2", "string"),
@@ -108,7 +106,7 @@ fn what_is_no_toml_or_of_another_form_is_refused_with_its_line() {
 }
 
 #[test]
-fn the_models_own_entries_must_be_right() {
+fn the_entries_of_the_model_itself_must_be_valid() {
     let long = format!("name = {:?}", "a".repeat(65));
     for name in ["name = \"\"", "name = \"Small\"", "name = \"1st\"", "name = \"a b\"", "name = \"ä\"", &long] {
         refused(changed(SMALL, "name = \"small\"", name), "name", "a-z, 0-9, `_` and `-`, beginning with a letter");
@@ -128,7 +126,7 @@ fn the_models_own_entries_must_be_right() {
 }
 
 #[test]
-fn fields_and_predictions_are_counted() {
+fn the_numbers_of_fields_and_predictions_are_limited() {
     let head = "name = \"small\"\n";
     let prediction = "[[predictions]]\nname = \"score\"\nendpoint = \"scores\"\nkind = \"value\"\n";
     let fields = |count: usize| -> String {
@@ -147,7 +145,7 @@ fn fields_and_predictions_are_counted() {
 }
 
 #[test]
-fn names_are_printable_and_given_once() {
+fn names_are_printable_and_unique() {
     let printable = "1 to 200 printable characters";
     let long = format!("name = {:?}", "ä".repeat(201));
     for name in ["name = \"\"", "name = \"a\\nb\"", &long] {
@@ -183,7 +181,7 @@ fn names_are_printable_and_given_once() {
 }
 
 #[test]
-fn what_is_for_another_type_is_refused() {
+fn entries_for_another_type_of_field_are_refused() {
     for lines in ["minimum = 0", "exclusive_minimum = 0", "maximum = 9", "exclusive_maximum = 9", "bands = [1]"] {
         let key = lines.split(' ').next().expect("split yields");
         refused(
@@ -210,7 +208,7 @@ fn what_is_for_another_type_is_refused() {
 }
 
 #[test]
-fn bounds_must_leave_a_number_that_float32_tells_apart() {
+fn bounds_must_leave_a_number_that_float32_distinguishes() {
     for (lines, part) in [
         ("type = \"number\"\nminimum = 0\nexclusive_minimum = 0", "give `minimum` or `exclusive_minimum`, not both"),
         ("type = \"number\"\nmaximum = 0\nexclusive_maximum = 0", "give `maximum` or `exclusive_maximum`, not both"),
@@ -259,7 +257,7 @@ fn bands_ascend_within_the_bounds() {
 }
 
 #[test]
-fn a_string_is_one_of_a_closed_set() {
+fn a_string_field_has_a_closed_set_of_values() {
     let many: Vec<_> = (0..10_001).map(|name| format!("\"v{name}\"")).collect();
     let of = |names: &[String]| format!("type = \"string\"\nvalues = [{}]", names.join(","));
     refused(colour("type = \"string\""), "field \"colour\"", "needs 1 to 10000 `values`, but has 0");
@@ -278,7 +276,7 @@ fn a_string_is_one_of_a_closed_set() {
 }
 
 #[test]
-fn what_a_missing_value_reads_must_be_something_that_the_graph_can_read() {
+fn a_missing_value_must_be_replaced_by_one_that_the_graph_can_read() {
     let needs = "`required = false` needs `missing`, the value that the model reads for an absent field: ";
     for (kind, wrong) in [
         ("type = \"number\"", &["", "missing = \"zeros\"", "missing = 1e39", "missing = { value = \"1\" }"][..]),
@@ -320,7 +318,7 @@ fn the_example_of_a_field_must_be_valid() {
 }
 
 #[test]
-fn a_prediction_is_named_and_reached_in_one_way() {
+fn predictions_have_unique_names_and_endpoints() {
     let name = "1 to 64 bytes of UTF-8, without colons or control characters";
     for wrong in ["", "a:b", "a\\u0000", &"a".repeat(65)] {
         let manifest = changed(SMALL, "name = \"score\"", &format!("name = \"{wrong}\"\nschema = \"Score\""));
@@ -365,7 +363,7 @@ fn a_prediction_is_named_and_reached_in_one_way() {
 }
 
 #[test]
-fn what_does_not_belong_to_the_kind_of_a_prediction_is_refused() {
+fn entries_for_another_kind_of_prediction_are_refused() {
     for (lines, key) in [
         ("kind = \"value\"\noutput = 0\ncuts = [1]", "cuts"),
         ("kind = \"value\"\noutput = 0\nvalues = [1, 2]", "values"),
@@ -383,13 +381,13 @@ fn what_does_not_belong_to_the_kind_of_a_prediction_is_refused() {
 }
 
 #[test]
-fn cuts_ascend_and_make_as_many_bands_as_there_are_values() {
+fn cuts_ascend_and_define_one_band_per_value() {
     for (cuts, values, part) in [
         ("cuts = []", "[1, 2]", "finite numbers in strictly ascending order"),
         ("", "[1, 2]", "finite numbers in strictly ascending order"),
         ("cuts = [2, 1]", "[1, 2, 3]", "finite numbers in strictly ascending order"),
         ("cuts = [1, 1]", "[1, 2, 3]", "finite numbers in strictly ascending order"),
-        // Two doubles that are one float32.
+        // Two doubles with the same float32 value.
         ("cuts = [0.1, 0.1000000001]", "[1, 2, 3]", "rounding to float32"),
         ("cuts = [nan]", "[1, 2]", "finite numbers in strictly ascending order"),
         ("cuts = [1, 1e39]", "[1, 2, 3]", "finite numbers in strictly ascending order"),
@@ -406,7 +404,7 @@ fn cuts_ascend_and_make_as_many_bands_as_there_are_values() {
 }
 
 #[test]
-fn the_values_of_a_prediction_are_two_scalars_or_more_and_differ_as_text() {
+fn a_prediction_has_at_least_two_scalar_values_that_differ_as_text() {
     for kind in ["class", "probabilities", "bands"] {
         for values in ["", "values = []", "values = [1]"] {
             let manifest = prediction(&format!("kind = {kind:?}\n{values}"));
@@ -432,7 +430,7 @@ fn the_values_of_a_prediction_are_two_scalars_or_more_and_differ_as_text() {
 }
 
 #[test]
-fn examples_are_inputs_unless_they_say_that_they_are_not() {
+fn examples_are_valid_inputs_unless_they_are_marked_as_invalid() {
     each_is_refused(&[
         ("name = \"one\"", "name = \"one two\"", "example \"one two\"", "A-Z, a-z, 0-9"),
         ("name = \"one\"", "name = \"\"", "example \"\"", "A-Z, a-z, 0-9"),
@@ -454,7 +452,7 @@ fn examples_are_inputs_unless_they_say_that_they_are_not() {
 }
 
 #[test]
-fn every_mistake_is_listed_and_the_start_shows_the_first_and_counts_the_others() {
+fn every_mistake_is_listed_and_the_start_shows_the_first_and_the_number_of_others() {
     let manifest =
         SMALL.replace("name = \"small\"", "name = \"Small\"").replace("[\"red\", \"green\"]", "[\"red\", \"red\"]");
     let manifest = changed(&manifest, "endpoint = \"scores\"", "endpoint = \"docs\"");
@@ -470,7 +468,7 @@ fn every_mistake_is_listed_and_the_start_shows_the_first_and_counts_the_others()
     assert_eq!(shown, expected);
 }
 
-/// The one mistake of a package that is no fault of `model.toml`.
+/// The only mistake of a package, which must not be in `model.toml`.
 fn graph_mistake(package: &Package) -> String {
     let found = packages::mistakes(package);
     let [mistake] = &found[..] else { panic!("{found:?}") };
@@ -479,7 +477,7 @@ fn graph_mistake(package: &Package) -> String {
 }
 
 #[test]
-fn what_is_no_graph_is_refused() {
+fn a_file_that_is_not_a_graph_is_refused() {
     let graph = packages::shipped().onnx.to_vec();
     for bytes in [&b""[..], b"no model", &graph[..graph.len() / 2], &graph[..graph.len() - 1]] {
         let mut package = packages::shipped();
@@ -493,7 +491,7 @@ fn what_is_no_graph_is_refused() {
 }
 
 #[test]
-fn the_graph_must_read_the_columns_that_the_fields_make() {
+fn the_graph_must_read_the_columns_of_the_fields() {
     let mistake = graph_mistake(&package(SMALL, identity(3)));
     assert!(mistake.starts_with("model.onnx: reads 3 columns, but the fields of model.toml make 2"), "{mistake}");
     let one_hot =
@@ -530,7 +528,7 @@ fn the_names_of_the_graphs_columns_must_be_those_of_the_fields() {
 }
 
 #[test]
-fn the_graph_must_give_the_columns_that_the_predictions_read() {
+fn the_graph_must_return_the_columns_that_the_predictions_read() {
     let two = "values = [1, 2]";
     for (lines, part) in [
         ("kind = \"value\"", "needs `output`, since the graph has 2 output columns"),

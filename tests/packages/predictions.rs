@@ -1,5 +1,5 @@
-//! What each kind of prediction makes of the graph's output, and what it takes for an entry: the graph gives back its input, so that a
-//! request says what the output is.
+//! How each kind of prediction turns the graph's output into an answer and reads entries. The graph returns its input, so a request
+//! determines the output.
 
 use bytes::Bytes;
 use model_package::ModelError;
@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::packages::{self, identity, package};
 
-/// A model of as many number fields as `columns` with one prediction, `p`, of these entries.
+/// A model with `columns` number fields and one prediction `p`, defined by these manifest entries.
 fn model(columns: usize, prediction: &str) -> Model {
     let fields: String = (0..columns)
         .map(|n| format!("[[fields]]\nname = \"c{n}\"\ntype = \"number\"\nrequired = false\nmissing = \"nan\"\n"))
@@ -18,7 +18,7 @@ fn model(columns: usize, prediction: &str) -> Model {
     packages::load(&package(manifest, identity(columns)))
 }
 
-/// The entry and the body that follow from an output; NaN stands for itself.
+/// The entry and the body for an output, which may contain NaN.
 fn derived(model: &Model, output: &[f64]) -> Result<(String, String), ModelError> {
     let number = |value: &f64| if value.is_nan() { Value::Null } else { Value::from(*value) };
     let members = output.iter().enumerate().map(|(n, value)| (format!("c{n}"), number(value)));
@@ -28,7 +28,7 @@ fn derived(model: &Model, output: &[f64]) -> Result<(String, String), ModelError
     Ok((text(answer.entry), text(answer.body)))
 }
 
-/// The entry alone, of an output in one column.
+/// The entry for an output in one column.
 fn entry(model: &Model, output: f64) -> Option<String> {
     derived(model, &[output]).ok().map(|(entry, _)| entry)
 }
@@ -47,7 +47,7 @@ fn a_cut_belongs_to_the_band_above_it_and_is_compared_as_float32() {
     let decision = model(1, DECISION);
     let decide = |output| entry(&decision, output).expect("a decision");
     assert_eq!([0.0, 0.299_999, 0.3, 1.0, -1e30].map(decide), ["ACCEPT", "ACCEPT", "DECLINE", "DECLINE", "ACCEPT"]);
-    // The double below 0.3, which is the same float32.
+    // The double just below 0.3, which has the same float32 value.
     assert_eq!(decide(0.3_f64.next_down()), "DECLINE");
     let category = model(1, CATEGORY);
     let categorise = |output| derived(&category, &[output]).expect("a category").1;
@@ -78,7 +78,7 @@ fn a_value_is_the_shortest_decimal_of_its_float32_and_finite() {
 }
 
 #[test]
-fn a_probability_is_brought_back_if_rounding_put_it_outside_and_an_error_if_it_is_further_out() {
+fn a_probability_that_rounding_put_out_of_range_is_clamped_and_one_further_out_is_an_error() {
     let probability = model(1, "kind = \"probability\"");
     for (output, expected) in [
         (0.0, Some("0.0")),
@@ -129,7 +129,7 @@ fn a_class_is_the_first_maximum_or_the_one_at_a_position() {
 }
 
 #[test]
-fn probabilities_are_an_object_in_the_order_of_the_values_whose_names_are_text() {
+fn probabilities_are_an_object_with_the_values_as_text_in_their_order() {
     let odds = model(3, "kind = \"probabilities\"\noutputs = [2, 0]\nvalues = [1, \"b\\\"c\"]");
     let (entry, body) = derived(&odds, &[0.25, 9.0, 0.75]).expect("probabilities");
     assert_eq!((&*entry, &*body), ("0.75,0.25", r#"{"p":{"1":0.75,"b\"c":0.25}}"#));
@@ -144,7 +144,7 @@ fn probabilities_are_an_object_in_the_order_of_the_values_whose_names_are_text()
 }
 
 #[test]
-fn what_is_no_entry_is_no_answer() {
+fn an_invalid_entry_is_not_an_answer() {
     let decision = model(1, DECISION);
     for entry in ["", "accept", "ACCEPT ", "\"ACCEPT\"", "DECLINED", "0", "ACCEPT\n"] {
         assert_eq!(read(&decision, entry), None, "{entry:?}");
@@ -177,9 +177,9 @@ fn every_finite_number_reads_back_from_its_entry() {
     });
 }
 
-/// Limits that a training library has learnt have as many digits.
+/// Limits learnt by a training library have that many digits.
 #[test]
-fn a_limit_of_seventeen_digits_belongs_to_the_band_above_it_when_a_request_has_it() {
+fn a_number_equal_to_a_limit_of_seventeen_digits_is_in_the_band_above_it() {
     proptest!(|(limit in 1e-3..1e9)| {
         let fields = format!("[[fields]]\nname = \"c0\"\ntype = \"number\"\nbands = [{limit:?}]\n");
         let manifest = format!("name = \"m\"\n{fields}[[predictions]]\nname = \"p\"\nendpoint = \"p\"\nkind = \"value\"");

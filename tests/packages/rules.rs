@@ -1,11 +1,11 @@
-//! The cases of `rules.toml`, which the exporter is tested with too: both sides allow and refuse the same packages.
+//! The cases of `rules.toml`. The exporter is tested with the same file, so that both allow and refuse the same packages.
 
 use predict_once::model::Model;
 use toml::{Table, Value};
 
 use crate::packages::{identity, package};
 
-/// The tables of a `model.toml`. A rule's case replaces some of them.
+/// The tables of a `model.toml`; a rule's case replaces some of them.
 struct Manifest {
     name: String,
     input: String,
@@ -30,7 +30,7 @@ impl Manifest {
     }
 }
 
-/// The manifest in which a value is subject to a rule, and how the names of the entries begin that a violation is reported for.
+/// A manifest in which the value is subject to the rule, and the prefix of the entries that a violation is reported for.
 fn case(rule: &str, value: &Value) -> (Manifest, &'static str) {
     let written = toml(value);
     let mut manifest = Manifest {
@@ -184,7 +184,7 @@ fn example(name: &str) -> String {
     format!("name = {}\ninput = {{ a = 1 }}", toml(&name.into()))
 }
 
-/// As many different names as a case says.
+/// As many different names as the case specifies.
 fn numbered(value: &Value) -> impl Iterator<Item = String> {
     (0..value.as_integer().expect("a number")).map(|number| format!("n{number}"))
 }
@@ -212,7 +212,7 @@ fn table(value: &Value) -> &Table {
 /// A value as TOML on one line.
 fn toml(value: &Value) -> String {
     match value {
-        // TOML escapes what JSON escapes, and the delete character.
+        // TOML escapes the same characters as JSON, and the delete character.
         Value::String(text) => serde_json::Value::from(text.as_str()).to_string().replace('\u{7f}', "\\u007F"),
         Value::Integer(number) => number.to_string(),
         Value::Float(number) if number.is_nan() => "nan".to_owned(),
@@ -227,7 +227,7 @@ fn toml(value: &Value) -> String {
     }
 }
 
-/// A case's value, with `{ repeat = "a", times = 3 }` written out.
+/// A case's value with `{ repeat = "a", times = 3 }` expanded.
 fn expanded(value: &Value) -> Value {
     match value.get("repeat") {
         Some(repeated) => {

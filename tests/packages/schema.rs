@@ -1,16 +1,16 @@
-//! As much of JSON Schema (2020-12) as the OpenAPI document uses. Any other keyword fails, so that nothing goes unchecked.
+//! The subset of JSON Schema (2020-12) that the OpenAPI document uses. Any other keyword fails, so that nothing goes unchecked.
 
 use serde_json::{Map, Value};
 
-/// What is wrong with a value by a schema of `document`, if anything is.
+/// How a value violates a schema of `document`; `None` if it is valid.
 pub(crate) fn violation(document: &Value, schema: &Value, value: &Value) -> Option<String> {
     let schema = match schema["$ref"].as_str() {
-        Some(reference) => {
-            document.pointer(reference.trim_start_matches('#')).unwrap_or_else(|| panic!("{reference} is nowhere"))
-        }
+        Some(reference) => document
+            .pointer(reference.trim_start_matches('#'))
+            .unwrap_or_else(|| panic!("{reference} does not resolve")),
         None => schema,
     };
-    let schema = schema.as_object().unwrap_or_else(|| panic!("{schema} is no schema"));
+    let schema = schema.as_object().unwrap_or_else(|| panic!("{schema} is not a schema"));
     schema.iter().find_map(|(keyword, limit)| broken(document, schema, keyword, limit, value))
 }
 
@@ -76,6 +76,6 @@ fn is_of_type(value: &Value, name: &Value) -> bool {
         "array" => value.is_array(),
         "number" => value.is_number(),
         "integer" => value.as_f64().is_some_and(|number| number.fract() == 0.0),
-        other => panic!("{other} is no type"),
+        other => panic!("{other} is not a type"),
     }
 }

@@ -1,11 +1,10 @@
-//! The write comes after the response: the client has its answer whatever becomes of the write, and the function is not
-//! idle before the write has ended.
+//! The write comes after the response: its outcome does not affect the client's answer, and the function is not idle until
+//! the write has ended.
 
 use std::time::Duration;
 
 use serde_json::Value;
-
-use crate::support::{
+use test_support::{
     applications::aged,
     eventually,
     proxy::{Mode, Proxy, is_set},
@@ -22,7 +21,7 @@ fn event(application: &Value) -> Value {
 }
 
 #[tokio::test]
-async fn the_response_is_sent_then_the_set_reaches_redis_then_the_next_event_is_asked_for() {
+async fn the_response_is_sent_then_the_set_reaches_redis_then_the_next_event_is_requested() {
     let redis = Redis::start().await;
     let mut api = RuntimeApi::start().await;
     let set = api.note("SET");
@@ -51,7 +50,7 @@ async fn the_response_is_sent_then_the_set_reaches_redis_then_the_next_event_is_
 }
 
 #[tokio::test]
-async fn a_redis_that_holds_writes_for_two_seconds_does_not_hold_the_response() {
+async fn a_redis_that_holds_writes_for_two_seconds_does_not_delay_the_response() {
     let redis = Redis::start().await;
     let mut api = RuntimeApi::start().await;
     let _service = Service::lambda(&api, &[("REDIS_URL", &redis.url()), ("CACHE_WRITE_TIMEOUT_MS", "3000")]);
@@ -68,7 +67,7 @@ async fn a_redis_that_holds_writes_for_two_seconds_does_not_hold_the_response() 
     redis.command::<()>(&["CLIENT", "PAUSE", "2000", "WRITE"]).await;
     let outcome = api.invoke(&event(&aged(60))).await;
     assert_eq!((outcome.status(), outcome.cache_status()), (200, "predict-once; fwd=miss"));
-    // The pause is 2,000 ms: a response that waited for the write would be far above any of these.
+    // The pause is 2,000 ms: a response that waited for the write would take much longer than these.
     assert!(outcome.time < Duration::from_millis(500) + median(without), "{:?}", outcome.time);
 
     api.idle().await;
@@ -78,7 +77,7 @@ async fn a_redis_that_holds_writes_for_two_seconds_does_not_hold_the_response() 
 }
 
 #[tokio::test]
-async fn a_redis_that_is_gone_before_the_write_costs_an_entry_and_nothing_else() {
+async fn a_redis_that_is_gone_before_the_write_costs_only_the_entry() {
     let mut redis = Redis::start().await;
     let mut api = RuntimeApi::start().await;
     let proxy = Proxy::to_redis(&redis).await;
@@ -93,7 +92,7 @@ async fn a_redis_that_is_gone_before_the_write_costs_an_entry_and_nothing_else()
 
     redis.restart().await;
     proxy.set(Mode::Pass);
-    // Redis is asked again within a second.
+    // Within a second, Redis is used again.
     let hits = async {
         loop {
             let outcome = api.invoke(&event(&aged(30))).await;
@@ -121,9 +120,9 @@ async fn a_write_ends_with_the_invocation_when_that_comes_first() {
 }
 
 #[tokio::test]
-async fn an_invocation_that_has_no_time_left_for_its_write_keeps_the_connection() {
+async fn an_invocation_without_time_left_for_its_write_keeps_the_connection() {
     let redis = Redis::start().await;
-    // Less than the margin that is left for ending the invocation.
+    // Shorter than the margin reserved for ending the invocation.
     let mut api = RuntimeApi::with_deadline(Duration::from_millis(45)).await;
     let proxy = Proxy::to_redis(&redis).await;
     let service = Service::lambda(&api, &[("REDIS_URL", &proxy.url())]);
@@ -136,7 +135,7 @@ async fn an_invocation_that_has_no_time_left_for_its_write_keeps_the_connection(
 }
 
 #[tokio::test]
-async fn the_local_server_ends_when_what_it_deferred_has_ended() {
+async fn the_local_server_ends_after_its_deferred_work() {
     let redis = Redis::start().await;
     let (set, seen) = tokio::sync::watch::channel(false);
     let proxy = Proxy::start(([127, 0, 0, 1], redis.port).into(), move |chunk| {
@@ -157,7 +156,7 @@ async fn the_local_server_ends_when_what_it_deferred_has_ended() {
 }
 
 #[tokio::test]
-async fn more_writes_than_may_be_under_way_at_once_are_given_up_and_counted() {
+async fn writes_beyond_the_limit_of_concurrent_writes_are_dropped_and_counted() {
     let redis = Redis::start().await;
     let proxy = Proxy::to_redis(&redis).await;
     let (service, http) = Service::local(&[("REDIS_URL", &proxy.url())]).await;
@@ -167,7 +166,7 @@ async fn more_writes_than_may_be_under_way_at_once_are_given_up_and_counted() {
         for rate in [0.1, 0.22, 0.3] {
             let mut application = aged(age);
             application["installment_rate_in_percentage_of_disposable_income"] = rate.into();
-            // Not looked up, so that no lookup waits behind a held write.
+            // `no-cache` skips the lookup, which would wait behind a held write.
             assert_eq!(http.post_with("/decisions", &application, "no-cache").await.status, 200);
             sent += 1;
         }

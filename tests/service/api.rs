@@ -1,18 +1,17 @@
-//! The API over plain HTTP: the three endpoints, and each line of the table of statuses.
+//! The API over plain HTTP: the three endpoints and every status of the documented table.
 
 use model_package::Stored;
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-};
-
-use crate::support::{
+use test_support::{
     applications::{aged, example, with},
     models,
     service::{Answer, Http, Service},
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
 };
 
 const ENDPOINTS: [(&str, &str); 3] =
@@ -22,7 +21,7 @@ async fn started() -> (Service, Http) {
     Service::local(&[]).await
 }
 
-/// Asserts the form of an error answer and returns its body.
+/// Asserts that an answer is a problem document and returns its body.
 fn problem(answer: &Answer, status: u16) -> Value {
     assert_eq!(answer.status, status, "{answer:?}");
     assert_eq!(answer.header("content-type"), "application/problem+json");
@@ -34,7 +33,7 @@ fn problem(answer: &Answer, status: u16) -> Value {
     problem
 }
 
-/// The fields that an answer complains of, in its order.
+/// The pointers of a problem's errors, in order.
 fn pointers(problem: &Value) -> Vec<&str> {
     let errors = problem["errors"].as_array().unwrap_or_else(|| panic!("no errors in {problem}"));
     errors.iter().map(|error| error["pointer"].as_str().expect("text")).collect()
@@ -69,7 +68,7 @@ async fn the_first_answer_is_a_miss_and_the_next_the_same_from_memory() {
 }
 
 #[tokio::test]
-async fn every_answer_of_the_model_names_it_and_no_other_answer_does() {
+async fn answers_of_the_model_and_no_others_name_it() {
     let (_service, http) = started().await;
     let named = format!("credit_risk; fingerprint={}", models::shipped().fingerprint(Stored::Answer));
     assert_eq!(named.len(), "credit_risk; fingerprint=".len() + 16, "{named}");
@@ -87,7 +86,7 @@ async fn every_answer_of_the_model_names_it_and_no_other_answer_does() {
 }
 
 #[tokio::test]
-async fn server_timing_tells_what_took_place_in_milliseconds() {
+async fn server_timing_reports_each_step_in_milliseconds() {
     let (_service, http) = started().await;
     let names = |answer: &Answer| -> Vec<String> {
         let timing = answer.header("server-timing").to_owned();
@@ -111,7 +110,7 @@ async fn without_a_cache_each_answer_is_computed_and_says_so() {
 }
 
 #[tokio::test]
-async fn cache_control_says_how_far_the_cache_takes_part() {
+async fn cache_control_determines_how_the_cache_is_used() {
     let (_service, http) = started().await;
     let status = async |age, cache_control: &str| {
         let answer = http.post_with("/decisions", &aged(age), cache_control).await;
@@ -137,7 +136,7 @@ async fn cache_control_says_how_far_the_cache_takes_part() {
 }
 
 #[tokio::test]
-async fn what_is_no_json_is_a_400() {
+async fn a_body_that_is_not_json_is_a_400() {
     let (_service, http) = started().await;
     let text = example().to_string();
     let deep = format!("{}1{}", "[".repeat(200), "]".repeat(200));
@@ -214,7 +213,7 @@ async fn a_repeated_field_is_a_422_even_with_the_same_value() {
 }
 
 #[tokio::test]
-async fn what_is_no_object_is_a_422_an_array_in_the_order_of_the_fields_included() {
+async fn a_body_that_is_not_an_object_is_a_422_even_an_array_of_field_values() {
     let (_service, http) = started().await;
     for body in [json!("x"), json!(1), json!(null), json!([])] {
         let answer = problem(&http.post("/decisions", &body).await, 422);
@@ -226,7 +225,7 @@ async fn what_is_no_object_is_a_422_an_array_in_the_order_of_the_fields_included
 }
 
 #[tokio::test]
-async fn thirty_years_are_thirty_years_however_they_are_written() {
+async fn different_spellings_of_a_number_share_an_entry() {
     let (_service, http) = started().await;
     assert_eq!(http.post("/decisions", &aged(30)).await.cache_status(), "predict-once; fwd=miss");
     for years in ["30.0", "3e1", "30.000"] {
@@ -260,7 +259,7 @@ async fn a_body_over_64_kib_is_a_413_and_one_of_64_kib_is_read() {
 }
 
 #[tokio::test]
-async fn a_content_type_that_is_not_json_is_a_415_and_parameters_are_fine() {
+async fn a_content_type_that_is_not_json_is_a_415_and_parameters_are_allowed() {
     let (_service, http) = started().await;
     let text = example().to_string();
     for json in ["application/json", "application/json; charset=utf-8", "Application/JSON ;x=y"] {
@@ -291,7 +290,7 @@ async fn an_unknown_path_is_a_404_and_another_method_a_405_with_allow() {
 }
 
 #[tokio::test]
-async fn the_local_server_tells_its_health() {
+async fn the_local_server_reports_its_health() {
     let (_service, http) = started().await;
     assert_eq!(http.get("/health").await.status, 200);
 }
@@ -310,12 +309,12 @@ async fn pipelined_requests_on_one_connection_are_all_answered() {
     };
     stream.write_all([one(false), one(false), one(true)].concat().as_bytes()).await.expect("sent");
     let mut answers = String::new();
-    crate::support::soon("the answers", stream.read_to_string(&mut answers)).await.expect("text");
+    test_support::soon("the answers", stream.read_to_string(&mut answers)).await.expect("text");
     assert_eq!(answers.matches("HTTP/1.1 200 OK").count(), 3, "{answers}");
 }
 
 #[test]
-fn a_start_that_fails_is_one_line_that_names_the_variable() {
+fn a_failed_start_prints_one_line_that_names_the_variable() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
     let taken = port.local_addr().expect("an address").port().to_string();
     for (variable, value, said) in [
@@ -323,7 +322,7 @@ fn a_start_that_fails_is_one_line_that_names_the_variable() {
         ("PORT", &taken, format!("Error: HOST and PORT: cannot listen on 127.0.0.1:{taken}: Address")),
         ("REDIS_URL", "http://127.0.0.1", "Error: REDIS_URL must start with redis:// or rediss://\n".to_owned()),
     ] {
-        let mut service = std::process::Command::new(crate::support::service::BINARY);
+        let mut service = std::process::Command::new(test_support::service::binary());
         let ended = service.env_clear().env("RUST_BACKTRACE", "1").env(variable, value).output().expect("it starts");
         let text = String::from_utf8(ended.stderr).expect("UTF-8");
         assert!(!ended.status.success() && text.starts_with(&said) && text.lines().count() == 1, "{variable}: {text}");

@@ -1,8 +1,7 @@
-//! Many inputs in one request: an array in, an array out.
+//! Requests with an array of inputs, answered by an array.
 
 use serde_json::{Value, json};
-
-use crate::support::{
+use test_support::{
     applications::{aged, example, with},
     models, packages,
     runtime_api::RuntimeApi,
@@ -17,7 +16,7 @@ async fn post(http: &Http, path: &str, inputs: &[Value]) -> Answer {
     http.post(path, &json!(inputs)).await
 }
 
-/// What the model says to each input, as an array.
+/// The array of the model's own answers to the inputs.
 fn truth(path: &str, inputs: &[Value]) -> String {
     let model = models::shipped();
     let answer = |input: &Value| models::answer(&model, path, input.to_string().as_bytes()).expect("valid");
@@ -73,7 +72,7 @@ async fn the_errors_of_all_inputs_are_in_one_answer_and_nothing_is_computed() {
 }
 
 #[tokio::test]
-async fn of_very_many_errors_a_hundred_are_listed_and_the_others_counted() {
+async fn the_first_hundred_errors_are_listed_and_the_others_counted() {
     let (_service, http) = Service::local(&[]).await;
     let inputs: Vec<_> = (0..1000).map(|_| json!({})).collect();
     let problem = post(&http, "/decisions", &inputs).await.json();
@@ -98,7 +97,7 @@ async fn an_array_has_one_to_a_thousand_inputs() {
 }
 
 #[tokio::test]
-async fn what_an_array_says_to_the_cache_holds_for_all_of_it() {
+async fn cache_control_applies_to_all_inputs_of_an_array() {
     let (_service, http) = Service::local(&[]).await;
     let inputs = json!([aged(30), aged(31)]);
     http.post("/decisions", &aged(30)).await;
@@ -114,7 +113,7 @@ async fn what_an_array_says_to_the_cache_holds_for_all_of_it() {
 }
 
 #[tokio::test]
-async fn a_slow_array_does_not_hold_up_other_requests() {
+async fn a_slow_array_does_not_delay_other_requests() {
     let directory = packages::write(&packages::products(1_500, 6), "slow-array");
     let directory = directory.to_str().expect("a path in UTF-8");
     let (_service, http) = Service::local(&[("MODEL_DIR", directory)]).await;
@@ -130,12 +129,12 @@ async fn a_slow_array_does_not_hold_up_other_requests() {
         answer = http.post("/values", &inputs) => assert_eq!(answer.status, 200),
         () = ask_others => {}
     }
-    // Before its run has begun, some are answered in any case; the array was cut into dozens of parts.
+    // Some requests are answered before the array's run starts; more than 20 show that the run was split into dozens of parts.
     assert!(others.get() > 20, "{}", others.get());
 }
 
 #[tokio::test]
-async fn an_array_is_one_line_and_counts_once_per_input() {
+async fn an_array_is_one_log_line_and_counts_once_per_input() {
     let mut api = RuntimeApi::start().await;
     let service = Service::lambda(&api, &[]);
     let event = |inputs: Value| {

@@ -1,4 +1,4 @@
-//! Several invocations at once in one process, as on a Lambda Managed Instance.
+//! Concurrent invocations in one process, as on a Lambda Managed Instance.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -6,8 +6,7 @@ use std::{
 };
 
 use serde_json::Value;
-
-use crate::support::{
+use test_support::{
     applications::aged,
     collector::{Collector, attribute},
     eventually,
@@ -20,7 +19,7 @@ use crate::support::{
 const AT_ONCE: usize = 16;
 const MISS: &str = "predict-once; fwd=miss";
 
-/// An invocation for a prediction of its own.
+/// An event for the prediction at this age.
 fn event(age: u8) -> Value {
     let mut event: Value = serde_json::from_str(include_str!("../../events/http-api.json")).expect("JSON");
     event["body"] = aged(age).to_string().into();
@@ -28,14 +27,14 @@ fn event(age: u8) -> Value {
     event
 }
 
-/// The same for a prediction that is not looked up.
+/// The same event with `no-cache`, so that the prediction is not looked up.
 fn unseen(age: u8) -> Value {
     let mut event = event(age);
     event["headers"]["cache-control"] = "no-cache".into();
     event
 }
 
-/// A process that has asked for as many events as it serves at once, its Redis, and what is between them.
+/// A process that waits for as many events as it serves at once, its Redis, and the proxy between them.
 async fn started(variables: &[(&str, &str)]) -> (RuntimeApi, Service, Redis, Proxy) {
     let redis = Redis::start().await;
     let proxy = Proxy::to_redis(&redis).await;
@@ -50,7 +49,7 @@ async fn started(variables: &[(&str, &str)]) -> (RuntimeApi, Service, Redis, Pro
     (api, service, redis, proxy)
 }
 
-/// The outcomes of so many invocations, by id.
+/// The outcomes of the next `invocations` invocations, by id.
 async fn outcomes(api: &mut RuntimeApi, invocations: usize) -> BTreeMap<u64, (u64, String)> {
     let mut outcomes = BTreeMap::new();
     for _ in 0..invocations {
@@ -60,7 +59,7 @@ async fn outcomes(api: &mut RuntimeApi, invocations: usize) -> BTreeMap<u64, (u6
     outcomes
 }
 
-/// The line of an invocation, once its work is done.
+/// The log line of an invocation, once its work is done.
 async fn line(service: &Service, invocation: u64) -> Value {
     let id = invocation.to_string();
     let find = || service.json_lines().into_iter().find(|line| line["function_request_id"] == *id);
@@ -69,7 +68,7 @@ async fn line(service: &Service, invocation: u64) -> Value {
 }
 
 #[tokio::test]
-async fn sixteen_invocations_wait_for_redis_at_once_and_each_has_its_own_line() {
+async fn sixteen_invocations_wait_for_redis_at_once_and_each_has_its_own_log_line() {
     let (mut api, service, redis, proxy) = started(&[]).await;
     proxy.set(Mode::Hold);
     let ages = 20..20 + AT_ONCE as u8;
@@ -87,7 +86,7 @@ async fn sixteen_invocations_wait_for_redis_at_once_and_each_has_its_own_line() 
 }
 
 #[tokio::test]
-async fn each_of_sixteen_responses_is_sent_before_its_write_and_no_next_event_asked_for_until_that_is_done() {
+async fn each_of_sixteen_responses_is_sent_before_its_write_and_the_next_event_requested_after_it() {
     let (mut api, service, redis, proxy) = started(&[]).await;
     proxy.set(Mode::HoldSets);
     for age in 20..20 + AT_ONCE as u8 {
@@ -105,13 +104,13 @@ async fn each_of_sixteen_responses_is_sent_before_its_write_and_no_next_event_as
 }
 
 #[tokio::test]
-async fn an_invocation_that_waits_for_redis_does_not_hold_up_others() {
+async fn an_invocation_that_waits_for_redis_does_not_delay_others() {
     let (mut api, _service, _redis, proxy) = started(&[("MEMORY_CACHE_ENTRIES", "100")]).await;
     assert_eq!(api.invoke(&event(30)).await.cache_status(), MISS);
     proxy.set(Mode::Hold);
     let slow = api.send(&event(31));
     api.handed_out(2).await;
-    // More than there are workers: those that are done take the next.
+    // More events than workers: each worker that finishes takes the next one.
     for _ in 0..2 * AT_ONCE {
         let (id, outcome) = (api.send(&event(30)), api.outcome().await);
         assert_eq!((outcome.0, outcome.1.cache_status()), (id, "predict-once; hit; detail=memory"));
@@ -130,13 +129,13 @@ async fn a_lookup_does_not_wait_behind_the_write_of_another_invocation() {
     assert_eq!(api.invoke(&unseen(31)).await.status(), 200);
     let outcome = api.invoke(&event(30)).await;
     assert_eq!(outcome.cache_status(), "predict-once; hit; detail=redis");
-    // Behind the write, it would be tried on another connection after two fifths of its ten seconds.
+    // A lookup behind the write would be retried on another connection after two fifths of its ten seconds.
     assert!(outcome.time < Duration::from_secs(3), "{:?}", outcome.time);
     assert_eq!(proxy.connections(), 2, "one for each direction");
 }
 
 #[tokio::test]
-async fn an_identical_invocation_joins_the_one_that_is_under_way() {
+async fn an_identical_invocation_joins_the_one_in_progress() {
     let (mut api, service, redis, proxy) = started(&[]).await;
     proxy.set(Mode::Hold);
     let sent: Vec<_> = (0..AT_ONCE).map(|_| api.send(&event(30))).collect();
@@ -169,7 +168,7 @@ async fn each_write_ends_with_its_own_invocation() {
 }
 
 #[tokio::test]
-async fn a_termination_signal_ends_the_process_when_what_is_under_way_has_ended() {
+async fn a_termination_signal_ends_the_process_after_the_invocations_in_progress() {
     let (mut api, mut service, redis, proxy) = started(&[]).await;
     proxy.set(Mode::HoldSets);
     for age in 30..34 {
@@ -185,7 +184,7 @@ async fn a_termination_signal_ends_the_process_when_what_is_under_way_has_ended(
 }
 
 #[tokio::test]
-async fn each_of_sixteen_invocations_at_once_is_a_trace_of_its_own() {
+async fn each_of_sixteen_concurrent_invocations_has_its_own_trace() {
     let collector = Collector::start().await;
     let (mut api, _service, _redis, proxy) = started(&[("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.url())]).await;
     proxy.set(Mode::Hold);

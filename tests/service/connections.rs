@@ -1,22 +1,21 @@
-//! How many connections the local server accepts, and what happens when it cannot.
+//! The local server's limit of connections, and what happens when it cannot accept one.
 
 use std::{fs, time::Duration};
 
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-};
-
-use crate::support::{
+use test_support::{
     applications::aged,
     eventually,
     redis::Redis,
     service::{Http, Service},
     soon,
 };
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 
-/// Opens a connection and asks on it.
+/// Opens a connection and sends a request on it.
 async fn ask(http: &Http) -> TcpStream {
     let mut stream = TcpStream::connect(http.address).await.expect("it listens");
     stream.write_all(b"GET /health HTTP/1.1\r\nhost: x\r\n\r\n").await.expect("sent");
@@ -29,7 +28,7 @@ async fn answered(stream: &mut TcpStream) {
     assert_eq!(&answer, b"HTTP/1.1 200");
 }
 
-/// Whether nothing is answered for a while.
+/// Whether no answer arrives for 300 ms.
 async fn waits(stream: &mut TcpStream) -> bool {
     tokio::time::timeout(Duration::from_millis(300), stream.readable()).await.is_err()
 }
@@ -73,7 +72,7 @@ async fn the_limit_of_open_files_is_raised_as_far_as_needed() {
 }
 
 #[tokio::test]
-async fn where_few_files_may_be_open_there_are_fewer_connections_and_still_a_cache() {
+async fn a_low_limit_of_open_files_reduces_connections_but_keeps_the_cache() {
     let redis = Redis::start().await;
     let url = redis.url();
     let service = Service::start_with_limit("-n 80", &[("PORT", "0"), ("WORKERS", "1"), ("REDIS_URL", &url)]);
@@ -92,7 +91,7 @@ async fn where_few_files_may_be_open_there_are_fewer_connections_and_still_a_cac
 }
 
 #[tokio::test]
-async fn connections_that_cannot_be_accepted_are_tried_again_at_longer_and_longer_intervals() {
+async fn accepting_connections_is_retried_at_increasing_intervals() {
     let (service, http) = Service::local(&[]).await;
     let pid = Pid::from_raw(service.pid().as_raw());
     let set = |current| prlimit(pid, Resource::Nofile, Rlimit { current: Some(current), ..of(pid) }).expect("ours");
@@ -101,13 +100,13 @@ async fn connections_that_cannot_be_accepted_are_tried_again_at_longer_and_longe
     let refused = || service.lines().iter().filter(|line| line.contains("a connection was not accepted")).count();
     let start = std::time::Instant::now();
     eventually("six attempts", || async { refused() >= 6 }).await;
-    // 10 + 20 + 40 + 80 + 160 ms.
+    // Five attempts, after 10 + 20 + 40 + 80 + 160 ms.
     assert!(start.elapsed() > Duration::from_millis(250), "{:?}", start.elapsed());
     set(before.current.expect("a limit"));
     answered(&mut stream).await;
 }
 
-/// The limits of open files of a process.
+/// The limits of a process on open files.
 fn of(pid: Option<Pid>) -> Rlimit {
     let text =
         fs::read_to_string(format!("/proc/{}/limits", pid.expect("a process").as_raw_nonzero())).expect("it runs");

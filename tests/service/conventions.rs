@@ -1,19 +1,18 @@
-//! What every client of HTTP may expect: HEAD and OPTIONS, entity tags and compression, CORS, request ids and traces.
+//! General HTTP behaviour: HEAD and OPTIONS, entity tags and compression, CORS, request ids and traces.
 
 use std::io::Read;
 
 use predict_once::http::ASSETS;
 use reqwest::Method;
 use serde_json::{Value, json};
-
-use crate::support::{
+use test_support::{
     applications::example,
     eventually,
     runtime_api::RuntimeApi,
     service::{Answer, Http, Service},
 };
 
-/// The paths of all files, the OpenAPI document included, which is made when it is first asked for.
+/// The paths of all files, including the OpenAPI document, which is generated on first use.
 fn files() -> impl Iterator<Item = &'static str> {
     ASSETS.iter().map(|asset| asset.path).chain(["/openapi.json"])
 }
@@ -55,7 +54,7 @@ async fn head_is_get_without_the_body() {
 }
 
 #[tokio::test]
-async fn options_tell_the_methods_of_a_path_and_what_it_reads() {
+async fn options_list_the_methods_and_the_media_type_of_a_path() {
     let (_service, http) = Service::local(&[]).await;
     let answer = request(&http, Method::OPTIONS, "/decisions", &[]).await;
     assert_eq!((answer.status, answer.header("allow")), (204, "POST,OPTIONS"));
@@ -66,7 +65,7 @@ async fn options_tell_the_methods_of_a_path_and_what_it_reads() {
 }
 
 #[tokio::test]
-async fn an_answer_is_json_whatever_is_accepted() {
+async fn an_answer_is_json_for_any_accept_header() {
     let (_service, http) = Service::local(&[]).await;
     for (accept, input, content_type) in [
         ("application/xml", example(), "application/json"),
@@ -79,7 +78,7 @@ async fn an_answer_is_json_whatever_is_accepted() {
 }
 
 #[tokio::test]
-async fn a_client_that_has_the_file_is_told_so_and_one_that_has_another_gets_it() {
+async fn a_client_with_the_current_file_gets_a_304_and_any_other_client_the_file() {
     let (_service, http) = Service::local(&[]).await;
     for path in files() {
         let first = http.get(path).await;
@@ -97,7 +96,7 @@ async fn a_client_that_has_the_file_is_told_so_and_one_that_has_another_gets_it(
 }
 
 #[tokio::test]
-async fn a_file_is_the_same_gzipped_and_not() {
+async fn a_file_has_the_same_content_with_and_without_gzip() {
     let (_service, http) = Service::local(&[]).await;
     for path in files() {
         let plain = http.get(path).await;
@@ -112,7 +111,7 @@ async fn a_file_is_the_same_gzipped_and_not() {
 }
 
 #[tokio::test]
-async fn a_page_may_load_nothing_but_the_services_own_files_and_run_no_inline_script() {
+async fn a_page_may_only_load_the_services_own_files_and_run_no_inline_script() {
     let (_service, http) = Service::local(&[]).await;
     for path in ["/docs", "/docs/errors"] {
         let page = http.get(path).await;
@@ -125,7 +124,7 @@ async fn a_page_may_load_nothing_but_the_services_own_files_and_run_no_inline_sc
 }
 
 #[tokio::test]
-async fn the_docs_with_a_slash_lead_to_the_docs_without_below_any_prefix() {
+async fn the_docs_path_with_a_slash_redirects_to_the_one_without_below_any_prefix() {
     let (_service, http) = Service::local(&[]).await;
     let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().expect("a client");
     let answer = http.send(client.get(http.url("/docs/"))).await;
@@ -141,7 +140,7 @@ async fn the_gateway_is_given_a_gzipped_file_in_base64_and_a_rest_api_a_plain_on
     let answer = api.invoke(&http_api("/docs", gzip)).await;
     assert_eq!((answer.status(), answer.header("content-encoding")), (200, Some("gzip")));
     assert_eq!(answer.payload["isBase64Encoded"], true);
-    // The magic number of gzip, in base64.
+    // gzip's magic number in base64.
     assert!(answer.payload["body"].as_str().expect("text").starts_with("H4sI"));
 
     let mut rest: Value = serde_json::from_str(include_str!("../../events/rest-api.json")).expect("JSON");
@@ -165,7 +164,7 @@ async fn without_the_setting_no_page_of_another_origin_may_call() {
 }
 
 #[tokio::test]
-async fn a_page_of_an_allowed_origin_may_call_and_read_the_headers_and_no_other_may() {
+async fn only_a_page_of_an_allowed_origin_may_call_and_read_the_headers() {
     let origins = format!("http://localhost:3000, {PAGE}");
     let (_service, http) = Service::local(&[("CORS_ALLOWED_ORIGINS", &origins)]).await;
     let preflight = |origin| {
@@ -185,7 +184,7 @@ async fn a_page_of_an_allowed_origin_may_call_and_read_the_headers_and_no_other_
             ("access-control-allow-headers", "cache-control"),
             ("access-control-allow-headers", "x-request-id"),
             ("access-control-allow-headers", "traceparent"),
-            // For gateways that authorise the request which follows.
+            // For gateways that authorise the actual request.
             ("access-control-allow-headers", "authorization"),
             ("access-control-allow-headers", "x-api-key"),
             ("access-control-allow-headers", "x-amz-date"),
@@ -209,7 +208,7 @@ async fn a_page_of_an_allowed_origin_may_call_and_read_the_headers_and_no_other_
 }
 
 #[tokio::test]
-async fn a_gateway_that_lets_preflight_requests_pass_may_authorise_the_calls_that_follow() {
+async fn preflight_answers_allow_the_headers_that_gateways_authorise_calls_by() {
     let mut api = RuntimeApi::start().await;
     let _service = Service::lambda(&api, &[("CORS_ALLOWED_ORIGINS", PAGE)]);
     let asks = json!({
@@ -234,14 +233,14 @@ async fn a_gateway_that_lets_preflight_requests_pass_may_authorise_the_calls_tha
 }
 
 #[tokio::test]
-async fn a_star_lets_every_page_call() {
+async fn a_star_allows_pages_of_every_origin() {
     let (_service, http) = Service::local(&[("CORS_ALLOWED_ORIGINS", "*")]).await;
     let answer = http.send(http.client.post(http.url("/decisions")).json(&example()).header("origin", PAGE)).await;
     assert_eq!(answer.header("access-control-allow-origin"), "*");
 }
 
 #[tokio::test]
-async fn a_request_keeps_the_id_that_its_client_gave_it_in_the_answer_and_in_the_log() {
+async fn the_request_id_of_the_client_is_in_the_answer_and_in_the_log() {
     let (service, http) = Service::local(&[]).await;
     let named = |id: &'static str| http.client.post(http.url("/decisions")).json(&example()).header("x-request-id", id);
     assert_eq!(http.send(named("order-4711")).await.header("x-request-id"), "order-4711");
@@ -256,7 +255,7 @@ async fn a_request_keeps_the_id_that_its_client_gave_it_in_the_answer_and_in_the
 }
 
 #[tokio::test]
-async fn behind_a_gateway_an_unnamed_request_has_the_gateways_id_and_the_log_the_invocations_too() {
+async fn behind_a_gateway_a_request_without_an_id_gets_the_gateways_and_the_log_has_the_invocations_too() {
     let mut api = RuntimeApi::start().await;
     let service = Service::lambda(&api, &[]);
     let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
@@ -267,7 +266,7 @@ async fn behind_a_gateway_an_unnamed_request_has_the_gateways_id_and_the_log_the
     let own =
         api.invoke(&http_api("/decisions", json!({ "x-request-id": "order-1", "traceparent": "00-0-0-0" }))).await;
     assert_eq!(own.header("x-request-id"), Some("order-1"));
-    // A load balancer gives no id: the invocation's stands in.
+    // A load balancer sends no id, so the invocation's is used.
     let alb = serde_json::from_str(include_str!("../../events/alb.json")).expect("JSON");
     assert_eq!(api.invoke(&alb).await.header("x-request-id"), Some("3"));
 

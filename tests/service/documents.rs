@@ -1,4 +1,4 @@
-//! The documents of the repository are whole: links lead somewhere, and figures are there.
+//! The repository's documents: no link is broken and no figure is missing.
 
 use std::{
     fs,
@@ -7,7 +7,7 @@ use std::{
 
 use pulldown_cmark::{Event, Parser, Tag, TagEnd};
 
-/// The Markdown files within a folder and below it.
+/// Collects the Markdown files of a folder and its subfolders.
 fn documents(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).expect("a folder") {
         let path = entry.expect("an entry").path();
@@ -24,7 +24,7 @@ fn read(path: &Path) -> String {
     fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// What a link to each heading ends with: lower case, with dashes for spaces and without other marks.
+/// The anchor of each heading: lower case, with dashes for spaces and without other punctuation.
 fn anchors(markdown: &str) -> Vec<String> {
     let mut anchors = Vec::new();
     let mut heading = None;
@@ -47,7 +47,7 @@ fn anchors(markdown: &str) -> Vec<String> {
 }
 
 #[test]
-fn no_place_for_measured_figures_is_empty() {
+fn no_placeholder_for_measured_figures_is_empty() {
     let mut files = Vec::new();
     documents(&Path::new(env!("CARGO_MANIFEST_DIR")).join("docs"), &mut files);
     let mut places = 0;
@@ -63,12 +63,12 @@ fn no_place_for_measured_figures_is_empty() {
 }
 
 #[test]
-fn every_link_between_the_documents_leads_to_a_file_and_its_heading() {
+fn every_link_between_the_documents_leads_to_an_existing_file_and_heading() {
     let mut files = Vec::new();
     documents(Path::new(env!("CARGO_MANIFEST_DIR")), &mut files);
     let mut links = 0;
     for file in &files {
-        // The introduction is shown at `/docs`, where its links are the service's paths.
+        // The introduction is shown at `/docs`, so its links are paths of the service.
         if file.ends_with("src/http/openapi/introduction.md") {
             continue;
         }

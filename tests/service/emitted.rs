@@ -1,5 +1,5 @@
-//! The names of all log fields and metrics that the function writes: `tests/template/emitted.json`, which dashboard, alarms, queries
-//! and documentation are compared with.
+//! The names of all log fields and metrics that the function writes, in `tests/template/emitted.json`. Dashboard, alarms, queries and
+//! documentation are compared with that file.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -8,8 +8,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
-
-use crate::support::{
+use test_support::{
     applications::aged,
     eventually,
     proxy::{Mode, Proxy},
@@ -18,7 +17,7 @@ use crate::support::{
     service::Service,
 };
 
-/// One input, or an array.
+/// An event with this body, one input or an array, and these headers.
 fn event(body: &Value, headers: &Value) -> Value {
     let mut event: Value = serde_json::from_str(include_str!("../../events/http-api.json")).expect("JSON");
     event["body"] = body.to_string().into();
@@ -26,7 +25,7 @@ fn event(body: &Value, headers: &Value) -> Value {
     event
 }
 
-/// Everything that can happen to a prediction.
+/// Log lines of requests with every possible outcome of a prediction.
 async fn lines_of_every_outcome() -> Vec<Value> {
     let mut redis = Redis::start().await;
     let proxy = Proxy::to_redis(&redis).await;
@@ -52,7 +51,7 @@ async fn lines_of_every_outcome() -> Vec<Value> {
     let choosing = Service::lambda(&api, &[("REDIS_URL", &proxy.url()), ("CACHE_STRATEGY", "auto")]);
     let probed = || choosing.json_lines().iter().any(|line| line["probe_ms"].is_f64());
     for age in 18.. {
-        // Two lookups, after which it knows that the model is faster; one of many later ones is tried after the response.
+        // Two lookups show that the model is faster than Redis. Of the many later requests, one sends a probe after the response.
         let lookup = if age < 20 { json!({"cache-control": "only-if-cached"}) } else { json!({}) };
         api.invoke(&event(&aged(18 + age % 100), &lookup)).await;
         api.idle().await;
@@ -65,7 +64,7 @@ async fn lines_of_every_outcome() -> Vec<Value> {
     [service.json_lines(), choosing.json_lines()].concat()
 }
 
-/// The names of what an object has, those of nested objects with a dot.
+/// The names of an object's members; names in nested objects are joined with dots.
 fn names(object: &Value) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for (name, value) in object.as_object().expect("an object") {

@@ -1,15 +1,14 @@
-//! Plays every sample event through the real binary and shows the answers: `make events`.
+//! Sends every sample event to the real binary and prints the answers: `make events`.
 
 use std::{collections::BTreeMap, path::Path};
 
 use serde_json::{Value, json};
-
-use crate::support::{
+use test_support::{
     runtime_api::{Outcome, RuntimeApi},
     service::Service,
 };
 
-/// What each file of `events/` is answered with: a status, or `error` for an invocation error.
+/// The expected answer to each file of `events/`: a status, or `error` for an invocation error.
 fn expected() -> BTreeMap<&'static str, Value> {
     BTreeMap::from([
         ("alb.json", json!(200)),

@@ -1,8 +1,7 @@
-//! The binary as a Lambda function, under a Runtime API: every caller's events, and events that are none.
+//! The binary as a Lambda function under a Runtime API: the events of every caller, and invalid events.
 
 use serde_json::{Value, json};
-
-use crate::support::{
+use test_support::{
     applications::example,
     runtime_api::{Outcome, RuntimeApi, Step},
     service::Service,
@@ -16,7 +15,7 @@ fn http_api() -> Value {
     event(include_str!("../../events/http-api.json"))
 }
 
-/// The callers, each with the specification's application for `/decisions`.
+/// The callers, each with an event that posts the specification's example to `/decisions`.
 fn callers() -> [(&'static str, Value); 5] {
     [
         ("HTTP API", http_api()),
@@ -54,13 +53,13 @@ async fn every_caller_gets_an_answer_in_its_own_form_and_shares_the_cache() {
 }
 
 #[tokio::test]
-async fn an_http_apis_answer_has_the_list_of_cookies_that_cargo_lambda_insists_on() {
+async fn an_http_apis_answer_has_the_list_of_cookies_that_cargo_lambda_requires() {
     let (mut api, _service) = started().await;
     assert_eq!(api.invoke(&http_api()).await.payload["cookies"], json!([]));
 }
 
 #[tokio::test]
-async fn an_alb_is_given_its_status_and_headers_in_both_forms() {
+async fn an_alb_gets_the_status_and_headers_in_both_forms() {
     let (mut api, _service) = started().await;
     let outcome = api.invoke(&event(include_str!("../../events/alb.json"))).await;
     assert_eq!(outcome.payload["statusDescription"], "200 OK");
@@ -69,7 +68,7 @@ async fn an_alb_is_given_its_status_and_headers_in_both_forms() {
 }
 
 #[tokio::test]
-async fn the_stage_of_a_rest_api_needs_no_setting_even_if_it_is_called_like_a_path() {
+async fn the_stage_of_a_rest_api_needs_no_setting_even_if_it_is_named_like_a_path() {
     let (mut api, _service) = started().await;
     for stage in ["prod", "decisions", "$default"] {
         let mut event = event(include_str!("../../events/rest-api.json"));
@@ -109,7 +108,7 @@ async fn a_named_stage_of_an_http_api_serves_every_path_below_it() {
 }
 
 #[tokio::test]
-async fn a_header_in_multi_value_form_counts_as_much() {
+async fn a_header_in_multi_value_form_counts_the_same() {
     let (mut api, _service) = started().await;
     let mut event = event(include_str!("../../events/rest-api.json"));
     event["headers"] = Value::Null;
@@ -124,7 +123,7 @@ async fn a_base64_body_is_decoded_and_one_that_is_not_base64_is_a_400() {
     assert_decision(&api.invoke(&event(include_str!("../../events/http-api-base64.json"))).await, "base64");
     for (caller, mut event) in callers() {
         event["isBase64Encoded"] = true.into();
-        // The body is the application's JSON, which is no base64.
+        // The body is still plain JSON, which is not valid base64.
         let outcome = api.invoke(&event).await;
         assert_eq!((outcome.is_error, outcome.status()), (false, 400), "{caller}: {outcome:?}");
         assert_eq!(outcome.body()["status"], 400, "{caller}");
@@ -136,7 +135,7 @@ async fn a_base64_body_is_decoded_and_one_that_is_not_base64_is_a_400() {
 }
 
 #[tokio::test]
-async fn bad_requests_are_answered_and_leave_the_next_invocation_alone() {
+async fn bad_requests_are_answered_and_do_not_affect_the_next_invocation() {
     let (mut api, _service) = started().await;
     for (file, status) in [
         (include_str!("../../events/http-api-invalid-application.json"), 422),
@@ -230,7 +229,7 @@ async fn an_answer_to_head_has_no_body_even_if_it_is_an_error() {
 }
 
 #[tokio::test]
-async fn each_invocation_is_answered_once_before_the_next_is_asked_for() {
+async fn each_invocation_is_answered_once_before_the_next_is_requested() {
     let (mut api, _service) = started().await;
     for _ in 0..3 {
         api.invoke(&http_api()).await;
@@ -249,7 +248,7 @@ async fn a_termination_signal_ends_the_function_cleanly() {
 }
 
 #[tokio::test]
-async fn a_setting_that_is_not_understood_stops_the_start_and_names_its_variable() {
+async fn an_invalid_setting_stops_the_start_and_names_its_variable() {
     let api = RuntimeApi::start().await;
     let mut service = Service::lambda(&api, &[("CACHE_TTL_SECONDS", "soon")]);
     assert!(!service.ended().await);

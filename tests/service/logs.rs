@@ -1,11 +1,10 @@
-//! What the log tells: one line per request, metrics that add up, and nothing of an application.
+//! The log: one line per request, metrics that add up, and no data of an application.
 
 use model_package::Stored;
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-
-use crate::support::{
+use test_support::{
     applications::{aged, example, with},
     eventually, models,
     redis::Redis,
@@ -58,7 +57,7 @@ async fn each_request_is_one_line_with_the_outcome_and_times_in_milliseconds() {
     assert_eq!(ids, ["1", "2", "3", "4"], "the platform's own");
 }
 
-/// Sums what CloudWatch would read: each metric that a line's embedded directive names.
+/// The sums that CloudWatch would compute: each metric that a line's embedded directive names.
 fn metrics(service: &Service, namespace: &str) -> BTreeMap<String, f64> {
     let mut sums = BTreeMap::new();
     for line in service.json_lines() {
@@ -104,7 +103,7 @@ async fn the_outcomes_add_up_to_the_valid_prediction_requests() {
     let expected = |name: &str| match name {
         "CacheHit" | "CacheBypass" | "CacheUnavailable" | "CacheWriteFailed" => 1.0,
         "CacheMiss" => 3.0,
-        _ => panic!("{name} is no count"),
+        _ => panic!("{name} is not a count"),
     };
     let counts = ["CacheHit", "CacheMiss", "CacheBypass", "CacheUnavailable", "CacheWriteFailed"];
     eventually("all metrics", || async {
@@ -118,13 +117,13 @@ async fn the_outcomes_add_up_to_the_valid_prediction_requests() {
     assert!(service.json_lines().iter().all(|line| line.get("service").is_none_or(|service| service == "risk")));
 }
 
-/// Values that would be found if anything of an application were printed: in JSON, as a key, in an error.
+/// Values that would appear if data of an application were logged: in JSON, as a key, in an error.
 const MARKED: [&str; 4] = ["Erika-Mustermann", "personal_status_and_sex", "0.28123", "unemployed"];
 
 #[tokio::test]
-async fn at_no_level_is_anything_of_an_application_logged() {
+async fn no_level_logs_any_data_of_an_application() {
     let mut redis = Redis::start().await;
-    // Every command of the service is answered with an error reply.
+    // Redis answers every command of the service with an error reply.
     redis.command::<()>(&["ACL", "SETUSER", "default", "-get", "-set"]).await;
     let mut api = RuntimeApi::start().await;
     let service = Service::lambda(&api, &[("REDIS_URL", &redis.url()), ("LOG_LEVEL", "trace")]);
@@ -148,7 +147,7 @@ async fn at_no_level_is_anything_of_an_application_logged() {
 
     let refused = service.line_with("error reply NOPERM").await;
     let refused: Value = serde_json::from_str(&refused).expect("JSON");
-    assert_eq!(refused["span"]["requestId"], "1", "a warning tells in which request it came up: {refused}");
+    assert_eq!(refused["span"]["requestId"], "1", "a warning names its request: {refused}");
     for line in service.lines() {
         for marked in MARKED {
             assert!(!line.contains(marked), "{marked} in {line}");

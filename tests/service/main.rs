@@ -1,5 +1,4 @@
-//! The service as its clients and its operators see it: over plain HTTP and as a Lambda function, and what its documents say
-//! of it.
+//! The service as its clients and operators see it, over plain HTTP and as a Lambda function, and the documents about it.
 
 mod after_response;
 mod api;
@@ -17,7 +16,5 @@ mod openapi;
 mod problems;
 mod shutdown;
 mod slow_clients;
-#[path = "../support/mod.rs"]
-mod support;
 mod traces;
 mod workers;

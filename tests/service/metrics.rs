@@ -1,18 +1,17 @@
-//! What the local server tells those who watch it: metrics for Prometheus, health and readiness. (`tests/metrics/run` has the
-//! metrics read by Prometheus' own library.)
+//! Monitoring of the local server: metrics for Prometheus, health and readiness. `tests/metrics/run` reads the metrics with
+//! Prometheus' own library.
 
 use model_package::Stored;
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
-
-use crate::support::{
+use test_support::{
     applications::aged,
     eventually, models,
     redis::Redis,
     service::{Http, Service},
 };
 
-/// The value of a line of the metrics.
+/// The value of the metric that a line starts with.
 async fn value(http: &Http, line: &str) -> Option<f64> {
     let answer = http.get("/metrics").await;
     assert_eq!(answer.status, 200);
@@ -32,7 +31,7 @@ async fn without_the_setting_there_are_no_metrics() {
 }
 
 #[tokio::test]
-async fn requests_and_what_became_of_them_are_counted() {
+async fn requests_and_their_outcomes_are_counted() {
     let mut redis = Redis::start().await;
     let (_other, other) = Service::local(&[("REDIS_URL", &redis.url())]).await;
     other.post("/decisions", &aged(31)).await;
@@ -72,7 +71,7 @@ async fn requests_and_what_became_of_them_are_counted() {
             ("predict_once_http_requests_total{endpoint=\"unmatched\",status=\"404\"}", 1.0),
             ("predict_once_http_request_duration_seconds_count{endpoint=\"/decisions\"}", 6.0),
             ("predict_once_http_request_duration_seconds_bucket{le=\"+Inf\",endpoint=\"/decisions\"}", 6.0),
-            // One for each input that was computed.
+            // One per computed input.
             ("predict_once_model_run_duration_seconds_count", 4.0),
             ("predict_once_cache_lookup_duration_seconds_count", 4.0),
             ("predict_once_cache_write_duration_seconds_count", 2.0),
@@ -118,7 +117,7 @@ async fn the_metrics_name_the_model_and_the_start_of_the_process() {
 }
 
 #[tokio::test]
-async fn metrics_with_an_address_of_their_own_are_there_only_and_nothing_else_is() {
+async fn metrics_with_their_own_address_are_served_only_there_and_nothing_else_is() {
     let (service, http) = Service::local(&[("METRICS_ADDRESS", "127.0.0.1:0")]).await;
     let line = service.line_with("metrics on http://").await;
     let address = line.rsplit("http://").next().and_then(|url| url.strip_suffix("/metrics")).expect("a URL");
@@ -130,7 +129,7 @@ async fn metrics_with_an_address_of_their_own_are_there_only_and_nothing_else_is
 }
 
 #[tokio::test]
-async fn an_address_that_is_taken_stops_the_start_and_names_its_variable() {
+async fn an_address_in_use_stops_the_start_and_names_its_variable() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = taken.local_addr().expect("bound").to_string();
     let mut service = Service::start(&[("PORT", "0"), ("METRICS_ADDRESS", &address)]);
@@ -151,11 +150,11 @@ async fn a_service_without_its_redis_is_alive_and_ready() {
 }
 
 #[tokio::test]
-async fn a_service_that_is_told_to_stop_is_alive_and_answers_but_is_not_ready() {
+async fn a_stopping_service_is_alive_and_answers_but_is_not_ready() {
     let (service, http) = Service::local(&[("SHUTDOWN_DELAY_SECONDS", "300")]).await;
     service.signal(Signal::SIGTERM);
     eventually("it is not ready", async || http.get("/ready").await.status == 503).await;
-    // On connections that are open, and on new ones.
+    // On open connections and on new ones.
     for client in [http.client.clone(), reqwest::Client::new()] {
         let http = Http { client, ..http };
         assert_eq!(http.get("/health").await.status, 200);
@@ -164,7 +163,7 @@ async fn a_service_that_is_told_to_stop_is_alive_and_answers_but_is_not_ready() 
 }
 
 #[tokio::test]
-async fn a_service_that_is_told_to_stop_ends_after_the_delay() {
+async fn a_stopping_service_ends_after_the_delay() {
     let (mut service, http) = Service::local(&[("SHUTDOWN_DELAY_SECONDS", "1")]).await;
     assert_eq!(http.get("/ready").await.status, 200);
     let told = std::time::Instant::now();

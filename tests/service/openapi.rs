@@ -1,11 +1,10 @@
-//! The OpenAPI document says what the service does, and the service does what it says, whatever the model.
+//! The OpenAPI document describes exactly what the service does, for any model.
 
 use std::collections::BTreeSet;
 
 use predict_once::http;
 use serde_json::{Map, Value, json};
-
-use crate::support::{
+use test_support::{
     models,
     service::{Answer, Http, Service},
 };
@@ -18,21 +17,21 @@ async fn document() -> (Service, Http, Value) {
     (service, http, document)
 }
 
-/// Follows a local reference, if it is one.
+/// Resolves a value that is a local reference; returns any other value as it is.
 fn resolved<'a>(document: &'a Value, value: &'a Value) -> &'a Value {
     match value["$ref"].as_str() {
-        Some(reference) => {
-            document.pointer(reference.trim_start_matches('#')).unwrap_or_else(|| panic!("{reference} is nowhere"))
-        }
+        Some(reference) => document
+            .pointer(reference.trim_start_matches('#'))
+            .unwrap_or_else(|| panic!("{reference} does not resolve")),
         None => value,
     }
 }
 
 fn object(value: &Value) -> &Map<String, Value> {
-    value.as_object().unwrap_or_else(|| panic!("{value} is no object"))
+    value.as_object().unwrap_or_else(|| panic!("{value} is not an object"))
 }
 
-/// The paths, those with a parameter once for each of its values.
+/// The documented paths. A path with a parameter is listed once for each value of the parameter.
 fn concrete_paths(document: &Value) -> BTreeSet<String> {
     let mut paths = BTreeSet::new();
     for (path, item) in object(&document["paths"]) {
@@ -53,7 +52,7 @@ fn prediction_operations(document: &Value) -> impl Iterator<Item = (&String, &Va
     object(&document["paths"]).iter().filter_map(|(path, item)| Some((path, item.get("post")?)))
 }
 
-/// The path of a prediction, its schema of the input, and an input that is valid.
+/// The path of a prediction, its input schema and a valid input.
 fn any_prediction(document: &Value) -> (&String, &Value, &Value) {
     let (path, operation) = prediction_operations(document).next().expect("a prediction");
     let content = &operation["requestBody"]["content"]["application/json"];
@@ -62,7 +61,7 @@ fn any_prediction(document: &Value) -> (&String, &Value, &Value) {
     (path, resolved(document, &content["schema"]["oneOf"][0]), &content["examples"][name]["value"])
 }
 
-/// The documented response of a prediction's status: the answer has its required headers and no others, and is of its media type.
+/// The documented response for an answer's status. The answer must have exactly its required headers, and its media type.
 fn documented_response<'a>(document: &'a Value, operation: &'a Value, answer: &Answer) -> &'a Value {
     let response = resolved(document, &operation["responses"][answer.status.to_string()]);
     assert!(response.is_object(), "{} is not documented", answer.status);
@@ -86,7 +85,7 @@ fn documented_response<'a>(document: &'a Value, operation: &'a Value, answer: &A
     response
 }
 
-/// Equal but for the digits of numbers that differ between processors.
+/// Whether two values are equal, except for digits of numbers that differ between processors.
 fn same(one: &Value, other: &Value) -> bool {
     match (one, other) {
         (Value::Number(one), Value::Number(other)) => {
@@ -105,7 +104,7 @@ fn same(one: &Value, other: &Value) -> bool {
 }
 
 #[tokio::test]
-async fn the_document_is_the_one_that_the_code_makes_today() {
+async fn the_committed_document_is_the_generated_one() {
     let made = http::openapi_document(&models::shipped()).expect("the model answers its examples");
     let made = serde_json::to_string_pretty(&made).expect("JSON") + "\n";
     assert!(made == include_str!("../../docs/openapi.json"), "docs/openapi.json is not up to date: run `make openapi`");
@@ -155,7 +154,7 @@ async fn every_example_is_answered_as_the_document_says() {
 }
 
 #[tokio::test]
-async fn every_example_of_a_header_is_taken() {
+async fn every_example_of_a_header_is_accepted() {
     let (_service, http, document) = document().await;
     let (_, _, input) = any_prediction(&document);
     for (path, operation) in prediction_operations(&document) {
@@ -177,7 +176,7 @@ async fn every_example_of_a_header_is_taken() {
 }
 
 #[tokio::test]
-async fn what_the_service_does_not_read_is_refused_as_documented() {
+async fn unreadable_requests_are_refused_as_documented() {
     let (_service, http, document) = document().await;
     let (_, _, input) = any_prediction(&document);
     for (path, operation) in prediction_operations(&document) {
@@ -233,7 +232,7 @@ async fn the_documented_schema_of_the_input_is_the_one_that_is_enforced() {
 }
 
 #[tokio::test]
-async fn every_reference_in_the_document_leads_somewhere() {
+async fn every_reference_in_the_document_resolves() {
     fn references<'a>(value: &'a Value, found: &mut Vec<&'a Value>) {
         match value {
             Value::Object(members) => {

@@ -1,24 +1,22 @@
-//! Each kind of error: the service answers it, `docs/errors.md` explains it with that very answer, and the OpenAPI
-//! document shows it.
+//! Each kind of problem: the service answers with it, and `docs/errors.md` and the OpenAPI document show that very answer.
 
 use std::collections::BTreeMap;
 
 use predict_once::http::ProblemKind;
 use serde_json::{Value, json};
+use test_support::{
+    applications::example,
+    runtime_api::RuntimeApi,
+    service::{Http, Service},
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
 };
 
-use crate::support::{
-    applications::example,
-    runtime_api::RuntimeApi,
-    service::{Http, Service},
-};
-
 const ERRORS: &str = include_str!("../../docs/errors.md");
 
-/// The example in the section of a kind.
+/// The example in a kind's section of `docs/errors.md`.
 fn explained(kind: ProblemKind) -> Value {
     let heading = format!("\n## `{}`\n", kind.slug());
     let section = ERRORS.split(&heading).nth(1).unwrap_or_else(|| panic!("docs/errors.md has no {heading}"));
@@ -27,7 +25,7 @@ fn explained(kind: ProblemKind) -> Value {
     serde_json::from_str(example.unwrap_or_else(|| panic!("no example of {kind:?}"))).expect("JSON")
 }
 
-/// The examples of the OpenAPI document, by their kinds' URIs.
+/// The examples in the OpenAPI document, by the URI of their kind.
 async fn documented(http: &Http) -> BTreeMap<String, Vec<Value>> {
     fn collect(value: &Value, found: &mut BTreeMap<String, Vec<Value>>) {
         if let Some(uri) = value["value"]["type"].as_str() {
@@ -44,8 +42,8 @@ async fn documented(http: &Http) -> BTreeMap<String, Vec<Value>> {
     found
 }
 
-/// Whether an error is as its page shows it. The page is the same for every model, so the fields that it shows need not be this one's,
-/// but what it tells of each field is what is told.
+/// Whether an error is as the page shows it. The page is the same for every model, so it may show fields of another one, but its
+/// errors must have the same members.
 fn matches(explained: &Value, error: &Value) -> bool {
     let members = |error: &Value| {
         let error = error.as_object().expect("an object");
@@ -59,7 +57,7 @@ fn matches(explained: &Value, error: &Value) -> bool {
     of_page == of_error && told(explained).iter().all(|of_field| told(error).contains(of_field))
 }
 
-/// Brings an error about. `None` for the one that nobody can.
+/// Provokes a problem. `None` for the kind that no request can provoke.
 async fn provoked(kind: ProblemKind, http: &Http) -> Option<Value> {
     let post = |content_type, body: String| http.post_text("/decisions", content_type, body);
     let answer = match kind {
@@ -86,7 +84,7 @@ fn mistakes() -> Value {
     application
 }
 
-/// An event whose body is no base64, though it says so: only a gateway can send that.
+/// The answer to an event whose body is wrongly marked as base64, which only a gateway can send.
 async fn undecodable() -> Value {
     let mut api = RuntimeApi::start().await;
     let _service = Service::lambda(&api, &[]);
@@ -94,13 +92,13 @@ async fn undecodable() -> Value {
     api.invoke(&event).await.body()
 }
 
-/// A body that never comes.
+/// The answer to a request whose body never arrives.
 async fn timed_out(http: &Http) -> Value {
     let mut stream = TcpStream::connect(http.address).await.expect("the server listens");
     let head = "POST /decisions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 10\r\n\r\n{";
     stream.write_all(head.as_bytes()).await.expect("sent");
     let mut answer = Vec::new();
-    // The server ends the connection with its answer.
+    // The server closes the connection after its answer.
     stream.read_to_end(&mut answer).await.expect("an answer");
     let answer = String::from_utf8(answer).expect("text");
     assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
@@ -108,12 +106,12 @@ async fn timed_out(http: &Http) -> Value {
 }
 
 #[tokio::test]
-async fn every_kind_is_answered_as_its_page_and_the_document_show_it() {
+async fn every_kind_is_answered_as_its_page_and_the_openapi_document_show() {
     let (_service, http) = Service::local(&[]).await;
     let documented = documented(&http).await;
     assert_eq!(documented.len(), ProblemKind::ALL.len());
     for kind in ProblemKind::ALL {
-        // The page speaks of no model's fields.
+        // The page describes no particular model's fields.
         let general = |problem: &Value| {
             let mut problem = problem.clone();
             if kind == ProblemKind::InvalidFields {
@@ -133,7 +131,7 @@ async fn every_kind_is_answered_as_its_page_and_the_document_show_it() {
 }
 
 #[tokio::test]
-async fn the_type_of_an_error_leads_to_a_heading_that_exists() {
+async fn the_type_of_a_problem_leads_to_an_existing_heading() {
     let (_service, http) = Service::local(&[]).await;
     for kind in ProblemKind::ALL {
         let (path, fragment) = kind.uri().split_once('#').expect("a fragment");
@@ -145,7 +143,7 @@ async fn the_type_of_an_error_leads_to_a_heading_that_exists() {
 }
 
 #[tokio::test]
-async fn a_wrong_path_is_told_the_one_that_was_probably_meant() {
+async fn the_answer_to_a_wrong_path_suggests_the_intended_one() {
     let (_service, http) = Service::local(&[]).await;
     let detail = async |path: &str| http.get(path).await.json()["detail"].as_str().expect("text").to_owned();
     for (path, meant) in [
@@ -163,7 +161,7 @@ async fn a_wrong_path_is_told_the_one_that_was_probably_meant() {
 }
 
 #[tokio::test]
-async fn what_would_have_been_right_is_in_the_headers_too() {
+async fn the_accepted_media_type_or_encoding_is_in_the_headers_too() {
     let (_service, http) = Service::local(&[]).await;
     let text = example().to_string();
     let answer = http.post_text("/decisions", "text/plain", text.clone()).await;

@@ -1,11 +1,9 @@
-//! Shutdown of the local server: requests in progress are finished within a time limit, and a second signal ends the process at once.
+//! Shutdown of the local server: requests in progress are finished within a limit, and a second signal ends it immediately.
 
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
-use tokio::net::TcpStream;
-
-use crate::support::{
+use test_support::{
     applications::aged,
     eventually,
     proxy::{Mode, Proxy},
@@ -13,6 +11,7 @@ use crate::support::{
     service::{Http, Service},
     slow::never_reading,
 };
+use tokio::net::TcpStream;
 
 const CLOSING: &str = "SHUTDOWN_TIMEOUT_SECONDS";
 
@@ -43,13 +42,13 @@ async fn requests_of_all_workers_are_finished_and_stored() {
 }
 
 #[tokio::test]
-async fn a_client_that_never_reads_does_not_hold_up_the_end_beyond_the_limit() {
+async fn a_client_that_never_reads_does_not_delay_shutdown_beyond_the_limit() {
     let (mut service, http) = Service::local(&[("SHUTDOWN_TIMEOUT_SECONDS", "1")]).await;
     let _streams = (never_reading(&http).await, never_reading(&http).await);
     let start = Instant::now();
     service.signal(Signal::SIGTERM);
-    assert!(service.ended().await, "that is no failure");
-    // It would be given up after ten seconds.
+    assert!(service.ended().await, "stopping is not a failure");
+    // The write itself would only time out after ten seconds.
     assert!((Duration::from_secs(1)..Duration::from_secs(8)).contains(&start.elapsed()), "{:?}", start.elapsed());
     let line = service.line_with(CLOSING).await;
     assert!(line.contains("elapsed: closing the remaining connections"), "{line}");
@@ -57,7 +56,7 @@ async fn a_client_that_never_reads_does_not_hold_up_the_end_beyond_the_limit() {
 }
 
 #[tokio::test]
-async fn a_write_that_does_not_end_does_not_hold_up_the_end_beyond_the_limit() {
+async fn a_write_that_does_not_end_does_not_delay_shutdown_beyond_the_limit() {
     let redis = Redis::start().await;
     let proxy = Proxy::to_redis(&redis).await;
     proxy.set(Mode::HoldSets);
@@ -74,7 +73,7 @@ async fn a_write_that_does_not_end_does_not_hold_up_the_end_beyond_the_limit() {
 }
 
 #[tokio::test]
-async fn a_second_signal_ends_it_at_once() {
+async fn a_second_signal_ends_the_server_at_once() {
     for (signal, code) in [(Signal::SIGINT, 130), (Signal::SIGTERM, 143)] {
         let (mut service, http) = Service::local(&[("SHUTDOWN_TIMEOUT_SECONDS", "300")]).await;
         let _stream = never_reading(&http).await;

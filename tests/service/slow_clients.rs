@@ -1,22 +1,21 @@
-//! Clients of the local server that are slow, or send heads without end: they hold nothing for ever, and nobody else up.
+//! Clients of the local server that are slow or send endless heads: they do not keep resources for ever or delay other clients.
 
 use std::time::{Duration, Instant};
 
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-};
-
-use crate::support::{
+use test_support::{
     applications::example,
     eventually,
     service::{Http, Service},
     slow::never_reading,
     soon,
 };
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 
-/// Sends `head`, then a byte of `rest` every 100 ms until the server ends the connection; what it answered, and after how
-/// long.
+/// Sends `head`, then a byte of `rest` every 100 ms until the server closes the connection. Returns the answer and the elapsed
+/// time.
 async fn trickle(http: &Http, head: &str, rest: &str) -> (String, Duration) {
     let start = Instant::now();
     let stream = TcpStream::connect(http.address).await.expect("the server listens");
@@ -32,14 +31,14 @@ async fn trickle(http: &Http, head: &str, rest: &str) -> (String, Duration) {
         }
     });
     let mut text = Vec::new();
-    // A server that closes while bytes are under way resets the connection: that too is an end.
+    // If the server closes while bytes are in flight, the connection is reset, which counts as closed too.
     let _ = soon("the server ends the connection", answers.read_to_end(&mut text)).await;
     sending.abort();
     (String::from_utf8_lossy(&text).into_owned(), start.elapsed())
 }
 
 #[tokio::test]
-async fn a_head_that_trickles_in_is_ended_and_others_are_served_meanwhile() {
+async fn a_connection_whose_head_trickles_in_is_closed_and_others_are_served_meanwhile() {
     let (_service, http) = Service::local(&[]).await;
     let slow = trickle(&http, "POST /decisions HTTP/1.1\r\nhost: x\r\nx-slow: ", "a");
     let others = async {
@@ -62,14 +61,14 @@ async fn a_body_that_trickles_in_is_a_408() {
 }
 
 #[tokio::test]
-async fn a_head_without_end_is_a_431() {
+async fn an_endless_head_is_a_431() {
     let (_service, http) = Service::local(&[]).await;
     let large = "a".repeat(1024 * 1024);
     let many: String = (0..200).map(|n| format!("x-{n}: a\r\n")).collect();
     for head in [format!("x-large: {large}\r\n"), many] {
         let mut stream = TcpStream::connect(http.address).await.expect("the server listens");
         let request = format!("GET /docs HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{head}\r\n");
-        // The server may end the connection before it has all.
+        // The server may close the connection before it has read everything.
         let _ = stream.write_all(request.as_bytes()).await;
         let mut answer = Vec::new();
         let _ = soon("an answer", stream.read_to_end(&mut answer)).await;
@@ -91,7 +90,7 @@ async fn an_idle_connection_does_not_keep_the_server_from_ending() {
 }
 
 #[tokio::test]
-async fn a_connection_that_stays_idle_after_an_answer_is_ended() {
+async fn a_connection_that_stays_idle_after_an_answer_is_closed() {
     let (_service, http) = Service::local(&[]).await;
     let mut stream = TcpStream::connect(http.address).await.expect("the server listens");
     stream.write_all(b"GET /health HTTP/1.1\r\nhost: x\r\n\r\n").await.expect("sent");
@@ -103,7 +102,7 @@ async fn a_connection_that_stays_idle_after_an_answer_is_ended() {
 }
 
 #[tokio::test]
-async fn a_client_that_stops_reading_is_given_up() {
+async fn a_client_that_stops_reading_is_disconnected() {
     let (_service, http) = Service::local(&[("METRICS", "true")]).await;
     let start = Instant::now();
     let _stream = never_reading(&http).await;

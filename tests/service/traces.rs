@@ -1,4 +1,4 @@
-//! Traces: what is exported of a request, in whose trace, and that no request waits for a collector or fails because of one.
+//! Traces: which spans are exported for a request and in which trace, and that no request waits for a collector or fails because of one.
 
 use model_package::Stored;
 use std::time::{Duration, Instant};
@@ -8,9 +8,7 @@ use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
-
-use crate::support::{
+use test_support::{
     applications::{aged, example, with},
     collector::{Collector, attribute, duration, hex},
     eventually, models,
@@ -20,6 +18,7 @@ use crate::support::{
     runtime_api::{RuntimeApi, Step},
     service::Service,
 };
+use tokio::net::TcpListener;
 
 fn event(application: &Value) -> Value {
     let mut event: Value = serde_json::from_str(include_str!("../../events/http-api.json")).expect("JSON");
@@ -42,7 +41,7 @@ fn endpoint(proxy: &Proxy) -> String {
 }
 
 #[tokio::test]
-async fn a_trace_has_the_request_and_its_steps_and_tells_what_the_cache_did() {
+async fn a_trace_has_the_request_and_its_steps_and_shows_what_the_cache_did() {
     let redis = Redis::start().await;
     let collector = Collector::start().await;
     let mut api = RuntimeApi::start().await;
@@ -123,7 +122,7 @@ async fn a_trace_has_the_request_and_its_steps_and_tells_what_the_cache_did() {
 }
 
 #[tokio::test]
-async fn an_arrays_trace_tells_how_many_inputs_were_hits_and_how_many_the_model_ran_for() {
+async fn an_arrays_trace_shows_how_many_inputs_were_hits_and_how_many_the_model_ran_for() {
     let collector = Collector::start().await;
     let mut api = RuntimeApi::start().await;
     let _service = Service::lambda(&api, &[("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.url())]);
@@ -139,11 +138,11 @@ async fn an_arrays_trace_tells_how_many_inputs_were_hits_and_how_many_the_model_
 }
 
 #[tokio::test]
-async fn a_lookup_after_the_response_is_a_step_of_its_own() {
+async fn a_lookup_after_the_response_is_its_own_step() {
     let redis = Redis::start().await;
     let collector = Collector::start().await;
     let proxy = Proxy::to_redis(&redis).await;
-    // So far that the model is faster.
+    // So slow that the model is faster.
     proxy.set(Mode::Delay(Duration::from_millis(20)));
     let variables =
         [("REDIS_URL", &*proxy.url()), ("CACHE_STRATEGY", "auto"), ("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.url())];
@@ -175,9 +174,9 @@ async fn a_request_belongs_to_the_trace_that_it_was_sent_in() {
         api.invoke(event).await;
         api.idle().await;
     }
-    // A function that is not traced has a trace all the same, which means nothing.
+    // A function without tracing still gets a trace header, which has no meaning.
     api.trace("Root=1-00000001-aaaaaaaaaaaaaaaaaaaaaaaa;Parent=aaaaaaaaaaaaaaaa;Sampled=0");
-    // It was asked for before the header was set.
+    // The first event was requested before the header was set.
     api.invoke(&root_only).await;
     api.invoke(&root_only).await;
     api.idle().await;
@@ -250,7 +249,7 @@ async fn a_request_whose_sender_samples_it_out_is_not_exported_unless_the_sample
 }
 
 #[tokio::test]
-async fn the_response_is_sent_then_the_spans_then_the_next_event_is_asked_for() {
+async fn the_response_is_sent_then_the_spans_then_the_next_event_is_requested() {
     let mut api = RuntimeApi::start().await;
     let collector = Collector::noting(api.note("spans")).await;
     let proxy = to(&collector).await;
@@ -296,7 +295,7 @@ async fn a_collector_that_fails_costs_one_bounded_attempt_and_no_answer() {
 }
 
 #[tokio::test]
-async fn what_a_collector_refuses_is_given_up_and_it_is_tried_again_later() {
+async fn refused_spans_are_dropped_and_the_collector_is_retried_later() {
     let collector = Collector::start().await;
     let proxy = to(&collector).await;
     let (service, http) = Service::local(&[("OTEL_EXPORTER_OTLP_ENDPOINT", &endpoint(&proxy))]).await;
@@ -344,12 +343,12 @@ async fn the_local_server_exports_in_the_background_and_the_rest_when_it_ends() 
 }
 
 #[tokio::test]
-async fn a_local_server_whose_collector_is_silent_answers_all_the_same_and_ends_in_time() {
+async fn a_local_server_with_a_silent_collector_still_answers_and_ends_in_time() {
     let collector = Collector::start().await;
     let proxy = to(&collector).await;
     proxy.set(Mode::Blackhole);
     let (mut service, http) = Service::local(&[("OTEL_EXPORTER_OTLP_ENDPOINT", &endpoint(&proxy))]).await;
-    // More spans than may wait.
+    // More spans than the queue holds.
     for _ in 0..1_000 {
         assert_eq!(http.post("/decisions", &example()).await.status, 200);
     }
@@ -361,11 +360,11 @@ async fn a_local_server_whose_collector_is_silent_answers_all_the_same_and_ends_
     assert!(proxy.connections() > 0);
 }
 
-/// Values that would be found if anything of an application were in a span.
+/// Values that would appear if data of an application were in a span.
 const MARKED: [&str; 5] = ["Erika-Mustermann", "personal_status_and_sex", "0.28123", "unemployed", "2,30,0,0,2"];
 
 #[tokio::test]
-async fn nothing_of_an_application_is_in_any_span() {
+async fn no_span_contains_data_of_an_application() {
     let mut redis = Redis::start().await;
     let collector = Collector::start().await;
     let mut api = RuntimeApi::start().await;
@@ -403,7 +402,7 @@ async fn nothing_of_an_application_is_in_any_span() {
 }
 
 #[tokio::test]
-async fn a_collector_that_others_have_written_understands_the_spans() {
+async fn an_independent_collector_understands_the_spans() {
     let Some(rotel) = Rotel::start().await else { return };
     let mut api = RuntimeApi::start().await;
     let _service = Service::lambda(&api, &[("OTEL_EXPORTER_OTLP_ENDPOINT", &rotel.url())]);
@@ -420,8 +419,8 @@ async fn a_collector_that_others_have_written_understands_the_spans() {
 
 #[tokio::test]
 async fn without_an_endpoint_or_when_turned_off_no_connection_is_made() {
-    // Where exporters of OpenTelemetry send to unless told otherwise.
-    let usual = TcpListener::bind("127.0.0.1:4318").await.expect("nobody listens there");
+    // The default endpoint of OpenTelemetry exporters.
+    let usual = TcpListener::bind("127.0.0.1:4318").await.expect("the port is free");
     let collector = Collector::start().await;
     let off = [("OTEL_EXPORTER_OTLP_ENDPOINT", &*collector.url()), ("OTEL_SDK_DISABLED", "true")];
     for variables in [&[("OTEL_SERVICE_NAME", "scores")][..], &off] {

@@ -1,16 +1,15 @@
-//! The local server's workers: how many there are, and that each gets its share of the connections.
+//! The local server's workers: their number, and how connections are distributed among them.
 
 use std::{collections::BTreeMap, fs, path::PathBuf};
 
+use test_support::{eventually, service::Service};
 use tokio::net::TcpStream;
-
-use crate::support::{eventually, service::Service};
 
 fn of_process(service: &Service, what: &str) -> PathBuf {
     format!("/proc/{}/{what}", service.pid()).into()
 }
 
-/// The names of a process's threads, as Linux tells.
+/// The names of a process's threads, according to Linux.
 fn threads(service: &Service) -> Vec<String> {
     let threads = fs::read_dir(of_process(service, "task")).expect("it runs");
     let name = |thread: &fs::DirEntry| fs::read_to_string(thread.path().join("comm")).expect("it runs");
@@ -19,7 +18,7 @@ fn threads(service: &Service) -> Vec<String> {
     names
 }
 
-/// On how many descriptors each runtime of a process waits, by the descriptor of its epoll instance.
+/// The number of descriptors that each runtime of a process waits on, by the descriptor of its epoll instance.
 fn waits(service: &Service) -> BTreeMap<String, usize> {
     let descriptors = fs::read_dir(of_process(service, "fd")).expect("it runs");
     let mut waits = BTreeMap::new();
@@ -34,10 +33,10 @@ fn waits(service: &Service) -> BTreeMap<String, usize> {
     waits
 }
 
-/// How many connections each of two workers has, once they have so many together; the fewest first.
+/// The number of connections of each of two workers, in ascending order, once they have `connections` together.
 async fn shares(service: &Service, before: &BTreeMap<String, usize>, connections: usize) -> Vec<usize> {
     let shares = || {
-        // A runtime has several descriptors of its epoll instance.
+        // A runtime has several descriptors for its epoll instance.
         let mut shares: Vec<_> = waits(service).into_iter().map(|(name, now)| now - before[&name]).collect();
         shares.sort_unstable();
         let of_each = shares.len() / 2;
@@ -56,7 +55,7 @@ async fn there_are_as_many_threads_as_workers_and_the_first_is_the_process_itsel
     ] {
         let (service, http) = Service::local(&[("WORKERS", workers)]).await;
         assert_eq!(http.get("/health").await.status, 200);
-        // A thread gives itself its name.
+        // A thread sets its own name, so it can appear late.
         eventually(&format!("{names:?}"), || async { threads(&service) == names }).await;
     }
 }
@@ -68,11 +67,11 @@ async fn each_connection_goes_to_the_worker_with_the_fewest() {
     let mut connections = Vec::new();
     for opened in 1..=16 {
         connections.push(TcpStream::connect(http.address).await.expect("it listens"));
-        // Two that come at once may be accepted in either order.
+        // Two simultaneous connections may be accepted in either order.
         shares(&service, &before, opened).await;
     }
     assert_eq!(shares(&service, &before, 16).await, [8, 8]);
-    // Those of one worker end.
+    // Close the connections of one worker.
     let mut position = 0;
     connections.retain(|_| {
         position += 1;

@@ -1,35 +1,35 @@
-//! Everybody who can apply: each of the model's possible inputs, with the answer that the model itself gives. They come one by one,
-//! several with the same application at once, or many in one request.
+//! All applicants: each of the model's possible inputs with the model's own answer. Requests are for one applicant, for the same
+//! applicant several times at once, or for many applicants.
 
 use std::borrow::Cow;
 
 use serde_json::json;
 
-use crate::support::{models, random::Random};
+use crate::{models, random::Random};
 
-/// So many of the requests are sent in turn, of which
+/// Requests repeat in groups of this size.
 const TURN: usize = 64;
-/// so many first ones are for the same applicant, as many as there are connections,
+/// The first requests of a group, one per connection, are for the same applicant.
 const MEET: usize = 8;
-/// and the last one is an array of so many applicants.
+/// The last request of a group is an array of this many applicants.
 const MANY: usize = 20;
 
-/// A request body and the body that must answer it.
+/// A request body and the body of the right answer.
 #[derive(Clone)]
 pub struct Applicant {
     pub body: String,
     pub truth: String,
 }
 
-/// All applicants, and how popular each one is.
+/// All applicants and their popularity.
 pub struct Population {
     applicants: Vec<Applicant>,
-    /// The applicants' shares in the requests, summed up to each.
+    /// The cumulative shares of the applicants in the requests, not normalised.
     cumulative: Vec<f64>,
 }
 
 impl Population {
-    /// Popular are those at the front of a shuffled list: the nth is asked for in proportion to 1/n, as in Zipf's law.
+    /// Shuffles the applicants. The nth is requested in proportion to 1/n, as in Zipf's law.
     pub fn new(seed: u64) -> Self {
         let model = models::shipped();
         let categories = models::categories(&model);
@@ -71,16 +71,15 @@ impl Population {
         Self { applicants, cumulative }
     }
 
-    pub fn len(&self) -> usize {
+    pub fn size(&self) -> usize {
         self.applicants.len()
     }
 
-    /// The most popular one.
     pub fn favourite(&self) -> &Applicant {
         &self.applicants[0]
     }
 
-    /// The nth request of a run: for one applicant, or for many. It depends on nothing else, so that two runs ask for the same.
+    /// The nth request of a run, for one or many applicants. It depends only on `seed` and `n`, so that two runs send the same requests.
     pub fn request(&self, seed: u64, n: usize) -> Cow<'_, Applicant> {
         match n % TURN {
             turn if turn < MEET => Cow::Borrowed(self.drawn(seed, n - turn, 0)),

@@ -1,19 +1,19 @@
-//! A client that does not read.
+//! A client that never reads.
 
 use std::{cell::Cell, net::SocketAddr};
 
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 
-use super::{eventually, service::Http};
+use crate::{eventually, service::Http};
 
-/// Asks for more than fits between a server and a client, and reads none of it: the server is in the middle of an answer.
+/// Requests more than the socket buffers hold and reads nothing, so that the server is in the middle of an answer.
 pub async fn never_reading(http: &Http) -> TcpStream {
     let mut stream = TcpStream::connect(http.address).await.expect("the server listens");
     let request = "GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nhost: x\r\naccept-encoding: gzip\r\n\r\n".repeat(100);
     stream.write_all(request.as_bytes()).await.expect("sent");
     let client = stream.local_addr().expect("connected");
     let (last, repeated) = (Cell::new(0), Cell::new(0));
-    eventually("nothing more fits between them", async || {
+    eventually("the socket buffers are full", async || {
         let now = unacknowledged(http.address, client);
         repeated.set(if now == last.replace(now) { repeated.get() + 1 } else { 0 });
         now > 0 && repeated.get() == 100
@@ -22,7 +22,7 @@ pub async fn never_reading(http: &Http) -> TcpStream {
     stream
 }
 
-/// How many bytes the server has sent that the client's system has not taken, as Linux tells.
+/// The number of bytes that the server has sent and the client's kernel has not acknowledged, according to Linux.
 fn unacknowledged(server: SocketAddr, client: SocketAddr) -> u64 {
     let connections = std::fs::read_to_string("/proc/net/tcp").expect("Linux");
     let [server, client] = [server, client].map(|address| format!(":{:04X}", address.port()));

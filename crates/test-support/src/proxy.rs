@@ -1,5 +1,5 @@
-//! A TCP proxy in front of a server, that can note what passes, hold it back, and break connections in every way that a
-//! network has.
+//! A TCP proxy in front of a server. It can observe traffic, hold it back, and break connections in all the ways that a network
+//! does.
 
 use std::{
     net::SocketAddr,
@@ -17,37 +17,37 @@ use tokio::{
     time::sleep,
 };
 
-/// Called with each chunk that a client sends, before it is passed on.
+/// Called with each chunk from a client before the proxy forwards it.
 type OnRequest = Arc<dyn Fn(&[u8]) + Send + Sync>;
 
-/// What becomes of bytes and connections from now on.
+/// How the proxy treats bytes and connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// Everything passes.
+    /// All bytes are forwarded.
     Pass,
-    /// Each connection is closed (FIN), and each new one at once.
+    /// Open connections are closed (FIN), new ones immediately.
     Closed,
-    /// Each connection is reset (RST), and each new one at once.
+    /// Open connections are reset (RST), new ones immediately.
     Refuse,
-    /// Connections are accepted, and nothing passes until the mode changes.
+    /// Connections are accepted, but nothing is forwarded until the mode changes.
     Hold,
-    /// Everything passes but `SET`s, which wait until the mode changes: a hand on the tap.
+    /// All bytes are forwarded except `SET`s, which wait until the mode changes.
     HoldSets,
-    /// What clients send is swallowed and nothing is answered, on new connections too; and a connection that lost bytes is
-    /// silent for ever, since TCP loses none in the middle of a stream.
+    /// Bytes from clients are dropped and never answered, on new connections too. A connection that lost bytes stays silent
+    /// for ever, because TCP does not lose bytes in the middle of a stream.
     Blackhole,
-    /// Each chunk, in either direction, passes after this time.
+    /// Each chunk is forwarded after this time, in both directions.
     Delay(Duration),
-    /// Requests pass at once, and each chunk of an answer after this time, to a tenth of a millisecond: a server that is farther away.
-    /// The clock of tokio has steps of a millisecond.
+    /// A more distant server: requests are forwarded immediately, each chunk of an answer after this time. The delay is precise to a tenth
+    /// of a millisecond; tokio's timer has a resolution of a millisecond.
     Distance(Duration),
-    /// So many bytes per second pass on each connection, in each direction.
+    /// Each connection forwards this many bytes per second in each direction.
     Throttle(u32),
-    /// Each connection is reset when the server has answered so many bytes on it, in the middle of an answer.
+    /// Each connection is reset after this many bytes of answers, in the middle of an answer.
     CutAfter(usize),
 }
 
-/// What happens once to the connections that are open.
+/// A one-time fault of the open connections.
 #[derive(Clone, Copy)]
 enum Strike {
     Silence,
@@ -60,7 +60,7 @@ pub struct Proxy {
     mode: watch::Sender<Mode>,
     strikes: watch::Sender<Strike>,
     connections: Arc<Mutex<usize>>,
-    /// Held by each connection on which bytes pass.
+    /// Cloned by each connection that forwards bytes.
     passing: Arc<()>,
 }
 
@@ -85,7 +85,7 @@ impl Proxy {
         proxy
     }
 
-    pub async fn to_redis(redis: &super::redis::Redis) -> Self {
+    pub async fn to_redis(redis: &crate::redis::Redis) -> Self {
         Self::start(([127, 0, 0, 1], redis.port).into(), |_| {}).await
     }
 
@@ -97,34 +97,34 @@ impl Proxy {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
-    /// The connections that are open now fall silent for ever, as if a firewall had forgotten them. New ones pass.
+    /// Silences the open connections for ever, like a firewall that has forgotten them. New connections work.
     pub fn silence_open_connections(&self) {
         self.strikes.send_replace(Strike::Silence);
     }
 
-    /// The connections that are open now are reset (RST), as by a peer that was restarted. New ones pass.
+    /// Resets the open connections (RST), like a restarted peer. New connections work.
     pub fn reset_open_connections(&self) {
         self.strikes.send_replace(Strike::Reset);
     }
 
-    /// The connections that are open now are closed (FIN), as by a server that thinks them idle. New ones pass.
+    /// Closes the open connections (FIN), like a server with an idle timeout. New connections work.
     pub fn close_open_connections(&self) {
         self.strikes.send_replace(Strike::Close);
     }
 
-    /// On how many connections bytes pass.
+    /// The number of connections that forward bytes.
     pub fn passing(&self) -> usize {
-        // The proxy and its listener hold one each.
+        // The proxy and its listener hold one clone each.
         Arc::strong_count(&self.passing) - 2
     }
 
-    /// How many connections were accepted so far.
+    /// The number of connections accepted so far.
     pub fn connections(&self) -> usize {
         *self.connections.lock().expect("not poisoned")
     }
 }
 
-/// How a connection's passing ended.
+/// How forwarding on a connection ended.
 enum End {
     Close,
     Reset,
@@ -149,12 +149,12 @@ async fn serve(
     };
     match end {
         End::Close => drop(client),
-        // With no linger time, closing sends RST. If the client is gone already, that is as good.
+        // With zero linger time, closing sends RST. An error means that the client is already gone.
         End::Reset => {
             let _ = client.set_zero_linger();
             drop(client);
         }
-        // Open for as long as the client keeps it, and not longer: no descriptor is left behind.
+        // Keep the connection until the client closes it, so that no descriptor leaks.
         End::Silence => {
             drop(passing);
             let mut swallowed = [0; 4096];
@@ -165,7 +165,7 @@ async fn serve(
 
 async fn pass(client: &mut TcpStream, target: SocketAddr, modes: watch::Receiver<Mode>, on_request: OnRequest) -> End {
     let Ok(mut server) = TcpStream::connect(target).await else { return End::Close };
-    // Both ends send at once, and what stands between them must not hold back a second chunk until the first is acknowledged.
+    // Client and server send without delay, so the proxy must not hold back a second chunk until the first is acknowledged.
     for stream in [&*client, &server] {
         let _ = stream.set_nodelay(true);
     }
@@ -177,8 +177,8 @@ async fn pass(client: &mut TcpStream, target: SocketAddr, modes: watch::Receiver
     }
 }
 
-/// Passes on requests, if there is somebody to call with them, or else answers. Each way has its own pace: an answer does not
-/// wait for a request that is being held.
+/// Forwards one direction: requests if `on_request` is set, otherwise answers. The directions are independent, so that an answer does
+/// not wait for a held request.
 async fn one_way(
     mut from: ReadHalf<'_>,
     mut to: WriteHalf<'_>,
@@ -234,7 +234,7 @@ async fn slow_down(mode: Mode, bytes: usize, is_answer: bool) {
     }
 }
 
-/// Whether a client sends a `SET`.
+/// Whether a chunk contains a `SET` command.
 pub fn is_set(chunk: &[u8]) -> bool {
     chunk.windows(9).any(|bytes| bytes == b"$3\r\nSET\r\n")
 }

@@ -1,11 +1,10 @@
-//! The faults: what each does to Redis or to the network before it, and how it ends.
+//! The faults of Redis and of the network in front of it: how each starts and ends.
 
 use std::time::Duration;
 
 use super::world::{World, patient_connection};
-use crate::support::{eventually, proxy::Mode};
+use crate::{eventually, proxy::Mode};
 
-/// What can happen to a cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     Refused,
@@ -28,7 +27,7 @@ pub enum Fault {
     Loading,
 }
 
-/// Nobody listens here: the port is not one that the kernel gives out.
+/// An address without a listener: the kernel never assigns this port.
 const DEAD_MASTER: [&str; 3] = ["REPLICAOF", "127.0.0.1", "1"];
 const DISCONNECT: [&str; 6] = ["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"];
 
@@ -54,7 +53,7 @@ impl Fault {
         Self::Loading,
     ];
 
-    /// For the report.
+    /// The text for the report.
     pub fn description(self) -> &'static str {
         match self {
             Self::Refused => "network: every connection is reset at once, and new ones are",
@@ -78,7 +77,7 @@ impl Fault {
         }
     }
 
-    /// Whether it strikes the network, and the service must talk to Redis through the proxy.
+    /// Whether the fault is one of the network, so that the service must reach Redis through the proxy.
     pub fn is_of_the_network(self) -> bool {
         matches!(
             self,
@@ -94,7 +93,7 @@ impl Fault {
         )
     }
 
-    /// Whether no lookup can succeed while it lasts.
+    /// Whether no lookup can succeed during the fault.
     pub fn takes_lookups(self) -> bool {
         match self {
             Self::Refused
@@ -118,7 +117,7 @@ impl Fault {
         }
     }
 
-    /// Begins. It is in effect when this returns.
+    /// Starts the fault. It is in effect when this returns.
     pub async fn strike(self, world: &mut World) {
         match self {
             Self::Refused => world.proxy.set(Mode::Refuse),
@@ -150,7 +149,7 @@ impl Fault {
         }
     }
 
-    /// Ends. All is well when this returns.
+    /// Ends the fault. Redis and the network work again when this returns.
     pub async fn heal(self, world: &mut World) {
         match self {
             Self::Refused
@@ -181,11 +180,11 @@ impl Fault {
     }
 }
 
-/// Lets Redis load a data set of which each key takes a millisecond. Meanwhile it answers `LOADING`.
+/// Makes Redis load a data set at one millisecond per key. In the meantime it answers `LOADING`.
 async fn load_slowly(world: &mut World) {
     let settings = ["CONFIG", "SET", "key-load-delay", "1000", "loading-process-events-interval-bytes", "1024"];
     world.admin::<()>(&settings).await;
-    // Enough that it does not end by itself.
+    // Enough keys that loading does not finish during the fault.
     world.admin::<()>(&["DEBUG", "POPULATE", "20000", "filler"]).await;
     let folder = world.admin::<(String, String)>(&["CONFIG", "GET", "dir"]).await.1;
     let mut connection = patient_connection(&world.redis).await;

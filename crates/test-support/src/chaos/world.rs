@@ -1,31 +1,30 @@
-//! A real Redis, a proxy in front of it, and a way to talk to Redis that no fault cuts off.
+//! A real Redis, a proxy in front of it, and an administrative connection that no fault affects.
 
 use std::any::Any;
 
 use redis::{AsyncConnectionConfig, Client, FromRedisValue, aio::MultiplexedConnection};
 use tokio::{net::TcpListener, task::JoinHandle};
 
-use crate::support::{
+use crate::{
     PATIENCE, eventually,
     proxy::Proxy,
     redis::Redis,
     service::{Http, Service},
 };
 
-/// Deadlines as in production: an empty variable is an unset one. The tier in the process is small, so that most lookups are Redis's.
+/// The default deadlines (an empty variable counts as unset). The memory tier is small, so that most lookups go to Redis.
 const PRODUCTION: [(&str, &str); 3] =
     [("CACHE_READ_TIMEOUT_MS", ""), ("CACHE_WRITE_TIMEOUT_MS", ""), ("MEMORY_CACHE_ENTRIES", MEMORY_ENTRIES)];
 pub const MEMORY_ENTRIES: &str = "50";
 
-/// What the service depends on.
 pub struct World {
     pub redis: Redis,
     pub proxy: Proxy,
-    /// Opened before any fault: it stays logged in when the password changes.
+    /// Opened before any fault, so it stays authenticated when the password changes.
     admin: MultiplexedConnection,
-    /// The guard of a stopped redis-server.
+    /// Resumes a stopped redis-server on drop.
     pub hanging: Option<Box<dyn Any + Send>>,
-    /// A `DEBUG RELOAD` under way.
+    /// A `DEBUG RELOAD` in progress.
     pub reload: Option<JoinHandle<()>>,
 }
 
@@ -37,15 +36,15 @@ impl World {
         Self { redis, proxy, admin, hanging: None, reload: None }
     }
 
-    /// A service that reaches Redis through the proxy or directly: an ended redis-server looks different through a proxy.
+    /// A service that reaches Redis through the proxy or directly; a killed redis-server looks different through a proxy.
     pub async fn service(&self, through_proxy: bool) -> (Service, Http) {
         let url = if through_proxy { self.proxy.url() } else { self.redis.url() };
         Service::local(&[&PRODUCTION[..], &[("REDIS_URL", &*url)]].concat()).await
     }
 
-    /// A service behind the proxy without a line per request, since millions of them would be kept.
+    /// A service that reaches Redis through the proxy and logs no line per request, because millions of lines would be kept in memory.
     pub async fn quiet_service(&self) -> (Service, Http) {
-        // It does not say where it listens either.
+        // At this level, the service does not log its address either, so the port is chosen here.
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("bound");
         drop(listener);
@@ -63,7 +62,7 @@ impl World {
         self.admin = patient_connection(&self.redis).await;
     }
 
-    /// A command on the connection that was open before the fault.
+    /// Runs a command on the connection that was opened before the fault.
     pub async fn admin<T: FromRedisValue>(&mut self, words: &[&str]) -> T {
         let mut command = redis::cmd(words[0]);
         command.arg(&words[1..]);
@@ -71,7 +70,7 @@ impl World {
     }
 }
 
-/// A connection that waits for an answer longer than the client's half a second.
+/// A connection whose timeouts are longer than the client's default of half a second.
 pub async fn patient_connection(redis: &Redis) -> MultiplexedConnection {
     let config =
         AsyncConnectionConfig::new().set_response_timeout(Some(PATIENCE)).set_connection_timeout(Some(PATIENCE));

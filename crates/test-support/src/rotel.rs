@@ -1,4 +1,4 @@
-//! Rotel, an OpenTelemetry collector that others have written: it prints the spans that it has taken.
+//! Rotel, an independent OpenTelemetry collector, which prints the spans that it receives.
 
 use std::{
     process::Stdio,
@@ -11,9 +11,9 @@ use tokio::{
     process::{Child, Command},
 };
 
-use super::{eventually, service::read_lines};
+use crate::{eventually, service::read_lines};
 
-/// It is killed when this is dropped.
+/// A running Rotel, killed on drop.
 pub struct Rotel {
     _process: Child,
     port: u16,
@@ -21,7 +21,7 @@ pub struct Rotel {
 }
 
 impl Rotel {
-    /// Starts the program that the variable `ROTEL_AGENT` names, as `make test` does. `None` without one.
+    /// Starts the program that the variable `ROTEL_AGENT` names; `make test` sets it. `None` if it is not set.
     pub async fn start() -> Option<Self> {
         let Some(program) = std::env::var_os("ROTEL_AGENT") else {
             eprintln!("not sent to Rotel: ROTEL_AGENT is not set");
@@ -54,7 +54,7 @@ impl Rotel {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// What it printed under these names, such as `Trace ID`, in order: each span has one of each.
+    /// The printed values with this name, such as `Trace ID`, in order. Each span has one value per name.
     pub fn printed(&self, name: &str) -> Vec<String> {
         let lines = self.lines.lock().expect("not poisoned");
         let values = lines.iter().filter_map(|line| line.split_once(':').filter(|(found, _)| found.trim() == name));

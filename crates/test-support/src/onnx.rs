@@ -1,4 +1,4 @@
-//! ONNX files of a few nodes: as much of protobuf as a graph of one input and one output needs.
+//! Small ONNX files: the subset of protobuf that a graph with one input and one output needs.
 
 /// A graph under construction. Its input is `x`, float32 `[N, columns]`.
 pub struct Onnx {
@@ -8,7 +8,7 @@ pub struct Onnx {
     metadata: Vec<Message>,
 }
 
-/// A protobuf message: numbers as varints, everything else with its length before it.
+/// A protobuf message: numbers are varints, everything else is prefixed with its length.
 #[derive(Default)]
 struct Message(Vec<u8>);
 
@@ -19,7 +19,7 @@ impl Onnx {
         Self { columns, nodes: Vec::new(), constants: Vec::new(), metadata: Vec::new() }
     }
 
-    /// Adds a tensor of this shape.
+    /// Adds a constant tensor of this shape.
     pub fn constant(mut self, name: &str, shape: &[usize], values: &[f32]) -> Self {
         assert_eq!(shape.iter().product::<usize>(), values.len(), "{name}");
         let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
@@ -28,7 +28,7 @@ impl Onnx {
         self
     }
 
-    /// Adds an operator with these whole numbers as attributes.
+    /// Adds an operator with these integer attributes.
     pub fn node(mut self, operator: &str, inputs: &[&str], output: &str, attributes: &[(&str, u64)]) -> Self {
         const INT: u64 = 2;
         let node = inputs.iter().fold(Message::default(), |node, input| node.bytes(1, input.as_bytes()));
@@ -46,7 +46,7 @@ impl Onnx {
         self
     }
 
-    /// The file, whose graph gives `output`, float32 `[N, columns]`.
+    /// The finished file, whose graph returns `output`, float32 `[N, columns]`.
     pub fn file(self, output: &str, columns: usize) -> Vec<u8> {
         let of_rows = |name: &str, columns: usize| {
             let rows = Message::default().bytes(2, b"N");

@@ -1,6 +1,4 @@
-//! The functions that are compared, and processes of them under Runtime APIs of their own.
-
-#![allow(dead_code, reason = "each bench uses a part of this")]
+//! The functions that benches compare, each process under its own Runtime API.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -13,69 +11,70 @@ use std::{
 use serde_json::Value;
 use tokio::process::{Child, Command};
 
-use crate::support::{
+use crate::{
+    ROOT,
     runtime_api::{Outcome, RuntimeApi},
+    scratch_directory,
     service::{binary, lambda_environment},
 };
 
-/// How to start a function.
+/// The command and variables that start a function.
 #[derive(Clone, Debug)]
-pub(crate) struct Function {
+pub struct Function {
     command: Vec<OsString>,
     variables: Vec<(&'static str, String)>,
-    /// What a hit says in `cache-status`, if the function says it.
+    /// The `cache-status` of a hit, if the function sends one.
     hit: Option<&'static str>,
 }
 
 impl Function {
-    /// It answers a constant.
-    pub(crate) fn bare() -> Self {
+    /// Answers with a constant.
+    pub fn bare() -> Self {
         Self { command: vec![unzipped(&example("bare_lambda"))], variables: Vec::new(), hit: None }
     }
 
-    /// It asks Redis for the answer, or runs the model, or runs it where Redis has none.
-    pub(crate) fn plain(redis_url: Option<String>, model: bool) -> Self {
-        let graph = concat!(env!("CARGO_MANIFEST_DIR"), "/models/credit_risk/model.onnx");
+    /// Looks the answer up in Redis if `redis_url` is set, and runs the model if `model` is set and Redis has no answer.
+    pub fn plain(redis_url: Option<String>, model: bool) -> Self {
+        let graph = format!("{ROOT}/models/credit_risk/model.onnx");
         let redis_url = redis_url.map(|url| ("REDIS_URL", url));
-        let model = model.then(|| ("MODEL", graph.to_owned()));
+        let model = model.then(|| ("MODEL", graph));
         let variables = redis_url.into_iter().chain(model).collect();
         Self { command: vec![unzipped(&example("plain_lambda"))], variables, hit: None }
     }
 
     /// The service with its cache in memory.
-    pub(crate) fn in_memory() -> Self {
+    pub fn in_memory() -> Self {
         let hit = Some("predict-once; hit; detail=memory");
         Self { command: vec![unzipped(&binary())], variables: Vec::new(), hit }
     }
 
-    /// The service with its cache in Redis, and none in memory that could answer in its place.
-    pub(crate) fn in_redis(url: String) -> Self {
+    /// The service with its cache in Redis only: a memory tier would answer first.
+    pub fn in_redis(url: String) -> Self {
         let no_memory = ("MEMORY_CACHE_ENTRIES", "0".to_owned());
-        // An answer without Redis, because the machine is busy or valgrind slow, would be counted as one with it.
+        // On a busy machine or under valgrind, a short deadline would skip Redis, and the answer would still be counted as one from Redis.
         let patience = ["CACHE_READ_TIMEOUT_MS", "CACHE_WRITE_TIMEOUT_MS"].map(|name| (name, "10000".to_owned()));
         let variables = [("REDIS_URL", url), no_memory].into_iter().chain(patience).collect();
         Self { command: vec![unzipped(&binary())], variables, hit: Some("predict-once; hit; detail=redis") }
     }
 
-    /// A FastAPI application of `benches/rivals` through Mangum and AWS's runtime client.
-    pub(crate) fn fastapi(python: &OsStr, application: &str, redis_url: String) -> Self {
+    /// A FastAPI application of `benches/rivals` behind Mangum and AWS's runtime client.
+    pub fn fastapi(python: &OsStr, application: &str, redis_url: String) -> Self {
         let command = [python, "-m".as_ref(), "awslambdaric".as_ref(), "lambda_function.handler".as_ref()];
-        let rivals = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/rivals");
-        let variables =
-            vec![("PYTHONPATH", rivals.to_owned()), ("APPLICATION", application.to_owned()), ("REDIS_URL", redis_url)];
+        let rivals = format!("{ROOT}/benches/rivals");
+        let variables = vec![("PYTHONPATH", rivals), ("APPLICATION", application.to_owned()), ("REDIS_URL", redis_url)];
         Self { command: command.map(OsString::from).to_vec(), variables, hit: None }
     }
 
-    pub(crate) fn uses_redis(&self) -> bool {
+    pub fn uses_redis(&self) -> bool {
         self.variables.iter().any(|(name, _)| *name == "REDIS_URL")
     }
 
-    pub(crate) async fn start(&self) -> Process {
+    pub async fn start(&self) -> Process {
         self.start_under(&[]).await
     }
 
-    /// Starts it under a program that runs it, such as valgrind: its name and options.
-    pub(crate) async fn start_under(&self, runner: &[&OsStr]) -> Process {
+    /// Starts the function under another program, such as valgrind; `runner` is its name and options.
+    pub async fn start_under(&self, runner: &[&OsStr]) -> Process {
         let api = RuntimeApi::start().await;
         let address = api.address.to_string();
         let variables: Vec<_> = self.variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
@@ -94,37 +93,37 @@ impl Function {
     }
 }
 
-/// An example that was built in the same profile as the service.
+/// An example, built in the same profile as the service.
 fn example(name: &str) -> PathBuf {
     binary().with_file_name("examples").join(name)
 }
 
-/// A copy of a program, written in one go as from a zip. The file that a linker has written lies in memory in small pieces, and a start
-/// takes longer.
+/// A copy of a program, written in one go as when unzipped. A file written by a linker is cached in small pieces, which makes a start
+/// slower.
 fn unzipped(built: &Path) -> OsString {
-    let copy = Path::new(env!("CARGO_TARGET_TMPDIR")).join(built.file_name().expect("a program"));
-    // Of a copy that runs, the name is taken, and not the file.
+    let copy = scratch_directory().join(built.file_name().expect("a program"));
+    // A running copy cannot be overwritten, but its name can be reused once removed.
     let _ = fs::remove_file(&copy);
     fs::copy(built, &copy).unwrap_or_else(|error| panic!("{}: {error}", built.display()));
     copy.into()
 }
 
-/// A function's process. It is killed when this is dropped.
-pub(crate) struct Process {
+/// A function's process, killed on drop.
+pub struct Process {
     api: RuntimeApi,
-    pub(crate) child: Child,
+    pub child: Child,
     started: Instant,
     hit: Option<&'static str>,
 }
 
 impl Process {
-    /// Waits until it asks for its first event; how long that took.
-    pub(crate) async fn ready(&self) -> Duration {
+    /// Waits until the function asks for its first event, and returns how long that took.
+    pub async fn ready(&self) -> Duration {
         self.api.first_asked().await - self.started
     }
 
-    /// Sends an event, and waits for the answer and until the function is idle again.
-    pub(crate) async fn invoke(&mut self, event: &Value) -> Outcome {
+    /// Sends an event, then waits for the answer and until the function is idle again.
+    pub async fn invoke(&mut self, event: &Value) -> Outcome {
         let outcome = self.api.invoke(event).await;
         assert_eq!(outcome.status(), 200, "{outcome:?}");
         self.api.idle().await;
@@ -132,7 +131,7 @@ impl Process {
     }
 
     /// Sends an event that must be answered from the cache.
-    pub(crate) async fn hit(&mut self, event: &Value) -> Outcome {
+    pub async fn hit(&mut self, event: &Value) -> Outcome {
         let outcome = self.invoke(event).await;
         if let Some(hit) = self.hit {
             assert_eq!(outcome.cache_status(), hit);
@@ -140,19 +139,19 @@ impl Process {
         outcome
     }
 
-    pub(crate) fn id(&self) -> u32 {
+    pub fn id(&self) -> u32 {
         self.child.id().expect("it runs")
     }
 
-    /// The most memory that was resident.
-    pub(crate) fn peak_mib(&self) -> f64 {
+    /// The peak resident memory.
+    pub fn peak_mib(&self) -> f64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).expect("it runs, on Linux");
         let line = status.lines().find(|line| line.starts_with("VmHWM:")).expect("the kernel tells");
         line.split_whitespace().nth(1).and_then(|kib| kib.parse::<f64>().ok()).expect("a number") / 1024.0
     }
 
-    /// Ends it, so that it is not in the way of what is measured next.
-    pub(crate) async fn end(mut self) {
+    /// Ends the process, so that it does not disturb later measurements.
+    pub async fn end(mut self) {
         self.child.kill().await.expect("it runs");
     }
 }

@@ -7,7 +7,7 @@ use nix::{
 use redis::{ConnectionAddr, FromRedisValue, IntoConnectionInfo, aio::MultiplexedConnection};
 use redis_test::{server::RedisServer, utils::get_random_available_port};
 
-use super::eventually;
+use crate::eventually;
 
 pub struct Redis {
     server: Option<RedisServer>,
@@ -25,7 +25,7 @@ impl Redis {
         redis
     }
 
-    /// Starts a server that takes TLS connections, with a certificate of an authority of its own; and plain ones from us.
+    /// Starts a server with a TLS port, whose certificate is signed by its own authority, and a plain port for the test itself.
     pub async fn start_tls() -> Self {
         let (port, tls_port) = (get_random_available_port(), get_random_available_port());
         let address =
@@ -39,7 +39,7 @@ impl Redis {
         redis
     }
 
-    /// Starts the Valkey that the variable `VALKEY_SERVER` names, as `make test` does. `None` without one.
+    /// Starts the Valkey that the variable `VALKEY_SERVER` names; `make test` sets it. `None` if it is not set.
     pub async fn start_valkey() -> Option<Self> {
         let Some(binary) = std::env::var_os("VALKEY_SERVER") else {
             eprintln!("not run on Valkey: VALKEY_SERVER is not set");
@@ -58,19 +58,19 @@ impl Redis {
         Some(valkey)
     }
 
-    /// The URL of the TLS port, and the file of the authority that signed its certificate.
+    /// The URL of the TLS port, and the certificate file of its authority.
     pub fn tls(&self) -> (String, String) {
         let port = self.tls_port.expect("started with TLS");
         let paths = self.server.as_ref().and_then(|server| server.tls_paths.as_ref()).expect("started with TLS");
         (format!("rediss://127.0.0.1:{port}"), paths.ca_crt.to_string_lossy().into_owned())
     }
 
-    /// Ends the server with SIGKILL: its connections are closed by the kernel.
+    /// Ends the server with SIGKILL; the kernel closes its connections.
     pub fn kill(&mut self) {
         self.server.take();
     }
 
-    /// Stops the process: connections stay open, nothing is answered. It goes on when the guard is dropped.
+    /// Stops the process: connections stay open, but nothing is answered. Dropping the guard resumes it.
     pub fn hang(&self) -> impl Drop + use<> {
         struct Hanging(Pid);
         impl Drop for Hanging {
@@ -84,7 +84,7 @@ impl Redis {
         Hanging(pid)
     }
 
-    /// Starts a server on the same port, with nothing in it.
+    /// Kills the server and starts an empty one on the same port.
     pub async fn restart(&mut self) {
         self.kill();
         let address = ConnectionAddr::Tcp("127.0.0.1".to_owned(), self.port);
@@ -100,12 +100,11 @@ impl Redis {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
-    /// Runs a command on a connection of its own.
+    /// Runs a command on a new connection.
     pub async fn command<T: FromRedisValue>(&self, words: &[&str]) -> T {
         self.try_command(words).await.unwrap_or_else(|error| panic!("{words:?}: {error}"))
     }
 
-    /// A connection, open until it is dropped.
     pub async fn connection(&self) -> MultiplexedConnection {
         self.try_connection().await.expect("Redis runs")
     }
@@ -123,14 +122,14 @@ impl Redis {
         command.query_async(&mut connection).await
     }
 
-    /// All keys, sorted.
+    /// All keys in alphabetical order.
     pub async fn keys(&self) -> Vec<String> {
         let mut keys: Vec<String> = self.command(&["KEYS", "*"]).await;
         keys.sort();
         keys
     }
 
-    /// Waits until there are so many keys: writes come after responses.
+    /// Waits until Redis holds this many keys, because writes come after responses.
     pub async fn holds(&self, keys: usize) {
         eventually(&format!("{keys} keys in Redis"), || async { self.keys().await.len() == keys }).await;
     }

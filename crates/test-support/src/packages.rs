@@ -1,4 +1,4 @@
-//! Model packages to load: the shipped one, directories, and small ones that a test puts together.
+//! Model packages: the shipped one, directories, and small ones assembled by tests.
 
 use std::{
     fs,
@@ -9,19 +9,19 @@ use model_package::{Field, field::Bound, field::Kind, field::Number};
 use predict_once::{model::ManifestFile, model::Model, model::Package};
 use serde_json::{Map, Value, json};
 
-use super::onnx::Onnx;
+use crate::{ROOT, onnx::Onnx, scratch_directory};
 
-/// The package that ships.
+/// The shipped package.
 pub fn shipped() -> Package {
     Package::embedded()
 }
 
 /// The package in a directory of the repository.
 pub fn read(directory: &str) -> Package {
-    Package::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join(directory)).unwrap_or_else(|error| panic!("{error}"))
+    Package::read(&Path::new(ROOT).join(directory)).unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// A package of these files.
+/// A package with this manifest and graph.
 pub fn package(manifest: impl Into<String>, onnx: Vec<u8>) -> Package {
     let mut package = shipped();
     package.manifest = ManifestFile::Written(manifest.into());
@@ -30,7 +30,7 @@ pub fn package(manifest: impl Into<String>, onnx: Vec<u8>) -> Package {
     package
 }
 
-/// A package with one thing changed in `model.toml`.
+/// A package with one text replaced in `model.toml`.
 pub fn changed(package: &Package, from: &str, to: &str) -> Package {
     assert_eq!(package.manifest.toml().matches(from).count(), 1, "{from:?} is there once");
     let mut changed = package.clone();
@@ -42,13 +42,13 @@ pub fn load(package: &Package) -> Model {
     Model::load(package).unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// Every mistake of a package that cannot be served.
+/// The mistakes of a package that must not load.
 pub fn mistakes(package: &Package) -> Vec<String> {
     let error = Model::load(package).err().unwrap_or_else(|| panic!("it loads: {}", package.manifest.toml()));
     error.mistakes.iter().map(ToString::to_string).collect()
 }
 
-/// Writes a package to a directory of its own below the target directory.
+/// Writes a package to its own directory below the target directory.
 pub fn write(package: &Package, name: &str) -> PathBuf {
     let directory = empty_directory(name);
     fs::write(directory.join("model.toml"), package.manifest.toml()).expect("written");
@@ -61,7 +61,7 @@ pub fn write(package: &Package, name: &str) -> PathBuf {
 
 /// A new directory below the target directory.
 pub fn empty_directory(name: &str) -> PathBuf {
-    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("packages").join(name);
+    let directory = scratch_directory().join("packages").join(name);
     if directory.exists() {
         fs::remove_dir_all(&directory).expect("removed");
     }
@@ -69,7 +69,7 @@ pub fn empty_directory(name: &str) -> PathBuf {
     directory
 }
 
-/// Two valid inputs, made up from the model's fields: all of them, and those that must be there.
+/// Two valid inputs generated from the model's fields: one with all fields, one with the required fields only.
 pub fn inputs(model: &Model) -> [Map<String, Value>; 2] {
     let of = |fields: &mut dyn Iterator<Item = &Field>| {
         fields.map(|field| (field.name().to_owned(), some_value(field.kind()))).collect()
@@ -101,7 +101,7 @@ fn some_number(number: &Number) -> Value {
     }
 }
 
-/// A model of one number, which answers with a number.
+/// A manifest with one number field and one number prediction.
 pub const NUMBER: &str = r#"
 name = "number"
 [input]
@@ -119,7 +119,7 @@ summary = "A number"
 input = { number = 7 }
 "#;
 
-/// Such a model that takes its time: the number goes through so many products with a matrix of this width.
+/// A slow model of one number: `products` products with a matrix of this width.
 pub fn products(width: usize, products: usize) -> Package {
     let mut graph = Onnx::new(1)
         .constant("in", &[1, width], &vec![1.0; width])
@@ -133,12 +133,12 @@ pub fn products(width: usize, products: usize) -> Package {
     package(NUMBER, graph.node("MatMul", &[&format!("h{products}"), "out"], "y", &[]).file("y", 1))
 }
 
-/// A graph whose output columns are its input columns.
+/// A graph that returns its input.
 pub fn identity(columns: usize) -> Vec<u8> {
     Onnx::new(columns).node("Identity", &["x"], "y", &[]).file("y", columns)
 }
 
-/// A package with a field and a prediction of each kind. The graph reads NaN as -1, and gives the probabilities of three classes, a
+/// A package with a field and a prediction of each kind. The graph reads NaN as -1 and returns the probabilities of three classes, a
 /// score, and the position of the most probable class.
 pub fn every_kind() -> Package {
     const COLUMNS: usize = 16;

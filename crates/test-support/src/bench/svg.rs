@@ -1,8 +1,8 @@
-//! A drawing as SVG, legible on a light and on a dark page.
+//! SVG drawings for light and dark pages.
 
 use std::fmt::{Display, Write};
 
-/// The colours of lines and bars, for a light and for a dark page.
+/// The colours of lines and bars, each for light and dark pages.
 const COLOURS: [[&str; 2]; 6] = [
     ["#0969da", "#58a6ff"],
     ["#d1570b", "#f0883e"],
@@ -12,33 +12,33 @@ const COLOURS: [[&str; 2]; 6] = [
     ["#bf3989", "#f778ba"],
 ];
 
-/// A colour of [`COLOURS`], or that of the text.
+/// An index into [`COLOURS`], or the colour of text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Colour {
+pub enum Colour {
     Of(usize),
     Text,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Stroke {
+pub enum Stroke {
     Solid,
     Dashed,
     Dotted,
 }
 
-/// Where a text is, relative to its point.
+/// The part of a text that is placed at its point.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Anchor {
+pub enum Anchor {
     Start,
     Middle,
     End,
 }
 
-pub(crate) struct Svg(String);
+pub struct Svg(String);
 
 impl Svg {
-    /// An empty drawing. The title is read to those who do not see it.
-    pub(crate) fn new(width: u32, height: u32, title: &str) -> Self {
+    /// An empty drawing. Screen readers read the title.
+    pub fn new(width: u32, height: u32, title: &str) -> Self {
         let colours = |theme: usize| {
             COLOURS.iter().enumerate().fold(String::new(), |mut rules, (number, colours)| {
                 let colour = colours[theme];
@@ -73,30 +73,30 @@ impl Svg {
         );
     }
 
-    pub(crate) fn heading(&mut self, at: (f64, f64), text: impl Display) {
+    pub fn heading(&mut self, at: (f64, f64), text: impl Display) {
         self.text_of("text", " font-weight=\"600\" font-size=\"14\"", at, Anchor::Start, text);
     }
 
-    pub(crate) fn text(&mut self, at: (f64, f64), anchor: Anchor, text: impl Display) {
+    pub fn text(&mut self, at: (f64, f64), anchor: Anchor, text: impl Display) {
         self.text_of("text", "", at, anchor, text);
     }
 
-    /// The text of an axis.
-    pub(crate) fn soft(&mut self, at: (f64, f64), anchor: Anchor, text: impl Display) {
+    /// A label of an axis.
+    pub fn soft(&mut self, at: (f64, f64), anchor: Anchor, text: impl Display) {
         self.text_of("soft", "", at, anchor, text);
     }
 
-    /// A text that is read from below to above.
-    pub(crate) fn upright(&mut self, (x, y): (f64, f64), text: impl Display) {
+    /// Text rotated to read upwards.
+    pub fn upright(&mut self, (x, y): (f64, f64), text: impl Display) {
         let turn = format!(" transform=\"rotate(-90 {x:.1} {y:.1})\"");
         self.text_of("soft", &turn, (x, y), Anchor::Middle, text);
     }
 
-    pub(crate) fn grid(&mut self, (x1, y1): (f64, f64), (x2, y2): (f64, f64)) {
+    pub fn grid(&mut self, (x1, y1): (f64, f64), (x2, y2): (f64, f64)) {
         let _ = writeln!(self.0, "<line class=\"grid\" x1=\"{x1:.1}\" y1=\"{y1:.1}\" x2=\"{x2:.1}\" y2=\"{y2:.1}\"/>");
     }
 
-    pub(crate) fn line(&mut self, points: &[(f64, f64)], colour: Colour, stroke: Stroke) {
+    pub fn line(&mut self, points: &[(f64, f64)], colour: Colour, stroke: Stroke) {
         let dashes = match stroke {
             Stroke::Solid => "",
             Stroke::Dashed => " stroke-dasharray=\"6 4\"",
@@ -110,11 +110,11 @@ impl Svg {
         );
     }
 
-    pub(crate) fn dot(&mut self, (x, y): (f64, f64), colour: Colour) {
+    pub fn dot(&mut self, (x, y): (f64, f64), colour: Colour) {
         let _ = writeln!(self.0, "<circle class=\"{}\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3\"/>", class('f', colour));
     }
 
-    pub(crate) fn bar(&mut self, (x, y): (f64, f64), (width, height): (f64, f64), colour: Colour, opacity: f64) {
+    pub fn bar(&mut self, (x, y): (f64, f64), (width, height): (f64, f64), colour: Colour, opacity: f64) {
         let _ = writeln!(
             self.0,
             "<rect class=\"{}\" x=\"{x:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{height:.1}\" rx=\"2\" opacity=\"{opacity}\"/>",
@@ -122,7 +122,7 @@ impl Svg {
         );
     }
 
-    pub(crate) fn finish(self) -> String {
+    pub fn finish(self) -> String {
         self.0 + "</svg>\n"
     }
 }

@@ -1,4 +1,4 @@
-//! A Lambda Runtime API: hands out events, takes responses, and notes in which order the function comes for what.
+//! A Lambda Runtime API: hands out events, receives responses, and records the order of the function's requests.
 
 use std::{
     collections::HashMap,
@@ -21,7 +21,7 @@ use tokio::{
     sync::{mpsc, watch},
 };
 
-/// What was seen, in the order in which it came.
+/// An observed step, in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
     /// The function asked for an event.
@@ -30,17 +30,17 @@ pub enum Step {
     Response,
     /// The function reported that the invocation failed.
     Error,
-    /// Something that the test noted itself.
+    /// Recorded by the test itself.
     Other(&'static str),
 }
 
 /// How an invocation ended.
 #[derive(Debug)]
 pub struct Outcome {
-    /// The response as the function formed it for the gateway, or the error report.
+    /// The response in the gateway's format, or the error report.
     pub payload: Value,
     pub is_error: bool,
-    /// From when the event was on its way to when the outcome was here.
+    /// The time from sending the event to receiving the outcome.
     pub time: Duration,
 }
 
@@ -54,7 +54,7 @@ impl Outcome {
         serde_json::from_str(text).unwrap_or_else(|error| panic!("{text}: {error}"))
     }
 
-    /// A header, from whichever map the gateway's form has.
+    /// A header, from the map that the gateway's format uses.
     pub fn header(&self, name: &str) -> Option<&str> {
         let single = self.payload["headers"][name].as_str();
         single.or_else(|| self.payload["multiValueHeaders"][name][0].as_str())
@@ -65,11 +65,11 @@ impl Outcome {
     }
 }
 
-/// An event, and what the platform says with it.
+/// An event and the platform's metadata.
 #[derive(Clone, Debug)]
 pub struct Invocation {
     pub event: String,
-    /// How long it may take; `None` for as long as every other.
+    /// The time limit; `None` for the default of this Runtime API.
     pub deadline: Option<Duration>,
     pub tenant: Option<String>,
 }
@@ -91,14 +91,14 @@ struct Shared {
     trace: Mutex<Option<String>>,
 }
 
-/// The Runtime API, for one function.
+/// The Runtime API of one function.
 pub struct RuntimeApi {
     pub address: SocketAddr,
     shared: Arc<Shared>,
     events: mpsc::UnboundedSender<(u64, Invocation)>,
     outcomes: mpsc::UnboundedReceiver<(u64, bool, Bytes, Instant)>,
     invocations: u64,
-    /// When each invocation was sent whose outcome has not been taken.
+    /// The start times of the invocations whose outcome has not been received.
     sent: HashMap<u64, Instant>,
 }
 
@@ -107,7 +107,7 @@ impl RuntimeApi {
         Self::with_deadline(Duration::from_secs(30)).await
     }
 
-    /// `deadline`: how long an invocation may take, as the function is told.
+    /// `deadline` is the time limit of an invocation that the function is given.
     pub async fn with_deadline(deadline: Duration) -> Self {
         let (events, receiver) = mpsc::unbounded_channel();
         let (sender, outcomes) = mpsc::unbounded_channel();
@@ -133,12 +133,12 @@ impl RuntimeApi {
         Self { address, shared, events, outcomes, invocations: 0, sent: HashMap::new() }
     }
 
-    /// From now on, invocations come with this X-Ray trace header.
+    /// Sends this X-Ray trace header with all further invocations.
     pub fn trace(&self, header: &str) {
         *self.shared.trace.lock().expect("not poisoned") = Some(header.to_owned());
     }
 
-    /// Sends an event and waits for its outcome: what the client of a gateway waits for.
+    /// Sends an event and waits for its outcome, as the client of a gateway does.
     pub async fn invoke(&mut self, event: &Value) -> Outcome {
         self.run(event.into()).await
     }
@@ -158,7 +158,7 @@ impl RuntimeApi {
         outcome
     }
 
-    /// Sends an event to whoever asks for one; the invocation's id.
+    /// Queues an event for the next request and returns the invocation's id.
     pub fn send(&mut self, invocation: impl Into<Invocation>) -> u64 {
         self.invocations += 1;
         self.sent.insert(self.invocations, Instant::now());
@@ -166,38 +166,38 @@ impl RuntimeApi {
         self.invocations
     }
 
-    /// Waits for the next outcome; of which invocation it is.
+    /// Waits for the next outcome and returns it with the invocation's id.
     pub async fn outcome(&mut self) -> (u64, Outcome) {
         let (id, is_error, body, at) =
-            super::soon("the function answers", self.outcomes.recv()).await.expect("the server runs");
+            crate::soon("the function answers", self.outcomes.recv()).await.expect("the server runs");
         let sent = self.sent.remove(&id).expect("sent, and answered once");
         let payload = serde_json::from_slice(&body).expect("the function answers in JSON");
         (id, Outcome { payload, is_error, time: at - sent })
     }
 
-    /// Waits until the function has taken so many events.
+    /// Waits until the function has received this many events.
     pub async fn handed_out(&self, events: usize) {
         let mut handed_out = self.shared.handed_out.subscribe();
-        super::soon("the function takes events", handed_out.wait_for(|taken| *taken >= events))
+        crate::soon("the function takes events", handed_out.wait_for(|taken| *taken >= events))
             .await
             .expect("the server runs");
     }
 
-    /// Waits until the function asks for its first event; when that was.
+    /// Waits until the function asks for its first event, and returns when it did.
     pub async fn first_asked(&self) -> Instant {
         self.asked_for(1).await;
         self.shared.first_asked.lock().expect("not poisoned").expect("just asked")
     }
 
-    /// Waits until the function has asked for so many events: with one more than invocations, it is idle.
+    /// Waits until the function has asked for this many events. It is idle once it has asked for one more than it was sent.
     pub async fn asked_for(&self, events: usize) {
         let mut waiting = self.shared.waiting.subscribe();
-        super::soon("the function asks for an event", waiting.wait_for(|asked| *asked >= events))
+        crate::soon("the function asks for an event", waiting.wait_for(|asked| *asked >= events))
             .await
             .expect("the server runs");
     }
 
-    /// Waits until the function has done all work of all invocations, and is idle.
+    /// Waits until the function has finished all work of all invocations.
     pub async fn idle(&self) {
         self.asked_for(self.invocations as usize + 1).await;
     }
@@ -206,7 +206,7 @@ impl RuntimeApi {
         self.shared.steps.lock().expect("not poisoned").clone()
     }
 
-    /// Something to call from elsewhere when something happens that belongs in the order.
+    /// A callback that records a step from elsewhere, such as a proxy.
     pub fn note(&self, what: &'static str) -> impl Fn() + Send + Sync + 'static {
         let shared = Arc::clone(&self.shared);
         move || shared.note(Step::Other(what))

@@ -1,4 +1,4 @@
-//! Credit applications to send.
+//! Credit applications to post.
 
 use serde_json::{Value, json};
 
@@ -13,14 +13,14 @@ pub fn example() -> Value {
     })
 }
 
-/// The example with another value of one field.
+/// The example with one field changed.
 pub fn with(field: &str, value: impl Into<Value>) -> Value {
     let mut application = example();
     application[field] = value.into();
     application
 }
 
-/// The example at another age: another prediction, and another entry in the cache.
+/// The example at another age, which has its own prediction and cache entry.
 pub fn aged(years: u8) -> Value {
     with("age_in_years", years)
 }

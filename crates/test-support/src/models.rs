@@ -1,15 +1,15 @@
-//! Models in this process, to tell what the service must answer.
+//! Models in this process, to compute the answers that the service must give.
 
 use model_package::{Field, Prediction, PredictionKind, field::Kind};
 use predict_once::{model::Model, model::Package};
 use serde_json::Value;
 
-/// The model that ships.
+/// The shipped model.
 pub fn shipped() -> Model {
     Model::load(&Package::embedded()).unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// The names of a model's fields that are categories, each with the names of its values.
+/// The names of a model's category fields, each with the names of its values.
 pub fn categories(model: &Model) -> Vec<(&str, Vec<&str>)> {
     fn named(field: &Field) -> Option<(&str, Vec<&str>)> {
         let Kind::Category(category) = field.kind() else { return None };
@@ -18,7 +18,7 @@ pub fn categories(model: &Model) -> Vec<(&str, Vec<&str>)> {
     model.signature().fields().iter().filter_map(named).collect()
 }
 
-/// What a model's endpoint must answer to a body. `None` if the path is no prediction's, or the body no input.
+/// The right answer of a model's endpoint to a body. `None` if the path is not an endpoint or the body is not a valid input.
 pub fn answer(model: &Model, path: &str, body: &[u8]) -> Option<String> {
     let endpoint = path.strip_prefix('/')?;
     let position = model.signature().predictions().iter().position(|prediction| prediction.endpoint() == endpoint)?;
@@ -27,8 +27,8 @@ pub fn answer(model: &Model, path: &str, body: &[u8]) -> Option<String> {
     Some(String::from_utf8(answer.body.to_vec()).expect("JSON is UTF-8"))
 }
 
-/// The cache entry that a response's body must have been stored as: a number as the shortest decimal of its `f32`, a value as its
-/// text, probabilities with commas between them.
+/// The cache entry for a response's body: a number is stored as the shortest decimal of its `f32`, a value as its text, and
+/// probabilities are separated by commas.
 pub fn entry_of(prediction: &Prediction, body: &[u8]) -> String {
     let body: Value = serde_json::from_slice(body).expect("a body is JSON");
     let answer = &body[prediction.name()];

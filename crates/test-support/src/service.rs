@@ -17,30 +17,32 @@ use tokio::{
     process::{Child, Command},
 };
 
-use super::{eventually, runtime_api::RuntimeApi, soon};
+use crate::{eventually, runtime_api::RuntimeApi, soon};
 
-pub const BINARY: &str = env!("CARGO_BIN_EXE_predict-once");
-
-/// The binary that is tested or measured: the one built with this, or another build that `PREDICT_ONCE_BIN` names.
+/// The binary to test or measure: the build that `PREDICT_ONCE_BIN` names, by default the one that cargo built with the test or bench.
+///
+/// # Panics
+///
+/// If the variable is not set and cargo did not start this process. Cargo sets the path at run time since 1.94.
 pub fn binary() -> PathBuf {
-    std::env::var_os("PREDICT_ONCE_BIN").map_or_else(|| PathBuf::from(BINARY), PathBuf::from)
+    let path = std::env::var_os("PREDICT_ONCE_BIN").or_else(|| std::env::var_os("CARGO_BIN_EXE_predict-once"));
+    path.map(PathBuf::from).expect("run this with cargo test or cargo bench, or set PREDICT_ONCE_BIN")
 }
 
-/// A running process of the service. It is killed when this is dropped.
+/// A running process of the service, killed on drop.
 pub struct Service {
     child: Child,
     lines: Arc<Mutex<Vec<String>>>,
 }
 
 impl Service {
-    /// Starts the binary with these variables and no others, but for a patient cache: what a test does not say of
-    /// deadlines shall not depend on how busy the machine is. Nothing is kept in front of Redis, unless the test says so; and a
-    /// local server has two workers, whatever the machine has.
+    /// Starts the binary with these variables over defaults for tests: deadlines of the cache that hold on a busy machine, no memory tier
+    /// in front of Redis, and two workers for a local server on any machine.
     pub fn start(variables: &[(&str, &str)]) -> Self {
         Self::spawn(Command::new(binary()), variables)
     }
 
-    /// Starts it with this limit of open files, as `ulimit` takes it: `-Sn 100`.
+    /// Starts the binary with a limit of open files in the syntax of `ulimit`: `-Sn 100`.
     pub fn start_with_limit(limit: &str, variables: &[(&str, &str)]) -> Self {
         let mut shell = Command::new("/bin/sh");
         shell.args(["-c", &format!("ulimit {limit}; exec \"$0\"")]).arg(binary());
@@ -68,12 +70,12 @@ impl Service {
         Self { child, lines }
     }
 
-    /// Starts it as the function behind this Runtime API.
+    /// Starts the binary as the function of this Runtime API.
     pub fn lambda(api: &RuntimeApi, variables: &[(&str, &str)]) -> Self {
         Self::start(&lambda_environment(&api.address.to_string(), variables))
     }
 
-    /// Starts it as a local server on a free port.
+    /// Starts the binary as a local server on a free port.
     pub async fn local(variables: &[(&str, &str)]) -> (Self, Http) {
         let mut all = vec![("PORT", "0")];
         all.extend_from_slice(variables);
@@ -82,26 +84,26 @@ impl Service {
         (service, http)
     }
 
-    /// A client, once it listens.
+    /// Waits until the server listens and returns a client.
     pub async fn http(&self) -> Http {
         let line = self.line_with("listening on http://").await;
         let address = line.rsplit("http://").next().expect("split yields").trim();
         Http::new(address.parse().unwrap_or_else(|error| panic!("{line}: {error}")))
     }
 
-    /// All that it has printed so far, to either stream.
+    /// The lines printed so far to stdout and stderr.
     pub fn lines(&self) -> Vec<String> {
         self.lines.lock().expect("not poisoned").clone()
     }
 
-    /// Waits for a line that holds `text`.
+    /// Waits for a line that contains `text`.
     pub async fn line_with(&self, text: &str) -> String {
         let find = || self.lines().into_iter().find(|line| line.contains(text));
         eventually(&format!("a line with {text:?}"), || async { find().is_some() }).await;
         find().expect("just seen")
     }
 
-    /// The lines of JSON that it has printed.
+    /// The printed lines that are JSON.
     pub fn json_lines(&self) -> Vec<Value> {
         self.lines().iter().filter_map(|line| serde_json::from_str(line).ok()).collect()
     }
@@ -114,23 +116,22 @@ impl Service {
         kill(self.pid(), signal).expect("the process is ours");
     }
 
-    /// Waits for its end; whether that was a success.
+    /// Waits for the process to end and returns whether it succeeded.
     pub async fn ended(&mut self) -> bool {
         self.exit_code().await == Some(0)
     }
 
-    /// Waits for its end; its exit code, unless a signal has ended it.
+    /// Waits for the process to end and returns its exit code; `None` if a signal ended it.
     pub async fn exit_code(&mut self) -> Option<i32> {
         soon("the process ends", self.child.wait()).await.expect("it was started").code()
     }
 
-    /// Whether it runs.
     pub fn runs(&mut self) -> bool {
         self.child.try_wait().expect("it was started").is_none()
     }
 }
 
-/// What Lambda sets for a function, and `variables`.
+/// The variables that Lambda sets for a function, and `variables`.
 pub fn lambda_environment<'a>(runtime_api: &'a str, variables: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
     let mut all = vec![
         ("AWS_LAMBDA_RUNTIME_API", runtime_api),
@@ -155,7 +156,7 @@ pub struct Http {
     pub client: reqwest::Client,
 }
 
-/// A response, read whole.
+/// A complete response.
 #[derive(Debug)]
 pub struct Answer {
     pub status: u16,
@@ -179,7 +180,7 @@ impl Answer {
 }
 
 impl Http {
-    /// A client with connections of its own.
+    /// A client with its own connections.
     pub fn new(address: SocketAddr) -> Self {
         Self { address, client: reqwest::Client::new() }
     }
@@ -194,17 +195,15 @@ impl Http {
         Answer { status, headers, text: response.text().await.expect("a body in text") }
     }
 
-    /// Posts an application.
     pub async fn post(&self, path: &str, application: &Value) -> Answer {
         self.send(self.client.post(self.url(path)).json(application)).await
     }
 
-    /// Posts an application with a `cache-control`.
     pub async fn post_with(&self, path: &str, application: &Value, cache_control: &str) -> Answer {
         self.send(self.client.post(self.url(path)).json(application).header("cache-control", cache_control)).await
     }
 
-    /// Posts a body as it is.
+    /// Posts any body.
     pub async fn post_text(&self, path: &str, content_type: &str, body: impl Into<reqwest::Body>) -> Answer {
         self.send(self.client.post(self.url(path)).header("content-type", content_type).body(body)).await
     }

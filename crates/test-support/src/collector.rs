@@ -1,4 +1,4 @@
-//! An OpenTelemetry collector: takes spans over OTLP and keeps them.
+//! An OpenTelemetry collector that receives spans over OTLP and keeps them.
 
 use std::{
     net::SocketAddr,
@@ -21,9 +21,9 @@ use opentelemetry_proto::tonic::{
 use prost::Message;
 use tokio::net::TcpListener;
 
-use super::eventually;
+use crate::eventually;
 
-/// An export, as it came.
+/// An export as received.
 #[derive(Clone, Debug)]
 pub struct Export {
     pub headers: HeaderMap,
@@ -46,7 +46,7 @@ impl Collector {
         Self::noting(|| {}).await
     }
 
-    /// `on_export` is called with each export.
+    /// Starts a collector that calls `on_export` at each export.
     pub async fn noting(on_export: impl Fn() + Send + Sync + 'static) -> Self {
         let shared = Arc::new(Shared {
             exports: Mutex::default(),
@@ -65,7 +65,7 @@ impl Collector {
         format!("http://{}", self.address)
     }
 
-    /// From now on, exports are answered with this.
+    /// Answers all further exports with this status.
     pub fn answer(&self, status: StatusCode) {
         *self.shared.status.lock().expect("not poisoned") = status;
     }
@@ -74,13 +74,13 @@ impl Collector {
         self.shared.exports.lock().expect("not poisoned").clone()
     }
 
-    /// All spans so far, in the order in which they came.
+    /// All spans so far, in the order of arrival.
     pub fn spans(&self) -> Vec<Span> {
         let resources = self.exports().into_iter().flat_map(|export| export.request.resource_spans);
         resources.flat_map(|resource| resource.scope_spans).flat_map(|scope| scope.spans).collect()
     }
 
-    /// Waits until so many requests were traced; the spans of each, its own first.
+    /// Waits for the traces of this many requests.
     pub async fn traces(&self, requests: usize) -> Vec<Trace> {
         let servers = || self.spans().into_iter().filter(|span| span.kind == 2).collect::<Vec<_>>();
         eventually(&format!("{requests} traces"), || async { servers().len() >= requests }).await;
@@ -102,7 +102,7 @@ async fn export(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Byt
     status
 }
 
-/// The spans of a request.
+/// The spans of a request: its own, and those of its steps.
 #[derive(Debug)]
 pub struct Trace {
     pub server: Span,
@@ -135,7 +135,6 @@ pub fn hex(id: &[u8]) -> String {
     id.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// How long a span took.
 pub fn duration(span: &Span) -> Duration {
     Duration::from_nanos(span.end_time_unix_nano - span.start_time_unix_nano)
 }

@@ -1,4 +1,4 @@
-//! How far a bench is, and how long it still takes.
+//! The progress of a bench and the estimated time left.
 
 use std::{
     io::{self, IsTerminal, Write},
@@ -12,15 +12,15 @@ use std::{
 
 const WIDTH: usize = 30;
 
-pub(crate) struct Progress {
-    pub(crate) done: Arc<AtomicU64>,
+pub struct Progress {
+    pub done: Arc<AtomicU64>,
     stop: Arc<AtomicBool>,
     shown: Option<JoinHandle<()>>,
 }
 
 impl Progress {
-    /// Shows the progress of so many steps on a line of the terminal, or twice a minute if there is none.
-    pub(crate) fn of(total: u64) -> Self {
+    /// Shows the progress of `total` steps on one line of the terminal, or on a new line twice a minute without a terminal.
+    pub fn of(total: u64) -> Self {
         let (done, stop) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
         let show = {
             let (done, stop, start) = (Arc::clone(&done), Arc::clone(&stop), Instant::now());

@@ -1,4 +1,4 @@
-//! A steady load on the local server, and the bookkeeping of its answers.
+//! A steady load on the local server, and counts of its answers.
 
 use std::{
     collections::BTreeMap,
@@ -14,26 +14,26 @@ use super::{
     population::{Applicant, Population},
     world::World,
 };
-use crate::support::{
+use crate::{
     eventually,
     service::{Http, Service},
 };
 
-/// What `cache-status` said, by the name that the log has for it.
+/// The outcome in `cache-status`, named as in the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Outcome {
     Hit,
-    /// A hit in the process's own memory.
+    /// A hit in the memory tier.
     HitHere,
     Miss,
     /// A miss that waited for another request's run of the model.
     Collapsed,
-    /// An array, some of whose inputs were hits.
+    /// An array in which some inputs were hits.
     Partial,
     Corrupt,
     Unavailable,
     Bypass,
-    /// None of these: a fault of the service.
+    /// Any other value, which is a bug of the service.
     Unknown,
 }
 
@@ -54,7 +54,7 @@ impl Outcome {
         }
     }
 
-    /// As the service's log has it.
+    /// The outcome in a line of the service's log.
     fn logged(line: &str) -> Option<Self> {
         let (_, rest) = line.split_once(" cache=\"")?;
         Some(match rest.split('"').next()? {
@@ -71,7 +71,6 @@ impl Outcome {
     }
 }
 
-/// One request.
 #[derive(Clone, Copy, Debug)]
 pub struct Sample {
     pub n: usize,
@@ -82,7 +81,6 @@ pub struct Sample {
     pub right: bool,
 }
 
-/// Sends a request for probabilities.
 pub async fn ask(http: &Http, n: usize, applicant: &Applicant) -> Sample {
     let sent = Instant::now();
     let answer = http.post_text("/probabilities", "application/json", applicant.body.clone()).await;
@@ -97,7 +95,7 @@ pub async fn ask(http: &Http, n: usize, applicant: &Applicant) -> Sample {
     }
 }
 
-/// Waits until Redis answers a lookup. What is in the process's memory says nothing, so it asks for one applicant after the other.
+/// Waits until Redis answers a lookup. Hits in the memory tier do not count, so each attempt is for another applicant.
 pub async fn redis_answers(http: &Http, population: &Population, seed: u64) {
     let next = AtomicUsize::new(0);
     let hit = async || {
@@ -107,26 +105,25 @@ pub async fn redis_answers(http: &Http, population: &Population, seed: u64) {
     eventually("a hit in Redis", hit).await;
 }
 
-/// A client with connections of its own.
+/// A client with its own connections.
 pub fn client_of(http: &Http) -> Http {
     Http { address: http.address, client: reqwest::Client::new() }
 }
 
-/// How much is asked, and how fast.
+/// The number and rate of requests.
 #[derive(Clone, Copy)]
 pub struct Load {
     pub requests: usize,
     pub connections: usize,
-    /// The time between two requests of one connection. One that is late does not hurry afterwards.
+    /// The time between two requests on one connection. A late connection does not catch up.
     pub pause: Duration,
     pub seed: u64,
 }
 
-/// What came of a run.
 pub struct Run {
-    /// In the order of the requests' numbers.
+    /// In the order of `Sample::n`.
     pub samples: Vec<Sample>,
-    /// When the fault was over.
+    /// When the fault ended.
     pub healed: Instant,
 }
 
@@ -149,14 +146,13 @@ impl Run {
         counts
     }
 
-    /// From the end of the fault to the first answer that Redis gave to a request sent after it.
+    /// The time from the end of the fault to the first hit in Redis by a request sent after it.
     pub fn recovery(&self) -> Option<Duration> {
         let hits = self.samples.iter().filter(|sample| sample.sent >= self.healed && sample.outcome == Outcome::Hit);
         hits.map(|hit| hit.sent + hit.time - self.healed).min()
     }
 }
 
-/// How far the fault is.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd)]
 enum Stage {
     Before,
@@ -164,8 +160,8 @@ enum Stage {
     Healed,
 }
 
-/// Runs a load. The fault strikes when a third of the requests is under way and ends after two; the load goes on while it
-/// comes and goes, but half of the second third is sent when the fault is in effect, and half of the last when it is over.
+/// Runs a load. The fault starts after a third of the requests and ends after two thirds. The load continues while the fault starts and
+/// ends, but at least half of the second third is sent when it is in effect, and at least half of the last third when it is over.
 pub async fn run(http: &Http, population: &Population, load: Load, fault: Option<Fault>, world: &mut World) -> Run {
     let third = load.requests / 3;
     let drawn = AtomicUsize::new(0);
@@ -215,7 +211,7 @@ pub async fn run(http: &Http, population: &Population, load: Load, fault: Option
     Run { samples, healed }
 }
 
-/// Waits for the service's line of each request, and counts the outcomes in them.
+/// Waits for the service's log line of each request and counts the outcomes.
 pub async fn logged_outcomes(service: &Service, requests: usize) -> BTreeMap<Outcome, usize> {
     let outcomes = || service.lines().iter().filter_map(|line| Outcome::logged(line)).collect::<Vec<_>>();
     eventually("a line for each request", || async { outcomes().len() >= requests }).await;

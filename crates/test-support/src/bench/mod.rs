@@ -1,0 +1,5 @@
+//! For benches: the functions to compare, plots for documents, and progress on the terminal.
+
+pub mod functions;
+pub mod progress;
+pub mod svg;
