@@ -69,7 +69,7 @@ mod tests {
     #[test]
     fn numbers_are_formatted_for_people() {
         assert_eq!([0, 999, 1_000, 1_234_567].map(count), ["0", "999", "1,000", "1,234,567"]);
-        assert_eq!([0.0, 12.6, 999.4, 61_843.0].map(about), ["0", "13", "999", "61,800"]);
+        assert_eq!([0.0, 12.6, 999.4, 61_843.0].map(approximate), ["0", "13", "999", "61,800"]);
         assert_eq!([0, 1023, 1024, 67_108_864].map(bytes), ["0 bytes", "1023 bytes", "1.0 KiB", "64.0 MiB"]);
         let times = [0, 1, 119, 120, 7_199, 7_200, 604_800].map(|seconds| duration(Duration::from_secs(seconds)));
         assert_eq!(times, ["0 seconds", "1 second", "119 seconds", "2 minutes", "119 minutes", "2 hours", "7 days"]);

@@ -46,7 +46,7 @@ struct Counts {
 
 /// Why the run ended.
 enum StopReason {
-    Done,
+    Finished,
     Full(f64),
     Interrupted,
     Fault(Fault),
