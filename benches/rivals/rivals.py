@@ -108,7 +108,9 @@ def main():
     parser.add_argument("--seconds", type=int, default=3, help="duration of each run")
     parser.add_argument("--rounds", type=int, default=5)
     arguments = parser.parse_args()
-    RESULTS.write_text(json.dumps(measure(arguments), indent=1) + "\n")
+    # A line for each server and number of connections, so that a diff shows what was measured anew.
+    text = re.sub(r"\n {4,}", " ", json.dumps(measure(arguments), indent=1))
+    RESULTS.write_text(re.sub(r"\n {3}(?=[]}])", " ", text) + "\n")
 
 
 if __name__ == "__main__":
