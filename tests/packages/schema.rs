@@ -5,9 +5,9 @@ use serde_json::{Map, Value};
 /// How a value violates a schema of `document`; `None` if it is valid.
 pub(crate) fn violation(document: &Value, schema: &Value, value: &Value) -> Option<String> {
     let schema = match schema["$ref"].as_str() {
-        Some(reference) => {
-            document.pointer(reference.trim_start_matches('#')).unwrap_or_else(|| panic!("{reference} does not resolve"))
-        }
+        Some(reference) => document
+            .pointer(reference.trim_start_matches('#'))
+            .unwrap_or_else(|| panic!("{reference} does not resolve")),
         None => schema,
     };
     let schema = schema.as_object().unwrap_or_else(|| panic!("{schema} is not a schema"));

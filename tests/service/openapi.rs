@@ -20,9 +20,9 @@ async fn document() -> (Service, Http, Value) {
 /// Resolves a value that is a local reference; returns any other value as it is.
 fn resolved<'a>(document: &'a Value, value: &'a Value) -> &'a Value {
     match value["$ref"].as_str() {
-        Some(reference) => {
-            document.pointer(reference.trim_start_matches('#')).unwrap_or_else(|| panic!("{reference} does not resolve"))
-        }
+        Some(reference) => document
+            .pointer(reference.trim_start_matches('#'))
+            .unwrap_or_else(|| panic!("{reference} does not resolve")),
         None => value,
     }
 }
