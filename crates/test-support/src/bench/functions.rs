@@ -37,7 +37,7 @@ impl Function {
     pub fn plain(redis_url: Option<String>, model: bool) -> Self {
         let graph = format!("{ROOT}/models/credit_risk/model.onnx");
         let redis_url = redis_url.map(|url| ("REDIS_URL", url));
-        let model = model.then(|| ("MODEL", graph));
+        let model = model.then_some(("MODEL", graph));
         let variables = redis_url.into_iter().chain(model).collect();
         Self { command: vec![unzipped(&example("plain_lambda"))], variables, hit: None }
     }
