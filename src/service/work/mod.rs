@@ -123,8 +123,8 @@ impl<'a> Work<'a> {
         let mut outcomes = self.items.iter().map(|item| item.outcome);
         let first = outcomes.clone().next().unwrap_or(CacheOutcome::Miss);
         let is_in_store = |outcome: &CacheOutcome| matches!(outcome, CacheOutcome::Hit(tier) if *tier != Tier::Memory);
-        let worst = [CacheOutcome::Unavailable, CacheOutcome::Miss].into_iter();
-        let worst = worst.filter(|outcome| self.items.iter().any(|item| item.outcome == *outcome)).next();
+        let worst = [CacheOutcome::Unavailable, CacheOutcome::Miss];
+        let worst = worst.into_iter().find(|outcome| self.items.iter().any(|item| item.outcome == *outcome));
         outcomes.find(is_in_store).or(worst).unwrap_or(first)
     }
 
