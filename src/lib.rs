@@ -1,4 +1,5 @@
-//! predict-once: serves ONNX models from one AWS Lambda function and never computes the same prediction twice.
+//! predict-once: serves ONNX models from one AWS Lambda function and never computes the same prediction twice: results are cached in memory and
+//! in Redis.
 //!
 //! # The path of a request
 //!

@@ -39,6 +39,10 @@ class Functions:
         """To the floor, of each round."""
         return [mine / its for mine, its in zip(self.rounds(name, what), self.floor(name, what), strict=True)]
 
+    def starts_to_model(self):
+        """The start of the service to that of a bare function that loads the same model, of each round."""
+        return [mine / its for mine, its in zip(self.rounds(MEMORY, "start"), self.rounds(BARE_MODEL, "start"), strict=True)]
+
     def more_memory(self, name):
         return [mine - its for mine, its in zip(self.rounds(name, "peak_mib"), self.floor(name, "peak_mib"), strict=True)]
 

@@ -26,20 +26,13 @@ def of_counts(budget):
 def of_functions(functions):
     first = (
         "The code of a first request is not yet in memory or in the processor's caches. The first request of the bare function with a GET takes "
-        f"{statistics.median(functions.first_less_warm(BARE_GET)):.0f} µs more than a warm one. Already done: the connection is opened before the "
-        "function asks for its first event, and the code of a hit is contiguous in the binary."
-    )
-    start = (
-        "Most of it is tract and the size of a binary that holds it: a bare function that loads the model in tract, and does "
-        f"nothing else, takes {functions.median(BARE_MODEL, 'start') / functions.median(BARE, 'start'):.2f}× itself. It was 2.3×. Tried, "
-        "and kept: products without tract's optimiser, a fixed address in place of relocations, what a start executes side by side in "
-        "the binary. Tried, and not kept: compiling tract for even less size (the start takes a third more instructions)."
+        f"{statistics.median(functions.first_less_warm(BARE_GET)):.0f} µs more than a warm one. The connection is already open: the service "
+        "connects before it asks for its first event."
     )
     memory = (
         f"A bare function that runs the model in tract, and does nothing else, has "
-        f"{functions.median(BARE_MODEL, 'peak_mib'):.1f} MiB itself, the service {functions.median(MEMORY, 'peak_mib'):.1f}. It was 10 MiB "
-        "more than the bare function. Most of it are pages of the binary, which the kernel maps by sixteen around each that is used: what a "
-        "start and a hit execute lies side by side, and without relocations no page has to be copied."
+        f"{functions.median(BARE_MODEL, 'peak_mib'):.1f} MiB itself, the service {functions.median(MEMORY, 'peak_mib'):.1f}. Most of it is "
+        "pages of the binary, of which the kernel maps sixteen around each that is used."
     )
     hit = (
         "The service executes fewer instructions (row 1), but more of its binary has to be in the processor's caches. A lookup in memory takes "
@@ -60,7 +53,7 @@ def of_functions(functions):
             at_most(1.15),
             functions.ratios(REDIS, "miss"),
         ),
-        Row("spawn → first `/next`", FUNCTION, at_most(1.5), functions.ratios(MEMORY, "start"), why=start),
+        Row("spawn → first `/next`", f"{FUNCTION} + model load", at_most(1), functions.starts_to_model()),
         Row(
             "first request of a fresh process, a hit in Redis: how much more time it takes",
             "its warm request",

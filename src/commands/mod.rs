@@ -109,7 +109,7 @@ fn check(directory: Option<&Path>, json: bool) -> anyhow::Result<ExitCode> {
 
 fn print(text: &str) -> anyhow::Result<ExitCode> {
     match writeln!(io::stdout(), "{text}") {
-        // The reader, such as `head`, has closed the pipe: that is no failure.
+        // The reader, such as `head`, has closed the pipe: that is not a failure.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
         written => Ok(written.map(|()| ExitCode::SUCCESS)?),
     }

@@ -112,7 +112,7 @@ impl Served {
     }
 }
 
-/// A number of predictions, by how they came about.
+/// A count of predictions with the same outcome.
 pub(crate) struct Series {
     /// The label of the Prometheus metric `predictions`.
     pub(crate) label: &'static str,

@@ -12,7 +12,7 @@ use super::limit::{Limit, Slot};
 /// The pause after a failed accept: the first one and the longest one. Each failure doubles it.
 const PAUSES: [Duration; 2] = [Duration::from_millis(10), Duration::from_secs(1)];
 
-/// The least time between two warnings that the limit is reached.
+/// The minimum time between two warnings that the limit is reached.
 const WARNING_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Accepts connections until `stop`, and passes each to `dispatch`. When no slot is free, new connections wait in the system's

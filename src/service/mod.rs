@@ -58,7 +58,7 @@ pub struct Caching {
     /// `CACHE_LAYOUT`: `string` (default): an entry per prediction; `hash`: a Redis Hash per input, with a field per prediction;
     /// `output`: the model's output per input.
     pub layout: Layout,
-    /// `CACHE_STRATEGY`: `lookup_first` (default): look up the store before running the model; `auto`: only if that is expected to be
+    /// `CACHE_STRATEGY`: `lookup_first` (default): look up in the store before running the model; `auto`: only if that is expected to be
     /// faster than the model.
     pub strategy: Strategy,
     /// `CACHE_PER_TENANT`: `true` if each tenant has its own entries, under Lambda's tenant isolation; default `false`.

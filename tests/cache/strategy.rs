@@ -52,7 +52,7 @@ async fn a_model_that_is_faster_than_redis_is_not_looked_up_and_rarely_probed_af
     service.line_with("probe_ms=").await;
     let asked = calls(&redis, "get").await;
     assert!((3..=2 + 1_000 / 128 + 1).contains(&asked), "{asked}");
-    assert_eq!(calls(&redis, "set").await, 0, "what cannot pay is not stored");
+    assert_eq!(calls(&redis, "set").await, 0, "predictions that cannot pay are not stored");
     // `only-if-cached` is always looked up.
     assert_eq!(http.post_with("/decisions", &aged(30), "only-if-cached").await.status, 504);
 }
@@ -106,7 +106,7 @@ async fn an_array_whose_lookup_takes_longer_than_its_run_is_computed_and_rarely_
     }
     eventually("a probe", || async { probed() == 1 }).await;
     assert_eq!(calls(&redis, "mget").await, 3);
-    assert_eq!(calls(&redis, "set").await, 0, "what cannot pay is not stored");
+    assert_eq!(calls(&redis, "set").await, 0, "predictions that cannot pay are not stored");
 }
 
 #[tokio::test]

@@ -68,7 +68,7 @@ async fn the_first_answer_is_a_miss_and_the_next_the_same_from_memory() {
 }
 
 #[tokio::test]
-async fn answers_of_the_model_and_no_others_name_it() {
+async fn only_the_models_answers_name_it() {
     let (_service, http) = started().await;
     let named = format!("credit_risk; fingerprint={}", models::shipped().fingerprint(Stored::Answer));
     assert_eq!(named.len(), "credit_risk; fingerprint=".len() + 16, "{named}");

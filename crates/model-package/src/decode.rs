@@ -19,7 +19,7 @@ pub struct DecodedField {
 }
 
 impl Fields {
-    /// Parses what [`Input`] displays. `None` for text that no input with these fields displays as.
+    /// Parses what [`Input`] displays. `None` if no input with these fields displays as `text`.
     pub(crate) fn decode(&self, text: &str) -> Option<Vec<DecodedField>> {
         let fields = self.as_slice();
         let codes: Vec<_> = text.split(',').collect();

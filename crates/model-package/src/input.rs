@@ -21,7 +21,7 @@ impl Default for SuggestionBudget {
     }
 }
 
-/// A valid value for each field. Two inputs are equal exactly if they display as the same text.
+/// A valid value for each field. Two inputs are equal if and only if they display as the same text.
 ///
 /// Only a [`Signature`](super::Signature) creates one.
 #[derive(Clone, Debug, PartialEq)]

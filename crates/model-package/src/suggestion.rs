@@ -1,6 +1,6 @@
 //! "Did you mean …": finds the candidate that a text most likely stands for.
 
-/// The least similarity of a suggestion, from 0 (nothing in common) to 1 (equal).
+/// The minimum similarity of a suggestion, from 0 (nothing in common) to 1 (equal).
 const MIN_SIMILARITY: f64 = 0.6;
 
 /// The same if several candidates contain the text: `single` matches `male: single` and `female: single`.

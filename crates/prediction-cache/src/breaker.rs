@@ -28,7 +28,7 @@ pub(super) struct CircuitBreaker {
     /// `lookups` or `writes`, for the log.
     commands: &'static str,
     state: Mutex<State>,
-    /// Whether an outage has been logged and not yet its end. Shared by all threads, so that each outage is logged once.
+    /// Whether the start of an outage has been logged, but not its end. Shared by all threads, so that each outage is logged once.
     outage_logged: Arc<AtomicBool>,
 }
 
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_connection_that_opens_after_its_probe_has_ended_admits_one_other() {
+    async fn a_connection_that_opens_after_its_probe_has_ended_admits_one_more_probe() {
         let breaker = breaker();
         breaker.failed(&Fault::Timeout, Instant::now());
         breaker.opened();

@@ -9,9 +9,9 @@ use prediction_cache::CacheKey;
 
 /// One key in this many is a sample.
 const SAMPLE: u64 = 8;
-/// One request in this many is probed if even a certain hit would not pay.
+/// If even a certain hit would not pay, one request in this many sends a probe.
 const RARE_PROBE: u32 = 128;
-/// One request in this many is looked up first if probes cannot tell whether lookups would pay. The first figure applies right after
+/// If probes cannot tell whether lookups would pay, one request in this many looks up first. The first figure applies right after
 /// lookups were stopped, since a brief disturbance may have stopped them; the interval doubles with each trial that does not pay, up to the
 /// second figure.
 const TRIALS: [u32; 2] = [4, 256];

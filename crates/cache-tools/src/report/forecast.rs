@@ -12,10 +12,10 @@ use super::{
 };
 use prediction_cache::Layout;
 
-/// Redis counts as full from this share of its limit.
+/// Above this share of its limit, a server counts as full.
 const FULL: f64 = 0.98;
 
-/// From this share of the keys, the memory of all keys counts as the memory of the service's entries.
+/// If at least this share of the keys are the service's entries, the mean memory of all keys stands for that of an entry.
 const NEARLY_ALL: f64 = 0.95;
 
 /// With fewer keys, the server's own memory distorts the size of an entry.

@@ -30,7 +30,7 @@ impl Progress {
         Self { is_shown: io::stderr().is_terminal(), began: Instant::now(), shown_at: None, size }
     }
 
-    /// Prints a message above the progress line, also if the standard error is no terminal.
+    /// Prints a message above the progress line, even if the standard error is not a terminal.
     pub(super) fn print_line(&mut self, line: &str) {
         self.end();
         eprintln!("{line}");

@@ -118,8 +118,8 @@ impl Link {
         async { task.await.unwrap_or_else(|error| Err(Fault::Connection(error.to_string()))) }.boxed().shared()
     }
 
-    /// Stops using this connection, unless it was already replaced. Requests that still wait on it keep it open: a timed-out read does
-    /// not cancel a slow write before it.
+    /// Stops using this connection, unless it was already replaced. Requests that still wait for it keep it open, so a timed-out read
+    /// does not cancel a slow write that was sent before it.
     fn drop_connection(&self, broken: &Opening) {
         let mut current = self.current.lock();
         if current.as_ref().is_some_and(|opening| opening.ptr_eq(broken)) {
