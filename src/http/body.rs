@@ -54,7 +54,9 @@ pub(super) async fn read(request: Request, model: &Model) -> Result<Inputs, Prob
             ));
         }
     };
-    Ok(model.signature().read_all(&body)?)
+    // Some programs write a byte order mark, which RFC 8259 lets a parser ignore.
+    let body = body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&body);
+    Ok(model.signature().read_all(body)?)
 }
 
 pub(super) fn undecodable() -> Problem {
@@ -92,10 +94,13 @@ pub(super) fn too_large() -> Problem {
     Problem::new(ProblemKind::BodyTooLarge, format!("the body is larger than {} MiB", BODY_LIMIT >> 20))
 }
 
-/// Whether the media type is `application/json`, with any parameters.
+/// Whether the media type is `application/json` or `application/*+json` (RFC 6839), with any parameters.
 fn is_json(headers: &HeaderMap) -> bool {
     let media_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    media_type.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json")
+    let media_type = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let subtype = media_type.strip_prefix("application/");
+    subtype
+        .is_some_and(|subtype| subtype == "json" || subtype.strip_suffix("+json").is_some_and(|name| !name.is_empty()))
 }
 
 fn is_encoded(headers: &HeaderMap) -> bool {

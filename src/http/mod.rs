@@ -65,6 +65,8 @@ enum Route<'a> {
     OpenApi,
     /// `/docs/`, which redirects to `/docs`.
     DocsWithSlash,
+    /// For load balancers. The local server answers it before the API.
+    Health,
 }
 
 impl Api {
@@ -118,6 +120,7 @@ impl Parts {
         match path {
             OPENAPI => Some(Route::OpenApi),
             "/docs/" => Some(Route::DocsWithSlash),
+            HEALTH => Some(Route::Health),
             _ => ASSETS.iter().find(|asset| asset.path == path).map(Route::Asset),
         }
     }
@@ -132,6 +135,7 @@ impl Parts {
             Some(Route::Asset(asset)) if is_read => asset.answer(request.headers()).await,
             Some(Route::OpenApi) if is_read => self.openapi.answer(self.service.model(), request.headers()).await,
             Some(Route::DocsWithSlash) if is_read => assets::redirect(),
+            Some(Route::Health) if is_read => "ok\n".into_response(),
             Some(route) if method == Method::OPTIONS => route.options(),
             Some(route) => problem::method_not_allowed(&method, route.allow()).into_response(),
             None => {
@@ -155,13 +159,14 @@ impl<'a> Route<'a> {
             Self::Asset(asset) => asset.path,
             Self::OpenApi => OPENAPI,
             Self::DocsWithSlash => "/docs/",
+            Self::Health => HEALTH,
         }
     }
 
     fn allow(self) -> HeaderValue {
         HeaderValue::from_static(match self {
             Self::Prediction(_) => "POST,OPTIONS",
-            Self::Asset(_) | Self::OpenApi | Self::DocsWithSlash => "GET,HEAD,OPTIONS",
+            Self::Asset(_) | Self::OpenApi | Self::DocsWithSlash | Self::Health => "GET,HEAD,OPTIONS",
         })
     }
 
@@ -175,6 +180,9 @@ impl<'a> Route<'a> {
         response
     }
 }
+
+/// The path of the health check.
+pub const HEALTH: &str = "/health";
 
 /// The API's paths for `model`, except `/docs/`, which redirects to `/docs`.
 pub fn paths(model: &Model) -> Vec<String> {

@@ -144,22 +144,27 @@ impl From<InvalidInput> for Problem {
             InvalidInput::NotAnObject(kind) => {
                 Self::new(InvalidFields, format!("the body must be a JSON object, or an array of them, not {kind}"))
             }
-            InvalidInput::Count(count) => {
-                Self::new(InvalidFields, format!("an array must hold 1 to {MAX_INPUTS} inputs, not {count}"))
+            InvalidInput::NoInputs => {
+                Self::new(InvalidFields, format!("an array must hold 1 to {MAX_INPUTS} inputs, not 0"))
             }
-            InvalidInput::Fields(errors) => Self {
+            InvalidInput::TooManyInputs => Self::new(
+                InvalidFields,
+                format!("an array must hold 1 to {MAX_INPUTS} inputs, and this one holds more"),
+            ),
+            InvalidInput::Fields { errors, unlisted } => Self {
                 errors: errors.into_iter().map(|error| PointedError::new("#", error)).collect(),
-                ..Self::new(InvalidFields, "one or more fields are invalid; see errors")
+                ..Self::new(InvalidFields, format!("one or more fields are invalid; see errors{}", others(unlisted)))
             },
-            InvalidInput::Items { errors, unlisted } => {
-                let unlisted = if unlisted == 0 { String::new() } else { format!(" ({unlisted} more are not listed)") };
-                Self {
-                    errors: errors.into_iter().map(PointedError::from).collect(),
-                    ..Self::new(InvalidFields, format!("one or more inputs are invalid; see errors{unlisted}"))
-                }
-            }
+            InvalidInput::Items { errors, unlisted } => Self {
+                errors: errors.into_iter().map(PointedError::from).collect(),
+                ..Self::new(InvalidFields, format!("one or more inputs are invalid; see errors{}", others(unlisted)))
+            },
         }
     }
+}
+
+fn others(unlisted: usize) -> String {
+    if unlisted == 0 { String::new() } else { format!(" ({unlisted} more are not listed)") }
 }
 
 impl Serialize for Problem {

@@ -209,7 +209,8 @@ impl<'de> Deserialize<'de> for Headers {
                     let (name, value) =
                         (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_bytes(value.as_bytes()));
                     if let (Ok(name), Ok(value)) = (name, value) {
-                        headers.append(name, value);
+                        // Further headers than a map holds (32,768) are left out.
+                        let _ = headers.try_append(name, value);
                     }
                 }
                 Ok(Headers(headers))
@@ -223,6 +224,14 @@ impl<'de> Deserialize<'de> for Headers {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn more_headers_than_a_map_holds_are_left_out() {
+        let headers: serde_json::Map<_, _> = (0..40_000).map(|n| (format!("x-{n}"), "1".into())).collect();
+        let text = serde_json::Value::Object(headers).to_string();
+        let Headers(headers) = serde_json::from_str(&text).expect("headers");
+        assert!((20_000..40_000).contains(&headers.len()), "{}", headers.len());
+    }
 
     #[test]
     fn invalid_headers_are_skipped_and_the_others_are_read() {

@@ -16,9 +16,11 @@ use tokio::runtime::Handle;
 use tokio_util::task::TaskTracker;
 
 use super::{limit::Limit, prometheus::Metrics, run_to_completion::RunToCompletion};
-use crate::{after_response, http::Api};
+use crate::{
+    after_response,
+    http::{Api, HEALTH},
+};
 
-const HEALTH: &str = "/health";
 const READY: &str = "/ready";
 pub(super) const METRICS: &str = "/metrics";
 

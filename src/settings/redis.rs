@@ -35,6 +35,10 @@ where
     if !tls && !url.starts_with("redis://") {
         return Err(error("REDIS_URL", "must start with redis:// or rediss://"));
     }
+    // The client would ignore a query without a word, `?db=2` included.
+    if url.contains('?') {
+        return Err(error("REDIS_URL", "must not have a query; the database is the path: redis://host/2"));
+    }
     let connection = url.into_connection_info().map_err(|_| {
         error("REDIS_URL", "must be redis://[user[:password]@]host[:port][/database], or rediss:// for TLS")
     })?;
@@ -79,10 +83,11 @@ where
 {
     let mut redis = connection.redis_settings().clone().set_lib_name(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
     if let Some(username) = env.get("REDIS_USERNAME")? {
-        redis = redis.set_username(username);
+        redis = redis.set_username(username.trim_end_matches(['\r', '\n']).to_owned());
     }
     if let Some(password) = env.get("REDIS_PASSWORD")? {
-        redis = redis.set_password(password);
+        // Secrets that come from files end with a line break.
+        redis = redis.set_password(password.trim_end_matches(['\r', '\n']).to_owned());
     }
     // Requests share the connection, so Nagle's algorithm would delay one until another is acknowledged.
     let tcp = TcpSettings::default().set_nodelay(true);
@@ -126,6 +131,20 @@ mod tests {
         ("REDIS_IAM_CACHE_NAME", "Predictions"),
         ("AWS_REGION", "eu-central-1"),
     ];
+
+    #[test]
+    fn a_query_that_the_client_would_ignore_is_refused() {
+        let refused = settings(&[("REDIS_URL", "redis://127.0.0.1/?db=2")]).expect_err("a query");
+        assert_eq!((refused.variable, refused.problem.contains("redis://host/2")), ("REDIS_URL", true));
+    }
+
+    #[test]
+    fn the_line_break_at_the_end_of_a_secret_is_not_part_of_it() {
+        let redis =
+            redis(&[("REDIS_URL", "redis://host"), ("REDIS_USERNAME", "user\n"), ("REDIS_PASSWORD", " s \r\n")]);
+        let settings = redis.connection.redis_settings();
+        assert_eq!((settings.username(), settings.password()), (Some("user"), Some(" s ")));
+    }
 
     #[test]
     fn a_redis_url_enables_redis_with_its_ttl_and_timeouts() {

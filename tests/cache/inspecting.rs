@@ -30,7 +30,7 @@ async fn an_entry_is_shown_with_its_fields_by_name_and_its_answers() {
         let all = ["decision", "probability", "risk_category"];
         assert_eq!(names, if layout == Layout::String { vec!["probability"] } else { all.to_vec() });
         assert!(
-            shown["ttl_seconds"].as_u64() > Some(604_000) && shown["memory_bytes"].as_u64() > Some(50),
+            shown["ttl_seconds"].as_u64() > Some(544_000) && shown["memory_bytes"].as_u64() > Some(50),
             "{shown:#}"
         );
         let table = tool(&["inspect", &key], &server.settings(layout)).await;

@@ -23,7 +23,7 @@ fn read(model: &Model, text: &str) -> Input {
 
 fn errors(text: &str) -> Vec<FieldError> {
     match models::shipped().signature().read(text.as_bytes()) {
-        Err(InvalidInput::Fields(errors)) => errors,
+        Err(InvalidInput::Fields { errors, .. }) => errors,
         other => panic!("{text} gave {other:?}"),
     }
 }
@@ -32,7 +32,7 @@ fn errors(text: &str) -> Vec<FieldError> {
 fn suggestion(model: &Model, field: &str, value: &str) -> Option<String> {
     let body = with(field, serde_json::from_str::<Value>(value).expect("JSON"));
     match model.signature().read(body.to_string().as_bytes()) {
-        Err(InvalidInput::Fields(errors)) => {
+        Err(InvalidInput::Fields { errors, .. }) => {
             let [error] = &errors[..] else { panic!("{value}: {errors:?}") };
             assert_eq!((error.field.as_str(), error.code), (field, FieldErrorCode::Invalid));
             error.suggestion.clone()

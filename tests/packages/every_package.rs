@@ -270,7 +270,7 @@ fn an_input_with_one_mistake_has_exactly_that_error() {
     for subject in subjects() {
         holds(inputs::wrong(&subject.model, &subject.package), |Wrong { body, field, code, .. }| {
             match subject.model.signature().read(body.as_bytes()) {
-                Err(InvalidInput::Fields(errors)) => {
+                Err(InvalidInput::Fields { errors, .. }) => {
                     let found: Vec<_> = errors.iter().map(|error| (error.field.as_str(), error.code)).collect();
                     prop_assert_eq!(found, [(field.as_str(), code)], "{}", body);
                     prop_assert_eq!(errors[0].received.is_none(), code == FieldErrorCode::Missing);

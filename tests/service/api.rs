@@ -265,7 +265,7 @@ async fn a_content_type_that_is_not_json_is_a_415_and_parameters_are_allowed() {
     for json in ["application/json", "application/json; charset=utf-8", "Application/JSON ;x=y"] {
         assert_eq!(http.post_text("/decisions", json, text.clone()).await.status, 200, "{json}");
     }
-    for other in ["text/plain", "application/x-www-form-urlencoded", "application/jsonp", "application/vnd.api+json"] {
+    for other in ["text/plain", "application/x-www-form-urlencoded", "application/jsonp"] {
         problem(&http.post_text("/decisions", other, text.clone()).await, 415);
     }
     problem(&http.send(http.client.post(http.url("/decisions")).body(text)).await, 415);
@@ -326,5 +326,20 @@ fn a_failed_start_prints_one_line_that_names_the_variable() {
         let ended = service.env_clear().env("RUST_BACKTRACE", "1").env(variable, value).output().expect("it starts");
         let text = String::from_utf8(ended.stderr).expect("UTF-8");
         assert!(!ended.status.success() && text.starts_with(&said) && text.lines().count() == 1, "{variable}: {text}");
+    }
+}
+
+#[tokio::test]
+async fn json_under_a_name_of_its_own_and_behind_a_byte_order_mark_is_json() {
+    let (_service, http) = Service::local(&[]).await;
+    let text = example().to_string();
+    for (content_type, body, status) in [
+        ("application/vnd.api+json; charset=utf-8", text.clone(), 200),
+        ("application/json", format!("\u{feff}{text}"), 200),
+        ("application/+json", text.clone(), 415),
+        ("text/x+json", text.clone(), 415),
+        ("application/json", format!("\u{feff}\u{feff}{text}"), 400),
+    ] {
+        assert_eq!(http.post_text("/decisions", content_type, body).await.status, status, "{content_type}");
     }
 }

@@ -209,10 +209,6 @@ async fn the_docs_are_text_and_not_base64() {
         assert_eq!((outcome.status(), outcome.header("content-type")), (200, Some(media_type)));
         assert_eq!(outcome.payload["isBase64Encoded"], false);
     }
-    let mut event = http_api();
-    event["rawPath"] = "/health".into();
-    event["requestContext"]["http"]["method"] = "GET".into();
-    assert_eq!(api.invoke(&event).await.status(), 404, "the platform watches a function's health");
 }
 
 #[tokio::test]
@@ -254,4 +250,14 @@ async fn an_invalid_setting_stops_the_start_and_names_its_variable() {
     assert!(!service.ended().await);
     service.line_with("CACHE_TTL_SECONDS must be a whole number from 1 to 31536000").await;
     assert!(api.steps().is_empty());
+}
+
+#[tokio::test]
+async fn a_load_balancers_health_check_is_answered() {
+    let (mut api, _service) = started().await;
+    let mut event = event(include_str!("../../events/alb.json"));
+    event["httpMethod"] = "GET".into();
+    event["path"] = "/health".into();
+    let outcome = api.invoke(&event).await;
+    assert_eq!((outcome.status(), outcome.payload["body"].as_str()), (200, Some("ok\n")));
 }

@@ -9,6 +9,7 @@ mod conventions;
 mod documents;
 mod emitted;
 mod events;
+mod hostile_bodies;
 mod lambda;
 mod logs;
 mod metrics;

@@ -5,19 +5,47 @@ use std::{borrow::Cow, collections::HashSet, fmt};
 use super::{
     field::{Encoded, Field},
     invalid::{FieldError, FieldErrorCode, InvalidInput},
-    json::Json,
-    suggestion::closest_match,
+    json::{Json, Members},
+    suggestion::{closest_match, work},
 };
 
 /// Limits the size of the error response.
 const MAX_LISTED_UNKNOWN_FIELDS: usize = 20;
 
-/// How many more suggestions may be computed for a body. Bounds the time that an invalid body takes.
-pub(crate) struct SuggestionBudget(usize);
+/// A response lists this many errors and counts the others.
+const MAX_LISTED_ERRORS: usize = 100;
 
-impl Default for SuggestionBudget {
+/// The work on a body's suggestions, in pairs of characters that are compared: some 5 ms.
+const MAX_SUGGESTION_WORK: usize = 500_000;
+
+/// What may still be spent on the errors of a body: it bounds the time that an invalid one takes, and the size of its answer.
+pub(crate) struct ErrorBudget {
+    listed: usize,
+    /// The number of errors that are only counted.
+    pub(crate) unlisted: usize,
+    suggestion_work: usize,
+}
+
+impl Default for ErrorBudget {
     fn default() -> Self {
-        Self(20)
+        Self { listed: MAX_LISTED_ERRORS, unlisted: 0, suggestion_work: MAX_SUGGESTION_WORK }
+    }
+}
+
+impl ErrorBudget {
+    /// Whether another error is listed. Otherwise it is counted.
+    pub(crate) fn list(&mut self) -> bool {
+        match self.listed.checked_sub(1) {
+            Some(left) => self.listed = left,
+            None => self.unlisted += 1,
+        }
+        self.unlisted == 0
+    }
+
+    /// Makes a suggestion that takes this much work, if that much is left.
+    fn suggest(&mut self, work: usize, suggestion: impl FnOnce() -> Option<String>) -> Option<String> {
+        self.suggestion_work = self.suggestion_work.checked_sub(work)?;
+        suggestion()
     }
 }
 
@@ -54,7 +82,9 @@ impl Fields {
         }
         match serde_json::from_slice(text).map_err(InvalidInput::Syntax)? {
             Json::Object(members) => {
-                self.read_members(members, &mut SuggestionBudget::default()).map_err(InvalidInput::Fields)
+                let mut budget = ErrorBudget::default();
+                let read = self.read_members(members, &mut budget);
+                read.map_err(|errors| InvalidInput::Fields { errors, unlisted: budget.unlisted })
             }
             other => Err(InvalidInput::NotAnObject(other.kind())),
         }
@@ -62,10 +92,12 @@ impl Fields {
 
     pub(crate) fn read_members(
         &self,
-        members: Vec<(Cow<'_, str>, Json<'_>)>,
-        budget: &mut SuggestionBudget,
+        members: Members<'_>,
+        budget: &mut ErrorBudget,
     ) -> Result<Input, Vec<FieldError>> {
-        let read = self.read_in_order(&members).or_else(|| self.read_in_any_order(&members));
+        let Members { kept, discarded } = &members;
+        let read = || self.read_in_order(kept).or_else(|| self.read_in_any_order(kept));
+        let read = if *discarded == 0 { read() } else { None };
         read.ok_or_else(|| Errors::of(&self.0, members, budget))
     }
 
@@ -135,18 +167,14 @@ impl fmt::Display for Input {
 
 /// Collects all errors of an object's members.
 struct Errors<'a> {
-    members: Vec<(Cow<'a, str>, Json<'a>)>,
+    members: Members<'a>,
     errors: Vec<FieldError>,
     absent: Vec<&'a str>,
-    budget: &'a mut SuggestionBudget,
+    budget: &'a mut ErrorBudget,
 }
 
 impl<'a> Errors<'a> {
-    fn of(
-        fields: &'a [Field],
-        members: Vec<(Cow<'a, str>, Json<'a>)>,
-        budget: &'a mut SuggestionBudget,
-    ) -> Vec<FieldError> {
+    fn of(fields: &'a [Field], members: Members<'a>, budget: &'a mut ErrorBudget) -> Vec<FieldError> {
         let mut errors = Self { members, errors: Vec::new(), absent: Vec::new(), budget };
         for field in fields {
             let error = errors.field(field);
@@ -158,7 +186,7 @@ impl<'a> Errors<'a> {
 
     /// Removes the members with the field's name and returns their error.
     fn field(&mut self, field: &'a Field) -> Option<FieldError> {
-        let mut taken = self.members.extract_if(.., |(name, _)| *name == field.name());
+        let mut taken = self.members.kept.extract_if(.., |(name, _)| *name == field.name());
         let first = taken.next().map(|(_, value)| value);
         let others = taken.count();
         let error = |code, detail| FieldError {
@@ -171,21 +199,22 @@ impl<'a> Errors<'a> {
         match (first, others) {
             (None, _) => {
                 self.absent.push(field.name());
-                let detail = format!("is required and {}", field.allowed());
-                field.is_required().then(|| error(FieldErrorCode::Missing, detail.into()))
+                let is_listed = field.is_required() && self.budget.list();
+                let detail = || format!("is required and {}", field.allowed());
+                is_listed.then(|| error(FieldErrorCode::Missing, detail().into()))
             }
             (Some(value), 0) => {
-                if field.read(&value).is_some() {
+                if field.read(&value).is_some() || !self.budget.list() {
                     return None;
                 }
-                let suggestion = self.suggest(|| field.suggestion(&value));
+                let suggestion = self.budget.suggest(field.suggestion_work(&value), || field.suggestion(&value));
                 Some(FieldError {
                     received: Some(value.to_string()),
                     suggestion,
                     ..error(FieldErrorCode::Invalid, field.allowed())
                 })
             }
-            (Some(_), others) => Some(FieldError {
+            (Some(_), others) => self.budget.list().then(|| FieldError {
                 received: Some(format!("{} members with this name", others + 1)),
                 ..error(FieldErrorCode::Repeated, "must appear only once".into())
             }),
@@ -194,18 +223,24 @@ impl<'a> Errors<'a> {
 
     /// Adds an error for each distinct name among the remaining members.
     fn unknown(&mut self) {
-        let mut members = std::mem::take(&mut self.members);
+        let Members { kept: mut members, discarded } = std::mem::take(&mut self.members);
         let mut seen = HashSet::new();
         members.retain(|(name, _)| seen.insert(name.clone()));
-        let unlisted = members.len().saturating_sub(MAX_LISTED_UNKNOWN_FIELDS);
+        let unlisted = members.len().saturating_sub(MAX_LISTED_UNKNOWN_FIELDS) + discarded;
+        let absent = std::mem::take(&mut self.absent);
         for (name, value) in members.into_iter().take(MAX_LISTED_UNKNOWN_FIELDS) {
-            let absent = self.absent.clone();
+            if !self.budget.list() {
+                continue;
+            }
             let wraps = |member: &(Cow<'_, str>, Json<'_>)| absent.iter().any(|field| *field == member.0);
             let suggestion = match &value {
-                Json::Object(members) if members.iter().any(wraps) => {
+                Json::Object(members) if members.kept.iter().any(wraps) => {
                     Some("its fields, without an object around them".to_owned())
                 }
-                _ => self.suggest(|| closest_match(&name, absent.iter().copied()).map(str::to_owned)),
+                _ => {
+                    let closest = || closest_match(&name, absent.iter().copied()).map(str::to_owned);
+                    self.budget.suggest(work(&name, absent.iter().copied()), closest)
+                }
             };
             self.errors.push(FieldError {
                 suggestion,
@@ -218,11 +253,5 @@ impl<'a> Errors<'a> {
         if let (1.., Some(last)) = (unlisted, self.errors.last_mut()) {
             last.detail = format!("is not a field of the input, nor are {unlisted} others").into();
         }
-    }
-
-    /// `None` once the budget is spent.
-    fn suggest(&mut self, suggestion: impl FnOnce() -> Option<String>) -> Option<String> {
-        self.budget.0 = self.budget.0.checked_sub(1)?;
-        suggestion()
     }
 }

@@ -1,13 +1,17 @@
 //! Reads a request's body: one input, or an array of them.
 
+use std::fmt;
+
+use serde::{
+    Deserializer,
+    de::{Error, SeqAccess, Visitor},
+};
+
 use super::{
-    input::{Fields, Input, SuggestionBudget},
+    input::{ErrorBudget, Fields, Input},
     invalid::{InvalidInput, ItemError, ItemProblem, MAX_INPUTS},
     json::Json,
 };
-
-/// The response lists this many errors of an array and counts the others.
-const MAX_LISTED_ERRORS: usize = 100;
 
 /// The inputs of one request.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,32 +28,92 @@ impl Fields {
         if text.trim_ascii_start().first() != Some(&b'[') {
             return self.read(text).map(Inputs::One);
         }
-        let items: Vec<Json<'_>> = serde_json::from_slice(text).map_err(InvalidInput::Syntax)?;
-        let count = items.len();
-        if !(1..=MAX_INPUTS).contains(&count) {
-            return Err(InvalidInput::Count(count));
+        let mut items =
+            Items { fields: self, count: 0, inputs: Vec::new(), errors: Vec::new(), budget: ErrorBudget::default() };
+        let mut json = serde_json::Deserializer::from_slice(text);
+        let read = json.deserialize_seq(&mut items).and_then(|()| json.end());
+        let Items { count, inputs, errors, budget, .. } = items;
+        match (read, count) {
+            (_, count) if count > MAX_INPUTS => Err(InvalidInput::TooManyInputs),
+            (Err(error), _) => Err(InvalidInput::Syntax(error)),
+            (Ok(()), 0) => Err(InvalidInput::NoInputs),
+            (Ok(()), _) if errors.is_empty() => Ok(Inputs::Many(inputs)),
+            (Ok(()), _) => Err(InvalidInput::Items { errors, unlisted: budget.unlisted }),
         }
-        let (mut inputs, mut errors, mut unlisted) = (Vec::with_capacity(count), Vec::new(), 0);
-        let mut budget = SuggestionBudget::default();
-        for (position, item) in items.into_iter().enumerate() {
-            let problems = match item {
-                Json::Object(members) => match self.read_members(members, &mut budget) {
+    }
+}
+
+/// Reads an array item by item, so that no more than one of them is held as JSON.
+struct Items<'f> {
+    fields: &'f Fields,
+    /// The number of items so far, valid or not.
+    count: usize,
+    inputs: Vec<Input>,
+    errors: Vec<ItemError>,
+    budget: ErrorBudget,
+}
+
+impl<'de> Visitor<'de> for &mut Items<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array of inputs")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
+        while let Some(item) = items.next_element::<Json<'de>>()? {
+            let position = self.count;
+            self.count += 1;
+            if self.count > MAX_INPUTS {
+                return Err(A::Error::custom("too many inputs"));
+            }
+            let problems: Vec<_> = match item {
+                Json::Object(members) => match self.fields.read_members(members, &mut self.budget) {
                     Ok(input) => {
-                        inputs.push(input);
+                        // An array with errors is not answered.
+                        if self.errors.is_empty() {
+                            self.inputs.push(input);
+                        }
                         continue;
                     }
                     Err(errors) => errors.into_iter().map(ItemProblem::Field).collect(),
                 },
-                other => vec![ItemProblem::NotAnObject(other.kind())],
+                other => self.budget.list().then(|| ItemProblem::NotAnObject(other.kind())).into_iter().collect(),
             };
-            for problem in problems {
-                if errors.len() < MAX_LISTED_ERRORS {
-                    errors.push(ItemError { position, problem });
-                } else {
-                    unlisted += 1;
-                }
-            }
+            self.errors.extend(problems.into_iter().map(|problem| ItemError { position, problem }));
         }
-        if errors.is_empty() { Ok(Inputs::Many(inputs)) } else { Err(InvalidInput::Items { errors, unlisted }) }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::field;
+
+    #[test]
+    fn errors_beyond_those_listed_are_counted() {
+        let fields = Fields::new(vec![field("type = 'number'"); 30]);
+        let body = format!("[{}]", vec!["{}"; 1000].join(","));
+        let Err(InvalidInput::Items { errors, unlisted }) = fields.read_all(body.as_bytes()) else {
+            panic!("accepted")
+        };
+        assert_eq!((errors.len(), unlisted), (100, 30 * 1000 - 100));
+        let Err(InvalidInput::Fields { errors, unlisted }) = fields.read(b"{}") else { panic!("accepted") };
+        assert_eq!((errors.len(), unlisted), (30, 0));
+    }
+
+    #[test]
+    fn suggestions_end_when_their_budget_is_spent() {
+        let values: Vec<_> = (0..500).map(|n| format!("'{n:x<200}'")).collect();
+        let fields = Fields::new(vec![field(&format!("type = 'string'\nvalues = [{}]", values.join(",")))]);
+        let short = Fields::new(vec![field("type = 'string'\nvalues = ['red', 'green']")]);
+        let suggested = |fields: &Fields, text: &str| match fields.read(format!("{{\"field\":\"{text}\"}}").as_bytes())
+        {
+            Err(InvalidInput::Fields { errors, .. }) => errors[0].suggestion.clone(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(suggested(&fields, &"x".repeat(80)), None);
+        assert_eq!(suggested(&short, "gren").as_deref(), Some("\"green\""));
     }
 }

@@ -16,12 +16,20 @@ pub enum InvalidInput {
     /// The kind of value that it is instead, with its article.
     #[error("must be a JSON object, not {0}")]
     NotAnObject(&'static str),
-    /// All missing, unknown, repeated and invalid fields, in the order of the model's fields; unknown ones come last.
-    #[error("is not valid: {}", .0.iter().map(FieldError::to_string).collect::<Vec<_>>().join("; "))]
-    Fields(Vec<FieldError>),
-    /// An array of this many inputs: too few or too many.
-    #[error("must hold 1 to {MAX_INPUTS} inputs, not {0}")]
-    Count(usize),
+    /// Missing, unknown, repeated and invalid fields.
+    #[error("is not valid: {}", .errors.iter().map(FieldError::to_string).collect::<Vec<_>>().join("; "))]
+    Fields {
+        /// The first errors, in the order of the model's fields; unknown ones come last.
+        errors: Vec<FieldError>,
+        /// The number of further errors.
+        unlisted: usize,
+    },
+    /// An array of no inputs.
+    #[error("must hold 1 to {MAX_INPUTS} inputs, not 0")]
+    NoInputs,
+    /// An array of more than [`MAX_INPUTS`] inputs, which is not read further.
+    #[error("must hold 1 to {MAX_INPUTS} inputs, and holds more")]
+    TooManyInputs,
     /// An array with invalid items.
     #[error("has invalid inputs")]
     Items {

@@ -1,13 +1,19 @@
-//! JSON values, parsed only as far as validation needs.
+//! JSON values, parsed only as far as validation needs: they take a small multiple of the text's memory.
 
 use std::{borrow::Cow, fmt};
 
 use serde::{
     Deserialize, Deserializer,
-    de::{MapAccess, SeqAccess, Visitor},
+    de::{DeserializeSeed, MapAccess, SeqAccess, Visitor},
 };
 
-/// A JSON value, borrowed from the text where possible. The items of arrays are parsed and discarded.
+/// The most members of an object that are kept. A model has at most 1,000 fields.
+const MAX_MEMBERS: usize = 2_000;
+
+/// The same for an object within an object: enough to recognise the input inside it.
+const MAX_NESTED_MEMBERS: usize = 16;
+
+/// A JSON value, borrowed from the text where possible. The items of arrays, and members beyond the limits, are parsed and discarded.
 ///
 /// serde_json limits the nesting to 128 and refuses numbers outside the range of a double, in discarded items too.
 #[derive(Debug)]
@@ -18,8 +24,15 @@ pub(crate) enum Json<'a> {
     Number(f64),
     Text(Cow<'a, str>),
     Array,
-    /// The members in the order of the text, including repeated ones.
-    Object(Vec<(Cow<'a, str>, Json<'a>)>),
+    Object(Members<'a>),
+}
+
+/// The members of an object in the order of the text, including repeated ones.
+#[derive(Debug, Default)]
+pub(crate) struct Members<'a> {
+    pub(crate) kept: Vec<(Cow<'a, str>, Json<'a>)>,
+    /// The number of further members.
+    pub(crate) discarded: usize,
 }
 
 impl Json<'_> {
@@ -57,13 +70,25 @@ impl fmt::Display for Json<'_> {
 
 impl<'de> Deserialize<'de> for Json<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(JsonVisitor)
+        JsonSeed { max_members: MAX_MEMBERS }.deserialize(deserializer)
     }
 }
 
-struct JsonVisitor;
+/// Keeps so many members if the value is an object.
+#[derive(Clone, Copy)]
+struct JsonSeed {
+    max_members: usize,
+}
 
-impl<'de> Visitor<'de> for JsonVisitor {
+impl<'de> DeserializeSeed<'de> for JsonSeed {
+    type Value = Json<'de>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Json<'de>, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for JsonSeed {
     type Value = Json<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -99,14 +124,24 @@ impl<'de> Visitor<'de> for JsonVisitor {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
-        while items.next_element::<Json<'de>>()?.is_some() {}
+        while items.next_element_seed(Self { max_members: 0 })?.is_some() {}
         Ok(Json::Array)
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut members = Vec::with_capacity(8);
+        let is_nested = self.max_members < MAX_MEMBERS;
+        let inner = Self { max_members: if is_nested { 0 } else { MAX_NESTED_MEMBERS } };
+        let mut members = Members::default();
         while let Some(Name(name)) = map.next_key()? {
-            members.push((name, map.next_value()?));
+            let value = map.next_value_seed(inner)?;
+            if members.kept.len() < self.max_members {
+                members.kept.push((name, value));
+            } else {
+                members.discarded += 1;
+            }
+        }
+        if is_nested {
+            members.kept.shrink_to_fit();
         }
         Ok(Json::Object(members))
     }

@@ -43,6 +43,16 @@ pub fn closest_match<'a>(text: &str, candidates: impl Iterator<Item = &'a str> +
     }
 }
 
+/// The work of [`closest_match`], in pairs of characters that are compared. Each candidate is also normalised a few times.
+pub(crate) fn work<'a>(text: &str, candidates: impl Iterator<Item = &'a str>) -> usize {
+    const NORMALISATION: usize = 24;
+    if text.len() > MAX_LENGTH {
+        0
+    } else {
+        candidates.map(|known| (known.len() + 8) * (text.len() + NORMALISATION)).sum()
+    }
+}
+
 /// Lower case, without spaces and punctuation. Comparisons (`<`) are kept.
 fn normalised(text: &str) -> String {
     let is_kept = |c: &char| c.is_alphanumeric() || matches!(c, '<' | '>' | '=');

@@ -188,8 +188,9 @@ fn problem(invalid: &InvalidInput) -> String {
         InvalidInput::Syntax(error) => format!("is not valid JSON at column {}", error.column()),
         InvalidInput::NotAnObject(_)
         | InvalidInput::Empty
-        | InvalidInput::Fields(_)
-        | InvalidInput::Count(_)
+        | InvalidInput::Fields { .. }
+        | InvalidInput::NoInputs
+        | InvalidInput::TooManyInputs
         | InvalidInput::Items { .. } => invalid.to_string(),
     }
 }

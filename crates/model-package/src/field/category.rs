@@ -6,16 +6,13 @@ use super::{Encoded, Json, MAX_NAME_LENGTH, is_name};
 use crate::{
     manifest::{CategoryEntry, EncodingEntry, FieldEntry, Unknown},
     mistake::Entry,
-    suggestion::closest_match,
+    suggestion::{closest_match, work},
 };
 
 const MAX_VALUES: usize = 10_000;
 
 /// An error lists this many values and counts the others.
 const MAX_LISTED_VALUES: usize = 20;
-
-/// With more values than this, nothing is suggested, because each comparison takes time in proportion to the product of the lengths.
-const MAX_CANDIDATES: usize = 500;
 
 /// A closed set of strings. A value's position is its code, in the model's input and in the cache key.
 #[derive(Clone, Debug)]
@@ -99,17 +96,28 @@ impl Category {
         }
     }
 
+    /// The work of [`Self::suggestion`], in pairs of characters that are compared.
+    pub(crate) fn suggestion_work(&self, value: &Json<'_>) -> usize {
+        match value {
+            Json::Text(text) => work(text, self.values.iter().map(|value| value.name.as_str())),
+            Json::Null | Json::Bool(_) | Json::Number(_) | Json::Array | Json::Object(_) => 0,
+        }
+    }
+
     /// Suggests the most similar value, or the one that stands for a boolean.
     pub(crate) fn suggestion(&self, value: &Json<'_>) -> Option<String> {
         let names = || self.values.iter().map(|value| value.name.as_str());
         let meant = match value {
-            Json::Text(text) if self.values.len() <= MAX_CANDIDATES => closest_match(text, names()),
+            Json::Text(text) => closest_match(text, names()),
             Json::Bool(answer) => {
                 self.values.iter().find(|value| value.boolean == Some(*answer)).map(|value| value.name.as_str())
             }
             // 3 for "3".
-            Json::Number(number) => names().find(|name| *name == number.to_string()),
-            _ => None,
+            Json::Number(number) => {
+                let text = number.to_string();
+                names().find(|name| *name == text)
+            }
+            Json::Null | Json::Array | Json::Object(_) => None,
         };
         meant.map(quoted)
     }

@@ -214,6 +214,14 @@ impl Field {
         }
     }
 
+    /// The work of [`Self::suggestion`], in pairs of characters that are compared.
+    pub(crate) fn suggestion_work(&self, value: &Json<'_>) -> usize {
+        match &self.kind {
+            Kind::Number(_) | Kind::Boolean => 0,
+            Kind::Category(category) => category.suggestion_work(value),
+        }
+    }
+
     /// Suggests a valid value in place of an invalid one, if there is a likely one: `0.25 for 25 %`.
     pub(crate) fn suggestion(&self, value: &Json<'_>) -> Option<String> {
         match &self.kind {

@@ -4,7 +4,11 @@ mod connection;
 mod iam;
 mod link;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::Arc,
+    time::Duration,
+};
 
 use ::redis::{Cmd, FromRedisValue, RedisError, Value};
 use bytes::Bytes;
@@ -148,11 +152,11 @@ impl RedisStore {
 
     /// The commands that store entries: as few as possible.
     fn sets(&self, entries: &[(CacheKey, Bytes)]) -> Vec<Command> {
-        let ttl = self.config.ttl.as_secs();
+        let ttl = |key: &CacheKey| spread(self.config.ttl.as_secs(), key);
         if let [(key, value)] = entries
             && key.field().is_none()
         {
-            return vec![Command::One(set(key, value, ttl))];
+            return vec![Command::One(set(key, value, ttl(key)))];
         }
         // In a cluster, a transaction or pipeline may only have keys of one slot.
         let chunk_size = if self.config.cluster { 1 } else { TRANSACTION_SIZE };
@@ -161,12 +165,12 @@ impl RedisStore {
             for (key, value) in entries {
                 match key.field() {
                     None => {
-                        pipeline.add_command(set(key, value, ttl)).ignore();
+                        pipeline.add_command(set(key, value, ttl(key))).ignore();
                     }
                     Some(field) => {
                         // Atomic, because a Hash without a time to live would never expire.
                         pipeline.atomic().hset(key.as_str(), field, &value[..]).ignore();
-                        pipeline.expire(key.as_str(), ttl.cast_signed()).ignore();
+                        pipeline.expire(key.as_str(), ttl(key).cast_signed()).ignore();
                     }
                 }
             }
@@ -255,6 +259,13 @@ fn get(key: &CacheKey) -> Cmd {
     }
 }
 
+/// A time to live within 10 % of `seconds`, which the key determines: entries that are stored together do not expire together.
+fn spread(seconds: u64, key: &CacheKey) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    key.as_str().hash(&mut hasher);
+    (seconds * (900 + hasher.finish() % 201) / 1000).max(1)
+}
+
 fn set(key: &CacheKey, value: &Bytes, ttl: u64) -> Cmd {
     let mut set = ::redis::cmd("SET");
     set.arg(key.as_str()).arg(&value[..]).arg("EX").arg(ttl);
@@ -271,5 +282,21 @@ fn to_lookup(value: Value) -> Result<Lookup, Fault> {
             fault => Err(fault),
         },
         _ => Ok(Lookup::Foreign),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{KeySpace, Layout, Namespace};
+
+    #[test]
+    fn entries_that_are_stored_together_expire_within_ten_per_cent_of_the_time_to_live() {
+        let keys = KeySpace::new(&Namespace::default(), Layout::String, "model");
+        let times: Vec<_> = (0..1000).map(|input| spread(1000, &keys.key("decision", input))).collect();
+        assert!(times.iter().all(|seconds| (900..=1100).contains(seconds)));
+        let in_one_second = |second: u64| times.iter().filter(|seconds| **seconds == second).count();
+        assert!((900..=1100).map(in_one_second).max() < Some(30));
+        assert_eq!(spread(1, &keys.key("decision", 0)), 1);
     }
 }
