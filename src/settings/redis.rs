@@ -83,11 +83,11 @@ where
 {
     let mut redis = connection.redis_settings().clone().set_lib_name(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
     if let Some(username) = env.get("REDIS_USERNAME")? {
-        redis = redis.set_username(username.trim_end_matches(['\r', '\n']).to_owned());
+        redis = redis.set_username(username.trim_end_matches(['\r', '\n']));
     }
     if let Some(password) = env.get("REDIS_PASSWORD")? {
         // Secrets that come from files end with a line break.
-        redis = redis.set_password(password.trim_end_matches(['\r', '\n']).to_owned());
+        redis = redis.set_password(password.trim_end_matches(['\r', '\n']));
     }
     // Requests share the connection, so Nagle's algorithm would delay one until another is acknowledged.
     let tcp = TcpSettings::default().set_nodelay(true);
