@@ -103,7 +103,7 @@ async fn http_server(
             let bound = TcpListener::bind(address).await;
             Some(bound.with_context(|| format!("METRICS_ADDRESS: cannot listen on {address}"))?)
         }
-        _ => None,
+        Some(MetricsPlace::WithService) | None => None,
     };
     let metrics = metrics.map(|_| (Arc::new(Metrics::new(services, started)), metrics_listener));
     Ok(server::Server { apis, listener, max_connections, metrics, shutdown_delay, shutdown_timeout })

@@ -107,8 +107,8 @@ impl Replay {
             let answer = prediction.derive(&outputs).map_err(|error| error.to_string())?;
             let answer: Value = serde_json::from_slice(&answer.body).map_err(|error| error.to_string())?;
             self.answers += 1;
-            let is_class = !prediction.values().is_empty() && !answer[&name].is_object();
-            let difference = difference(&expected, &answer[&name]).filter(|number| !is_class || *number == 0.0);
+            let difference =
+                difference(&expected, &answer[&name]).filter(|number| !prediction.is_class() || *number == 0.0);
             if let Some(number) = difference {
                 self.largest_difference = self.largest_difference.max(number);
             }

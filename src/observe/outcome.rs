@@ -19,7 +19,7 @@ pub(crate) struct Outcome {
 }
 
 /// Every outcome of a single input. `cache-status` of an array of mixed outcomes has their counts.
-pub(crate) const OUTCOMES: [Outcome; 12] = [
+pub(crate) const OUTCOMES: [Outcome; Tier::ALL.len() + 10] = [
     of(CacheOutcome::Hit(Tier::Memory), false),
     of(CacheOutcome::Hit(Tier::Redis), false),
     of(CacheOutcome::Miss, false),
@@ -124,7 +124,7 @@ pub(crate) struct Series {
 
 impl Tally {
     /// The numbers, with the names of their metrics.
-    pub(crate) fn series(self) -> [Series; 5] {
+    pub(crate) fn series(self) -> [Series; Tier::ALL.len() + 3] {
         let Self { hits, hits_in_memory, misses, unavailable, bypassed } = self;
         [
             ("hit_memory", "CacheHit", hits_in_memory),

@@ -69,15 +69,14 @@ impl Inspection {
             (Layout::String, Some(name)) => vec![name],
             (Layout::String, None) | (Layout::Output, _) => vec!["output"],
         };
-        let read = match parsed.layout {
-            Layout::String | Layout::Output => Cmd::get(key),
+        let (command, read) = match parsed.layout {
+            Layout::String | Layout::Output => ("GET", Cmd::get(key)),
             Layout::Hash => {
                 let mut fields = cmd("HMGET");
                 fields.arg(key).arg(&names);
-                fields
+                ("HMGET", fields)
             }
         };
-        let command = if parsed.layout == Layout::Hash { "HMGET" } else { "GET" };
         let values: Vec<Option<Vec<u8>>> = match redis.run_all::<redis::Value>(vec![read]).await.remove(0) {
             Ok(redis::Value::Array(values)) => {
                 values.into_iter().map(|value| from_redis_value(value).ok().flatten()).collect()

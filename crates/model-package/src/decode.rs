@@ -58,7 +58,7 @@ impl Field {
 
     fn describe(&self, value: Encoded) -> DecodedField {
         let (json, text) = match (value, self.kind()) {
-            (Encoded::Number(number), _) => {
+            (Encoded::Number(number), Kind::Number(_) | Kind::Boolean | Kind::Category(_)) => {
                 let json = json!(shortest(number));
                 let unit = self.unit().map(|unit| format!(" {unit}")).unwrap_or_default();
                 (json.clone(), format!("{json}{unit}"))

@@ -39,6 +39,9 @@ impl Fault {
 
     /// Whether the connection is unusable after this fault. An error reply leaves it usable.
     pub(crate) fn breaks_connection(&self) -> bool {
-        matches!(self, Self::Timeout | Self::Connection(_) | Self::Authentication)
+        match self {
+            Self::Timeout | Self::Connection(_) | Self::Authentication => true,
+            Self::Connecting | Self::WrongType | Self::Reply(_) | Self::Busy | Self::Paused | Self::OutOfTime => false,
+        }
     }
 }

@@ -45,6 +45,8 @@ pub enum Tier {
 }
 
 impl Tier {
+    pub const ALL: [Self; 2] = [Self::Memory, Self::Redis];
+
     /// The name in headers, logs and metrics.
     pub fn name(self) -> &'static str {
         match self {

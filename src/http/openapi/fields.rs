@@ -126,7 +126,7 @@ pub(super) fn prediction(prediction: &Prediction) -> Value {
         let separator = if description.is_empty() { "" } else { separator };
         description.push_str(&format!("{separator}{text}"));
     };
-    if !matches!(prediction.kind(), PredictionKind::Probabilities(..)) {
+    if prediction.is_class() {
         let values = prediction.values().iter();
         let list = list(values.map(|value| (value.text(), value.description.as_str())));
         list.iter().for_each(|text| add("\n\n", text));

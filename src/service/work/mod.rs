@@ -106,7 +106,14 @@ impl<'a> Work<'a> {
         let mut tally = Tally::default();
         self.items.iter().for_each(|item| tally.add(item.outcome, item.times));
         let outcome = self.outcome(tally);
-        let looked_up = |outcome| !matches!(outcome, CacheOutcome::Bypass | CacheOutcome::Off | CacheOutcome::Cost);
+        let looked_up = |outcome| match outcome {
+            CacheOutcome::Bypass | CacheOutcome::Off | CacheOutcome::Cost => false,
+            CacheOutcome::Hit(_)
+            | CacheOutcome::Miss
+            | CacheOutcome::Corrupt
+            | CacheOutcome::Unavailable
+            | CacheOutcome::Partial { .. } => true,
+        };
         let looked_up = self.items.iter().any(|item| looked_up(item.outcome));
         let cache_time = looked_up.then(|| start.elapsed());
         Served { tally, is_many: self.order.is_some(), cache_start: Some(start), cache_time, ..Served::new(outcome) }

@@ -65,8 +65,10 @@ impl MemoryForecast {
         let free = nodes.iter().map(|node| node.stats.maxmemory_bytes.saturating_sub(node.stats.used_memory_bytes));
         let free: u64 = free.sum();
         let hit_ratio_at_most = (total.evicted > 0 && total.hits + total.misses > 0).then(|| {
-            let misses_per_eviction =
-                if target.layout == Layout::Hash { target.model.signature().predictions().len() as u64 } else { 1 };
+            let misses_per_eviction = match target.layout {
+                Layout::Hash => target.model.signature().predictions().len() as u64,
+                Layout::String | Layout::Output => 1,
+            };
             let avoided = total.misses.min(total.evicted.saturating_mul(misses_per_eviction));
             (total.hits + avoided) as f64 / (total.hits + total.misses) as f64
         });

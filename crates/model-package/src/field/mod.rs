@@ -70,8 +70,11 @@ impl Field {
             is_name(&written.name),
             format_args!("`name` must be 1 to {MAX_NAME_LENGTH} printable characters"),
         );
-        let is_number = matches!(written.r#type, FieldType::Number | FieldType::Integer);
-        let is_string = written.r#type == FieldType::String;
+        let (is_number, is_string) = match written.r#type {
+            FieldType::Number | FieldType::Integer => (true, false),
+            FieldType::Boolean => (false, false),
+            FieldType::String => (false, true),
+        };
         for (key, given, applies, to) in [
             ("minimum", written.minimum.is_some(), is_number, "numbers and integers"),
             ("exclusive_minimum", written.exclusive_minimum.is_some(), is_number, "numbers and integers"),
@@ -126,39 +129,49 @@ impl Field {
 
     /// Checks `missing`: the value that the model reads if a request leaves the field out.
     fn read_missing(&self, written: Option<&MissingEntry>, entry: &mut Entry<'_>) -> Option<Encoded> {
-        let codes = match &self.kind {
-            Kind::Number(_) => 0..0,
-            Kind::Boolean => 0..2,
-            // The cast is lossless: a category has at most 10,000 values.
-            Kind::Category(category) => 0..category.values().len() as u16,
-        };
-        let missing = match (written, &self.kind, self.encoding) {
-            (Some(MissingEntry::Nan), ..) => Some(Encoded::Nan),
-            (Some(MissingEntry::Zeros), _, Encoding::OneHot(_)) => Some(Encoded::Zeros),
-            (Some(MissingEntry::Number(number)), kind, Encoding::Column) if !kind.has_bands() => {
-                let read = *number as f32;
-                // A number that equals a code becomes the code, so that equal inputs have equal values.
-                let code = Some(read as u16).filter(|code| codes.contains(code) && f32::from(*code) == read);
-                let encoded = code.map_or(Encoded::Number(read + 0.0), Encoded::Code);
-                read.is_finite().then_some(encoded)
-            }
-            (Some(MissingEntry::Value(name)), Kind::Category(category), _) => category.code(name).map(Encoded::Code),
-            _ => None,
+        let missing = match (written, self.encoding) {
+            (None, _)
+            | (Some(MissingEntry::Zeros), Encoding::Column)
+            | (Some(MissingEntry::Number(_)), Encoding::OneHot(_)) => None,
+            (Some(MissingEntry::Nan), _) => Some(Encoded::Nan),
+            (Some(MissingEntry::Zeros), Encoding::OneHot(_)) => Some(Encoded::Zeros),
+            (Some(MissingEntry::Number(number)), Encoding::Column) => self.missing_number(*number as f32),
+            (Some(MissingEntry::Value(name)), _) => match &self.kind {
+                Kind::Category(category) => category.code(name).map(Encoded::Code),
+                Kind::Number(_) | Kind::Boolean => None,
+            },
         };
         if missing.is_none() {
-            let one_hot = matches!(self.encoding, Encoding::OneHot(_));
-            let allowed = match (&self.kind, one_hot) {
-                (Kind::Category(_), true) => "\"nan\", \"zeros\", or { value = \"…\" } with one of `values`",
-                (Kind::Category(_), false) => "\"nan\", a number, or { value = \"…\" } with one of `values`",
-                (_, true) => "\"nan\" or \"zeros\"",
-                (kind, false) if kind.has_bands() => "\"nan\"",
-                (_, false) => "\"nan\" or a number within the range of float32",
+            let allowed = match (&self.kind, self.encoding) {
+                (Kind::Category(_), Encoding::OneHot(_)) => {
+                    "\"nan\", \"zeros\", or { value = \"…\" } with one of `values`"
+                }
+                (Kind::Category(_), Encoding::Column) => "\"nan\", a number, or { value = \"…\" } with one of `values`",
+                (Kind::Number(_) | Kind::Boolean, Encoding::OneHot(_)) => "\"nan\" or \"zeros\"",
+                (Kind::Number(number), Encoding::Column) if number.bands().is_some() => "\"nan\"",
+                (Kind::Number(_) | Kind::Boolean, Encoding::Column) => {
+                    "\"nan\" or a number within the range of float32"
+                }
             };
             entry.mistake(format_args!(
                 "`required = false` needs `missing`, the value that the model reads for an absent field: {allowed}"
             ));
         }
         missing
+    }
+
+    /// The value of a number in `missing`. A number that equals a code becomes the code, so that equal inputs have equal values.
+    fn missing_number(&self, number: f32) -> Option<Encoded> {
+        let codes = match &self.kind {
+            Kind::Number(kind) if kind.bands().is_some() => return None,
+            Kind::Number(_) => 0..0,
+            Kind::Boolean => 0..2,
+            // The cast is lossless: a category has at most 10,000 values.
+            Kind::Category(category) => 0..category.values().len() as u16,
+        };
+        let code = Some(number as u16).filter(|code| codes.contains(code) && f32::from(*code) == number);
+        let encoded = code.map_or(Encoded::Number(number + 0.0), Encoded::Code);
+        number.is_finite().then_some(encoded)
     }
 
     /// Reads the value of a request's member. `None` if it is not allowed.
@@ -246,7 +259,9 @@ impl Field {
                 columns.resize(first + codes, 0.0);
                 columns[first + usize::from(code)] = 1.0;
             }
-            (Encoding::OneHot(codes), _) => columns.extend(std::iter::repeat_n(number, codes)),
+            (Encoding::OneHot(codes), Encoded::Number(_) | Encoded::Nan | Encoded::Zeros) => {
+                columns.extend(std::iter::repeat_n(number, codes))
+            }
         }
     }
 
@@ -257,7 +272,9 @@ impl Field {
             (Encoding::OneHot(_), Kind::Category(category)) => {
                 category.values().iter().map(|value| format!("{}={}", self.name, value.name)).collect()
             }
-            (Encoding::OneHot(codes), _) => (0..codes).map(|code| format!("{}={code}", self.name)).collect(),
+            (Encoding::OneHot(codes), Kind::Number(_) | Kind::Boolean) => {
+                (0..codes).map(|code| format!("{}={code}", self.name)).collect()
+            }
         }
     }
 
@@ -309,12 +326,6 @@ impl Field {
             }
         };
         format!("{kind} {encoding:?} {missing:?}")
-    }
-}
-
-impl Kind {
-    fn has_bands(&self) -> bool {
-        matches!(self, Self::Number(number) if number.bands().is_some())
     }
 }
 

@@ -18,7 +18,19 @@ const MAX_VALUES: usize = 10_000;
 impl Prediction {
     /// Checks an entry of `[[predictions]]`. `None` if it has mistakes, which are added to `entry`.
     pub(crate) fn new(written: &PredictionEntry, entry: &mut Entry<'_>) -> Option<Self> {
-        let PredictionEntry { name, endpoint, kind, output, outputs, cuts, values, .. } = written;
+        let PredictionEntry {
+            name,
+            endpoint,
+            schema,
+            summary,
+            description,
+            meaning,
+            kind,
+            output,
+            outputs,
+            cuts,
+            values,
+        } = written;
         entry.require(
             is_name(name) && name.len() <= 64 && !name.contains(':') && !name.starts_with('@'),
             "`name` is part of the cache key: it must be 1 to 64 bytes of UTF-8, without colons or control characters, and must not begin \
@@ -34,15 +46,19 @@ impl Prediction {
             !RESERVED_ENDPOINTS.contains(&endpoint.as_str()),
             format_args!("`endpoint` {endpoint:?} is reserved for the service: choose another"),
         );
-        let schema = written.schema.clone().unwrap_or_else(|| pascal_case(name));
+        let schema = schema.clone().unwrap_or_else(|| pascal_case(name));
         require_schema_name(&schema, "set `schema` to another name", entry);
-        let has_values = !matches!(kind, KindEntry::Value | KindEntry::Probability);
-        let has_outputs = matches!(kind, KindEntry::Class | KindEntry::Probabilities);
+        let (has_cuts, has_values, has_outputs, has_output) = match kind {
+            KindEntry::Value | KindEntry::Probability => (false, false, false, true),
+            KindEntry::Class => (false, true, true, true),
+            KindEntry::Probabilities => (false, true, true, false),
+            KindEntry::Bands => (true, true, false, true),
+        };
         for (key, given, applies) in [
-            ("cuts", cuts.is_some(), *kind == KindEntry::Bands),
+            ("cuts", cuts.is_some(), has_cuts),
             ("values", values.is_some(), has_values),
             ("outputs", outputs.is_some(), has_outputs),
-            ("output", output.is_some(), *kind != KindEntry::Probabilities),
+            ("output", output.is_some(), has_output),
         ] {
             entry.require(!given || applies, format_args!("`{key}` does not apply to this `kind`: remove it"));
         }
@@ -94,9 +110,9 @@ impl Prediction {
             name: name.clone(),
             endpoint: endpoint.clone(),
             schema,
-            summary: written.summary.clone(),
-            description: written.description.trim().to_owned(),
-            meaning: written.meaning.trim().to_owned(),
+            summary: summary.clone(),
+            description: description.trim().to_owned(),
+            meaning: meaning.trim().to_owned(),
             kind,
         })
     }

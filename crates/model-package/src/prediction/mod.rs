@@ -132,6 +132,14 @@ impl Prediction {
         &self.kind
     }
 
+    /// Whether an answer is one of [`Self::values`].
+    pub fn is_class(&self) -> bool {
+        match &self.kind {
+            PredictionKind::Class(..) | PredictionKind::ClassAt(..) | PredictionKind::Bands(..) => true,
+            PredictionKind::Value(_) | PredictionKind::Probability(_) | PredictionKind::Probabilities(..) => false,
+        }
+    }
+
     /// The closed set of values, or of the members' names for [`PredictionKind::Probabilities`]. Empty for a number.
     pub fn values(&self) -> &[AnswerValue] {
         match &self.kind {

@@ -93,9 +93,12 @@ impl KeySpace {
         debug_assert!(!prediction.contains(':') && !prediction.starts_with('@'), "the key would be ambiguous");
         let mut text = String::with_capacity(self.prefix.len() + prediction.len() + 24);
         text.push_str(&self.prefix);
-        if self.layout == Layout::String {
-            text.push_str(prediction);
-            text.push(':');
+        match self.layout {
+            Layout::String => {
+                text.push_str(prediction);
+                text.push(':');
+            }
+            Layout::Hash | Layout::Output => {}
         }
         let start = text.len();
         // Writing to a String does not fail.
@@ -105,8 +108,9 @@ impl KeySpace {
             digest_from(&mut text, start);
         }
         let field_at = text.len();
-        if self.layout == Layout::Hash {
-            text.push_str(prediction);
+        match self.layout {
+            Layout::Hash => text.push_str(prediction),
+            Layout::String | Layout::Output => {}
         }
         CacheKey { text, field_at }
     }
