@@ -185,7 +185,7 @@ async fn a_silent_server_costs_the_deadline_of_a_lookup_and_then_nothing() {
     }
     then.sort();
     assert!(then[5] < Duration::from_millis(250), "while it is not asked, a request pays nothing: {then:?}");
-    let states = service.lines().iter().filter(|line| line.contains("not available for lookups")).count();
+    let states = service.lines().iter().filter(|line| line.contains("unavailable for lookups")).count();
     assert_eq!(states, 1, "a state is logged once");
 }
 

@@ -8,7 +8,7 @@ use serde::{
 };
 
 /// The most members of an object that are kept. A model has at most 1,000 fields.
-const MAX_MEMBERS: usize = 2_000;
+const MAX_MEMBERS: usize = 10_000;
 
 /// The same for an object within an object: enough to recognise the input inside it.
 const MAX_NESTED_MEMBERS: usize = 16;
