@@ -12,7 +12,7 @@ const COLOURS: [[&str; 2]; 6] = [
     ["#bf3989", "#f778ba"],
 ];
 
-/// An index into [`COLOURS`], or the colour of text.
+/// An index into `COLOURS`, or the colour of text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Colour {
     Of(usize),
