@@ -13,10 +13,7 @@ mod callgrind;
 use std::{fs, path::Path, process::ExitCode};
 
 use callgrind::Counts;
-use nix::{
-    sys::signal::{Signal, kill},
-    unistd::Pid,
-};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use test_support::{bench::functions::Function, eventually, redis::Redis, soon};
 
@@ -40,10 +37,10 @@ async fn count(function: &Function, event: &Value, invocations: usize) -> Counts
             process.hit(event).await
         };
     }
-    let pid = Pid::from_raw(process.id().try_into().expect("a process id"));
+    let pid = process.pid();
     eventually("the function sleeps", || async { sleeps(pid) }).await;
     // No function handles this signal, and valgrind still writes its totals. An orderly shutdown would be counted too.
-    kill(pid, Signal::SIGUSR1).expect("it runs");
+    kill_process(pid, Signal::USR1).expect("it runs");
     let ended = soon("valgrind ends", process.child.wait()).await.expect("it was started");
     let report = fs::read_to_string(&output)
         .unwrap_or_else(|error| panic!("{}: {error}; valgrind ended with {ended}", output.display()));

@@ -103,7 +103,7 @@ mod before_the_first_event {
 mod freeze_and_thaw {
     use std::time::Duration;
 
-    use nix::sys::signal::Signal;
+    use rustix::process::Signal;
     use serde_json::Value;
 
     use super::*;
@@ -154,13 +154,13 @@ mod freeze_and_thaw {
 
         /// Freezes the process, runs `happens`, and thaws the process.
         async fn frozen(&mut self, happens: impl AsyncFnOnce(&mut Proxy, &mut Redis)) {
-            self.service.signal(Signal::SIGSTOP);
+            self.service.signal(Signal::STOP);
             let state = format!("/proc/{}/stat", self.service.pid());
             let stopped = async || std::fs::read_to_string(&state).is_ok_and(|stat| stat.contains(") T "));
             eventually("the process is frozen", stopped).await;
             happens(&mut self.proxy, &mut self.redis).await;
             eventually("the connection is broken", async || self.proxy.passing() == 0).await;
-            self.service.signal(Signal::SIGCONT);
+            self.service.signal(Signal::CONT);
         }
     }
 

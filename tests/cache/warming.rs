@@ -2,16 +2,13 @@
 
 use std::{collections::BTreeMap, fmt::Write as _, path::PathBuf, process::Stdio};
 
-use nix::{
-    sys::signal::{Signal, kill},
-    unistd::Pid,
-};
 use prediction_cache::Layout;
+use rustix::process::{Signal, kill_process};
 use test_support::{
     applications::{aged, with},
     eventually, models,
     redis::Redis,
-    service::binary,
+    service::{binary, pid},
     soon,
 };
 use tokio::{io::AsyncWriteExt, process::Command};
@@ -156,7 +153,7 @@ async fn an_interrupted_run_ends_after_its_batch_and_says_how_to_resume() {
     let rows: String = every_input().lines().take(151).flat_map(|line| [line, "\n"]).collect();
     stdin.write_all(rows.as_bytes()).await.expect("it reads");
     redis.holds(300).await;
-    kill(Pid::from_raw(child.id().expect("runs").try_into().expect("a process id")), Signal::SIGINT).expect("ours");
+    kill_process(pid(&child), Signal::INT).expect("ours");
     let ended = soon("it ends", child.wait_with_output()).await.expect("it was started");
     let out = String::from_utf8(ended.stdout).expect("UTF-8");
     assert_eq!(ended.status.code(), Some(130), "{out}");

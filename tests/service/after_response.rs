@@ -147,7 +147,7 @@ async fn the_local_server_ends_after_its_deferred_work() {
     assert_eq!(http.post("/decisions", &aged(30)).await.status, 200);
     drop(http);
     soon("the SET is on its way", seen.clone().wait_for(|set| *set)).await.expect("the proxy runs");
-    service.signal(nix::sys::signal::Signal::SIGTERM);
+    service.signal(rustix::process::Signal::TERM);
     let ended = tokio::time::timeout(Duration::from_millis(300), service.ended()).await;
     assert!(ended.is_err(), "the write is still under way");
     proxy.set(Mode::Pass);

@@ -175,7 +175,7 @@ async fn a_termination_signal_ends_the_process_after_the_invocations_in_progress
         api.send(&unseen(age));
     }
     outcomes(&mut api, 4).await;
-    service.signal(nix::sys::signal::Signal::SIGTERM);
+    service.signal(rustix::process::Signal::TERM);
     let ended = tokio::time::timeout(Duration::from_millis(300), service.ended()).await;
     assert!(ended.is_err(), "writes are under way");
     proxy.set(Mode::Pass);

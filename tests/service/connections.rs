@@ -93,8 +93,9 @@ async fn a_low_limit_of_open_files_reduces_connections_but_keeps_the_cache() {
 #[tokio::test]
 async fn accepting_connections_is_retried_at_increasing_intervals() {
     let (service, http) = Service::local(&[]).await;
-    let pid = Pid::from_raw(service.pid().as_raw());
-    let set = |current| prlimit(pid, Resource::Nofile, Rlimit { current: Some(current), ..of(pid) }).expect("ours");
+    let pid = service.pid();
+    let set =
+        |current| prlimit(Some(pid), Resource::Nofile, Rlimit { current: Some(current), ..of(pid) }).expect("ours");
     let before = set(3);
     let mut stream = ask(&http).await;
     let refused = || service.lines().iter().filter(|line| line.contains("a connection was not accepted")).count();
@@ -107,9 +108,8 @@ async fn accepting_connections_is_retried_at_increasing_intervals() {
 }
 
 /// The limits of a process on open files.
-fn of(pid: Option<Pid>) -> Rlimit {
-    let text =
-        fs::read_to_string(format!("/proc/{}/limits", pid.expect("a process").as_raw_nonzero())).expect("it runs");
+fn of(pid: Pid) -> Rlimit {
+    let text = fs::read_to_string(format!("/proc/{pid}/limits")).expect("it runs");
     let files = text.lines().find_map(|line| line.strip_prefix("Max open files")).expect("a limit");
     let mut limits = files.split_whitespace().map(|limit| limit.parse().ok());
     Rlimit { current: limits.next().flatten(), maximum: limits.next().flatten() }

@@ -239,7 +239,7 @@ async fn each_invocation_is_answered_once_before_the_next_is_requested() {
 async fn a_termination_signal_ends_the_function_cleanly() {
     let (api, mut service) = started().await;
     api.asked_for(1).await;
-    service.signal(nix::sys::signal::Signal::SIGTERM);
+    service.signal(rustix::process::Signal::TERM);
     assert!(service.ended().await);
 }
 

@@ -2,7 +2,7 @@
 //! Prometheus' own library.
 
 use model_package::Stored;
-use nix::sys::signal::Signal;
+use rustix::process::Signal;
 use serde_json::{Value, json};
 use test_support::{
     applications::aged,
@@ -152,7 +152,7 @@ async fn a_service_without_its_redis_is_alive_and_ready() {
 #[tokio::test]
 async fn a_stopping_service_is_alive_and_answers_but_is_not_ready() {
     let (service, http) = Service::local(&[("SHUTDOWN_DELAY_SECONDS", "300")]).await;
-    service.signal(Signal::SIGTERM);
+    service.signal(Signal::TERM);
     eventually("it is not ready", async || http.get("/ready").await.status == 503).await;
     // On open connections and on new ones.
     for client in [http.client.clone(), reqwest::Client::new()] {
@@ -167,6 +167,6 @@ async fn a_stopping_service_ends_after_the_delay() {
     let (mut service, http) = Service::local(&[("SHUTDOWN_DELAY_SECONDS", "1")]).await;
     assert_eq!(http.get("/ready").await.status, 200);
     let told = std::time::Instant::now();
-    service.signal(Signal::SIGTERM);
+    service.signal(Signal::TERM);
     assert!(service.ended().await && told.elapsed().as_secs() >= 1);
 }

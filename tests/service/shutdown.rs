@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::Signal;
+use rustix::process::Signal;
 use test_support::{
     applications::aged,
     eventually,
@@ -30,7 +30,7 @@ async fn requests_of_all_workers_are_finished_and_stored() {
         tokio::spawn(async move { client.post("/decisions", &aged(30 + n as u8)).await })
     });
     eventually("both look up", || async { proxy.connections() == 2 }).await;
-    service.signal(Signal::SIGTERM);
+    service.signal(Signal::TERM);
     eventually("it does not listen", || async { TcpStream::connect(http.address).await.is_err() }).await;
     proxy.set(Mode::Pass);
     for answer in asked {
@@ -46,7 +46,7 @@ async fn a_client_that_never_reads_does_not_delay_shutdown_beyond_the_limit() {
     let (mut service, http) = Service::local(&[("SHUTDOWN_TIMEOUT_SECONDS", "1")]).await;
     let _streams = (never_reading(&http).await, never_reading(&http).await);
     let start = Instant::now();
-    service.signal(Signal::SIGTERM);
+    service.signal(Signal::TERM);
     assert!(service.ended().await, "stopping is not a failure");
     // The write itself would only time out after ten seconds.
     assert!((Duration::from_secs(1)..Duration::from_secs(8)).contains(&start.elapsed()), "{:?}", start.elapsed());
@@ -65,7 +65,7 @@ async fn a_write_that_does_not_end_does_not_delay_shutdown_beyond_the_limit() {
     let (mut service, http) = Service::local(&variables).await;
     assert_eq!(http.post("/decisions", &aged(30)).await.status, 200);
     let start = Instant::now();
-    service.signal(Signal::SIGINT);
+    service.signal(Signal::INT);
     assert!(service.ended().await);
     assert!(start.elapsed() < Duration::from_secs(8), "{:?}", start.elapsed());
     let line = service.line_with(CLOSING).await;
@@ -74,10 +74,10 @@ async fn a_write_that_does_not_end_does_not_delay_shutdown_beyond_the_limit() {
 
 #[tokio::test]
 async fn a_second_signal_ends_the_server_at_once() {
-    for (signal, code) in [(Signal::SIGINT, 130), (Signal::SIGTERM, 143)] {
+    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
         let (mut service, http) = Service::local(&[("SHUTDOWN_TIMEOUT_SECONDS", "300")]).await;
         let _stream = never_reading(&http).await;
-        service.signal(Signal::SIGTERM);
+        service.signal(Signal::TERM);
         eventually("it does not listen", || async { TcpStream::connect(http.address).await.is_err() }).await;
         let start = Instant::now();
         service.signal(signal);

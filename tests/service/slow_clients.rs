@@ -84,7 +84,7 @@ async fn an_idle_connection_does_not_keep_the_server_from_ending() {
     assert_eq!(http.post("/decisions", &example()).await.status, 200);
     let _idle = TcpStream::connect(http.address).await.expect("the server listens");
     let start = Instant::now();
-    service.signal(nix::sys::signal::Signal::SIGINT);
+    service.signal(rustix::process::Signal::INT);
     assert!(service.ended().await);
     assert!(start.elapsed() < Duration::from_secs(9), "{:?}", start.elapsed());
 }

@@ -3,10 +3,10 @@
 use model_package::Stored;
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::Signal;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message;
 use reqwest::StatusCode;
+use rustix::process::Signal;
 use serde_json::{Value, json};
 use test_support::{
     applications::{aged, example, with},
@@ -242,7 +242,7 @@ async fn a_request_whose_sender_samples_it_out_is_not_exported_unless_the_sample
             assert_eq!(api.invoke(event).await.status(), 200);
         }
         api.idle().await;
-        service.signal(Signal::SIGTERM);
+        service.signal(Signal::TERM);
         assert!(service.ended().await);
         assert_eq!(collector.exports().len(), expected, "{sampler} {argument}");
     }
@@ -335,7 +335,7 @@ async fn the_local_server_exports_in_the_background_and_the_rest_when_it_ends() 
     let exports = collector.exports().len();
     assert!(exports < 10, "{exports} exports of ten requests: several are sent at once");
     assert_eq!(http.post("/decisions", &aged(50)).await.status, 200);
-    service.signal(Signal::SIGTERM);
+    service.signal(Signal::TERM);
     drop(http);
     assert!(service.ended().await);
     assert_eq!(collector.traces(11).await.len(), 11);
@@ -352,7 +352,7 @@ async fn a_local_server_with_a_silent_collector_still_answers_and_ends_in_time()
     for _ in 0..1_000 {
         assert_eq!(http.post("/decisions", &example()).await.status, 200);
     }
-    service.signal(Signal::SIGTERM);
+    service.signal(Signal::TERM);
     drop(http);
     let start = Instant::now();
     assert!(service.ended().await);
@@ -426,7 +426,7 @@ async fn without_an_endpoint_or_when_turned_off_no_connection_is_made() {
     for variables in [&[("OTEL_SERVICE_NAME", "scores")][..], &off] {
         let (mut service, http) = Service::local(variables).await;
         assert_eq!(http.post("/decisions", &example()).await.status, 200);
-        service.signal(Signal::SIGTERM);
+        service.signal(Signal::TERM);
         drop(http);
         assert!(service.ended().await);
     }

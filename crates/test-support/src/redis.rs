@@ -1,11 +1,8 @@
 //! A real redis-server on a free port.
 
-use nix::{
-    sys::signal::{Signal, kill},
-    unistd::Pid,
-};
 use redis::{ConnectionAddr, FromRedisValue, IntoConnectionInfo, aio::MultiplexedConnection};
 use redis_test::{server::RedisServer, utils::get_random_available_port};
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::eventually;
 
@@ -75,12 +72,12 @@ impl Redis {
         struct Hanging(Pid);
         impl Drop for Hanging {
             fn drop(&mut self) {
-                let _ = kill(self.0, Signal::SIGCONT);
+                let _ = kill_process(self.0, Signal::CONT);
             }
         }
         let server = self.server.as_ref().expect("it runs");
-        let pid = Pid::from_raw(server.process.id().try_into().expect("a process id"));
-        kill(pid, Signal::SIGSTOP).expect("the process is ours");
+        let pid = Pid::from_child(&server.process);
+        kill_process(pid, Signal::STOP).expect("the process is ours");
         Hanging(pid)
     }
 

@@ -7,10 +7,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use nix::{
-    sys::signal::{Signal, kill},
-    unistd::Pid,
-};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tokio::{
     io::{AsyncBufReadExt, AsyncRead, BufReader},
@@ -109,11 +106,11 @@ impl Service {
     }
 
     pub fn pid(&self) -> Pid {
-        Pid::from_raw(self.child.id().expect("runs").try_into().expect("a process id"))
+        pid(&self.child)
     }
 
     pub fn signal(&self, signal: Signal) {
-        kill(self.pid(), signal).expect("the process is ours");
+        kill_process(self.pid(), signal).expect("the process is ours");
     }
 
     /// Waits for the process to end and returns whether it succeeded.
@@ -129,6 +126,12 @@ impl Service {
     pub fn runs(&mut self) -> bool {
         self.child.try_wait().expect("it was started").is_none()
     }
+}
+
+/// The id of a process that this one started and has not waited for.
+pub fn pid(child: &Child) -> Pid {
+    let id = child.id().and_then(|id| Pid::from_raw(id.try_into().ok()?));
+    id.expect("it runs")
 }
 
 /// The variables that Lambda sets for a function, and `variables`.

@@ -8,6 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use rustix::process::Pid;
 use serde_json::Value;
 use tokio::process::{Child, Command};
 
@@ -15,7 +16,7 @@ use crate::{
     ROOT,
     runtime_api::{Outcome, RuntimeApi},
     scratch_directory,
-    service::{binary, lambda_environment},
+    service::{binary, lambda_environment, pid},
 };
 
 /// The command and variables that start a function.
@@ -139,13 +140,13 @@ impl Process {
         outcome
     }
 
-    pub fn id(&self) -> u32 {
-        self.child.id().expect("it runs")
+    pub fn pid(&self) -> Pid {
+        pid(&self.child)
     }
 
     /// The peak resident memory.
     pub fn peak_mib(&self) -> f64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).expect("it runs, on Linux");
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("it runs, on Linux");
         let line = status.lines().find(|line| line.starts_with("VmHWM:")).expect("the kernel tells");
         line.split_whitespace().nth(1).and_then(|kib| kib.parse::<f64>().ok()).expect("a number") / 1024.0
     }
