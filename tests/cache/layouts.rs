@@ -246,6 +246,26 @@ async fn an_invalid_entry_is_a_named_miss_and_is_overwritten() {
 }
 
 #[tokio::test]
+async fn an_output_from_which_one_answer_cannot_be_derived_serves_no_endpoint() {
+    let server = Server::One(Redis::start().await);
+    let (_service, http) = server.service(Layout::Output, &[]).await;
+    let key = key(Layout::Output, "");
+    for output in ["1.5", "-0.25", "7.0"] {
+        for endpoint in ENDPOINTS {
+            eventually("the entry is right", || async {
+                asked(&http, 30..31).await.iter().all(|status| status == HIT)
+            })
+            .await;
+            let forged = signed(Layout::Output, &key, "", output);
+            server.command::<()>(&["SET", &key, &forged]).await;
+            let answer = http.post(endpoint, &example()).await;
+            let truth = models::answer(&models::shipped(), endpoint, example().to_string().as_bytes());
+            assert_eq!((answer.cache_status(), Some(answer.text.clone())), (CORRUPT, truth), "{output} {endpoint}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn changing_the_layout_of_a_running_system_gives_no_wrong_answer() {
     for server in Server::all().await {
         let mut services = Vec::new();
