@@ -15,6 +15,7 @@ use std::{
 use anyhow::Context;
 use futures_util::FutureExt;
 use lexopt::Parser;
+use model_package::printable_line;
 use predict_once::{
     http::Api,
     lambda,
@@ -40,7 +41,7 @@ fn main() -> ExitCode {
     };
     result.unwrap_or_else(|error| {
         // One line, regardless of RUST_BACKTRACE.
-        eprintln!("Error: {error:#}");
+        eprintln!("Error: {}", printable_line(&format!("{error:#}")));
         ExitCode::FAILURE
     })
 }
