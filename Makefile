@@ -17,6 +17,8 @@ CASES ?= 100000
 PROFILE := distribution
 BUILDS := $(or $(CARGO_TARGET_DIR),target)
 BUILT := $(BUILDS)/$(PROFILE)
+# This machine, as Lambda calls it.
+MACHINE := $(subst aarch64,arm64,$(shell uname -m))
 TREES := crates/tree-ensemble
 # A Python with the frameworks that the service is compared with. Deferred: only targets that use it install them.
 RIVALS = "$$(scripts/python-tool rivals -r benches/rivals/requirements.txt)/python"
@@ -111,15 +113,15 @@ bench: bench-lambda bench-server bench-page ## Compare function and local server
 
 bench-lambda: # The first part of `make bench`: the function beside bare ones and FastAPI's (ROUNDS=15)
 	scripts/install-redis
-	cargo build --profile $(PROFILE) --bin predict-once --example bare_lambda --example plain_lambda
-	zip="$$(release/function $(subst aarch64,arm64,$(shell uname -m)))" && \
-		PYTHON=$(RIVALS) ZIP="$$zip" PREDICT_ONCE_BIN=$(BUILT)/predict-once cargo bench --bench lambda
+	cargo build --profile $(PROFILE) -p predict-once -p floors --bins
+	zip="$$(release/function $(MACHINE))" && \
+		PYTHON=$(RIVALS) ZIP="$$zip" FLOORS=$(BUILT) PREDICT_ONCE_BIN=$(BUILT)/predict-once cargo bench --bench lambda
 
 bench-server: # The second part: the local server beside a bare one, FastAPI, Triton and MLServer (SECONDS=3 per run, ROUNDS=5)
 	scripts/install-redis
 	scripts/install-wrk
-	cargo build --profile $(PROFILE) --bin predict-once --example bare_server
-	$(RIVALS) benches/rivals/rivals.py --service $(BUILT)/predict-once --bare $(BUILT)/examples/bare_server \
+	cargo build --profile $(PROFILE) -p predict-once -p floors --bins
+	$(RIVALS) benches/rivals/rivals.py --service $(BUILT)/predict-once --bare $(BUILT)/bare_server \
 		$(if $(SECONDS),--seconds $(SECONDS)) $(if $(ROUNDS),--rounds $(ROUNDS))
 
 bench-first-build: # Time `cargo run --release` in an empty clone of the last commit (minutes)
@@ -128,13 +130,16 @@ bench-first-build: # Time `cargo run --release` in an empty clone of the last co
 bench-page: # Write docs/benchmarks.md from the last measurements, and print its targets
 	$(RIVALS) benches/page/page.py
 
-count-instructions: ## Count instructions per invocation and per start, beside the bare function (BUDGET=check fails if they grew; BUDGET=write)
+count-instructions: ## Count instructions per invocation and per start of the function (BUDGET=check fails if they grew; BUDGET=write; NAMES=1)
+	@# The function as it is deployed, or with NAMES=1 the same with symbols, to list the functions that execute most.
 	scripts/install-redis
 	scripts/install-valgrind
 ifndef PREDICT_ONCE_BIN
-	cargo build --profile counting --bin predict-once --example bare_lambda --example plain_lambda
+	$(if $(NAMES),CARGO_PROFILE_RELEASE_STRIP=false) $(MAKE) --no-print-directory build ARCH=$(MACHINE)
 endif
-	PREDICT_ONCE_BIN="$(or $(PREDICT_ONCE_BIN),$(BUILDS)/counting/predict-once)" cargo bench --profile dev --bench instructions
+	cargo build --profile $(PROFILE) -p floors --no-default-features
+	PREDICT_ONCE_BIN="$(or $(PREDICT_ONCE_BIN),$(BUILDS)/lambda/predict-once/bootstrap)" FLOORS="$(BUILT)" \
+		cargo bench --profile dev --bench instructions
 
 .PHONY: chaos soak lab bench-strategy bench-trees bench-arrays scaling
 chaos: ## Break Redis and the network in every way under load; writes docs/reliability.md

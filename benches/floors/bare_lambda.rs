@@ -1,5 +1,5 @@
-//! The lower bound in `make bench`: the minimum that a Lambda function in Rust does with an HTTP event. `plain_lambda` also asks Redis or
-//! runs a model.
+//! The lower bound in `make bench`: the minimum that a Lambda function in Rust does with an HTTP event. `lookup_lambda` also asks
+//! Redis, and `model_lambda` runs a model.
 
 use lambda_http::{Error, Request, Response, run, service_fn};
 

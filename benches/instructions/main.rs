@@ -3,9 +3,9 @@
 //! The functions run under valgrind's callgrind and the Runtime API of the tests. Unlike times, counts do not depend on the load of the
 //! machine, so that a change of one per cent shows. They exclude the kernel, page faults and cache misses; `make bench` measures times.
 //!
-//! `PREDICT_ONCE_BIN` names another build of the service, to compare two revisions. The bare functions are those in
-//! `examples/` beside it. With `BUDGET=check`, counts that exceed the committed ones ([`budget`]) fail, and the functions that grew
-//! are named; with `BUDGET=write`, they are committed to.
+//! `PREDICT_ONCE_BIN` names the build of the service, and `FLOORS` the directory of the bare functions. If the build has symbols, the
+//! functions that execute most are listed. With `BUDGET=check`, counts that exceed the committed ones ([`budget`]) fail; with
+//! `BUDGET=write`, they are committed to.
 
 mod budget;
 mod callgrind;
@@ -22,6 +22,8 @@ const WARM_UP: usize = 100;
 const INVOCATIONS: usize = 500;
 /// The median and spread of this many rounds are printed.
 const ROUNDS: usize = 5;
+/// How many functions are listed for each path, if the build has symbols.
+const LISTED: usize = 40;
 
 /// The instructions of a process from its start until it waits for the next event after `invocations` invocations.
 async fn count(function: &Function, event: &Value, invocations: usize) -> Counts {
@@ -74,6 +76,17 @@ fn median(mut rounds: Vec<Counts>) -> (Counts, f64) {
     (median, percent)
 }
 
+/// Prints the functions that execute most. Without symbols, callgrind knows addresses only.
+fn print_largest(path: &str, counts: &Counts) {
+    if counts.functions.keys().any(|name| name.starts_with("0x")) {
+        return;
+    }
+    let mut functions: Vec<_> = counts.functions.iter().collect();
+    functions.sort_unstable_by(|(_, one), (_, other)| other.total_cmp(one));
+    println!("\n{path}, by function without its callees:");
+    functions.iter().take(LISTED).for_each(|(name, count)| println!("{count:>12.0}  {name}"));
+}
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let budget = std::env::var("BUDGET").unwrap_or_default();
@@ -86,7 +99,7 @@ async fn main() -> ExitCode {
     let mut connection = client.get_multiplexed_async_connection().await.expect("Redis runs");
     redis::cmd("SET").arg(body).arg("{}").exec_async(&mut connection).await.expect("Redis runs");
 
-    let (bare, bare_get) = (Function::bare(), Function::plain(Some(floor_url), false));
+    let (bare, bare_get) = (Function::bare(), Function::lookup(floor_url));
     let (memory, shared) = (Function::in_memory(), Function::in_redis(redis.url()));
     let mut rounds: [Vec<Counts>; 6] = Default::default();
     let repetitions = if budget == "check" { 1 } else { ROUNDS };
@@ -115,10 +128,13 @@ async fn main() -> ExitCode {
     ] {
         println!("{name:40} {:>12.0} {spread:>6.2} % {:>14.3}", counts.total, counts.total / floor.0.total);
     }
+    for (name, (counts, _)) in [("start", &start), ("hit in memory", &memory), ("hit in Redis", &shared)] {
+        print_largest(name, counts);
+    }
     let counts = [
-        ("start", start.0, bare_start.0.total),
-        ("hit in memory", memory.0, bare.0.total),
-        ("hit in Redis", shared.0, bare_get.0.total),
+        ("start", start.0.total, bare_start.0.total),
+        ("hit in memory", memory.0.total, bare.0.total),
+        ("hit in Redis", shared.0.total, bare_get.0.total),
     ];
     let exceeded = match budget.as_str() {
         "check" => budget::exceeded(&counts),

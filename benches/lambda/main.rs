@@ -15,7 +15,7 @@ use measured::{Fresh, Measured, median};
 use serde_json::{Map, Value, json};
 use test_support::{
     bench::{
-        functions::{Function, Process},
+        functions::{Function, Process, floor},
         progress::Progress,
     },
     redis::Redis,
@@ -129,10 +129,10 @@ async fn main() {
     let database = |number: u32| format!("{}/{number}", redis.url());
     let mut contestants = [
         Contestant::new("bare", Kind::Floor, Function::bare()),
-        Contestant::new("bare + GET", Kind::Floor, Function::plain(Some(database(1)), false)),
-        Contestant::new("bare + model", Kind::Floor, Function::plain(None, true)),
+        Contestant::new("bare + GET", Kind::Floor, Function::lookup(database(1))),
+        Contestant::new("bare + model", Kind::Floor, Function::model(None)),
         // Nothing is stored in its database, so every lookup is a miss.
-        Contestant::new("bare + GET + model", Kind::Floor, Function::plain(Some(database(2)), true)),
+        Contestant::new("bare + GET + model", Kind::Floor, Function::model(Some(database(2)))),
         Contestant::new("predict-once, memory", Kind::Service, Function::in_memory()),
         Contestant::new("predict-once, Redis", Kind::Service, Function::in_redis(redis.url())),
         Contestant::new("FastAPI, lesson", Kind::Python, Function::fastapi(&python, "fastapi_lesson", database(3))),
@@ -178,7 +178,7 @@ async fn main() {
     }
     drop(progress);
 
-    let bare = binary().with_file_name("examples/bare_lambda");
+    let bare = floor("bare_lambda");
     let results = json!({
         "about": about,
         "rounds": rounds,

@@ -1,8 +1,10 @@
 //! Reads a request's body as the model's inputs.
 
-use std::time::Duration;
+use std::{io::Read, time::Duration};
 
 use axum_core::{body::Body, extract::Request};
+use bytes::Bytes;
+use flate2::bufread::MultiGzDecoder;
 use http::{HeaderMap, HeaderValue, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use model_package::Inputs;
@@ -32,9 +34,7 @@ pub(super) async fn read(request: Request, model: &Model) -> Result<Inputs, Prob
     if !is_json(headers) {
         return Err(not_json(headers.get(header::CONTENT_TYPE).map(|sent| sent.to_str().unwrap_or(OTHER_TYPE))));
     }
-    if is_encoded(headers) {
-        return Err(encoded());
-    }
+    let coding = Coding::of(headers)?;
     let mut body = request.into_body();
     let read = async {
         let read = Limited::new(&mut body, BODY_LIMIT).collect().await;
@@ -45,7 +45,7 @@ pub(super) async fn read(request: Request, model: &Model) -> Result<Inputs, Prob
     };
     let body = match timeout(BODY_TIMEOUT, read).await {
         Err(_) => return Err(too_slow()),
-        Ok(Ok(body)) => body.to_bytes(),
+        Ok(Ok(body)) => coding.decode(body.to_bytes())?,
         Ok(Err(error)) if error.is::<LengthLimitError>() => return Err(too_large()),
         Ok(Err(_)) => {
             return Err(Problem::new(
@@ -79,10 +79,10 @@ pub(super) fn not_json(sent: Option<&str>) -> Problem {
         .with_header(header::ACCEPT, HeaderValue::from_static("application/json"))
 }
 
-fn encoded() -> Problem {
-    let detail = "the body must be sent uncompressed, without a content-encoding";
+fn unknown_coding() -> Problem {
+    let detail = "the content-encoding must be gzip, or absent";
     Problem::new(ProblemKind::UnsupportedMediaType, detail)
-        .with_header(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"))
+        .with_header(header::ACCEPT_ENCODING, HeaderValue::from_static("gzip"))
 }
 
 pub(super) fn too_slow() -> Problem {
@@ -103,8 +103,38 @@ fn is_json(headers: &HeaderMap) -> bool {
         .is_some_and(|subtype| subtype == "json" || subtype.strip_suffix("+json").is_some_and(|name| !name.is_empty()))
 }
 
-fn is_encoded(headers: &HeaderMap) -> bool {
-    headers.get(header::CONTENT_ENCODING).is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"))
+/// The content coding of a body.
+#[derive(Clone, Copy)]
+enum Coding {
+    Identity,
+    Gzip,
+}
+
+impl Coding {
+    fn of(headers: &HeaderMap) -> Result<Self, Problem> {
+        let mut coding = Self::Identity;
+        for value in headers.get_all(header::CONTENT_ENCODING) {
+            for name in value.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii) {
+                match (coding, name.to_ascii_lowercase().as_slice()) {
+                    (_, b"" | b"identity") => {}
+                    (Self::Identity, b"gzip" | b"x-gzip") => coding = Self::Gzip,
+                    _ => return Err(unknown_coding()),
+                }
+            }
+        }
+        Ok(coding)
+    }
+
+    /// The decoded body, of at most [`BODY_LIMIT`] bytes: whatever a body would inflate to, no more of it is.
+    fn decode(self, body: Bytes) -> Result<Bytes, Problem> {
+        let Self::Gzip = self else { return Ok(body) };
+        let mut inflated = Vec::new();
+        match MultiGzDecoder::new(&*body).take(BODY_LIMIT as u64 + 1).read_to_end(&mut inflated) {
+            Err(_) => Err(Problem::new(ProblemKind::UnreadableBody, "the body is not valid gzip")),
+            Ok(length) if length > BODY_LIMIT => Err(too_large()),
+            Ok(_) => Ok(inflated.into()),
+        }
+    }
 }
 
 /// Reads the rest of the body up to [`DISCARD_LIMIT`].

@@ -31,16 +31,19 @@ pub struct Function {
 impl Function {
     /// Answers with a constant.
     pub fn bare() -> Self {
-        Self { command: vec![unzipped(&example("bare_lambda"))], variables: Vec::new(), hit: None }
+        Self { command: vec![unzipped(&floor("bare_lambda"))], variables: Vec::new(), hit: None }
     }
 
-    /// Looks the answer up in Redis if `redis_url` is set, and runs the model if `model` is set and Redis has no answer.
-    pub fn plain(redis_url: Option<String>, model: bool) -> Self {
-        let graph = format!("{ROOT}/models/credit_risk/model.onnx");
-        let redis_url = redis_url.map(|url| ("REDIS_URL", url));
-        let model = model.then_some(("MODEL", graph));
-        let variables = redis_url.into_iter().chain(model).collect();
-        Self { command: vec![unzipped(&example("plain_lambda"))], variables, hit: None }
+    /// Fetches the answer from Redis.
+    pub fn lookup(redis_url: String) -> Self {
+        Self { command: vec![unzipped(&floor("lookup_lambda"))], variables: vec![("REDIS_URL", redis_url)], hit: None }
+    }
+
+    /// Runs the model, if `redis_url` is not set or Redis has no answer.
+    pub fn model(redis_url: Option<String>) -> Self {
+        let graph = ("MODEL", format!("{ROOT}/models/credit_risk/model.onnx"));
+        let variables = redis_url.map(|url| ("REDIS_URL", url)).into_iter().chain([graph]).collect();
+        Self { command: vec![unzipped(&floor("model_lambda"))], variables, hit: None }
     }
 
     /// The service with its cache in memory.
@@ -94,9 +97,14 @@ impl Function {
     }
 }
 
-/// An example, built in the same profile as the service.
-fn example(name: &str) -> PathBuf {
-    binary().with_file_name("examples").join(name)
+/// A program of `benches/floors`, in the directory that `FLOORS` names.
+///
+/// # Panics
+///
+/// If the variable is not set.
+pub fn floor(name: &str) -> PathBuf {
+    let directory = std::env::var_os("FLOORS").expect("FLOORS names the directory with the bare functions");
+    Path::new(&directory).join(name)
 }
 
 /// A copy of a program, written in one go as when unzipped. A file written by a linker is cached in small pieces, which makes a start
