@@ -92,7 +92,7 @@ function plugin({ React }) {
 
   // `type` starts at the service's root or with its base path. A proxy may have removed another prefix, so make it relative to this page.
   const errorLink = ({ type }) =>
-    type?.includes("/docs/") && element("a", { href: type.slice(type.indexOf("/docs/") + 1) }, "What this error means");
+    type?.includes("/docs/") && element("a", { href: type.slice(type.lastIndexOf("/docs/") + 1) }, "What this error means");
 
   return {
     wrapComponents: {

@@ -33,7 +33,7 @@ impl BasePaths {
 
     /// Splits a path behind the longest of the prefixes. `/ml` alone has none: what follows a prefix begins with a slash.
     fn split<'a>(&self, path: &'a str) -> (&str, &'a str) {
-        let below = |BasePath(base): &'_ BasePath| {
+        let below = |BasePath(base): &BasePath| {
             let rest = path.strip_prefix(base.as_str()).filter(|rest| rest.starts_with('/'))?;
             Some((base.len(), rest))
         };

@@ -41,19 +41,26 @@ pub(super) fn below_stage(path: &str, stage: &str) -> Option<usize> {
 /// Where the path continues below a custom domain's mapping, which the route does not contain: the route `/{proxy+}` with the parameter
 /// `decisions` is the end of `/ml/decisions`. `None` if there is no mapping, or the path does not end with the route.
 pub(super) fn below_mapping(path: &str, route: &str, parameters: Option<&str>) -> Option<usize> {
-    let route = route.strip_prefix('/').filter(|route| !route.is_empty())?;
-    let parameters: HashMap<Cow<'_, str>, Cow<'_, str>> =
-        parameters.and_then(|parameters| serde_json::from_str(parameters).ok()).unwrap_or_default();
-    let mut end = String::with_capacity(path.len());
-    for segment in route.split('/') {
-        end.push('/');
+    let route = match route.contains('{') {
+        true => Cow::Owned(filled(route, parameters)?),
+        false => Cow::Borrowed(route),
+    };
+    let mapping = if route.starts_with('/') { path.strip_suffix(&*route)? } else { return None };
+    BasePath::parse(mapping).map(|_| mapping.len())
+}
+
+/// The route with its parameters: a JSON object of strings.
+fn filled(route: &str, parameters: Option<&str>) -> Option<String> {
+    let parameters: HashMap<Cow<'_, str>, Cow<'_, str>> = serde_json::from_str(parameters?).ok()?;
+    let mut filled = String::new();
+    for segment in route.strip_prefix('/')?.split('/') {
+        filled.push('/');
         match segment.strip_prefix('{').and_then(|segment| segment.strip_suffix('}')) {
-            Some(name) => end.push_str(parameters.get(name.strip_suffix('+').unwrap_or(name))?),
-            None => end.push_str(segment),
+            Some(name) => filled.push_str(parameters.get(name.strip_suffix('+').unwrap_or(name))?),
+            None => filled.push_str(segment),
         }
     }
-    let mapping = path.strip_suffix(end.as_str())?;
-    BasePath::parse(mapping).map(|_| mapping.len())
+    Some(filled)
 }
 
 /// The path as a URI. Payload 2.0 percent-decodes the path, so it may not be a valid URI. Such a path matches no route, and is

@@ -78,6 +78,26 @@ async fn other_codings_are_refused_with_the_one_that_is_accepted() {
 }
 
 #[tokio::test]
+async fn a_body_may_inflate_far_only_if_much_was_sent() {
+    let (_service, http) = Service::local(&[]).await;
+    let padded = |bytes: usize| format!("{}{}", example(), " ".repeat(bytes)).into_bytes();
+    for (body, status) in [(padded(200 << 10), 200), (padded(500 << 10), 413)] {
+        let answer = post(&http, "gzip", gzipped(&body)).await;
+        assert_eq!(answer.status, status, "{} bytes: {}", body.len(), answer.text);
+    }
+    // As long, but of white space that does not shrink as far.
+    let numbers =
+        std::iter::successors(Some(1_u64), |n| Some(n.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1)));
+    let varied: String = numbers.take(500_000).map(|n| if n >> 63 == 0 { ' ' } else { '\n' }).collect();
+    let sent = gzipped(format!("{}{varied}", example()).as_bytes());
+    assert!(sent.len() > varied.len() / 100, "{}", sent.len());
+    assert_eq!(post(&http, "gzip", sent).await.status, 200);
+    let inputs = Value::Array(vec![example(); 1000]).to_string();
+    let answer = post(&http, "gzip", gzipped(inputs.as_bytes())).await;
+    assert_eq!((answer.status, answer.json().as_array().map(Vec::len)), (200, Some(1000)), "equal inputs shrink far");
+}
+
+#[tokio::test]
 async fn a_body_that_would_inflate_to_a_gigabyte_is_a_413_and_costs_no_memory() {
     let peak = |service: &Service| -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", service.pid())).expect("it runs, on Linux");
