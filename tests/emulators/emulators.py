@@ -125,7 +125,8 @@ def prove_events(checks, invoke, hit):
     checks.equal("HTTP API: the second is a hit", again.cache_status, hit)
     checks.equal("HTTP API: the hit has the miss's answer", again.body, first.body)
 
-    for name in ("http-api-named-stage", "rest-api", "rest-api-base-path", "function-url", "alb", "vpc-lattice-v1", "http-api-base64"):
+    others = ("rest-api", "rest-api-base-path", "function-url", "alb", "vpc-lattice-v1")
+    for name in ("http-api-named-stage", *others, "http-api-base64"):
         answer = http_answer(name)
         checks.equal(f"{name}: 200", answer.status, 200)
         checks.equal(f"{name}: the same decision", answer.body, first.body)

@@ -1,4 +1,4 @@
-"""Checks that /metrics is valid OpenMetrics and valid in the text format 0.0.4, that its names follow Prometheus' conventions, and that
+"""Checks that /metrics is valid OpenMetrics and as text (0.0.4), that its names follow Prometheus' conventions, and that
 docs/operations.md lists exactly these metrics. `run` starts it.
 """
 
