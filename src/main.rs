@@ -15,6 +15,7 @@ use std::{
 use anyhow::Context;
 use futures_util::FutureExt;
 use lexopt::Parser;
+use model_package::printable_line;
 use predict_once::{
     http::Api,
     lambda,
@@ -40,7 +41,7 @@ fn main() -> ExitCode {
     };
     result.unwrap_or_else(|error| {
         // One line, regardless of RUST_BACKTRACE.
-        eprintln!("Error: {error:#}");
+        eprintln!("Error: {}", printable_line(&format!("{error:#}")));
         ExitCode::FAILURE
     })
 }
@@ -65,7 +66,7 @@ async fn serve() -> anyhow::Result<()> {
         settings.traces.map(|traces| Arc::new(Traces::new(traces, &model, settings.caching.layout, in_lambda)));
     let cache = cache(settings.cache, in_lambda)?;
     let service = Arc::new(PredictionService::new(model, cache, &settings.caching));
-    let api = |service: &Arc<_>| Api::new(Arc::clone(service), settings.allowed_origins.clone()).traced(traces.clone());
+    let api = |service: &Arc<_>| Api::new(Arc::clone(service), settings.api.clone()).traced(traces.clone());
     let shutdown = shutdown_signal().context("signal handlers")?.boxed();
     if in_lambda {
         // During init, Lambda grants a full vCPU regardless of the memory setting, so open the connection to the store now.

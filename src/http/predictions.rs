@@ -35,14 +35,27 @@ pub(super) fn endpoints(model: &Model) -> Vec<Endpoint> {
 }
 
 impl Endpoint {
-    pub(super) async fn answer(&self, service: &PredictionService, request: Request) -> Response {
-        self.predict(service, request).await.unwrap_or_else(Problem::into_response)
+    /// Answers a request; `base` stands in front of the paths in an error.
+    pub(super) async fn answer(
+        &self,
+        service: &PredictionService,
+        policy: CachePolicy,
+        base: &str,
+        request: Request,
+    ) -> Response {
+        let predicted = self.predict(service, policy, base, request).await;
+        predicted.unwrap_or_else(|problem| problem.below(base).into_response())
     }
 
-    async fn predict(&self, service: &PredictionService, mut request: Request) -> Result<Response, Problem> {
+    async fn predict(
+        &self,
+        service: &PredictionService,
+        policy: CachePolicy,
+        base: &str,
+        mut request: Request,
+    ) -> Result<Response, Problem> {
         let tenant = if service.is_per_tenant() { request.extensions_mut().remove::<Tenant>() } else { None };
         let tenant = tenant.as_ref();
-        let policy = CachePolicy::from(request.headers());
         let trace = request.extensions().get::<Trace>().map(|trace| (trace.clone(), Instant::now()));
         let inputs = body::read(request, service.model()).await;
         if let Some((trace, start)) = trace {
@@ -51,7 +64,7 @@ impl Endpoint {
         let answer = service.predict(self.prediction, &inputs?, policy, tenant).await;
         let mut response = match answer.body {
             Ok(body) => ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response(),
-            Err(none) => Problem::from(none).into_response(),
+            Err(none) => Problem::from(none).below(base).into_response(),
         };
         cache_status::describe(&answer.served, response.headers_mut());
         response.headers_mut().insert(X_MODEL, self.x_model.clone());

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use model_package::{Input, Mistake, Stored};
+use model_package::{Input, Mistake, Stored, printable_line};
 use serde::Serialize;
 
 use super::{Model, Package, PackageError, golden::Replay};
@@ -86,7 +86,8 @@ impl Report {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { package, ok, mistakes, loaded } = self;
-        let mut row = |name: &str, value: &dyn fmt::Display| writeln!(f, "{name:<20} {value}");
+        let mut row =
+            |name: &str, value: &dyn fmt::Display| writeln!(f, "{name:<20} {}", printable_line(&value.to_string()));
         row("package", package)?;
         if let Some(loaded) = loaded {
             row("model", &loaded.model)?;
@@ -117,7 +118,7 @@ impl fmt::Display for Report {
         }
         let count = mistakes.len();
         write!(f, "\n{count} {}:", plural("mistake", count))?;
-        mistakes.iter().try_for_each(|mistake| write!(f, "\n  {mistake}"))
+        mistakes.iter().try_for_each(|mistake| write!(f, "\n  {}", printable_line(mistake)))
     }
 }
 

@@ -9,7 +9,7 @@ pub mod traces;
 
 use std::time::Duration;
 
-pub(crate) use self::trace_context::TRACEPARENT;
+pub(crate) use self::trace_context::{TRACEPARENT, TRACESTATE};
 
 /// Lambda's id of the invocation, as in its own log lines. An extension of the request.
 #[derive(Clone, Debug)]

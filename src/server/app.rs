@@ -49,7 +49,9 @@ impl App {
         match (request.uri().path(), &self.shared.metrics_route) {
             (HEALTH, _) => return page(request.method(), || "ok\n"),
             (READY, _) => return page(request.method(), || self.ready()),
-            (METRICS, Some(metrics)) => return page(request.method(), || metrics.show(self.shared.limit.open())),
+            (METRICS, Some(metrics)) => {
+                return page(request.method(), || metrics.show(self.shared.limit.open(), request.headers()));
+            }
             _ => {}
         }
         let app = Arc::clone(&self);
@@ -90,7 +92,7 @@ impl Handler {
         match self {
             Self::App(app) => app.answer(request).await,
             Self::Metrics(metrics, limit) if request.uri().path() == METRICS => {
-                page(request.method(), || metrics.show(limit.open()))
+                page(request.method(), || metrics.show(limit.open(), request.headers()))
             }
             Self::Metrics(..) => StatusCode::NOT_FOUND.into_response(),
         }

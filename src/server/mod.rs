@@ -14,6 +14,7 @@ mod accept;
 mod app;
 mod connection;
 mod descriptors;
+mod exposition;
 mod limit;
 pub mod prometheus;
 mod run_to_completion;

@@ -10,7 +10,7 @@ use axum_core::{
     extract::Request,
     response::{IntoResponse, Response},
 };
-use http::{StatusCode, header};
+use http::{HeaderMap, StatusCode, header};
 use model_package::Stored;
 use prediction_cache::BreakerState;
 use prometheus_client::{
@@ -19,6 +19,7 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
+use super::exposition::Format;
 use crate::{
     after_response,
     http::Api,
@@ -138,9 +139,8 @@ impl Metrics {
         response
     }
 
-    /// All metrics in the OpenMetrics format. `connections` is the number of open connections.
-    pub fn show(&self, connections: usize) -> impl IntoResponse + use<> {
-        const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    /// All metrics, in the format that the request's `accept` asks for. `connections` is the number of open connections.
+    pub fn show(&self, connections: usize, request: &HeaderMap) -> impl IntoResponse + use<> {
         self.connections.set(connections as i64);
         let mut open = BTreeMap::new();
         for BreakerState { commands, is_open } in
@@ -154,7 +154,8 @@ impl Metrics {
         let mut text = String::new();
         // Writing to a String does not fail.
         let _ = text::encode(&mut text, &self.registry);
-        ([(header::CONTENT_TYPE, OPEN_METRICS)], text)
+        let format = Format::of(request);
+        ([(header::CONTENT_TYPE, format.content_type())], format.of_open_metrics(text))
     }
 
     fn count_request(&self, endpoint: &str, status: StatusCode, time: Duration) {

@@ -1,5 +1,6 @@
 //! The settings: environment variables, read once at start-up. An empty variable counts as unset.
 
+mod api;
 mod redis;
 mod server;
 mod traces;
@@ -11,7 +12,7 @@ use tracing::level_filters::LevelFilter;
 
 pub use self::server::{MetricsPlace, ServerSettings};
 use crate::{
-    http::AllowedOrigins,
+    http::ApiSettings,
     observe::{log::LogSettings, traces::TraceSettings},
     service::{Caching, Strategy},
 };
@@ -24,8 +25,15 @@ pub struct Settings {
     /// How predictions are cached: `CACHE_NAMESPACE`, `CACHE_LAYOUT`, `CACHE_STRATEGY`, `CACHE_PER_TENANT`.
     pub caching: Caching,
     pub server: ServerSettings,
-    /// `CORS_ALLOWED_ORIGINS`: the comma-separated origins of web pages that may call the API from a browser, or `*`; default none.
-    pub allowed_origins: Option<AllowedOrigins>,
+    /// How the API is served.
+    ///
+    /// * `BASE_PATH`: a prefix of the paths that a gateway, a load balancer or a proxy leaves in front of them, such as `/ml`, or several,
+    ///   separated by commas; default none.
+    /// * `CLIENT_CACHE_CONTROL`: `obey`, the default, or `ignore`: whether the `cache-control` of requests controls the cache.
+    /// * `CORS_ALLOWED_ORIGINS`: the comma-separated origins of web pages that may call the API from a browser, or `*`; default none.
+    /// * `CORS_ALLOWED_HEADERS`: comma-separated names of headers that these pages may send besides those that the service knows;
+    ///   default none.
+    pub api: ApiSettings,
     /// Logs and metrics.
     ///
     /// * `LOG_LEVEL`: `off`, `error`, `warn`, `info`, `debug` or `trace`; default `info`. It applies to the service's own messages; its libraries
@@ -114,13 +122,6 @@ impl Settings {
             None => Strategy::default(),
             Some(name) => name.parse().map_err(|()| error("CACHE_STRATEGY", "must be lookup_first or auto"))?,
         };
-        let allowed_origins = match env.get("CORS_ALLOWED_ORIGINS")? {
-            None => None,
-            Some(origins) => Some(
-                AllowedOrigins::parse(&origins)
-                    .ok_or_else(|| error("CORS_ALLOWED_ORIGINS", AllowedOrigins::ALLOWED))?,
-            ),
-        };
         let log_level = match env.get("LOG_LEVEL")? {
             None => LevelFilter::INFO,
             Some(level) => ["off", "error", "warn", "info", "debug", "trace"]
@@ -137,7 +138,7 @@ impl Settings {
             caching: Caching { namespace, layout, strategy, per_tenant: env.flag("CACHE_PER_TENANT")? },
             model_dir: env.get("MODEL_DIR")?.map(PathBuf::from),
             server: server::settings(&env)?,
-            allowed_origins,
+            api: api::settings(&env)?,
             log: LogSettings {
                 log_level,
                 metrics_namespace: or_name(env.get("POWERTOOLS_METRICS_NAMESPACE")?),
@@ -190,6 +191,7 @@ mod tests {
     use prediction_cache::CacheKey;
 
     use super::*;
+    use crate::http::{AllowedHeaders, AllowedOrigins, BasePaths};
 
     fn settings(variables: &[(&str, &str)]) -> Result<Settings, SettingsError> {
         Settings::from_lookup(|name| {
@@ -285,7 +287,7 @@ mod tests {
                 }
             }
         }
-        assert_eq!(checked, 46, "23 defaults, 11 ranges, 12 choices");
+        assert_eq!(checked, 48, "24 defaults, 11 ranges, 13 choices");
     }
 
     #[test]
@@ -314,7 +316,10 @@ mod tests {
             ("WORKERS", "two", "must be a whole number from 1 to 256"),
             ("MAX_CONNECTIONS", "0", "must be a whole number from 1 to 1000000"),
             ("METRICS_ADDRESS", "9090", "must be an IP address and a port, such as 127.0.0.1:9090"),
+            ("BASE_PATH", "ml", BasePaths::ALLOWED),
+            ("CLIENT_CACHE_CONTROL", "Ignore", "must be obey or ignore"),
             ("CORS_ALLOWED_ORIGINS", "example.com", AllowedOrigins::ALLOWED),
+            ("CORS_ALLOWED_HEADERS", "x client", AllowedHeaders::ALLOWED),
             ("LOG_LEVEL", "loud", "must be off, error, warn, info, debug or trace"),
         ] {
             let found = settings(&[(variable, value)]).expect_err(value);

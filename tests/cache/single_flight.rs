@@ -14,8 +14,8 @@ use axum::{
 };
 use futures_util::future::join_all;
 use predict_once::{
-    after_response, after_response::Jobs, http::Api, model::Model, service::Caching, service::PredictionService,
-    service::Served, service::Strategy,
+    after_response, after_response::Jobs, http::Api, http::ApiSettings, model::Model, service::Caching,
+    service::PredictionService, service::Served, service::Strategy,
 };
 use prediction_cache::{Layout, MemoryCache, PredictionCache, redis::RedisConfig, redis::RedisStore};
 use redis::IntoConnectionInfo;
@@ -43,7 +43,7 @@ fn api_of(model: Model, url: &str, memory: Option<MemoryCache>, caching: &Cachin
         ..RedisConfig::new(url.into_connection_info().expect("a URL"))
     };
     let cache = PredictionCache::new(memory, Some(Box::new(RedisStore::new(config).expect("an address"))));
-    Api::new(Arc::new(PredictionService::new(model, cache, caching)), None)
+    Api::new(Arc::new(PredictionService::new(model, cache, caching)), ApiSettings::default())
 }
 
 /// The answer to a request, with the work deferred until after it.

@@ -197,6 +197,56 @@ fn check_lists_every_mistake_of_a_broken_package_and_fails() {
     );
 }
 
+/// The control characters in a text that are not line breaks.
+fn control(text: &str) -> Vec<char> {
+    text.chars().filter(|character| character.is_control() && *character != '\n').collect()
+}
+
+#[test]
+fn nothing_that_a_command_prints_of_a_package_controls_the_terminal() {
+    const HOSTILE: &str = "\u{1b}[2J\u{1b}]0;title\u{7}\u{9b}31m\r";
+    let package = packages::shipped();
+    let invalid = packages::package(format!("name = {HOSTILE}"), package.onnx.to_vec());
+    let invalid = packages::write(&invalid, &format!("invalid{HOSTILE}\nok: the package can be served"));
+    let mut described = package.clone();
+    described.golden = Some("{\"input\": \"\u{1b}[2J\"}\n\u{9b}31m".into());
+    let described = packages::write(&described, "hostile-golden");
+    for (directory, code) in [(&invalid, 1), (&described, 1)] {
+        for arguments in
+            [&["check", text(directory)][..], &["check", text(directory), "--json"], &["openapi", text(directory)]]
+        {
+            let ended = run(arguments, &[]);
+            assert_eq!((control(&ended.out), control(&ended.err)), (vec![], vec![]), "{arguments:?}");
+            if arguments.len() == 2 && arguments[0] == "check" {
+                assert_eq!(ended.code, Some(code), "{}", ended.out);
+            }
+            if arguments.contains(&"--json") {
+                serde_json::from_str::<Value>(&ended.out).expect("JSON");
+            }
+        }
+        let lines = run(&["check", text(directory)], &[]).out;
+        assert!(lines.lines().all(|line| line != "ok: the package can be served"), "{lines}");
+    }
+    let started = run(&[], &[("MODEL_DIR", text(&invalid))]);
+    assert_eq!((control(&started.err), started.err.lines().count()), (vec![], 1), "{}", started.err);
+    for arguments in
+        [&[HOSTILE][..], &["check", "a", HOSTILE], &["cache", HOSTILE], &["cache", "inspect", "a", HOSTILE]]
+    {
+        let refused = run(arguments, &[]);
+        assert_eq!((refused.code, control(&refused.err)), (Some(2), vec![]), "{}", refused.err);
+    }
+}
+
+#[test]
+fn the_printed_openapi_document_is_the_same_json_with_control_characters_escaped() {
+    let title = "title = \"Every kind\"";
+    let package = packages::changed(&packages::every_kind(), title, "title = \"\\u001B[2J\\u009B31m\\u202E\"");
+    let ended = run(&["openapi", text(&packages::write(&package, "hostile-title"))], &[]);
+    assert_eq!((ended.code, control(&ended.out)), (Some(0), vec![]), "{}", ended.err);
+    let document: Value = serde_json::from_str(&ended.out).expect("JSON");
+    assert_eq!(document["info"]["title"], "\u{1b}[2J\u{9b}31m\u{202e}");
+}
+
 #[test]
 fn check_loads_a_package_replays_its_golden_answers_and_measures_it() {
     let directory = packages::write(&packages::shipped(), "right");

@@ -2,6 +2,7 @@
 
 mod after_response;
 mod api;
+mod base_path;
 mod batch;
 mod concurrent;
 mod connections;
@@ -9,8 +10,11 @@ mod conventions;
 mod documents;
 mod emitted;
 mod events;
+mod gzip;
 mod hostile_bodies;
+mod invocations;
 mod lambda;
+mod large_answers;
 mod logs;
 mod metrics;
 mod openapi;

@@ -57,7 +57,7 @@ fn matches(explained: &Value, error: &Value) -> bool {
     of_page == of_error && told(explained).iter().all(|of_field| told(error).contains(of_field))
 }
 
-/// Provokes a problem. `None` for the kind that no request can provoke.
+/// Provokes a problem. `None` for the kinds that no request to the shipped model can provoke.
 async fn provoked(kind: ProblemKind, http: &Http) -> Option<Value> {
     let post = |content_type, body: String| http.post_text("/decisions", content_type, body);
     let answer = match kind {
@@ -67,6 +67,8 @@ async fn provoked(kind: ProblemKind, http: &Http) -> Option<Value> {
         ProblemKind::MethodNotAllowed => http.send(http.client.delete(http.url("/decisions"))).await,
         ProblemKind::BodyTimeout => return Some(timed_out(http).await),
         ProblemKind::BodyTooLarge => post("application/json", " ".repeat(1024 * 1024 + 1)).await,
+        // The shipped model's answers are short: `large_answers` provokes it.
+        ProblemKind::AnswerTooLarge => return None,
         ProblemKind::UnsupportedMediaType => post("application/x-www-form-urlencoded", example().to_string()).await,
         ProblemKind::InvalidFields => http.post("/decisions", &mistakes()).await,
         ProblemKind::InternalError => return None,
@@ -166,7 +168,7 @@ async fn the_accepted_media_type_or_encoding_is_in_the_headers_too() {
     let text = example().to_string();
     let answer = http.post_text("/decisions", "text/plain", text.clone()).await;
     assert_eq!((answer.status, answer.header("accept")), (415, "application/json"));
-    let gzipped = http.client.post(http.url("/decisions")).header("content-type", "application/json");
-    let answer = http.send(gzipped.header("content-encoding", "gzip").body(text)).await;
-    assert_eq!((answer.status, answer.header("accept-encoding")), (415, "identity"));
+    let compressed = http.client.post(http.url("/decisions")).header("content-type", "application/json");
+    let answer = http.send(compressed.header("content-encoding", "br").body(text)).await;
+    assert_eq!((answer.status, answer.header("accept-encoding")), (415, "gzip"));
 }

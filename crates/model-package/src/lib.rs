@@ -18,6 +18,7 @@ mod manifest;
 mod mistake;
 mod output;
 mod prediction;
+mod printable;
 mod signature;
 mod stored;
 mod suggestion;
@@ -32,6 +33,7 @@ pub use self::{
     mistake::{GOLDEN, GRAPH, MANIFEST, Mistake},
     output::Output,
     prediction::{Answer, AnswerValue, ModelError, Prediction, PredictionKind},
+    printable::{printable, printable_line},
     signature::{Example, GoldenTolerance, Signature},
     stored::Stored,
     suggestion::closest_match,

@@ -55,16 +55,20 @@ fn get(summary: &str, operation_id: &str, content: Value) -> Value {
         ("vary", "Vary"),
         ("x-request-id", "RequestId"),
     ]);
+    let mut responses = Map::from_iter([
+        (
+            "200".to_owned(),
+            json!({ "description": "The file, gzipped if the client accepts that.", "headers": headers, "content": content }),
+        ),
+        ("304".to_owned(), json!({ "description": "`if-none-match` names the current version.", "headers": headers })),
+    ]);
+    responses.extend(problems::page_references());
     json!({
         "get": {
             "tags": [DOCUMENTATION],
             "summary": summary,
             "operationId": operation_id,
-            "responses": {
-                "200": { "description": "The file, gzipped if the client accepts that.", "headers": headers, "content": content },
-                "304": { "description": "`if-none-match` names the current version.", "headers": headers },
-                "4XX": problems::other_reference(),
-            },
+            "responses": responses,
         },
     })
 }
