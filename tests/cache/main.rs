@@ -6,6 +6,7 @@ mod error_replies;
 mod faults;
 mod inspecting;
 mod layouts;
+mod memory;
 mod redis;
 mod reporting;
 mod secure;

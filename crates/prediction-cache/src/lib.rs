@@ -22,7 +22,7 @@ use bytes::Bytes;
 pub use self::{
     fault::Fault,
     key::{CacheKey, KeySpace, Layout, Namespace, ParsedKey, Tenant, UnknownLayout},
-    memory::MemoryCache,
+    memory::{MAX_MEMORY_CACHE_BYTES, MemoryCache},
     store::{BreakerState, Lookup, Store},
 };
 
