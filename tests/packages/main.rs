@@ -13,5 +13,6 @@ mod mistakes;
 mod predictions;
 mod rules;
 mod schema;
+mod spellings;
 
 use test_support::packages;
