@@ -11,6 +11,7 @@ mod golden;
 mod inputs;
 mod mistakes;
 mod predictions;
+mod rows;
 mod rules;
 mod schema;
 mod spellings;
