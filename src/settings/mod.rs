@@ -12,7 +12,7 @@ use std::{
     str::FromStr,
 };
 
-use prediction_cache::{Layout, MAX_MEMORY_CACHE_BYTES, Namespace, redis::RedisConfig};
+use prediction_cache::{Layout, MAX_MEMORY_CACHE_BYTES, Namespace, Signer, redis::RedisConfig};
 use tracing::level_filters::LevelFilter;
 
 pub use self::{
@@ -70,6 +70,9 @@ pub struct CacheSettings {
     /// `MEMORY_CACHE_BYTES`: the memory that these entries may take, 0 to 68719476736; default: a quarter of the memory that the function
     /// or the control group has, at most 64 MiB. 0 keeps none.
     pub memory_bytes: Option<NonZeroU64>,
+    /// `CACHE_SIGNING_KEY`: a secret of at least 16 bytes that signs the values in Redis with HMAC-SHA-256, so that others cannot forge
+    /// predictions; default: an unsigned digest, which detects accidents only. A line break at its end is not part of it.
+    pub signer: Signer,
 }
 
 /// An invalid setting.
@@ -112,6 +115,13 @@ impl Settings {
             None => default_memory_bytes(),
             Some(_) => env.number("MEMORY_CACHE_BYTES", 0, 0, MAX_MEMORY_CACHE_BYTES)?,
         };
+        let signer = match env.get("CACHE_SIGNING_KEY")? {
+            None => Signer::default(),
+            // The message never repeats the secret.
+            Some(secret) => Signer::with_secret(secret.trim_end_matches(['\r', '\n']).as_bytes()).ok_or_else(|| {
+                error("CACHE_SIGNING_KEY", format!("must have at least {} bytes", Signer::MIN_SECRET))
+            })?,
+        };
         let layout = match env.get("CACHE_LAYOUT")? {
             None => Layout::default(),
             Some(name) => name.parse().map_err(|_| error("CACHE_LAYOUT", "must be string, hash or output"))?,
@@ -139,7 +149,7 @@ impl Settings {
         let service_name = or_name(env.get("POWERTOOLS_SERVICE_NAME")?);
         let traces = traces::settings(&env, &service_name)?;
         Ok(Self {
-            cache: CacheSettings { redis, memory_entries, memory_bytes: NonZeroU64::new(memory_bytes) },
+            cache: CacheSettings { redis, memory_entries, memory_bytes: NonZeroU64::new(memory_bytes), signer },
             caching: Caching { namespace, layout, strategy, per_tenant: env.flag("CACHE_PER_TENANT")? },
             model_dir: env.get("MODEL_DIR")?.map(PathBuf::from),
             server: server::settings(&env)?,
@@ -197,6 +207,8 @@ impl<L: Fn(&'static str) -> Result<Option<String>, SettingsError>> Environment<L
 #[cfg(test)]
 mod tests {
     use std::{cell::RefCell, collections::BTreeSet};
+
+    use prediction_cache::CacheKey;
 
     use super::*;
 
@@ -295,6 +307,23 @@ mod tests {
             }
         }
         assert_eq!(checked, 47, "23 defaults, 12 ranges, 12 choices");
+    }
+
+    #[test]
+    fn the_signing_key_is_trimmed_and_appears_neither_in_debug_output_nor_in_an_error() {
+        let signed = |secret: &str| {
+            let key = CacheKey::from_parts("key", None);
+            settings(&[("CACHE_SIGNING_KEY", secret)]).map(|settings| settings.cache.signer.sign(&key, b"DECLINE"))
+        };
+        assert_eq!(signed("correct horse battery\r\n"), signed("correct horse battery"));
+        assert_ne!(signed("correct horse battery"), signed(" correct horse battery"));
+        assert_ne!(signed("correct horse battery"), signed(""));
+        let valid = settings(&[("CACHE_SIGNING_KEY", "correct horse battery")]).expect("valid");
+        let refused = settings(&[("CACHE_SIGNING_KEY", "correct horse \n\n")]).expect_err("14 bytes");
+        assert_eq!(refused.to_string(), "CACHE_SIGNING_KEY must have at least 16 bytes");
+        for text in [format!("{valid:?}"), format!("{refused:?}")] {
+            assert!(!text.contains("horse"), "{text}");
+        }
     }
 
     #[test]
