@@ -111,7 +111,8 @@ async fn http_server(
 }
 
 fn cache(settings: CacheSettings, in_lambda: bool) -> anyhow::Result<PredictionCache> {
-    let memory = settings.memory_entries.map(|entries| MemoryCache::new(entries.get()));
+    let limits = settings.memory_entries.zip(settings.memory_bytes);
+    let memory = limits.map(|(entries, bytes)| MemoryCache::new(entries.get(), bytes.get()));
     let store = settings.redis.map(|config| {
         // One request at a time needs one connection; a second would slow every cold start.
         let config = RedisConfig { shared_connection: in_lambda && !lambda::is_concurrent(), ..config };

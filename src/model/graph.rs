@@ -5,8 +5,10 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use model_package::ModelError;
+use model_package::{Draw, ModelError};
 use tract_onnx::{Onnx, ops::register_all_ops, prelude::*, tract_hir::infer::Factoid};
+
+use super::rows::{Apart, Rows};
 
 /// A graph that maps rows of numbers to rows of numbers.
 pub(super) struct Graph {
@@ -15,8 +17,8 @@ pub(super) struct Graph {
     /// The graph as read, from which `batched` is prepared. Its constants and trees are shared with `runnable`.
     read: InferenceModel,
     width: usize,
-    /// For any number of rows, prepared on first use. `None` if the graph accepts only one row.
-    batched: OnceLock<Option<Arc<TypedRunnableModel>>>,
+    /// For many rows, prepared on first use. `None` if the graph accepts only one row.
+    batched: OnceLock<Option<Rows>>,
     feature_names: Option<String>,
 }
 
@@ -63,34 +65,37 @@ impl Graph {
         first_output(&self.runnable, columns, 1)
     }
 
-    /// Runs the graph on `count` contiguous rows, and returns its first output, row by row. A graph that accepts only one row runs
-    /// once per row.
+    /// Runs the graph on `count` contiguous rows, and returns its first output, row by row. A graph that accepts only one row, or
+    /// whose rows influence each other, runs once per row. `draw` encodes the rows that this is tried on.
     ///
     /// # Errors
     ///
     /// As [`Self::run`].
-    pub(super) fn run_many(&self, rows: &[f32], count: usize) -> Result<Vec<f32>, ModelError> {
-        match self.batched.get_or_init(|| self.prepare_batched()) {
-            Some(runnable) => first_output(runnable, rows, count),
-            None => {
+    pub(super) fn run_many(
+        &self,
+        rows: &[f32],
+        count: usize,
+        draw: impl Fn(Draw) -> Vec<f32>,
+    ) -> Result<Vec<f32>, ModelError> {
+        match self.together(count, draw) {
+            Ok(together) => together.run(rows, count),
+            Err(_) => {
                 rows.chunks(self.width).map(|row| self.run(row)).collect::<Result<Vec<_>, _>>().map(|all| all.concat())
             }
         }
     }
 
-    fn prepare_batched(&self) -> Option<Arc<TypedRunnableModel>> {
+    /// The graph for `count` rows at once, or why each row needs a run of its own.
+    pub(super) fn together(&self, count: usize, draw: impl Fn(Draw) -> Vec<f32>) -> Result<&Rows, &Apart> {
+        let rows = self.batched.get_or_init(|| self.prepare_batched()).as_ref().ok_or(&Apart::OneRowOnly)?;
+        rows.are_independent(count, |row| self.run(row), draw).map(|()| rows)
+    }
+
+    fn prepare_batched(&self) -> Option<Rows> {
         let rows = self.read.symbols.sym("N").to_dim();
         let input = f32::fact([rows, self.width.to_dim()]);
         let batched = panic::catch_unwind(AssertUnwindSafe(|| runnable(self.read.clone(), input)));
-        let batched = batched.ok()?.ok()?;
-        // Check on two rows that each row's output does not depend on the other row.
-        let (zeros, ones) = (vec![0.0; self.width], vec![1.0; self.width]);
-        let alone = [self.run(&zeros).ok()?, self.run(&ones).ok()?].concat();
-        let together = first_output(&batched, &[zeros, ones].concat(), 2).ok()?;
-        let is_close = |(one, other): (&f32, &f32)| {
-            (one - other).abs() <= 1e-5 * one.abs().max(1.0) || one.is_nan() && other.is_nan()
-        };
-        (together.len() == alone.len() && alone.iter().zip(&together).all(is_close)).then_some(batched)
+        Some(Rows::new(batched.ok()?.ok()?, self.width))
     }
 }
 
@@ -103,7 +108,11 @@ fn runnable(model: InferenceModel, input: TypedFact) -> TractResult<Arc<TypedRun
     typed.into_runnable()
 }
 
-fn first_output(graph: &Arc<TypedRunnableModel>, rows: &[f32], count: usize) -> Result<Vec<f32>, ModelError> {
+pub(super) fn first_output(
+    graph: &Arc<TypedRunnableModel>,
+    rows: &[f32],
+    count: usize,
+) -> Result<Vec<f32>, ModelError> {
     let fail = |error: TractError| ModelError::Output(format!("{error:#}"));
     let input = Tensor::from_shape(&[count, rows.len() / count], rows).map_err(fail)?;
     // A panic in the graph fails this request, not the process.

@@ -7,14 +7,18 @@ pub mod check;
 pub mod golden;
 mod graph;
 mod package;
+mod rows;
 
 use std::time::{Duration, Instant};
 
-use model_package::{Answer, GRAPH, Input, MANIFEST, Mistake, ModelError, Output, Prediction, Signature, Stored};
+use model_package::{Answer, Draw, GRAPH, Input, MANIFEST, Mistake, ModelError, Output, Prediction, Signature, Stored};
 use sha2::{Digest, Sha256};
 
 use self::graph::Graph;
-pub use self::package::{ManifestFile, Origin, Package, PackageError};
+pub use self::{
+    package::{ManifestFile, Origin, Package, PackageError},
+    rows::Apart,
+};
 
 /// The version of the code between a package and an answer, a part of every fingerprint. Raise it when a change to
 /// [`Signature::encode`], the text of [`Input`], the preparation of the graph, or the derivation of predictions can give another
@@ -110,7 +114,8 @@ impl Model {
         shortest
     }
 
-    /// Runs the graph on a batch of inputs.
+    /// Runs the graph on a batch of inputs. Before the first batch of about this size, checks on drawn inputs that they do not influence
+    /// each other's outputs; if they do, each has a run of its own.
     ///
     /// # Errors
     ///
@@ -121,12 +126,25 @@ impl Model {
         }
         let mut rows = Vec::with_capacity(inputs.len() * self.signature.width());
         inputs.iter().for_each(|input| self.signature.encode_into(input, &mut rows));
-        let outputs = self.graph.run_many(&rows, inputs.len())?;
+        let outputs = self.graph.run_many(&rows, inputs.len(), |draw| self.drawn_row(draw))?;
         if outputs.len() != inputs.len() * self.output_columns {
             let (columns, count) = (outputs.len(), inputs.len());
             return Err(ModelError::Output(format!("{columns} numbers for {count} inputs")));
         }
         Ok(outputs.chunks(self.output_columns).map(|columns| Output::new(columns.to_vec())).collect())
+    }
+
+    /// Checks whether batches of this many inputs can run at once.
+    ///
+    /// # Errors
+    ///
+    /// Why each input needs a run of its own.
+    pub fn runs_together(&self, count: usize) -> Result<(), &Apart> {
+        self.graph.together(count, |draw| self.drawn_row(draw)).map(drop)
+    }
+
+    fn drawn_row(&self, draw: Draw) -> Vec<f32> {
+        self.signature.encode(&self.signature.draw(draw))
     }
 
     /// Runs the graph and derives the prediction at position `prediction` from its output.

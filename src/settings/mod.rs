@@ -1,16 +1,25 @@
 //! The settings: environment variables, read once at start-up. An empty variable counts as unset.
 
 mod api;
+mod memory_limit;
 mod redis;
 mod server;
 mod traces;
 
-use std::{fmt, num::NonZeroUsize, path::PathBuf, str::FromStr};
+use std::{
+    fmt,
+    num::{NonZeroU64, NonZeroUsize},
+    path::PathBuf,
+    str::FromStr,
+};
 
-use prediction_cache::{Layout, Namespace, Signer, redis::RedisConfig};
+use prediction_cache::{Layout, MAX_MEMORY_CACHE_BYTES, Namespace, Signer, redis::RedisConfig};
 use tracing::level_filters::LevelFilter;
 
-pub use self::server::{MetricsPlace, ServerSettings};
+pub use self::{
+    memory_limit::memory_limit,
+    server::{MetricsPlace, ServerSettings},
+};
 use crate::{
     http::ApiSettings,
     observe::{log::LogSettings, traces::TraceSettings},
@@ -66,6 +75,9 @@ pub struct CacheSettings {
     /// `MEMORY_CACHE_ENTRIES`: the maximum number of entries in process memory, 0 to 10000000; default 10000, or 1000 in front of
     /// Redis. 0 keeps none.
     pub memory_entries: Option<NonZeroUsize>,
+    /// `MEMORY_CACHE_BYTES`: the memory that these entries may take, 0 to 68719476736; default: a quarter of the memory that the function
+    /// or the control group has, at most 64 MiB. 0 keeps none.
+    pub memory_bytes: Option<NonZeroU64>,
     /// `CACHE_SIGNING_KEY`: a secret of at least 16 bytes that signs the values in Redis with HMAC-SHA-256, so that others cannot forge
     /// predictions; default: an unsigned digest, which detects accidents only. A line break at its end is not part of it.
     pub signer: Signer,
@@ -107,6 +119,10 @@ impl Settings {
         let redis = redis::config(&env)?;
         let default_entries = if redis.is_some() { 1_000 } else { 10_000 };
         let memory_entries = NonZeroUsize::new(env.number("MEMORY_CACHE_ENTRIES", default_entries, 0, 10_000_000)?);
+        let memory_bytes = match env.get("MEMORY_CACHE_BYTES")? {
+            None => default_memory_bytes(),
+            Some(_) => env.number("MEMORY_CACHE_BYTES", 0, 0, MAX_MEMORY_CACHE_BYTES)?,
+        };
         let signer = match env.get("CACHE_SIGNING_KEY")? {
             None => Signer::default(),
             // The message never repeats the secret.
@@ -134,7 +150,7 @@ impl Settings {
         let service_name = or_name(env.get("POWERTOOLS_SERVICE_NAME")?);
         let traces = traces::settings(&env, &service_name)?;
         Ok(Self {
-            cache: CacheSettings { redis, memory_entries, signer },
+            cache: CacheSettings { redis, memory_entries, memory_bytes: NonZeroU64::new(memory_bytes), signer },
             caching: Caching { namespace, layout, strategy, per_tenant: env.flag("CACHE_PER_TENANT")? },
             model_dir: env.get("MODEL_DIR")?.map(PathBuf::from),
             server: server::settings(&env)?,
@@ -147,6 +163,11 @@ impl Settings {
             traces,
         })
     }
+}
+
+/// A quarter of the memory that this process may use, at most 64 MiB.
+fn default_memory_bytes() -> u64 {
+    memory_limit().map_or(u64::MAX, |limit| limit / 4).min(64 << 20)
 }
 
 fn error(variable: &'static str, problem: impl Into<String>) -> SettingsError {
@@ -287,7 +308,7 @@ mod tests {
                 }
             }
         }
-        assert_eq!(checked, 48, "24 defaults, 11 ranges, 13 choices");
+        assert_eq!(checked, 49, "24 defaults, 12 ranges, 13 choices");
     }
 
     #[test]
@@ -312,6 +333,7 @@ mod tests {
         for (variable, value, problem) in [
             ("CACHE_NAMESPACE", "a:b", Namespace::ALLOWED),
             ("MEMORY_CACHE_ENTRIES", "many", "must be a whole number from 0 to 10000000"),
+            ("MEMORY_CACHE_BYTES", "64 MiB", "must be a whole number from 0 to 68719476736"),
             ("PORT", "65536", "must be a whole number from 0 to 65535"),
             ("WORKERS", "two", "must be a whole number from 1 to 256"),
             ("MAX_CONNECTIONS", "0", "must be a whole number from 1 to 1000000"),

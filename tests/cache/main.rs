@@ -7,6 +7,7 @@ mod faults;
 mod inspecting;
 mod layouts;
 mod lost_replies;
+mod memory;
 mod redis;
 mod reporting;
 mod secure;

@@ -103,7 +103,7 @@ pub(crate) fn current_thread() -> Runtime {
 }
 
 pub(crate) fn in_memory() -> Subject {
-    Subject::new(PredictionCache::new(Some(MemoryCache::new(100)), None))
+    Subject::new(PredictionCache::new(Some(MemoryCache::new(100, 1 << 26)), None))
 }
 
 pub(crate) fn says_only_if_cached(headers: &HeaderMap) -> bool {

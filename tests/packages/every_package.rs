@@ -58,7 +58,7 @@ impl Subject {
     fn of(package: Package) -> Self {
         let model = packages::load(&package);
         let document = http::openapi_document(&model).expect("the model answers its examples");
-        let cache = PredictionCache::new(Some(MemoryCache::new(10_000)), None);
+        let cache = PredictionCache::new(Some(MemoryCache::new(10_000, 1 << 26)), None);
         let service = PredictionService::new(packages::load(&package), cache, &Caching::default());
         let api = Api::new(Arc::new(service), ApiSettings::default());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");

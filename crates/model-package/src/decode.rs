@@ -112,7 +112,7 @@ mod tests {
 
     /// Each field in words and as JSON.
     fn decoded(fields: &[&str], text: &str) -> Option<Vec<(String, String)>> {
-        let fields = Fields::new(fields.iter().map(|toml| field(toml)).collect());
+        let fields = Fields::new(fields.iter().map(|toml| field(toml)).collect(), false);
         let decoded = fields.decode(text)?;
         Some(decoded.into_iter().map(|field| (field.text, field.value.to_string())).collect())
     }

@@ -9,13 +9,16 @@
 //! files.
 
 mod decode;
+mod drawn;
 pub mod field;
 mod input;
 mod inputs;
 mod invalid;
 mod json;
+mod key_text;
 mod manifest;
 mod mistake;
+mod normal_form;
 mod output;
 mod prediction;
 mod printable;
@@ -25,6 +28,7 @@ mod suggestion;
 
 pub use self::{
     decode::DecodedField,
+    drawn::Draw,
     field::Field,
     input::Input,
     inputs::Inputs,
@@ -52,8 +56,16 @@ mod testing {
         try_field(toml).unwrap_or_else(|mistakes| panic!("{toml}: {mistakes:?}"))
     }
 
+    pub(crate) fn named(name: &str, toml: &str) -> Field {
+        read(name, toml).unwrap_or_else(|mistakes| panic!("{toml}: {mistakes:?}"))
+    }
+
     pub(crate) fn try_field(toml: &str) -> Result<Field, Vec<Mistake>> {
-        let written: FieldEntry = toml::from_str(&format!("name = 'field'\n{toml}")).expect("a field's entry");
+        read("field", toml)
+    }
+
+    fn read(name: &str, toml: &str) -> Result<Field, Vec<Mistake>> {
+        let written: FieldEntry = toml::from_str(&format!("name = '{name}'\n{toml}")).expect("a field's entry");
         let mut mistakes = Vec::new();
         let field = Field::new(&written, &mut Entry::new("field", &mut mistakes));
         field.ok_or(mistakes)
