@@ -1,0 +1,239 @@
+//! The open connections: their number is limited, and those that are idle for too long are closed.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU8, AtomicU64, Ordering::Relaxed},
+    },
+    task::Context,
+    time::{Duration, Instant},
+};
+
+use futures_util::task::AtomicWaker;
+use parking_lot::Mutex;
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::{interval, timeout},
+};
+
+/// How long a client may take to send a request's headers, from their first byte.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How often connections are compared with their time limits.
+const CHECK_INTERVAL: Duration = Duration::from_millis(500);
+
+/// How long a new connection waits for the end of an idle one that was told to close, before the next one is told to.
+const CLOSING: Duration = Duration::from_millis(100);
+
+/// The minimum time between two warnings that the limit is reached.
+const WARNING_INTERVAL: Duration = Duration::from_secs(60);
+
+/// The open connections of a listener.
+pub(super) struct Connections {
+    max: usize,
+    free: Arc<Semaphore>,
+    keep_alive: Duration,
+    /// The origin of the times in [`Activity`].
+    start: Instant,
+    /// Also holds some that have ended, until the next check.
+    open: Mutex<Vec<Arc<Activity>>>,
+    last_warning: Mutex<Option<Instant>>,
+}
+
+/// One of the open connections; dropping it makes room for another.
+pub(super) struct Connection {
+    activity: Arc<Activity>,
+    _slot: OwnedSemaphorePermit,
+}
+
+/// What a connection is doing, for the time limits and for the choice of the one to close.
+pub(super) struct Activity {
+    start: Instant,
+    /// A [`Phase`], and above it the milliseconds since `start` at which it began.
+    state: AtomicU64,
+    order: AtomicU8,
+    waker: AtomicWaker,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// Nothing of a request has arrived.
+    Idle,
+    /// A part of a request's headers has arrived.
+    ReadingHead,
+    /// A request is being answered.
+    Answering,
+    /// The answer is ready, but not completely written to the socket.
+    Writing,
+}
+
+/// What a connection was told to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Order {
+    Continue,
+    /// Close after the answer to the current request, or at once without one.
+    Finish,
+    /// Close at once.
+    Abort,
+}
+
+impl Connections {
+    pub(super) fn new(max: usize, keep_alive: Duration) -> Self {
+        Self {
+            max,
+            free: Arc::new(Semaphore::new(max)),
+            keep_alive,
+            start: Instant::now(),
+            open: Mutex::default(),
+            last_warning: Mutex::default(),
+        }
+    }
+
+    /// The number of open connections.
+    pub(super) fn open(&self) -> usize {
+        self.max - self.free.available_permits()
+    }
+
+    /// Admits a connection. If there are as many as allowed, the one that has been idle for longest is closed; if none is idle, this waits
+    /// until one is, or until one ends.
+    pub(super) async fn admit(&self) -> Connection {
+        let slot = loop {
+            if let Ok(slot) = Arc::clone(&self.free).try_acquire_owned() {
+                break slot;
+            }
+            self.warn();
+            self.close_oldest_idle();
+            // Tokio's semaphore is never closed.
+            let _ = timeout(CLOSING, self.free.acquire()).await;
+        };
+        let activity = Arc::new(Activity::new(self.start));
+        self.open.lock().push(Arc::clone(&activity));
+        Connection { activity, _slot: slot }
+    }
+
+    fn warn(&self) {
+        let mut last = self.last_warning.lock();
+        if last.is_none_or(|last| last.elapsed() > WARNING_INTERVAL) {
+            *last = Some(Instant::now());
+            let max = self.max;
+            tracing::warn!(
+                "all {max} connections are open: each new one closes the one that is idle for longest, or waits"
+            );
+        }
+    }
+
+    fn close_oldest_idle(&self) {
+        let mut open = self.open.lock();
+        open.retain(Activity::is_open);
+        let idle = open.iter().filter(|one| one.order() == Order::Continue).filter_map(|one| match one.phase() {
+            (Phase::Idle, since) => Some((since, one)),
+            _ => None,
+        });
+        if let Some((_, oldest)) = idle.min_by_key(|(since, _)| *since) {
+            oldest.tell(Order::Finish);
+        }
+    }
+
+    /// Closes connections that exceed their time limits, until dropped.
+    pub(super) async fn check(&self) {
+        let mut checks = interval(CHECK_INTERVAL);
+        loop {
+            checks.tick().await;
+            let now = self.start.elapsed();
+            self.open.lock().retain(|one| {
+                match one.phase() {
+                    (Phase::Idle, since) if now.saturating_sub(since) > self.keep_alive => one.tell(Order::Finish),
+                    (Phase::ReadingHead, since) if now.saturating_sub(since) > HEAD_TIMEOUT => one.tell(Order::Abort),
+                    _ => {}
+                }
+                Activity::is_open(one)
+            });
+        }
+    }
+
+    /// Lets each connection finish its request, and waits until all have ended. No more may be admitted.
+    pub(super) async fn finish(&self) {
+        self.open.lock().iter().for_each(|one| one.tell(Order::Finish));
+        let all = u32::try_from(self.max).expect("MAX_CONNECTIONS is at most a million");
+        drop(self.free.acquire_many(all).await);
+    }
+}
+
+impl Connection {
+    pub(super) fn activity(&self) -> &Arc<Activity> {
+        &self.activity
+    }
+}
+
+impl Activity {
+    fn new(start: Instant) -> Self {
+        let activity = Self { start, state: AtomicU64::new(0), order: AtomicU8::new(0), waker: AtomicWaker::new() };
+        activity.begin(Phase::Idle);
+        activity
+    }
+
+    /// Whether the [`Connection`] exists, which holds the other reference.
+    fn is_open(self: &Arc<Self>) -> bool {
+        Arc::strong_count(self) > 1
+    }
+
+    fn begin(&self, phase: Phase) {
+        let milliseconds = self.start.elapsed().as_millis() as u64;
+        self.state.store(milliseconds << 2 | phase as u64, Relaxed);
+    }
+
+    /// The current phase, and when it began.
+    fn phase(&self) -> (Phase, Duration) {
+        let state = self.state.load(Relaxed);
+        let phase = match state & 0b11 {
+            0 => Phase::Idle,
+            1 => Phase::ReadingHead,
+            2 => Phase::Answering,
+            _ => Phase::Writing,
+        };
+        (phase, Duration::from_millis(state >> 2))
+    }
+
+    /// Bytes from the client have arrived.
+    pub(super) fn received(&self) {
+        if self.phase().0 == Phase::Idle {
+            self.begin(Phase::ReadingHead);
+        }
+    }
+
+    /// A request's headers have arrived.
+    pub(super) fn answering(&self) {
+        self.state.store(Phase::Answering as u64, Relaxed);
+    }
+
+    /// The request has its answer, which is yet to be written.
+    pub(super) fn answered(&self) {
+        self.state.store(Phase::Writing as u64, Relaxed);
+    }
+
+    /// All that was to be written is written.
+    pub(super) fn flushed(&self) {
+        if self.phase().0 == Phase::Writing {
+            self.begin(Phase::Idle);
+        }
+    }
+
+    fn tell(&self, order: Order) {
+        self.order.store(order as u8, Relaxed);
+        self.waker.wake();
+    }
+
+    fn order(&self) -> Order {
+        match self.order.load(Relaxed) {
+            0 => Order::Continue,
+            1 => Order::Finish,
+            _ => Order::Abort,
+        }
+    }
+
+    /// The current order; the task is woken when it changes.
+    pub(super) fn poll_order(&self, context: &mut Context<'_>) -> Order {
+        self.waker.register(context.waker());
+        self.order()
+    }
+}
