@@ -22,8 +22,12 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// How often connections are compared with their time limits.
 const CHECK_INTERVAL: Duration = Duration::from_millis(500);
 
-/// How long a new connection waits for the end of an idle one that was told to close, before the next one is told to.
-const CLOSING: Duration = Duration::from_millis(100);
+/// How long a connection must have been idle to be closed for another. A client that has just connected, or is between two requests, is
+/// about to send.
+const IDLE: Duration = Duration::from_millis(50);
+
+/// How long a new connection waits for the end of one that was told to close, before another is told to.
+const CLOSING: Duration = Duration::from_millis(20);
 
 /// The minimum time between two warnings that the limit is reached.
 const WARNING_INTERVAL: Duration = Duration::from_secs(60);
@@ -125,8 +129,9 @@ impl Connections {
     fn close_oldest_idle(&self) {
         let mut open = self.open.lock();
         open.retain(Activity::is_open);
+        let now = self.start.elapsed();
         let idle = open.iter().filter(|one| one.order() == Order::Continue).filter_map(|one| match one.phase() {
-            (Phase::Idle, since) => Some((since, one)),
+            (Phase::Idle, since) if now.saturating_sub(since) >= IDLE => Some((since, one)),
             _ => None,
         });
         if let Some((_, oldest)) = idle.min_by_key(|(since, _)| *since) {

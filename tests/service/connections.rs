@@ -97,7 +97,7 @@ async fn beyond_the_limit_a_connection_takes_the_place_of_the_one_that_is_idle_f
     let mut fourth = ask(&http).await;
     answered(&mut fourth).await;
     is_closed(&mut fourth).await;
-    for client in [used, third] {
+    for client in [&used, &third] {
         assert_eq!(client.post("/decisions", &aged(30)).await.status, 200);
     }
     are_open(&own, 2).await;
@@ -114,6 +114,7 @@ async fn idle_connections_that_are_renewed_keep_out_neither_probes_nor_requests(
             let mut idle = VecDeque::new();
             loop {
                 idle.push_back(TcpStream::connect(address).await);
+                tokio::time::sleep(Duration::from_millis(1)).await;
                 if idle.len() > 300 {
                     idle.pop_front();
                 }

@@ -149,7 +149,7 @@ async fn health_readiness_metrics_and_the_stop_signal_are_answered_while_every_w
     }
     service.signal(rustix::process::Signal::TERM);
     eventually("it is not ready", async || Http::new(http.address).get("/ready").await.status == 503).await;
-    // One run takes over a second, even optimised.
+    // With a run of the model before each, these would take far longer.
     assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
     assert!(!asking.is_finished(), "the worker was busy throughout");
     asking.abort();
