@@ -53,11 +53,14 @@ pub(super) struct Connection {
 /// What a connection is doing, for the time limits and for the choice of the one to close.
 pub(super) struct Activity {
     start: Instant,
-    /// A [`Phase`], and above it the milliseconds since `start` at which it began.
+    /// A [`Phase`]; above it, whether a request has been answered ([`USED`]); and above that, the milliseconds since `start` at which the
+    /// phase began.
     state: AtomicU64,
     order: AtomicU8,
     waker: AtomicWaker,
 }
+
+const USED: u64 = 0b100;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
@@ -98,15 +101,15 @@ impl Connections {
         self.max - self.free.available_permits()
     }
 
-    /// Admits a connection. If there are as many as allowed, the one that has been idle for longest is closed; if none is idle, this waits
-    /// until one is, or until one ends.
+    /// Admits a connection. If there are as many as allowed, an idle one is closed: the oldest that has never sent a request, or else the
+    /// one that has been idle for longest. If none is idle, this waits until one is, or until one ends.
     pub(super) async fn admit(&self) -> Connection {
         let slot = loop {
             if let Ok(slot) = Arc::clone(&self.free).try_acquire_owned() {
                 break slot;
             }
             self.warn();
-            self.close_oldest_idle();
+            self.close_idle();
             // Tokio's semaphore is never closed.
             let _ = timeout(CLOSING, self.free.acquire()).await;
         };
@@ -120,21 +123,19 @@ impl Connections {
         if last.is_none_or(|last| last.elapsed() > WARNING_INTERVAL) {
             *last = Some(Instant::now());
             let max = self.max;
-            tracing::warn!(
-                "all {max} connections are open: each new one closes the one that is idle for longest, or waits"
-            );
+            tracing::warn!("all {max} connections are open: each new one closes an idle one, or waits");
         }
     }
 
-    fn close_oldest_idle(&self) {
+    fn close_idle(&self) {
         let mut open = self.open.lock();
         open.retain(Activity::is_open);
         let now = self.start.elapsed();
         let idle = open.iter().filter(|one| one.order() == Order::Continue).filter_map(|one| match one.phase() {
-            (Phase::Idle, since) if now.saturating_sub(since) >= IDLE => Some((since, one)),
+            (Phase::Idle, since) if now.saturating_sub(since) >= IDLE => Some(((one.is_used(), since), one)),
             _ => None,
         });
-        if let Some((_, oldest)) = idle.min_by_key(|(since, _)| *since) {
+        if let Some((_, oldest)) = idle.min_by_key(|(order, _)| *order) {
             oldest.tell(Order::Finish);
         }
     }
@@ -173,7 +174,7 @@ impl Connection {
 impl Activity {
     fn new(start: Instant) -> Self {
         let activity = Self { start, state: AtomicU64::new(0), order: AtomicU8::new(0), waker: AtomicWaker::new() };
-        activity.begin(Phase::Idle);
+        activity.begin(Phase::Idle, 0);
         activity
     }
 
@@ -182,9 +183,14 @@ impl Activity {
         Arc::strong_count(self) > 1
     }
 
-    fn begin(&self, phase: Phase) {
+    fn begin(&self, phase: Phase, used: u64) {
         let milliseconds = self.start.elapsed().as_millis() as u64;
-        self.state.store(milliseconds << 2 | phase as u64, Relaxed);
+        self.state.store(milliseconds << 3 | used | phase as u64, Relaxed);
+    }
+
+    /// Whether a request has been answered on this connection. Known while it is idle.
+    fn is_used(&self) -> bool {
+        self.state.load(Relaxed) & USED != 0
     }
 
     /// The current phase, and when it began.
@@ -196,13 +202,13 @@ impl Activity {
             2 => Phase::Answering,
             _ => Phase::Writing,
         };
-        (phase, Duration::from_millis(state >> 2))
+        (phase, Duration::from_millis(state >> 3))
     }
 
     /// Bytes from the client have arrived.
     pub(super) fn received(&self) {
         if self.phase().0 == Phase::Idle {
-            self.begin(Phase::ReadingHead);
+            self.begin(Phase::ReadingHead, 0);
         }
     }
 
@@ -219,7 +225,7 @@ impl Activity {
     /// All that was to be written is written.
     pub(super) fn flushed(&self) {
         if self.phase().0 == Phase::Writing {
-            self.begin(Phase::Idle);
+            self.begin(Phase::Idle, USED);
         }
     }
 

@@ -12,8 +12,8 @@ pub struct ServerSettings {
     pub port: u16,
     /// `WORKERS`: the number of threads that answer requests, 1 to 256; default: one per processor available to the process.
     pub workers: Option<NonZeroUsize>,
-    /// `MAX_CONNECTIONS`: the maximum number of open connections, 1 to 1000000; default 1024. A further one closes the one that is idle
-    /// for longest, or waits until one closes.
+    /// `MAX_CONNECTIONS`: the maximum number of open connections, 1 to 1000000; default 1024. A further one closes one that is
+    /// idle, or waits until one closes.
     pub max_connections: NonZeroUsize,
     /// `KEEP_ALIVE_SECONDS`: how long a connection may be idle before the server closes it, 1 to 86400; default 75, more than the idle
     /// timeout of usual load balancers: where the server closes first, a request can be lost.

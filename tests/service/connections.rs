@@ -80,19 +80,20 @@ async fn beyond_the_limit_a_connection_waits_while_all_others_have_a_request() {
 }
 
 #[tokio::test]
-async fn beyond_the_limit_a_connection_takes_the_place_of_the_one_that_is_idle_for_longest() {
+async fn beyond_the_limit_a_connection_takes_the_place_of_an_unused_one_or_of_the_one_that_is_idle_for_longest() {
     let variables = [("MAX_CONNECTIONS", "2"), ("METRICS_ADDRESS", "127.0.0.1:0")];
     let (service, http) = Service::local(&variables).await;
     let own = own_address(&service).await;
-    // One that has never sent anything, and one that was used.
-    let mut silent = TcpStream::connect(http.address).await.expect("it listens");
-    are_open(&own, 1).await;
+    // One that was used, and later one that never sends anything, and has to go first.
     let used = Http::new(http.address);
     assert_eq!(used.post("/decisions", &aged(30)).await.status, 200);
+    are_open(&own, 1).await;
+    let mut silent = TcpStream::connect(http.address).await.expect("it listens");
     are_open(&own, 2).await;
     let third = Http::new(http.address);
     assert_eq!(third.post("/decisions", &aged(31)).await.status, 200);
     is_closed(&mut silent).await;
+    are_open(&own, 2).await;
     // The used one is idle for longest now. Its client has been told, and opens another.
     let mut fourth = ask(&http).await;
     answered(&mut fourth).await;
