@@ -22,9 +22,11 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// How often connections are compared with their time limits.
 const CHECK_INTERVAL: Duration = Duration::from_millis(500);
 
-/// How long a connection must have been idle to be closed for another. A client that has just connected, or is between two requests, is
-/// about to send.
-const IDLE: Duration = Duration::from_millis(50);
+/// How long a connection that has never sent a request must have been open to be closed for another: its client may be about to.
+const UNUSED: Duration = Duration::from_millis(50);
+
+/// How long a connection that has sent requests must have been idle to be closed for another: its client may be between two of them.
+const IDLE: Duration = Duration::from_secs(1);
 
 /// How long a new connection waits for the end of one that was told to close, before another is told to.
 const CLOSING: Duration = Duration::from_millis(20);
@@ -131,9 +133,10 @@ impl Connections {
         let mut open = self.open.lock();
         open.retain(Activity::is_open);
         let now = self.start.elapsed();
-        let idle = open.iter().filter(|one| one.order() == Order::Continue).filter_map(|one| match one.phase() {
-            (Phase::Idle, since) if now.saturating_sub(since) >= IDLE => Some(((one.is_used(), since), one)),
-            _ => None,
+        let idle = open.iter().filter(|one| one.order() == Order::Continue).filter_map(|one| {
+            let ((phase, since), is_used) = (one.phase(), one.is_used());
+            let least = if is_used { IDLE } else { UNUSED };
+            (phase == Phase::Idle && now.saturating_sub(since) >= least).then_some(((is_used, since), one))
         });
         if let Some((_, oldest)) = idle.min_by_key(|(order, _)| *order) {
             oldest.tell(Order::Finish);
