@@ -55,7 +55,7 @@ struct Holding {
 
 /// Full load until `until`, with random faults one after the other, and hostile clients if there shall be any.
 async fn trouble(
-    clients: &[Http],
+    http: &Http,
     is_hostile: bool,
     population: &Population,
     until: Instant,
@@ -63,6 +63,8 @@ async fn trouble(
     random: &mut Random,
     world: &mut World,
 ) {
+    // New ones: a connection that was idle for a second may be closed for another.
+    let clients: Vec<_> = (0..CONNECTIONS).map(|_| load::client_of(http)).collect();
     let worker = async |http: &Http| {
         while Instant::now() < until {
             let n = counts.requests.fetch_add(1, Relaxed);
@@ -90,7 +92,7 @@ async fn trouble(
     };
     let hostile = async {
         match is_hostile {
-            true => hostile::torment(clients[0].address).await,
+            true => hostile::torment(http.address).await,
             false => pending().await,
         }
     };
@@ -136,13 +138,12 @@ async fn main() -> ExitCode {
     let population = Population::new(SEED);
     let mut world = World::new().await;
     let (service, http) = world.quiet_service(&format!("-d {}", MEMORY_MIB * 1024), &VARIABLES).await;
-    let clients: Vec<_> = (0..CONNECTIONS).map(|_| load::client_of(&http)).collect();
     let (counts, mut random, start) = (Counts::default(), Random::new(SEED), Instant::now());
 
-    trouble(&clients, is_hostile, &population, start + first, &counts, &mut random, &mut world).await;
+    trouble(&http, is_hostile, &population, start + first, &counts, &mut random, &mut world).await;
     let before = holding(&service, &http, &population, &mut world).await;
     println!("after {:.0} s: {before:?}", start.elapsed().as_secs_f64());
-    trouble(&clients, is_hostile, &population, start + all, &counts, &mut random, &mut world).await;
+    trouble(&http, is_hostile, &population, start + all, &counts, &mut random, &mut world).await;
     let after = holding(&service, &http, &population, &mut world).await;
     println!("after {:.0} s: {after:?}", start.elapsed().as_secs_f64());
 
