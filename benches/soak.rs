@@ -56,7 +56,7 @@ struct Holding {
 /// Full load until `until`, with random faults one after the other, and hostile clients if there shall be any.
 async fn trouble(
     http: &Http,
-    is_hostile: bool,
+    hostile: Option<&hostile::Requests>,
     population: &Population,
     until: Instant,
     counts: &Counts,
@@ -91,10 +91,10 @@ async fn trouble(
         }
     };
     let hostile = async {
-        match is_hostile {
-            true => hostile::torment(http.address).await,
-            false => pending().await,
-        }
+        let Some(requests) = hostile else { return pending().await };
+        // The honest clients have sent their first requests: a connection that has sent none is the first to be closed for another.
+        sleep(Duration::from_secs(1)).await;
+        hostile::torment(http.address, requests).await;
     };
     tokio::select! {
         _ = async { tokio::join!(join_all(clients.iter().map(worker)), faults) } => {}
@@ -132,6 +132,7 @@ async fn main() -> ExitCode {
     let (all, first) = (Duration::from_secs(seconds), Duration::from_secs(seconds.min(120) / 2));
     let is_hostile = std::env::var("SOAK_HOSTILE").map_or(true, |text| text != "0");
     println!("{seconds} s, seed {SEED}, {MEMORY_MIB} MiB, {CONNECTIONS} honest clients");
+    let hostile = is_hostile.then(hostile::Requests::default);
     if is_hostile {
         println!("hostile clients: {:?}", hostile::CLIENTS);
     }
@@ -140,10 +141,10 @@ async fn main() -> ExitCode {
     let (service, http) = world.quiet_service(&format!("-d {}", MEMORY_MIB * 1024), &VARIABLES).await;
     let (counts, mut random, start) = (Counts::default(), Random::new(SEED), Instant::now());
 
-    trouble(&http, is_hostile, &population, start + first, &counts, &mut random, &mut world).await;
+    trouble(&http, hostile.as_ref(), &population, start + first, &counts, &mut random, &mut world).await;
     let before = holding(&service, &http, &population, &mut world).await;
     println!("after {:.0} s: {before:?}", start.elapsed().as_secs_f64());
-    trouble(&http, is_hostile, &population, start + all, &counts, &mut random, &mut world).await;
+    trouble(&http, hostile.as_ref(), &population, start + all, &counts, &mut random, &mut world).await;
     let after = holding(&service, &http, &population, &mut world).await;
     println!("after {:.0} s: {after:?}", start.elapsed().as_secs_f64());
 

@@ -18,21 +18,36 @@ const HOLD: Duration = Duration::from_secs(20);
 pub const CLIENTS: [(&str, usize); 5] =
     [("idle", 200), ("half a body", 40), ("unread documentation", 40), ("unread predictions", 40), ("1 MiB arrays", 4)];
 
+/// What they send.
+pub struct Requests {
+    docs: String,
+    array: String,
+    hostile: String,
+    half: String,
+}
+
+impl Default for Requests {
+    fn default() -> Self {
+        let docs = "GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nhost: x\r\n\r\n".repeat(50);
+        let array =
+            posted(&vec![aged(30); 500].iter().map(ToString::to_string).collect::<Vec<_>>().join(","), None).repeat(10);
+        let items = (1 << 20) / 3 - 1;
+        let hostile = posted(&format!("{}{{}}", "{},".repeat(items - 1)), None);
+        let half = posted(&" ".repeat(100_000), Some(1 << 20));
+        Self { docs, array, hostile, half }
+    }
+}
+
 /// Torments the server at this address until dropped.
-pub async fn torment(address: SocketAddr) {
+pub async fn torment(address: SocketAddr, requests: &Requests) {
     let [idle, half_bodies, documentation, predictions, arrays] = CLIENTS.map(|(_, number)| number);
-    let docs = "GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nhost: x\r\n\r\n".repeat(50);
-    let array =
-        posted(&vec![aged(30); 500].iter().map(ToString::to_string).collect::<Vec<_>>().join(","), None).repeat(10);
-    let items = (1 << 20) / 3 - 1;
-    let hostile = posted(&format!("{}{{}}", "{},".repeat(items - 1)), None);
-    let half = posted(&" ".repeat(100_000), Some(1 << 20));
+    let Requests { docs, array, hostile, half } = requests;
     let clients = (0..idle)
         .map(|_| again(address, "", HOLD / 10))
-        .chain((0..half_bodies).map(|_| again(address, &half, HOLD)))
-        .chain((0..documentation).map(|_| again(address, &docs, HOLD)))
-        .chain((0..predictions).map(|_| again(address, &array, HOLD)))
-        .chain((0..arrays).map(|_| ask_again(address, &hostile).boxed()));
+        .chain((0..half_bodies).map(|_| again(address, half, HOLD)))
+        .chain((0..documentation).map(|_| again(address, docs, HOLD)))
+        .chain((0..predictions).map(|_| again(address, array, HOLD)))
+        .chain((0..arrays).map(|_| ask_again(address, hostile).boxed()));
     join_all(clients).await;
 }
 
