@@ -13,7 +13,10 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use model_package::Inputs;
 use tokio::time::timeout;
 
-use super::problem::{Problem, ProblemKind};
+use super::{
+    body_memory::{self, Share},
+    problem::{Problem, ProblemKind},
+};
 use crate::model::Model;
 
 /// Fits an array with the maximum number of inputs of twenty fields each.
@@ -38,6 +41,7 @@ pub(super) async fn read(request: Request, model: &Model) -> Result<Inputs, Prob
         return Err(not_json(headers.get(header::CONTENT_TYPE).map(|sent| sent.to_str().unwrap_or(OTHER_TYPE))));
     }
     let Some(coding) = Coding::of(headers) else { return Err(unknown_coding()) };
+    let share = request.extensions().get::<Share>().cloned();
     let mut body = request.into_body();
     let read = async {
         let read = Limited::new(&mut body, BODY_LIMIT).collect().await;
@@ -50,6 +54,7 @@ pub(super) async fn read(request: Request, model: &Model) -> Result<Inputs, Prob
         Err(_) => return Err(too_slow()),
         Ok(Ok(body)) => body.to_bytes(),
         Ok(Err(error)) if error.is::<LengthLimitError>() => return Err(too_large()),
+        Ok(Err(error)) if body_memory::is_no_room(&*error) => return Err(overloaded()),
         Ok(Err(_)) => {
             return Err(Problem::new(
                 ProblemKind::UnreadableBody,
@@ -59,7 +64,13 @@ pub(super) async fn read(request: Request, model: &Model) -> Result<Inputs, Prob
     };
     let body = match coding {
         Coding::Identity => body,
-        Coding::Gzip => inflated(&body).map_err(|_| not_gzip())?.ok_or_else(inflates_too_far)?,
+        Coding::Gzip => {
+            let body = inflated(&body).map_err(|_| not_gzip())?.ok_or_else(inflates_too_far)?;
+            if share.is_some_and(|share| !share.take(body.len())) {
+                return Err(overloaded());
+            }
+            body
+        }
     };
     // Some programs write a byte order mark, which RFC 8259 lets a parser ignore.
     let body = body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&body);
@@ -111,6 +122,12 @@ fn inflates_too_far() -> Problem {
         BODY_LIMIT >> 20
     );
     Problem::new(ProblemKind::BodyTooLarge, detail)
+}
+
+/// The body, or its answer, does not fit in the [`body_memory`].
+pub(super) fn overloaded() -> Problem {
+    Problem::new(ProblemKind::Overloaded, "too many large bodies are being processed; try again")
+        .with_header(header::RETRY_AFTER, HeaderValue::from_static("1"))
 }
 
 /// Whether the media type is `application/json` or `application/*+json` (RFC 6839), with any parameters.

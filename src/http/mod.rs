@@ -4,6 +4,7 @@ mod answer_limit;
 mod assets;
 mod base_path;
 mod body;
+mod body_memory;
 mod cache_status;
 mod cors;
 mod openapi;
@@ -41,6 +42,7 @@ pub use self::{
     assets::{ASSETS, Asset},
     base_path::{BasePath, BasePaths},
     body::UndecodableBody,
+    body_memory::BodyMemory,
     cache_status::ClientCacheControl,
     cors::{AllowedHeaders, AllowedOrigins},
     openapi::document as openapi_document,
@@ -65,6 +67,7 @@ pub struct Api {
     parts: Arc<Parts>,
     cors: Option<CorsLayer>,
     traces: Option<Arc<Traces>>,
+    bodies: Option<Arc<BodyMemory>>,
 }
 
 struct Parts {
@@ -94,7 +97,7 @@ impl Api {
         let endpoints = predictions::endpoints(service.model());
         let cors = allowed_origins.map(|origins| cors::layer(origins, allowed_headers));
         let parts = Parts { service, endpoints, openapi: OpenApi::default(), base_paths, client_cache_control };
-        Self { parts: Arc::new(parts), cors, traces: None }
+        Self { parts: Arc::new(parts), cors, traces: None, bodies: None }
     }
 
     /// The matched route's path, or `unmatched`. Unknown paths are never used as a label, so clients cannot create new metric series.
@@ -115,18 +118,24 @@ impl Api {
         Self { traces, ..self }
     }
 
+    /// Limits the memory of bodies. Large ones beyond it are answered with 503.
+    pub fn limited(self, bodies: Option<Arc<BodyMemory>>) -> Self {
+        Self { bodies, ..self }
+    }
+
     /// Answers a request; its log line and its trace are [deferred](crate::after_response).
     pub async fn answer(&self, mut request: Request) -> Response {
-        let Self { parts, cors, traces } = self;
+        let Self { parts, cors, traces, bodies } = self;
+        let bodies = bodies.as_ref();
         let route = parts.route(request.uri().path());
         let trace = traces.as_ref().map(|traces| RequestTrace::begin(traces, &mut request, route.map(Route::path)));
         let trace_id = trace.as_ref().map(|trace| trace.id());
         let request_id = request_id::request_id(&request);
         let line = RequestLine::of(&request, &request_id, route.map_or("unmatched", Route::path), trace_id);
         let mut response = match cors {
-            None => parts.answer(route, request).await,
+            None => parts.answer(route, bodies, request).await,
             Some(cors) => {
-                let answer = async |request| Ok::<_, Infallible>(parts.answer(route, request).await);
+                let answer = async |request| Ok::<_, Infallible>(parts.answer(route, bodies, request).await);
                 let Ok(response) = cors.layer(service_fn(answer)).oneshot(request).await;
                 response
             }
@@ -154,7 +163,12 @@ impl Parts {
         }
     }
 
-    async fn answer(&self, route: Option<Route<'_>>, mut request: Request) -> Response {
+    async fn answer(
+        &self,
+        route: Option<Route<'_>>,
+        bodies: Option<&Arc<BodyMemory>>,
+        mut request: Request,
+    ) -> Response {
         let method = request.method().clone();
         let is_read = method == Method::GET || method == Method::HEAD;
         let removed = request.extensions_mut().remove::<BasePath>();
@@ -164,10 +178,10 @@ impl Parts {
         let mut response = match route {
             Some(Route::Prediction(endpoint)) if method == Method::POST => {
                 let policy = CachePolicy::of(self.client_cache_control, request.headers());
-                endpoint.answer(&self.service, policy, base, request).await
+                endpoint.answer(&self.service, policy, bodies, base, request).await
             }
-            Some(Route::Asset(asset)) if is_read => asset.answer(request.headers()).await,
-            Some(Route::OpenApi) if is_read => self.openapi.answer(self.service.model(), base, request.headers()).await,
+            Some(Route::Asset(asset)) if is_read => asset.answer(request.headers()),
+            Some(Route::OpenApi) if is_read => self.openapi.answer(self.service.model(), base, request.headers()),
             Some(Route::DocsWithSlash) if is_read => assets::redirect(),
             Some(Route::Health) if is_read => "ok\n".into_response(),
             Some(route) if method == Method::OPTIONS => route.options(),

@@ -1,6 +1,6 @@
 //! The prediction endpoints: all predictions of a model share one flow.
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 use axum_core::{
     extract::Request,
@@ -10,7 +10,12 @@ use http::{HeaderName, HeaderValue, header};
 use model_package::Stored;
 use prediction_cache::Tenant;
 
-use super::{body, cache_status, problem::Problem};
+use super::{
+    body::{self, overloaded},
+    body_memory::BodyMemory,
+    cache_status,
+    problem::Problem,
+};
 use crate::{
     model::Model,
     observe::traces::Trace,
@@ -35,15 +40,16 @@ pub(super) fn endpoints(model: &Model) -> Vec<Endpoint> {
 }
 
 impl Endpoint {
-    /// Answers a request; `base` stands in front of the paths in an error.
+    /// Answers a request. Its body and the answer count in `bodies`, if any; `base` stands in front of the paths in an error.
     pub(super) async fn answer(
         &self,
         service: &PredictionService,
         policy: CachePolicy,
+        bodies: Option<&Arc<BodyMemory>>,
         base: &str,
         request: Request,
     ) -> Response {
-        let predicted = self.predict(service, policy, base, request).await;
+        let predicted = self.predict(service, policy, bodies, base, request).await;
         predicted.unwrap_or_else(|problem| problem.below(base).into_response())
     }
 
@@ -51,19 +57,31 @@ impl Endpoint {
         &self,
         service: &PredictionService,
         policy: CachePolicy,
+        bodies: Option<&Arc<BodyMemory>>,
         base: &str,
         mut request: Request,
     ) -> Result<Response, Problem> {
         let tenant = if service.is_per_tenant() { request.extensions_mut().remove::<Tenant>() } else { None };
         let tenant = tenant.as_ref();
         let trace = request.extensions().get::<Trace>().map(|trace| (trace.clone(), Instant::now()));
+        // Held until the answer is there: inputs take memory too.
+        let (request, _share) = match bodies {
+            Some(bodies) => bodies.count(request),
+            None => (request, None),
+        };
         let inputs = body::read(request, service.model()).await;
         if let Some((trace, start)) = trace {
             trace.parsed(start);
         }
         let answer = service.predict(self.prediction, &inputs?, policy, tenant).await;
         let mut response = match answer.body {
-            Ok(body) => ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response(),
+            Ok(body) => {
+                let body = match bodies {
+                    Some(bodies) => bodies.hold(body).ok_or_else(overloaded)?,
+                    None => body,
+                };
+                ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response()
+            }
             Err(none) => Problem::from(none).below(base).into_response(),
         };
         cache_status::describe(&answer.served, response.headers_mut());

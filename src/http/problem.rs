@@ -31,6 +31,8 @@ pub enum ProblemKind {
     InvalidFields,
     /// The model failed.
     InternalError,
+    /// The bodies in memory leave no room for this one.
+    Overloaded,
     /// The request allowed only a cached prediction, and none was available.
     NotCached,
 }
@@ -48,6 +50,7 @@ impl ProblemKind {
         Self::UnsupportedMediaType,
         Self::InvalidFields,
         Self::InternalError,
+        Self::Overloaded,
         Self::NotCached,
     ];
 
@@ -72,6 +75,7 @@ impl ProblemKind {
             Self::InternalError => {
                 (StatusCode::INTERNAL_SERVER_ERROR, "/docs/errors#internal-error", "Prediction failed")
             }
+            Self::Overloaded => (StatusCode::SERVICE_UNAVAILABLE, "/docs/errors#overloaded", "Service overloaded"),
             Self::NotCached => (StatusCode::GATEWAY_TIMEOUT, "/docs/errors#not-cached", "Not cached"),
         }
     }
@@ -117,7 +121,7 @@ impl Problem {
         Self { base: base.to_owned(), ..self }
     }
 
-    /// Adds a response header that names what is accepted.
+    /// Adds a response header, such as one that names what is accepted.
     pub(super) fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.header = Some((name, value));
         self

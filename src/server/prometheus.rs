@@ -2,7 +2,10 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, atomic::AtomicU64},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
@@ -23,7 +26,7 @@ use super::exposition::Format;
 use crate::{
     after_response,
     http::Api,
-    observe::outcome::Series,
+    observe::{log, outcome::Series},
     service::{CacheWrite, PredictionService, Served, Tally},
 };
 
@@ -51,6 +54,7 @@ pub struct Metrics {
     write_duration: Histogram,
     breakers: Family<Labels<1>, Gauge>,
     connections: Gauge,
+    log_lines_dropped: Counter,
 }
 
 impl Metrics {
@@ -96,6 +100,9 @@ impl Metrics {
 
         let connections = Gauge::default();
         prefixed.register("http_connections", "Open connections", connections.clone());
+        let log_lines_dropped = Counter::default();
+        let help = "Log lines dropped because their reader was too slow";
+        prefixed.register("log_lines_dropped", help, log_lines_dropped.clone());
 
         let metrics = Self {
             registry,
@@ -109,6 +116,7 @@ impl Metrics {
             write_duration,
             breakers,
             connections,
+            log_lines_dropped,
         };
         // Export the counters as 0 from the start: a rate needs a value before the first increase.
         metrics.count_predictions(Tally::default());
@@ -142,6 +150,7 @@ impl Metrics {
     /// All metrics, in the format that the request's `accept` asks for. `connections` is the number of open connections.
     pub fn show(&self, connections: usize, request: &HeaderMap) -> impl IntoResponse + use<> {
         self.connections.set(connections as i64);
+        self.log_lines_dropped.inner().store(log::dropped(), Relaxed);
         let mut open = BTreeMap::new();
         for BreakerState { commands, is_open } in
             self.services.iter().filter_map(|service| service.breakers()).flatten()

@@ -308,7 +308,7 @@ mod tests {
                 }
             }
         }
-        assert_eq!(checked, 49, "24 defaults, 12 ranges, 13 choices");
+        assert_eq!(checked, 52, "25 defaults, 14 ranges, 13 choices");
     }
 
     #[test]

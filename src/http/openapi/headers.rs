@@ -98,6 +98,7 @@ pub(super) fn headers() -> Value {
             "The only content encoding that a body may have.",
             json!({ "type": "string", "const": "gzip" }),
         ),
+        "RetryAfter": header("The seconds after which to try again.", json!({ "type": "string", "const": "1" })),
         "Allow": header("The methods that the path supports.", json!({ "type": "string", "examples": ["POST,OPTIONS"] })),
     });
     // A request with neither a lookup nor a model run has no timing; the others appear only on some errors.

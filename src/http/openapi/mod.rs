@@ -32,9 +32,9 @@ const INTRODUCTION: &str = include_str!("introduction.md");
 pub(super) struct OpenApi(Mutex<Vec<(String, Arc<Asset>)>>);
 
 impl OpenApi {
-    pub(super) async fn answer(&self, model: &Model, base: &str, request: &HeaderMap) -> Response {
+    pub(super) fn answer(&self, model: &Model, base: &str, request: &HeaderMap) -> Response {
         match self.document(model, base) {
-            Ok(document) => document.answer(request).await,
+            Ok(document) => document.answer(request),
             Err(error) => Problem::from(NoPrediction::Failed(error)).below(base).into_response(),
         }
     }
