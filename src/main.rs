@@ -110,6 +110,10 @@ async fn http_server(
 }
 
 fn cache(settings: CacheSettings, in_lambda: bool) -> anyhow::Result<PredictionCache> {
+    if settings.bypass {
+        tracing::warn!("CACHE_BYPASS is set: predictions are neither looked up nor stored");
+        return Ok(PredictionCache::new(None, None));
+    }
     let memory = settings.memory_entries.map(|entries| MemoryCache::new(entries.get()));
     let store = settings.redis.map(|config| {
         // One request at a time needs one connection; a second would slow every cold start.

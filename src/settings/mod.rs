@@ -58,6 +58,9 @@ pub struct CacheSettings {
     /// `MEMORY_CACHE_ENTRIES`: the maximum number of entries in process memory, 0 to 10000000; default 10000, or 1000 in front of
     /// Redis. 0 keeps none.
     pub memory_entries: Option<NonZeroUsize>,
+    /// `CACHE_BYPASS`: `true` neither looks up nor stores, in memory or in Redis, and opens no connection; default `false`. The cache and
+    /// its settings stay as they are.
+    pub bypass: bool,
 }
 
 /// An invalid setting.
@@ -123,7 +126,7 @@ impl Settings {
         let service_name = or_name(env.get("POWERTOOLS_SERVICE_NAME")?);
         let traces = traces::settings(&env, &service_name)?;
         Ok(Self {
-            cache: CacheSettings { redis, memory_entries },
+            cache: CacheSettings { redis, memory_entries, bypass: env.flag("CACHE_BYPASS")? },
             caching: Caching { namespace, layout, strategy, per_tenant: env.flag("CACHE_PER_TENANT")? },
             model_dir: env.get("MODEL_DIR")?.map(PathBuf::from),
             server: server::settings(&env)?,
@@ -273,7 +276,7 @@ mod tests {
                 }
             }
         }
-        assert_eq!(checked, 46, "23 defaults, 11 ranges, 12 choices");
+        assert_eq!(checked, 48, "24 defaults, 11 ranges, 13 choices");
     }
 
     #[test]
