@@ -14,7 +14,7 @@ use self::{answer::EventAnswer, event::Event};
 use crate::{
     after_response::AfterResponseLayer,
     http::Api,
-    observe::{FunctionRequestId, LambdaTraceHeader},
+    observe::{FunctionRequestId, LambdaTraceHeader, request_line},
 };
 
 /// Whether Lambda, or an emulator of it, started this process.
@@ -54,7 +54,7 @@ pub async fn run(api: Api, shutdown: BoxFuture<'static, ()>) -> Result<(), Error
 
 async fn answer(api: Api, event: LambdaEvent<Box<RawValue>>) -> Result<EventAnswer, Error> {
     let LambdaEvent { payload, context } = event;
-    let event = Event::read(payload.get())?;
+    let event = Event::read(payload.get()).inspect_err(|_| request_line::unsupported_event())?;
     let origin = event.origin;
     let mut request = event.into_request(&context.request_id);
     if let Some(tenant) = context.tenant_id.as_deref().and_then(Tenant::new) {

@@ -10,6 +10,7 @@
 use std::{io::Write, sync::Arc};
 
 use axum_core::{extract::Request, response::Response};
+use http::StatusCode;
 use model_package::ModelError;
 use opentelemetry::trace::TraceId;
 use serde::Serialize;
@@ -93,7 +94,9 @@ fn write(request: &RequestLine, status: u16, served: Option<&Served>) {
         );
         return;
     };
-    let metrics = served.map(|served| Metrics::new(&settings.metrics_namespace, served));
+    // 503 and 504 are refusals that clients can cause.
+    let is_fault = status == StatusCode::INTERNAL_SERVER_ERROR;
+    let metrics = Metrics::new(&settings.metrics_namespace, served, is_fault);
     let line = Line {
         level: "INFO",
         message: "request",
@@ -114,9 +117,33 @@ fn write(request: &RequestLine, status: u16, served: Option<&Served>) {
         probe_ms,
         metrics,
     };
+    write_json(&line);
+}
+
+/// Counts an event that is not supported, in a line of its own: the invocation fails, but not because of the service.
+pub(crate) fn unsupported_event() {
+    #[derive(Serialize)]
+    struct Line<'a> {
+        level: &'a str,
+        message: &'a str,
+        service: &'a str,
+        #[serde(flatten)]
+        metrics: Metrics<'a>,
+    }
+    if let Some(settings) = METRICS.get() {
+        write_json(&Line {
+            level: "INFO",
+            message: "an unsupported event was refused",
+            service: &settings.service_name,
+            metrics: Metrics::of_unsupported_event(&settings.metrics_namespace),
+        });
+    }
+}
+
+fn write_json(line: &impl Serialize) {
     let mut text = Vec::with_capacity(1024);
     // Strings and finite numbers always serialise, and a closed standard output must not fail the request.
-    if serde_json::to_writer(&mut text, &line).is_ok() {
+    if serde_json::to_writer(&mut text, line).is_ok() {
         text.push(b'\n');
         let _ = std::io::stdout().write_all(&text);
     }

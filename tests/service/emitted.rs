@@ -10,7 +10,7 @@ use std::{
 use serde_json::{Value, json};
 use test_support::{
     applications::aged,
-    eventually,
+    eventually, packages,
     proxy::{Mode, Proxy},
     redis::Redis,
     runtime_api::RuntimeApi,
@@ -60,8 +60,18 @@ async fn lines_of_every_outcome() -> Vec<Value> {
         }
         assert!(age < 255, "no lookup after a response");
     }
+    let share = "kind = \"probability\"";
+    let manifest = packages::NUMBER.replace("kind = \"value\"", share);
+    let failing = packages::write(&packages::package(manifest, packages::identity(1)), "emitted-failing");
+    let mut api = RuntimeApi::start().await;
+    let failing = Service::lambda(&api, &[("MODEL_DIR", failing.to_str().expect("UTF-8"))]);
+    let mut number = event(&json!({"number": 5}), &json!({}));
+    number["rawPath"] = "/values".into();
+    assert_eq!(api.invoke(&number).await.status(), 500, "5 is not a probability");
+    assert!(api.invoke(&json!({})).await.is_error, "an unsupported event");
+    api.idle().await;
     eventually("a warning", || async { service.json_lines().iter().any(|line| line["level"] == "WARN") }).await;
-    [service.json_lines(), choosing.json_lines()].concat()
+    [service.json_lines(), choosing.json_lines(), failing.json_lines()].concat()
 }
 
 /// The names of an object's members; names in nested objects are joined with dots.
@@ -81,10 +91,7 @@ async fn the_list_of_log_fields_and_metrics_is_what_the_function_writes() {
     let (mut requests, mut messages) = (BTreeSet::new(), BTreeSet::new());
     let (mut metrics, mut namespaces, mut dimensions) = (BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
     for mut line in lines_of_every_outcome().await {
-        if line["message"] != "request" {
-            messages.extend(names(&line));
-            continue;
-        }
+        let is_request = line["message"] == "request";
         let members = line.as_object_mut().expect("an object");
         let directives = members.remove("_aws").map(|aws| aws["CloudWatchMetrics"].clone());
         for directive in directives.as_ref().and_then(Value::as_array).into_iter().flatten() {
@@ -96,7 +103,7 @@ async fn the_list_of_log_fields_and_metrics_is_what_the_function_writes() {
                 metrics.insert(name.to_owned(), metric["Unit"].clone());
             }
         }
-        requests.extend(names(&line));
+        if is_request { &mut requests } else { &mut messages }.extend(names(&line));
     }
     let only = |set: BTreeSet<String>| {
         assert_eq!(set.len(), 1, "{set:?}");

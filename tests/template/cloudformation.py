@@ -42,6 +42,8 @@ def with_defaults(template, given):
         low, high = parameter.get("MinValue"), parameter.get("MaxValue")
         if value not in allowed or not re.fullmatch(parameter.get("AllowedPattern", ".*"), value):
             raise Refused(name, f"{value!r} is not allowed")
+        if parameter["Type"] == "Number" and not re.fullmatch(r"-?[0-9]+(\.[0-9]+)?", value):
+            raise Refused(name, f"{value!r} is not a number")
         if (low is not None and float(value) < low) or (high is not None and float(value) > high):
             raise Refused(name, f"{value} is out of bounds")
         values[name] = value
