@@ -114,6 +114,10 @@ class Evaluation:
                 case "Fn::Split":
                     delimiter, text = map(self.of, argument)
                     return text.split(delimiter) if isinstance(text, str) else {function: [delimiter, text]}
+                case "Fn::Select":
+                    position, items = self.of(argument)
+                    known = isinstance(items, list) and isinstance(items[int(position)], str)
+                    return items[int(position)] if known else {function: [position, items]}
                 case "Fn::Sub":
                     return self.substituted(argument)
         return {key: value for key, value in ((key, self.of(value)) for key, value in node.items()) if value is not NO_VALUE}
