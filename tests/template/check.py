@@ -311,6 +311,10 @@ def prove_documented():
     page = (HERE.parents[1] / "docs/aws.md").read_text()
     missing = [name for name in load()["Parameters"] if f"`{name}`" not in page]
     checks.check("docs/aws.md has every parameter", not missing, missing)
+    monthly = re.search(r"that model costs about (\$[\d,]+ a month)", (HERE.parents[1] / "docs/scaling.md").read_text())[1]
+    checks.check("docs/aws.md has the bill that the throttle allows", monthly in page, monthly)
+    outputs = [name for name in load()["Outputs"] if name.startswith(("Api", "Vpc", "Subnet", "Cache")) and f"`{name}`" not in page]
+    checks.check("docs/aws.md has the outputs for other resources", not set(outputs) - {"ApiUrl"}, outputs)
     told = re.search(r"The others do not fit\s+into it: (.*?)\. `make", page, re.DOTALL)
     named = set(re.findall(r"`(\w+)`", told[1])) if told else set()
     checks.equal("docs/aws.md names the parameters that need a new Release", named, NEED_RELEASE)
