@@ -113,6 +113,10 @@ async fn http_server(
 }
 
 fn cache(settings: CacheSettings, in_lambda: bool) -> anyhow::Result<PredictionCache> {
+    if settings.bypass {
+        tracing::warn!("CACHE_BYPASS is set: predictions are neither looked up nor stored");
+        return Ok(PredictionCache::new(None, None));
+    }
     let limits = settings.memory_entries.zip(settings.memory_bytes);
     let memory = limits.map(|(entries, bytes)| MemoryCache::new(entries.get(), bytes.get()));
     let store = settings.redis.map(|config| {

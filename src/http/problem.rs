@@ -39,7 +39,7 @@ pub enum ProblemKind {
 
 impl ProblemKind {
     /// In ascending order of status.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::UnreadableBody,
         Self::InvalidJson,
         Self::NoSuchPath,

@@ -20,7 +20,7 @@ use self::{
 use crate::{
     after_response::AfterResponseLayer,
     http::Api,
-    observe::{FunctionRequestId, LambdaTraceHeader},
+    observe::{FunctionRequestId, LambdaTraceHeader, request_line},
 };
 
 /// Whether Lambda, or an emulator of it, started this process.
@@ -60,7 +60,8 @@ pub async fn run(api: Api, shutdown: BoxFuture<'static, ()>) -> Result<(), Error
 
 async fn answer(api: Api, event: LambdaEvent<Box<RawValue>>) -> Result<Answer, UnsupportedEvent> {
     let LambdaEvent { payload, context } = event;
-    let (origin, mut request) = match Event::read(payload.get())? {
+    let event = Event::read(payload.get()).inspect_err(|_| request_line::unsupported_event())?;
+    let (origin, mut request) = match event {
         Event::Http(event) => (event.origin, event.into_request(&context.request_id)),
         Event::Direct(event) => {
             let path = api.path_of(&event.prediction);

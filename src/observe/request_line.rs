@@ -16,6 +16,7 @@ use std::{
 };
 
 use axum_core::{extract::Request, response::Response};
+use http::StatusCode;
 use model_package::ModelError;
 use opentelemetry::trace::TraceId;
 use serde::Serialize;
@@ -102,9 +103,11 @@ fn write(request: &RequestLine, status: u16, served: Option<&Served>, time_left:
         );
         return;
     };
+    // 503 and 504 are refusals that clients can cause.
+    let is_fault = status == StatusCode::INTERNAL_SERVER_ERROR;
     let dropped = log::dropped();
     let newly_dropped = dropped - REPORTED_DROPPED.load(Relaxed);
-    let metrics = Metrics::new(&settings.metrics_namespace, served, newly_dropped);
+    let metrics = Metrics::new(&settings.metrics_namespace, served, is_fault, newly_dropped);
     let line = Line {
         level: "INFO",
         message: "request",
@@ -125,15 +128,47 @@ fn write(request: &RequestLine, status: u16, served: Option<&Served>, time_left:
         probe_ms,
         metrics,
     };
+    if write_json(&line, time_left) {
+        REPORTED_DROPPED.store(dropped, Relaxed);
+    }
+}
+
+/// Counts an event that is not supported, in a line of its own: the invocation fails, but not because of the service.
+pub(crate) fn unsupported_event() {
+    after_response::defer(|time_left| async move { count_unsupported_event(time_left) });
+}
+
+fn count_unsupported_event(time_left: Option<Duration>) {
+    #[derive(Serialize)]
+    struct Line<'a> {
+        level: &'a str,
+        message: &'a str,
+        service: &'a str,
+        #[serde(flatten)]
+        metrics: Metrics<'a>,
+    }
+    if let Some(settings) = METRICS.get() {
+        let line = Line {
+            level: "INFO",
+            message: "an unsupported event was refused",
+            service: &settings.service_name,
+            metrics: Metrics::of_unsupported_event(&settings.metrics_namespace),
+        };
+        write_json(&line, time_left);
+    }
+}
+
+/// Returns whether there was room for the line.
+fn write_json(line: &impl Serialize, time_left: Option<Duration>) -> bool {
     let mut text = Vec::with_capacity(1024);
     // Strings and finite numbers always serialise.
-    if serde_json::to_writer(&mut text, &line).is_ok() {
-        text.push(b'\n');
-        if log::write(&text) {
-            REPORTED_DROPPED.store(dropped, Relaxed);
-        }
-        log::flush_after_invocation(time_left);
+    if serde_json::to_writer(&mut text, line).is_err() {
+        return false;
     }
+    text.push(b'\n');
+    let is_queued = log::write(&text);
+    log::flush_after_invocation(time_left);
+    is_queued
 }
 
 /// The JSON line under Lambda.

@@ -81,6 +81,9 @@ pub struct CacheSettings {
     /// `CACHE_SIGNING_KEY`: a secret of at least 16 bytes that signs the values in Redis with HMAC-SHA-256, so that others cannot forge
     /// predictions; default: an unsigned digest, which detects accidents only. A line break at its end is not part of it.
     pub signer: Signer,
+    /// `CACHE_BYPASS`: `true` neither looks up nor stores, in memory or in Redis, and opens no connection; default `false`. The cache and
+    /// its settings stay as they are.
+    pub bypass: bool,
 }
 
 /// An invalid setting.
@@ -150,7 +153,13 @@ impl Settings {
         let service_name = or_name(env.get("POWERTOOLS_SERVICE_NAME")?);
         let traces = traces::settings(&env, &service_name)?;
         Ok(Self {
-            cache: CacheSettings { redis, memory_entries, memory_bytes: NonZeroU64::new(memory_bytes), signer },
+            cache: CacheSettings {
+                redis,
+                memory_entries,
+                memory_bytes: NonZeroU64::new(memory_bytes),
+                signer,
+                bypass: env.flag("CACHE_BYPASS")?,
+            },
             caching: Caching { namespace, layout, strategy, per_tenant: env.flag("CACHE_PER_TENANT")? },
             model_dir: env.get("MODEL_DIR")?.map(PathBuf::from),
             server: server::settings(&env)?,
@@ -308,7 +317,7 @@ mod tests {
                 }
             }
         }
-        assert_eq!(checked, 52, "25 defaults, 14 ranges, 13 choices");
+        assert_eq!(checked, 54, "26 defaults, 14 ranges, 14 choices");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The cache on real Redis servers: standalone and in a cluster, plain and over TLS, and with every fault.
 
 mod batch;
+mod bypass;
 mod cluster;
 mod error_replies;
 mod faults;
