@@ -3,12 +3,14 @@
 mod batch;
 mod cluster;
 mod error_replies;
+mod failover;
 mod faults;
 mod inspecting;
 mod layouts;
 mod redis;
 mod reporting;
 mod secure;
+mod sentinel;
 mod single_flight;
 mod strategy;
 mod tenants;
