@@ -17,6 +17,7 @@ pub enum Fault {
     Throttled,
     Cut,
     Moved,
+    RepliesLost,
     Killed,
     Stopped,
     WritesPaused,
@@ -33,7 +34,7 @@ const DEAD_MASTER: [&str; 3] = ["REPLICAOF", "127.0.0.1", "1"];
 const DISCONNECT: [&str; 6] = ["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"];
 
 impl Fault {
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Refused,
         Self::Reset,
         Self::Closed,
@@ -44,6 +45,7 @@ impl Fault {
         Self::Throttled,
         Self::Cut,
         Self::Moved,
+        Self::RepliesLost,
         Self::Killed,
         Self::Stopped,
         Self::WritesPaused,
@@ -68,6 +70,7 @@ impl Fault {
             Self::Throttled => "network: 2,000 bytes per second",
             Self::Cut => "network: each connection is cut after 2,000 bytes of answers",
             Self::Moved => "network: the name moves to an empty primary, the old one stays as its replica (READONLY)",
+            Self::RepliesLost => "network: one reply in 20 is lost",
             Self::Killed => "Redis: killed (SIGKILL), then started again, empty",
             Self::Stopped => "Redis: stopped (SIGSTOP), then goes on",
             Self::WritesPaused => "Redis: writes are paused (CLIENT PAUSE)",
@@ -94,6 +97,7 @@ impl Fault {
                 | Self::Throttled
                 | Self::Cut
                 | Self::Moved
+                | Self::RepliesLost
         )
     }
 
@@ -116,6 +120,7 @@ impl Fault {
             | Self::DelayedBelowTheDeadline
             | Self::Cut
             | Self::Moved
+            | Self::RepliesLost
             | Self::WritesPaused
             | Self::Full
             | Self::ReadOnly => false,
@@ -135,6 +140,7 @@ impl Fault {
             Self::Throttled => world.proxy.set(Mode::Throttle(2000)),
             Self::Cut => world.proxy.set(Mode::CutAfter(2000)),
             Self::Moved => world.fail_over().await,
+            Self::RepliesLost => world.proxy.lose_replies(Some(19)),
             Self::Killed => world.redis.kill(),
             Self::Stopped => world.hanging = Some(Box::new(world.redis.hang())),
             Self::WritesPaused => world.admin(&["CLIENT", "PAUSE", "600000", "WRITE"]).await,
@@ -169,6 +175,7 @@ impl Fault {
             | Self::Cut => world.proxy.set(Mode::Pass),
             // The new primary stays.
             Self::Moved => {}
+            Self::RepliesLost => world.proxy.lose_replies(None),
             Self::Killed => world.restart_redis().await,
             Self::Stopped => world.hanging = None,
             Self::WritesPaused => world.admin(&["CLIENT", "UNPAUSE"]).await,
