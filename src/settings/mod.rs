@@ -59,10 +59,15 @@ pub struct Settings {
 pub struct CacheSettings {
     /// `None` without `REDIS_URL`.
     ///
-    /// * `REDIS_URL`: `redis://[user[:password]@]host[:port][/database]`, or `rediss://` for TLS.
+    /// * `REDIS_URL`: `redis://[user[:password]@]host[:port][/database]`, or `rediss://` for TLS. For a cluster, several nodes, separated by
+    ///   commas: all with the same scheme, and with the user, password and database of the first or none.
     /// * `REDIS_USERNAME`, `REDIS_PASSWORD`: credentials; they override the URL's.
     /// * `REDIS_CLUSTER`: `true` if the address is a node of a Redis Cluster; default `false`.
     /// * `REDIS_CA_FILE`: a PEM file of the only certificate authorities to trust; default: the bundled ones (Mozilla's).
+    /// * `REDIS_CERT_FILE`, `REDIS_KEY_FILE`: PEM files of this client's certificate, with its chain, and of its private key, for a server that
+    ///   demands them.
+    /// * `REDIS_CONNECTION_MAX_AGE_SECONDS`: how long a connection is used before another replaces it, which resolves the name again, 1 to
+    ///   43200; default 300. The actual time is up to a fifth shorter.
     /// * `REDIS_AUTH`: `password`, the default, or `iam`: ElastiCache IAM, with the username as user id, `AWS_REGION`, and the
     ///   credentials in the environment. `iam` also reads
     ///   `REDIS_IAM_CACHE_NAME`: the cache's name; and
@@ -317,7 +322,7 @@ mod tests {
                 }
             }
         }
-        assert_eq!(checked, 54, "26 defaults, 14 ranges, 14 choices");
+        assert_eq!(checked, 55, "26 defaults, 15 ranges, 14 choices");
     }
 
     #[test]

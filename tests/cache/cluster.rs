@@ -22,6 +22,7 @@ use redis_test::cluster::{RedisCluster, RedisClusterConfiguration};
 use test_support::{
     applications::aged,
     eventually, models,
+    redis::suspended,
     service::{Answer, Http, Service},
 };
 
@@ -31,8 +32,52 @@ pub(crate) struct Cluster(RedisCluster);
 
 impl Cluster {
     pub(crate) async fn start() -> Self {
-        let started = tokio::task::spawn_blocking(|| RedisCluster::new(RedisClusterConfiguration::default()));
+        Self::configured(RedisClusterConfiguration::default()).await
+    }
+
+    /// Three primaries, and a replica of each. The nodes never suspect each other.
+    async fn start_with_replicas() -> Self {
+        let cluster = Self::configured(RedisClusterConfiguration::single_replica_config()).await;
+        for node in 0..6 {
+            let patient = ["CONFIG", "SET", "cluster-node-timeout", "600000"];
+            cluster.command::<()>(node, &patient).await.expect("it is set");
+        }
+        cluster
+    }
+
+    async fn configured(configuration: RedisClusterConfiguration) -> Self {
+        let started = tokio::task::spawn_blocking(|| RedisCluster::new(configuration));
         Self(started.await.expect("the cluster starts"))
+    }
+
+    /// The nodes whose role is `master` or `slave`.
+    async fn nodes(&self, role: &str) -> Vec<usize> {
+        let mut nodes = Vec::new();
+        for node in 0..self.0.servers.len() {
+            let replication: String = self.command(node, &["INFO", "replication"]).await.expect("its role");
+            if replication.contains(&format!("role:{role}")) {
+                nodes.push(node);
+            }
+        }
+        nodes
+    }
+
+    async fn replica_of(&self, primary: usize) -> usize {
+        let port = self.url(primary).rsplit(':').next().expect("a port").to_owned();
+        for node in self.nodes("slave").await {
+            let replication: String = self.command(node, &["INFO", "replication"]).await.expect("its primary");
+            if replication.contains(&format!("master_port:{port}")) {
+                return node;
+            }
+        }
+        panic!("{primary} has no replica");
+    }
+
+    /// Kills a primary and promotes its replica.
+    async fn fail_over(&mut self, primary: usize) {
+        let replica = self.replica_of(primary).await;
+        self.0.servers[primary].stop();
+        self.command::<()>(replica, &["CLUSTER", "FAILOVER", "TAKEOVER"]).await.expect("it takes over");
     }
 
     pub(crate) fn url(&self, node: usize) -> String {
@@ -139,6 +184,52 @@ async fn a_cluster_survives_a_moved_slot_and_causes_no_error_when_a_node_is_kill
     // Without replicas, the slots of a killed node are unavailable.
     cluster.0.servers[2].stop();
     all_right(&http, 18..48).await;
+}
+
+#[tokio::test]
+async fn a_cluster_is_used_again_after_the_node_in_the_address_has_died() {
+    let mut cluster = Cluster::start_with_replicas().await;
+    let dies = cluster.nodes("master").await[0];
+    let url = cluster.url(dies);
+    let variables = [("REDIS_URL", &*url), ("REDIS_CLUSTER", "true"), ("CACHE_READ_TIMEOUT_MS", "500")];
+    let (_service, http) = Service::local(&variables).await;
+    all_hit(&http, 18..48).await;
+    let hangs = cluster.nodes("master").await[1];
+    cluster.fail_over(dies).await;
+    all_hit(&http, 18..48).await;
+    // The service gives up connections that do not answer. No node in the address does, but the process knows the others.
+    let silent = suspended(&cluster.0.servers[hangs].process);
+    let answers = all_right(&http, 18..48).await;
+    assert!(answers.iter().any(|answer| answer.cache_status() == "predict-once; fwd=miss; detail=unavailable"));
+    drop(silent);
+    all_hit(&http, 18..48).await;
+}
+
+#[tokio::test]
+async fn a_new_process_reaches_a_cluster_by_the_second_of_its_addresses() {
+    let mut cluster = Cluster::start_with_replicas().await;
+    let primaries = cluster.nodes("master").await;
+    cluster.fail_over(primaries[0]).await;
+    let urls = format!("{},{}", cluster.url(primaries[0]), cluster.url(primaries[1]));
+    let (_service, http) = Service::local(&[("REDIS_URL", &urls), ("REDIS_CLUSTER", "true")]).await;
+    all_hit(&http, 18..48).await;
+}
+
+#[tokio::test]
+async fn a_replica_that_never_answers_does_not_delay_the_opening_of_a_cluster() {
+    let cluster = Cluster::start_with_replicas().await;
+    let url = cluster.url(cluster.nodes("master").await[0]);
+    // The kernel accepts connections in its place.
+    let _silent: Vec<_> =
+        cluster.nodes("slave").await.into_iter().map(|node| suspended(&cluster.0.servers[node].process)).collect();
+    let variables = [("REDIS_URL", &*url), ("REDIS_CLUSTER", "true"), ("CACHE_READ_TIMEOUT_MS", "5000")];
+    let (_service, http) = Service::local(&variables).await;
+    let start = std::time::Instant::now();
+    for answer in all_right(&http, 18..48).await {
+        assert_eq!(answer.cache_status(), "predict-once; fwd=miss");
+    }
+    all_hit(&http, 18..48).await;
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
 }
 
 #[tokio::test]

@@ -53,6 +53,22 @@ async fn a_replica_without_its_primary_is_read_and_its_refused_writes_are_logged
 }
 
 #[tokio::test]
+async fn a_refused_transaction_is_logged_with_the_reason() {
+    for (command, reason) in [
+        (&["REPLICAOF", "127.0.0.1", "1"][..], "READONLY"),
+        (&["CONFIG", "SET", "maxmemory-policy", "noeviction", "maxmemory", "1"], "OOM"),
+        (&["ACL", "SETUSER", "default", "-hset"], "NOPERM"),
+    ] {
+        let redis = Redis::start().await;
+        let (service, http) = Service::local(&[("REDIS_URL", &redis.url()), ("CACHE_LAYOUT", "hash")]).await;
+        redis.command::<()>(command).await;
+        assert_eq!(asked(&http, &example()).await, MISS);
+        let line = service.line_with("the cache refuses writes").await;
+        assert!(line.contains(&format!("fault=error reply {reason}")), "{line}");
+    }
+}
+
+#[tokio::test]
 async fn a_replica_that_refuses_to_serve_stale_data_is_not_used_until_it_does() {
     let (redis, service, http) = filled().await;
     redis.command::<()>(&["CONFIG", "SET", "replica-serve-stale-data", "no"]).await;
@@ -160,7 +176,7 @@ async fn every_other_error_reply_is_a_named_miss_too() {
         ("TRYAGAIN Multiple keys request during rehashing of slot", "error reply TRYAGAIN"),
         ("BUSY Redis is busy running a script", "error reply BUSY"),
         ("MISCONF Redis is configured to save RDB snapshots", "error reply MISCONF"),
-        ("ERR unknown command 'GET', with args beginning with: 'predict-once:'", "error reply ERR"),
+        ("ERR unknown command 'GET', with args beginning with: 'predict-once:'", "error reply ERR (unknown command"),
         ("NOAUTH Authentication required.", "authentication failed"),
     ] {
         let (service, http) = Service::local(&[("REDIS_URL", &refusing(reply).await)]).await;

@@ -7,6 +7,7 @@ use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 use prediction_cache::redis::IamTokens;
 use test_support::{
     applications::{aged, example},
+    certificates::{Authority, text},
     eventually,
     redis::Redis,
     service::{Http, Service},
@@ -51,6 +52,85 @@ async fn a_malformed_file_of_authorities_stops_the_start_and_names_its_variable(
     let mut service = Service::start(&[("REDIS_URL", "rediss://127.0.0.1"), ("REDIS_CA_FILE", path)]);
     assert!(!service.ended().await);
     service.line_with("Error: REDIS_CA_FILE is not valid PEM: ").await;
+}
+
+#[tokio::test]
+async fn each_reason_why_there_is_no_connection_is_named_in_the_log() {
+    let authority = Authority::new("reasons");
+    let trusted = authority.certificate();
+    let redis =
+        Redis::start_with_certificate(Some(authority.of_a_server(authority.certify("IP:127.0.0.1"))), false).await;
+    let (url, _) = redis.tls();
+    let other = authority.certify("DNS:redis.example");
+    let misnamed = Redis::start_with_certificate(Some(authority.of_a_server(other)), false).await;
+    let expired = authority.certify_expired("IP:127.0.0.1").await;
+    let expired = Redis::start_with_certificate(Some(authority.of_a_server(expired)), false).await;
+    let certificate = authority.certify("IP:127.0.0.1");
+    let demanding = Redis::start_with_certificate(Some(authority.of_a_server(certificate)), true).await;
+    for (address, authorities, reason) in [
+        (url.clone(), None, "invalid peer certificate: UnknownIssuer"),
+        (misnamed.tls().0, Some(text(&trusted)), "invalid peer certificate: certificate not valid for name"),
+        (expired.tls().0, Some(text(&trusted)), "invalid peer certificate: certificate expired"),
+        (demanding.tls().0, Some(text(&trusted)), "received fatal alert: CertificateRequired"),
+        (url.replace("rediss://", "redis://"), None, "does the port expect TLS?"),
+        ("redis://127.0.0.1:1".to_owned(), None, "Connection refused"),
+        ("redis://redis.invalid".to_owned(), None, "failed to lookup address information"),
+    ] {
+        for cluster in ["false", "true"] {
+            let authorities = authorities.unwrap_or_default();
+            let variables = [("REDIS_URL", &*address), ("REDIS_CA_FILE", authorities), ("REDIS_CLUSTER", cluster)];
+            let (service, http) = Service::local(&variables).await;
+            let answer = http.post("/decisions", &example()).await;
+            assert_eq!((answer.status, answer.cache_status()), (200, UNAVAILABLE), "{reason}");
+            let line = service.line_with("the cache is unavailable for lookups").await;
+            assert!(line.contains(reason), "cluster {cluster}: {line}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_redis_that_demands_a_certificate_gets_one() {
+    let authority = Authority::new("demands");
+    let (server, client) = (authority.certify("IP:127.0.0.1"), authority.certify("DNS:client.example"));
+    let redis = Redis::start_with_certificate(Some(authority.of_a_server(server.clone())), true).await;
+    let (trusted, url) = (authority.certificate(), redis.tls().0);
+    let with = |files: &[(&'static str, &str)]| {
+        let files = files.iter().map(|(name, file)| (*name, (*file).to_owned()));
+        [("REDIS_URL", url.clone()), ("REDIS_CA_FILE", text(&trusted).to_owned())].into_iter().chain(files).collect()
+    };
+    let started = |variables: Vec<(&'static str, String)>| {
+        Service::start(
+            &[("PORT", "0")]
+                .into_iter()
+                .chain(variables.iter().map(|(name, value)| (*name, &**value)))
+                .collect::<Vec<_>>(),
+        )
+    };
+    let (certificate, key) = (text(&client.certificate), text(&client.key));
+    let service = started(with(&[("REDIS_CERT_FILE", certificate), ("REDIS_KEY_FILE", key)]));
+    misses_and_then_hits(&service.http().await).await;
+
+    for (files, message) in [
+        (&[("REDIS_CERT_FILE", certificate)][..], "Error: REDIS_KEY_FILE must be set with REDIS_CERT_FILE"),
+        (&[("REDIS_KEY_FILE", key)], "Error: REDIS_CERT_FILE must be set with REDIS_KEY_FILE"),
+        (
+            &[("REDIS_CERT_FILE", certificate), ("REDIS_KEY_FILE", text(&server.key))],
+            "Error: REDIS_KEY_FILE does not fit REDIS_CERT_FILE: ",
+        ),
+        (
+            &[("REDIS_CERT_FILE", key), ("REDIS_KEY_FILE", key)],
+            "Error: REDIS_CERT_FILE must contain at least one certificate in PEM",
+        ),
+        (
+            &[("REDIS_CERT_FILE", certificate), ("REDIS_KEY_FILE", certificate)],
+            "Error: REDIS_KEY_FILE has no valid private key in PEM: ",
+        ),
+        (&[("REDIS_CERT_FILE", certificate), ("REDIS_KEY_FILE", "/no/such")], "Error: REDIS_KEY_FILE cannot be read: "),
+    ] {
+        let mut service = started(with(files));
+        assert!(!service.ended().await, "{message}");
+        service.line_with(message).await;
+    }
 }
 
 /// Gives the user of a real Redis the tokens of the next minutes as passwords, so that it accepts what ElastiCache would.

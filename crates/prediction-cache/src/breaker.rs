@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use crate::Fault;
 
 /// The time from a failure to the first probe, and between probes.
-const PROBE_INTERVAL: Duration = Duration::from_secs(1);
+pub(crate) const PROBE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How long the breaker is reported as open without a probe: a thread without requests does not probe.
 const REPORTED_OPEN: Duration = Duration::from_secs(60);
@@ -23,7 +23,8 @@ const REPORTED_OPEN: Duration = Duration::from_secs(60);
 /// through, the probe, whose success closes it. An error reply does not open it, because the store answered.
 ///
 /// A probe extends the pause when it starts, not when it ends, so a cancelled probe leaves no state behind. A request that ends while
-/// the connection is still being opened is neither success nor failure; the result of connecting counts instead.
+/// the connection is still being opened is neither success nor failure; the result of connecting counts instead. Until it is known, other
+/// requests do not wait for the same connection.
 pub(super) struct CircuitBreaker {
     /// `lookups` or `writes`, for the log.
     commands: &'static str,
@@ -36,6 +37,7 @@ pub(super) struct CircuitBreaker {
 struct State {
     paused_until: Option<Instant>,
     answered_at: Option<Instant>,
+    opened_at: Option<Instant>,
     /// The last request ended before the connection was open, and no failure has been recorded since.
     awaits_opening: bool,
 }
@@ -76,22 +78,28 @@ impl CircuitBreaker {
             return;
         }
         state.awaits_opening = false;
-        if state.paused_until.replace(Instant::now() + PROBE_INTERVAL).is_none()
-            && !self.outage_logged.swap(true, Relaxed)
-        {
+        state.paused_until = Some(Instant::now() + PROBE_INTERVAL);
+        if !self.outage_logged.swap(true, Relaxed) {
             let commands = self.commands;
             tracing::warn!(%fault, "the cache is unavailable for {commands}; probing it once per second");
         }
     }
 
-    /// Records that a request ended before the connection was open.
-    pub(super) fn ended_before_opening(&self) {
-        self.state.lock().awaits_opening = true;
+    /// Records that a request that started at `began` ended before the connection was open, or too soon after it for an answer. Pauses
+    /// the others until the connection is open.
+    pub(super) fn ended_before_opening(&self, began: Instant) {
+        let mut state = self.state.lock();
+        if state.opened_at.is_some_and(|opened| opened >= began) {
+            return;
+        }
+        state.awaits_opening = true;
+        state.paused_until.get_or_insert_with(|| Instant::now() + PROBE_INTERVAL);
     }
 
     /// Records that a connection was opened: if a request ended before that, the next one may probe at once.
     pub(super) fn opened(&self) {
         let mut state = self.state.lock();
+        state.opened_at = Some(Instant::now());
         if std::mem::take(&mut state.awaits_opening)
             && let Some(until) = &mut state.paused_until
         {
@@ -141,7 +149,7 @@ mod tests {
         assert!(!breaker.allows(), "no probe has waited for the connection");
         tokio::time::advance(PROBE_INTERVAL).await;
         assert!(breaker.allows(), "the probe");
-        breaker.ended_before_opening();
+        breaker.ended_before_opening(Instant::now());
         assert!(!breaker.allows(), "the connection is still being opened");
         breaker.opened();
         assert!(breaker.allows(), "a probe in its place");
@@ -149,10 +157,25 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn while_a_connection_is_being_opened_only_the_first_requests_wait_for_it() {
+        let breaker = breaker();
+        assert!(breaker.allows() && breaker.allows());
+        let began = Instant::now();
+        breaker.ended_before_opening(began);
+        assert!(!breaker.allows());
+        breaker.ended_before_opening(began);
+        breaker.opened();
+        assert!(breaker.allows(), "the probe");
+        breaker.answered();
+        breaker.ended_before_opening(began);
+        assert!(breaker.allows() && breaker.allows(), "the connection opened after the request had begun");
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_connection_that_opens_late_does_not_end_a_newer_pause() {
         let breaker = breaker();
         assert!(breaker.allows());
-        breaker.ended_before_opening();
+        breaker.ended_before_opening(Instant::now());
         breaker.failed(&Fault::Timeout, Instant::now());
         breaker.opened();
         assert!(!breaker.allows());

@@ -10,6 +10,7 @@ pub enum Fault {
     /// The connection is still being opened.
     #[error("no connection in time")]
     Connecting,
+    /// The reason is the operating system's or the TLS library's: `Connection refused`, `invalid peer certificate: UnknownIssuer`…
     #[error("connection lost or refused ({0})")]
     Connection(String),
     #[error("authentication failed")]
@@ -38,6 +39,12 @@ impl Fault {
             Self::Reply(code) => Self::Connection(code),
             fault => fault,
         }
+    }
+
+    /// Whether the server refuses because it is not, or not yet, a primary. After a failover, an open connection can lead to such a server
+    /// although the address already leads to another.
+    pub(crate) fn is_of_a_replica(&self) -> bool {
+        matches!(self, Self::Reply(code) if matches!(&**code, "READONLY" | "LOADING" | "MASTERDOWN" | "NOREPLICAS"))
     }
 
     /// Whether the connection is unusable after this fault. An error reply leaves it usable.

@@ -4,6 +4,7 @@
 
 pub mod applications;
 pub mod bench;
+pub mod certificates;
 pub mod chaos;
 pub mod collector;
 pub mod hostile;

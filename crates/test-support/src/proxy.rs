@@ -42,6 +42,8 @@ pub enum Mode {
     /// A more distant server: requests are forwarded immediately, each chunk of an answer after this time. The delay is precise to a tenth
     /// of a millisecond; tokio's timer has a resolution of a millisecond.
     Distance(Duration),
+    /// The first chunk of answers on each connection, which answers the client's greeting, is forwarded after this time.
+    SlowGreeting(Duration),
     /// Each connection forwards this many bytes per second in each direction.
     Throttle(u32),
     /// Each connection is reset after this many bytes of answers, in the middle of an answer.
@@ -77,6 +79,7 @@ enum Strike {
 
 pub struct Proxy {
     pub port: u16,
+    target: Arc<Mutex<SocketAddr>>,
     mode: watch::Sender<Mode>,
     strikes: watch::Sender<Strike>,
     mishap: NextMishap,
@@ -93,7 +96,16 @@ impl Proxy {
         let strikes = watch::Sender::new(Strike::Close);
         let connections = Arc::new(Mutex::new(0));
         let on_request: OnRequest = Arc::new(on_request);
-        let proxy = Self { port, mode, strikes, connections, mishap: NextMishap::default(), passing: Arc::new(()) };
+        let target = Arc::new(Mutex::new(target));
+        let proxy = Self {
+            port,
+            target: Arc::clone(&target),
+            mode,
+            strikes,
+            mishap: NextMishap::default(),
+            connections,
+            passing: Arc::new(()),
+        };
         let (count, modes, strikes) = (Arc::clone(&proxy.connections), proxy.mode.clone(), proxy.strikes.clone());
         let passing = Arc::clone(&proxy.passing);
         let mishap = Arc::clone(&proxy.mishap);
@@ -101,6 +113,7 @@ impl Proxy {
             while let Ok((client, _)) = listener.accept().await {
                 *count.lock().expect("not poisoned") += 1;
                 let (modes, strikes) = (modes.subscribe(), strikes.subscribe());
+                let target = *target.lock().expect("not poisoned");
                 let (on_request, mishap) = (Arc::clone(&on_request), Arc::clone(&mishap));
                 tokio::spawn(serve(client, target, modes, strikes, on_request, mishap, Arc::clone(&passing)));
             }
@@ -118,6 +131,11 @@ impl Proxy {
 
     pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// Forwards new connections to another server, like a name that moves. Open connections stay.
+    pub fn lead_to(&self, target: SocketAddr) {
+        *self.target.lock().expect("not poisoned") = target;
     }
 
     /// Silences the open connections for ever, like a firewall that has forgotten them. New connections work.
@@ -228,7 +246,7 @@ async fn one_way(
     mishap: &NextMishap,
 ) -> End {
     let mut buffer = vec![0; 16 * 1024];
-    let mut left_until_cut = None;
+    let (mut left_until_cut, mut is_first) = (None, true);
     loop {
         let Ok(mode) = modes.wait_for(|mode| *mode != Mode::Hold).await.map(|mode| *mode) else { return End::Close };
         match mode {
@@ -252,7 +270,7 @@ async fn one_way(
             }
         }
         let chunk = if on_request.is_none() { with_mishap(chunk, mishap) } else { Cow::Borrowed(chunk) };
-        slow_down(mode, chunk.len(), on_request.is_none()).await;
+        slow_down(mode, chunk.len(), on_request.is_none(), std::mem::take(&mut is_first)).await;
         let passing = left_until_cut.map_or(chunk.len(), |left| chunk.len().min(left));
         if to.write_all(&chunk[..passing]).await.is_err() {
             return End::Close;
@@ -308,8 +326,9 @@ fn reply_end(replies: &[u8], start: usize) -> Option<usize> {
     }
 }
 
-async fn slow_down(mode: Mode, bytes: usize, is_answer: bool) {
+async fn slow_down(mode: Mode, bytes: usize, is_answer: bool, is_first: bool) {
     match mode {
+        Mode::SlowGreeting(time) if is_answer && is_first => sleep(time).await,
         Mode::Delay(time) => sleep(time).await,
         Mode::Distance(time) if is_answer => {
             tokio::task::spawn_blocking(move || std::thread::sleep(time)).await.expect("it sleeps");

@@ -1,7 +1,15 @@
 //! A real redis-server on a free port.
 
+use std::{
+    net::SocketAddr,
+    process::{Child, Stdio},
+};
+
 use redis::{ConnectionAddr, FromRedisValue, IntoConnectionInfo, aio::MultiplexedConnection};
-use redis_test::{server::RedisServer, utils::get_random_available_port};
+use redis_test::{
+    server::RedisServer,
+    utils::{TlsFilePaths, get_random_available_port},
+};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::eventually;
@@ -24,13 +32,26 @@ impl Redis {
 
     /// Starts a server with a TLS port, whose certificate is signed by its own authority, and a plain port for the test itself.
     pub async fn start_tls() -> Self {
+        Self::start_with_certificate(None, false).await
+    }
+
+    /// Starts a server with a TLS port and this certificate, which may demand one from clients, and a plain port for the test itself.
+    pub async fn start_with_certificate(certificate: Option<TlsFilePaths>, demands_another: bool) -> Self {
         let (port, tls_port) = (get_random_available_port(), get_random_available_port());
         let address =
             ConnectionAddr::TcpTls { host: "127.0.0.1".to_owned(), port: tls_port, insecure: false, tls_params: None };
         let spawn = |command: &mut std::process::Command| {
             command.arg("--port").arg(port.to_string()).spawn().expect("redis-server starts")
         };
-        let server = RedisServer::new_with_addr_tls_modules_and_spawner(address, None, None, false, None, &[], spawn);
+        let server = RedisServer::new_with_addr_tls_modules_and_spawner(
+            address,
+            None,
+            certificate,
+            demands_another,
+            None,
+            &[],
+            spawn,
+        );
         let redis = Self { server: Some(server), port, tls_port: Some(tls_port) };
         redis.answers().await;
         redis
@@ -47,7 +68,7 @@ impl Redis {
         let spawn = |_: &mut std::process::Command| {
             let mut command = std::process::Command::new(&binary);
             command.args(["--bind", "127.0.0.1", "--save", "", "--port", &port.to_string()]);
-            command.stdout(std::process::Stdio::null()).spawn().expect("valkey-server starts")
+            command.stdout(Stdio::null()).spawn().expect("valkey-server starts")
         };
         let server = RedisServer::new_with_addr_tls_modules_and_spawner(address, None, None, false, None, &[], spawn);
         let valkey = Self { server: Some(server), port, tls_port: None };
@@ -67,18 +88,9 @@ impl Redis {
         self.server.take();
     }
 
-    /// Stops the process: connections stay open, but nothing is answered. Dropping the guard resumes it.
+    /// Suspends the process: connections stay open, but nothing is answered. Dropping the guard resumes it.
     pub fn hang(&self) -> impl Drop + use<> {
-        struct Hanging(Pid);
-        impl Drop for Hanging {
-            fn drop(&mut self) {
-                let _ = kill_process(self.0, Signal::CONT);
-            }
-        }
-        let server = self.server.as_ref().expect("it runs");
-        let pid = Pid::from_child(&server.process);
-        kill_process(pid, Signal::STOP).expect("the process is ours");
-        Hanging(pid)
+        suspended(&self.server.as_ref().expect("it runs").process)
     }
 
     /// Kills the server and starts an empty one on the same port.
@@ -93,8 +105,25 @@ impl Redis {
         eventually("redis-server answers", || async { self.try_command::<String>(&["PING"]).await.is_ok() }).await;
     }
 
+    /// Becomes a replica of `primary`, whose data set it has when this returns. Its connections stay open.
+    pub async fn replicate(&self, primary: &Self) {
+        // Through a socket only: a file would be the data set of the servers that start next.
+        primary.command::<()>(&["CONFIG", "SET", "repl-diskless-sync", "yes", "repl-diskless-sync-delay", "0"]).await;
+        self.command::<()>(&["CONFIG", "SET", "repl-diskless-load", "swapdb"]).await;
+        self.command::<()>(&["REPLICAOF", "127.0.0.1", &primary.port.to_string()]).await;
+        let is_synchronised = async || {
+            let replication = self.try_command::<String>(&["INFO", "replication"]).await;
+            replication.is_ok_and(|replication| replication.contains("master_link_status:up"))
+        };
+        eventually("the replica is synchronised", is_synchronised).await;
+    }
+
     pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        ([127, 0, 0, 1], self.port).into()
     }
 
     /// Runs a command on a new connection.
@@ -130,4 +159,17 @@ impl Redis {
     pub async fn holds(&self, keys: usize) {
         eventually(&format!("{keys} keys in Redis"), || async { self.keys().await.len() == keys }).await;
     }
+}
+
+/// Suspends a process until the guard is dropped.
+pub fn suspended(process: &Child) -> impl Drop + use<> {
+    struct Suspended(Pid);
+    impl Drop for Suspended {
+        fn drop(&mut self) {
+            let _ = kill_process(self.0, Signal::CONT);
+        }
+    }
+    let pid = Pid::from_child(process);
+    kill_process(pid, Signal::STOP).expect("the process is ours");
+    Suspended(pid)
 }

@@ -1,10 +1,20 @@
-//! A link to Redis: one connection, opened on first use or ahead of it, and reused until it breaks.
+//! A link to Redis: one connection, opened on first use or ahead of it, and reused until it breaks or gets old.
 //!
 //! A Lambda environment is frozen between invocations, and meanwhile its connection can be closed, reset or silently dropped.
 //! Therefore an open connection gets only part of a command's deadline to answer. If it does not, it is dropped, and the command is
 //! retried once on a new one.
+//!
+//! A failover moves the name of a primary to another server, and can leave the old one behind as a replica whose connections stay open.
+//! Therefore an error reply of a replica also leads to a new connection, which resolves the name again, and so does a connection's age.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    hash::{BuildHasher, RandomState},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
 use ::redis::FromRedisValue;
 use futures_util::{
@@ -14,23 +24,53 @@ use futures_util::{
 use parking_lot::Mutex;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::connection::{Command, Connection, RedisConfig};
-use crate::{Fault, breaker::CircuitBreaker};
+use super::{
+    cluster::KnownNodes,
+    connection::{Command, Connection, RedisConfig},
+};
+use crate::{
+    Fault,
+    breaker::{CircuitBreaker, PROBE_INTERVAL},
+};
 
-/// Minimum connect timeout (name resolution, TCP, TLS, authentication); raised to the command timeout when that is longer. Connecting
-/// continues after a waiting command has timed out, so it never delays one.
-const CONNECT_TIMEOUT: Duration = Duration::from_millis(250);
-
-/// A connection that is open, or being opened by its own task. All requests that await it share one attempt, and a request that stops
-/// waiting does not cancel the attempt.
-type Opening = Shared<BoxFuture<'static, Result<Connection, Fault>>>;
-
+/// Opens connections, and replaces them.
 pub(super) struct Link {
     config: Arc<RedisConfig>,
     /// Notified of the result of each attempt to connect.
     breakers: Vec<Arc<CircuitBreaker>>,
+    /// Shared by the links of a store.
+    failovers: Arc<Failovers>,
+    known_nodes: KnownNodes,
     /// Held for a clone or a swap, never across an await.
-    current: Mutex<Option<Opening>>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    current: Option<Arc<Attempt>>,
+    /// Takes the place of the current connection once it is open, so that no command waits for it.
+    successor: Option<Arc<Attempt>>,
+    /// When to open a successor.
+    renewal: Option<Instant>,
+    /// The failovers that the current connection, or its successor, was opened after.
+    failovers: u64,
+    /// Until when no connection is opened, and the fault that the last one had.
+    pause: Option<(Instant, Fault)>,
+}
+
+/// A connection that is open, or being opened by its own task. All requests that await it share one attempt, and a request that stops
+/// waiting does not cancel the attempt.
+struct Attempt {
+    connection: Shared<BoxFuture<'static, Result<Opened, Fault>>>,
+    began: Instant,
+    /// Whether the server has answered a command.
+    answered: AtomicBool,
+}
+
+#[derive(Clone)]
+struct Opened {
+    connection: Connection,
+    at: Instant,
 }
 
 /// Timeouts of a command.
@@ -42,88 +82,206 @@ pub(super) struct Timeouts {
     pub(super) on_open_connection: Duration,
 }
 
+/// Counts the times that a store left a server because it answered as a replica: at most one per [`PROBE_INTERVAL`].
+#[derive(Default)]
+pub(super) struct Failovers {
+    count: AtomicU64,
+    last: Mutex<Option<Instant>>,
+}
+
+impl Failovers {
+    /// Whether the server may be left now.
+    fn another(&self) -> bool {
+        let (mut last, now) = (self.last.lock(), Instant::now());
+        let another = last.is_none_or(|last| now >= last + PROBE_INTERVAL);
+        if another {
+            *last = Some(now);
+            self.count.fetch_add(1, Relaxed);
+        }
+        another
+    }
+}
+
+impl Attempt {
+    /// The connection, or why there is none. `None` while it is being opened.
+    fn result(&self) -> Option<Result<Opened, Fault>> {
+        self.connection.clone().now_or_never()
+    }
+}
+
 impl Link {
     /// Opens no connection yet.
-    pub(super) fn new(config: Arc<RedisConfig>, breakers: Vec<Arc<CircuitBreaker>>) -> Self {
-        Self { config, breakers, current: Mutex::default() }
+    pub(super) fn new(
+        config: Arc<RedisConfig>,
+        breakers: Vec<Arc<CircuitBreaker>>,
+        failovers: Arc<Failovers>,
+        known_nodes: KnownNodes,
+    ) -> Self {
+        Self { config, breakers, failovers, known_nodes, state: Mutex::default() }
     }
 
     /// Opens the connection, and waits for it at most `limit`.
     pub(super) async fn open_ahead(&self, limit: Duration) {
-        let opening = self.connection();
-        if let Ok(Err(_)) = timeout(limit, opening.clone()).await {
-            self.drop_connection(&opening);
+        let Ok(attempt) = self.connection(Instant::now()) else { return };
+        if let Ok(Err(fault)) = timeout(limit, attempt.connection.clone()).await {
+            self.drop_connection(&attempt, &fault);
         }
     }
 
     pub(super) async fn run<T: FromRedisValue>(&self, command: &Command, timeouts: Timeouts) -> Result<T, Fault> {
         let start = Instant::now();
-        let opening = self.connection();
-        let is_open = opening.clone().now_or_never().is_some();
-        let first = if is_open { timeouts.on_open_connection } else { timeouts.total };
-        match self.run_on(&opening, command, start + first).await {
-            Err(fault) if fault.breaks_connection() && start.elapsed() < timeouts.total => {
-                self.run_on(&self.connection(), command, start + timeouts.total).await
-            }
-            answer => answer,
+        let attempt = self.connection(start)?;
+        let answer = self.run_on(&attempt, command, start, timeouts, false).await;
+        let Err(fault) = &answer else { return answer };
+        let is_over = start.elapsed() >= timeouts.total;
+        if is_over || !(fault.breaks_connection() || self.leaves_replica(&attempt, fault)) {
+            return answer;
+        }
+        match self.connection(Instant::now()) {
+            Ok(another) => self.run_on(&another, command, start, timeouts, true).await,
+            Err(_) => answer,
         }
     }
 
     async fn run_on<T: FromRedisValue>(
         &self,
-        opening: &Opening,
+        attempt: &Arc<Attempt>,
         command: &Command,
-        deadline: Instant,
+        start: Instant,
+        timeouts: Timeouts,
+        is_retry: bool,
     ) -> Result<T, Fault> {
-        let Ok(opened) = timeout_at(deadline, opening.clone()).await else {
+        let mut deadline = start + timeouts.total;
+        let opened = match attempt.result() {
+            Some(opened) => {
+                if !is_retry {
+                    deadline = start + timeouts.on_open_connection;
+                }
+                opened
+            }
             // Connecting continues for the next request.
-            return Err(Fault::Connecting);
+            None => timeout_at(deadline, attempt.connection.clone()).await.map_err(|_| Fault::Connecting)?,
         };
-        let mut connection = opened.inspect_err(|_| self.drop_connection(opening))?;
+        let Opened { mut connection, at } = opened.inspect_err(|fault| self.drop_connection(attempt, fault))?;
         let answer = match timeout_at(deadline, connection.run(command)).await {
             Ok(answer) => answer.map_err(Fault::from),
+            // A connection that opened just before the deadline had no time to answer.
+            Err(_) if deadline < at.max(start) + timeouts.on_open_connection.min(timeouts.total * 2 / 5) => {
+                return Err(Fault::Connecting);
+            }
             Err(_) => Err(Fault::Timeout),
         };
-        if answer.as_ref().is_err_and(Fault::breaks_connection) {
-            self.drop_connection(opening);
+        match &answer {
+            Err(fault) if fault.breaks_connection() => self.drop_connection(attempt, fault),
+            _ => attempt.answered.store(true, Relaxed),
         }
         answer
     }
 
     pub(super) fn close(&self) {
-        self.current.lock().take();
+        *self.state.lock() = State::default();
     }
 
-    /// The current connection, or a new one.
-    fn connection(&self) -> Opening {
-        self.current.lock().get_or_insert_with(|| self.open()).clone()
+    /// The current connection, or a new one. Opens a successor if the current one is too old, or if the store has left its server since.
+    ///
+    /// # Errors
+    ///
+    /// The fault of the last connection, if that one never answered and began within [`PROBE_INTERVAL`].
+    fn connection(&self, now: Instant) -> Result<Arc<Attempt>, Fault> {
+        let mut state = self.state.lock();
+        if let Some(Some(result)) = state.successor.as_ref().map(|successor| successor.result()) {
+            let successor = state.successor.take();
+            match result {
+                Ok(_) => state.current = successor,
+                // The connection that works stays for another period.
+                Err(_) => state.renewal = Some(now + self.age()),
+            }
+        }
+        let failovers = self.failovers.count.load(Relaxed);
+        if let Some(current) = &state.current {
+            let current = Arc::clone(current);
+            let is_due = state.renewal.is_some_and(|renewal| now >= renewal) || state.failovers != failovers;
+            if is_due && state.successor.is_none() {
+                state.successor = Some(self.open(now, true));
+                state.renewal = Some(now + self.age());
+                state.failovers = failovers;
+            }
+            return Ok(current);
+        }
+        if let Some(successor) = state.successor.take() {
+            state.current = Some(Arc::clone(&successor));
+            return Ok(successor);
+        }
+        if let Some((until, fault)) = &state.pause
+            && now < *until
+        {
+            return Err(fault.clone());
+        }
+        let attempt = self.open(now, false);
+        let current = Some(Arc::clone(&attempt));
+        *state = State { current, successor: None, renewal: Some(now + self.age()), failovers, pause: None };
+        Ok(attempt)
     }
 
-    fn open(&self) -> Opening {
-        let config = Arc::clone(&self.config);
+    /// How long a connection is used: up to a fifth less than the maximum, so that connections that were opened together are not renewed
+    /// together.
+    fn age(&self) -> Duration {
+        let random = RandomState::new().hash_one(()) % 1000;
+        self.config.max_age.mul_f64(1.0 - random as f64 / 5000.0)
+    }
+
+    /// The failure of a successor is not a fault: the current connection works.
+    fn open(&self, began: Instant, is_successor: bool) -> Arc<Attempt> {
+        let (config, known_nodes) = (Arc::clone(&self.config), self.known_nodes.clone());
         let breakers = self.breakers.clone();
-        let limit = CONNECT_TIMEOUT.max(config.read_timeout).max(config.write_timeout);
         let task = tokio::spawn(async move {
-            let began = Instant::now();
-            let opened =
-                timeout(limit, config.open()).await.unwrap_or(Err(Fault::Timeout)).map_err(Fault::while_connecting);
+            let limit = config.opening_limit();
+            let late = || Err(Fault::Connection(format!("not open after {} ms", limit.as_millis())));
+            let opened = timeout(limit, config.open_with(&known_nodes)).await.unwrap_or_else(|_| late());
+            let opened = opened.map_err(Fault::while_connecting);
             for breaker in breakers {
                 match &opened {
                     Ok(_) => breaker.opened(),
-                    Err(fault) => breaker.failed(fault, began),
+                    Err(fault) if !is_successor => breaker.failed(fault, began),
+                    Err(_) => {}
                 }
             }
-            opened
+            opened.map(|connection| Opened { connection, at: Instant::now() })
         });
-        async { task.await.unwrap_or_else(|error| Err(Fault::Connection(error.to_string()))) }.boxed().shared()
+        let connection = async { task.await.unwrap_or_else(|error| Err(Fault::Connection(error.to_string()))) };
+        Arc::new(Attempt { connection: connection.boxed().shared(), began, answered: AtomicBool::new(false) })
     }
 
     /// Stops using this connection, unless it was already replaced. Requests that still wait for it keep it open, so a timed-out read
     /// does not cancel a slow write that was sent before it.
-    fn drop_connection(&self, broken: &Opening) {
-        let mut current = self.current.lock();
-        if current.as_ref().is_some_and(|opening| opening.ptr_eq(broken)) {
-            current.take();
+    fn drop_connection(&self, broken: &Arc<Attempt>, fault: &Fault) {
+        let mut state = self.state.lock();
+        if !state.current.as_ref().is_some_and(|current| Arc::ptr_eq(current, broken)) {
+            return;
         }
+        let (has_answered, next) = (broken.answered.load(Relaxed), broken.began + PROBE_INTERVAL);
+        if has_answered && self.config.cluster && Instant::now() < next {
+            // The fault may be one node's, while the others answer.
+            return;
+        }
+        state.current = None;
+        state.pause = (!has_answered).then(|| (next, fault.clone()));
+    }
+
+    /// Drops the connection after an error reply of a replica, at most once per [`PROBE_INTERVAL`]. Returns whether the command may be
+    /// repeated on another one, also because another command has dropped this one already.
+    fn leaves_replica(&self, attempt: &Arc<Attempt>, fault: &Fault) -> bool {
+        // A cluster's client follows moved slots by itself, except in transactions.
+        let is_moved = self.config.cluster && matches!(fault, Fault::Reply(code) if code == "MOVED");
+        if !fault.is_of_a_replica() && !is_moved {
+            return false;
+        }
+        let mut state = self.state.lock();
+        let is_current = state.current.as_ref().is_some_and(|current| Arc::ptr_eq(current, attempt));
+        if is_current && !self.failovers.another() {
+            return false;
+        }
+        state.current.take_if(|_| is_current);
+        true
     }
 }

@@ -1,5 +1,6 @@
 //! The store in Redis: looks up and stores entries within deadlines.
 
+mod cluster;
 mod connection;
 mod iam;
 mod link;
@@ -24,12 +25,13 @@ use tokio::{
 };
 
 use self::{
+    cluster::KnownNodes,
     connection::Command,
-    link::{Link, Timeouts},
+    link::{Failovers, Link, Timeouts},
     reply::{to_lookup, to_written, without_answer},
 };
 pub use self::{
-    connection::{Connection, RedisConfig},
+    connection::{ClientCertificate, Connection, RedisConfig},
     iam::{IamError, IamTokens},
 };
 use crate::{BreakerState, CacheKey, Fault, Lookup, Store, breaker::CircuitBreaker, reply_log::ReplyLog};
@@ -49,6 +51,8 @@ pub struct RedisStore {
     reads: Lane,
     writes: Lane,
     write_permits: Semaphore,
+    /// Shared by all workers.
+    known_nodes: KnownNodes,
 }
 
 /// The lookups or the writes. Each lane has its own breaker, so that lookups continue while Redis delays writes (a failover).
@@ -69,12 +73,20 @@ impl RedisStore {
         config.prepare()?;
         let breakers = ["lookups", "writes"].map(CircuitBreaker::new);
         let replies = ["lookups", "writes"].map(|commands| Arc::new(ReplyLog::new(commands)));
-        Ok(Self::with(Arc::new(config), breakers, replies))
+        Ok(Self::with(Arc::new(config), breakers, replies, KnownNodes::default()))
     }
 
-    fn with(config: Arc<RedisConfig>, breakers: [CircuitBreaker; 2], replies: [Arc<ReplyLog>; 2]) -> Self {
+    fn with(
+        config: Arc<RedisConfig>,
+        breakers: [CircuitBreaker; 2],
+        replies: [Arc<ReplyLog>; 2],
+        known_nodes: KnownNodes,
+    ) -> Self {
         let breakers = breakers.map(Arc::new);
-        let link = |breakers: &[Arc<CircuitBreaker>]| Arc::new(Link::new(Arc::clone(&config), breakers.to_vec()));
+        let failovers = Arc::new(Failovers::default());
+        let link = |breakers: &[Arc<CircuitBreaker>]| {
+            Arc::new(Link::new(Arc::clone(&config), breakers.to_vec(), Arc::clone(&failovers), known_nodes.clone()))
+        };
         let [read_link, write_link] = if config.shared_connection {
             let both = link(&breakers);
             [Arc::clone(&both), both]
@@ -88,6 +100,7 @@ impl RedisStore {
             reads: Lane::new(read_link, read_breaker, read_replies),
             writes: Lane::new(write_link, write_breaker, write_replies),
             write_permits: Semaphore::new(MAX_WRITES),
+            known_nodes,
         }
     }
 
@@ -199,7 +212,7 @@ impl Store for RedisStore {
         let lanes = [&self.reads, &self.writes];
         let breakers = lanes.map(|lane| lane.breaker.for_another_worker());
         let replies = lanes.map(|lane| Arc::clone(&lane.replies));
-        Box::new(Self::with(Arc::clone(&self.config), breakers, replies))
+        Box::new(Self::with(Arc::clone(&self.config), breakers, replies, self.known_nodes.clone()))
     }
 
     /// Opens the connection for lookups, and logs a failure.
@@ -261,7 +274,7 @@ impl Lane {
                 self.breaker.answered();
                 self.distrust();
             }
-            Err(Fault::Connecting) => self.breaker.ended_before_opening(),
+            Err(Fault::Connecting) => self.breaker.ended_before_opening(began),
             Err(fault) if fault.breaks_connection() => self.breaker.failed(fault, began),
             Err(reply) => {
                 self.breaker.answered();

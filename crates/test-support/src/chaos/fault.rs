@@ -16,6 +16,7 @@ pub enum Fault {
     DelayedBeyondTheDeadline,
     Throttled,
     Cut,
+    Moved,
     RepliesLost,
     Killed,
     Stopped,
@@ -33,7 +34,7 @@ const DEAD_MASTER: [&str; 3] = ["REPLICAOF", "127.0.0.1", "1"];
 const DISCONNECT: [&str; 6] = ["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"];
 
 impl Fault {
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Refused,
         Self::Reset,
         Self::Closed,
@@ -43,6 +44,7 @@ impl Fault {
         Self::DelayedBeyondTheDeadline,
         Self::Throttled,
         Self::Cut,
+        Self::Moved,
         Self::RepliesLost,
         Self::Killed,
         Self::Stopped,
@@ -67,6 +69,7 @@ impl Fault {
             Self::DelayedBeyondTheDeadline => "network: 100 ms more in each direction",
             Self::Throttled => "network: 2,000 bytes per second",
             Self::Cut => "network: each connection is cut after 2,000 bytes of answers",
+            Self::Moved => "network: the name moves to an empty primary, the old one stays as its replica (READONLY)",
             Self::RepliesLost => "network: one reply in 20 is lost",
             Self::Killed => "Redis: killed (SIGKILL), then started again, empty",
             Self::Stopped => "Redis: stopped (SIGSTOP), then goes on",
@@ -93,6 +96,7 @@ impl Fault {
                 | Self::DelayedBeyondTheDeadline
                 | Self::Throttled
                 | Self::Cut
+                | Self::Moved
                 | Self::RepliesLost
         )
     }
@@ -115,6 +119,7 @@ impl Fault {
             | Self::Silenced
             | Self::DelayedBelowTheDeadline
             | Self::Cut
+            | Self::Moved
             | Self::RepliesLost
             | Self::WritesPaused
             | Self::Full
@@ -134,6 +139,7 @@ impl Fault {
             Self::DelayedBeyondTheDeadline => world.proxy.set(Mode::Delay(Duration::from_millis(100))),
             Self::Throttled => world.proxy.set(Mode::Throttle(2000)),
             Self::Cut => world.proxy.set(Mode::CutAfter(2000)),
+            Self::Moved => world.fail_over().await,
             Self::RepliesLost => world.proxy.lose_replies(Some(19)),
             Self::Killed => world.redis.kill(),
             Self::Stopped => world.hanging = Some(Box::new(world.redis.hang())),
@@ -167,6 +173,8 @@ impl Fault {
             | Self::DelayedBeyondTheDeadline
             | Self::Throttled
             | Self::Cut => world.proxy.set(Mode::Pass),
+            // The new primary stays.
+            Self::Moved => {}
             Self::RepliesLost => world.proxy.lose_replies(None),
             Self::Killed => world.restart_redis().await,
             Self::Stopped => world.hanging = None,

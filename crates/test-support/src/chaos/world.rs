@@ -18,7 +18,11 @@ const PRODUCTION: [(&str, &str); 3] =
 pub const MEMORY_ENTRIES: &str = "50";
 
 pub struct World {
+    /// The primary.
     pub redis: Redis,
+    /// The primary before a failover: a replica since.
+    old_primary: Option<Redis>,
+    /// The name of the primary.
     pub proxy: Proxy,
     /// Opened before any fault, so it stays authenticated when the password changes.
     admin: MultiplexedConnection,
@@ -33,7 +37,7 @@ impl World {
         let redis = Redis::start().await;
         let proxy = Proxy::to_redis(&redis).await;
         let admin = patient_connection(&redis).await;
-        Self { redis, proxy, admin, hanging: None, reload: None }
+        Self { redis, old_primary: None, proxy, admin, hanging: None, reload: None }
     }
 
     /// A service that reaches Redis through the proxy or directly; a killed redis-server looks different through a proxy.
@@ -61,6 +65,15 @@ impl World {
     pub async fn restart_redis(&mut self) {
         self.redis.restart().await;
         self.admin = patient_connection(&self.redis).await;
+    }
+
+    /// Moves the name to a new, empty primary. The old one becomes its replica; the connections to it stay open.
+    pub async fn fail_over(&mut self) {
+        let new = Redis::start().await;
+        self.redis.replicate(&new).await;
+        self.proxy.lead_to(new.address());
+        self.admin = patient_connection(&new).await;
+        self.old_primary = Some(std::mem::replace(&mut self.redis, new));
     }
 
     /// Runs a command on the connection that was opened before the fault.

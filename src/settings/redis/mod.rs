@@ -1,17 +1,15 @@
 //! The Redis settings.
 
+mod addresses;
+mod certificates;
+
 use std::time::Duration;
 
 use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_credential_types::provider::SharedCredentialsProvider;
-use redis::{ConnectionInfo, IntoConnectionInfo, io::tcp::TcpSettings};
-use rustls::{
-    RootCertStore,
-    pki_types::{CertificateDer, pem::PemObject},
-};
+use prediction_cache::redis::{IamTokens, RedisConfig};
 
 use super::{Environment, SettingsError, error};
-use prediction_cache::redis::{IamTokens, RedisConfig};
 
 /// `None` without `REDIS_URL`; invalid numbers, flags and choices are still rejected.
 pub(super) fn config<L>(env: &Environment<L>) -> Result<Option<RedisConfig>, SettingsError>
@@ -21,6 +19,8 @@ where
     let ttl = Duration::from_secs(env.number("CACHE_TTL_SECONDS", 604_800, 1, 31_536_000)?);
     let read_timeout = Duration::from_millis(env.number("CACHE_READ_TIMEOUT_MS", 50, 1, 10_000)?);
     let write_timeout = Duration::from_millis(env.number("CACHE_WRITE_TIMEOUT_MS", 250, 1, 60_000)?);
+    // ElastiCache closes a connection 12 hours after it has logged in with IAM.
+    let max_age = Duration::from_secs(env.number("REDIS_CONNECTION_MAX_AGE_SECONDS", 300, 1, 43_200)?);
     let cluster = env.flag("REDIS_CLUSTER")?;
     let serverless = env.flag("REDIS_IAM_SERVERLESS")?;
     let by_iam = match env.get("REDIS_AUTH")?.as_deref() {
@@ -30,25 +30,9 @@ where
     };
     let Some(url) = env.get("REDIS_URL")? else { return Ok(None) };
 
-    // Messages never repeat the value: it may contain a password.
-    let tls = url.starts_with("rediss://");
-    if !tls && !url.starts_with("redis://") {
-        return Err(error("REDIS_URL", "must start with redis:// or rediss://"));
-    }
-    // The client would ignore a query without a word, `?db=2` included.
-    if url.contains('?') {
-        return Err(error("REDIS_URL", "must not have a query; the database is the path: redis://host/2"));
-    }
-    let connection = url.into_connection_info().map_err(|_| {
-        error("REDIS_URL", "must be redis://[user[:password]@]host[:port][/database], or rediss:// for TLS")
-    })?;
-    let connection = with_credentials(env, connection)?;
-
-    let certificate_authorities = match env.get("REDIS_CA_FILE")? {
-        None => None,
-        Some(_) if !tls => return Err(error("REDIS_CA_FILE", "needs a REDIS_URL that starts with rediss://")),
-        Some(path) => Some(certificates(&path)?),
-    };
+    let (connection, other_nodes) = addresses::read(env, &url, cluster)?;
+    let tls = addresses::is_tls(&connection);
+    let (certificate_authorities, client_certificate) = certificates::read(env, tls)?;
     let iam = match (by_iam, tls) {
         (false, _) => None,
         // An intercepted token is usable for 15 minutes.
@@ -68,8 +52,11 @@ where
     };
     Ok(Some(RedisConfig {
         cluster,
+        other_nodes,
         certificate_authorities,
+        client_certificate,
         iam,
+        max_age,
         ttl,
         read_timeout,
         write_timeout,
@@ -77,50 +64,18 @@ where
     }))
 }
 
-fn with_credentials<L>(env: &Environment<L>, connection: ConnectionInfo) -> Result<ConnectionInfo, SettingsError>
-where
-    L: Fn(&'static str) -> Result<Option<String>, SettingsError>,
-{
-    let mut redis = connection.redis_settings().clone().set_lib_name(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
-    if let Some(username) = env.get("REDIS_USERNAME")? {
-        redis = redis.set_username(username.trim_end_matches(['\r', '\n']));
-    }
-    if let Some(password) = env.get("REDIS_PASSWORD")? {
-        // Secrets that come from files end with a line break.
-        redis = redis.set_password(password.trim_end_matches(['\r', '\n']));
-    }
-    // Requests share the connection, so Nagle's algorithm would delay one until another is acknowledged.
-    let tcp = TcpSettings::default().set_nodelay(true);
-    Ok(connection.set_redis_settings(redis).set_tcp_settings(tcp))
-}
-
-fn certificates(path: &str) -> Result<Vec<u8>, SettingsError> {
-    let invalid = |problem: String| error("REDIS_CA_FILE", problem);
-    let pem = std::fs::read(path).map_err(|reason| invalid(format!("cannot be read: {reason}")))?;
-    let mut authorities = RootCertStore::empty();
-    for (position, certificate) in (1..).zip(CertificateDer::pem_slice_iter(&pem)) {
-        let certificate = certificate.map_err(|reason| invalid(format!("is not valid PEM: {reason}")))?;
-        let added = authorities.add(certificate);
-        added.map_err(|reason| invalid(format!("has an invalid certificate, number {position}: {reason}")))?;
-    }
-    if authorities.is_empty() {
-        return Err(invalid("must contain at least one certificate in PEM".to_owned()));
-    }
-    Ok(pem)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::settings::Settings;
 
-    fn settings(variables: &[(&str, &str)]) -> Result<Settings, SettingsError> {
+    pub(super) fn settings(variables: &[(&str, &str)]) -> Result<Settings, SettingsError> {
         Settings::from_lookup(|name| {
             Ok(variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned()))
         })
     }
 
-    fn redis(variables: &[(&str, &str)]) -> RedisConfig {
+    pub(super) fn redis(variables: &[(&str, &str)]) -> RedisConfig {
         settings(variables).expect("valid").cache.redis.expect("REDIS_URL is set")
     }
 
@@ -131,12 +86,6 @@ mod tests {
         ("REDIS_IAM_CACHE_NAME", "Predictions"),
         ("AWS_REGION", "eu-central-1"),
     ];
-
-    #[test]
-    fn a_query_that_the_client_would_ignore_is_refused() {
-        let refused = settings(&[("REDIS_URL", "redis://127.0.0.1/?db=2")]).expect_err("a query");
-        assert_eq!((refused.variable, refused.problem.contains("redis://host/2")), ("REDIS_URL", true));
-    }
 
     #[test]
     fn the_line_break_at_the_end_of_a_secret_is_not_part_of_it() {
@@ -188,6 +137,9 @@ mod tests {
             ("REDIS_URL", "localhost:6379", "must start with redis:// or rediss://"),
             ("REDIS_URL", "redis://", url),
             ("REDIS_URL", "rediss://host:port", url),
+            ("REDIS_URL", "redis://a,b:6379", url),
+            ("REDIS_URL", "redis://a,redis://b", "may have several addresses only with REDIS_CLUSTER=true"),
+            ("REDIS_CONNECTION_MAX_AGE_SECONDS", "0", "must be a whole number from 1 to 43200"),
         ] {
             let found = settings(&[(variable, value)]).expect_err(value);
             assert_eq!(found, SettingsError { variable, problem: problem.to_owned() });
@@ -196,26 +148,6 @@ mod tests {
             let found = settings(&[("REDIS_URL", url), ("REDIS_CA_FILE", file)]).expect_err(file);
             assert_eq!(found.variable, "REDIS_CA_FILE");
         }
-    }
-
-    #[test]
-    fn a_malformed_ca_file_is_reported_under_its_variable() {
-        let path = std::env::temp_dir().join(format!("predict-once-authorities-{}.pem", std::process::id()));
-        let variables = [("REDIS_URL", "rediss://h"), ("REDIS_CA_FILE", path.to_str().expect("UTF-8"))];
-        let pem = |body: &str| format!("-----BEGIN CERTIFICATE-----\n{body}\n-----END CERTIFICATE-----\n");
-        for (text, problem) in [
-            (String::new(), "must contain at least one certificate in PEM"),
-            (pem("AAAA").replace("CERTIFICATE", "PRIVATE KEY"), "must contain at least one certificate in PEM"),
-            (pem("not base64!"), "is not valid PEM: "),
-            (pem("AAAA").replace("-----END CERTIFICATE-----\n", ""), "is not valid PEM: "),
-            (pem("AAAA"), "has an invalid certificate, number 1: "),
-        ] {
-            std::fs::write(&path, &text).expect("written");
-            let found = settings(&variables).expect_err(&text);
-            assert_eq!(found.variable, "REDIS_CA_FILE");
-            assert!(found.problem.starts_with(problem), "{text}: {found}");
-        }
-        std::fs::remove_file(&path).expect("removed");
     }
 
     #[test]
