@@ -104,6 +104,8 @@ async fn trouble(
 
 /// Waits until the service is healthy and idle, and reads its resources.
 async fn holding(service: &Service, http: &Http, population: &Population, world: &mut World) -> Holding {
+    // With one connection, which no hostile client has had closed.
+    let http = &load::client_of(http);
     load::redis_answers(http, population, SEED).await;
     // Wait until a write succeeds, so that the connection for writes is open at every reading.
     world.admin::<()>(&["FLUSHALL"]).await;

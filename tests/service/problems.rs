@@ -111,15 +111,16 @@ async fn timed_out(http: &Http) -> Value {
 /// The answer to a large body while another takes all the memory for bodies.
 async fn overloaded() -> Value {
     let (_service, http) = Service::local(&[("MAX_CONCURRENT_BODY_BYTES", "1048576")]).await;
-    let mut stream = TcpStream::connect(http.address).await.expect("the server listens");
     let head =
         "POST /decisions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 1048576\r\n\r\n";
-    stream.write_all(head.as_bytes()).await.expect("sent");
-    stream.write_all(&b" ".repeat(1_000_000)).await.expect("sent");
-    let body = " ".repeat(100_000);
+    let mut streams = Vec::new();
     loop {
-        // Until most of the first body has arrived, there is room for a second.
-        let answer = http.post_text("/decisions", "application/json", body.clone()).await;
+        // Until most of such a body has arrived, or if it takes too long, there is room for a second.
+        let mut stream = TcpStream::connect(http.address).await.expect("the server listens");
+        stream.write_all(head.as_bytes()).await.expect("sent");
+        stream.write_all(&b" ".repeat(1_000_000)).await.expect("sent");
+        streams.push(stream);
+        let answer = http.post_text("/decisions", "application/json", " ".repeat(100_000)).await;
         if answer.status == 503 {
             assert_eq!(answer.header("retry-after"), "1");
             return answer.json();
