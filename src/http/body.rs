@@ -8,7 +8,10 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use model_package::Inputs;
 use tokio::time::timeout;
 
-use super::problem::{Problem, ProblemKind};
+use super::{
+    body_memory,
+    problem::{Problem, ProblemKind},
+};
 use crate::model::Model;
 
 /// Fits an array with the maximum number of inputs of twenty fields each.
@@ -47,6 +50,7 @@ pub(super) async fn read(request: Request, model: &Model) -> Result<Inputs, Prob
         Err(_) => return Err(too_slow()),
         Ok(Ok(body)) => body.to_bytes(),
         Ok(Err(error)) if error.is::<LengthLimitError>() => return Err(too_large()),
+        Ok(Err(error)) if body_memory::is_no_room(&*error) => return Err(overloaded()),
         Ok(Err(_)) => {
             return Err(Problem::new(
                 ProblemKind::UnreadableBody,
@@ -92,6 +96,12 @@ pub(super) fn too_slow() -> Problem {
 
 pub(super) fn too_large() -> Problem {
     Problem::new(ProblemKind::BodyTooLarge, format!("the body is larger than {} MiB", BODY_LIMIT >> 20))
+}
+
+/// The body, or its answer, does not fit in the [`body_memory`].
+pub(super) fn overloaded() -> Problem {
+    Problem::new(ProblemKind::Overloaded, "too many large bodies are being processed; try again")
+        .with_header(header::RETRY_AFTER, HeaderValue::from_static("1"))
 }
 
 /// Whether the media type is `application/json` or `application/*+json` (RFC 6839), with any parameters.

@@ -2,6 +2,7 @@
 
 mod assets;
 mod body;
+mod body_memory;
 mod cache_status;
 mod cors;
 mod openapi;
@@ -37,6 +38,7 @@ use crate::{
 pub use self::{
     assets::{ASSETS, Asset},
     body::UndecodableBody,
+    body_memory::BodyMemory,
     cors::AllowedOrigins,
     openapi::document as openapi_document,
     problem::ProblemKind,
@@ -49,6 +51,7 @@ pub struct Api {
     parts: Arc<Parts>,
     cors: Option<CorsLayer>,
     traces: Option<Arc<Traces>>,
+    bodies: Option<Arc<BodyMemory>>,
 }
 
 struct Parts {
@@ -74,7 +77,7 @@ impl Api {
     pub fn new(service: Arc<PredictionService>, origins: Option<AllowedOrigins>) -> Self {
         let endpoints = predictions::endpoints(service.model());
         let parts = Arc::new(Parts { service, endpoints, openapi: OpenApi::default() });
-        Self { parts, cors: origins.map(cors::layer), traces: None }
+        Self { parts, cors: origins.map(cors::layer), traces: None, bodies: None }
     }
 
     /// The matched route's path, or `unmatched`. Unknown paths are never used as a label, so clients cannot create new metric series.
@@ -87,18 +90,24 @@ impl Api {
         Self { traces, ..self }
     }
 
+    /// Limits the memory of bodies. Large ones beyond it are answered with 503.
+    pub fn limited(self, bodies: Option<Arc<BodyMemory>>) -> Self {
+        Self { bodies, ..self }
+    }
+
     /// Answers a request; its log line and its trace are [deferred](crate::after_response).
     pub async fn answer(&self, mut request: Request) -> Response {
-        let Self { parts, cors, traces } = self;
+        let Self { parts, cors, traces, bodies } = self;
+        let bodies = bodies.as_ref();
         let route = parts.route(request.uri().path());
         let trace = traces.as_ref().map(|traces| RequestTrace::begin(traces, &mut request, route.map(Route::path)));
         let trace_id = trace.as_ref().map(|trace| trace.id());
         let request_id = request_id::request_id(&request);
         let line = RequestLine::of(&request, &request_id, route.map_or("unmatched", Route::path), trace_id);
         let mut response = match cors {
-            None => parts.answer(route, request).await,
+            None => parts.answer(route, bodies, request).await,
             Some(cors) => {
-                let answer = async |request| Ok::<_, Infallible>(parts.answer(route, request).await);
+                let answer = async |request| Ok::<_, Infallible>(parts.answer(route, bodies, request).await);
                 let Ok(response) = cors.layer(service_fn(answer)).oneshot(request).await;
                 response
             }
@@ -125,15 +134,15 @@ impl Parts {
         }
     }
 
-    async fn answer(&self, route: Option<Route<'_>>, request: Request) -> Response {
+    async fn answer(&self, route: Option<Route<'_>>, bodies: Option<&Arc<BodyMemory>>, request: Request) -> Response {
         let method = request.method().clone();
         let is_read = method == Method::GET || method == Method::HEAD;
         let mut response = match route {
             Some(Route::Prediction(endpoint)) if method == Method::POST => {
-                endpoint.answer(&self.service, request).await
+                endpoint.answer(&self.service, bodies, request).await
             }
-            Some(Route::Asset(asset)) if is_read => asset.answer(request.headers()).await,
-            Some(Route::OpenApi) if is_read => self.openapi.answer(self.service.model(), request.headers()).await,
+            Some(Route::Asset(asset)) if is_read => asset.answer(request.headers()),
+            Some(Route::OpenApi) if is_read => self.openapi.answer(self.service.model(), request.headers()),
             Some(Route::DocsWithSlash) if is_read => assets::redirect(),
             Some(Route::Health) if is_read => "ok\n".into_response(),
             Some(route) if method == Method::OPTIONS => route.options(),

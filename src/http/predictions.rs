@@ -1,6 +1,6 @@
 //! The prediction endpoints: all predictions of a model share one flow.
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 use axum_core::{
     extract::Request,
@@ -10,7 +10,12 @@ use http::{HeaderName, HeaderValue, header};
 use model_package::Stored;
 use prediction_cache::Tenant;
 
-use super::{body, cache_status, problem::Problem};
+use super::{
+    body::{self, overloaded},
+    body_memory::BodyMemory,
+    cache_status,
+    problem::Problem,
+};
 use crate::{
     model::Model,
     observe::traces::Trace,
@@ -35,22 +40,44 @@ pub(super) fn endpoints(model: &Model) -> Vec<Endpoint> {
 }
 
 impl Endpoint {
-    pub(super) async fn answer(&self, service: &PredictionService, request: Request) -> Response {
-        self.predict(service, request).await.unwrap_or_else(Problem::into_response)
+    /// The request's body and the answer count in `bodies`, if any.
+    pub(super) async fn answer(
+        &self,
+        service: &PredictionService,
+        bodies: Option<&Arc<BodyMemory>>,
+        request: Request,
+    ) -> Response {
+        self.predict(service, bodies, request).await.unwrap_or_else(Problem::into_response)
     }
 
-    async fn predict(&self, service: &PredictionService, mut request: Request) -> Result<Response, Problem> {
+    async fn predict(
+        &self,
+        service: &PredictionService,
+        bodies: Option<&Arc<BodyMemory>>,
+        mut request: Request,
+    ) -> Result<Response, Problem> {
         let tenant = if service.is_per_tenant() { request.extensions_mut().remove::<Tenant>() } else { None };
         let tenant = tenant.as_ref();
         let policy = CachePolicy::from(request.headers());
         let trace = request.extensions().get::<Trace>().map(|trace| (trace.clone(), Instant::now()));
+        // Held until the answer is there: inputs take memory too.
+        let (request, _share) = match bodies {
+            Some(bodies) => bodies.count(request),
+            None => (request, None),
+        };
         let inputs = body::read(request, service.model()).await;
         if let Some((trace, start)) = trace {
             trace.parsed(start);
         }
         let answer = service.predict(self.prediction, &inputs?, policy, tenant).await;
         let mut response = match answer.body {
-            Ok(body) => ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response(),
+            Ok(body) => {
+                let body = match bodies {
+                    Some(bodies) => bodies.hold(body).ok_or_else(overloaded)?,
+                    None => body,
+                };
+                ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response()
+            }
             Err(none) => Problem::from(none).into_response(),
         };
         cache_status::describe(&answer.served, response.headers_mut());

@@ -29,13 +29,15 @@ pub enum ProblemKind {
     InvalidFields,
     /// The model failed.
     InternalError,
+    /// The bodies in memory leave no room for this one.
+    Overloaded,
     /// The request allowed only a cached prediction, and none was available.
     NotCached,
 }
 
 impl ProblemKind {
     /// In ascending order of status.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::UnreadableBody,
         Self::InvalidJson,
         Self::NoSuchPath,
@@ -45,6 +47,7 @@ impl ProblemKind {
         Self::UnsupportedMediaType,
         Self::InvalidFields,
         Self::InternalError,
+        Self::Overloaded,
         Self::NotCached,
     ];
 
@@ -66,6 +69,7 @@ impl ProblemKind {
             Self::InternalError => {
                 (StatusCode::INTERNAL_SERVER_ERROR, "/docs/errors#internal-error", "Prediction failed")
             }
+            Self::Overloaded => (StatusCode::SERVICE_UNAVAILABLE, "/docs/errors#overloaded", "Service overloaded"),
             Self::NotCached => (StatusCode::GATEWAY_TIMEOUT, "/docs/errors#not-cached", "Not cached"),
         }
     }
@@ -104,7 +108,7 @@ impl Problem {
         Self { kind, detail: detail.into(), errors: Vec::new(), header: None, cause: None }
     }
 
-    /// Adds a response header that names what is accepted.
+    /// Adds a response header, such as one that names what is accepted.
     pub(super) fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.header = Some((name, value));
         self

@@ -26,8 +26,17 @@ enum MetricValue {
 }
 
 impl<'a> Metrics<'a> {
-    /// The request's write must have ended.
-    pub(super) fn new(namespace: &'a str, served: &Served) -> Self {
+    /// The metrics of a prediction, and the number of log lines dropped since the last one; `None` without either. The request's write
+    /// must have ended.
+    pub(super) fn new(namespace: &'a str, served: Option<&Served>, dropped: u64) -> Option<Self> {
+        let mut metrics = served.map(Self::of_prediction).unwrap_or_default();
+        if dropped > 0 {
+            metrics.push(Metric { name: "LogLinesDropped", value: MetricValue::Count(dropped as usize) });
+        }
+        (!metrics.is_empty()).then_some(Self { namespace, metrics })
+    }
+
+    fn of_prediction(served: &Served) -> Vec<Metric> {
         let mut metrics: Vec<Metric> = Vec::with_capacity(6);
         for Series { metric: name, predictions, .. } in
             served.tally.series().into_iter().filter(|one| one.predictions > 0)
@@ -52,7 +61,7 @@ impl<'a> Metrics<'a> {
             let failed = MetricValue::Count(usize::from(!write.stored));
             Metric { name: "CacheWriteFailed", value: failed }
         }));
-        Self { namespace, metrics }
+        metrics
     }
 }
 

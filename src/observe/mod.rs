@@ -1,5 +1,6 @@
 //! Observability: log lines, metrics, traces, and the vocabulary of outcomes that they share with the headers.
 
+mod lines;
 pub mod log;
 mod metrics;
 pub(crate) mod outcome;

@@ -7,7 +7,13 @@
 //!
 //! [emf]: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
 
-use std::{io::Write, sync::Arc};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
 use axum_core::{extract::Request, response::Response};
 use model_package::ModelError;
@@ -16,7 +22,7 @@ use serde::Serialize;
 
 use super::{
     FunctionRequestId,
-    log::{METRICS, MODEL},
+    log::{self, METRICS, MODEL},
     metrics::Metrics,
     milliseconds,
     trace_context::TraceParent,
@@ -52,12 +58,15 @@ impl RequestLine {
         }
         let served: Option<Served> = response.extensions().get().cloned();
         let status = response.status().as_u16();
-        after_response::defer(move |_| async move { write(&self, status, served.as_ref()) });
+        after_response::defer(move |time_left| async move { write(&self, status, served.as_ref(), time_left) });
     }
 }
 
-/// Writes the line. The request's write must have ended.
-fn write(request: &RequestLine, status: u16, served: Option<&Served>) {
+/// The number of dropped lines that the metrics written so far report.
+static REPORTED_DROPPED: AtomicU64 = AtomicU64::new(0);
+
+/// Writes the line, under Lambda within `time_left`. The request's write must have ended.
+fn write(request: &RequestLine, status: u16, served: Option<&Served>, time_left: Option<Duration>) {
     let RequestLine { request_id, function_request_id, trace_id, endpoint } = request;
     let cache = served.map(Served::word);
     let cache_ms = served.and_then(|served| served.cache_time).map(milliseconds);
@@ -93,7 +102,9 @@ fn write(request: &RequestLine, status: u16, served: Option<&Served>) {
         );
         return;
     };
-    let metrics = served.map(|served| Metrics::new(&settings.metrics_namespace, served));
+    let dropped = log::dropped();
+    let newly_dropped = dropped - REPORTED_DROPPED.load(Relaxed);
+    let metrics = Metrics::new(&settings.metrics_namespace, served, newly_dropped);
     let line = Line {
         level: "INFO",
         message: "request",
@@ -115,10 +126,13 @@ fn write(request: &RequestLine, status: u16, served: Option<&Served>) {
         metrics,
     };
     let mut text = Vec::with_capacity(1024);
-    // Strings and finite numbers always serialise, and a closed standard output must not fail the request.
+    // Strings and finite numbers always serialise.
     if serde_json::to_writer(&mut text, &line).is_ok() {
         text.push(b'\n');
-        let _ = std::io::stdout().write_all(&text);
+        if log::write(&text) {
+            REPORTED_DROPPED.store(dropped, Relaxed);
+        }
+        log::flush_after_invocation(time_left);
     }
 }
 

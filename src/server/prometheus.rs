@@ -2,7 +2,10 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, atomic::AtomicU64},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
@@ -22,7 +25,7 @@ use prometheus_client::{
 use crate::{
     after_response,
     http::Api,
-    observe::outcome::Series,
+    observe::{log, outcome::Series},
     service::{CacheWrite, PredictionService, Served, Tally},
 };
 
@@ -50,6 +53,7 @@ pub struct Metrics {
     write_duration: Histogram,
     breakers: Family<Labels<1>, Gauge>,
     connections: Gauge,
+    log_lines_dropped: Counter,
 }
 
 impl Metrics {
@@ -95,6 +99,9 @@ impl Metrics {
 
         let connections = Gauge::default();
         prefixed.register("http_connections", "Open connections", connections.clone());
+        let log_lines_dropped = Counter::default();
+        let help = "Log lines dropped because their reader was too slow";
+        prefixed.register("log_lines_dropped", help, log_lines_dropped.clone());
 
         let metrics = Self {
             registry,
@@ -108,6 +115,7 @@ impl Metrics {
             write_duration,
             breakers,
             connections,
+            log_lines_dropped,
         };
         // Export the counters as 0 from the start: a rate needs a value before the first increase.
         metrics.count_predictions(Tally::default());
@@ -142,6 +150,7 @@ impl Metrics {
     pub fn show(&self, connections: usize) -> impl IntoResponse + use<> {
         const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
         self.connections.set(connections as i64);
+        self.log_lines_dropped.inner().store(log::dropped(), Relaxed);
         let mut open = BTreeMap::new();
         for BreakerState { commands, is_open } in
             self.services.iter().filter_map(|service| service.breakers()).flatten()

@@ -1,5 +1,6 @@
 //! The settings: environment variables, read once at start-up. An empty variable counts as unset.
 
+mod memory_limit;
 mod redis;
 mod server;
 mod traces;
@@ -9,7 +10,10 @@ use std::{fmt, num::NonZeroUsize, path::PathBuf, str::FromStr};
 use prediction_cache::{Layout, Namespace, redis::RedisConfig};
 use tracing::level_filters::LevelFilter;
 
-pub use self::server::{MetricsPlace, ServerSettings};
+pub use self::{
+    memory_limit::memory_limit,
+    server::{MetricsPlace, ServerSettings},
+};
 use crate::{
     http::AllowedOrigins,
     observe::{log::LogSettings, traces::TraceSettings},
@@ -273,7 +277,7 @@ mod tests {
                 }
             }
         }
-        assert_eq!(checked, 46, "23 defaults, 11 ranges, 12 choices");
+        assert_eq!(checked, 49, "24 defaults, 13 ranges, 12 choices");
     }
 
     #[test]

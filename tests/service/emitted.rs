@@ -60,8 +60,19 @@ async fn lines_of_every_outcome() -> Vec<Value> {
         }
         assert!(age < 255, "no lookup after a response");
     }
+    // A log that is not read until lines have been dropped: the pipe and the queue have room for 1 MiB and 64 KiB.
+    let mut api = RuntimeApi::start().await;
+    let unread = Service::lambda(&api, &[]);
+    unread.stop_reading();
+    for _ in 0..2_200 {
+        api.invoke(&event(&aged(30), &json!({"x-request-id": "x".repeat(128)}))).await;
+    }
+    unread.read_again();
+    unread.line_with("log lines were dropped").await;
+    api.invoke(&event(&aged(30), &json!({}))).await;
+    eventually("a metric", || async { unread.json_lines().iter().any(|line| line["LogLinesDropped"].is_u64()) }).await;
     eventually("a warning", || async { service.json_lines().iter().any(|line| line["level"] == "WARN") }).await;
-    [service.json_lines(), choosing.json_lines()].concat()
+    [service.json_lines(), choosing.json_lines(), unread.json_lines()].concat()
 }
 
 /// The names of an object's members; names in nested objects are joined with dots.

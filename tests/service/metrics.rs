@@ -158,7 +158,9 @@ async fn a_stopping_service_is_alive_and_answers_but_is_not_ready() {
     for client in [http.client.clone(), reqwest::Client::new()] {
         let http = Http { client, ..http };
         assert_eq!(http.get("/health").await.status, 200);
-        assert_eq!(http.post("/decisions", &aged(30)).await.status, 200);
+        let answer = http.post("/decisions", &aged(30)).await;
+        // On a connection that the client keeps, a request could be lost when the delay ends.
+        assert_eq!((answer.status, answer.header("connection")), (200, "close"));
     }
 }
 

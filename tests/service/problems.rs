@@ -70,6 +70,7 @@ async fn provoked(kind: ProblemKind, http: &Http) -> Option<Value> {
         ProblemKind::UnsupportedMediaType => post("application/x-www-form-urlencoded", example().to_string()).await,
         ProblemKind::InvalidFields => http.post("/decisions", &mistakes()).await,
         ProblemKind::InternalError => return None,
+        ProblemKind::Overloaded => return Some(overloaded().await),
         ProblemKind::NotCached => http.post_with("/decisions", &example(), "only-if-cached").await,
     };
     assert_eq!(answer.status, kind.status().as_u16());
@@ -103,6 +104,26 @@ async fn timed_out(http: &Http) -> Value {
     let answer = String::from_utf8(answer).expect("text");
     assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
     serde_json::from_str(answer.split("\r\n\r\n").nth(1).expect("a body")).expect("JSON")
+}
+
+/// The answer to a large body while another takes all the memory for bodies.
+async fn overloaded() -> Value {
+    let (_service, http) = Service::local(&[("MAX_CONCURRENT_BODY_BYTES", "1048576")]).await;
+    let head =
+        "POST /decisions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 1048576\r\n\r\n";
+    let mut streams = Vec::new();
+    loop {
+        // Until most of such a body has arrived, or if it takes too long, there is room for a second.
+        let mut stream = TcpStream::connect(http.address).await.expect("the server listens");
+        stream.write_all(head.as_bytes()).await.expect("sent");
+        stream.write_all(&b" ".repeat(1_000_000)).await.expect("sent");
+        streams.push(stream);
+        let answer = http.post_text("/decisions", "application/json", " ".repeat(100_000)).await;
+        if answer.status == 503 {
+            assert_eq!(answer.header("retry-after"), "1");
+            return answer.json();
+        }
+    }
 }
 
 #[tokio::test]

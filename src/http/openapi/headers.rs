@@ -95,6 +95,7 @@ pub(super) fn headers() -> Value {
             "The body must not be compressed.",
             json!({ "type": "string", "const": "identity" }),
         ),
+        "RetryAfter": header("The seconds after which to try again.", json!({ "type": "string", "const": "1" })),
         "Allow": header("The methods that the path supports.", json!({ "type": "string", "examples": ["POST,OPTIONS"] })),
     });
     // A request with neither a lookup nor a model run has no timing; the others appear only on some errors.

@@ -31,9 +31,9 @@ const INTRODUCTION: &str = include_str!("introduction.md");
 pub(super) struct OpenApi(OnceLock<Asset>);
 
 impl OpenApi {
-    pub(super) async fn answer(&self, model: &Model, request: &HeaderMap) -> Response {
+    pub(super) fn answer(&self, model: &Model, request: &HeaderMap) -> Response {
         match self.document(model) {
-            Ok(document) => document.answer(request).await,
+            Ok(document) => document.answer(request),
             Err(error) => Problem::from(NoPrediction::Failed(error)).into_response(),
         }
     }

@@ -10,7 +10,7 @@ pub(super) fn paths() -> Map<String, Value> {
     let mut files = Vec::new();
     let mut media_types = Map::new();
     let mut paths = Map::new();
-    for asset in ASSETS {
+    for asset in &ASSETS {
         let content = json!({ asset.content_type: { "schema": { "type": "string" } } });
         let (summary, operation_id) = match asset.path {
             "/docs" => ("This page, where you can try requests", "get_docs"),

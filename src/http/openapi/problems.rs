@@ -82,7 +82,7 @@ pub(super) fn responses(model: &Model) -> Value {
         let examples: Vec<_> = examples.collect();
         let titles: Vec<_> = examples.iter().map(|problem| problem.kind().title()).collect();
         let mut response = response(&format!("{}.", titles.join(". ")), examples);
-        if status == StatusCode::REQUEST_TIMEOUT {
+        if [StatusCode::REQUEST_TIMEOUT, StatusCode::SERVICE_UNAVAILABLE].contains(&status) {
             response["description"] = format!("{}. (Local server only.)", titles.join(". ")).into();
         }
         if [StatusCode::INTERNAL_SERVER_ERROR, StatusCode::GATEWAY_TIMEOUT].contains(&status) {
@@ -91,6 +91,10 @@ pub(super) fn responses(model: &Model) -> Value {
                 ("server-timing", "ServerTiming"),
                 ("x-model", "Model"),
             ]);
+            response["headers"].as_object_mut().expect("a response has headers").extend(more);
+        }
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            let more = headers::header_references(&[("retry-after", "RetryAfter")]);
             response["headers"].as_object_mut().expect("a response has headers").extend(more);
         }
         if status == StatusCode::UNSUPPORTED_MEDIA_TYPE {
@@ -111,12 +115,13 @@ pub(super) fn responses(model: &Model) -> Value {
 }
 
 /// The error statuses of a prediction endpoint, except the one for invalid fields, and the names of their components.
-const PREDICTION_STATUSES: [(StatusCode, &str); 6] = [
+const PREDICTION_STATUSES: [(StatusCode, &str); 7] = [
     (StatusCode::BAD_REQUEST, "UnreadableBody"),
     (StatusCode::REQUEST_TIMEOUT, "BodyTimeout"),
     (StatusCode::PAYLOAD_TOO_LARGE, "BodyTooLarge"),
     (StatusCode::UNSUPPORTED_MEDIA_TYPE, "UnsupportedMediaType"),
     (StatusCode::INTERNAL_SERVER_ERROR, "InternalError"),
+    (StatusCode::SERVICE_UNAVAILABLE, "Overloaded"),
     (StatusCode::GATEWAY_TIMEOUT, "NotCached"),
 ];
 
@@ -169,6 +174,7 @@ fn example(kind: ProblemKind, model: &Model) -> Option<Problem> {
         ProblemKind::UnsupportedMediaType => body::not_json(Some("application/x-www-form-urlencoded")),
         ProblemKind::InvalidFields => return None,
         ProblemKind::InternalError => Problem::internal(),
+        ProblemKind::Overloaded => body::overloaded(),
         ProblemKind::NotCached => NoPrediction::NotCached.into(),
     })
 }
