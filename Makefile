@@ -146,7 +146,7 @@ chaos: ## Break Redis and the network in every way under load; writes docs/relia
 	scripts/install-redis
 	cargo bench --bench chaos
 
-soak: # Run ten minutes (SOAK_SECONDS) of full load and random faults; fails on a wrong answer or a leak
+soak: # Run ten minutes (SOAK_SECONDS) of full load, random faults and hostile clients (SOAK_HOSTILE=0: none); fails on a wrong answer or a leak
 	scripts/install-redis
 	cargo bench --bench soak
 
