@@ -4,16 +4,17 @@
 //! on HTTP, Lambda or Redis.
 
 pub mod check;
+mod float64;
 pub mod golden;
 mod graph;
 mod package;
 
 use std::time::{Duration, Instant};
 
-use model_package::{Answer, GRAPH, Input, MANIFEST, Mistake, ModelError, Output, Prediction, Signature, Stored};
+use model_package::{Answer, GRAPH, Input, Mistake, ModelError, Output, Precision, Signature, Stored};
 use sha2::{Digest, Sha256};
 
-use self::graph::Graph;
+use self::graph::{Graph, GraphFile};
 pub use self::package::{ManifestFile, Origin, Package, PackageError};
 
 /// The version of the code between a package and an answer, a part of every fingerprint. Raise it when a change to
@@ -38,13 +39,21 @@ impl Model {
     /// All mistakes found in the package.
     pub fn load(package: &Package) -> Result<Self, PackageError> {
         let fail = |mistakes| PackageError { origin: package.origin().clone(), mistakes };
-        let signature = match &package.manifest {
-            ManifestFile::Written(toml) => Signature::parse(toml),
-            ManifestFile::Embedded { json, .. } => Signature::parse_json(json),
-        }
-        .map_err(fail)?;
         let in_graph = |problem| vec![Mistake { file: GRAPH, entry: String::new(), problem }];
-        let graph = Graph::load(&package.onnx, signature.width()).map_err(|problem| fail(in_graph(problem)))?;
+        let file = GraphFile::read(&package.onnx).map_err(in_graph);
+        // The graph declares the type of the numbers that the fields become. If it cannot be read, the type that accepts more shows
+        // which other mistakes there are.
+        let precision = file.as_ref().map_or(Precision::Float64, GraphFile::precision);
+        let signature = match &package.manifest {
+            ManifestFile::Written(toml) => Signature::parse(toml, precision),
+            ManifestFile::Embedded { json, .. } => Signature::parse_json(json, precision),
+        };
+        let (mut signature, file) = match (signature, file) {
+            (Ok(signature), Ok(file)) => (signature, file),
+            (Err(mistakes), Ok(_)) | (Ok(_), Err(mistakes)) => return Err(fail(mistakes)),
+            (Err(mistakes), Err(in_graph)) => return Err(fail([mistakes, in_graph].concat())),
+        };
+        let graph = file.prepare(signature.width()).map_err(|problem| fail(in_graph(problem)))?;
         if let Some(problem) =
             graph.feature_names().and_then(|names| feature_name_mismatch(names, &signature.columns()))
         {
@@ -55,18 +64,12 @@ impl Model {
             }]));
         }
         let columns = vec![0.0; signature.width()];
-        let outputs = graph.run(&columns).map_err(|error| fail(in_graph(error.to_string())))?.len();
+        let output = graph.run(&columns).map_err(|error| fail(in_graph(error.to_string())))?;
+        let outputs = output.columns().len();
         if outputs == 0 {
             return Err(fail(in_graph("the graph's first output is empty".to_owned())));
         }
-        let column_mistake = |prediction: &Prediction| {
-            let problem = prediction.check_columns(outputs).err()?;
-            Some(Mistake { file: MANIFEST, entry: format!("prediction {:?}", prediction.name()), problem })
-        };
-        let mistakes: Vec<_> = signature.predictions().iter().filter_map(column_mistake).collect();
-        if !mistakes.is_empty() {
-            return Err(fail(mistakes));
-        }
+        signature.set_output(outputs, output.precision()).map_err(fail)?;
         let mut digest = Sha256::new();
         let mut add = |part: &[u8]| {
             digest.update((part.len() as u64).to_le_bytes());
@@ -93,7 +96,7 @@ impl Model {
     ///
     /// If the graph fails.
     pub fn run(&self, input: &Input) -> Result<Output, ModelError> {
-        self.graph.run(&self.signature.encode(input)).map(Output::new)
+        self.graph.run(&self.signature.encode(input))
     }
 
     /// Measures a run of the graph: the shortest of those that start within 1 ms, at least one.
@@ -121,11 +124,11 @@ impl Model {
         let mut rows = Vec::with_capacity(inputs.len() * self.signature.width());
         inputs.iter().for_each(|input| self.signature.encode_into(input, &mut rows));
         let outputs = self.graph.run_many(&rows, inputs.len())?;
-        if outputs.len() != inputs.len() * self.output_columns {
-            let (columns, count) = (outputs.len(), inputs.len());
-            return Err(ModelError::Output(format!("{columns} numbers for {count} inputs")));
+        let (columns, precision) = (outputs.columns(), outputs.precision());
+        if columns.len() != inputs.len() * self.output_columns {
+            return Err(ModelError::Output(format!("{} numbers for {} inputs", columns.len(), inputs.len())));
         }
-        Ok(outputs.chunks(self.output_columns).map(|columns| Output::new(columns.to_vec())).collect())
+        Ok(columns.chunks(self.output_columns).map(|columns| Output::new(columns.to_vec(), precision)).collect())
     }
 
     /// Runs the graph and derives the prediction at position `prediction` from its output.

@@ -6,6 +6,7 @@ use super::{
     field::{Encoded, Field},
     invalid::{FieldError, FieldErrorCode, InvalidInput},
     json::{Json, Members},
+    precision::Precision,
     suggestion::{closest_match, work},
 };
 
@@ -135,7 +136,7 @@ impl Fields {
         after.or_else(|| self.0[..start].iter().position(named))
     }
 
-    pub(crate) fn encode(&self, input: &Input, columns: &mut Vec<f32>) {
+    pub(crate) fn encode(&self, input: &Input, columns: &mut Vec<f64>) {
         for (field, value) in self.0.iter().zip(&input.0) {
             field.encode(*value, columns);
         }
@@ -152,17 +153,26 @@ impl fmt::Display for Input {
             }
             match value {
                 Encoded::Code(code) => write!(f, "{code}")?,
-                // 30, not 30.0, as far as float32 represents integers exactly.
-                Encoded::Number(number) if number.abs() <= 16_777_216.0 && number.fract() == 0.0 => {
+                // 30, not 30.0, as far as the type represents every integer.
+                Encoded::Number(number) if is_integer((*number).into(), Precision::Float32) => {
                     write!(f, "{}", *number as i32)?;
                 }
                 Encoded::Number(number) => write!(f, "{number:?}")?,
+                Encoded::Double(number) if is_integer(*number, Precision::Float64) => {
+                    write!(f, "{}", *number as i64)?;
+                }
+                Encoded::Double(number) => write!(f, "{number:?}")?,
                 Encoded::Nan => {}
                 Encoded::Zeros => f.write_str("?")?,
             }
         }
         Ok(())
     }
+}
+
+/// Whether this is a whole number in the range in which the type represents every integer.
+pub(crate) fn is_integer(number: f64, precision: Precision) -> bool {
+    number.fract() == 0.0 && number.abs() <= precision.largest_integer()
 }
 
 /// Collects all errors of an object's members.

@@ -17,6 +17,7 @@ mod json;
 mod manifest;
 mod mistake;
 mod output;
+mod precision;
 mod prediction;
 mod signature;
 mod stored;
@@ -31,6 +32,7 @@ pub use self::{
     manifest::to_json,
     mistake::{GOLDEN, GRAPH, MANIFEST, Mistake},
     output::Output,
+    precision::Precision,
     prediction::{Answer, AnswerValue, ModelError, Prediction, PredictionKind},
     signature::{Example, GoldenTolerance, Signature},
     stored::Stored,
@@ -43,17 +45,22 @@ mod testing {
         field::Field,
         manifest::FieldEntry,
         mistake::{Entry, Mistake},
+        precision::Precision,
     };
 
-    /// The field that these lines of `model.toml` describe.
+    /// The field that these lines of `model.toml` describe, of a graph that reads float32.
     pub(crate) fn field(toml: &str) -> Field {
-        try_field(toml).unwrap_or_else(|mistakes| panic!("{toml}: {mistakes:?}"))
+        field_of(Precision::Float32, toml)
     }
 
-    pub(crate) fn try_field(toml: &str) -> Result<Field, Vec<Mistake>> {
+    pub(crate) fn field_of(precision: Precision, toml: &str) -> Field {
+        try_field_of(precision, toml).unwrap_or_else(|mistakes| panic!("{toml}: {mistakes:?}"))
+    }
+
+    pub(crate) fn try_field_of(precision: Precision, toml: &str) -> Result<Field, Vec<Mistake>> {
         let written: FieldEntry = toml::from_str(&format!("name = 'field'\n{toml}")).expect("a field's entry");
         let mut mistakes = Vec::new();
-        let field = Field::new(&written, &mut Entry::new("field", &mut mistakes));
+        let field = Field::new(&written, precision, &mut Entry::new("field", &mut mistakes));
         field.ok_or(mistakes)
     }
 }

@@ -43,7 +43,7 @@ impl Stored {
         let prediction = &signature.predictions()[prediction];
         match self {
             Self::Answer => Some(prediction.read(entry)?.body),
-            Self::Output => Some(prediction.derive(&Output::read(entry, columns)?).ok()?.body),
+            Self::Output => Some(prediction.derive(&Output::read(entry, columns, prediction.precision())?).ok()?.body),
         }
     }
 }

@@ -19,7 +19,7 @@ pub struct Answer {
 }
 
 impl Prediction {
-    /// Derives the answer from the graph's output, whose columns have been [checked](Self::check_columns).
+    /// Derives the answer from the graph's output, which the prediction has been [checked](crate::Signature::set_output) against.
     ///
     /// # Errors
     ///
@@ -27,14 +27,18 @@ impl Prediction {
     pub fn derive(&self, output: &Output) -> Result<Answer, ModelError> {
         let outputs = output.columns();
         let fail = |what: String| ModelError::Output(format!("{}: {what}", self.name));
-        let finite = |number: f32| {
-            if number.is_finite() { Ok(number + 0.0) } else { Err(fail(format!("{number} is not finite"))) }
+        let finite = |number: f64| {
+            if number.is_finite() {
+                Ok(number + 0.0)
+            } else {
+                Err(fail(format!("{} is not finite", self.decimal(number))))
+            }
         };
-        let probability = |number: f32| {
-            if (-ROUNDING..=1.0 + ROUNDING).contains(&number) {
+        let probability = |number: f64| {
+            if (f64::from(-ROUNDING)..=f64::from(1.0 + ROUNDING)).contains(&number) {
                 Ok(number.clamp(0.0, 1.0) + 0.0)
             } else {
-                Err(fail(format!("{number} is not a probability")))
+                Err(fail(format!("{} is not a probability", self.decimal(number))))
             }
         };
         Ok(match &self.kind {
@@ -42,16 +46,18 @@ impl Prediction {
             PredictionKind::Probability(column) => self.number(probability(column.of(outputs))?),
             PredictionKind::Bands(column, cuts, values) => {
                 let number = finite(column.of(outputs))?;
-                self.one_of(&values[cuts.partition_point(|cut| number >= *cut)])
+                self.one_of(&values[cuts.partition_point(|cut| number >= self.precision.round(*cut))])
             }
             PredictionKind::ClassAt(column, values) => {
                 let position = column.of(outputs);
                 let is_position = position >= 0.0 && position.fract() == 0.0;
                 let value = if is_position { values.get(position as usize) } else { None };
-                self.one_of(value.ok_or_else(|| fail(format!("{position} is not the position of a class")))?)
+                self.one_of(
+                    value.ok_or_else(|| fail(format!("{} is not the position of a class", self.decimal(position))))?,
+                )
             }
             PredictionKind::Class(scores, values) => {
-                let mut best: Option<(f32, &AnswerValue)> = None;
+                let mut best: Option<(f64, &AnswerValue)> = None;
                 for (score, value) in scores.of(outputs).zip(values) {
                     let score = finite(score)?;
                     if best.is_none_or(|(highest, _)| score > highest) {
@@ -62,7 +68,7 @@ impl Prediction {
             }
             PredictionKind::Probabilities(scores, _) => {
                 let probabilities: Vec<_> = scores.of(outputs).map(probability).collect::<Result<_, _>>()?;
-                let texts: Vec<_> = probabilities.iter().map(|number| Decimal(*number).to_string()).collect();
+                let texts: Vec<_> = probabilities.iter().map(|number| self.decimal(*number)).collect();
                 self.distribution(&texts)
             }
         })
@@ -73,11 +79,11 @@ impl Prediction {
         let text = std::str::from_utf8(entry).ok()?;
         let body = match &self.kind {
             PredictionKind::Value(_) => {
-                Decimal::read(text)?;
+                self.read_decimal(text)?;
                 self.body(text)
             }
             PredictionKind::Probability(_) => {
-                Decimal::read(text).filter(|number| (0.0..=1.0).contains(number))?;
+                self.read_decimal(text).filter(|number| (0.0..=1.0).contains(number))?;
                 self.body(text)
             }
             PredictionKind::Class(_, values)
@@ -85,7 +91,8 @@ impl Prediction {
             | PredictionKind::Bands(_, _, values) => self.body(&values.iter().find(|value| value.text == text)?.json),
             PredictionKind::Probabilities(_, values) => {
                 let texts: Vec<_> = text.split(',').collect();
-                let probable = |text: &&str| Decimal::read(text).is_some_and(|number| (0.0..=1.0).contains(&number));
+                let probable =
+                    |text: &&str| self.read_decimal(text).is_some_and(|number| (0.0..=1.0).contains(&number));
                 if texts.len() != values.len() || !texts.iter().all(probable) {
                     return None;
                 }
@@ -95,8 +102,16 @@ impl Prediction {
         Some(Answer { entry: entry.clone(), body })
     }
 
-    fn number(&self, number: f32) -> Answer {
-        let text = Decimal(number).to_string();
+    fn decimal(&self, number: f64) -> String {
+        Decimal(number, self.precision).to_string()
+    }
+
+    fn read_decimal(&self, text: &str) -> Option<f64> {
+        Decimal::read(text, self.precision)
+    }
+
+    fn number(&self, number: f64) -> Answer {
+        let text = self.decimal(number);
         Answer { body: self.body(&text), entry: text.into() }
     }
 
@@ -126,13 +141,13 @@ impl Prediction {
 }
 
 impl Column {
-    fn of(self, outputs: &[f32]) -> f32 {
+    fn of(self, outputs: &[f64]) -> f64 {
         outputs[self.0.unwrap_or(0)]
     }
 }
 
 impl Scores {
-    fn of<'a>(&'a self, outputs: &'a [f32]) -> impl Iterator<Item = f32> + 'a {
+    fn of<'a>(&'a self, outputs: &'a [f64]) -> impl Iterator<Item = f64> + 'a {
         let chosen = self.0.as_deref().unwrap_or_default();
         let all = if self.0.is_none() { outputs } else { &[] };
         all.iter().copied().chain(chosen.iter().map(|column| outputs[*column]))
