@@ -4,6 +4,7 @@
 //! on HTTP, Lambda or Redis.
 
 pub mod check;
+mod drawn;
 mod float64;
 pub mod golden;
 mod graph;
