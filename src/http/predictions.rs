@@ -1,20 +1,21 @@
 //! The prediction endpoints: all predictions of a model share one flow.
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 use axum_core::{
     extract::Request,
     response::{IntoResponse, Response},
 };
+use bytes::Bytes;
 use http::{HeaderName, HeaderValue, header};
-use model_package::Stored;
+use model_package::{ModelError, Stored};
 use prediction_cache::Tenant;
 
 use super::{body, cache_status, problem::Problem};
 use crate::{
     model::Model,
     observe::traces::Trace,
-    service::{CachePolicy, PredictionService},
+    service::{Body, CachePolicy, PredictionService},
 };
 
 pub(super) const X_MODEL: HeaderName = HeaderName::from_static("x-model");
@@ -50,7 +51,8 @@ impl Endpoint {
         }
         let answer = service.predict(self.prediction, &inputs?, policy, tenant).await;
         let mut response = match answer.body {
-            Ok(body) => ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response(),
+            Ok(Body::One(body)) => json(body),
+            Ok(Body::Many { distinct, order }) => many(distinct, &order),
             Err(none) => Problem::from(none).into_response(),
         };
         cache_status::describe(&answer.served, response.headers_mut());
@@ -58,6 +60,36 @@ impl Endpoint {
         response.extensions_mut().insert(answer.served);
         Ok(response)
     }
+}
+
+fn json(body: Bytes) -> Response {
+    ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response()
+}
+
+/// An array of predictions, with a problem in place of each one that the model does not have. The first error is logged.
+fn many(distinct: Vec<Result<Bytes, ModelError>>, order: &[usize]) -> Response {
+    // Strings and numbers always serialise.
+    let problem = || serde_json::to_vec(&Problem::internal()).unwrap_or_default().into();
+    let mut error = None;
+    let mut failed = |failed| {
+        error.get_or_insert_with(|| Arc::new(failed));
+        problem()
+    };
+    let objects: Vec<Bytes> = distinct.into_iter().map(|object| object.unwrap_or_else(&mut failed)).collect();
+    let mut array = Vec::with_capacity(32 * order.len() + 2);
+    array.push(b'[');
+    for (position, object) in order.iter().enumerate() {
+        if position > 0 {
+            array.push(b',');
+        }
+        array.extend_from_slice(&objects[*object]);
+    }
+    array.push(b']');
+    let mut response = json(array.into());
+    if let Some(error) = error {
+        response.extensions_mut().insert(error);
+    }
+    response
 }
 
 /// The paths of a model's predictions, in their order.
