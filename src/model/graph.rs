@@ -150,24 +150,25 @@ impl Graph {
             .map_err(|_| ModelError::Output("tract panicked".to_owned()))?
             .map_err(fail)?;
         let output = outputs.first().ok_or_else(|| ModelError::Output("the graph has no output".to_owned()))?;
-        numbers(output).map_err(fail)
+        numbers(output, self.precision).map_err(fail)
     }
 }
 
-/// Integers are read as float64, half precision as float32.
-fn numbers(output: &Tensor) -> TractResult<Output> {
-    match output.datum_type() {
-        DatumType::F16 | DatumType::F32 => {
+/// The numbers of an output. Integers have the type of the graph's input.
+fn numbers(output: &Tensor, input: Precision) -> TractResult<Output> {
+    let precision = match output.datum_type() {
+        DatumType::F16 | DatumType::F32 => Precision::Float32,
+        DatumType::F64 => Precision::Float64,
+        _ => input,
+    };
+    let columns = match precision {
+        Precision::Float32 => {
             let output = output.cast_to::<f32>()?;
-            let columns = output.to_plain_array_view::<f32>()?.iter().map(|&number| number.into()).collect();
-            Ok(Output::new(columns, Precision::Float32))
+            output.to_plain_array_view::<f32>()?.iter().map(|&number| number.into()).collect()
         }
-        _ => {
-            let output = output.cast_to::<f64>()?;
-            let columns = output.to_plain_array_view::<f64>()?.iter().copied().collect();
-            Ok(Output::new(columns, Precision::Float64))
-        }
-    }
+        Precision::Float64 => output.cast_to::<f64>()?.to_plain_array_view::<f64>()?.iter().copied().collect(),
+    };
+    Ok(Output::new(columns, precision))
 }
 
 /// `into_optimized` would first simplify the graph, with passes for large networks. They make tabular models no faster, and double

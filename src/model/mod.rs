@@ -80,6 +80,12 @@ impl Model {
         add(&tree_ensemble::OPERATORS_VERSION.to_le_bytes());
         add(&matrix_product::PRODUCTS_VERSION.to_le_bytes());
         add(&package.onnx);
+        // Versions before these types answered such a graph in float32.
+        for (part, of) in [("input", precision), ("output", output.precision())] {
+            if of == Precision::Float64 {
+                add(format!("{of} {part}").as_bytes());
+            }
+        }
         signature.fields().iter().for_each(|field| add(field.identity().as_bytes()));
         let run_fingerprint = short(digest.clone());
         digest.update(b"predictions");

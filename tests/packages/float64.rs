@@ -26,9 +26,13 @@ fn answer(model: &Model, body: &Value) -> f64 {
 }
 
 /// A graph of one node with one input `x`.
-fn one(operator: &str, attributes: &[(&str, u64)]) -> Vec<u8> {
-    Onnx::of(Precision::Float64, 1).node(operator, &["x"], "y", attributes).file("y", 1)
+fn one(operator: &str) -> Vec<u8> {
+    Onnx::of(Precision::Float64, 1).node(operator, &["x"], "y", &[]).file("y", 1)
 }
+
+type Function = fn(f64) -> f64;
+type Operation = fn(f64, f64) -> f64;
+type Test = fn(f64) -> bool;
 
 /// `(x - mean) / scale`, in float64.
 fn scaled(columns: usize) -> Onnx {
@@ -89,7 +93,7 @@ fn epoch_seconds_ids_and_coordinates_keep_distinct_answers_and_keys() {
         assert_eq!(answer(&model, &json!({ "t": t, "u": 0.5 })), t - 1.7e9 + 0.5, "{t}");
     }
 
-    let model = packages::load(&package(manifest(&["id"]), one("Identity", &[])));
+    let model = packages::load(&package(manifest(&["id"]), one("Identity")));
     let ids = [9_007_199_254_740_991_u64, 9_007_199_254_740_990, 9_007_199_254_740_992, 16_777_217, 16_777_216];
     for id in ids {
         let input = read(&model, &json!({ "id": id }));
@@ -196,7 +200,7 @@ fn a_prediction_of_a_float64_graph_is_derived_in_float64() {
     ];
     for (kind, number, entry) in kinds {
         let manifest = manifest(&["a"]).replace("kind = \"value\"", kind);
-        let model = packages::load(&package(manifest, one("Identity", &[])));
+        let model = packages::load(&package(manifest, one("Identity")));
         let answer = model.predict(0, &read(&model, &json!({ "a": number }))).expect("it answers");
         assert_eq!(answer.entry, entry, "{kind} {number}");
         assert_eq!(model.signature().predictions()[0].read(&answer.entry), Some(answer), "{kind} {number}");
@@ -210,34 +214,49 @@ fn cuts_that_round_to_one_float32_have_fingerprints_of_their_own_in_float64() {
         let manifest = manifest(&["a"]).replace("kind = \"value\"", &kind);
         let of =
             |graph| packages::load(&package(&*manifest, graph)).fingerprint(model_package::Stored::Answer).to_owned();
-        [of(packages::identity(1)), of(one("Identity", &[]))]
+        [of(packages::identity(1)), of(one("Identity"))]
     };
     let ([one32, one64], [other32, other64]) = (fingerprint("0.1"), fingerprint("0.1000000001"));
     assert!(one32 == other32 && one64 != other64);
+}
+
+#[test]
+fn an_integer_output_has_the_type_of_the_input() {
+    let integers = |precision| {
+        let graph = Onnx::of(precision, 1).with_output_type(INT64).node("Cast", &["x"], "y", &[("to", INT64)]);
+        packages::load(&package(manifest(&["x"]), graph.file("y", 1)))
+    };
+    let body = json!({ "x": 16_777_217 });
+    assert_eq!(answer(&integers(Precision::Float64), &body), 16_777_217.0);
+    let narrow = integers(Precision::Float32);
+    assert_eq!(
+        (answer(&narrow, &body), narrow.signature().predictions()[0].precision()),
+        (16_777_216.0, Precision::Float32)
+    );
 }
 
 /// Every operator that `predict_once.export` writes, and some that other exporters do.
 #[test]
 fn operators_calculate_in_float64() {
     let third = 1.0 / 3.0;
-    let unary: [(&str, &[(&str, u64)], fn(f64) -> f64); 14] = [
-        ("Identity", &[], |x| x),
-        ("Neg", &[], |x| -x),
-        ("Abs", &[], f64::abs),
-        ("Exp", &[], f64::exp),
-        ("Log", &[], f64::ln),
-        ("Sqrt", &[], f64::sqrt),
-        ("Tanh", &[], f64::tanh),
-        ("Sigmoid", &[], |x| 1.0 / (1.0 + (-x).exp())),
-        ("Relu", &[], |x| x.max(0.0)),
-        ("Reciprocal", &[], |x| 1.0 / x),
-        ("Round", &[], f64::round_ties_even),
-        ("Floor", &[], f64::floor),
-        ("Softplus", &[], |x| (x.exp() + 1.0).ln()),
-        ("Sign", &[], f64::signum),
+    let unary: [(&str, Function); 14] = [
+        ("Identity", |x| x),
+        ("Neg", |x| -x),
+        ("Abs", f64::abs),
+        ("Exp", f64::exp),
+        ("Log", f64::ln),
+        ("Sqrt", f64::sqrt),
+        ("Tanh", f64::tanh),
+        ("Sigmoid", |x| 1.0 / (1.0 + (-x).exp())),
+        ("Relu", |x| x.max(0.0)),
+        ("Reciprocal", |x| 1.0 / x),
+        ("Round", f64::round_ties_even),
+        ("Floor", f64::floor),
+        ("Softplus", |x| (x.exp() + 1.0).ln()),
+        ("Sign", f64::signum),
     ];
-    for (operator, attributes, function) in unary {
-        let model = packages::load(&package(manifest(&["x"]), one(operator, attributes)));
+    for (operator, function) in unary {
+        let model = packages::load(&package(manifest(&["x"]), one(operator)));
         for x in [third, 2.5, 16_777_217.0, 1e-9, 700.0] {
             let expected = function(x);
             if expected.is_finite() {
@@ -245,7 +264,7 @@ fn operators_calculate_in_float64() {
             }
         }
     }
-    let binary: [(&str, fn(f64, f64) -> f64); 7] = [
+    let binary: [(&str, Operation); 7] = [
         ("Add", |x, c| x + c),
         ("Sub", |x, c| x - c),
         ("Mul", |x, c| x * c),
@@ -273,7 +292,7 @@ fn operators_calculate_in_float64() {
 fn comparisons_and_missing_numbers_are_told_apart_in_float64() {
     let optional =
         manifest(&["x"]).replace("type = \"number\"", "type = \"number\"\nrequired = false\nmissing = \"nan\"");
-    let compared: [(&str, fn(f64) -> bool); 5] = [
+    let compared: [(&str, Test); 5] = [
         ("Equal", |x| x == 0.1),
         ("Less", |x| x < 0.1),
         ("LessOrEqual", |x| x <= 0.1),
@@ -418,12 +437,12 @@ fn a_graph_that_reads_another_type_is_refused_by_the_name_of_the_type() {
 #[test]
 fn the_width_and_the_bounds_of_the_manifest_are_compared_with_the_graph() {
     let mistakes = |manifest: String, graph| packages::mistakes(&package(manifest, graph)).join("\n");
-    let wide = mistakes(manifest(&["a", "b"]), one("Identity", &[]));
+    let wide = mistakes(manifest(&["a", "b"]), one("Identity"));
     assert!(wide.contains("reads 1 columns, but the fields of model.toml make 2"), "{wide}");
     let id = manifest(&["a"]).replace("type = \"number\"", "type = \"integer\"\nmaximum = 9007199254740992");
     let narrow = mistakes(id.clone(), packages::identity(1));
     assert!(narrow.contains("within ±16777216, because the graph reads float32"), "{narrow}");
-    packages::load(&package(id, one("Identity", &[])));
+    packages::load(&package(id, one("Identity")));
     // A manifest and a graph that are both wrong are both reported.
     let both = mistakes(manifest(&["a"]).replace("\"value\"", "\"bands\""), b"no graph".to_vec());
     assert!(
