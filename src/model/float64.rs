@@ -41,8 +41,8 @@ pub(super) fn replace(model: &mut TypedModel) -> TractResult<()> {
     Ok(())
 }
 
-/// Optimises as [`TypedModel::optimize`] does, without the pass that rewrites formulas: it would divide by multiplying with the reciprocal,
-/// which a scaler's answer in the last bit, and so the branch that a tree takes, depends on.
+/// Optimises as [`TypedModel::optimize`] does, without the pass that rewrites formulas. It would divide by multiplying with the
+/// reciprocal, and the last bit of a scaled number can decide which branch a tree takes.
 pub(super) fn optimize(model: &mut TypedModel) -> TractResult<()> {
     let mut optimizer = Optimizer::codegen();
     optimizer.passes.retain(|pass| format!("{pass:?}") != "declutter");

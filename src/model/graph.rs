@@ -174,11 +174,11 @@ fn numbers(output: &Tensor, input: Precision) -> TractResult<Output> {
 /// `into_optimized` would first simplify the graph, with passes for large networks. They make tabular models no faster, and double
 /// the time that a cold start waits.
 fn runnable(model: InferenceModel, input: TypedFact) -> TractResult<Arc<TypedRunnableModel>> {
-    let is_float64 = input.datum_type == DatumType::F64;
+    let input_type = input.datum_type;
     let mut typed = model.with_input_fact(0, input.into())?.into_typed()?;
     float64::replace(&mut typed)?;
     matrix_product::replace(&mut typed);
-    if is_float64 {
+    if [input_type, typed.output_fact(0)?.datum_type].contains(&DatumType::F64) {
         float64::optimize(&mut typed)?;
     } else {
         typed.optimize()?;

@@ -221,6 +221,16 @@ fn cuts_that_round_to_one_float32_have_fingerprints_of_their_own_in_float64() {
 }
 
 #[test]
+fn a_graph_that_reads_float32_and_answers_in_float64_divides_in_float64() {
+    let graph = Onnx::of(Precision::Float64, 1).with_input_type(FLOAT).constant("c", &[1, 1], &[3.0]);
+    let graph = graph.node("Cast", &["x"], "wide", &[("to", DOUBLE)]).node("Div", &["wide", "c"], "y", &[]);
+    let model = packages::load(&package(manifest(&["x"]), graph.file("y", 1)));
+    for x in [16_777_216.0, 0.1, 7.0, 5.0] {
+        assert_eq!(answer(&model, &json!({ "x": x })), f64::from(x as f32) / 3.0, "{x}");
+    }
+}
+
+#[test]
 fn an_integer_output_has_the_type_of_the_input() {
     let integers = |precision| {
         let graph = Onnx::of(precision, 1).with_output_type(INT64).node("Cast", &["x"], "y", &[("to", INT64)]);
@@ -426,7 +436,7 @@ fn a_row_has_the_same_answer_alone_and_among_others() {
 #[test]
 fn a_graph_that_reads_another_type_is_refused_by_the_name_of_the_type() {
     for (number, name) in [(INT64, "int64"), (2, "uint8"), (6, "int32"), (8, "string"), (9, "bool"), (10, "float16")] {
-        let graph = Onnx::with_input_type(number, 1).node("Identity", &["x"], "y", &[]).file("y", 1);
+        let graph = Onnx::new(1).with_input_type(number).node("Identity", &["x"], "y", &[]).file("y", 1);
         let found = packages::mistakes(&package(manifest(&["a"]), graph));
         let [mistake] = &found[..] else { panic!("{found:?}") };
         let named = format!("model.onnx: reads {name}, but the service feeds graphs float32 or float64");

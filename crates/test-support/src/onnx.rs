@@ -5,6 +5,7 @@ use model_package::Precision;
 /// A graph under construction. Its input is `x`, `[N, columns]`.
 pub struct Onnx {
     columns: usize,
+    precision: Precision,
     input: u64,
     output: u64,
     nodes: Vec<Message>,
@@ -43,13 +44,13 @@ impl Onnx {
             Precision::Float32 => FLOAT,
             Precision::Float64 => DOUBLE,
         };
-        Self::with_input_type(number, columns)
+        let (nodes, constants, metadata) = Default::default();
+        Self { columns, precision, input: number, output: number, nodes, constants, metadata }
     }
 
-    /// A graph whose input and output have ONNX's type with this number.
-    pub fn with_input_type(number: u64, columns: usize) -> Self {
-        let (nodes, constants, metadata) = Default::default();
-        Self { columns, input: number, output: number, nodes, constants, metadata }
+    /// Declares another type for the input: ONNX's number of it.
+    pub fn with_input_type(self, number: u64) -> Self {
+        Self { input: number, ..self }
     }
 
     /// Declares another type for the output.
@@ -57,9 +58,9 @@ impl Onnx {
         Self { output: number, ..self }
     }
 
-    /// Adds a constant tensor of this shape: float64 in a graph in float64, otherwise float32.
+    /// Adds a constant tensor of this shape, in the graph's type.
     pub fn constant(self, name: &str, shape: &[usize], values: &[f64]) -> Self {
-        if self.input == DOUBLE {
+        if self.precision == Precision::Float64 {
             let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
             self.tensor(name, shape, DOUBLE, bytes)
         } else {
