@@ -116,7 +116,7 @@ fn cache(settings: CacheSettings, in_lambda: bool) -> anyhow::Result<PredictionC
         let config = RedisConfig { shared_connection: in_lambda && !lambda::is_concurrent(), ..config };
         RedisStore::new(config).context("REDIS_URL").map(|redis| Box::new(redis) as Box<dyn Store>)
     });
-    Ok(PredictionCache::new(memory, store.transpose()?))
+    Ok(PredictionCache::new(memory, store.transpose()?).signed_by(settings.signer))
 }
 
 /// Completes on SIGTERM or Ctrl-C. A second signal ends the process at once.

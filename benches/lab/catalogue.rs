@@ -4,7 +4,7 @@ use std::{collections::HashMap, error::Error};
 
 use model_package::{Input, Stored};
 use predict_once::model::Model;
-use prediction_cache::{CacheKey, KeySpace, Layout, Namespace};
+use prediction_cache::{CacheKey, KeySpace, Layout, Namespace, Signer};
 use serde_json::Value;
 
 use super::{wire::encode, workload::Shape};
@@ -24,6 +24,7 @@ pub(crate) struct Catalogue {
 pub(crate) struct Entries {
     pub(crate) layout: Layout,
     pub(crate) keys: Vec<CacheKey>,
+    /// Without the digests that the stores append.
     pub(crate) values: Vec<bytes::Bytes>,
     pub(crate) lookups: Vec<Vec<u8>>,
     pub(crate) stores: Vec<Vec<u8>>,
@@ -94,12 +95,13 @@ impl Entries {
 
     fn add(&mut self, key: CacheKey, value: bytes::Bytes) {
         let name = key.as_str().as_bytes();
+        let signed = Signer::default().sign(&key, &value);
         let (lookup, store) = match key.field() {
-            None => (encode(&[b"GET", name]), set(name, &value)),
+            None => (encode(&[b"GET", name]), set(name, &signed)),
             Some(field) => {
                 let store = [
                     encode(&[b"MULTI"]),
-                    encode(&[b"HSET", name, field.as_bytes(), &value]),
+                    encode(&[b"HSET", name, field.as_bytes(), &signed]),
                     encode(&[b"EXPIRE", name, TTL.as_bytes()]),
                     encode(&[b"EXEC"]),
                 ];

@@ -6,7 +6,11 @@ use anyhow::bail;
 use cache_tools::{HELP, Invocation, Target, Tool};
 use lexopt::Parser;
 use model_package::{Input, ModelError, Output, Signature, Stored};
-use predict_once::{model::Model, service::Caching, settings::Settings};
+use predict_once::{
+    model::Model,
+    service::Caching,
+    settings::{CacheSettings, Settings},
+};
 
 use super::{load, print};
 
@@ -21,11 +25,12 @@ pub(super) fn run(arguments: Parser) -> anyhow::Result<ExitCode> {
     };
     let settings = Settings::from_env()?;
     let model = load(settings.model_dir.as_deref())?;
-    let Some(redis) = settings.cache.redis else {
+    let CacheSettings { redis, signer, .. } = settings.cache;
+    let Some(redis) = redis else {
         bail!("REDIS_URL is not set: `predict-once cache` requires the service's Redis");
     };
     let Caching { namespace, layout, per_tenant, .. } = settings.caching;
-    let target = Target { model: Arc::new(LoadedModel(model)), redis, namespace, layout, per_tenant };
+    let target = Target { model: Arc::new(LoadedModel(model)), redis, signer, namespace, layout, per_tenant };
     let output = crate::on_this_thread(async { anyhow::Ok(tool.run(target).await?) })?;
     print(&output.text)?;
     Ok(ExitCode::from(output.status))

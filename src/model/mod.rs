@@ -20,8 +20,9 @@ pub use self::package::{ManifestFile, Origin, Package, PackageError};
 
 /// The version of the code between a package and an answer, a part of every fingerprint. Raise it when a change to
 /// [`Signature::encode`], the text of [`Input`], the preparation of the graph, or the derivation of predictions can give another
-/// result for the same package and request.
-const ENGINE_VERSION: u32 = 3;
+/// result for the same package and request, or when cache entries take another form: during a deployment, the old and the new version
+/// would overwrite each other's entries.
+const ENGINE_VERSION: u32 = 4;
 
 /// A loaded model, ready to predict.
 pub struct Model {

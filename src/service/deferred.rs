@@ -69,7 +69,7 @@ impl PredictionService {
                 planners[prediction].record_lookup(time, keys.into_iter().zip(hits));
             }
             let mut lookups = found.iter();
-            entries.retain(|_| matches!(lookups.next(), Some(Lookup::Miss)));
+            entries.retain(|_| matches!(lookups.next(), Some(Lookup::Miss | Lookup::Corrupt)));
             if probe == Probe::LookUpAndStore && !entries.is_empty() {
                 // The cache logs why a write failed; the next sample tries again.
                 let _ = cache.store(&entries, time_left.map(|left| left.saturating_sub(time.total))).await;

@@ -6,7 +6,7 @@ mod traces;
 
 use std::{fmt, num::NonZeroUsize, path::PathBuf, str::FromStr};
 
-use prediction_cache::{Layout, Namespace, redis::RedisConfig};
+use prediction_cache::{Layout, Namespace, Signer, redis::RedisConfig};
 use tracing::level_filters::LevelFilter;
 
 pub use self::server::{MetricsPlace, ServerSettings};
@@ -58,6 +58,9 @@ pub struct CacheSettings {
     /// `MEMORY_CACHE_ENTRIES`: the maximum number of entries in process memory, 0 to 10000000; default 10000, or 1000 in front of
     /// Redis. 0 keeps none.
     pub memory_entries: Option<NonZeroUsize>,
+    /// `CACHE_SIGNING_KEY`: a secret of at least 16 bytes that signs the values in Redis with HMAC-SHA-256, so that others cannot forge
+    /// predictions; default: an unsigned digest, which detects accidents only. A line break at its end is not part of it.
+    pub signer: Signer,
 }
 
 /// An invalid setting.
@@ -96,6 +99,13 @@ impl Settings {
         let redis = redis::config(&env)?;
         let default_entries = if redis.is_some() { 1_000 } else { 10_000 };
         let memory_entries = NonZeroUsize::new(env.number("MEMORY_CACHE_ENTRIES", default_entries, 0, 10_000_000)?);
+        let signer = match env.get("CACHE_SIGNING_KEY")? {
+            None => Signer::default(),
+            // The message never repeats the secret.
+            Some(secret) => Signer::with_secret(secret.trim_end_matches(['\r', '\n']).as_bytes()).ok_or_else(|| {
+                error("CACHE_SIGNING_KEY", format!("must have at least {} bytes", Signer::MIN_SECRET))
+            })?,
+        };
         let layout = match env.get("CACHE_LAYOUT")? {
             None => Layout::default(),
             Some(name) => name.parse().map_err(|_| error("CACHE_LAYOUT", "must be string, hash or output"))?,
@@ -123,7 +133,7 @@ impl Settings {
         let service_name = or_name(env.get("POWERTOOLS_SERVICE_NAME")?);
         let traces = traces::settings(&env, &service_name)?;
         Ok(Self {
-            cache: CacheSettings { redis, memory_entries },
+            cache: CacheSettings { redis, memory_entries, signer },
             caching: Caching { namespace, layout, strategy, per_tenant: env.flag("CACHE_PER_TENANT")? },
             model_dir: env.get("MODEL_DIR")?.map(PathBuf::from),
             server: server::settings(&env)?,
@@ -176,6 +186,8 @@ impl<L: Fn(&'static str) -> Result<Option<String>, SettingsError>> Environment<L
 #[cfg(test)]
 mod tests {
     use std::{cell::RefCell, collections::BTreeSet};
+
+    use prediction_cache::CacheKey;
 
     use super::*;
 
@@ -274,6 +286,23 @@ mod tests {
             }
         }
         assert_eq!(checked, 46, "23 defaults, 11 ranges, 12 choices");
+    }
+
+    #[test]
+    fn the_signing_key_is_trimmed_and_appears_neither_in_debug_output_nor_in_an_error() {
+        let signed = |secret: &str| {
+            let key = CacheKey::from_parts("key", None);
+            settings(&[("CACHE_SIGNING_KEY", secret)]).map(|settings| settings.cache.signer.sign(&key, b"DECLINE"))
+        };
+        assert_eq!(signed("correct horse battery\r\n"), signed("correct horse battery"));
+        assert_ne!(signed("correct horse battery"), signed(" correct horse battery"));
+        assert_ne!(signed("correct horse battery"), signed(""));
+        let valid = settings(&[("CACHE_SIGNING_KEY", "correct horse battery")]).expect("valid");
+        let refused = settings(&[("CACHE_SIGNING_KEY", "correct horse \n\n")]).expect_err("14 bytes");
+        assert_eq!(refused.to_string(), "CACHE_SIGNING_KEY must have at least 16 bytes");
+        for text in [format!("{valid:?}"), format!("{refused:?}")] {
+            assert!(!text.contains("horse"), "{text}");
+        }
     }
 
     #[test]

@@ -54,6 +54,7 @@ survived! {
     a_network_slower_than_the_deadline_costs_no_answer: DelayedBeyondTheDeadline,
     a_narrow_network_costs_no_answer: Throttled,
     connections_that_are_cut_in_the_middle_of_answers_cost_no_answer: Cut,
+    a_network_that_loses_replies_costs_no_answer: RepliesLost,
     a_redis_that_is_killed_and_started_again_costs_no_answer: Killed,
     a_redis_that_is_stopped_and_resumed_costs_no_answer: Stopped,
     a_redis_that_pauses_writes_costs_no_answer: WritesPaused,

@@ -1,11 +1,11 @@
 //! `predict-once cache inspect` on every kind of server: it shows the fields by name, and explains why an entry is unusable.
 
 use model_package::Stored;
-use prediction_cache::{KeySpace, Layout, Namespace};
+use prediction_cache::{KeySpace, Layout, Namespace, Signer};
 use test_support::{applications::example, eventually, models, redis::Redis};
 
 use crate::{
-    layouts::{Server, asked, everywhere, key},
+    layouts::{Server, asked, everywhere, key, set, signed, signed_by},
     tools::tool,
 };
 
@@ -57,8 +57,13 @@ async fn a_key_that_the_service_would_not_answer_from_is_explained() {
     let ours = key(Layout::String, "decision");
     let digest = KeySpace::new(&Namespace::default(), Layout::String, models::shipped().fingerprint(Stored::Answer));
     let digest = digest.key("decision", "1".repeat(201)).as_str().to_owned();
-    redis.command::<()>(&["SET", &digest, "ACCEPT"]).await;
-    redis.command::<()>(&["SET", &ours, "MAYBE"]).await;
+    let [accept, maybe] =
+        [(&digest, "ACCEPT"), (&ours, "MAYBE")].map(|(key, value)| signed(Layout::String, key, "decision", value));
+    redis.command::<()>(&["SET", &digest, &accept]).await;
+    redis.command::<()>(&["SET", &ours, &maybe]).await;
+    let (unsigned, copied) = (ours.replace("2,30", "2,33"), ours.replace("2,30", "2,34"));
+    redis.command::<()>(&["SET", &unsigned, "DECLINE"]).await;
+    redis.command::<()>(&["SET", &copied, &signed(Layout::String, &ours, "decision", "DECLINE")]).await;
     let list = ours.replace("2,30", "2,31");
     redis.command::<()>(&["RPUSH", &list, "DECLINE"]).await;
     for (key, text) in [
@@ -72,6 +77,8 @@ async fn a_key_that_the_service_would_not_answer_from_is_explained() {
         (&*ours.replace("2,30", "9,30"), "the input is not valid for this model"),
         (&*ours.replace("2,30", "2,32"), "no such key"),
         (&*ours, "decision: not a value that the service would store"),
+        (&*unsigned, "decision: has no digest"),
+        (&*copied, "decision: has a wrong digest"),
         (&*list, "the key holds another type of value"),
     ] {
         let ended = tool(&["inspect", key], &settings).await;
@@ -83,8 +90,38 @@ async fn a_key_that_the_service_would_not_answer_from_is_explained() {
         );
     }
     let ended = tool(&["inspect", &digest], &settings).await;
-    for text in ["the key contains only its digest", "decision \"ACCEPT\"", "the key has no time to live"] {
+    for text in
+        ["the key contains only its digest", "decision valid", "decision \"ACCEPT\"", "the key has no time to live"]
+    {
         assert!(ended.out.contains(text), "{}", ended.out);
     }
     assert_eq!(ended.status, 0, "the service would answer with it");
+}
+
+#[tokio::test]
+async fn the_digest_of_each_value_is_compared_with_the_one_of_its_key_and_secret() {
+    let secrets = ["correct horse battery", "another long secret"];
+    everywhere(async |server: Server, layout| {
+        let key = key(layout, "probability");
+        let prediction = if layout == Layout::Output { "output" } else { "probability" };
+        let signer = Signer::with_secret(secrets[0].as_bytes()).expect("long enough");
+        for (stored, secret, digest, status) in [
+            (signed_by(&signer, layout, &key, "probability", "0.25"), secrets[0], "valid", 0),
+            (signed_by(&signer, layout, &key, "probability", "0.25"), secrets[1], "wrong", 1),
+            (signed_by(&signer, layout, &key, "probability", "0.25"), "", "wrong", 1),
+            (signed(layout, &key, "probability", "0.25"), secrets[0], "wrong", 1),
+            (signed(layout, &key, "probability", "0.25"), "", "valid", 0),
+            ("0.25".to_owned(), secrets[0], "missing", 1),
+            ("0.25".to_owned(), "", "missing", 1),
+        ] {
+            server.command::<()>(&set(layout, &key, "probability", &stored)).await;
+            let mut settings = server.settings(layout).to_vec();
+            settings.push(("CACHE_SIGNING_KEY", secret.to_owned()));
+            let ended = tool(&["inspect", &key, "--json"], &settings).await;
+            let shown = ended.json();
+            let found = (&shown["digests"][prediction], &shown["stored"][prediction], ended.status);
+            assert_eq!(found, (&digest.into(), &stored.clone().into(), status), "{layout:?} {stored} {secret}");
+        }
+    })
+    .await;
 }

@@ -4,7 +4,7 @@
 use model_package::Stored;
 use std::{future::Future, ops::Range};
 
-use prediction_cache::Layout;
+use prediction_cache::{CacheKey, Layout, Signer};
 use redis::FromRedisValue;
 use test_support::{
     applications::{aged, example},
@@ -16,8 +16,8 @@ use test_support::{
 use crate::cluster::Cluster;
 
 pub(crate) const HIT: &str = "predict-once; hit; detail=redis";
-const MISS: &str = "predict-once; fwd=miss";
-const CORRUPT: &str = "predict-once; fwd=miss; detail=corrupt";
+pub(crate) const MISS: &str = "predict-once; fwd=miss";
+pub(crate) const CORRUPT: &str = "predict-once; fwd=miss; detail=corrupt";
 const ENDPOINTS: [&str; 3] = ["/decisions", "/probabilities", "/risk_categories"];
 const PREDICTIONS: [&str; 3] = ["decision", "probability", "risk_category"];
 
@@ -93,6 +93,14 @@ pub(crate) async fn everywhere<F: Future<Output = ()>>(test: impl Fn(Server, Lay
     }
 }
 
+/// The command that stores a value.
+pub(crate) fn set<'a>(layout: Layout, key: &'a str, prediction: &'a str, value: &'a str) -> Vec<&'a str> {
+    match layout {
+        Layout::String | Layout::Output => vec!["SET", key, value],
+        Layout::Hash => vec!["HSET", key, prediction, value],
+    }
+}
+
 /// The key of the example, as documented.
 pub(crate) fn key(layout: Layout, prediction: &str) -> String {
     let model = models::shipped();
@@ -101,6 +109,16 @@ pub(crate) fn key(layout: Layout, prediction: &str) -> String {
         Layout::Hash => format!("predict-once:{}:@hash:2,30,0,0,2", model.fingerprint(Stored::Answer)),
         Layout::Output => format!("predict-once:{}:@output:2,30,0,0,2", model.fingerprint(Stored::Output)),
     }
+}
+
+/// A value as the service stores it under this key without `CACHE_SIGNING_KEY`.
+pub(crate) fn signed(layout: Layout, key: &str, prediction: &str, value: &str) -> String {
+    signed_by(&Signer::default(), layout, key, prediction, value)
+}
+
+pub(crate) fn signed_by(signer: &Signer, layout: Layout, key: &str, prediction: &str, value: &str) -> String {
+    let key = CacheKey::from_parts(key, (layout == Layout::Hash).then_some(prediction));
+    String::from_utf8(signer.sign(&key, value.as_bytes()).to_vec()).expect("text")
 }
 
 /// Posts the application at each age to each endpoint, compares the answers with the model's and returns the values of `cache-status`.
@@ -147,10 +165,13 @@ async fn an_entry_is_stored_where_documented_and_expires() {
             read("decision", &decision_key).await.is_some() && read("probability", &probability_key).await.is_some()
         })
         .await;
-        let stored: f64 = read("probability", &probability_key).await.expect("stored").parse().expect("a number");
-        assert_eq!(stored, output);
+        let stored = read("probability", &probability_key).await.expect("stored");
+        let (number, _digest) = stored.split_once('#').expect("a digest");
+        assert_eq!(number.parse(), Ok(output));
+        assert_eq!(stored, signed(layout, &probability_key, "probability", number));
         if layout != Layout::Output {
-            assert_eq!(read("decision", &decision_key).await.expect("stored"), decision.as_str().expect("a text"));
+            let expected = signed(layout, &decision_key, "decision", decision.as_str().expect("a text"));
+            assert_eq!(read("decision", &decision_key).await, Some(expected));
         }
         let expected = if layout == Layout::String { 2 } else { 1 };
         assert_eq!(server.keys().await.len(), expected, "{layout:?}");
@@ -198,12 +219,10 @@ async fn an_invalid_entry_is_a_named_miss_and_is_overwritten() {
         let truth = http.post("/probabilities", &example()).await.text;
         server.hold(1).await;
         let key = key(layout, "probability");
-        let invalid = ["", "0.50", "0.5,0.5", "1e-1", "NaN", "ACCEPT", "-0.0"];
-        let writes = |value: &'static str| match layout {
-            Layout::String | Layout::Output => vec!["SET", &key, value],
-            Layout::Hash => vec!["HSET", &key, "probability", value],
-        };
-        let mut commands: Vec<_> = invalid.into_iter().map(writes).collect();
+        let invalid = ["", "0.50", "0.5,0.5", "1e-1", "NaN", "inf", "1.5", "-0.3", "ACCEPT", "-0.0"];
+        let mut invalid: Vec<_> = invalid.into_iter().map(|value| signed(layout, &key, "probability", value)).collect();
+        invalid.extend(["", "0.3202543", "0.3202543#", "0.3202543#AAAAAAAAAAA"].map(str::to_owned));
+        let mut commands: Vec<_> = invalid.iter().map(|value| set(layout, &key, "probability", value)).collect();
         commands.push(vec!["RPUSH", &key, "0.5"]);
         commands.push(match layout {
             Layout::String | Layout::Output => vec!["HSET", &key, "probability", "0.5"],
@@ -224,6 +243,26 @@ async fn an_invalid_entry_is_a_named_miss_and_is_overwritten() {
         }
     })
     .await;
+}
+
+#[tokio::test]
+async fn an_output_from_which_one_answer_cannot_be_derived_serves_no_endpoint() {
+    let server = Server::One(Redis::start().await);
+    let (_service, http) = server.service(Layout::Output, &[]).await;
+    let key = key(Layout::Output, "");
+    for output in ["1.5", "-0.25", "7.0"] {
+        for endpoint in ENDPOINTS {
+            eventually("the entry is right", || async {
+                asked(&http, 30..31).await.iter().all(|status| status == HIT)
+            })
+            .await;
+            let forged = signed(Layout::Output, &key, "", output);
+            server.command::<()>(&["SET", &key, &forged]).await;
+            let answer = http.post(endpoint, &example()).await;
+            let truth = models::answer(&models::shipped(), endpoint, example().to_string().as_bytes());
+            assert_eq!((answer.cache_status(), Some(answer.text.clone())), (CORRUPT, truth), "{output} {endpoint}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ use test_support::{
 use tokio::{io::AsyncWriteExt, process::Command};
 
 use crate::{
-    layouts::{HIT, Server, asked, everywhere, key},
+    layouts::{HIT, Server, asked, everywhere, key, signed},
     tools::{Ended, tool},
 };
 
@@ -79,11 +79,10 @@ async fn warmed_entries_are_hits_at_every_endpoint() {
     .await;
 }
 
-/// The entries of a namespace in Redis: keys without the namespace, and values.
-async fn contents(redis: &Redis, namespace: &str) -> BTreeMap<String, String> {
+/// Keys and values in Redis.
+async fn contents(redis: &Redis) -> BTreeMap<String, String> {
     let mut contents = BTreeMap::new();
     for key in redis.keys().await {
-        let Some(rest) = key.strip_prefix(&format!("{namespace}:")) else { continue };
         let value = match redis.command::<String>(&["TYPE", &key]).await.as_str() {
             "hash" => {
                 let mut fields: Vec<(String, String)> = redis.command(&["HGETALL", &key]).await;
@@ -92,22 +91,23 @@ async fn contents(redis: &Redis, namespace: &str) -> BTreeMap<String, String> {
             }
             _ => redis.command(&["GET", &key]).await,
         };
-        contents.insert(rest.to_owned(), value);
+        contents.insert(key, value);
     }
     contents
 }
 
 #[tokio::test]
 async fn warming_stores_the_bytes_that_the_service_would_store() {
-    for layout in Layout::ALL {
-        let server = Server::One(Redis::start().await);
-        let Server::One(redis) = &server else { unreachable!() };
-        let (_service, http) = server.service(layout, &[("CACHE_NAMESPACE", "service")]).await;
+    for (layout, secret) in Layout::ALL.into_iter().flat_map(|layout| [(layout, ""), (layout, "a long enough secret")])
+    {
+        let servers = [Server::One(Redis::start().await), Server::One(Redis::start().await)];
+        let [Server::One(by_service), Server::One(by_tool)] = &servers else { unreachable!() };
+        let (_service, http) = servers[0].service(layout, &[("CACHE_SIGNING_KEY", secret)]).await;
         eventually("all is stored", async || asked(&http, 18..60).await.iter().all(|status| status == HIT)).await;
-        let mut settings = server.settings(layout).to_vec();
-        settings.push(("CACHE_NAMESPACE", "tool".to_owned()));
+        let mut settings = servers[1].settings(layout).to_vec();
+        settings.push(("CACHE_SIGNING_KEY", secret.to_owned()));
         assert_eq!(warm(&[&file("bytes.csv", &csv(18..60))], &settings).await.status, 0);
-        assert_eq!(contents(redis, "tool").await, contents(redis, "service").await, "{layout:?}");
+        assert_eq!(contents(by_tool).await, contents(by_service).await, "{layout:?}");
     }
 }
 
@@ -116,11 +116,14 @@ async fn json_lines_are_read_too_and_an_invalid_entry_is_replaced() {
     let server = Server::One(Redis::start().await);
     let Server::One(redis) = &server else { unreachable!() };
     let spoilt = key(Layout::String, "decision");
-    redis.command::<()>(&["SET", &spoilt, "MAYBE"]).await;
+    let stored = signed(Layout::String, &spoilt, "decision", "DECLINE");
+    redis.command::<()>(&["SET", &spoilt, &signed(Layout::String, &spoilt, "decision", "MAYBE")]).await;
+    redis.command::<()>(&["SET", &spoilt.replace("2,30", "2,31"), &stored]).await;
     let lines: String = (30..33).map(|age| format!("{}\n\n", aged(age))).collect();
     let ended = warm(&[&file("inputs.jsonl", &lines)], &server.settings(Layout::String)).await;
     assert_eq!((ended.status, ended.out.as_str()), (0, "3 rows: 9 entries stored, 0 already present\n"), "{ended:?}");
-    assert_eq!(redis.command::<String>(&["GET", &spoilt]).await, "DECLINE");
+    assert_eq!(redis.command::<String>(&["GET", &spoilt]).await, stored);
+    assert_ne!(redis.command::<String>(&["GET", &spoilt.replace("2,30", "2,31")]).await, stored);
 }
 
 #[tokio::test]

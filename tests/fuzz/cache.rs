@@ -5,7 +5,7 @@ use std::{net::SocketAddr, time::Duration};
 use axum::http::StatusCode;
 use bytes::Bytes;
 use model_package::Prediction;
-use prediction_cache::{PredictionCache, redis::RedisConfig, redis::RedisStore};
+use prediction_cache::{CacheKey, PredictionCache, Signer, redis::RedisConfig, redis::RedisStore};
 use proptest::{collection::vec, prelude::*, sample::select, test_runner::TestCaseResult};
 use redis::IntoConnectionInfo;
 use test_support::{applications::example, models};
@@ -69,11 +69,15 @@ pub(crate) async fn impostor(reply: Bytes) -> SocketAddr {
     address
 }
 
-/// None of these replies contains a valid entry with a wrong value: the service could not detect one.
+/// None of these replies contains a wrong value with the digest of its key: without a signing key, the service could not detect one.
 #[test]
 fn arbitrary_replies_from_redis_never_cause_a_wrong_answer() {
+    let another = CacheKey::from_parts("predict-once:0123456789abcdef:decision:2,30,0,0,2", None);
+    let of_another = Signer::default().sign(&another, b"ACCEPT");
+    let of_another = format!("${}\r\n{}\r\n", of_another.len(), of_another.escape_ascii());
     let replies = prop_oneof![
         vec(any::<u8>(), 0..64),
+        vec(any_edit(), 0..3).prop_map(move |edits| edited(&of_another, &edits)),
         (
             select(vec![
                 "$7\r\nDECLINE\r\n",

@@ -4,7 +4,7 @@ use std::fmt;
 
 use bytes::Bytes;
 use model_package::DecodedField;
-use prediction_cache::{Fault, Layout, ParsedKey};
+use prediction_cache::{CacheKey, Fault, Layout, ParsedKey, Unsigned};
 use redis::{Cmd, cmd, from_redis_value};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -32,6 +32,8 @@ pub(super) struct Inspection {
     pub(super) input: Vec<InspectedField>,
     /// The values in Redis by prediction, as text; a model output under the name `output`.
     pub(super) stored: Map<String, Value>,
+    /// Whether the digest in each of these values is `valid`, `missing` or `wrong`.
+    pub(super) digests: Map<String, Value>,
     /// The answers of the service from these values, by prediction.
     pub(super) answers: Map<String, Value>,
     /// Whether the key exists. `None` if Redis does not say.
@@ -91,6 +93,28 @@ impl Inspection {
         for (name, value) in names.iter().zip(values) {
             let Some(value) = value.map(Bytes::from) else { continue };
             found.stored.insert((*name).to_owned(), String::from_utf8_lossy(&value).into());
+            let field = (parsed.layout == Layout::Hash).then_some(*name);
+            let verified = target.signer.verify(&CacheKey::from_parts(key, field), value);
+            let digest = match verified {
+                Ok(_) => "valid",
+                Err(Unsigned::Missing) => "missing",
+                Err(Unsigned::Wrong) => "wrong",
+            };
+            found.digests.insert((*name).to_owned(), digest.into());
+            let value = match verified {
+                Ok(value) => value,
+                Err(unsigned) => {
+                    let reason = match unsigned {
+                        Unsigned::Missing => "has no digest: another program wrote it",
+                        Unsigned::Wrong => {
+                            "has a wrong digest: it was changed, copied from another key, or signed with another \
+                             CACHE_SIGNING_KEY"
+                        }
+                    };
+                    found.notes.push(format!("{name}: {reason}. It counts as a miss, and will be overwritten"));
+                    continue;
+                }
+            };
             let answers = answers(target, parsed.layout, name, &value);
             if answers.is_empty() {
                 found.notes.push(format!(
@@ -230,6 +254,10 @@ impl fmt::Display for Inspection {
                 if position == 0 { "stored" } else { "" },
                 format_args!("{name} {}", value.as_str().unwrap_or_default()),
             )?;
+        }
+        for (position, (name, digest)) in self.digests.iter().enumerate() {
+            let digest = digest.as_str().unwrap_or_default();
+            row(f, if position == 0 { "digest" } else { "" }, format_args!("{name} {digest}"))?;
         }
         for (position, (name, answer)) in self.answers.iter().enumerate() {
             row(f, if position == 0 { "answers" } else { "" }, format_args!("{name} {answer}"))?;

@@ -21,7 +21,7 @@ mod warm;
 use std::{fmt::Display, sync::Arc};
 
 use model_package::{Input, ModelError, Output, Signature, Stored};
-use prediction_cache::{Fault, Layout, Namespace, ParsedKey, redis::RedisConfig};
+use prediction_cache::{Fault, Layout, Namespace, ParsedKey, Signer, redis::RedisConfig};
 
 pub use self::arguments::{HELP, Invocation, Tool, WarmOptions};
 use self::{inspect::Inspection, report::CacheReport};
@@ -65,6 +65,8 @@ pub trait Model: Send + Sync {
 pub struct Target {
     pub model: Arc<dyn Model>,
     pub redis: RedisConfig,
+    /// `CACHE_SIGNING_KEY`
+    pub signer: Signer,
     /// `CACHE_NAMESPACE`
     pub namespace: Namespace,
     /// `CACHE_LAYOUT`

@@ -18,7 +18,8 @@ impl Stored {
         }
     }
 
-    /// Derives a prediction from the graph's output. Returns the cache entry, if the output can be stored, and the response body.
+    /// Derives a prediction from the graph's output. Returns the cache entry, if the output can be stored, and the response body. An
+    /// output is only stored if every prediction can be derived from it.
     ///
     /// # Errors
     ///
@@ -32,7 +33,7 @@ impl Stored {
         let answer = signature.predictions()[prediction].derive(output)?;
         let entry = match self {
             Self::Answer => Some(answer.entry),
-            Self::Output => output.to_entry(),
+            Self::Output => output.to_entry().filter(|_| signature.accepts(output)),
         };
         Ok((entry, answer.body))
     }
@@ -43,7 +44,17 @@ impl Stored {
         let prediction = &signature.predictions()[prediction];
         match self {
             Self::Answer => Some(prediction.read(entry)?.body),
-            Self::Output => Some(prediction.derive(&Output::read(entry, columns, prediction.precision())?).ok()?.body),
+            Self::Output => {
+                let output = Output::read(entry, columns, prediction.precision());
+                Some(prediction.derive(&output.filter(|output| signature.accepts(output))?).ok()?.body)
+            }
         }
+    }
+}
+
+impl Signature {
+    /// Whether every prediction can be derived from this output.
+    fn accepts(&self, output: &Output) -> bool {
+        self.predictions().iter().all(|prediction| prediction.accepts(output))
     }
 }

@@ -16,6 +16,9 @@ pub enum Fault {
     Authentication,
     #[error("the key holds another type (WRONGTYPE)")]
     WrongType,
+    /// No reply to this command: one was lost or came twice, so that later ones on the connection belong to other commands, too.
+    #[error("a reply to another command")]
+    Misdirected,
     /// Any other error reply, by its code: `OOM`, `READONLY`, `LOADING`…
     #[error("error reply {0}")]
     Reply(String),
@@ -41,7 +44,13 @@ impl Fault {
     pub(crate) fn breaks_connection(&self) -> bool {
         match self {
             Self::Timeout | Self::Connection(_) | Self::Authentication => true,
-            Self::Connecting | Self::WrongType | Self::Reply(_) | Self::Busy | Self::Paused | Self::OutOfTime => false,
+            Self::Connecting
+            | Self::WrongType
+            | Self::Misdirected
+            | Self::Reply(_)
+            | Self::Busy
+            | Self::Paused
+            | Self::OutOfTime => false,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The prediction cache: a key-value cache in this process and in a store behind it. Values are opaque bytes.
 //!
 //! ```text
-//! CacheKey ─► memory (this process) ─► Store: redis ─► lookups, writes ─► link ─► connection
+//! CacheKey ─► memory (this process) ─► signer ─► Store: redis ─► lookups, writes ─► link ─► connection
 //! ```
 //!
 //! A slow, full or unavailable cache is never an error for the caller: a lookup without an answer is [`Lookup::Unavailable`], which
@@ -13,6 +13,7 @@ mod key;
 mod memory;
 pub mod redis;
 mod reply_log;
+mod signer;
 mod store;
 
 use std::time::Duration;
@@ -23,6 +24,7 @@ pub use self::{
     fault::Fault,
     key::{CacheKey, KeySpace, Layout, Namespace, ParsedKey, Tenant, UnknownLayout},
     memory::MemoryCache,
+    signer::{Signer, Unsigned},
     store::{BreakerState, Lookup, Store},
 };
 
@@ -33,6 +35,8 @@ pub use self::{
 pub struct PredictionCache {
     memory: Option<MemoryCache>,
     store: Option<Box<dyn Store>>,
+    /// Of the values in the store. A value in memory has been checked or computed.
+    signer: Signer,
 }
 
 /// The tier that held an entry.
@@ -58,12 +62,18 @@ impl Tier {
 
 impl PredictionCache {
     pub fn new(memory: Option<MemoryCache>, store: Option<Box<dyn Store>>) -> Self {
-        Self { memory, store }
+        Self { memory, store, signer: Signer::default() }
+    }
+
+    /// The same cache, whose values in the store are signed by `signer`.
+    pub fn signed_by(self, signer: Signer) -> Self {
+        Self { signer, ..self }
     }
 
     /// The same cache for another worker: shares the memory, with its own connections.
     pub fn for_another_worker(&self) -> Self {
-        Self { memory: self.memory.clone(), store: self.store.as_ref().map(|store| store.for_another_worker()) }
+        let store = self.store.as_ref().map(|store| store.for_another_worker());
+        Self { memory: self.memory.clone(), store, signer: self.signer.clone() }
     }
 
     /// Connects to the store ahead of the first lookup. Waits at most as long as a lookup may take.
@@ -93,12 +103,28 @@ impl PredictionCache {
         }
     }
 
-    /// Looks up entries in the store within its deadline, one result per key. Without a store, all are misses.
+    /// Looks up entries in the store within its deadline, one result per key. Without a store, all are misses. A value that does not
+    /// belong to its key is [corrupt](Lookup::Corrupt).
     pub async fn lookup(&self, keys: &[&CacheKey]) -> Vec<Lookup> {
-        match &self.store {
-            Some(store) if !keys.is_empty() => store.lookup(keys).await,
-            _ => keys.iter().map(|_| Lookup::Miss).collect(),
+        let Some(store) = self.store.as_ref().filter(|_| !keys.is_empty()) else {
+            return keys.iter().map(|_| Lookup::Miss).collect();
+        };
+        let mut of_another_key = false;
+        let mut found = store.lookup(keys).await;
+        for (lookup, key) in found.iter_mut().zip(keys) {
+            let Lookup::Hit(stored, tier) = lookup else { continue };
+            *lookup = match self.signer.verify(key, std::mem::take(stored)) {
+                Ok(value) => Lookup::Hit(value, *tier),
+                Err(unsigned) => {
+                    of_another_key |= unsigned == Unsigned::Wrong;
+                    Lookup::Corrupt
+                }
+            };
         }
+        if of_another_key {
+            store.distrust();
+        }
+        found
     }
 
     /// Keeps entries in this process, and writes them to the store within its deadline and `time_left`.
@@ -108,10 +134,9 @@ impl PredictionCache {
     /// The reason why the entries were not written to the store. It has already been logged.
     pub async fn store(&self, entries: &[(CacheKey, Bytes)], time_left: Option<Duration>) -> Result<(), Fault> {
         entries.iter().for_each(|(key, value)| self.keep_in_memory(key, value));
-        match &self.store {
-            Some(store) => store.store(entries, time_left).await,
-            None => Ok(()),
-        }
+        let Some(store) = &self.store else { return Ok(()) };
+        let signed: Vec<_> = entries.iter().map(|(key, value)| (key, self.signer.sign(key, value))).collect();
+        store.store(&signed, time_left).await
     }
 
     /// The state of the store's circuit breakers. `None` without a store.

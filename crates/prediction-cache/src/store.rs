@@ -13,7 +13,9 @@ pub enum Lookup {
     /// An entry, and the tier that held it.
     Hit(Bytes, Tier),
     Miss,
-    /// The key holds a value that is not an entry of this service, such as another Redis type.
+    /// The key holds a value that is not its entry: without a [digest](crate::Signer), or with another.
+    Corrupt,
+    /// The key holds another type of value, which another program has stored.
     Foreign,
     /// The cache did not answer in time, or answered with an error.
     Unavailable(Fault),
@@ -44,9 +46,13 @@ pub trait Store: Send + Sync {
     /// Stores entries within the deadline of a write and `time_left`.
     fn store<'a>(
         &'a self,
-        entries: &'a [(CacheKey, Bytes)],
+        entries: &'a [(&'a CacheKey, Bytes)],
         time_left: Option<Duration>,
     ) -> BoxFuture<'a, Result<(), Fault>>;
+
+    /// Called after a lookup that found the value of another key. If a reply was lost, all later ones on that connection belong to other
+    /// commands, so the store drops it: at most once per second, because entries written with another secret look the same.
+    fn distrust(&self);
 
     fn breakers(&self) -> [BreakerState; 2];
 

@@ -2,6 +2,7 @@
 //! does.
 
 use std::{
+    borrow::Cow,
     net::SocketAddr,
     sync::{Arc, Mutex},
     time::Duration,
@@ -47,6 +48,25 @@ pub enum Mode {
     CutAfter(usize),
 }
 
+/// What happens to one reply of Redis. All later replies on its connection then reach other commands than their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mishap {
+    Lost,
+    Repeated,
+}
+
+/// A mishap to come.
+#[derive(Clone, Copy)]
+struct Next {
+    mishap: Mishap,
+    /// The number of replies before it.
+    others: usize,
+    /// The number of replies before the one after it, if it comes again.
+    again: Option<usize>,
+}
+
+type NextMishap = Arc<Mutex<Option<Next>>>;
+
 /// A one-time fault of the open connections.
 #[derive(Clone, Copy)]
 enum Strike {
@@ -59,6 +79,7 @@ pub struct Proxy {
     pub port: u16,
     mode: watch::Sender<Mode>,
     strikes: watch::Sender<Strike>,
+    mishap: NextMishap,
     connections: Arc<Mutex<usize>>,
     /// Cloned by each connection that forwards bytes.
     passing: Arc<()>,
@@ -72,14 +93,16 @@ impl Proxy {
         let strikes = watch::Sender::new(Strike::Close);
         let connections = Arc::new(Mutex::new(0));
         let on_request: OnRequest = Arc::new(on_request);
-        let proxy = Self { port, mode, strikes, connections, passing: Arc::new(()) };
+        let proxy = Self { port, mode, strikes, connections, mishap: NextMishap::default(), passing: Arc::new(()) };
         let (count, modes, strikes) = (Arc::clone(&proxy.connections), proxy.mode.clone(), proxy.strikes.clone());
         let passing = Arc::clone(&proxy.passing);
+        let mishap = Arc::clone(&proxy.mishap);
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 *count.lock().expect("not poisoned") += 1;
                 let (modes, strikes) = (modes.subscribe(), strikes.subscribe());
-                tokio::spawn(serve(client, target, modes, strikes, Arc::clone(&on_request), Arc::clone(&passing)));
+                let (on_request, mishap) = (Arc::clone(&on_request), Arc::clone(&mishap));
+                tokio::spawn(serve(client, target, modes, strikes, on_request, mishap, Arc::clone(&passing)));
             }
         });
         proxy
@@ -112,6 +135,17 @@ impl Proxy {
         self.strikes.send_replace(Strike::Close);
     }
 
+    /// Lets a mishap happen to the reply that follows `others` more, on whichever connection. Replies must be small, and none on its way.
+    pub fn set_mishap(&self, others: usize, mishap: Mishap) {
+        *self.mishap.lock().expect("not poisoned") = Some(Next { mishap, others, again: None });
+    }
+
+    /// Loses one reply after every `others`; `None` ends this.
+    pub fn lose_replies(&self, others: Option<usize>) {
+        let next = others.map(|others| Next { mishap: Mishap::Lost, others, again: Some(others) });
+        *self.mishap.lock().expect("not poisoned") = next;
+    }
+
     /// The number of connections that forward bytes.
     pub fn passing(&self) -> usize {
         // The proxy and its listener hold one clone each.
@@ -137,10 +171,11 @@ async fn serve(
     modes: watch::Receiver<Mode>,
     mut strikes: watch::Receiver<Strike>,
     on_request: OnRequest,
+    mishap: NextMishap,
     passing: Arc<()>,
 ) {
     let end = tokio::select! {
-        end = pass(&mut client, target, modes, on_request) => end,
+        end = pass(&mut client, target, modes, on_request, &mishap) => end,
         struck = strikes.changed() => match struck.map(|()| *strikes.borrow()) {
             Ok(Strike::Silence) => End::Silence,
             Ok(Strike::Reset) => End::Reset,
@@ -163,7 +198,13 @@ async fn serve(
     }
 }
 
-async fn pass(client: &mut TcpStream, target: SocketAddr, modes: watch::Receiver<Mode>, on_request: OnRequest) -> End {
+async fn pass(
+    client: &mut TcpStream,
+    target: SocketAddr,
+    modes: watch::Receiver<Mode>,
+    on_request: OnRequest,
+    mishap: &NextMishap,
+) -> End {
     let Ok(mut server) = TcpStream::connect(target).await else { return End::Close };
     // Client and server send without delay, so the proxy must not hold back a second chunk until the first is acknowledged.
     for stream in [&*client, &server] {
@@ -172,8 +213,8 @@ async fn pass(client: &mut TcpStream, target: SocketAddr, modes: watch::Receiver
     let (from_client, to_client) = client.split();
     let (from_server, to_server) = server.split();
     tokio::select! {
-        end = one_way(from_client, to_server, modes.clone(), Some(on_request)) => end,
-        end = one_way(from_server, to_client, modes, None) => end,
+        end = one_way(from_client, to_server, modes.clone(), Some(on_request), mishap) => end,
+        end = one_way(from_server, to_client, modes, None, mishap) => end,
     }
 }
 
@@ -184,6 +225,7 @@ async fn one_way(
     mut to: WriteHalf<'_>,
     mut modes: watch::Receiver<Mode>,
     on_request: Option<OnRequest>,
+    mishap: &NextMishap,
 ) -> End {
     let mut buffer = vec![0; 16 * 1024];
     let mut left_until_cut = None;
@@ -209,6 +251,7 @@ async fn one_way(
                 return End::Close;
             }
         }
+        let chunk = if on_request.is_none() { with_mishap(chunk, mishap) } else { Cow::Borrowed(chunk) };
         slow_down(mode, chunk.len(), on_request.is_none()).await;
         let passing = left_until_cut.map_or(chunk.len(), |left| chunk.len().min(left));
         if to.write_all(&chunk[..passing]).await.is_err() {
@@ -220,6 +263,48 @@ async fn one_way(
                 return End::Reset;
             }
         }
+    }
+}
+
+/// The chunk, from which the reply to which the mishap happens is missing, or in which it is twice.
+fn with_mishap<'a>(chunk: &'a [u8], next: &NextMishap) -> Cow<'a, [u8]> {
+    let mut next = next.lock().expect("not poisoned");
+    if next.is_none() {
+        return chunk.into();
+    }
+    let (mut forwarded, mut start) = (Vec::new(), 0);
+    while let Some(Next { mishap, others, again }) = *next
+        && let Some(end) = reply_end(chunk, start)
+    {
+        let times = match (others, mishap) {
+            (1.., _) => 1,
+            (0, Mishap::Lost) => 0,
+            (0, Mishap::Repeated) => 2,
+        };
+        forwarded.extend(chunk[start..end].repeat(times));
+        start = end;
+        *next = match others {
+            0 => again.map(|others| Next { mishap, others, again }),
+            _ => Some(Next { mishap, others: others - 1, again }),
+        };
+    }
+    forwarded.extend(&chunk[start..]);
+    forwarded.into()
+}
+
+/// The end of the reply that starts at `start`, if it is complete.
+fn reply_end(replies: &[u8], start: usize) -> Option<usize> {
+    let line = replies.get(start..)?.windows(2).position(|end| end == b"\r\n")?;
+    let (kind, number) = replies[start..start + line].split_first()?;
+    let after = start + line + 2;
+    let number = || std::str::from_utf8(number).ok()?.parse::<i64>().ok();
+    match kind {
+        b'$' => {
+            let bytes = usize::try_from(number()?).map_or(0, |bytes| bytes + 2);
+            Some(after + bytes).filter(|end| *end <= replies.len())
+        }
+        b'*' => (0..number()?).try_fold(after, |at, _| reply_end(replies, at)),
+        _ => Some(after),
     }
 }
 

@@ -133,7 +133,7 @@ impl PredictionService {
                 }
                 None => Err(CacheOutcome::Corrupt),
             },
-            Lookup::Foreign => Err(CacheOutcome::Corrupt),
+            Lookup::Corrupt | Lookup::Foreign => Err(CacheOutcome::Corrupt),
             Lookup::Miss => Err(CacheOutcome::Miss),
             Lookup::Unavailable(_) => Err(CacheOutcome::Unavailable),
         });

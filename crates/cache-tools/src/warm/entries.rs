@@ -42,7 +42,7 @@ impl Entries {
         let keys = KeySpace::new(&target.namespace, target.layout, target.fingerprint(target.layout));
         Ok(Self {
             model: Arc::clone(&target.model),
-            cache: PredictionCache::new(None, Some(Box::new(redis))),
+            cache: PredictionCache::new(None, Some(Box::new(redis))).signed_by(target.signer.clone()),
             keys: tenant.map_or(keys.clone(), |tenant| keys.of_tenant(tenant)),
             stored: stored(target.layout),
             renew,
@@ -87,7 +87,7 @@ impl Entries {
                     positions.remove(&key);
                 }
                 Lookup::Unavailable(fault) => return Err(fault),
-                Lookup::Hit(..) | Lookup::Miss | Lookup::Foreign => {}
+                Lookup::Hit(..) | Lookup::Miss | Lookup::Corrupt | Lookup::Foreign => {}
             }
         }
         let mut missing: Vec<Vec<_>> = vec![Vec::new(); inputs.len()];

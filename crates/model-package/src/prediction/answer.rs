@@ -18,6 +18,13 @@ pub struct Answer {
     pub body: Bytes,
 }
 
+/// An answer before it is written as text.
+enum Derived<'a> {
+    Number(f64),
+    OneOf(&'a AnswerValue),
+    Distribution(Vec<f64>),
+}
+
 impl Prediction {
     /// Derives the answer from the graph's output, which the prediction has been [checked](crate::Signature::set_output) against.
     ///
@@ -25,6 +32,22 @@ impl Prediction {
     ///
     /// If a number is not finite, not a probability, or not the position of a class.
     pub fn derive(&self, output: &Output) -> Result<Answer, ModelError> {
+        Ok(match self.value(output)? {
+            Derived::Number(number) => self.number(number),
+            Derived::OneOf(value) => self.one_of(value),
+            Derived::Distribution(probabilities) => {
+                let texts: Vec<_> = probabilities.into_iter().map(|number| self.decimal(number)).collect();
+                self.distribution(&texts)
+            }
+        })
+    }
+
+    /// Whether an answer can be [derived](Self::derive) from this output.
+    pub(crate) fn accepts(&self, output: &Output) -> bool {
+        self.value(output).is_ok()
+    }
+
+    fn value(&self, output: &Output) -> Result<Derived<'_>, ModelError> {
         let outputs = output.columns();
         let fail = |what: String| ModelError::Output(format!("{}: {what}", self.name));
         let finite = |number: f64| {
@@ -42,19 +65,18 @@ impl Prediction {
             }
         };
         Ok(match &self.kind {
-            PredictionKind::Value(column) => self.number(finite(column.of(outputs))?),
-            PredictionKind::Probability(column) => self.number(probability(column.of(outputs))?),
+            PredictionKind::Value(column) => Derived::Number(finite(column.of(outputs))?),
+            PredictionKind::Probability(column) => Derived::Number(probability(column.of(outputs))?),
             PredictionKind::Bands(column, cuts, values) => {
                 let number = finite(column.of(outputs))?;
-                self.one_of(&values[cuts.partition_point(|cut| number >= self.precision.round(*cut))])
+                Derived::OneOf(&values[cuts.partition_point(|cut| number >= self.precision.round(*cut))])
             }
             PredictionKind::ClassAt(column, values) => {
                 let position = column.of(outputs);
                 let is_position = position >= 0.0 && position.fract() == 0.0;
                 let value = if is_position { values.get(position as usize) } else { None };
-                self.one_of(
-                    value.ok_or_else(|| fail(format!("{} is not the position of a class", self.decimal(position))))?,
-                )
+                let fail = || fail(format!("{} is not the position of a class", self.decimal(position)));
+                Derived::OneOf(value.ok_or_else(fail)?)
             }
             PredictionKind::Class(scores, values) => {
                 let mut best: Option<(f64, &AnswerValue)> = None;
@@ -64,12 +86,10 @@ impl Prediction {
                         best = Some((score, value));
                     }
                 }
-                self.one_of(best.ok_or_else(|| fail("the graph returned no scores".to_owned()))?.1)
+                Derived::OneOf(best.ok_or_else(|| fail("the graph returned no scores".to_owned()))?.1)
             }
             PredictionKind::Probabilities(scores, _) => {
-                let probabilities: Vec<_> = scores.of(outputs).map(probability).collect::<Result<_, _>>()?;
-                let texts: Vec<_> = probabilities.iter().map(|number| self.decimal(*number)).collect();
-                self.distribution(&texts)
+                Derived::Distribution(scores.of(outputs).map(probability).collect::<Result<_, _>>()?)
             }
         })
     }

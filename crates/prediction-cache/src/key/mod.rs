@@ -133,6 +133,11 @@ pub struct CacheKey {
 }
 
 impl CacheKey {
+    /// The address that Redis knows by this key and this field.
+    pub fn from_parts(key: &str, field: Option<&str>) -> Self {
+        Self { text: [key, field.unwrap_or_default()].concat(), field_at: key.len() }
+    }
+
     /// The key in Redis.
     pub fn as_str(&self) -> &str {
         &self.text[..self.field_at]

@@ -10,12 +10,13 @@ use std::{
     time::Duration,
 };
 
-use ::redis::{Cmd, FromRedisValue, RedisError, Value};
+use ::redis::{Cmd, RedisError, Value};
 use bytes::Bytes;
 use futures_util::{
     FutureExt,
     future::{BoxFuture, join_all},
 };
+use parking_lot::Mutex;
 use tokio::{
     sync::Semaphore,
     time::{Instant, timeout},
@@ -37,6 +38,9 @@ const MAX_WRITES: usize = 256;
 /// The number of Hash fields per transaction. A transaction blocks Redis.
 const TRANSACTION_SIZE: usize = 100;
 
+/// The shortest time between two connections that are dropped because a value belonged to another key.
+const DISTRUST_INTERVAL: Duration = Duration::from_secs(1);
+
 /// A store in Redis for one thread, because a connection belongs to the runtime that opened it.
 pub struct RedisStore {
     config: Arc<RedisConfig>,
@@ -50,6 +54,7 @@ struct Lane {
     link: Arc<Link>,
     breaker: Arc<CircuitBreaker>,
     replies: Arc<ReplyLog>,
+    distrusted_at: Mutex<Option<Instant>>,
 }
 
 impl RedisStore {
@@ -78,20 +83,14 @@ impl RedisStore {
         let [read_replies, write_replies] = replies;
         Self {
             config,
-            reads: Lane { link: read_link, breaker: read_breaker, replies: read_replies },
-            writes: Lane { link: write_link, breaker: write_breaker, replies: write_replies },
+            reads: Lane::new(read_link, read_breaker, read_replies),
+            writes: Lane::new(write_link, write_breaker, write_replies),
             write_permits: Semaphore::new(MAX_WRITES),
         }
     }
 
     async fn get(&self, key: &CacheKey) -> Lookup {
-        let answer = self.read(&Command::One(get(key)), Ok::<Option<Vec<u8>>, Fault>).await;
-        match answer {
-            Ok(Some(value)) => Lookup::Hit(value.into(), Tier::Redis),
-            Ok(None) => Lookup::Miss,
-            Err(Fault::WrongType) => Lookup::Foreign,
-            Err(fault) => Lookup::Unavailable(fault),
-        }
+        self.read(&Command::One(get(key)), to_lookup).await.unwrap_or_else(without_answer)
     }
 
     /// Looks up many entries in one round trip; in a cluster, in one to each node.
@@ -116,17 +115,16 @@ impl RedisStore {
             }
             Command::Many(pipeline)
         };
-        let found =
-            self.read(&command, |values: Vec<Value>| values.into_iter().map(to_lookup).collect::<Result<Vec<_>, _>>());
-        match found.await {
-            Ok(found) if found.len() == keys.len() => found,
-            Ok(_) => keys.iter().map(|_| Lookup::Foreign).collect(),
-            Err(fault) => keys.iter().map(|_| Lookup::Unavailable(fault.clone())).collect(),
-        }
+        let to_lookups = |reply| match reply {
+            Value::Array(values) if values.len() == keys.len() => values.into_iter().map(to_lookup).collect(),
+            _ => Err(Fault::Misdirected),
+        };
+        let found: Result<Vec<_>, _> = self.read(&command, to_lookups).await;
+        found.unwrap_or_else(|fault| keys.iter().map(|_| without_answer(fault.clone())).collect())
     }
 
     /// Stores entries. A write cut short by the end of the invocation does not count as a fault of Redis.
-    async fn put(&self, entries: &[(CacheKey, Bytes)], time_left: Option<Duration>) -> Result<(), Fault> {
+    async fn put(&self, entries: &[(&CacheKey, Bytes)], time_left: Option<Duration>) -> Result<(), Fault> {
         let limit = self.config.write_timeout.min(time_left.unwrap_or(Duration::MAX));
         if limit.is_zero() {
             return Err(Fault::OutOfTime);
@@ -138,20 +136,20 @@ impl RedisStore {
         let commands = self.sets(entries);
         let began = Instant::now();
         let timeouts = Timeouts { total: self.config.write_timeout, on_open_connection: self.config.write_timeout };
-        let writing = join_all(commands.iter().map(|command| self.writes.link.run::<()>(command, timeouts)));
+        let writing = join_all(commands.iter().map(|command| self.writes.link.run::<Value>(command, timeouts)));
         let answer = if limit < self.config.write_timeout {
             // This timeout neither drops the connection nor opens the breaker.
             timeout(limit, writing).await.map_err(|_| Fault::OutOfTime)?
         } else {
             writing.await
         };
-        let answer = answer.into_iter().collect();
+        let answer = answer.into_iter().try_for_each(|reply| to_written(reply?));
         self.writes.record(&answer, began);
         answer
     }
 
     /// The commands that store entries: as few as possible.
-    fn sets(&self, entries: &[(CacheKey, Bytes)]) -> Vec<Command> {
+    fn sets(&self, entries: &[(&CacheKey, Bytes)]) -> Vec<Command> {
         let ttl = |key: &CacheKey| spread(self.config.ttl.as_secs(), key);
         if let [(key, value)] = entries
             && key.field().is_none()
@@ -160,17 +158,17 @@ impl RedisStore {
         }
         // In a cluster, a transaction or pipeline may only have keys of one slot.
         let chunk_size = if self.config.cluster { 1 } else { TRANSACTION_SIZE };
-        let pipeline = |entries: &[(CacheKey, Bytes)]| {
+        let pipeline = |entries: &[(&CacheKey, Bytes)]| {
             let mut pipeline = ::redis::Pipeline::new();
             for (key, value) in entries {
                 match key.field() {
                     None => {
-                        pipeline.add_command(set(key, value, ttl(key))).ignore();
+                        pipeline.add_command(set(key, value, ttl(key)));
                     }
                     Some(field) => {
                         // Atomic, because a Hash without a time to live would never expire.
-                        pipeline.atomic().hset(key.as_str(), field, &value[..]).ignore();
-                        pipeline.expire(key.as_str(), ttl(key).cast_signed()).ignore();
+                        pipeline.atomic().hset(key.as_str(), field, &value[..]);
+                        pipeline.expire(key.as_str(), ttl(key).cast_signed());
                     }
                 }
             }
@@ -179,11 +177,7 @@ impl RedisStore {
         entries.chunks(chunk_size).map(pipeline).collect()
     }
 
-    async fn read<T: FromRedisValue, U>(
-        &self,
-        command: &Command,
-        convert: impl FnOnce(T) -> Result<U, Fault>,
-    ) -> Result<U, Fault> {
+    async fn read<T>(&self, command: &Command, convert: impl FnOnce(Value) -> Result<T, Fault>) -> Result<T, Fault> {
         if !self.reads.breaker.allows() {
             return Err(Fault::Paused);
         }
@@ -217,10 +211,14 @@ impl Store for RedisStore {
 
     fn store<'a>(
         &'a self,
-        entries: &'a [(CacheKey, Bytes)],
+        entries: &'a [(&'a CacheKey, Bytes)],
         time_left: Option<Duration>,
     ) -> BoxFuture<'a, Result<(), Fault>> {
         self.put(entries, time_left).boxed()
+    }
+
+    fn distrust(&self) {
+        self.reads.distrust();
     }
 
     fn breakers(&self) -> [BreakerState; 2] {
@@ -235,12 +233,31 @@ impl Store for RedisStore {
 }
 
 impl Lane {
+    fn new(link: Arc<Link>, breaker: Arc<CircuitBreaker>, replies: Arc<ReplyLog>) -> Self {
+        Self { link, breaker, replies, distrusted_at: Mutex::default() }
+    }
+
+    /// Drops the connection, whose later replies may belong to other commands, too, unless one was dropped within [`DISTRUST_INTERVAL`].
+    fn distrust(&self) {
+        let now = Instant::now();
+        let mut last = self.distrusted_at.lock();
+        if last.is_none_or(|last| now - last >= DISTRUST_INTERVAL) {
+            *last = Some(now);
+            tracing::warn!("a reply from the cache does not belong to its key: closing the connection");
+            self.link.close();
+        }
+    }
+
     /// Reports the result of a command that started at `began` to the breaker and the log.
     fn record<T>(&self, answer: &Result<T, Fault>, began: Instant) {
         match answer {
             Ok(_) => {
                 self.breaker.answered();
                 self.replies.success();
+            }
+            Err(Fault::Misdirected) => {
+                self.breaker.answered();
+                self.distrust();
             }
             Err(Fault::Connecting) => self.breaker.ended_before_opening(),
             Err(fault) if fault.breaks_connection() => self.breaker.failed(fault, began),
@@ -272,7 +289,16 @@ fn set(key: &CacheKey, value: &Bytes, ttl: u64) -> Cmd {
     set
 }
 
-/// One value of a multi-key lookup. An error reply fails the whole lookup, except `WRONGTYPE`, which concerns only that key.
+/// The result of a lookup for each of its keys, after a fault.
+fn without_answer(fault: Fault) -> Lookup {
+    match fault {
+        Fault::WrongType => Lookup::Foreign,
+        Fault::Misdirected => Lookup::Corrupt,
+        fault => Lookup::Unavailable(fault),
+    }
+}
+
+/// The reply for one key. An error reply fails the whole lookup, except `WRONGTYPE`, which concerns only that key.
 fn to_lookup(value: Value) -> Result<Lookup, Fault> {
     match value {
         Value::BulkString(value) => Ok(Lookup::Hit(value.into(), Tier::Redis)),
@@ -281,7 +307,17 @@ fn to_lookup(value: Value) -> Result<Lookup, Fault> {
             Fault::WrongType => Ok(Lookup::Foreign),
             fault => Err(fault),
         },
-        _ => Ok(Lookup::Foreign),
+        _ => Err(Fault::Misdirected),
+    }
+}
+
+/// The reply to a write. An error reply to one of its commands fails the whole write.
+fn to_written(reply: Value) -> Result<(), Fault> {
+    match reply {
+        Value::Okay | Value::Int(_) => Ok(()),
+        Value::Array(replies) => replies.into_iter().try_for_each(to_written),
+        Value::ServerError(error) => Err(RedisError::from(error).into()),
+        _ => Err(Fault::Misdirected),
     }
 }
 
@@ -289,6 +325,23 @@ fn to_lookup(value: Value) -> Result<Lookup, Fault> {
 mod tests {
     use super::*;
     use crate::{KeySpace, Layout, Namespace};
+
+    #[test]
+    fn a_reply_that_cannot_belong_to_the_command_is_told_from_all_others() {
+        let value = || Value::BulkString(b"DECLINE".to_vec());
+        for reply in [Value::Okay, Value::Int(1), Value::Array(vec![value()]), Value::SimpleString("QUEUED".to_owned())]
+        {
+            assert!(matches!(to_lookup(reply.clone()), Err(Fault::Misdirected)), "{reply:?}");
+        }
+        assert!(matches!(to_lookup(value()), Ok(Lookup::Hit(..))));
+        assert!(matches!(to_lookup(Value::Nil), Ok(Lookup::Miss)));
+        for reply in [value(), Value::Nil, Value::Array(vec![Value::Okay, value()])] {
+            assert_eq!(to_written(reply.clone()), Err(Fault::Misdirected), "{reply:?}");
+        }
+        for reply in [Value::Okay, Value::Array(vec![Value::Int(1), Value::Int(1)])] {
+            assert_eq!(to_written(reply.clone()), Ok(()), "{reply:?}");
+        }
+    }
 
     #[test]
     fn entries_that_are_stored_together_expire_within_ten_per_cent_of_the_time_to_live() {

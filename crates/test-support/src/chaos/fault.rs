@@ -16,6 +16,7 @@ pub enum Fault {
     DelayedBeyondTheDeadline,
     Throttled,
     Cut,
+    RepliesLost,
     Killed,
     Stopped,
     WritesPaused,
@@ -32,7 +33,7 @@ const DEAD_MASTER: [&str; 3] = ["REPLICAOF", "127.0.0.1", "1"];
 const DISCONNECT: [&str; 6] = ["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"];
 
 impl Fault {
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Refused,
         Self::Reset,
         Self::Closed,
@@ -42,6 +43,7 @@ impl Fault {
         Self::DelayedBeyondTheDeadline,
         Self::Throttled,
         Self::Cut,
+        Self::RepliesLost,
         Self::Killed,
         Self::Stopped,
         Self::WritesPaused,
@@ -65,6 +67,7 @@ impl Fault {
             Self::DelayedBeyondTheDeadline => "network: 100 ms more in each direction",
             Self::Throttled => "network: 2,000 bytes per second",
             Self::Cut => "network: each connection is cut after 2,000 bytes of answers",
+            Self::RepliesLost => "network: one reply in 20 is lost",
             Self::Killed => "Redis: killed (SIGKILL), then started again, empty",
             Self::Stopped => "Redis: stopped (SIGSTOP), then goes on",
             Self::WritesPaused => "Redis: writes are paused (CLIENT PAUSE)",
@@ -90,6 +93,7 @@ impl Fault {
                 | Self::DelayedBeyondTheDeadline
                 | Self::Throttled
                 | Self::Cut
+                | Self::RepliesLost
         )
     }
 
@@ -111,6 +115,7 @@ impl Fault {
             | Self::Silenced
             | Self::DelayedBelowTheDeadline
             | Self::Cut
+            | Self::RepliesLost
             | Self::WritesPaused
             | Self::Full
             | Self::ReadOnly => false,
@@ -129,6 +134,7 @@ impl Fault {
             Self::DelayedBeyondTheDeadline => world.proxy.set(Mode::Delay(Duration::from_millis(100))),
             Self::Throttled => world.proxy.set(Mode::Throttle(2000)),
             Self::Cut => world.proxy.set(Mode::CutAfter(2000)),
+            Self::RepliesLost => world.proxy.lose_replies(Some(19)),
             Self::Killed => world.redis.kill(),
             Self::Stopped => world.hanging = Some(Box::new(world.redis.hang())),
             Self::WritesPaused => world.admin(&["CLIENT", "PAUSE", "600000", "WRITE"]).await,
@@ -161,6 +167,7 @@ impl Fault {
             | Self::DelayedBeyondTheDeadline
             | Self::Throttled
             | Self::Cut => world.proxy.set(Mode::Pass),
+            Self::RepliesLost => world.proxy.lose_replies(None),
             Self::Killed => world.restart_redis().await,
             Self::Stopped => world.hanging = None,
             Self::WritesPaused => world.admin(&["CLIENT", "UNPAUSE"]).await,
