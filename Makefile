@@ -68,9 +68,12 @@ zip: ## Build the function and zip it reproducibly, target/dist/predict-once-VER
 
 ## Deploy it
 
-.PHONY: deploy smoke-test
-deploy: ## Build the function and deploy it with SAM (docs/aws.md); asks for the parameters the first time (PARAMETERS="Cache=nodes", MODEL=DIR)
+.PHONY: deploy rollback smoke-test
+deploy: ## Build the function and deploy it with SAM (docs/aws.md), without questions (CONFIG=deploy/production.toml, PARAMETERS="Cache=nodes", MODEL=DIR)
 	scripts/deploy
+
+rollback: ## Move a deployed stack's alias to the previous version, in seconds (STACK=predict-once, VERSION=7)
+	@"$$(scripts/install-sam)/python" scripts/stack rollback "$(or $(STACK),predict-once)" $(VERSION)
 
 smoke-test: ## Check a deployed service from outside (URL=https://..., FUNCTION=..., HEADER='x-api-key: ...', IAM=1, CACHE=redis, WRITE=docs/aws.md)
 	@scripts/smoke-test $(if $(FUNCTION),--function "$(FUNCTION)") $(if $(HEADER),--header "$(HEADER)") \
@@ -146,7 +149,7 @@ chaos: ## Break Redis and the network in every way under load; writes docs/relia
 	scripts/install-redis
 	cargo bench --bench chaos
 
-soak: # Run ten minutes (SOAK_SECONDS) of full load and random faults; fails on a wrong answer or a leak
+soak: # Run ten minutes (SOAK_SECONDS) of full load, random faults and hostile clients (SOAK_HOSTILE=0: none); fails on a wrong answer or a leak
 	scripts/install-redis
 	cargo bench --bench soak
 

@@ -1,7 +1,9 @@
-//! Full load and random faults for ten minutes: `make soak` (`SOAK_SECONDS` sets another duration). Fails if an answer was
-//! wrong or was not 200, if memory grows by more than a tenth after the first minute, or if a descriptor leaks.
+//! Full load, random faults and hostile clients for ten minutes, under a memory limit of 256 MiB: `make soak` (`SOAK_SECONDS` sets
+//! another duration, `SOAK_HOSTILE=0` leaves out the hostile clients). Fails if an honest client's answer was wrong or was not 200, if the
+//! memory exceeds the limit at any time or grows by more than a tenth after the first minute, or if a descriptor leaks.
 
 use std::{
+    future::pending,
     process::ExitCode,
     sync::atomic::{AtomicUsize, Ordering::Relaxed},
     time::Duration,
@@ -16,6 +18,7 @@ use test_support::{
         population::Population,
         world::World,
     },
+    hostile,
     random::Random,
     service::{Http, Service},
 };
@@ -23,6 +26,10 @@ use tokio::time::{Instant, sleep};
 
 const CONNECTIONS: usize = 8;
 const SEED: u64 = 7;
+/// The memory of a pod of `container/kubernetes.yaml`. The kernel refuses more to the process, which then ends.
+const MEMORY_MIB: u64 = 256;
+/// What the service derives from a control group's limit, and fewer connections than all clients together open.
+const VARIABLES: [(&str, &str); 2] = [("MAX_CONCURRENT_BODY_BYTES", "8388608"), ("MAX_CONNECTIONS", "256")];
 /// Bounds of the length of faults and of the pauses between them, in milliseconds, on both sides of the circuit breaker's pause.
 const SHORTEST: u64 = 100;
 const LONGEST: u64 = 3000;
@@ -41,18 +48,23 @@ struct Counts {
 #[derive(Debug)]
 struct Holding {
     rss_kib: u64,
+    /// The most that it ever had.
+    peak_kib: u64,
     descriptors: usize,
 }
 
-/// Full load until `until`, with random faults one after the other.
+/// Full load until `until`, with random faults one after the other, and hostile clients if there shall be any.
 async fn trouble(
-    clients: &[Http],
+    http: &Http,
+    hostile: Option<&hostile::Requests>,
     population: &Population,
     until: Instant,
     counts: &Counts,
     random: &mut Random,
     world: &mut World,
 ) {
+    // New ones: a connection that was idle for a second may be closed for another.
+    let clients: Vec<_> = (0..CONNECTIONS).map(|_| load::client_of(http)).collect();
     let worker = async |http: &Http| {
         while Instant::now() < until {
             let n = counts.requests.fetch_add(1, Relaxed);
@@ -78,7 +90,16 @@ async fn trouble(
             fault.heal(world).await;
         }
     };
-    tokio::join!(join_all(clients.iter().map(worker)), faults);
+    let hostile = async {
+        let Some(requests) = hostile else { return pending().await };
+        // The honest clients have sent their first requests: a connection that has sent none is the first to be closed for another.
+        sleep(Duration::from_secs(1)).await;
+        hostile::torment(http.address, requests).await;
+    };
+    tokio::select! {
+        _ = async { tokio::join!(join_all(clients.iter().map(worker)), faults) } => {}
+        () = hostile => {}
+    }
 }
 
 /// Waits until the service is healthy and idle, and reads its resources.
@@ -94,9 +115,13 @@ async fn holding(service: &Service, http: &Http, population: &Population, world:
     sleep(Duration::from_secs(2)).await;
     let process = format!("/proc/{}", service.pid());
     let status = std::fs::read_to_string(format!("{process}/status")).expect("it runs, on Linux");
-    let rss = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("the kernel tells");
+    let kib = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).expect("the kernel tells");
+        line.split_whitespace().next().and_then(|kib| kib.parse().ok()).expect("a number")
+    };
     Holding {
-        rss_kib: rss.split_whitespace().next().and_then(|kib| kib.parse().ok()).expect("a number"),
+        rss_kib: kib("VmRSS:"),
+        peak_kib: kib("VmHWM:"),
         descriptors: std::fs::read_dir(format!("{process}/fd")).expect("it runs").count(),
     }
 }
@@ -105,17 +130,21 @@ async fn holding(service: &Service, http: &Http, population: &Population, world:
 async fn main() -> ExitCode {
     let seconds = std::env::var("SOAK_SECONDS").map_or(600, |text| text.parse().expect("SOAK_SECONDS is a number"));
     let (all, first) = (Duration::from_secs(seconds), Duration::from_secs(seconds.min(120) / 2));
-    println!("{seconds} s, seed {SEED}");
+    let is_hostile = std::env::var("SOAK_HOSTILE").map_or(true, |text| text != "0");
+    println!("{seconds} s, seed {SEED}, {MEMORY_MIB} MiB, {CONNECTIONS} honest clients");
+    let hostile = is_hostile.then(hostile::Requests::default);
+    if is_hostile {
+        println!("hostile clients: {:?}", hostile::CLIENTS);
+    }
     let population = Population::new(SEED);
     let mut world = World::new().await;
-    let (service, http) = world.quiet_service().await;
-    let clients: Vec<_> = (0..CONNECTIONS).map(|_| load::client_of(&http)).collect();
+    let (service, http) = world.quiet_service(&format!("-d {}", MEMORY_MIB * 1024), &VARIABLES).await;
     let (counts, mut random, start) = (Counts::default(), Random::new(SEED), Instant::now());
 
-    trouble(&clients, &population, start + first, &counts, &mut random, &mut world).await;
+    trouble(&http, hostile.as_ref(), &population, start + first, &counts, &mut random, &mut world).await;
     let before = holding(&service, &http, &population, &mut world).await;
     println!("after {:.0} s: {before:?}", start.elapsed().as_secs_f64());
-    trouble(&clients, &population, start + all, &counts, &mut random, &mut world).await;
+    trouble(&http, hostile.as_ref(), &population, start + all, &counts, &mut random, &mut world).await;
     let after = holding(&service, &http, &population, &mut world).await;
     println!("after {:.0} s: {after:?}", start.elapsed().as_secs_f64());
 
@@ -127,6 +156,7 @@ async fn main() -> ExitCode {
     );
     let growth = after.rss_kib as f64 / before.rss_kib as f64 - 1.0;
     println!("resident memory {:+.1} %, descriptors {} → {}", growth * 100.0, before.descriptors, after.descriptors);
-    let holds = wrong == 0 && not_ok == 0 && growth <= 0.1 && after.descriptors <= before.descriptors;
+    let fits = after.peak_kib <= MEMORY_MIB * 1024;
+    let holds = wrong == 0 && not_ok == 0 && growth <= 0.1 && fits && after.descriptors <= before.descriptors;
     if holds { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -33,7 +33,7 @@ pub(crate) fn embed(root: &Path, out: &Path) {
         }
     }
     assets.sort();
-    let mut table = String::from("&[\n");
+    let mut table = String::from("[\n");
     for (path, bytes) in &assets {
         let file = out.join(format!("{}.gz", path.trim_start_matches('/').replace('/', "-")));
         fs::write(&file, gzipped(bytes))
@@ -42,7 +42,8 @@ pub(crate) fn embed(root: &Path, out: &Path) {
         writeln!(
             table,
             "Asset {{ path: {path:?}, content_type: {content_type:?}, etag: Cow::Borrowed(\"\\\"{digest}\\\"\"), \
-             gzip_etag: Cow::Borrowed(\"\\\"{digest}-gz\\\"\"), gzipped: Cow::Borrowed(include_bytes!({file:?})) }},"
+             gzip_etag: Cow::Borrowed(\"\\\"{digest}-gz\\\"\"), gzipped: Bytes::from_static(include_bytes!({file:?})), \
+             inflated: OnceLock::new() }},"
         )
         .expect("writing to a String does not fail");
     }

@@ -2,21 +2,14 @@
 
 mod commands;
 
-use std::{
-    future::Future,
-    io, iter,
-    num::NonZeroUsize,
-    process::{self, ExitCode},
-    sync::Arc,
-    thread,
-    time::SystemTime,
-};
+use std::{future::Future, io, iter, num::NonZeroUsize, process::ExitCode, sync::Arc, thread, time::SystemTime};
 
 use anyhow::Context;
 use futures_util::FutureExt;
 use lexopt::Parser;
+use model_package::printable_line;
 use predict_once::{
-    http::Api,
+    http::{Api, BodyMemory},
     lambda,
     observe::{log, traces::Traces},
     server::{self, prometheus::Metrics},
@@ -27,10 +20,7 @@ use prediction_cache::{
     MemoryCache, PredictionCache, Store,
     redis::{RedisConfig, RedisStore},
 };
-use tokio::{
-    net::TcpListener,
-    signal::unix::{SignalKind, signal},
-};
+use tokio::signal::unix::{SignalKind, signal};
 
 fn main() -> ExitCode {
     let result = if std::env::args_os().len() > 1 {
@@ -40,7 +30,7 @@ fn main() -> ExitCode {
     };
     result.unwrap_or_else(|error| {
         // One line, regardless of RUST_BACKTRACE.
-        eprintln!("Error: {error:#}");
+        eprintln!("Error: {}", printable_line(&format!("{error:#}")));
         ExitCode::FAILURE
     })
 }
@@ -60,12 +50,15 @@ async fn serve() -> anyhow::Result<()> {
     let settings = Settings::from_env()?;
     let in_lambda = lambda::is_environment();
     let model = commands::load(settings.model_dir.as_deref())?;
-    log::start(settings.log, in_lambda, &model);
+    let _flush = log::start(settings.log, in_lambda, &model).context("standard output")?;
     let traces =
         settings.traces.map(|traces| Arc::new(Traces::new(traces, &model, settings.caching.layout, in_lambda)));
     let cache = cache(settings.cache, in_lambda)?;
     let service = Arc::new(PredictionService::new(model, cache, &settings.caching));
-    let api = |service: &Arc<_>| Api::new(Arc::clone(service), settings.allowed_origins.clone()).traced(traces.clone());
+    let bodies = (!in_lambda).then(|| BodyMemory::new(settings.server.body_bytes()));
+    let api = |service: &Arc<_>| {
+        Api::new(Arc::clone(service), settings.api.clone()).traced(traces.clone()).limited(bodies.clone())
+    };
     let shutdown = shutdown_signal().context("signal handlers")?.boxed();
     if in_lambda {
         // During init, Lambda grants a full vCPU regardless of the memory setting, so open the connection to the store now.
@@ -90,27 +83,42 @@ async fn http_server(
     api: impl Fn(&Arc<PredictionService>) -> Api,
     started: SystemTime,
 ) -> anyhow::Result<server::Server> {
-    let ServerSettings { host, port, workers, max_connections, metrics, shutdown_delay, shutdown_timeout } = settings;
+    let ServerSettings {
+        host,
+        port,
+        workers,
+        max_connections,
+        keep_alive,
+        body_bytes: _,
+        metrics,
+        shutdown_delay,
+        shutdown_timeout,
+    } = settings;
     let workers = workers.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get);
     let others = (1..workers).map(|_| Arc::new(service.for_another_worker()));
     let services: Vec<_> = iter::once(Arc::clone(service)).chain(others).collect();
     let apis = services.iter().map(api).collect();
-    let listener = TcpListener::bind((host.as_str(), port))
+    let listener = server::listen((host.as_str(), port))
         .await
         .with_context(|| format!("HOST and PORT: cannot listen on {host}:{port}"))?;
     let metrics_listener = match metrics {
         Some(MetricsPlace::At(address)) => {
-            let bound = TcpListener::bind(address).await;
+            let bound = server::listen(address).await;
             Some(bound.with_context(|| format!("METRICS_ADDRESS: cannot listen on {address}"))?)
         }
         Some(MetricsPlace::WithService) | None => None,
     };
     let metrics = metrics.map(|_| (Arc::new(Metrics::new(services, started)), metrics_listener));
-    Ok(server::Server { apis, listener, max_connections, metrics, shutdown_delay, shutdown_timeout })
+    Ok(server::Server { apis, listener, max_connections, keep_alive, metrics, shutdown_delay, shutdown_timeout })
 }
 
 fn cache(settings: CacheSettings, in_lambda: bool) -> anyhow::Result<PredictionCache> {
-    let memory = settings.memory_entries.map(|entries| MemoryCache::new(entries.get()));
+    if settings.bypass {
+        tracing::warn!("CACHE_BYPASS is set: predictions are neither looked up nor stored");
+        return Ok(PredictionCache::new(None, None));
+    }
+    let limits = settings.memory_entries.zip(settings.memory_bytes);
+    let memory = limits.map(|(entries, bytes)| MemoryCache::new(entries.get(), bytes.get()));
     let store = settings.redis.map(|config| {
         // One request at a time needs one connection; a second would slow every cold start.
         let config = RedisConfig { shared_connection: in_lambda && !lambda::is_concurrent(), ..config };
@@ -135,7 +143,7 @@ fn shutdown_signal() -> io::Result<impl Future<Output = ()> + Send + 'static> {
             let signal = stop_signal().await;
             tracing::warn!("second stop signal received: exiting without draining");
             // The status that a shell reports for a program killed by this signal.
-            process::exit(128 + signal.as_raw_value());
+            log::exit_now(128 + signal.as_raw_value());
         });
     })
 }

@@ -90,9 +90,9 @@ function plugin({ React }) {
     );
   }
 
-  // `type` starts at the service's root, but a gateway stage may prefix the path, so make it relative.
+  // `type` starts at the service's root or with its base path. A proxy may have removed another prefix, so make it relative to this page.
   const errorLink = ({ type }) =>
-    type?.startsWith("/docs/") && element("a", { href: type.slice(1) }, "What this error means");
+    type?.includes("/docs/") && element("a", { href: type.slice(type.lastIndexOf("/docs/") + 1) }, "What this error means");
 
   return {
     wrapComponents: {

@@ -5,17 +5,27 @@
 //!
 //! `PREDICT_ONCE_BIN` names the build of the service, and `FLOORS` the directory of the bare functions. If the build has symbols, the
 //! functions that execute most are listed. With `BUDGET=check`, counts that exceed the committed ones ([`budget`]) fail; with
-//! `BUDGET=write`, they are committed to.
+//! `BUDGET=write`, they are committed to. A body that costs more than its size allows ([`hostile`]) always fails.
 
 mod budget;
 mod callgrind;
+mod hostile;
 
-use std::{fs, path::Path, process::ExitCode};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use callgrind::Counts;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
-use test_support::{bench::functions::Function, eventually, redis::Redis, soon};
+use test_support::{
+    bench::functions::{Function, Process},
+    eventually,
+    redis::Redis,
+    soon,
+};
 
 /// Not counted: the first invocations fill the cache, open the connection to Redis and grow buffers.
 const WARM_UP: usize = 100;
@@ -25,29 +35,48 @@ const ROUNDS: usize = 5;
 /// How many functions are listed for each path, if the build has symbols.
 const LISTED: usize = 40;
 
+/// A function under callgrind.
+struct Counted {
+    process: Process,
+    output: PathBuf,
+}
+
+impl Counted {
+    /// Starts a function, and waits until it asks for its first event.
+    async fn start(function: &Function) -> Self {
+        let output = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("callgrind.{}", std::process::id()));
+        let written = format!("--callgrind-out-file={}", output.display());
+        let valgrind = ["valgrind", "--quiet", "--tool=callgrind", "--demangle=no", "--log-file=/dev/null", &written];
+        let process = function.start_under(&valgrind.map(AsRef::as_ref)).await;
+        process.ready().await;
+        Self { process, output }
+    }
+
+    /// Ends the process. Returns its instructions from its start until it waits for the next event.
+    async fn counts(mut self) -> Counts {
+        let pid = self.process.pid();
+        eventually("the function sleeps", || async { sleeps(pid) }).await;
+        // No function handles this signal, and valgrind still writes its totals. An orderly shutdown would be counted too.
+        kill_process(pid, Signal::USR1).expect("it runs");
+        let ended = soon("valgrind ends", self.process.child.wait()).await.expect("it was started");
+        let report = fs::read_to_string(&self.output)
+            .unwrap_or_else(|error| panic!("{}: {error}; valgrind ended with {ended}", self.output.display()));
+        let _ = fs::remove_file(&self.output);
+        Counts::read(&report)
+    }
+}
+
 /// The instructions of a process from its start until it waits for the next event after `invocations` invocations.
 async fn count(function: &Function, event: &Value, invocations: usize) -> Counts {
-    let output = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("callgrind.{}", std::process::id()));
-    let written = format!("--callgrind-out-file={}", output.display());
-    let valgrind = ["valgrind", "--quiet", "--tool=callgrind", "--demangle=no", "--log-file=/dev/null", &written];
-    let mut process = function.start_under(&valgrind.map(AsRef::as_ref)).await;
-    process.ready().await;
+    let mut counted = Counted::start(function).await;
     for n in 0..invocations {
         if n == 0 {
-            process.invoke(event).await
+            counted.process.invoke(event).await
         } else {
-            process.hit(event).await
+            counted.process.hit(event).await
         };
     }
-    let pid = process.pid();
-    eventually("the function sleeps", || async { sleeps(pid) }).await;
-    // No function handles this signal, and valgrind still writes its totals. An orderly shutdown would be counted too.
-    kill_process(pid, Signal::USR1).expect("it runs");
-    let ended = soon("valgrind ends", process.child.wait()).await.expect("it was started");
-    let report = fs::read_to_string(&output)
-        .unwrap_or_else(|error| panic!("{}: {error}; valgrind ended with {ended}", output.display()));
-    let _ = fs::remove_file(&output);
-    Counts::read(&report)
+    counted.counts().await
 }
 
 async fn per_invocation(function: &Function, event: &Value) -> Counts {
@@ -144,6 +173,7 @@ async fn main() -> ExitCode {
         }
         _ => Vec::new(),
     };
+    let exceeded = [exceeded, hostile::exceeded(&event).await].concat();
     exceeded.iter().for_each(|complaint| println!("\n{complaint}"));
     if exceeded.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use prediction_cache::{CacheKey, MemoryCache};
+use prediction_cache::{CacheKey, MAX_MEMORY_CACHE_BYTES, MemoryCache};
 
 use super::{
     catalogue::Entries,
@@ -64,7 +64,7 @@ pub(crate) fn replay(
     progress: &AtomicU64,
 ) -> io::Result<Outcome> {
     server.prepare(setup.policy, setup.room)?;
-    let memory = (setup.tier > 0).then(|| MemoryCache::new(setup.tier));
+    let memory = (setup.tier > 0).then(|| MemoryCache::new(setup.tier, MAX_MEMORY_CACHE_BYTES));
     let mut replay = Replay {
         entries,
         tier: memory,

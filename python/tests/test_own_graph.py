@@ -100,3 +100,15 @@ def test_what_does_not_fit_the_graph_is_named(model: Any, changed: dict[str, Any
     with pytest.raises(ExportError, match=part):
         export(model, tmp_path / "package", **changed)
     assert not (tmp_path / "package").exists()
+
+
+def test_unknown_fields_are_ignored_if_the_package_says_so(tmp_path: Path) -> None:
+    request = {"size": 3, "colour": "green", "note": "urgent"}
+    export(graph(), tmp_path / "refusing")
+    with serve(tmp_path / "refusing") as client, pytest.raises(AssertionError):
+        client.answer("weight", request)
+    export(graph(), tmp_path / "ignoring", unknown_fields="ignore")
+    with serve(tmp_path / "ignoring") as client:
+        assert client.answer("weight", request) == {"weight": 3.25}
+    with pytest.raises(ExportError, match="unknown_fields refers to unknown 'drop'"):
+        export(graph(), tmp_path / "neither", unknown_fields="drop")

@@ -37,6 +37,17 @@ def classes(values: list[Any]) -> Package:
     return package(predictions=[prediction("a", kind="class", values=values)])
 
 
+def ten_fields(count: int) -> Package:
+    """Ten fields with so many values in all; the remainder are aliases."""
+    share, others = divmod(count, 10)
+    first = {"name": "first", "aliases": [f"a{number}" for number in range(others)]}
+    return package(
+        fields=[
+            field(name, type="string", values=[first if name == "n0" else "first", *numbered(share - 1)]) for name in numbered(10)
+        ]
+    )
+
+
 def numbered(count: int) -> list[str]:
     return [f"n{number}" for number in range(count)]
 
@@ -57,6 +68,8 @@ PACKAGES: dict[str, Callable[[Any], Package]] = {
     "alias": lambda alias: text_field([{"name": "other", "aliases": [alias]}]),
     "values": text_field,
     "number_of_values": lambda count: text_field(numbered(count)),
+    "number_of_all_values": ten_fields,
+    "unknown_fields": lambda unknown: package(input={"unknown_fields": unknown}),
     "prediction_name": lambda name: package(predictions=[prediction(name)]),
     "prediction_names": lambda names: several("name", names),
     "number_of_predictions": lambda count: several("name", numbered(count)),

@@ -5,7 +5,7 @@ use std::{process::ExitCode, sync::Arc};
 use anyhow::bail;
 use cache_tools::{HELP, Invocation, Target, Tool};
 use lexopt::Parser;
-use model_package::{Input, ModelError, Output, Signature, Stored};
+use model_package::{Input, ModelError, Output, Signature, Stored, printable};
 use predict_once::{
     model::Model,
     service::Caching,
@@ -19,7 +19,7 @@ pub(super) fn run(arguments: Parser) -> anyhow::Result<ExitCode> {
         Ok(Invocation::Run(tool)) => tool,
         Ok(Invocation::Help) => return print(HELP.trim_end()),
         Err(error) => {
-            eprintln!("Error: {error}\nSee: predict-once cache --help");
+            eprintln!("Error: {}\nSee: predict-once cache --help", printable(&error.to_string()));
             return Ok(ExitCode::from(2));
         }
     };

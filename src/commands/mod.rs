@@ -14,6 +14,7 @@ use lexopt::{
     Arg::{Long, Short, Value},
     Parser, ValueExt,
 };
+use model_package::printable;
 use predict_once::{
     http,
     model::{Model, Package, PackageError, check::Report},
@@ -40,7 +41,7 @@ Settings are environment variables: MODEL_DIR, PORT, REDIS_URL and others (docs/
 pub(crate) fn run(arguments: Parser) -> anyhow::Result<ExitCode> {
     match command(arguments) {
         Err(error) if error.is::<lexopt::Error>() => {
-            eprint!("Error: {error}\n\n{USAGE}");
+            eprint!("Error: {}\n\n{USAGE}", printable(&error.to_string()));
             Ok(ExitCode::from(2))
         }
         result => result,
@@ -107,8 +108,9 @@ fn check(directory: Option<&Path>, json: bool) -> anyhow::Result<ExitCode> {
     Ok(if report.ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+/// Prints text that may contain anything that a package or Redis contains.
 fn print(text: &str) -> anyhow::Result<ExitCode> {
-    match writeln!(io::stdout(), "{text}") {
+    match writeln!(io::stdout(), "{}", printable(text)) {
         // The reader, such as `head`, has closed the pipe: that is not a failure.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
         written => Ok(written.map(|()| ExitCode::SUCCESS)?),

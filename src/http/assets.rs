@@ -4,6 +4,7 @@
 use std::{
     borrow::Cow,
     io::{Read, Write},
+    sync::OnceLock,
 };
 
 use axum_core::response::{IntoResponse, Response};
@@ -19,11 +20,13 @@ pub struct Asset {
     pub content_type: &'static str,
     etag: Cow<'static, str>,
     gzip_etag: Cow<'static, str>,
-    gzipped: Cow<'static, [u8]>,
+    gzipped: Bytes,
+    /// For clients that do not accept gzip: inflated by the first such request, and shared by all others.
+    inflated: OnceLock<Bytes>,
 }
 
 /// Every file except the OpenAPI document, which depends on the model.
-pub static ASSETS: &[Asset] = include!(concat!(env!("OUT_DIR"), "/assets.rs"));
+pub static ASSETS: [Asset; 9] = include!(concat!(env!("OUT_DIR"), "/assets.rs"));
 
 /// The documentation changes only with a deployment, so a copy up to five minutes old is acceptable.
 const CACHE_CONTROL: HeaderValue = HeaderValue::from_static("public, max-age=300");
@@ -51,11 +54,12 @@ impl Asset {
             etag: format!("\"{digest}\"").into(),
             gzip_etag: format!("\"{digest}-gz\"").into(),
             gzipped: gzipped.into(),
+            inflated: OnceLock::new(),
         }
     }
 
     /// Answers with the file, or with 304 if the client has the current version.
-    pub(super) async fn answer(&self, request: &HeaderMap) -> Response {
+    pub(super) fn answer(&self, request: &HeaderMap) -> Response {
         let gzip = accepts_gzip(request);
         let etag = if gzip { &self.gzip_etag } else { &self.etag };
         let common = [
@@ -72,7 +76,8 @@ impl Asset {
             (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
             (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
         ];
-        let body = if gzip { self.compressed() } else { self.inflated().await };
+        let body = if gzip { &self.gzipped } else { self.inflated.get_or_init(|| self.inflate()) };
+        let body = body.clone();
         let mut response = (common, security, body).into_response();
         if gzip {
             response.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
@@ -80,22 +85,11 @@ impl Asset {
         response
     }
 
-    fn compressed(&self) -> Bytes {
-        match &self.gzipped {
-            Cow::Borrowed(bytes) => Bytes::from_static(bytes),
-            Cow::Owned(bytes) => Bytes::copy_from_slice(bytes),
-        }
-    }
-
-    /// The uncompressed bytes, for the few clients that do not accept gzip. Inflating takes milliseconds, so it runs on another thread.
-    async fn inflated(&self) -> Bytes {
-        let gzipped = self.gzipped.clone();
-        let inflating = tokio::task::spawn_blocking(move || {
-            let mut bytes = Vec::new();
-            GzDecoder::new(&*gzipped).read_to_end(&mut bytes).expect("the stored bytes are complete gzip");
-            bytes.into()
-        });
-        inflating.await.expect("the task neither panics nor is aborted")
+    /// Takes milliseconds, once per file and process.
+    fn inflate(&self) -> Bytes {
+        let mut bytes = Vec::new();
+        GzDecoder::new(&*self.gzipped).read_to_end(&mut bytes).expect("the stored bytes are complete gzip");
+        bytes.into()
     }
 }
 

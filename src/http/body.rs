@@ -1,14 +1,22 @@
 //! Reads a request's body as the model's inputs.
 
-use std::time::Duration;
+use std::{
+    io::{self, Read},
+    time::Duration,
+};
 
 use axum_core::{body::Body, extract::Request};
+use bytes::Bytes;
+use flate2::bufread::MultiGzDecoder;
 use http::{HeaderMap, HeaderValue, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use model_package::Inputs;
 use tokio::time::timeout;
 
-use super::problem::{Problem, ProblemKind};
+use super::{
+    body_memory::{self, Share},
+    problem::{Problem, ProblemKind},
+};
 use crate::model::Model;
 
 /// Fits an array with the maximum number of inputs of twenty fields each.
@@ -32,9 +40,8 @@ pub(super) async fn read(request: Request, model: &Model) -> Result<Inputs, Prob
     if !is_json(headers) {
         return Err(not_json(headers.get(header::CONTENT_TYPE).map(|sent| sent.to_str().unwrap_or(OTHER_TYPE))));
     }
-    if is_encoded(headers) {
-        return Err(encoded());
-    }
+    let Some(coding) = Coding::of(headers) else { return Err(unknown_coding()) };
+    let share = request.extensions().get::<Share>().cloned();
     let mut body = request.into_body();
     let read = async {
         let read = Limited::new(&mut body, BODY_LIMIT).collect().await;
@@ -47,11 +54,22 @@ pub(super) async fn read(request: Request, model: &Model) -> Result<Inputs, Prob
         Err(_) => return Err(too_slow()),
         Ok(Ok(body)) => body.to_bytes(),
         Ok(Err(error)) if error.is::<LengthLimitError>() => return Err(too_large()),
+        Ok(Err(error)) if body_memory::is_no_room(&*error) => return Err(overloaded()),
         Ok(Err(_)) => {
             return Err(Problem::new(
                 ProblemKind::UnreadableBody,
                 "the connection ended before the whole body had arrived",
             ));
+        }
+    };
+    let body = match coding {
+        Coding::Identity => body,
+        Coding::Gzip => {
+            let body = inflated(&body).map_err(|_| not_gzip())?.ok_or_else(inflates_too_far)?;
+            if share.is_some_and(|share| !share.take(body.len())) {
+                return Err(overloaded());
+            }
+            body
         }
     };
     // Some programs write a byte order mark, which RFC 8259 lets a parser ignore.
@@ -61,6 +79,10 @@ pub(super) async fn read(request: Request, model: &Model) -> Result<Inputs, Prob
 
 pub(super) fn undecodable() -> Problem {
     Problem::new(ProblemKind::UnreadableBody, "the body is not valid base64")
+}
+
+fn not_gzip() -> Problem {
+    Problem::new(ProblemKind::UnreadableBody, "the body is not valid gzip")
 }
 
 /// Stands for a content type too long or too odd to repeat.
@@ -79,10 +101,10 @@ pub(super) fn not_json(sent: Option<&str>) -> Problem {
         .with_header(header::ACCEPT, HeaderValue::from_static("application/json"))
 }
 
-fn encoded() -> Problem {
-    let detail = "the body must be sent uncompressed, without a content-encoding";
+fn unknown_coding() -> Problem {
+    let detail = "the content-encoding must be gzip, or absent";
     Problem::new(ProblemKind::UnsupportedMediaType, detail)
-        .with_header(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"))
+        .with_header(header::ACCEPT_ENCODING, HeaderValue::from_static("gzip"))
 }
 
 pub(super) fn too_slow() -> Problem {
@@ -94,6 +116,20 @@ pub(super) fn too_large() -> Problem {
     Problem::new(ProblemKind::BodyTooLarge, format!("the body is larger than {} MiB", BODY_LIMIT >> 20))
 }
 
+fn inflates_too_far() -> Problem {
+    let detail = format!(
+        "the body inflates to more than {} MiB, or to more than 256 KiB and a hundred times what was sent",
+        BODY_LIMIT >> 20
+    );
+    Problem::new(ProblemKind::BodyTooLarge, detail)
+}
+
+/// The body, or its answer, does not fit in the [`body_memory`].
+pub(super) fn overloaded() -> Problem {
+    Problem::new(ProblemKind::Overloaded, "too many large bodies are being processed; try again")
+        .with_header(header::RETRY_AFTER, HeaderValue::from_static("1"))
+}
+
 /// Whether the media type is `application/json` or `application/*+json` (RFC 6839), with any parameters.
 fn is_json(headers: &HeaderMap) -> bool {
     let media_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -103,8 +139,40 @@ fn is_json(headers: &HeaderMap) -> bool {
         .is_some_and(|subtype| subtype == "json" || subtype.strip_suffix("+json").is_some_and(|name| !name.is_empty()))
 }
 
-fn is_encoded(headers: &HeaderMap) -> bool {
-    headers.get(header::CONTENT_ENCODING).is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"))
+/// The content coding of a body.
+#[derive(Clone, Copy)]
+enum Coding {
+    Identity,
+    Gzip,
+}
+
+impl Coding {
+    /// `None` if it is another one.
+    fn of(headers: &HeaderMap) -> Option<Self> {
+        let mut coding = Self::Identity;
+        for value in headers.get_all(header::CONTENT_ENCODING) {
+            for name in value.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii) {
+                match (coding, name.to_ascii_lowercase().as_slice()) {
+                    (_, b"" | b"identity") => {}
+                    (Self::Identity, b"gzip" | b"x-gzip") => coding = Self::Gzip,
+                    _ => return None,
+                }
+            }
+        }
+        Some(coding)
+    }
+}
+
+/// Inflates a body as far as it is allowed to: whatever it would inflate to, no more of it is. `None` if it is larger.
+fn inflated(gzipped: &[u8]) -> io::Result<Option<Bytes>> {
+    /// Inputs rarely shrink to less than a fiftieth. Reading what inflates further would take time that the client has not paid for with
+    /// bytes, so beyond this size, a body may be only this many times as long as what was sent.
+    const FREE: usize = 256 * 1024;
+    const RATIO: usize = 100;
+    let limit = BODY_LIMIT.min(FREE + RATIO * gzipped.len());
+    let mut body = Vec::new();
+    let length = MultiGzDecoder::new(gzipped).take(limit as u64 + 1).read_to_end(&mut body)?;
+    Ok((length <= limit).then(|| body.into()))
 }
 
 /// Reads the rest of the body up to [`DISCARD_LIMIT`].

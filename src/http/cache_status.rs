@@ -13,6 +13,25 @@ use crate::{
 pub(super) const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 pub(super) const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
+/// Whether clients control how the cache is used for their requests.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ClientCacheControl {
+    /// `cache-control` is obeyed.
+    #[default]
+    Obey,
+    /// `cache-control` is ignored: the cache is used for every request.
+    Ignore,
+}
+
+impl CachePolicy {
+    pub(super) fn of(control: ClientCacheControl, headers: &HeaderMap) -> Self {
+        match control {
+            ClientCacheControl::Obey => Self::from(headers),
+            ClientCacheControl::Ignore => Self::default(),
+        }
+    }
+}
+
 impl From<&HeaderMap> for CachePolicy {
     /// `no-cache`: compute and store. `no-store`: compute only. `only-if-cached`: never compute. Other directives are ignored: they
     /// concern age, which predictions do not have.

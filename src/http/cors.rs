@@ -10,7 +10,7 @@ use super::{
     predictions::X_MODEL,
     request_id::X_REQUEST_ID,
 };
-use crate::observe::TRACEPARENT;
+use crate::observe::{TRACEPARENT, TRACESTATE};
 
 /// The origins whose pages may call the API.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +34,20 @@ impl AllowedOrigins {
     }
 }
 
+/// Further headers that pages of the allowed origins may send.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AllowedHeaders(Vec<HeaderName>);
+
+impl AllowedHeaders {
+    /// The error message for an invalid list.
+    pub const ALLOWED: &'static str = "must be a comma-separated list of header names, such as x-client-version";
+
+    /// Parses a comma-separated list of header names.
+    pub fn parse(text: &str) -> Option<Self> {
+        text.split(',').map(|name| name.trim().parse().ok()).collect::<Option<_>>().map(Self)
+    }
+}
+
 /// An origin (RFC 6454) as browsers write it: the scheme, the host in lower case, and the port unless it is the scheme's default. Any
 /// other spelling would never match.
 fn parse_origin(origin: &str) -> Option<HeaderValue> {
@@ -49,7 +63,12 @@ fn parse_origin(origin: &str) -> Option<HeaderValue> {
 }
 
 /// The request headers that the service reads.
-const READ: [HeaderName; 4] = [header::CACHE_CONTROL, header::CONTENT_TYPE, TRACEPARENT, X_REQUEST_ID];
+const READ: [HeaderName; 6] =
+    [header::CACHE_CONTROL, header::CONTENT_ENCODING, header::CONTENT_TYPE, TRACEPARENT, TRACESTATE, X_REQUEST_ID];
+
+/// The request headers that tracing libraries add to a page's requests. Were they not allowed, adding such a library to a page would
+/// break its calls.
+const ADDED_BY_TRACING: [HeaderName; 2] = [HeaderName::from_static("baggage"), HeaderName::from_static("sentry-trace")];
 
 /// The request headers that gateways authorise by: a token, an API key, an AWS signature (Signature Version 4).
 const READ_BY_GATEWAYS: [HeaderName; 5] = [
@@ -62,7 +81,7 @@ const READ_BY_GATEWAYS: [HeaderName; 5] = [
 
 /// Adds CORS headers to responses and answers preflight requests. Credentials (cookies, HTTP authentication) are not allowed: the API
 /// does not use them.
-pub(super) fn layer(origins: AllowedOrigins) -> CorsLayer {
+pub(super) fn layer(origins: AllowedOrigins, AllowedHeaders(further): AllowedHeaders) -> CorsLayer {
     let origins = match origins {
         AllowedOrigins::Any => AllowOrigin::any(),
         AllowedOrigins::Only(origins) => AllowOrigin::list(origins),
@@ -70,7 +89,7 @@ pub(super) fn layer(origins: AllowedOrigins) -> CorsLayer {
     CorsLayer::new()
         .allow_origin(origins)
         .allow_methods([Method::GET, Method::HEAD, Method::POST])
-        .allow_headers([&READ[..], &READ_BY_GATEWAYS].concat())
+        .allow_headers([&READ[..], &ADDED_BY_TRACING, &READ_BY_GATEWAYS, &further].concat())
         .expose_headers([CACHE_STATUS, SERVER_TIMING, X_MODEL, X_REQUEST_ID])
         .max_age(Duration::from_secs(2 * 60 * 60))
 }
@@ -78,6 +97,16 @@ pub(super) fn layer(origins: AllowedOrigins) -> CorsLayer {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn further_headers_are_names() {
+        let names =
+            |names: &[&'static str]| Some(AllowedHeaders(names.iter().copied().map(HeaderName::from_static).collect()));
+        assert_eq!(AllowedHeaders::parse("X-Client, newrelic"), names(&["x-client", "newrelic"]));
+        for refused in ["x client", "x-client,", "x@y", " "] {
+            assert_eq!(AllowedHeaders::parse(refused), None, "{refused}");
+        }
+    }
 
     #[test]
     fn origins_are_accepted_only_in_the_spelling_of_browsers() {

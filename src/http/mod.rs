@@ -1,7 +1,10 @@
 //! The HTTP API: routes, requests and responses.
 
+mod answer_limit;
 mod assets;
+mod base_path;
 mod body;
+mod body_memory;
 mod cache_status;
 mod cors;
 mod openapi;
@@ -31,17 +34,32 @@ use crate::{
         request_line::RequestLine,
         traces::{RequestTrace, Traces},
     },
-    service::PredictionService,
+    service::{CachePolicy, PredictionService},
 };
 
 pub use self::{
+    answer_limit::AnswerLimit,
     assets::{ASSETS, Asset},
+    base_path::{BasePath, BasePaths},
     body::UndecodableBody,
-    cors::AllowedOrigins,
+    body_memory::BodyMemory,
+    cache_status::ClientCacheControl,
+    cors::{AllowedHeaders, AllowedOrigins},
     openapi::document as openapi_document,
     problem::ProblemKind,
     request_id::GatewayRequestId,
 };
+
+/// How the API is served.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ApiSettings {
+    pub base_paths: BasePaths,
+    pub client_cache_control: ClientCacheControl,
+    /// The origins whose pages may call the API from a browser (CORS).
+    pub allowed_origins: Option<AllowedOrigins>,
+    /// The headers that these pages may send besides those that the service knows.
+    pub allowed_headers: AllowedHeaders,
+}
 
 /// The prediction endpoints and their documentation. Clones share their state.
 #[derive(Clone)]
@@ -49,12 +67,15 @@ pub struct Api {
     parts: Arc<Parts>,
     cors: Option<CorsLayer>,
     traces: Option<Arc<Traces>>,
+    bodies: Option<Arc<BodyMemory>>,
 }
 
 struct Parts {
     service: Arc<PredictionService>,
     endpoints: Vec<Endpoint>,
     openapi: OpenApi,
+    base_paths: BasePaths,
+    client_cache_control: ClientCacheControl,
 }
 
 /// The target of a path.
@@ -70,11 +91,13 @@ enum Route<'a> {
 }
 
 impl Api {
-    /// Builds the API over `service`; browsers may call it from `origins` (CORS).
-    pub fn new(service: Arc<PredictionService>, origins: Option<AllowedOrigins>) -> Self {
+    /// Builds the API over `service`.
+    pub fn new(service: Arc<PredictionService>, settings: ApiSettings) -> Self {
+        let ApiSettings { base_paths, client_cache_control, allowed_origins, allowed_headers } = settings;
         let endpoints = predictions::endpoints(service.model());
-        let parts = Arc::new(Parts { service, endpoints, openapi: OpenApi::default() });
-        Self { parts, cors: origins.map(cors::layer), traces: None }
+        let cors = allowed_origins.map(|origins| cors::layer(origins, allowed_headers));
+        let parts = Parts { service, endpoints, openapi: OpenApi::default(), base_paths, client_cache_control };
+        Self { parts: Arc::new(parts), cors, traces: None, bodies: None }
     }
 
     /// The matched route's path, or `unmatched`. Unknown paths are never used as a label, so clients cannot create new metric series.
@@ -82,23 +105,37 @@ impl Api {
         self.parts.route(path).map_or("unmatched", Route::path)
     }
 
+    /// The path of the prediction with this name or this endpoint. For others, a path that leads to an error.
+    pub fn path_of(&self, prediction: &str) -> String {
+        let name = prediction.strip_prefix('/').unwrap_or(prediction);
+        let mut predictions = self.parts.service.model().signature().predictions().iter();
+        let named = predictions.find(|prediction| prediction.name() == name);
+        format!("/{}", named.map_or(name, |prediction| prediction.endpoint()))
+    }
+
     /// Traces requests with `traces`, if any.
     pub fn traced(self, traces: Option<Arc<Traces>>) -> Self {
         Self { traces, ..self }
     }
 
+    /// Limits the memory of bodies. Large ones beyond it are answered with 503.
+    pub fn limited(self, bodies: Option<Arc<BodyMemory>>) -> Self {
+        Self { bodies, ..self }
+    }
+
     /// Answers a request; its log line and its trace are [deferred](crate::after_response).
     pub async fn answer(&self, mut request: Request) -> Response {
-        let Self { parts, cors, traces } = self;
+        let Self { parts, cors, traces, bodies } = self;
+        let bodies = bodies.as_ref();
         let route = parts.route(request.uri().path());
         let trace = traces.as_ref().map(|traces| RequestTrace::begin(traces, &mut request, route.map(Route::path)));
         let trace_id = trace.as_ref().map(|trace| trace.id());
         let request_id = request_id::request_id(&request);
         let line = RequestLine::of(&request, &request_id, route.map_or("unmatched", Route::path), trace_id);
         let mut response = match cors {
-            None => parts.answer(route, request).await,
+            None => parts.answer(route, bodies, request).await,
             Some(cors) => {
-                let answer = async |request| Ok::<_, Infallible>(parts.answer(route, request).await);
+                let answer = async |request| Ok::<_, Infallible>(parts.answer(route, bodies, request).await);
                 let Ok(response) = cors.layer(service_fn(answer)).oneshot(request).await;
                 response
             }
@@ -114,6 +151,7 @@ impl Api {
 
 impl Parts {
     fn route(&self, path: &str) -> Option<Route<'_>> {
+        let path = self.base_paths.strip(path);
         if let Some(endpoint) = self.endpoints.iter().find(|endpoint| endpoint.path == path) {
             return Some(Route::Prediction(endpoint));
         }
@@ -125,24 +163,38 @@ impl Parts {
         }
     }
 
-    async fn answer(&self, route: Option<Route<'_>>, request: Request) -> Response {
+    async fn answer(
+        &self,
+        route: Option<Route<'_>>,
+        bodies: Option<&Arc<BodyMemory>>,
+        mut request: Request,
+    ) -> Response {
         let method = request.method().clone();
         let is_read = method == Method::GET || method == Method::HEAD;
+        let removed = request.extensions_mut().remove::<BasePath>();
+        let base = self.base_paths.base(request.uri().path(), removed);
+        let base = base.as_ref();
+        let limit = request.extensions().get::<AnswerLimit>().copied();
         let mut response = match route {
             Some(Route::Prediction(endpoint)) if method == Method::POST => {
-                endpoint.answer(&self.service, request).await
+                let policy = CachePolicy::of(self.client_cache_control, request.headers());
+                endpoint.answer(&self.service, policy, bodies, base, request).await
             }
-            Some(Route::Asset(asset)) if is_read => asset.answer(request.headers()).await,
-            Some(Route::OpenApi) if is_read => self.openapi.answer(self.service.model(), request.headers()).await,
+            Some(Route::Asset(asset)) if is_read => asset.answer(request.headers()),
+            Some(Route::OpenApi) if is_read => self.openapi.answer(self.service.model(), base, request.headers()),
             Some(Route::DocsWithSlash) if is_read => assets::redirect(),
             Some(Route::Health) if is_read => "ok\n".into_response(),
             Some(route) if method == Method::OPTIONS => route.options(),
-            Some(route) => problem::method_not_allowed(&method, route.allow()).into_response(),
+            Some(route) => problem::method_not_allowed(&method, route.allow()).below(base).into_response(),
             None => {
                 let predictions: Vec<_> = self.endpoints.iter().map(|endpoint| endpoint.path.as_str()).collect();
-                problem::no_such_path(request.uri(), &predictions).into_response()
+                let path = self.base_paths.strip(request.uri().path());
+                problem::no_such_path(path, &predictions, base).into_response()
             }
         };
+        if let Some(limit) = limit {
+            response = limit.enforce(response, base).await;
+        }
         if method == Method::HEAD {
             let length = HeaderValue::from(response.body().size_hint().exact().unwrap_or_default());
             response.headers_mut().insert(header::CONTENT_LENGTH, length);

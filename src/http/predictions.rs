@@ -11,7 +11,12 @@ use http::{HeaderName, HeaderValue, header};
 use model_package::{ModelError, Stored};
 use prediction_cache::Tenant;
 
-use super::{body, cache_status, problem::Problem};
+use super::{
+    body::{self, overloaded},
+    body_memory::BodyMemory,
+    cache_status,
+    problem::Problem,
+};
 use crate::{
     model::Model,
     observe::traces::Trace,
@@ -36,24 +41,58 @@ pub(super) fn endpoints(model: &Model) -> Vec<Endpoint> {
 }
 
 impl Endpoint {
-    pub(super) async fn answer(&self, service: &PredictionService, request: Request) -> Response {
-        self.predict(service, request).await.unwrap_or_else(Problem::into_response)
+    /// Answers a request. Its body and the answer count in `bodies`, if any; `base` stands in front of the paths in an error.
+    pub(super) async fn answer(
+        &self,
+        service: &PredictionService,
+        policy: CachePolicy,
+        bodies: Option<&Arc<BodyMemory>>,
+        base: &str,
+        request: Request,
+    ) -> Response {
+        let predicted = self.predict(service, policy, bodies, base, request).await;
+        predicted.unwrap_or_else(|problem| problem.below(base).into_response())
     }
 
-    async fn predict(&self, service: &PredictionService, mut request: Request) -> Result<Response, Problem> {
+    async fn predict(
+        &self,
+        service: &PredictionService,
+        policy: CachePolicy,
+        bodies: Option<&Arc<BodyMemory>>,
+        base: &str,
+        mut request: Request,
+    ) -> Result<Response, Problem> {
         let tenant = if service.is_per_tenant() { request.extensions_mut().remove::<Tenant>() } else { None };
         let tenant = tenant.as_ref();
-        let policy = CachePolicy::from(request.headers());
         let trace = request.extensions().get::<Trace>().map(|trace| (trace.clone(), Instant::now()));
+        // Held until the answer is there: inputs take memory too.
+        let (request, _share) = match bodies {
+            Some(bodies) => bodies.count(request),
+            None => (request, None),
+        };
         let inputs = body::read(request, service.model()).await;
         if let Some((trace, start)) = trace {
             trace.parsed(start);
         }
         let answer = service.predict(self.prediction, &inputs?, policy, tenant).await;
         let mut response = match answer.body {
-            Ok(Body::One(body)) => json(body),
-            Ok(Body::Many { distinct, order }) => many(distinct, &order),
-            Err(none) => Problem::from(none).into_response(),
+            Ok(predictions) => {
+                let (body, error) = match predictions {
+                    Body::One(body) => (body, None),
+                    Body::Many { distinct, order } => array(distinct, &order, base),
+                };
+                let body = match bodies {
+                    Some(bodies) => bodies.hold(body).ok_or_else(overloaded)?,
+                    None => body,
+                };
+                let content_type = [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))];
+                let mut response = (content_type, body).into_response();
+                if let Some(error) = error {
+                    response.extensions_mut().insert(error);
+                }
+                response
+            }
+            Err(none) => Problem::from(none).below(base).into_response(),
         };
         cache_status::describe(&answer.served, response.headers_mut());
         response.headers_mut().insert(X_MODEL, self.x_model.clone());
@@ -62,18 +101,13 @@ impl Endpoint {
     }
 }
 
-fn json(body: Bytes) -> Response {
-    ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response()
-}
-
-/// An array of predictions, with a problem in place of each one that the model does not have. The first error is logged.
-fn many(distinct: Vec<Result<Bytes, ModelError>>, order: &[usize]) -> Response {
-    // Strings and numbers always serialise.
-    let problem = || serde_json::to_vec(&Problem::internal()).unwrap_or_default().into();
+/// An array of predictions, with a problem in place of each one that the model does not have. Also returns the first error, for the log.
+fn array(distinct: Vec<Result<Bytes, ModelError>>, order: &[usize], base: &str) -> (Bytes, Option<Arc<ModelError>>) {
     let mut error = None;
     let mut failed = |failed| {
         error.get_or_insert_with(|| Arc::new(failed));
-        problem()
+        // Strings and numbers always serialise.
+        serde_json::to_vec(&Problem::internal().below(base)).unwrap_or_default().into()
     };
     let objects: Vec<Bytes> = distinct.into_iter().map(|object| object.unwrap_or_else(&mut failed)).collect();
     let mut array = Vec::with_capacity(32 * order.len() + 2);
@@ -85,11 +119,7 @@ fn many(distinct: Vec<Result<Bytes, ModelError>>, order: &[usize]) -> Response {
         array.extend_from_slice(&objects[*object]);
     }
     array.push(b']');
-    let mut response = json(array.into());
-    if let Some(error) = error {
-        response.extensions_mut().insert(error);
-    }
-    response
+    (array.into(), error)
 }
 
 /// The paths of a model's predictions, in their order.

@@ -3,7 +3,7 @@
 use std::{borrow::Cow, sync::Arc};
 
 use axum_core::response::{IntoResponse, Response};
-use http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header};
+use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use model_package::{
     FieldError, FieldErrorCode, InvalidInput, ItemError, ItemProblem, MAX_INPUTS, ModelError, closest_match,
 };
@@ -15,7 +15,7 @@ use crate::service::NoPrediction;
 /// The kinds of error. `docs/errors.md`, which the service serves, explains each; a problem's `type` links to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProblemKind {
-    /// The body is not valid base64, or did not arrive completely.
+    /// The body is not valid base64 or gzip, or did not arrive completely.
     UnreadableBody,
     /// The body is not JSON.
     InvalidJson,
@@ -23,28 +23,34 @@ pub enum ProblemKind {
     MethodNotAllowed,
     BodyTimeout,
     BodyTooLarge,
-    /// The content type is not JSON, or the body is compressed.
+    /// The answer is larger than the platform transmits.
+    AnswerTooLarge,
+    /// The content type is not JSON, or the content encoding is not gzip.
     UnsupportedMediaType,
     /// The body is JSON, but not a valid input.
     InvalidFields,
     /// The model failed.
     InternalError,
+    /// The bodies in memory leave no room for this one.
+    Overloaded,
     /// The request allowed only a cached prediction, and none was available.
     NotCached,
 }
 
 impl ProblemKind {
     /// In ascending order of status.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::UnreadableBody,
         Self::InvalidJson,
         Self::NoSuchPath,
         Self::MethodNotAllowed,
         Self::BodyTimeout,
         Self::BodyTooLarge,
+        Self::AnswerTooLarge,
         Self::UnsupportedMediaType,
         Self::InvalidFields,
         Self::InternalError,
+        Self::Overloaded,
         Self::NotCached,
     ];
 
@@ -59,6 +65,9 @@ impl ProblemKind {
             }
             Self::BodyTimeout => (StatusCode::REQUEST_TIMEOUT, "/docs/errors#body-timeout", "Body timeout"),
             Self::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "/docs/errors#body-too-large", "Body too large"),
+            Self::AnswerTooLarge => {
+                (StatusCode::PAYLOAD_TOO_LARGE, "/docs/errors#answer-too-large", "Answer too large")
+            }
             Self::UnsupportedMediaType => {
                 (StatusCode::UNSUPPORTED_MEDIA_TYPE, "/docs/errors#unsupported-media-type", "Unsupported media type")
             }
@@ -66,6 +75,7 @@ impl ProblemKind {
             Self::InternalError => {
                 (StatusCode::INTERNAL_SERVER_ERROR, "/docs/errors#internal-error", "Prediction failed")
             }
+            Self::Overloaded => (StatusCode::SERVICE_UNAVAILABLE, "/docs/errors#overloaded", "Service overloaded"),
             Self::NotCached => (StatusCode::GATEWAY_TIMEOUT, "/docs/errors#not-cached", "Not cached"),
         }
     }
@@ -93,6 +103,8 @@ impl ProblemKind {
 #[derive(Debug)]
 pub(crate) struct Problem {
     kind: ProblemKind,
+    /// What stands in front of the service's paths.
+    base: String,
     detail: Cow<'static, str>,
     errors: Vec<PointedError>,
     header: Option<(HeaderName, HeaderValue)>,
@@ -101,10 +113,15 @@ pub(crate) struct Problem {
 
 impl Problem {
     pub(super) fn new(kind: ProblemKind, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { kind, detail: detail.into(), errors: Vec::new(), header: None, cause: None }
+        Self { kind, base: String::new(), detail: detail.into(), errors: Vec::new(), header: None, cause: None }
     }
 
-    /// Adds a response header that names what is accepted.
+    /// Puts `base` in front of the path in `type`.
+    pub(super) fn below(self, base: &str) -> Self {
+        Self { base: base.to_owned(), ..self }
+    }
+
+    /// Adds a response header, such as one that names what is accepted.
     pub(super) fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.header = Some((name, value));
         self
@@ -171,14 +188,15 @@ impl Serialize for Problem {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         #[derive(Serialize)]
         struct Body<'a> {
-            r#type: &'a str,
+            r#type: Cow<'a, str>,
             title: &'a str,
             status: u16,
             detail: &'a str,
             #[serde(skip_serializing_if = "<[_]>::is_empty")]
             errors: &'a [PointedError],
         }
-        let (status, r#type, title) = self.kind.describe();
+        let (status, uri, title) = self.kind.describe();
+        let r#type = if self.base.is_empty() { uri.into() } else { format!("{}{uri}", self.base).into() };
         Body { r#type, title, status: status.as_u16(), detail: &self.detail, errors: &self.errors }
             .serialize(serializer)
     }
@@ -262,17 +280,18 @@ impl IntoResponse for Problem {
     }
 }
 
-/// 404; suggests one of `predictions` or of the documentation's paths if it is similar.
-pub(super) fn no_such_path(uri: &Uri, predictions: &[&str]) -> Problem {
+/// 404; suggests one of `predictions` or of the documentation's paths if it is similar. `base` stands in front of each of them.
+pub(super) fn no_such_path(path: &str, predictions: &[&str], base: &str) -> Problem {
     let known = predictions.iter().copied().chain(["/docs", "/docs/errors", "/openapi.json"]);
-    let detail = match closest_match(uri.path(), known) {
-        Some(path) => format!("there is no such path; did you mean {path}?"),
+    let detail = match closest_match(path, known) {
+        Some(path) => format!("there is no such path; did you mean {base}{path}?"),
         None => {
+            let predictions: Vec<_> = predictions.iter().map(|path| format!("{base}{path}")).collect();
             let predictions = predictions.join(", ");
-            format!("there is no such path; predictions are at {predictions}, the documentation is at /docs")
+            format!("there is no such path; predictions are at {predictions}, the documentation is at {base}/docs")
         }
     };
-    Problem::new(ProblemKind::NoSuchPath, detail)
+    Problem::new(ProblemKind::NoSuchPath, detail).below(base)
 }
 
 /// 405; `allow` lists the methods that the path supports.

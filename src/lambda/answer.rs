@@ -1,35 +1,52 @@
-//! An HTTP response → the answer that a gateway expects from a function.
+//! An HTTP response → the answer that the sender of the event expects.
 
 use axum_core::{body::Body, response::Response};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use http_body_util::BodyExt;
-use serde::{Serialize, Serializer, ser::SerializeMap};
+use serde::{
+    Serialize, Serializer,
+    ser::{Error, SerializeMap},
+};
+use serde_json::value::RawValue;
 
 use super::event::Origin;
 
-pub(super) struct EventAnswer {
+/// The answer to an event.
+pub(super) struct Answer {
     origin: Origin,
     status: StatusCode,
     headers: HeaderMap,
     body: Bytes,
 }
 
-impl EventAnswer {
-    /// # Errors
-    ///
-    /// If the body cannot be read. A body in memory always can.
-    pub(super) async fn new(origin: Origin, response: Response) -> Result<Self, axum_core::Error> {
+impl Answer {
+    pub(super) async fn new(origin: Origin, response: Response) -> Self {
         let (parts, body): (_, Body) = response.into_parts();
-        let body = body.collect().await?.to_bytes();
-        Ok(Self { origin, status: parts.status, headers: parts.headers, body })
+        let body = body.collect().await.expect("the bodies of the API are in memory").to_bytes();
+        Self { origin, status: parts.status, headers: parts.headers, body }
+    }
+
+    /// The answer to a warm-up.
+    pub(super) fn warm() -> Self {
+        Self {
+            origin: Origin::HttpApi,
+            status: StatusCode::OK,
+            headers: HeaderMap::new(),
+            body: Bytes::from_static(b"ok"),
+        }
     }
 }
 
-impl Serialize for EventAnswer {
+impl Serialize for Answer {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self { origin, status, headers, body } = self;
+        if *origin == Origin::Direct {
+            // The body itself, which is JSON, as is every answer to a prediction.
+            let body: Option<&RawValue> = serde_json::from_slice(body).map_err(S::Error::custom)?;
+            return body.serialize(serializer);
+        }
         let mut answer = serializer.serialize_map(None)?;
         answer.serialize_entry("statusCode", &status.as_u16())?;
         match origin {
@@ -47,6 +64,7 @@ impl Serialize for EventAnswer {
                 answer.serialize_entry("multiValueHeaders", &MultiValue(headers))?;
                 answer.serialize_entry("statusDescription", &status.to_string())?;
             }
+            Origin::Direct => {}
         }
         // A compressed body is never valid UTF-8: gzip begins with the bytes 1f 8b.
         match std::str::from_utf8(body) {

@@ -1,224 +1,102 @@
-//! A gateway's event → an HTTP request.
-//!
-//! The most common event, payload 2.0 of API Gateway's HTTP API and of function URLs, is deserialised in one pass by a type of this
-//! module. lambda_http deserialises all others by trying one type after the other, at several times the cost: payload 1.0 (API
-//! Gateway's REST API), an Application Load Balancer's and VPC Lattice's. lambda_http could also convert them to requests, but it
-//! builds an absolute URI, puts a REST API's stage in front of the path, and panics on invalid URIs and invalid base64. The API needs
-//! only a path, a method, headers and a body.
-
-use std::{borrow::Cow, fmt};
+//! An invocation's event: an HTTP request from a gateway, a prediction asked for directly, or a warm-up.
 
 use axum_core::body::Body;
-use base64::{Engine, engine::general_purpose::STANDARD};
-use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, header};
-use lambda_http::request::LambdaRequest;
-use serde::{
-    Deserialize, Deserializer,
-    de::{MapAccess, Visitor},
+use http::{HeaderMap, HeaderValue, Method, Request, header};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::{
+    headers::{Text, text},
+    path::Located,
 };
 
-use super::path;
-use crate::http::{GatewayRequestId, UndecodableBody};
+pub use super::{
+    gateway::{HttpEvent, Origin},
+    unsupported::UnsupportedEvent,
+};
 
-/// An HTTP request in a gateway's event.
+/// What an invocation asks for.
 #[derive(Debug)]
-pub struct Event {
-    pub origin: Origin,
-    method: Method,
-    path: String,
-    headers: HeaderMap,
-    body: Option<String>,
-    is_base64: bool,
-    request_id: Option<String>,
+pub enum Event {
+    /// An HTTP request.
+    Http(HttpEvent),
+    /// A prediction, asked for without HTTP: by Step Functions, or with `aws lambda invoke`.
+    Direct(DirectEvent),
+    /// Nothing: the event keeps the environment warm.
+    WarmUp,
 }
 
-/// The gateway that sent an event. It determines the form of the answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Origin {
-    /// Payload 2.0: API Gateway's HTTP API, or a function URL.
-    HttpApi,
-    /// Payload 1.0: API Gateway's REST API.
-    RestApi,
-    /// An Application Load Balancer (ALB).
-    LoadBalancer,
-    /// VPC Lattice, payload 2.0.
-    Lattice,
-}
-
-/// The event is not an HTTP request from a supported gateway.
-#[derive(Debug, thiserror::Error)]
-#[error(
-    "the event is not a supported HTTP request: call this function through API Gateway (an HTTP API or a REST API), a function URL, \
-     an Application Load Balancer or VPC Lattice"
-)]
-pub struct NotHttp;
-
-/// Payload 2.0.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct HttpApiEvent {
-    raw_path: String,
-    headers: Headers,
-    body: Option<String>,
-    #[serde(default)]
-    is_base64_encoded: bool,
-    request_context: HttpApiContext,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct HttpApiContext {
-    http: HttpApiRequest,
-    request_id: Option<String>,
-    #[serde(default)]
-    stage: String,
-}
-
-#[derive(Deserialize)]
-struct HttpApiRequest {
-    method: String,
+/// `{"prediction": "decision", "input": {…}}`
+#[derive(Debug)]
+pub struct DirectEvent {
+    /// The name of a prediction or of its endpoint.
+    pub prediction: String,
+    /// JSON: what the body of an HTTP request would be. Empty if the event has none.
+    input: String,
 }
 
 impl Event {
     /// # Errors
     ///
-    /// If the JSON is not a supported gateway's event.
-    pub fn read(json: &str) -> Result<Self, NotHttp> {
-        let Ok(event) = serde_json::from_str::<HttpApiEvent>(json) else {
-            return Self::from_lambda_http(serde_json::from_str(json).map_err(|_| NotHttp)?);
-        };
-        let HttpApiContext { http, request_id, stage } = event.request_context;
-        Ok(Self {
-            origin: Origin::HttpApi,
-            method: http.method.parse().map_err(|_| NotHttp)?,
-            path: path::below_stage(event.raw_path, &stage),
-            headers: event.headers.0,
-            body: event.body,
-            is_base64: event.is_base64_encoded,
-            request_id,
-        })
-    }
-
-    fn from_lambda_http(event: LambdaRequest) -> Result<Self, NotHttp> {
-        let event = match event {
-            LambdaRequest::ApiGatewayV2(event) => Self {
-                origin: Origin::HttpApi,
-                method: event.request_context.http.method,
-                path: path::below_stage(
-                    event.raw_path.unwrap_or_default(),
-                    &event.request_context.stage.unwrap_or_default(),
-                ),
-                headers: event.headers,
-                body: event.body,
-                is_base64: event.is_base64_encoded,
-                request_id: event.request_context.request_id,
-            },
-            LambdaRequest::ApiGatewayV1(event) => {
-                let mut headers = merged(event.multi_value_headers, event.headers);
-                // A compressed answer would be base64, which a REST API forwards undecoded unless the media type is configured as
-                // binary.
-                headers.remove(header::ACCEPT_ENCODING);
-                Self {
-                    origin: Origin::RestApi,
-                    method: event.http_method,
-                    path: event.path.unwrap_or_default(),
-                    headers,
-                    body: event.body,
-                    is_base64: event.is_base64_encoded,
-                    request_id: event.request_context.request_id,
-                }
-            }
-            LambdaRequest::Alb(event) => Self {
-                origin: Origin::LoadBalancer,
-                method: event.http_method,
-                path: event.path.unwrap_or_default(),
-                headers: merged(event.multi_value_headers, event.headers),
-                body: event.body,
-                is_base64: event.is_base64_encoded,
-                request_id: None,
-            },
-            LambdaRequest::VpcLatticeV2(event) => {
-                let mut path = event.path.ok_or(NotHttp)?;
-                // The path includes the query.
-                path.truncate(path.find('?').unwrap_or(path.len()));
-                Self {
-                    origin: Origin::Lattice,
-                    method: event.method.ok_or(NotHttp)?,
-                    path,
-                    headers: event.headers,
-                    body: event.body,
-                    is_base64: event.is_base64_encoded,
-                    request_id: None,
-                }
-            }
-            // The enum is non-exhaustive; every kind that the enabled features of lambda_http allow is above.
-            _ => return Err(NotHttp),
-        };
-        Ok(event)
-    }
-
-    /// Converts the event to a request. `invocation` is the invocation's id, used if the gateway sent no request id. If the body is
-    /// flagged as base64 but is not valid base64, it is omitted and the request is [marked](UndecodableBody).
-    pub fn into_request(self, invocation: &str) -> Request<Body> {
-        let Self { method, path, headers, body, is_base64, request_id, .. } = self;
-        let body = body.unwrap_or_default();
-        let body = if is_base64 { STANDARD.decode(body).ok().map(Bytes::from) } else { Some(body.into()) };
-        let mut request = Request::new(Body::empty());
-        *request.method_mut() = method;
-        *request.uri_mut() = path::uri(path);
-        *request.headers_mut() = headers;
-        match body {
-            Some(body) => *request.body_mut() = Body::from(body),
-            None => {
-                request.extensions_mut().insert(UndecodableBody);
-            }
+    /// If the service does not know the event.
+    pub fn read(json: &str) -> Result<Self, UnsupportedEvent> {
+        if let Ok(event) = serde_json::from_str(json)
+            && let Some(event) = HttpEvent::new(event)
+        {
+            return Ok(Self::Http(event));
         }
-        request.extensions_mut().insert(GatewayRequestId(request_id.unwrap_or_else(|| invocation.to_owned())));
-        request
+        if let Some(event) = DirectEvent::read(json) {
+            return Ok(Self::Direct(event));
+        }
+        if is_warm_up(json) { Ok(Self::WarmUp) } else { Err(UnsupportedEvent::new(json)) }
     }
 }
 
-/// Multi-value headers, if sent, include all single-value headers.
-fn merged(multi_value: HeaderMap, single_value: HeaderMap) -> HeaderMap {
-    if multi_value.is_empty() { single_value } else { multi_value }
+impl DirectEvent {
+    fn read(json: &str) -> Option<Self> {
+        #[derive(Deserialize)]
+        struct Members<'a> {
+            #[serde(borrow)]
+            prediction: Text<'a>,
+            #[serde(borrow)]
+            input: Option<&'a RawValue>,
+        }
+        let Members { prediction, input } = serde_json::from_str(json).ok()?;
+        let input = input.map(|input| input.get().to_owned()).unwrap_or_default();
+        Some(Self { prediction: prediction.0.into_owned(), input })
+    }
+
+    /// Converts the event to the request that posts its input to `path`. `invocation` is the invocation's id.
+    pub fn into_request(self, path: String, invocation: &str) -> Request<Body> {
+        let event = HttpEvent {
+            origin: Origin::Direct,
+            method: Method::POST,
+            located: Located::unchanged(path),
+            headers: HeaderMap::from_iter([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))]),
+            body: Some(self.input),
+            is_base64: false,
+            request_id: None,
+        };
+        event.into_request(invocation)
+    }
 }
 
-/// The headers of payload 2.0: one value per name, with several values joined by commas. Names and values that are invalid in HTTP
-/// are skipped.
-struct Headers(HeaderMap);
-
-/// A string, borrowed unless the JSON has escapes in it.
-#[derive(Deserialize)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
-
-impl<'de> Deserialize<'de> for Headers {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct ByName;
-
-        impl<'de> Visitor<'de> for ByName {
-            type Value = Headers;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("headers by name")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Headers, A::Error> {
-                let mut headers = HeaderMap::with_capacity(16);
-                while let Some((Text(name), Text(value))) = members.next_entry::<Text<'de>, Text<'de>>()? {
-                    let (name, value) =
-                        (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_bytes(value.as_bytes()));
-                    if let (Ok(name), Ok(value)) = (name, value) {
-                        // Further headers than a map holds (32,768) are left out.
-                        let _ = headers.try_append(name, value);
-                    }
-                }
-                Ok(Headers(headers))
-            }
-        }
-
-        deserializer.deserialize_map(ByName)
+/// Whether the event only keeps the environment warm: a schedule of EventBridge, serverless-plugin-warmup's event, or lambda-warmer's.
+fn is_warm_up(json: &str) -> bool {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "kebab-case")]
+    struct Members<'a> {
+        #[serde(borrow)]
+        source: Option<Text<'a>>,
+        #[serde(borrow)]
+        detail_type: Option<Text<'a>>,
+        warmer: Option<bool>,
     }
+    serde_json::from_str(json).is_ok_and(|Members { source, detail_type, warmer }| {
+        let is_schedule =
+            matches!(text(&source), "aws.events" | "aws.scheduler") && text(&detail_type) == "Scheduled Event";
+        is_schedule || text(&source) == "serverless-plugin-warmup" || warmer == Some(true)
+    })
 }
 
 #[cfg(test)]
@@ -226,32 +104,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn more_headers_than_a_map_holds_are_left_out() {
-        let headers: serde_json::Map<_, _> = (0..40_000).map(|n| (format!("x-{n}"), "1".into())).collect();
-        let text = serde_json::Value::Object(headers).to_string();
-        let Headers(headers) = serde_json::from_str(&text).expect("headers");
-        assert!((20_000..40_000).contains(&headers.len()), "{}", headers.len());
-    }
-
-    #[test]
-    fn invalid_headers_are_skipped_and_the_others_are_read() {
-        let text = r#"{"": "a", "a b": "a", "line": "a\nb", "X-One": "1", "umlaut": "\u00e4"}"#;
-        let Headers(headers) = serde_json::from_str(text).expect("headers");
-        let read: Vec<_> = headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
-        assert_eq!(read, [("x-one", "1".as_bytes()), ("umlaut", "\u{e4}".as_bytes())]);
-    }
-
-    #[test]
-    fn an_event_that_our_type_does_not_accept_is_read_by_lambda_http() {
-        let event = include_str!("../../events/http-api.json");
-        let mut odd: serde_json::Value = serde_json::from_str(event).expect("JSON");
-        odd["headers"] = serde_json::Value::Null;
-        for (event, headers) in [(event.to_owned(), 9), (odd.to_string(), 0)] {
-            let event = Event::read(&event).expect("an event");
-            assert_eq!(
-                (event.origin, event.path.as_str(), event.headers.len()),
-                (Origin::HttpApi, "/decisions", headers)
-            );
+    fn warm_ups_are_recognised_and_other_events_of_event_bridge_are_not() {
+        let read = |json: &str| Event::read(json);
+        for warm in [
+            r#"{"source": "serverless-plugin-warmup"}"#,
+            r#"{"warmer": true, "concurrency": 3}"#,
+            r#"{"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}"#,
+            r#"{"source": "aws.scheduler", "detail-type": "Scheduled Event", "detail": "{}"}"#,
+        ] {
+            assert!(matches!(read(warm), Ok(Event::WarmUp)), "{warm}");
+        }
+        for other in [
+            r#"{"source": "aws.s3", "detail-type": "Object Created", "detail": {}}"#,
+            r#"{"source": "shop", "detail-type": "Scheduled Event"}"#,
+            r#"{"warmer": false}"#,
+            r#"{"warmer": "true"}"#,
+            r#"{"source": ["serverless-plugin-warmup"]}"#,
+        ] {
+            assert!(read(other).is_err(), "{other}");
         }
     }
 }

@@ -2,7 +2,10 @@
 
 mod answer;
 pub mod event;
+mod gateway;
+mod headers;
 mod path;
+mod unsupported;
 
 use futures_util::future::BoxFuture;
 use lambda_runtime::{Error, LambdaEvent, Runtime, layers::TracingLayer, service_fn};
@@ -10,11 +13,14 @@ use prediction_cache::Tenant;
 use serde_json::value::RawValue;
 use tokio_util::task::TaskTracker;
 
-use self::{answer::EventAnswer, event::Event};
+use self::{
+    answer::Answer,
+    event::{Event, Origin, UnsupportedEvent},
+};
 use crate::{
     after_response::AfterResponseLayer,
     http::Api,
-    observe::{FunctionRequestId, LambdaTraceHeader},
+    observe::{FunctionRequestId, LambdaTraceHeader, request_line},
 };
 
 /// Whether Lambda, or an emulator of it, started this process.
@@ -30,7 +36,7 @@ pub fn is_concurrent() -> bool {
 
 /// Answers invocations with `api` until `shutdown`: one at a time, or as many at once as the platform sends.
 ///
-/// An event that is not an HTTP request fails its invocation.
+/// An [unsupported event](UnsupportedEvent) fails its invocation; a warm-up is answered without any work.
 ///
 /// # Errors
 ///
@@ -52,11 +58,17 @@ pub async fn run(api: Api, shutdown: BoxFuture<'static, ()>) -> Result<(), Error
     }
 }
 
-async fn answer(api: Api, event: LambdaEvent<Box<RawValue>>) -> Result<EventAnswer, Error> {
+async fn answer(api: Api, event: LambdaEvent<Box<RawValue>>) -> Result<Answer, UnsupportedEvent> {
     let LambdaEvent { payload, context } = event;
-    let event = Event::read(payload.get())?;
-    let origin = event.origin;
-    let mut request = event.into_request(&context.request_id);
+    let event = Event::read(payload.get()).inspect_err(|_| request_line::unsupported_event())?;
+    let (origin, mut request) = match event {
+        Event::Http(event) => (event.origin, event.into_request(&context.request_id)),
+        Event::Direct(event) => {
+            let path = api.path_of(&event.prediction);
+            (Origin::Direct, event.into_request(path, &context.request_id))
+        }
+        Event::WarmUp => return Ok(Answer::warm()),
+    };
     if let Some(tenant) = context.tenant_id.as_deref().and_then(Tenant::new) {
         request.extensions_mut().insert(tenant);
     }
@@ -64,5 +76,5 @@ async fn answer(api: Api, event: LambdaEvent<Box<RawValue>>) -> Result<EventAnsw
         request.extensions_mut().insert(LambdaTraceHeader(header));
     }
     request.extensions_mut().insert(FunctionRequestId(context.request_id));
-    Ok(EventAnswer::new(origin, api.answer(request).await).await?)
+    Ok(Answer::new(origin, api.answer(request).await).await)
 }

@@ -6,12 +6,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use model_package::{Input, Mistake, Stored};
+use model_package::{Input, MAX_INPUTS, Mistake, Stored, printable_line};
 use serde::Serialize;
 
-use super::{Model, Package, PackageError, drawn, golden::Replay};
+use super::{Apart, Model, Package, PackageError, drawn, golden::Replay};
 
 const MEASURING_TIME: Duration = Duration::from_millis(200);
+
+/// Larger arrays are checked as long as the smaller ones took less: the service, too, runs slow models in small batches.
+const ARRAYS_TIME: Duration = Duration::from_millis(200);
 
 #[derive(Debug, Serialize)]
 pub struct Report {
@@ -35,6 +38,8 @@ pub struct Loaded {
     pub columns: usize,
     pub endpoints: Vec<String>,
     pub load_ms: f64,
+    /// Why the inputs of an array run one at a time; `None` if they run together.
+    pub one_at_a_time: Option<String>,
     /// The median time of one run; `None` if there are neither golden rows nor valid examples.
     pub run_us: Option<f64>,
     pub golden: Option<Replay>,
@@ -53,6 +58,7 @@ impl Report {
             Err(error) => return Self::failed(error),
         };
         let load_ms = round(start.elapsed().as_secs_f64() * 1e3);
+        let one_at_a_time = together(&model).err().map(|apart| apart.to_string());
         let mut golden = package.golden.as_deref().map(|golden| Replay::run(&model, golden));
         let mut mistakes = golden.as_mut().map(|replay| std::mem::take(&mut replay.mistakes)).unwrap_or_default();
         mistakes.extend(drawn::mistakes(&model, package.golden.as_deref()));
@@ -73,6 +79,7 @@ impl Report {
                     .map(|prediction| format!("/{}", prediction.endpoint()))
                     .collect(),
                 load_ms,
+                one_at_a_time,
                 run_us,
                 golden,
             }),
@@ -88,7 +95,8 @@ impl Report {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { package, ok, mistakes, loaded } = self;
-        let mut row = |name: &str, value: &dyn fmt::Display| writeln!(f, "{name:<20} {value}");
+        let mut row =
+            |name: &str, value: &dyn fmt::Display| writeln!(f, "{name:<20} {}", printable_line(&value.to_string()));
         row("package", package)?;
         if let Some(loaded) = loaded {
             row("model", &loaded.model)?;
@@ -99,6 +107,10 @@ impl fmt::Display for Report {
                 row(if position == 0 { "endpoints" } else { "" }, &format_args!("POST {endpoint}"))?;
             }
             row("load", &format_args!("{} ms", loaded.load_ms))?;
+            match &loaded.one_at_a_time {
+                None => row("arrays", &"rows run together")?,
+                Some(reason) => row("arrays", &format_args!("one row at a time: {reason}"))?,
+            }
             match loaded.run_us {
                 Some(time) => row("one run", &format_args!("{time} µs (median)"))?,
                 None => row("one run", &"not measured: no golden rows and no valid examples")?,
@@ -109,6 +121,7 @@ impl fmt::Display for Report {
                     row("golden rows", &format_args!("{}, {} answers compared", golden.rows, golden.answers))?;
                     row("largest difference", &format_args!("{:.1e}", golden.largest_difference))?;
                     row("rows that differ", &golden.rows_that_differ)?;
+                    row("differ in arrays", &golden.rows_that_differ_in_arrays)?;
                     row("cache key", &format_args!("{:.0} bytes of input on average", golden.mean_input_bytes))?;
                     row("distinct keys", &format_args!("{} of {} rows", golden.distinct_keys, golden.rows))?;
                 }
@@ -119,7 +132,7 @@ impl fmt::Display for Report {
         }
         let count = mistakes.len();
         write!(f, "\n{count} {}:", plural("mistake", count))?;
-        mistakes.iter().try_for_each(|mistake| write!(f, "\n  {mistake}"))
+        mistakes.iter().try_for_each(|mistake| write!(f, "\n  {}", printable_line(mistake)))
     }
 }
 
@@ -130,6 +143,18 @@ fn plural(noun: &str, count: usize) -> String {
 /// Rounds to two decimals.
 fn round(number: f64) -> f64 {
     (number * 100.0).round() / 100.0
+}
+
+/// Checks arrays of 2, 4, 8, … inputs.
+fn together(model: &Model) -> Result<(), &Apart> {
+    let started = Instant::now();
+    for size in (1..).map(|power| 1 << power).take_while(|size| *size < 2 * MAX_INPUTS) {
+        model.runs_together(size)?;
+        if started.elapsed() > ARRAYS_TIME {
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// Valid inputs to run: from the golden rows or, without any, from the examples.

@@ -2,13 +2,16 @@
 
 use std::collections::HashSet;
 
-use model_package::{GOLDEN, GRAPH, Mistake};
+use model_package::{GOLDEN, GRAPH, Input, Mistake, Output, Prediction};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::Model;
 
 const MAX_ROWS: usize = 1_000;
+
+/// The rows are also replayed in arrays of this size.
+const ARRAY: usize = 128;
 
 /// The result of replaying the golden rows.
 #[derive(Debug, Serialize)]
@@ -20,6 +23,8 @@ pub struct Replay {
     pub largest_difference: f64,
     /// The number of rows with another class, or with a number that differs by more than the tolerance.
     pub rows_that_differ: usize,
+    /// The number of rows with another answer in an array than alone.
+    pub rows_that_differ_in_arrays: usize,
     /// The number of distinct cache keys of one prediction for these rows.
     pub distinct_keys: usize,
     /// The mean length of the encoded input in a cache key.
@@ -36,6 +41,16 @@ struct Row {
     answers: Map<String, Value>,
 }
 
+/// A row that the model has answered.
+struct Replayed {
+    /// In the file, from 1.
+    line: usize,
+    input: Input,
+    output: Output,
+    /// The names of the predictions with golden answers.
+    names: Vec<String>,
+}
+
 impl Replay {
     /// Compares the model's answers with those in `golden`, the text of `golden.jsonl`.
     pub fn run(model: &Model, golden: &str) -> Self {
@@ -44,6 +59,7 @@ impl Replay {
             answers: 0,
             largest_difference: 0.0,
             rows_that_differ: 0,
+            rows_that_differ_in_arrays: 0,
             distinct_keys: 0,
             mean_input_bytes: 0.0,
             mistakes: Vec::new(),
@@ -51,6 +67,7 @@ impl Replay {
         let mut keys = HashSet::new();
         let mut bytes = 0;
         let mut first_difference = None;
+        let mut replayed = Vec::new();
         let lines = (1..).zip(golden.lines()).filter(|(_, line)| !line.trim().is_empty());
         for (number, line) in lines {
             replay.rows += 1;
@@ -58,10 +75,12 @@ impl Replay {
                 replay.mistake(number, format!("there are more than {MAX_ROWS} rows: remove some"));
                 break;
             }
-            match replay.row(model, line) {
-                Ok((key, differs)) => {
+            match replay.row(model, number, line) {
+                Ok((row, differs)) => {
+                    let key = row.input.to_string();
                     bytes += key.len();
                     keys.insert(key);
+                    replayed.push(row);
                     if let Some(difference) = differs {
                         replay.rows_that_differ += 1;
                         first_difference.get_or_insert((number, difference));
@@ -74,49 +93,79 @@ impl Replay {
         let rows = replay.rows.max(1) as f64;
         replay.mean_input_bytes = bytes as f64 / rows;
         let tolerance = model.signature().golden;
+        let in_graph = |problem| Mistake { file: GRAPH, entry: String::new(), problem };
         if let Some((number, difference)) =
             first_difference.filter(|_| replay.rows_that_differ as f64 > tolerance.share * rows)
         {
-            replay.mistakes.push(Mistake {
-                file: GRAPH,
-                entry: String::new(),
-                problem: format!(
-                    "{} of {} golden rows differ by more than {} or have another class; the allowed share is {}. The first is \
-                     {GOLDEN} line {number}: {difference}",
-                    replay.rows_that_differ, replay.rows, tolerance.number, tolerance.share
-                ),
-            });
+            replay.mistakes.push(in_graph(format!(
+                "{} of {} golden rows differ by more than {} or have another class; the allowed share is {}. The first is {GOLDEN} line \
+                 {number}: {difference}",
+                replay.rows_that_differ, replay.rows, tolerance.number, tolerance.share
+            )));
+        }
+        if let Some((number, difference)) = replay
+            .in_arrays(model, &replayed)
+            .filter(|_| replay.rows_that_differ_in_arrays as f64 > tolerance.share * rows)
+        {
+            replay.mistakes.push(in_graph(format!(
+                "{} of {} golden rows have another answer in an array than alone, so rows influence each other. The first is {GOLDEN} \
+                 line {number}: {difference}",
+                replay.rows_that_differ_in_arrays, replay.rows
+            )));
         }
         replay
     }
 
-    /// Compares one row. Returns its input as in a cache key and, if an answer differs by more than the tolerance, the difference.
-    fn row(&mut self, model: &Model, line: &str) -> Result<(String, Option<String>), String> {
-        let Row { input, answers } = serde_json::from_str(line).map_err(|error| error.to_string())?;
-        let read =
+    /// Compares one row. Returns it and, if an answer differs by more than the tolerance, the difference.
+    fn row(&mut self, model: &Model, line: usize, text: &str) -> Result<(Replayed, Option<String>), String> {
+        let Row { input, answers } = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        let input =
             model.signature().read(input.to_string().as_bytes()).map_err(|invalid| format!("the input {invalid}"))?;
-        let outputs = model.run(&read).map_err(|error| error.to_string())?;
+        let output = model.run(&input).map_err(|error| error.to_string())?;
         let mut differs = None;
-        for (name, expected) in answers {
-            let prediction = model
-                .signature()
-                .predictions()
-                .iter()
-                .find(|prediction| prediction.name() == name)
-                .ok_or_else(|| format!("model.toml has no prediction {name:?}"))?;
-            let answer = prediction.derive(&outputs).map_err(|error| error.to_string())?;
-            let answer: Value = serde_json::from_slice(&answer.body).map_err(|error| error.to_string())?;
+        for (name, expected) in &answers {
+            let answer = derived(model, name, &output)?;
             self.answers += 1;
-            let difference =
-                difference(&expected, &answer[&name]).filter(|number| !prediction.is_class() || *number == 0.0);
+            let difference = difference(model, name, expected, &answer);
             if let Some(number) = difference {
                 self.largest_difference = self.largest_difference.max(number);
             }
             if difference.is_none_or(|number| number > model.signature().golden.number) {
-                differs.get_or_insert_with(|| format!("expected {name} {expected}, got {}", answer[&name]));
+                differs.get_or_insert_with(|| format!("expected {name} {expected}, got {answer}"));
             }
         }
-        Ok((read.to_string(), differs))
+        let names = answers.into_iter().map(|(name, _)| name).collect();
+        Ok((Replayed { line, input, output, names }, differs))
+    }
+
+    /// Compares the rows' answers in arrays with those alone. Returns the line of the first row that differs, and the difference.
+    fn in_arrays(&mut self, model: &Model, rows: &[Replayed]) -> Option<(usize, String)> {
+        let mut first = None;
+        for array in rows.chunks(ARRAY) {
+            let together = model.run_many(&array.iter().map(|row| &row.input).collect::<Vec<_>>());
+            for (position, row) in array.iter().enumerate() {
+                let differs = row.names.iter().find_map(|name| {
+                    let alone = derived(model, name, &row.output).ok()?;
+                    let among = match &together {
+                        Ok(together) => derived(model, name, &together[position]),
+                        Err(error) => Err(error.to_string()),
+                    };
+                    let among = match among {
+                        Ok(among) => among,
+                        Err(error) => return Some(format!("{name} {alone} alone, {error} in an array")),
+                    };
+                    let difference = difference(model, name, &alone, &among);
+                    difference
+                        .is_none_or(|number| number > model.signature().golden.number)
+                        .then(|| format!("{name} {alone} alone, {among} in an array"))
+                });
+                if let Some(difference) = differs {
+                    self.rows_that_differ_in_arrays += 1;
+                    first.get_or_insert((row.line, difference));
+                }
+            }
+        }
+        first
     }
 
     fn mistake(&mut self, line: usize, problem: String) {
@@ -124,16 +173,32 @@ impl Replay {
     }
 }
 
-/// The largest difference between the numbers of two answers, relative if the expected number is above 1. `None` if their shapes
-/// or classes differ.
-fn difference(expected: &Value, found: &Value) -> Option<f64> {
+/// The answer of the prediction with this name.
+fn derived(model: &Model, name: &str, output: &Output) -> Result<Value, String> {
+    let predictions = model.signature().predictions();
+    let prediction = predictions.iter().find(|prediction| prediction.name() == name);
+    let prediction = prediction.ok_or_else(|| format!("model.toml has no prediction {name:?}"))?;
+    let answer = prediction.derive(output).map_err(|error| error.to_string())?;
+    let mut answer: Value = serde_json::from_slice(&answer.body).map_err(|error| error.to_string())?;
+    Ok(answer[name].take())
+}
+
+/// The difference between two answers of a prediction: the largest of their numbers, relative if the expected one is above 1. `None` if
+/// their shapes or classes differ.
+fn difference(model: &Model, name: &str, expected: &Value, found: &Value) -> Option<f64> {
+    let is_class = |prediction: &Prediction| prediction.name() == name && prediction.is_class();
+    let is_class = model.signature().predictions().iter().any(is_class);
+    largest_difference(expected, found).filter(|number| !is_class || *number == 0.0)
+}
+
+fn largest_difference(expected: &Value, found: &Value) -> Option<f64> {
     match (expected, found) {
         (Value::Number(_), Value::Number(_)) => {
             let (expected, found) = (expected.as_f64()?, found.as_f64()?);
             Some((expected - found).abs() / expected.abs().max(1.0))
         }
         (Value::Object(expected), Value::Object(found)) if expected.len() == found.len() => {
-            let mut each = expected.iter().map(|(name, value)| difference(value, found.get(name)?));
+            let mut each = expected.iter().map(|(name, value)| largest_difference(value, found.get(name)?));
             each.try_fold(0.0, |largest: f64, difference| Some(largest.max(difference?)))
         }
         (expected, found) => (expected == found).then_some(0.0),

@@ -5,10 +5,13 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use model_package::{ModelError, Output, Precision};
+use model_package::{Draw, ModelError, Output, Precision};
 use tract_onnx::{Onnx, ops::register_all_ops, prelude::*, tract_hir::infer::Factoid};
 
-use super::float64;
+use super::{
+    float64,
+    rows::{Apart, Rows},
+};
 
 /// A graph as read from its file, before the shapes of its tensors are known.
 pub(super) struct GraphFile {
@@ -25,8 +28,8 @@ pub(super) struct Graph {
     /// The type of the input.
     precision: Precision,
     width: usize,
-    /// For any number of rows, prepared on first use. `None` if the graph accepts only one row.
-    batched: OnceLock<Option<Arc<TypedRunnableModel>>>,
+    /// For many rows, prepared on first use. `None` if the graph accepts only one row.
+    batched: OnceLock<Option<Rows>>,
     feature_names: Option<String>,
 }
 
@@ -99,18 +102,23 @@ impl Graph {
     ///
     /// If the graph fails, or its first output is not numeric.
     pub(super) fn run(&self, columns: &[f64]) -> Result<Output, ModelError> {
-        self.first_output(&self.runnable, columns, 1)
+        first_output(&self.runnable, self.precision, columns, 1)
     }
 
-    /// Runs the graph on `count` contiguous rows, and returns its first output, row by row. A graph that accepts only one row runs
-    /// once per row.
+    /// Runs the graph on `count` contiguous rows, and returns its first output, row by row. A graph that accepts only one row, or
+    /// whose rows influence each other, runs once per row. `draw` encodes the rows that this is tried on.
     ///
     /// # Errors
     ///
     /// As [`Self::run`].
-    pub(super) fn run_many(&self, rows: &[f64], count: usize) -> Result<Output, ModelError> {
-        if let Some(runnable) = self.batched.get_or_init(|| self.prepare_batched()) {
-            return self.first_output(runnable, rows, count);
+    pub(super) fn run_many(
+        &self,
+        rows: &[f64],
+        count: usize,
+        draw: impl Fn(Draw) -> Vec<f64>,
+    ) -> Result<Output, ModelError> {
+        if let Ok(together) = self.together(count, draw) {
+            return together.run(rows, count);
         }
         let outputs: Vec<_> = rows.chunks(self.width).map(|row| self.run(row)).collect::<Result<_, _>>()?;
         let precision = outputs.first().map(Output::precision).unwrap_or_default();
@@ -118,40 +126,41 @@ impl Graph {
         Ok(Output::new(columns, precision))
     }
 
-    fn prepare_batched(&self) -> Option<Arc<TypedRunnableModel>> {
+    /// The graph for `count` rows at once, or why each row needs a run of its own.
+    pub(super) fn together(&self, count: usize, draw: impl Fn(Draw) -> Vec<f64>) -> Result<&Rows, &Apart> {
+        let rows = self.batched.get_or_init(|| self.prepare_batched()).as_ref().ok_or(&Apart::OneRowOnly)?;
+        rows.are_independent(count, |row| self.run(row), draw).map(|()| rows)
+    }
+
+    fn prepare_batched(&self) -> Option<Rows> {
         let rows = self.read.symbols.sym("N").to_dim();
         let input = datum_type(self.precision).fact([rows, self.width.to_dim()]);
         let batched = panic::catch_unwind(AssertUnwindSafe(|| runnable(self.read.clone(), input)));
-        let batched = batched.ok()?.ok()?;
-        // Check on two rows that each row's output does not depend on the other row.
-        let (zeros, ones) = (vec![0.0; self.width], vec![1.0; self.width]);
-        let alone = [self.run(&zeros).ok()?.columns(), self.run(&ones).ok()?.columns()].concat();
-        let together = self.first_output(&batched, &[zeros, ones].concat(), 2).ok()?;
-        let is_close = |(one, other): (&f64, &f64)| {
-            (one - other).abs() <= 1e-5 * one.abs().max(1.0) || one.is_nan() && other.is_nan()
-        };
-        let is_same = together.columns().len() == alone.len() && alone.iter().zip(together.columns()).all(is_close);
-        is_same.then_some(batched)
+        Some(Rows::new(batched.ok()?.ok()?, self.precision, self.width))
     }
+}
 
-    fn first_output(&self, graph: &Arc<TypedRunnableModel>, rows: &[f64], count: usize) -> Result<Output, ModelError> {
-        let fail = |error: TractError| ModelError::Output(format!("{error:#}"));
-        let shape = [count, rows.len() / count];
-        let input = match self.precision {
-            // The cast is lossless: the rows of a float32 graph are float32.
-            Precision::Float32 => {
-                Tensor::from_shape(&shape, &rows.iter().map(|&number| number as f32).collect::<Vec<_>>())
-            }
-            Precision::Float64 => Tensor::from_shape(&shape, rows),
-        };
-        let input = input.map_err(fail)?.into_tvalue();
-        // A panic in the graph fails this request, not the process.
-        let outputs = panic::catch_unwind(AssertUnwindSafe(|| graph.run(tvec!(input))))
-            .map_err(|_| ModelError::Output("tract panicked".to_owned()))?
-            .map_err(fail)?;
-        let output = outputs.first().ok_or_else(|| ModelError::Output("the graph has no output".to_owned()))?;
-        numbers(output, self.precision).map_err(fail)
-    }
+/// Runs the graph, whose input is of this type, on `count` contiguous rows, and returns its first output.
+pub(super) fn first_output(
+    graph: &Arc<TypedRunnableModel>,
+    precision: Precision,
+    rows: &[f64],
+    count: usize,
+) -> Result<Output, ModelError> {
+    let fail = |error: TractError| ModelError::Output(format!("{error:#}"));
+    let shape = [count, rows.len() / count];
+    let input = match precision {
+        // The cast is lossless: the rows of a float32 graph are float32.
+        Precision::Float32 => Tensor::from_shape(&shape, &rows.iter().map(|&number| number as f32).collect::<Vec<_>>()),
+        Precision::Float64 => Tensor::from_shape(&shape, rows),
+    };
+    let input = input.map_err(fail)?.into_tvalue();
+    // A panic in the graph fails this request, not the process.
+    let outputs = panic::catch_unwind(AssertUnwindSafe(|| graph.run(tvec!(input))))
+        .map_err(|_| ModelError::Output("tract panicked".to_owned()))?
+        .map_err(fail)?;
+    let output = outputs.first().ok_or_else(|| ModelError::Output("the graph has no output".to_owned()))?;
+    numbers(output, precision).map_err(fail)
 }
 
 /// The numbers of an output. Integers have the type of the graph's input.

@@ -9,14 +9,18 @@ mod float64;
 pub mod golden;
 mod graph;
 mod package;
+mod rows;
 
 use std::time::{Duration, Instant};
 
-use model_package::{Answer, GRAPH, Input, Mistake, ModelError, Output, Precision, Signature, Stored};
+use model_package::{Answer, Draw, GRAPH, Input, Mistake, ModelError, Output, Precision, Signature, Stored};
 use sha2::{Digest, Sha256};
 
 use self::graph::{Graph, GraphFile};
-pub use self::package::{ManifestFile, Origin, Package, PackageError};
+pub use self::{
+    package::{ManifestFile, Origin, Package, PackageError},
+    rows::Apart,
+};
 
 /// The version of the code between a package and an answer, a part of every fingerprint. Raise it when a change to
 /// [`Signature::encode`], the text of [`Input`], the preparation of the graph, or the derivation of predictions can give another
@@ -120,7 +124,8 @@ impl Model {
         shortest
     }
 
-    /// Runs the graph on a batch of inputs.
+    /// Runs the graph on a batch of inputs. Before the first batch of about this size, checks on drawn inputs that they do not influence
+    /// each other's outputs; if they do, each has a run of its own.
     ///
     /// # Errors
     ///
@@ -131,12 +136,25 @@ impl Model {
         }
         let mut rows = Vec::with_capacity(inputs.len() * self.signature.width());
         inputs.iter().for_each(|input| self.signature.encode_into(input, &mut rows));
-        let outputs = self.graph.run_many(&rows, inputs.len())?;
+        let outputs = self.graph.run_many(&rows, inputs.len(), |draw| self.drawn_row(draw))?;
         let (columns, precision) = (outputs.columns(), outputs.precision());
         if columns.len() != inputs.len() * self.output_columns {
             return Err(ModelError::Output(format!("{} numbers for {} inputs", columns.len(), inputs.len())));
         }
         Ok(columns.chunks(self.output_columns).map(|columns| Output::new(columns.to_vec(), precision)).collect())
+    }
+
+    /// Checks whether batches of this many inputs can run at once.
+    ///
+    /// # Errors
+    ///
+    /// Why each input needs a run of its own.
+    pub fn runs_together(&self, count: usize) -> Result<(), &Apart> {
+        self.graph.together(count, |draw| self.drawn_row(draw)).map(drop)
+    }
+
+    fn drawn_row(&self, draw: Draw) -> Vec<f64> {
+        self.signature.encode(&self.signature.draw(draw))
     }
 
     /// Runs the graph and derives the prediction at position `prediction` from its output.

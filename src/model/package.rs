@@ -2,11 +2,20 @@
 
 use std::{
     borrow::Cow,
-    fmt, fs, io,
+    fmt,
+    fs::{self, File},
+    io::{self, Read},
     path::{Path, PathBuf},
 };
 
 use model_package::{GOLDEN, GRAPH, MANIFEST, Mistake};
+
+/// The largest `model.toml`, in bytes: 8 MiB. Ten times as many would take a second to parse.
+const MAX_MANIFEST: u64 = 8 << 20;
+/// The largest `model.onnx`, in bytes: 1 GiB.
+const MAX_GRAPH: u64 = 1 << 30;
+/// The largest `golden.jsonl`, in bytes: 64 MiB, for 1,000 rows of 64 KiB.
+const MAX_GOLDEN: u64 = 64 << 20;
 
 /// The files of a model package.
 #[derive(Clone, Debug)]
@@ -60,27 +69,32 @@ impl Package {
         }
     }
 
-    /// Reads a package from a directory.
+    /// Reads a package from a directory. Its files are regular ones, or links to such, and no larger than the limits that
+    /// `docs/model-package.md` names.
     ///
     /// # Errors
     ///
     /// Lists all files that cannot be read.
     pub fn read(directory: &Path) -> Result<Self, PackageError> {
         let mut mistakes = Vec::new();
-        let mut unreadable = |file, error: io::Error| {
-            let path = directory.join(file);
-            let problem = match error.kind() {
-                io::ErrorKind::NotFound if directory.is_dir() => "is missing from the package".to_owned(),
-                io::ErrorKind::NotFound => format!("{} does not exist; is the directory correct?", directory.display()),
-                _ => format!("{} cannot be read: {error}", path.display()),
+        let mut unreadable = |file, error: Unreadable| {
+            let problem = match error {
+                Unreadable::Io(error) if error.kind() == io::ErrorKind::NotFound && directory.is_dir() => {
+                    "is missing from the package".to_owned()
+                }
+                Unreadable::Io(error) if error.kind() == io::ErrorKind::NotFound => {
+                    format!("{} does not exist; is the directory correct?", directory.display())
+                }
+                error => format!("{} {error}", directory.join(file).display()),
             };
             mistakes.push(Mistake { file, entry: String::new(), problem });
         };
-        let manifest = fs::read_to_string(directory.join(MANIFEST)).map_err(|error| unreadable(MANIFEST, error));
-        let onnx = fs::read(directory.join(GRAPH)).map_err(|error| unreadable(GRAPH, error));
-        let golden = match fs::read_to_string(directory.join(GOLDEN)) {
+        let text = |file, limit| bytes(&directory.join(file), limit).and_then(text);
+        let manifest = text(MANIFEST, MAX_MANIFEST).map_err(|error| unreadable(MANIFEST, error));
+        let onnx = bytes(&directory.join(GRAPH), MAX_GRAPH).map_err(|error| unreadable(GRAPH, error));
+        let golden = match text(GOLDEN, MAX_GOLDEN) {
             Ok(text) => Some(text.into()),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(Unreadable::Io(error)) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => {
                 unreadable(GOLDEN, error);
                 None
@@ -98,6 +112,38 @@ impl Package {
     pub fn origin(&self) -> &Origin {
         &self.origin
     }
+}
+
+/// Why a file cannot be read; displays as a predicate about it.
+#[derive(Debug, thiserror::Error)]
+enum Unreadable {
+    #[error("cannot be read: {0}")]
+    Io(#[from] io::Error),
+    #[error("is not a regular file: a package holds only files, or links to files")]
+    NotAFile,
+    /// With the limit in bytes.
+    #[error("is too large: it may have at most {} MiB", .0 >> 20)]
+    TooLarge(u64),
+}
+
+/// The contents of a regular file of at most `limit` bytes.
+fn bytes(path: &Path, limit: u64) -> Result<Vec<u8>, Unreadable> {
+    // Opening a FIFO would wait for a writer.
+    let metadata = fs::metadata(path)?;
+    if !metadata.is_file() {
+        return Err(Unreadable::NotAFile);
+    }
+    if metadata.len() > limit {
+        return Err(Unreadable::TooLarge(limit));
+    }
+    let mut contents = Vec::with_capacity(metadata.len() as usize + 1);
+    // The file may grow, and the size of a file of the kernel is unknown.
+    File::open(path)?.take(limit + 1).read_to_end(&mut contents)?;
+    if contents.len() as u64 > limit { Err(Unreadable::TooLarge(limit)) } else { Ok(contents) }
+}
+
+fn text(bytes: Vec<u8>) -> Result<String, Unreadable> {
+    String::from_utf8(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error.utf8_error()).into())
 }
 
 impl ManifestFile {

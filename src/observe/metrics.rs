@@ -26,8 +26,25 @@ enum MetricValue {
 }
 
 impl<'a> Metrics<'a> {
-    /// The request's write must have ended.
-    pub(super) fn new(namespace: &'a str, served: &Served) -> Self {
+    /// The metrics of a prediction, if the request was for one, of a fault of the service, and the number of log lines dropped since the
+    /// last one; `None` without any. The request's write must have ended.
+    pub(super) fn new(namespace: &'a str, served: Option<&Served>, is_fault: bool, dropped: u64) -> Option<Self> {
+        let mut metrics = served.map(Self::of_prediction).unwrap_or_default();
+        if is_fault {
+            metrics.push(Metric { name: "ServerFault", value: MetricValue::Count(1) });
+        }
+        if dropped > 0 {
+            metrics.push(Metric { name: "LogLinesDropped", value: MetricValue::Count(dropped as usize) });
+        }
+        (!metrics.is_empty()).then_some(Self { namespace, metrics })
+    }
+
+    /// One event that is not supported.
+    pub(super) fn of_unsupported_event(namespace: &'a str) -> Self {
+        Self { namespace, metrics: vec![Metric { name: "UnsupportedEvent", value: MetricValue::Count(1) }] }
+    }
+
+    fn of_prediction(served: &Served) -> Vec<Metric> {
         let mut metrics: Vec<Metric> = Vec::with_capacity(6);
         for Series { metric: name, predictions, .. } in
             served.tally.series().into_iter().filter(|one| one.predictions > 0)
@@ -52,7 +69,7 @@ impl<'a> Metrics<'a> {
             let failed = MetricValue::Count(usize::from(!write.stored));
             Metric { name: "CacheWriteFailed", value: failed }
         }));
-        Self { namespace, metrics }
+        metrics
     }
 }
 

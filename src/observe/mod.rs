@@ -1,5 +1,6 @@
 //! Observability: log lines, metrics, traces, and the vocabulary of outcomes that they share with the headers.
 
+mod lines;
 pub mod log;
 mod metrics;
 pub(crate) mod outcome;
@@ -9,7 +10,7 @@ pub mod traces;
 
 use std::time::Duration;
 
-pub(crate) use self::trace_context::TRACEPARENT;
+pub(crate) use self::trace_context::{TRACEPARENT, TRACESTATE};
 
 /// Lambda's id of the invocation, as in its own log lines. An extension of the request.
 #[derive(Clone, Debug)]

@@ -7,16 +7,23 @@
 //!
 //! [emf]: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
 
-use std::{io::Write, sync::Arc};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
 use axum_core::{extract::Request, response::Response};
+use http::StatusCode;
 use model_package::ModelError;
 use opentelemetry::trace::TraceId;
 use serde::Serialize;
 
 use super::{
     FunctionRequestId,
-    log::{METRICS, MODEL},
+    log::{self, METRICS, MODEL},
     metrics::Metrics,
     milliseconds,
     trace_context::TraceParent,
@@ -52,12 +59,15 @@ impl RequestLine {
         }
         let served: Option<Served> = response.extensions().get().cloned();
         let status = response.status().as_u16();
-        after_response::defer(move |_| async move { write(&self, status, served.as_ref()) });
+        after_response::defer(move |time_left| async move { write(&self, status, served.as_ref(), time_left) });
     }
 }
 
-/// Writes the line. The request's write must have ended.
-fn write(request: &RequestLine, status: u16, served: Option<&Served>) {
+/// The number of dropped lines that the metrics written so far report.
+static REPORTED_DROPPED: AtomicU64 = AtomicU64::new(0);
+
+/// Writes the line, under Lambda within `time_left`. The request's write must have ended.
+fn write(request: &RequestLine, status: u16, served: Option<&Served>, time_left: Option<Duration>) {
     let RequestLine { request_id, function_request_id, trace_id, endpoint } = request;
     let cache = served.map(Served::word);
     let cache_ms = served.and_then(|served| served.cache_time).map(milliseconds);
@@ -93,7 +103,11 @@ fn write(request: &RequestLine, status: u16, served: Option<&Served>) {
         );
         return;
     };
-    let metrics = served.map(|served| Metrics::new(&settings.metrics_namespace, served));
+    // 503 and 504 are refusals that clients can cause.
+    let is_fault = status == StatusCode::INTERNAL_SERVER_ERROR;
+    let dropped = log::dropped();
+    let newly_dropped = dropped - REPORTED_DROPPED.load(Relaxed);
+    let metrics = Metrics::new(&settings.metrics_namespace, served, is_fault, newly_dropped);
     let line = Line {
         level: "INFO",
         message: "request",
@@ -114,12 +128,47 @@ fn write(request: &RequestLine, status: u16, served: Option<&Served>) {
         probe_ms,
         metrics,
     };
-    let mut text = Vec::with_capacity(1024);
-    // Strings and finite numbers always serialise, and a closed standard output must not fail the request.
-    if serde_json::to_writer(&mut text, &line).is_ok() {
-        text.push(b'\n');
-        let _ = std::io::stdout().write_all(&text);
+    if write_json(&line, time_left) {
+        REPORTED_DROPPED.store(dropped, Relaxed);
     }
+}
+
+/// Counts an event that is not supported, in a line of its own: the invocation fails, but not because of the service.
+pub(crate) fn unsupported_event() {
+    after_response::defer(|time_left| async move { count_unsupported_event(time_left) });
+}
+
+fn count_unsupported_event(time_left: Option<Duration>) {
+    #[derive(Serialize)]
+    struct Line<'a> {
+        level: &'a str,
+        message: &'a str,
+        service: &'a str,
+        #[serde(flatten)]
+        metrics: Metrics<'a>,
+    }
+    if let Some(settings) = METRICS.get() {
+        let line = Line {
+            level: "INFO",
+            message: "an unsupported event was refused",
+            service: &settings.service_name,
+            metrics: Metrics::of_unsupported_event(&settings.metrics_namespace),
+        };
+        write_json(&line, time_left);
+    }
+}
+
+/// Returns whether there was room for the line.
+fn write_json(line: &impl Serialize, time_left: Option<Duration>) -> bool {
+    let mut text = Vec::with_capacity(1024);
+    // Strings and finite numbers always serialise.
+    if serde_json::to_writer(&mut text, line).is_err() {
+        return false;
+    }
+    text.push(b'\n');
+    let is_queued = log::write(&text);
+    log::flush_after_invocation(time_left);
+    is_queued
 }
 
 /// The JSON line under Lambda.

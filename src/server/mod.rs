@@ -1,20 +1,23 @@
 //! The local server: plain HTTP, for development and containers.
 //!
 //! ```text
-//! accept ─► worker with the fewest connections ─► connection ─► app ─► http api
-//! (within   (a thread with its own runtime)       (HTTP)       └── /health, /ready, /metrics
-//! a limit)
+//! accept ─► front ─┬─► worker with the fewest connections ─► connection ─► app ─► http api
+//! (within          │   (a thread with its own runtime)       (HTTP)
+//! a limit)         └─► /health, /ready, /metrics
 //! ```
 //!
-//! One thread accepts connections and is also the first worker. A load balancer keeps few connections open for a long time. With a
-//! listener per worker, the kernel would distribute them by a hash, which leaves some workers idle while others have twice their
-//! share.
+//! One thread accepts connections, takes signals and answers for the server's own endpoints. It never runs a model or reads a body, so
+//! that it always answers. A load balancer keeps few connections open for a long time. With a listener per worker, the kernel would
+//! distribute them by a hash, which leaves some workers idle while others have twice their share.
 
 mod accept;
 mod app;
 mod connection;
+mod connections;
 mod descriptors;
-mod limit;
+mod endpoints;
+mod exposition;
+mod front;
 pub mod prometheus;
 mod run_to_completion;
 mod shutdown;
@@ -29,27 +32,31 @@ use std::{
 };
 
 use futures_util::future::BoxFuture;
-use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::TcpListener;
 
+pub use self::accept::listen;
 use self::prometheus::Metrics;
 use self::{
     accept::accept,
-    app::{Handler, METRICS, Shared},
+    app::Handler,
     connection::serve,
-    limit::Limit,
+    connections::Connections,
+    endpoints::{Endpoints, METRICS},
+    front::serve_or_pass,
     worker::Worker,
 };
 use crate::http::Api;
 
-/// The limit of open connections at `METRICS_ADDRESS`: enough for Prometheus and a few people.
+/// The limit of open connections at `METRICS_ADDRESS`: enough for Prometheus, probes and a few people.
 const METRICS_CONNECTIONS: usize = 16;
 
 pub struct Server {
-    /// One API per worker. The first worker is the thread that runs the server.
+    /// One API per worker.
     pub apis: Vec<Api>,
     pub listener: TcpListener,
     pub max_connections: NonZeroUsize,
+    /// How long a connection may be idle.
+    pub keep_alive: Duration,
     /// `GET /metrics`, if enabled, and its own listener; without one, it is on the API's listener.
     pub metrics: Option<(Arc<Metrics>, Option<TcpListener>)>,
     /// How long requests are still accepted after the stop signal.
@@ -60,56 +67,55 @@ pub struct Server {
 
 impl Server {
     /// Serves the API, `GET /health`, `GET /ready` and the metrics until `shutdown`, then finishes the requests in progress and
-    /// their deferred work within `shutdown_timeout`.
+    /// their deferred work within `shutdown_timeout`. The metrics' own listener also answers `/health` and `/ready`.
     ///
     /// # Errors
     ///
-    /// If a listener has no address, or a thread cannot be started.
+    /// If a listener has no address, a thread cannot be started, or the process may open too few files.
     pub async fn run(self, shutdown: BoxFuture<'static, ()>) -> io::Result<()> {
-        let Self { apis, listener, max_connections, metrics, shutdown_delay, shutdown_timeout } = self;
-        let limit = Limit::new(descriptors::allow(max_connections.get(), apis.len()));
+        let Self { apis, listener, max_connections, keep_alive, metrics, shutdown_delay, shutdown_timeout } = self;
+        let max_connections = descriptors::allow(max_connections.get(), apis.len())?;
+        let connections = Arc::new(Connections::new(max_connections, keep_alive));
         let (metrics, metrics_listener) = metrics.unzip();
         let metrics_listener = metrics_listener.flatten();
-        let shared = Shared {
-            metrics: metrics.clone(),
-            metrics_route: metrics.clone().filter(|_| metrics_listener.is_none()),
-            limit: limit.clone(),
+        let endpoints = Endpoints {
+            metrics: metrics.clone().filter(|_| metrics_listener.is_none()),
+            connections: Arc::clone(&connections),
             is_stopping: Arc::default(),
         };
-        let workers = Worker::start(apis, &shared)?;
+        let workers = Worker::start(apis, &endpoints, metrics.as_ref())?;
         tracing::info!("listening on http://{}", listener.local_addr()?);
         if let Some(listener) = &metrics_listener {
             tracing::info!("metrics on http://{}{METRICS}", listener.local_addr()?);
         }
         let stop = async {
             shutdown.await;
-            shared.is_stopping.store(true, Relaxed);
+            endpoints.is_stopping.store(true, Relaxed);
             tokio::time::sleep(shutdown_delay).await;
         };
         let serving = async {
-            accept(listener, &limit, stop, |stream, slot| {
-                let worker = workers.iter().min_by_key(|worker| worker.connections()).expect("at least one worker");
-                worker.serve(stream, slot);
+            accept(listener, &connections, stop, |stream, connection| {
+                tokio::spawn(serve_or_pass(stream, connection, endpoints.clone(), Arc::clone(&workers)));
             })
             .await;
-            shutdown::finish(workers, &limit, shutdown_timeout).await;
+            shutdown::finish(&workers, &connections, shutdown_timeout).await;
         };
-        match metrics.zip(metrics_listener) {
-            None => serving.await,
-            Some((metrics, listener)) => {
-                let metrics_limit = Limit::new(METRICS_CONNECTIONS);
-                let connections = GracefulShutdown::new();
-                let handler = Handler::Metrics(metrics, limit.clone());
-                let serving_metrics = accept(listener, &metrics_limit, pending(), |stream, slot| {
-                    if let Ok(stream) = stream.into_std() {
-                        tokio::spawn(serve(stream, slot, connections.watcher(), handler.clone()));
-                    }
-                });
-                tokio::select! {
-                    () = serving => {}
-                    () = serving_metrics => {}
+        let own_connections = Connections::new(METRICS_CONNECTIONS, keep_alive);
+        let serving_metrics = async {
+            let Some(listener) = metrics_listener else { return pending().await };
+            let handler = Handler::Front(Endpoints { metrics, ..endpoints.clone() });
+            accept(listener, &own_connections, pending(), |stream, connection| {
+                if let Ok(stream) = stream.into_std() {
+                    tokio::spawn(serve(stream, connection, handler.clone()));
                 }
-            }
+            })
+            .await;
+        };
+        tokio::select! {
+            () = serving => {}
+            () = serving_metrics => {}
+            () = connections.check() => {}
+            () = own_connections.check() => {}
         }
         Ok(())
     }

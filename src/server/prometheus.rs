@@ -2,7 +2,10 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, atomic::AtomicU64},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
@@ -10,7 +13,7 @@ use axum_core::{
     extract::Request,
     response::{IntoResponse, Response},
 };
-use http::{StatusCode, header};
+use http::{HeaderMap, StatusCode, header};
 use model_package::Stored;
 use prediction_cache::BreakerState;
 use prometheus_client::{
@@ -19,10 +22,11 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
+use super::exposition::Format;
 use crate::{
     after_response,
     http::Api,
-    observe::outcome::Series,
+    observe::{log, outcome::Series},
     service::{CacheWrite, PredictionService, Served, Tally},
 };
 
@@ -50,6 +54,7 @@ pub struct Metrics {
     write_duration: Histogram,
     breakers: Family<Labels<1>, Gauge>,
     connections: Gauge,
+    log_lines_dropped: Counter,
 }
 
 impl Metrics {
@@ -95,6 +100,9 @@ impl Metrics {
 
         let connections = Gauge::default();
         prefixed.register("http_connections", "Open connections", connections.clone());
+        let log_lines_dropped = Counter::default();
+        let help = "Log lines dropped because their reader was too slow";
+        prefixed.register("log_lines_dropped", help, log_lines_dropped.clone());
 
         let metrics = Self {
             registry,
@@ -108,6 +116,7 @@ impl Metrics {
             write_duration,
             breakers,
             connections,
+            log_lines_dropped,
         };
         // Export the counters as 0 from the start: a rate needs a value before the first increase.
         metrics.count_predictions(Tally::default());
@@ -138,10 +147,10 @@ impl Metrics {
         response
     }
 
-    /// All metrics in the OpenMetrics format. `connections` is the number of open connections.
-    pub fn show(&self, connections: usize) -> impl IntoResponse + use<> {
-        const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    /// All metrics, in the format that the request's `accept` asks for. `connections` is the number of open connections.
+    pub fn show(&self, connections: usize, request: &HeaderMap) -> impl IntoResponse + use<> {
         self.connections.set(connections as i64);
+        self.log_lines_dropped.inner().store(log::dropped(), Relaxed);
         let mut open = BTreeMap::new();
         for BreakerState { commands, is_open } in
             self.services.iter().filter_map(|service| service.breakers()).flatten()
@@ -154,7 +163,8 @@ impl Metrics {
         let mut text = String::new();
         // Writing to a String does not fail.
         let _ = text::encode(&mut text, &self.registry);
-        ([(header::CONTENT_TYPE, OPEN_METRICS)], text)
+        let format = Format::of(request);
+        ([(header::CONTENT_TYPE, format.content_type())], format.of_open_metrics(text))
     }
 
     fn count_request(&self, endpoint: &str, status: StatusCode, time: Duration) {

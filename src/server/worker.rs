@@ -1,71 +1,63 @@
 //! Workers: each is a thread with its own runtime and connections.
 
-use std::{convert::Infallible, io, sync::Arc, thread};
+use std::{convert::Infallible, io, net::TcpStream, sync::Arc, thread};
 
-use hyper_util::server::graceful::GracefulShutdown;
 use tokio::{
-    net::TcpStream,
     runtime::{Builder, Handle},
     sync::oneshot,
 };
 use tokio_util::task::TaskTracker;
 
 use super::{
-    app::{App, Handler, Shared},
+    app::{App, Handler},
     connection::serve,
-    limit::Slot,
+    connections::Connection,
+    endpoints::Endpoints,
+    prometheus::Metrics,
 };
 use crate::http::Api;
 
 pub(super) struct Worker {
     app: Arc<App>,
-    connections: GracefulShutdown,
-    /// Dropping this ends the thread. `None` for the first worker, which runs on the thread that starts the others.
-    _thread: Option<oneshot::Sender<Infallible>>,
+    /// Each of its connections has a clone.
+    connections: Arc<()>,
+    /// Dropping this ends the thread.
+    _thread: oneshot::Sender<Infallible>,
 }
 
 impl Worker {
-    /// Starts a worker for each of `apis`: the first on the current thread, the others on new threads.
+    /// Starts a worker for each of `apis`.
     ///
     /// # Errors
     ///
     /// If a thread cannot be started.
-    pub(super) fn start(apis: Vec<Api>, shared: &Shared) -> io::Result<Vec<Self>> {
+    pub(super) fn start(
+        apis: Vec<Api>,
+        endpoints: &Endpoints,
+        metrics: Option<&Arc<Metrics>>,
+    ) -> io::Result<Arc<[Self]>> {
         let start = |(number, api)| {
-            let (runtime, thread) = match number {
-                0 => (Handle::current(), None),
-                _ => start_thread(format!("worker-{}", number + 1)).map(|(runtime, thread)| (runtime, Some(thread)))?,
-            };
-            let app = Arc::new(App { api, shared: shared.clone(), deferred: TaskTracker::new(), runtime });
-            Ok(Self { app, connections: GracefulShutdown::new(), _thread: thread })
+            let (runtime, thread) = start_thread(format!("worker-{}", number + 1))?;
+            let (endpoints, metrics) = (endpoints.clone(), metrics.cloned());
+            let app = App { api, endpoints, metrics, deferred: TaskTracker::new(), runtime };
+            Ok(Self { app: Arc::new(app), connections: Arc::default(), _thread: thread })
         };
         apis.into_iter().enumerate().map(start).collect()
     }
 
-    /// The number of open connections.
-    pub(super) fn connections(&self) -> usize {
-        self.connections.count()
-    }
-
-    pub(super) fn serve(&self, stream: TcpStream, slot: Slot) {
-        // Moves the socket from the runtime that accepted it to the worker's.
-        let stream = match stream.into_std() {
-            Ok(stream) => stream,
-            Err(error) => return tracing::warn!(%error, "a connection was not accepted"),
-        };
-        let handler = Handler::App(Arc::clone(&self.app));
-        self.app.runtime.spawn(serve(stream, slot, self.connections.watcher(), handler));
+    /// Passes a connection to the worker that has the fewest.
+    pub(super) fn serve_with_one_of(workers: &[Self], stream: TcpStream, connection: Connection) {
+        let fewest = workers.iter().min_by_key(|worker| Arc::strong_count(&worker.connections));
+        let worker = fewest.expect("at least one worker");
+        let (handler, counted) = (Handler::Worker(Arc::clone(&worker.app)), Arc::clone(&worker.connections));
+        worker.app.runtime.spawn(async move {
+            serve(stream, connection, handler).await;
+            drop(counted);
+        });
     }
 
     pub(super) fn deferred(&self) -> &TaskTracker {
         &self.app.deferred
-    }
-
-    /// Lets each connection finish its request, then waits for the deferred work.
-    pub(super) async fn finish(self) {
-        self.connections.shutdown().await;
-        self.app.deferred.close();
-        self.app.deferred.wait().await;
     }
 }
 

@@ -1,17 +1,27 @@
 //! The settings: environment variables, read once at start-up. An empty variable counts as unset.
 
+mod api;
+mod memory_limit;
 mod redis;
 mod server;
 mod traces;
 
-use std::{fmt, num::NonZeroUsize, path::PathBuf, str::FromStr};
+use std::{
+    fmt,
+    num::{NonZeroU64, NonZeroUsize},
+    path::PathBuf,
+    str::FromStr,
+};
 
-use prediction_cache::{Layout, Namespace, Signer, redis::RedisConfig};
+use prediction_cache::{Layout, MAX_MEMORY_CACHE_BYTES, Namespace, Signer, redis::RedisConfig};
 use tracing::level_filters::LevelFilter;
 
-pub use self::server::{MetricsPlace, ServerSettings};
+pub use self::{
+    memory_limit::memory_limit,
+    server::{MetricsPlace, ServerSettings},
+};
 use crate::{
-    http::AllowedOrigins,
+    http::ApiSettings,
     observe::{log::LogSettings, traces::TraceSettings},
     service::{Caching, Strategy},
 };
@@ -24,8 +34,15 @@ pub struct Settings {
     /// How predictions are cached: `CACHE_NAMESPACE`, `CACHE_LAYOUT`, `CACHE_STRATEGY`, `CACHE_PER_TENANT`.
     pub caching: Caching,
     pub server: ServerSettings,
-    /// `CORS_ALLOWED_ORIGINS`: the comma-separated origins of web pages that may call the API from a browser, or `*`; default none.
-    pub allowed_origins: Option<AllowedOrigins>,
+    /// How the API is served.
+    ///
+    /// * `BASE_PATH`: a prefix of the paths that a gateway, a load balancer or a proxy leaves in front of them, such as `/ml`, or several,
+    ///   separated by commas; default none.
+    /// * `CLIENT_CACHE_CONTROL`: `obey`, the default, or `ignore`: whether the `cache-control` of requests controls the cache.
+    /// * `CORS_ALLOWED_ORIGINS`: the comma-separated origins of web pages that may call the API from a browser, or `*`; default none.
+    /// * `CORS_ALLOWED_HEADERS`: comma-separated names of headers that these pages may send besides those that the service knows;
+    ///   default none.
+    pub api: ApiSettings,
     /// Logs and metrics.
     ///
     /// * `LOG_LEVEL`: `off`, `error`, `warn`, `info`, `debug` or `trace`; default `info`. It applies to the service's own messages; its libraries
@@ -58,9 +75,15 @@ pub struct CacheSettings {
     /// `MEMORY_CACHE_ENTRIES`: the maximum number of entries in process memory, 0 to 10000000; default 10000, or 1000 in front of
     /// Redis. 0 keeps none.
     pub memory_entries: Option<NonZeroUsize>,
+    /// `MEMORY_CACHE_BYTES`: the memory that these entries may take, 0 to 68719476736; default: a quarter of the memory that the function
+    /// or the control group has, at most 64 MiB. 0 keeps none.
+    pub memory_bytes: Option<NonZeroU64>,
     /// `CACHE_SIGNING_KEY`: a secret of at least 16 bytes that signs the values in Redis with HMAC-SHA-256, so that others cannot forge
     /// predictions; default: an unsigned digest, which detects accidents only. A line break at its end is not part of it.
     pub signer: Signer,
+    /// `CACHE_BYPASS`: `true` neither looks up nor stores, in memory or in Redis, and opens no connection; default `false`. The cache and
+    /// its settings stay as they are.
+    pub bypass: bool,
 }
 
 /// An invalid setting.
@@ -99,6 +122,10 @@ impl Settings {
         let redis = redis::config(&env)?;
         let default_entries = if redis.is_some() { 1_000 } else { 10_000 };
         let memory_entries = NonZeroUsize::new(env.number("MEMORY_CACHE_ENTRIES", default_entries, 0, 10_000_000)?);
+        let memory_bytes = match env.get("MEMORY_CACHE_BYTES")? {
+            None => default_memory_bytes(),
+            Some(_) => env.number("MEMORY_CACHE_BYTES", 0, 0, MAX_MEMORY_CACHE_BYTES)?,
+        };
         let signer = match env.get("CACHE_SIGNING_KEY")? {
             None => Signer::default(),
             // The message never repeats the secret.
@@ -114,13 +141,6 @@ impl Settings {
             None => Strategy::default(),
             Some(name) => name.parse().map_err(|()| error("CACHE_STRATEGY", "must be lookup_first or auto"))?,
         };
-        let allowed_origins = match env.get("CORS_ALLOWED_ORIGINS")? {
-            None => None,
-            Some(origins) => Some(
-                AllowedOrigins::parse(&origins)
-                    .ok_or_else(|| error("CORS_ALLOWED_ORIGINS", AllowedOrigins::ALLOWED))?,
-            ),
-        };
         let log_level = match env.get("LOG_LEVEL")? {
             None => LevelFilter::INFO,
             Some(level) => ["off", "error", "warn", "info", "debug", "trace"]
@@ -133,11 +153,17 @@ impl Settings {
         let service_name = or_name(env.get("POWERTOOLS_SERVICE_NAME")?);
         let traces = traces::settings(&env, &service_name)?;
         Ok(Self {
-            cache: CacheSettings { redis, memory_entries, signer },
+            cache: CacheSettings {
+                redis,
+                memory_entries,
+                memory_bytes: NonZeroU64::new(memory_bytes),
+                signer,
+                bypass: env.flag("CACHE_BYPASS")?,
+            },
             caching: Caching { namespace, layout, strategy, per_tenant: env.flag("CACHE_PER_TENANT")? },
             model_dir: env.get("MODEL_DIR")?.map(PathBuf::from),
             server: server::settings(&env)?,
-            allowed_origins,
+            api: api::settings(&env)?,
             log: LogSettings {
                 log_level,
                 metrics_namespace: or_name(env.get("POWERTOOLS_METRICS_NAMESPACE")?),
@@ -146,6 +172,11 @@ impl Settings {
             traces,
         })
     }
+}
+
+/// A quarter of the memory that this process may use, at most 64 MiB.
+fn default_memory_bytes() -> u64 {
+    memory_limit().map_or(u64::MAX, |limit| limit / 4).min(64 << 20)
 }
 
 fn error(variable: &'static str, problem: impl Into<String>) -> SettingsError {
@@ -190,6 +221,7 @@ mod tests {
     use prediction_cache::CacheKey;
 
     use super::*;
+    use crate::http::{AllowedHeaders, AllowedOrigins, BasePaths};
 
     fn settings(variables: &[(&str, &str)]) -> Result<Settings, SettingsError> {
         Settings::from_lookup(|name| {
@@ -285,7 +317,7 @@ mod tests {
                 }
             }
         }
-        assert_eq!(checked, 46, "23 defaults, 11 ranges, 12 choices");
+        assert_eq!(checked, 54, "26 defaults, 14 ranges, 14 choices");
     }
 
     #[test]
@@ -310,11 +342,15 @@ mod tests {
         for (variable, value, problem) in [
             ("CACHE_NAMESPACE", "a:b", Namespace::ALLOWED),
             ("MEMORY_CACHE_ENTRIES", "many", "must be a whole number from 0 to 10000000"),
+            ("MEMORY_CACHE_BYTES", "64 MiB", "must be a whole number from 0 to 68719476736"),
             ("PORT", "65536", "must be a whole number from 0 to 65535"),
             ("WORKERS", "two", "must be a whole number from 1 to 256"),
             ("MAX_CONNECTIONS", "0", "must be a whole number from 1 to 1000000"),
             ("METRICS_ADDRESS", "9090", "must be an IP address and a port, such as 127.0.0.1:9090"),
+            ("BASE_PATH", "ml", BasePaths::ALLOWED),
+            ("CLIENT_CACHE_CONTROL", "Ignore", "must be obey or ignore"),
             ("CORS_ALLOWED_ORIGINS", "example.com", AllowedOrigins::ALLOWED),
+            ("CORS_ALLOWED_HEADERS", "x client", AllowedHeaders::ALLOWED),
             ("LOG_LEVEL", "loud", "must be off, error, warn, info, debug or trace"),
         ] {
             let found = settings(&[(variable, value)]).expect_err(value);

@@ -125,3 +125,26 @@ async fn the_digest_of_each_value_is_compared_with_the_one_of_its_key_and_secret
     })
     .await;
 }
+
+#[tokio::test]
+async fn what_another_program_wrote_is_shown_without_controlling_the_terminal() {
+    let server = Server::One(Redis::start().await);
+    let Server::One(redis) = &server else { unreachable!() };
+    let settings = server.settings(Layout::String);
+    let ours = key(Layout::String, "decision");
+    let hostile = "\u{1b}[2J\u{9b}31m\r\nthe service answers with this entry";
+    redis.command::<()>(&["SET", &ours, hostile]).await;
+    let foreign = format!("\u{1b}]0;title\u{7}{hostile}");
+    redis.command::<()>(&["SET", &foreign, hostile]).await;
+    for key in [&*ours, &*foreign, &*format!("{hostile}:0123456789abcdef:decision:1")] {
+        for arguments in [&["inspect", key][..], &["inspect", key, "--json"]] {
+            let ended = tool(arguments, &settings).await;
+            assert_eq!((ended.status, ended.err.as_str()), (1, ""), "{ended:?}");
+            let controls = ended.out.chars().any(|character| character.is_control() && character != '\n');
+            assert!(!controls, "{:?}", ended.out);
+            assert!(ended.out.lines().all(|line| line != "the service answers with this entry"), "{}", ended.out);
+        }
+    }
+    let shown = tool(&["inspect", &ours, "--json"], &settings).await.json();
+    assert_eq!(shown["stored"]["decision"], hostile, "as JSON, it is complete");
+}

@@ -80,8 +80,10 @@ async fn shift(layout: Layout, memory: &'static str, mishap: Mishap, bodies: Vec
     // An open connection may take two fifths of this. The request that misses its reply waits so long.
     let own = [("REDIS_URL", &*url), ("MEMORY_CACHE_ENTRIES", memory), ("CACHE_READ_TIMEOUT_MS", "4000")];
     let (service, http) = Service::local(&[&common[..], &own].concat()).await;
-    // Opens the connection for lookups. Nothing is written, whose reply would come among those below.
+    // Opens both connections, so that a third is a replacement. Once it is logged, no reply is on its way.
     assert_eq!(all_right(&http, &[aged(90)], &what).await, [HIT]);
+    all_right(&http, &[aged(91)], &what).await;
+    service.line_with("stored=true").await;
     let before = (seen.load(SeqCst), proxy.connections());
     let hanging = redis.hang();
     let expected = bodies.iter().map(|body| match (body, layout) {
@@ -102,7 +104,9 @@ async fn shift(layout: Layout, memory: &'static str, mishap: Mishap, bodies: Vec
         statuses.iter().all(|status| status.starts_with("predict-once; hit"))
     })
     .await;
-    assert!(proxy.connections() > before.1, "the connection is replaced: {what}, {:?}", service.lines());
+    // Not in memory.
+    all_right(&http, &[aged(92)], &what).await;
+    assert!(proxy.connections() > before.1, "the connection is replaced: {what}");
 }
 
 async fn every_shift(layout: Layout) {

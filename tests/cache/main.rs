@@ -1,12 +1,14 @@
 //! The cache on real Redis servers: standalone and in a cluster, plain and over TLS, and with every fault.
 
 mod batch;
+mod bypass;
 mod cluster;
 mod error_replies;
 mod faults;
 mod inspecting;
 mod layouts;
 mod lost_replies;
+mod memory;
 mod redis;
 mod reporting;
 mod secure;

@@ -14,8 +14,8 @@ use axum::{
 };
 use futures_util::future::join_all;
 use predict_once::{
-    after_response, after_response::Jobs, http::Api, model::Model, service::Caching, service::PredictionService,
-    service::Served, service::Strategy,
+    after_response, after_response::Jobs, http::Api, http::ApiSettings, model::Model, service::Caching,
+    service::PredictionService, service::Served, service::Strategy,
 };
 use prediction_cache::{Layout, MemoryCache, PredictionCache, redis::RedisConfig, redis::RedisStore};
 use redis::IntoConnectionInfo;
@@ -43,7 +43,7 @@ fn api_of(model: Model, url: &str, memory: Option<MemoryCache>, caching: &Cachin
         ..RedisConfig::new(url.into_connection_info().expect("a URL"))
     };
     let cache = PredictionCache::new(memory, Some(Box::new(RedisStore::new(config).expect("an address"))));
-    Api::new(Arc::new(PredictionService::new(model, cache, caching)), None)
+    Api::new(Arc::new(PredictionService::new(model, cache, caching)), ApiSettings::default())
 }
 
 /// The answer to a request, with the work deferred until after it.
@@ -254,7 +254,7 @@ async fn only_if_cached_never_waits_for_a_run_and_keeps_what_it_finds() {
     let both = ask(&leading, "/decisions", example().to_string(), "only-if-cached, no-cache").await;
     assert_eq!((both.status, both.ran), (StatusCode::GATEWAY_TIMEOUT, false));
     leader.jobs.run(None).await;
-    let other = api(models::shipped(), &redis.url(), Layout::String, Some(MemoryCache::new(10)));
+    let other = api(models::shipped(), &redis.url(), Layout::String, Some(MemoryCache::new(10, 1 << 26)));
     for expected in [HIT, "predict-once; hit; detail=memory"] {
         let found = ask(&other, "/decisions", example().to_string(), "only-if-cached").await;
         assert_eq!(found.cache_status, expected);
@@ -265,7 +265,7 @@ async fn only_if_cached_never_waits_for_a_run_and_keeps_what_it_finds() {
 async fn the_memory_tier_answers_predictions_that_were_computed_or_found_in_redis() {
     let redis = Redis::start().await;
     for (layout, entries) in [(Layout::String, 1), (Layout::Hash, 2), (Layout::Output, 3)] {
-        let with_memory = || api(models::shipped(), &redis.url(), layout, Some(MemoryCache::new(100)));
+        let with_memory = || api(models::shipped(), &redis.url(), layout, Some(MemoryCache::new(100, 1 << 26)));
         let (one, other) = (with_memory(), with_memory());
         let status = async |api: &Api| {
             let answered = ask(api, "/decisions", example().to_string(), "").await;

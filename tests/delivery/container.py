@@ -68,6 +68,9 @@ def prove_root(root):
 
 def prove_service(root, pod):
     settings = {one["name"]: one["value"] for one in pod["env"]}
+    # The manifest's port for probes belongs to a pod; here it may be taken.
+    probes = free_port()
+    settings["METRICS_ADDRESS"] = f"127.0.0.1:{probes}"
     with container(root, [(PENGUINS, "/model")], **settings) as (child, _, pid, port):
         until(lambda: send(port, "GET", "/health")[0] == 200, "it serves", of=child)
         status = dict(line.split(":\t", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines() if ":\t" in line)
@@ -79,10 +82,10 @@ def prove_service(root, pod):
         checks.equal("it predicts with the mounted package", (status, body), (200, '{"species":"Gentoo"}'))
         checks.check("the next answer is a hit", "; hit" in send(port, "POST", "/species", PENGUIN)[1]["cache-status"])
         ready, live = (pod[probe]["httpGet"]["path"] for probe in ("readinessProbe", "livenessProbe"))
-        checks.equal("it is ready and alive", [send(port, "GET", probe)[0] for probe in (ready, live)], [200, 200])
+        checks.equal("it is ready and alive", [send(probes, "GET", probe)[0] for probe in (ready, live)], [200, 200])
         os.kill(pid, signal.SIGTERM)
-        until(lambda: send(port, "GET", ready)[0] == 503, "it is no longer ready", of=child)
-        checks.equal("after SIGTERM, it is alive but not ready", send(port, "GET", live)[0], 200)
+        until(lambda: send(probes, "GET", ready)[0] == 503, "it is no longer ready", of=child)
+        checks.equal("after SIGTERM, it is alive but not ready", send(probes, "GET", live)[0], 200)
         checks.equal("then it exits with 0, even as process 1", child.wait(30), 0)
 
 

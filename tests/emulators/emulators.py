@@ -125,7 +125,8 @@ def prove_events(checks, invoke, hit):
     checks.equal("HTTP API: the second is a hit", again.cache_status, hit)
     checks.equal("HTTP API: the hit has the miss's answer", again.body, first.body)
 
-    for name in ("http-api-named-stage", "rest-api", "function-url", "alb", "http-api-base64"):
+    others = ("rest-api", "rest-api-base-path", "function-url", "alb", "vpc-lattice-v1")
+    for name in ("http-api-named-stage", *others, "http-api-base64"):
         answer = http_answer(name)
         checks.equal(f"{name}: 200", answer.status, 200)
         checks.equal(f"{name}: the same decision", answer.body, first.body)
@@ -182,8 +183,14 @@ def prove_events(checks, invoke, hit):
         if status == 405:
             checks.check(f"{name}: allow", "POST" in answer.headers.get("allow", ""), answer.headers)
 
+    checks.equal("direct: the body of the endpoint", invoke("direct"), first.json)
+    checks.equal("direct: a problem", invoke("direct-invalid-application").get("status"), 422)
+    for name in ("schedule", "serverless-plugin-warmup", "lambda-warmer"):
+        checks.equal(f"{name}: no error", invoke(name).get("statusCode"), 200)
+
     error = invoke("not-http")
-    checks.check("not-http: an invocation error", error.get("errorType") and error.get("errorMessage"), error)
+    checks.equal("not-http: an invocation error", error.get("errorType"), "UnsupportedEvent")
+    checks.check("not-http: with a message", error.get("errorMessage"), error)
     after = http_answer("http-api")
     checks.equal("not-http: the next event is served as usual", (after.status, after.cache_status), (200, hit))
 

@@ -109,6 +109,12 @@ pub(crate) fn any_value() -> impl Strategy<Value = Value> {
         json!({"content-type": "application/json", "cache-control": "only-if-cached"}),
         json!({"content-type": "\u{0}\u{e4}"}),
         json!({"": ""}),
+        json!({"x@y": "1", "content-type": ["application/json", "\u{1}"], "content-encoding": "gzip"}),
+        json!({"proxy": "decisions"}),
+        json!("/{proxy+}"),
+        json!("ANY /{proxy+}"),
+        json!("/ml/decisions"),
+        json!("decision"),
     ];
     let leaf = prop_oneof![
         6 => select(telling),
@@ -134,10 +140,29 @@ pub(crate) fn any_mutation() -> impl Strategy<Value = Mutation> {
 
 /// Whether `event.rs` reads this value, in any kind of event.
 pub(crate) fn is_read(pointer: &str) -> bool {
-    ["/rawPath", "/path", "/headers", "/multiValueHeaders", "/body", "/isBase64Encoded", "/httpMethod"]
-        .iter()
-        .any(|read| pointer.starts_with(read))
-        || pointer == "/requestContext/http/method"
+    let members = [
+        "/rawPath",
+        "/raw_path",
+        "/path",
+        "/method",
+        "/headers",
+        "/multiValueHeaders",
+        "/body",
+        "/isBase64Encoded",
+        "/is_base64_encoded",
+        "/httpMethod",
+        "/resource",
+        "/routeKey",
+        "/requestContext/path",
+        "/requestContext/stage",
+        "/requestContext/http/path",
+        "/requestContext/http/method",
+        "/prediction",
+        "/input",
+        "/source",
+        "/warmer",
+    ];
+    members.iter().any(|read| pointer.starts_with(read))
 }
 
 pub(crate) fn mutated(event: usize, mutations: &[Mutation]) -> Value {
@@ -171,9 +196,16 @@ pub(crate) fn mutated(event: usize, mutations: &[Mutation]) -> Value {
 
 fn play(subject: &Subject, text: &[u8], reached: &Reached) -> TestCaseResult {
     Reached::count(&reached.all);
-    // For an event that is not an HTTP event, the invocation fails and the platform answers.
-    if let Some(event) = str::from_utf8(text).ok().and_then(|text| Event::read(text).ok()) {
-        reached.answered(subject.check(event.into_request("invocation"))?);
+    let Ok(text) = str::from_utf8(text) else { return Ok(()) };
+    match Event::read(text) {
+        Ok(Event::Http(event)) => reached.answered(subject.check(event.into_request("invocation"))?),
+        Ok(Event::Direct(event)) => {
+            let path = subject.path_of(&event.prediction);
+            reached.answered(subject.check(event.into_request(path, "invocation"))?);
+        }
+        Ok(Event::WarmUp) => {}
+        // The invocation fails, and the platform answers.
+        Err(error) => prop_assert!(error.to_string().len() < 20_000, "{error}"),
     }
     Ok(())
 }

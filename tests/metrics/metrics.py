@@ -1,5 +1,5 @@
-"""Checks that /metrics is valid OpenMetrics, that its names follow Prometheus' conventions, and that docs/operations.md lists exactly
-these metrics. `run` starts it.
+"""Checks that /metrics is valid OpenMetrics and as text (0.0.4), that its names follow Prometheus' conventions, and that
+docs/operations.md lists exactly these metrics. `run` starts it.
 """
 
 import json
@@ -9,7 +9,8 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from prometheus_client.openmetrics.parser import text_string_to_metric_families
+from prometheus_client import parser as text_format
+from prometheus_client.openmetrics import parser as openmetrics
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 from checks import Checks  # noqa: E402
@@ -26,10 +27,15 @@ def post(url, body):
         error.read()
 
 
+def scrape(url, accept):
+    request = urllib.request.Request(f"{url}/metrics", headers={"accept": accept})
+    return urllib.request.urlopen(request, timeout=10).read().decode()
+
+
 def read(url):
     """The metric families by name. The parser rejects invalid OpenMetrics."""
-    text = urllib.request.urlopen(f"{url}/metrics", timeout=10).read().decode()
-    return {family.name: family for family in text_string_to_metric_families(text)}
+    text = scrape(url, "application/openmetrics-text; version=1.0.0")
+    return {family.name: family for family in openmetrics.text_string_to_metric_families(text)}
 
 
 def samples(families):
@@ -71,6 +77,15 @@ def prove_document(families):
     checks.check("its queries name existing metrics", named and named <= samples(families), named - samples(families))
 
 
+def prove_text(families, text):
+    """The text format has the same samples, and a type for each family."""
+    found = list(text_format.text_string_to_metric_families(text))
+    checks.equal("text: the same samples", {sample.name for family in found for sample in family.samples}, samples(families))
+    types = {family.type for family in found}
+    checks.equal("text: only its own types", types, {"counter", "gauge", "histogram"})
+    checks.check("text: each family has a description", all(family.documentation for family in found))
+
+
 def main():
     program = binary()
     with redis() as store, service_url(program, METRICS="true", REDIS_URL=store.url, CACHE_READ_TIMEOUT_MS="1000") as url:
@@ -85,6 +100,9 @@ def main():
 
         until(stored, "both writes are counted")
         families = read(url)
+        text = scrape(url, "text/plain; version=0.0.4")
+    with checks.part("prove_text"):
+        prove_text(families, text)
     for part in (prove_names, prove_buckets, prove_document):
         with checks.part(part.__name__):
             part(families)

@@ -1,6 +1,6 @@
 //! The binary with packages: `MODEL_DIR`, and the subcommands `check` and `openapi`.
 
-use std::{fs, path::Path, process::Command, sync::LazyLock};
+use std::{fs, os::unix::fs::symlink, path::Path, process::Command, sync::LazyLock};
 
 use model_package::{Precision, Stored};
 use predict_once::{http, model::ManifestFile};
@@ -17,13 +17,13 @@ use test_support::{
 use crate::packages;
 
 /// The exit code and output of a command.
-struct Ended {
-    code: Option<i32>,
-    out: String,
+pub(crate) struct Ended {
+    pub(crate) code: Option<i32>,
+    pub(crate) out: String,
     err: String,
 }
 
-fn run(arguments: &[&str], variables: &[(&str, &str)]) -> Ended {
+pub(crate) fn run(arguments: &[&str], variables: &[(&str, &str)]) -> Ended {
     let mut command = Command::new(binary());
     let ended = command.env_clear().envs(variables.iter().copied()).args(arguments).output().expect("it starts");
     let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
@@ -101,6 +101,19 @@ async fn an_empty_model_dir_counts_as_unset() {
     assert_eq!(http.post("/decisions", &example()).await.status, 200);
 }
 
+#[test]
+fn a_package_may_consist_of_links_to_files() {
+    // As Kubernetes mounts a ConfigMap: a link to a file below a link to a directory.
+    let version = packages::write(&packages::every_kind(), "linked-version");
+    let mounted = packages::empty_directory("linked");
+    symlink(&version, mounted.join("..data")).expect("linked");
+    for file in ["model.toml", "model.onnx"] {
+        symlink(Path::new("..data").join(file), mounted.join(file)).expect("linked");
+    }
+    let ended = run(&["check", text(&mounted)], &[]);
+    assert_eq!(ended.code, Some(0), "{}", ended.out);
+}
+
 /// Directories without a valid package, each with the file and entry that the error names and a part of its message. They are
 /// written once for all tests.
 static BROKEN: LazyLock<Vec<(String, &'static str, &'static str)>> = LazyLock::new(|| {
@@ -125,6 +138,30 @@ static BROKEN: LazyLock<Vec<(String, &'static str, &'static str)>> = LazyLock::n
     let a_folder = packages::write(&packages::shipped(), "a-folder");
     fs::remove_file(a_folder.join("golden.jsonl")).expect("removed");
     fs::create_dir(a_folder.join("golden.jsonl")).expect("created");
+    // Opening it waits for a writer.
+    let a_pipe = packages::write(&packages::shipped(), "a-pipe");
+    fs::remove_file(a_pipe.join("model.toml")).expect("removed");
+    let made = Command::new("mkfifo").arg(a_pipe.join("model.toml")).status().expect("mkfifo starts");
+    assert!(made.success());
+    let endless = packages::write(&packages::shipped(), "endless");
+    fs::remove_file(endless.join("model.onnx")).expect("removed");
+    symlink("/dev/zero", endless.join("model.onnx")).expect("linked");
+    // The files have holes, so that they take no room.
+    let long = |name: &str, file: &str, size: u64| {
+        let directory = packages::write(&packages::shipped(), name);
+        fs::File::create(directory.join(file)).and_then(|file| file.set_len(size)).expect("written");
+        directory
+    };
+    let two_gigabytes = long("two-gigabytes", "model.onnx", 2 << 30);
+    let long_manifest = long("long-manifest", "model.toml", (8 << 20) + 1);
+    let long_golden = long("long-golden", "golden.jsonl", (64 << 20) + 1);
+    // In fewer bytes than a manifest may have.
+    let values: Vec<_> = (0..1_000).map(|value| format!("\"{value}\"")).collect();
+    let field = |n: usize| format!("{{name=\"{n}\",type=\"string\",values=[{}]}}", values.join(","));
+    let fields: Vec<_> = (0..1_000).map(field).collect();
+    let prediction = "predictions = [{ name = \"a\", endpoint = \"a\", kind = \"value\" }]";
+    let manifest = format!("name = \"many\"\nfields = [{}]\n{prediction}\n", fields.join(","));
+    let a_million_values = packages::write(&packages::package(manifest, packages::identity(1_000)), "a-million-values");
     let cases = [
         (&missing, "model.toml: ", "does not exist; is the directory correct?"),
         (&empty, "model.toml: ", "is missing from the package"),
@@ -139,7 +176,17 @@ static BROKEN: LazyLock<Vec<(String, &'static str, &'static str)>> = LazyLock::n
         (&not_utf8, "model.toml: ", "cannot be read"),
         (&other_graph, "model.onnx: ", "reads 3 columns, but the fields of model.toml make 17"),
         (&panicking, "model.onnx: ", "tract panicked"),
-        (&a_folder, "golden.jsonl: ", "cannot be read"),
+        (&a_folder, "golden.jsonl: ", "is not a regular file"),
+        (&a_pipe, "model.toml: ", "is not a regular file"),
+        (&endless, "model.onnx: ", "is not a regular file"),
+        (&two_gigabytes, "model.onnx: ", "is too large: it may have at most 1024 MiB"),
+        (&long_manifest, "model.toml: ", "is too large: it may have at most 8 MiB"),
+        (&long_golden, "golden.jsonl: ", "is too large: it may have at most 64 MiB"),
+        (
+            &a_million_values,
+            "model.toml: fields: ",
+            "must have at most 100000 `values` and `aliases` in all, not 1000000",
+        ),
     ];
     cases.into_iter().map(|(path, entry, part)| (text(path).to_owned(), entry, part)).collect()
 });
@@ -195,6 +242,56 @@ fn check_lists_every_mistake_of_a_broken_package_and_fails() {
         "{}",
         started.err
     );
+}
+
+/// The control characters in a text that are not line breaks.
+fn control(text: &str) -> Vec<char> {
+    text.chars().filter(|character| character.is_control() && *character != '\n').collect()
+}
+
+#[test]
+fn nothing_that_a_command_prints_of_a_package_controls_the_terminal() {
+    const HOSTILE: &str = "\u{1b}[2J\u{1b}]0;title\u{7}\u{9b}31m\r";
+    let package = packages::shipped();
+    let invalid = packages::package(format!("name = {HOSTILE}"), package.onnx.to_vec());
+    let invalid = packages::write(&invalid, &format!("invalid{HOSTILE}\nok: the package can be served"));
+    let mut described = package.clone();
+    described.golden = Some("{\"input\": \"\u{1b}[2J\"}\n\u{9b}31m".into());
+    let described = packages::write(&described, "hostile-golden");
+    for (directory, code) in [(&invalid, 1), (&described, 1)] {
+        for arguments in
+            [&["check", text(directory)][..], &["check", text(directory), "--json"], &["openapi", text(directory)]]
+        {
+            let ended = run(arguments, &[]);
+            assert_eq!((control(&ended.out), control(&ended.err)), (vec![], vec![]), "{arguments:?}");
+            if arguments.len() == 2 && arguments[0] == "check" {
+                assert_eq!(ended.code, Some(code), "{}", ended.out);
+            }
+            if arguments.contains(&"--json") {
+                serde_json::from_str::<Value>(&ended.out).expect("JSON");
+            }
+        }
+        let lines = run(&["check", text(directory)], &[]).out;
+        assert!(lines.lines().all(|line| line != "ok: the package can be served"), "{lines}");
+    }
+    let started = run(&[], &[("MODEL_DIR", text(&invalid))]);
+    assert_eq!((control(&started.err), started.err.lines().count()), (vec![], 1), "{}", started.err);
+    for arguments in
+        [&[HOSTILE][..], &["check", "a", HOSTILE], &["cache", HOSTILE], &["cache", "inspect", "a", HOSTILE]]
+    {
+        let refused = run(arguments, &[]);
+        assert_eq!((refused.code, control(&refused.err)), (Some(2), vec![]), "{}", refused.err);
+    }
+}
+
+#[test]
+fn the_printed_openapi_document_is_the_same_json_with_control_characters_escaped() {
+    let title = "title = \"Every kind\"";
+    let package = packages::changed(&packages::every_kind(), title, "title = \"\\u001B[2J\\u009B31m\\u202E\"");
+    let ended = run(&["openapi", text(&packages::write(&package, "hostile-title"))], &[]);
+    assert_eq!((ended.code, control(&ended.out)), (Some(0), vec![]), "{}", ended.err);
+    let document: Value = serde_json::from_str(&ended.out).expect("JSON");
+    assert_eq!(document["info"]["title"], "\u{1b}[2J\u{9b}31m\u{202e}");
 }
 
 #[test]

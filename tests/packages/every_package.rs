@@ -9,7 +9,8 @@ use axum::{
 use bytes::Bytes;
 use model_package::{FieldErrorCode, Input, InvalidInput, Precision, Stored};
 use predict_once::{
-    after_response, http, http::Api, model::Model, model::Package, service::Caching, service::PredictionService,
+    after_response, http, http::Api, http::ApiSettings, model::Model, model::Package, service::Caching,
+    service::PredictionService,
 };
 use prediction_cache::{KeySpace, Layout, MemoryCache, Namespace, PredictionCache};
 use proptest::{
@@ -58,9 +59,9 @@ impl Subject {
     fn of(package: Package) -> Self {
         let model = packages::load(&package);
         let document = http::openapi_document(&model).expect("the model answers its examples");
-        let cache = PredictionCache::new(Some(MemoryCache::new(10_000)), None);
+        let cache = PredictionCache::new(Some(MemoryCache::new(10_000, 1 << 26)), None);
         let service = PredictionService::new(packages::load(&package), cache, &Caching::default());
-        let api = Api::new(Arc::new(service), None);
+        let api = Api::new(Arc::new(service), ApiSettings::default());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         Self { package, model, document, api, runtime }
     }

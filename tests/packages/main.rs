@@ -12,7 +12,9 @@ mod golden;
 mod inputs;
 mod mistakes;
 mod predictions;
+mod rows;
 mod rules;
 mod schema;
+mod spellings;
 
 use test_support::packages;

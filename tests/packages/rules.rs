@@ -87,6 +87,24 @@ fn case(rule: &str, value: &Value) -> (Manifest, &'static str) {
             manifest.fields = text_field(&list(numbered(value)));
             "field "
         }
+        "number_of_all_values" => {
+            // The remainder are aliases.
+            let count = value.as_integer().expect("a number");
+            let aliases = list((0..count % 10).map(|alias| format!("a{alias}")));
+            let field_of = |number: i64| {
+                let names: Vec<_> = (1..count / 10).map(|value| format!("\"n{value}\"")).collect();
+                let aliases = if number == 0 { aliases.as_str() } else { "[]" };
+                let first = format!("{{ name = \"first\", aliases = {aliases} }}");
+                let values = std::iter::once(first).chain(names).collect::<Vec<_>>().join(", ");
+                field(&format!("n{number}"), &format!("type = \"string\"\nvalues = [{values}]"))
+            };
+            manifest.fields = (0..10).map(field_of).collect();
+            "fields"
+        }
+        "unknown_fields" => {
+            manifest.input = format!("unknown_fields = {written}");
+            "line "
+        }
         "prediction_name" => {
             manifest.predictions = vec![prediction(text(value), "a", "A")];
             "prediction "

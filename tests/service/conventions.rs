@@ -171,7 +171,10 @@ async fn only_a_page_of_an_allowed_origin_may_call_and_read_the_headers() {
         [
             ("origin", origin),
             ("access-control-request-method", "POST"),
-            ("access-control-request-headers", "cache-control,content-type,x-request-id"),
+            (
+                "access-control-request-headers",
+                "baggage,cache-control,content-type,sentry-trace,tracestate,x-request-id",
+            ),
         ]
     };
     for origin in [PAGE, "http://localhost:3000"] {
@@ -184,6 +187,11 @@ async fn only_a_page_of_an_allowed_origin_may_call_and_read_the_headers() {
             ("access-control-allow-headers", "cache-control"),
             ("access-control-allow-headers", "x-request-id"),
             ("access-control-allow-headers", "traceparent"),
+            ("access-control-allow-headers", "content-encoding"),
+            // Tracing libraries add these to a page's requests.
+            ("access-control-allow-headers", "tracestate"),
+            ("access-control-allow-headers", "baggage"),
+            ("access-control-allow-headers", "sentry-trace"),
             // For gateways that authorise the actual request.
             ("access-control-allow-headers", "authorization"),
             ("access-control-allow-headers", "x-api-key"),
@@ -205,6 +213,36 @@ async fn only_a_page_of_an_allowed_origin_may_call_and_read_the_headers() {
     }
     let answer = request(&http, Method::OPTIONS, "/decisions", &preflight("https://other.example")).await;
     assert!(!has(&answer, "access-control-allow-origin"), "{answer:?}");
+}
+
+#[tokio::test]
+async fn the_operator_may_allow_further_headers() {
+    let asks = [
+        ("origin", PAGE),
+        ("access-control-request-method", "POST"),
+        ("access-control-request-headers", "newrelic,x-client-version"),
+    ];
+    let variables = [("CORS_ALLOWED_ORIGINS", PAGE), ("CORS_ALLOWED_HEADERS", "X-Client-Version, newrelic")];
+    for (variables, are_allowed) in [(&variables[..1], false), (&variables, true)] {
+        let (_service, http) = Service::local(variables).await;
+        let answer = request(&http, Method::OPTIONS, "/decisions", &asks).await;
+        let allowed = answer.header("access-control-allow-headers");
+        for name in ["x-client-version", "newrelic"] {
+            assert_eq!(allowed.split(',').any(|one| one.trim() == name), are_allowed, "{name} in {allowed}");
+        }
+        assert!(allowed.contains("content-type"), "{allowed}");
+    }
+}
+
+#[tokio::test]
+async fn the_operator_may_have_clients_cache_control_ignored() {
+    let (_service, http) = Service::local(&[("CLIENT_CACHE_CONTROL", "ignore")]).await;
+    let ask = async |cache_control: &str| http.post_with("/decisions", &example(), cache_control).await;
+    let computed = ask("only-if-cached").await;
+    assert_eq!((computed.status, computed.cache_status()), (200, "predict-once; fwd=miss"));
+    for cache_control in ["no-cache", "no-store", "only-if-cached"] {
+        assert_eq!(ask(cache_control).await.cache_status(), "predict-once; hit; detail=memory", "{cache_control}");
+    }
 }
 
 #[tokio::test]

@@ -39,7 +39,8 @@ async fn a_body_takes_a_small_multiple_of_its_memory_whatever_it_holds() {
         let before = peak_memory(&service);
         let answers = join_all((0..2).map(|_| post(&http, body.clone()))).await;
         answers.iter().for_each(|answer| assert_eq!(answer.status, 422, "{}", &body[..20]));
-        let grown = peak_memory(&service) - before;
+        // The kernel's count is approximate, and can fall.
+        let grown = peak_memory(&service).saturating_sub(before);
         // Two bodies of 1 MiB, in the server's buffers and as they are parsed.
         assert!(grown < 16 * 1024, "{grown} KiB for {}", &body[..20]);
     }

@@ -16,13 +16,14 @@ fn http_api() -> Value {
 }
 
 /// The callers, each with an event that posts the specification's example to `/decisions`.
-fn callers() -> [(&'static str, Value); 5] {
+fn callers() -> [(&'static str, Value); 6] {
     [
         ("HTTP API", http_api()),
         ("REST API", event(include_str!("../../events/rest-api.json"))),
         ("function URL", event(include_str!("../../events/function-url.json"))),
         ("ALB", event(include_str!("../../events/alb.json"))),
         ("VPC Lattice", event(include_str!("../../events/vpc-lattice.json"))),
+        ("VPC Lattice, event structure 1", event(include_str!("../../events/vpc-lattice-v1.json"))),
     ]
 }
 
@@ -92,7 +93,8 @@ async fn a_named_stage_of_an_http_api_serves_every_path_below_it() {
         };
         assert_decision(&asked("POST", "/decisions").await, arrives_as);
         let document = asked("GET", "/openapi.json").await;
-        assert_eq!((document.status(), &document.body()["servers"][0]["url"]), (200, &json!(".")), "{arrives_as}");
+        let root = if arrives_as.is_empty() { "/" } else { arrives_as };
+        assert_eq!((document.status(), &document.body()["servers"][0]["url"]), (200, &json!(root)), "{arrives_as}");
         let page = asked("GET", "/docs").await;
         let html = page.payload["body"].as_str().expect("text");
         assert_eq!(page.status(), 200, "{arrives_as}");
@@ -103,7 +105,8 @@ async fn a_named_stage_of_an_http_api_serves_every_path_below_it() {
         assert_eq!((redirected.status(), redirected.header("location")), (308, Some("../docs")), "{arrives_as}");
         let unknown = asked("POST", "/decision").await;
         assert_eq!(unknown.status(), 404);
-        assert!(unknown.body()["detail"].as_str().expect("text").contains("did you mean /decisions?"), "{unknown:?}");
+        let meant = format!("did you mean {arrives_as}/decisions?");
+        assert!(unknown.body()["detail"].as_str().expect("text").contains(&meant), "{unknown:?}");
     }
 }
 
@@ -118,11 +121,33 @@ async fn a_header_in_multi_value_form_counts_the_same() {
 }
 
 #[tokio::test]
+async fn a_header_that_http_does_not_allow_is_left_out_whoever_sends_it() {
+    let (mut api, _service) = started().await;
+    for (caller, event) in callers() {
+        for (name, value) in [("x@y", "1"), ("", "1"), ("x y", "1"), ("x-control", "a\u{1}b"), ("x-line", "a\nb: c")] {
+            let mut event = event.clone();
+            for member in ["headers", "multiValueHeaders"] {
+                let in_lists = event[member].as_object().is_some_and(|headers| headers.values().all(Value::is_array));
+                if event[member].is_object() {
+                    event[member][name] = if in_lists { json!(["fine", value]) } else { value.into() };
+                }
+            }
+            assert_decision(&api.invoke(&event).await, &format!("{caller}: {name:?}: {value:?}"));
+        }
+    }
+    // A value that is left out does not take the others with it.
+    let mut event = event(include_str!("../../events/rest-api.json"));
+    event["multiValueHeaders"]["cache-control"] = json!(["no-\u{1}store", "no-store"]);
+    assert_eq!(api.invoke(&event).await.cache_status(), "predict-once; fwd=request");
+}
+
+#[tokio::test]
 async fn a_base64_body_is_decoded_and_one_that_is_not_base64_is_a_400() {
     let (mut api, _service) = started().await;
     assert_decision(&api.invoke(&event(include_str!("../../events/http-api-base64.json"))).await, "base64");
     for (caller, mut event) in callers() {
-        event["isBase64Encoded"] = true.into();
+        let flag = if event["is_base64_encoded"].is_boolean() { "is_base64_encoded" } else { "isBase64Encoded" };
+        event[flag] = true.into();
         // The body is still plain JSON, which is not valid base64.
         let outcome = api.invoke(&event).await;
         assert_eq!((outcome.is_error, outcome.status()), (false, 400), "{caller}: {outcome:?}");

@@ -2,6 +2,7 @@
 
 mod after_response;
 mod api;
+mod base_path;
 mod batch;
 mod concurrent;
 mod connections;
@@ -9,13 +10,18 @@ mod conventions;
 mod documents;
 mod emitted;
 mod events;
+mod gzip;
 mod hostile_bodies;
+mod invocations;
 mod lambda;
+mod large_answers;
 mod logs;
+mod memory;
 mod metrics;
 mod openapi;
 mod problems;
 mod shutdown;
 mod slow_clients;
+mod stuck_logs;
 mod traces;
 mod workers;

@@ -112,7 +112,6 @@ async fn the_metrics_name_the_model_and_the_start_of_the_process() {
     let start = value(&http, "process_start_time_seconds").await.expect("a time");
     assert!((now - 60.0..=now).contains(&start), "{start} {now}");
     let answer = http.get("/metrics").await;
-    assert_eq!(answer.header("content-type"), "application/openmetrics-text; version=1.0.0; charset=utf-8");
     assert!(!answer.text.contains("breaker_open{"), "there is no Redis");
 }
 
@@ -158,7 +157,9 @@ async fn a_stopping_service_is_alive_and_answers_but_is_not_ready() {
     for client in [http.client.clone(), reqwest::Client::new()] {
         let http = Http { client, ..http };
         assert_eq!(http.get("/health").await.status, 200);
-        assert_eq!(http.post("/decisions", &aged(30)).await.status, 200);
+        let answer = http.post("/decisions", &aged(30)).await;
+        // On a connection that the client keeps, a request could be lost when the delay ends.
+        assert_eq!((answer.status, answer.header("connection")), (200, "close"));
     }
 }
 
@@ -169,4 +170,38 @@ async fn a_stopping_service_ends_after_the_delay() {
     let told = std::time::Instant::now();
     service.signal(Signal::TERM);
     assert!(service.ended().await && told.elapsed().as_secs() >= 1);
+}
+
+#[tokio::test]
+async fn a_scraper_that_reads_text_only_gets_text_and_prometheus_gets_open_metrics() {
+    let (_service, http) = Service::local(&[("METRICS", "true")]).await;
+    http.post("/decisions", &aged(30)).await;
+    let scrape = async |accept: &str| http.send(http.client.get(http.url("/metrics")).header("accept", accept)).await;
+    let open = scrape("application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5,*/*;q=0.1").await;
+    assert_eq!(open.header("content-type"), "application/openmetrics-text; version=1.0.0; charset=utf-8");
+    assert!(open.text.ends_with("# EOF\n"), "{}", open.text);
+    for accept in ["text/plain;version=0.0.4", "*/*"] {
+        let text = scrape(accept).await;
+        assert_eq!(text.header("content-type"), "text/plain; version=0.0.4; charset=utf-8");
+        let types: Vec<_> =
+            text.text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' ')).collect();
+        assert!(types.contains(&("predict_once_predictions_total", "counter")), "{types:?}");
+        assert!(types.contains(&("predict_once_build_info", "gauge")), "{types:?}");
+        for (name, kind) in types {
+            assert!(["counter", "gauge", "histogram"].contains(&kind), "{name}: {kind}");
+            let has_samples = text.text.lines().any(|line| line.starts_with(name));
+            assert!(has_samples || name == "predict_once_cache_breaker_open", "{name}");
+        }
+        let samples = |metrics: &str| -> Vec<String> {
+            metrics
+                .lines()
+                .filter(|line| !line.starts_with('#'))
+                .map(|line| line.split(' ').next().expect("a name").to_owned())
+                .collect()
+        };
+        let names = |metrics: &str| samples(metrics).into_iter().collect::<std::collections::BTreeSet<_>>();
+        assert_eq!(names(&text.text), names(&open.text), "the same samples");
+        let comments = text.text.lines().filter(|line| line.starts_with('#'));
+        assert!(comments.clone().all(|line| line.starts_with("# HELP ") || line.starts_with("# TYPE ")));
+    }
 }

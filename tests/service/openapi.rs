@@ -181,12 +181,12 @@ async fn unreadable_requests_are_refused_as_documented() {
     let (_, _, input) = any_prediction(&document);
     for (path, operation) in prediction_operations(&document) {
         let request = || http.client.post(http.url(path));
-        let (xml, gzip) = (request().header("content-type", "text/xml"), request().header("content-encoding", "gzip"));
+        let (xml, brotli) = (request().header("content-type", "text/xml"), request().header("content-encoding", "br"));
         let too_large = request().header("content-type", "application/json").body(" ".repeat(1_100_000));
         let not_cached = request().json(input).header("cache-control", "no-cache, only-if-cached");
         let no_json = request().header("content-type", "application/json").body("{");
         for (request, status) in
-            [(xml.body("<a/>"), 415), (gzip.json(input), 415), (too_large, 413), (not_cached, 504), (no_json, 400)]
+            [(xml.body("<a/>"), 415), (brotli.json(input), 415), (too_large, 413), (not_cached, 504), (no_json, 400)]
         {
             let answer = http.send(request).await;
             assert_eq!(answer.status, status, "{answer:?}");
@@ -252,4 +252,30 @@ async fn every_reference_in_the_document_resolves() {
     for reference in found {
         assert!(resolved(&document, reference).is_object());
     }
+}
+
+#[tokio::test]
+async fn statuses_are_numbers_and_the_server_is_a_path_which_generators_of_clients_need() {
+    let (_service, _http, document) = document().await;
+    for (path, item) in object(&document["paths"]) {
+        for operation in object(item).values() {
+            for status in object(&operation["responses"]).keys() {
+                assert!(status.parse::<u16>().is_ok(), "{path}: {status}");
+            }
+        }
+    }
+    let servers = document["servers"].as_array().expect("a list");
+    assert!(servers.iter().all(|server| server["url"].as_str().is_some_and(|url| url.starts_with('/'))), "{servers:?}");
+}
+
+#[tokio::test]
+async fn the_errors_of_the_documentations_paths_are_as_the_document_says() {
+    let (_service, http, document) = document().await;
+    let operation = &document["paths"]["/docs/{file}"]["get"];
+    let missing = http.get("/docs/missing.js").await;
+    assert_eq!(missing.status, 404);
+    documented_response(&document, operation, &missing);
+    let wrong = http.send(http.client.post(http.url("/docs"))).await;
+    assert_eq!(wrong.status, 405);
+    documented_response(&document, &document["paths"]["/docs"]["get"], &wrong);
 }

@@ -44,6 +44,7 @@ CACHES = [
     {},
     URL,
     URL | {"SubnetIds": VPC["SubnetIds"], "RedisPasswordSecret": "a"} | GROUP,
+    URL | {"RedisIamCache": "a", "RedisIamUser": "b"},
     *({"Cache": kind} | network for kind in ("serverless", "nodes") for network in ({}, VPC, VPC | GROUP)),
 ]
 REST = [
@@ -55,8 +56,8 @@ REST = [
 
 # Parameters whose values do not fit into the version's description, so changing them needs a new Release (docs/aws.md).
 NEED_RELEASE = {
-    "CollectorLayerArn", "CorsAllowedOrigins", "ModelDir", "ModelLayerArn", "RedisCluster", "RedisPasswordSecret", "RedisUrl",
-    "SecurityGroupId", "SubnetIds", "VpcId",
+    "CollectorLayerArn", "CorsAllowedOrigins", "ModelDir", "ModelLayerArn", "RedisCaFile", "RedisCluster", "RedisIamCache",
+    "RedisIamServerless", "RedisIamUser", "RedisPasswordSecret", "RedisUrl", "SecurityGroupId", "SubnetIds", "TraceSampleRatio", "VpcId",
 }  # fmt: skip
 
 checks = Checks()
@@ -182,6 +183,7 @@ def prove_least_privilege(templates, parameters):
     must, resources = must_for(parameters), resources_of(templates)
     cache = parameters.get("Cache", "none")
     created = cache in ("serverless", "nodes")
+    by_iam = created or "RedisIamCache" in parameters
     connects = []
     for statement in statements(resources):
         actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
@@ -191,8 +193,8 @@ def prove_least_privilege(templates, parameters):
             must("only the actions of X-Ray and of Lambda's network interfaces apply to all resources", free, actions)
         if "elasticache:Connect" in actions:
             connects.append(statement["Resource"])
-    must("one statement connects to a created cache", len(connects) == created, connects)
-    if created:
+    must("one statement connects to a cache with IAM", len(connects) == by_iam, connects)
+    if by_iam:
         must("it names the cache and the user", len(connects[0]) == 2 and "*" not in str(connects), connects)
 
     types = {resource["Type"] for resource in resources.values()}
@@ -253,7 +255,8 @@ def prove_versions():
         "CacheTtlSeconds": "60", "CorsAllowedOrigins": "*", "LogLevel": "debug", "MemoryCacheEntries": "5", "MemorySize": "1024",
         "ModelDir": "/var/task/model", "ModelLayerArn": "arn:aws:lambda:eu-central-1:123456789012:layer:a:1", "Release": "2",
         "CollectorLayerArn": "arn:aws:lambda:eu-central-1:123456789012:layer:b:1",
-        "Tracing": "true", "RedisUrl": "redis://b", "RedisPasswordSecret": "b", "RedisCluster": "true",
+        "Tracing": "true", "RedisUrl": "redis://b", "RedisPasswordSecret": "b", "RedisCluster": "true", "RedisCaFile": "/opt/ca.pem",
+        "Timeout": "6", "CacheBypass": "true", "CacheReadTimeoutMs": "20", "CacheWriteTimeoutMs": "20",
     }  # fmt: skip
     for name, value in changes.items():
         base = {"Cache": "url", "RedisUrl": "redis://a"} if "Redis" in name or "Cache" in name else {}
@@ -264,16 +267,54 @@ def prove_versions():
         checks.check(f"{name} changes the function", concerns)
         checks.equal(f"{name} publishes a version, or is in NEED_RELEASE", new_version != version, name not in NEED_RELEASE)
     _, (_, longest) = seen(
-        Release="r" * 40, MemorySize="10240", Architecture="x86_64", Cache="serverless", CacheStrategy="lookup_first",
-        CacheTtlSeconds="31536000", MemoryCacheEntries="10000000", CacheNamespace="n" * 64, LogLevel="debug", Tracing="false",
+        Release="r" * 40, MemorySize="10240", Timeout="29", Architecture="x86_64", Cache="serverless", CacheStrategy="lookup_first",
+        CacheTtlSeconds="31536000", CacheReadTimeoutMs="10000", CacheWriteTimeoutMs="60000", MemoryCacheEntries="10000000",
+        CacheNamespace="n" * 64, LogLevel="debug", Tracing="false", CacheBypass="false",
     )  # fmt: skip
     checks.check("the longest description is within Lambda's limit of 256 characters", len(longest) <= 256, len(longest))
+
+
+def rights_of_user(**parameters):
+    """The keys and the commands of the cache's user."""
+    template, _ = transformed({"Cache": "nodes"} | parameters)
+    words = template["Resources"]["CacheUser"]["Properties"]["AccessString"].split()
+    return {word for word in words if word[0] == "~"}, {word for word in words if word[0] == "+"}
+
+
+def prove_changed_rights():
+    """While the layout or the namespace changes, the user has the rights of both versions; afterwards, only those of the new one."""
+    new = {"CacheLayout": "hash", "CacheNamespace": "new"}
+    before, after = rights_of_user(CacheLayout="string", CacheNamespace="old"), rights_of_user(**new)
+    during = rights_of_user(**new, OldCacheLayout="string", OldCacheNamespace="old")
+    checks.equal("during a change, the user has the rights of both versions", during, (before[0] | after[0], before[1] | after[1]))
+    checks.check("before and after, it has fewer", before[1] != after[1] and before != during != after, (before, after))
+
+
+def prove_ports():
+    """Both ports of a serverless cache are open on both sides: its reader endpoint is on 6380."""
+    for cache, last in (("serverless", 6380), ("nodes", 6379)):
+        resources = transformed({"Cache": cache})[0]["Resources"]
+        (egress,) = resources["FunctionSecurityGroup"]["Properties"]["SecurityGroupEgress"]
+        for side, rule in (("the function", egress), ("the cache", resources["CacheIngress"]["Properties"])):
+            checks.equal(f"{cache}: the ports of {side}", (rule["FromPort"], rule["ToPort"]), (6379, last))
+
+
+def prove_traces():
+    """A collector sends spans with the function's role."""
+    for parameters, expected in (({}, 0), ({"Tracing": "true"}, 1), ({"CollectorLayerArn": "arn:aws:lambda:eu-central-1:1:layer:a:1"}, 1)):
+        resources = transformed(parameters)[0]["Resources"]
+        granted = [one for one in statements(resources) if "xray:PutTraceSegments" in one["Action"]]
+        checks.equal(f"statements that allow sending traces with {parameters}", len(granted), expected)
 
 
 def prove_documented():
     page = (HERE.parents[1] / "docs/aws.md").read_text()
     missing = [name for name in load()["Parameters"] if f"`{name}`" not in page]
     checks.check("docs/aws.md has every parameter", not missing, missing)
+    monthly = re.search(r"that model costs about (\$[\d,]+ a month)", (HERE.parents[1] / "docs/scaling.md").read_text())[1]
+    checks.check("docs/aws.md has the bill that the throttle allows", monthly in page, monthly)
+    outputs = [name for name in load()["Outputs"] if name.startswith(("Api", "Vpc", "Subnet", "Cache")) and f"`{name}`" not in page]
+    checks.check("docs/aws.md has the outputs for other resources", not set(outputs) - {"ApiUrl"}, outputs)
     told = re.search(r"The others do not fit\s+into it: (.*?)\. `make", page, re.DOTALL)
     named = set(re.findall(r"`(\w+)`", told[1])) if told else set()
     checks.equal("docs/aws.md names the parameters that need a new Release", named, NEED_RELEASE)
@@ -288,6 +329,9 @@ def main():
         prove_refusals(configurations["refused"])
         prove_combinations()
         prove_versions()
+        prove_changed_rights()
+        prove_ports()
+        prove_traces()
         prove_documented()
     return checks.finish()
 

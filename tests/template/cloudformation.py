@@ -42,6 +42,8 @@ def with_defaults(template, given):
         low, high = parameter.get("MinValue"), parameter.get("MaxValue")
         if value not in allowed or not re.fullmatch(parameter.get("AllowedPattern", ".*"), value):
             raise Refused(name, f"{value!r} is not allowed")
+        if parameter["Type"] == "Number" and not re.fullmatch(r"-?[0-9]+(\.[0-9]+)?", value):
+            raise Refused(name, f"{value!r} is not a number")
         if (low is not None and float(value) < low) or (high is not None and float(value) > high):
             raise Refused(name, f"{value} is out of bounds")
         values[name] = value
@@ -112,6 +114,10 @@ class Evaluation:
                 case "Fn::Split":
                     delimiter, text = map(self.of, argument)
                     return text.split(delimiter) if isinstance(text, str) else {function: [delimiter, text]}
+                case "Fn::Select":
+                    position, items = self.of(argument)
+                    known = isinstance(items, list) and isinstance(items[int(position)], str)
+                    return items[int(position)] if known else {function: [position, items]}
                 case "Fn::Sub":
                     return self.substituted(argument)
         return {key: value for key, value in ((key, self.of(value)) for key, value in node.items()) if value is not NO_VALUE}

@@ -29,21 +29,32 @@ sys.exit(int(os.environ.get("STATUS", "0")) if sys.argv[1] == os.environ.get("FA
 checks = Checks()
 
 
-class Deployment:
-    """Runs scripts/deploy in its own folder, with this samconfig.toml."""
+# In place of the Python that SAM runs with: prints the parameters of the stack. tests/template/stack.py has the real one.
+FAKE_PYTHON = f"""#!{sys.executable}
+import os, sys
+assert sys.argv[1].endswith("scripts/stack") and sys.argv[2] == "parameters", sys.argv
+print(os.environ.get("STACKS", "{{}}") if sys.argv[3] == "predict-once" else "{{}}")
+"""
 
-    def __init__(self, folder, config, *arguments, **variables):
+
+class Deployment:
+    """Runs scripts/deploy in its own folder, with this samconfig.toml. `deployed`: the parameters of the stack."""
+
+    def __init__(self, folder, config, *arguments, deployed=None, **variables):
         self.folder = Path(tempfile.mkdtemp(dir=folder))
         (self.folder / "scripts").mkdir()
         shutil.copy(ROOT / "scripts/deploy", self.folder / "scripts")
         (self.folder / "samconfig.toml").write_text(config)
+        (self.folder / "other.toml").write_text(config.replace("serverless", "none").replace('"predict-once"', '"other"'))
         sam, calls = self.folder / "sam", self.folder / "calls"
-        sam.write_text(FAKE_SAM)
-        sam.chmod(0o755)
+        for path, text in ((sam, FAKE_SAM), (self.folder / "python", FAKE_PYTHON)):
+            path.write_text(text)
+            path.chmod(0o755)
         calls.touch()
         environment = {"PATH": os.environ["PATH"], "SAM": str(sam), "CALLS": str(calls)} | variables
+        environment["STACKS"] = json.dumps(deployed or {})
         command = [sys.executable, self.folder / "scripts/deploy", *arguments]
-        self.done = subprocess.run(command, env=environment, capture_output=True, text=True)
+        self.done = subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True)
         self.calls = [json.loads(line) for line in calls.read_text().splitlines()]
 
     @property
@@ -66,19 +77,41 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         first = Deployment(folder, committed)
         checks.equal("the first time: build, then deploy", [call[0] for call in first.calls], ["build", "deploy"])
-        checks.check("the first time: --guided", "--guided" in first.calls[1], first.calls)
+        asked = {"--no-confirm-changeset", "--no-fail-on-empty-changeset"} <= set(first.calls[1]) and "--guided" not in first.calls[1]
+        checks.check("the first time, too, nothing is asked", asked, first.calls)
+        guided = Deployment(folder, committed, GUIDED="yes")
+        checks.check("GUIDED=yes asks", "--guided" in guided.calls[1] and "--no-confirm-changeset" not in guided.calls[1], guided.calls)
+        built = Deployment(folder, committed, BUILD="no")
+        checks.equal("BUILD=no: only deploys", [call[0] for call in built.calls], ["deploy"])
         pattern = load()["Parameters"]["Release"]["AllowedPattern"]
         checks.check("the template accepts the release", re.fullmatch(pattern, first.parameters["Release"]), first.parameters)
 
-        again = Deployment(folder, saved, "--no-confirm-changeset", PARAMETERS="Tracing=true Cache=serverless")
+        again = Deployment(folder, saved, "--no-progressbar", PARAMETERS="Tracing=true Cache=serverless")
         read = again.parameters
         checks.check("later: not guided", "--guided" not in again.calls[1], again.calls)
-        checks.check("arguments are passed to sam deploy", "--no-confirm-changeset" in again.calls[1], again.calls)
+        checks.check("arguments are passed to sam deploy", "--no-progressbar" in again.calls[1], again.calls)
         checks.check("a new release", read.pop("Release") not in ("old", "1"), again.calls)
         wanted = {"JwtIssuer": "", "Cache": "serverless", "Tracing": "true"}
-        wanted |= {"CorsAllowedOrigins": "https://a.example,https://b.example"}
+        wanted |= {"CorsAllowedOrigins": "https://a.example,https://b.example", "OldCacheLayout": "none", "OldCacheNamespace": ""}
         checks.equal("PARAMETERS override the saved ones", read, wanted)
         checks.check("only parameters that the template has", read.keys() <= load()["Parameters"].keys(), read)
+
+        other = Deployment(folder, saved, CONFIG="other.toml")
+        given = other.calls[1][other.calls[1].index("--config-file") + 1]
+        checks.equal("CONFIG: SAM gets the file", given, str(other.folder / "other.toml"))
+        unknown = Deployment(folder, saved, CONFIG="missing.toml")
+        told = unknown.done.returncode == 1 and unknown.done.stderr.count("\n") == 1 and not unknown.calls
+        checks.check("CONFIG: a missing file is one line", told, unknown.done)
+
+        deployed = {"Cache": "nodes", "CacheLayout": "string", "CacheNamespace": "a"}
+        for promise, changes, old in (
+            ("no change", "", ("none", "")),
+            ("another layout", "CacheLayout=hash", ("string", "")),
+            ("another namespace", "CacheNamespace=b", ("none", "a")),
+            ("another cache", "CacheLayout=hash Cache=serverless", ("none", "")),
+        ):
+            read = Deployment(folder, committed, deployed=deployed, PARAMETERS=changes).parameters
+            checks.equal(f"rights that the running version needs, {promise}", (read["OldCacheLayout"], read["OldCacheNamespace"]), old)
 
         package = Deployment(folder, saved, MODEL=str(ROOT / "tests/packages/penguins"))
         checks.equal("MODEL: sets ModelDir", package.parameters.get("ModelDir"), "/var/task/model")

@@ -2,6 +2,8 @@
 
 use std::{fmt, time::Duration};
 
+use model_package::printable_line;
+
 /// A whole number, with commas between thousands: `1,234,567`.
 pub(super) fn count(number: u64) -> String {
     let digits = number.to_string();
@@ -59,7 +61,7 @@ pub(super) fn plural(number: u64, one: &str, many: &str) -> String {
 }
 
 pub(super) fn row(f: &mut fmt::Formatter<'_>, name: &str, value: impl fmt::Display) -> fmt::Result {
-    writeln!(f, "{name:<20} {value}")
+    writeln!(f, "{name:<20} {}", printable_line(&value.to_string()))
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use bytes::Bytes;
-use model_package::DecodedField;
+use model_package::{DecodedField, printable_line};
 use prediction_cache::{CacheKey, Fault, Layout, ParsedKey, Unsigned};
 use redis::{Cmd, cmd, from_redis_value};
 use serde::Serialize;
@@ -280,6 +280,6 @@ impl fmt::Display for Inspection {
             "the service does not answer with this entry"
         };
         write!(f, "\n{verdict}")?;
-        self.notes.iter().try_for_each(|note| write!(f, "\n  {note}"))
+        self.notes.iter().try_for_each(|note| write!(f, "\n  {}", printable_line(note)))
     }
 }

@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 
 use super::{
     field::{Bound, Encoded, Field, Kind, Number},
-    input::{Fields, Input, is_integer},
+    input::{Fields, Input},
+    key_text::is_integer,
     precision::Precision,
 };
 
@@ -127,7 +128,7 @@ mod tests {
 
     /// Each field in words and as JSON.
     fn decoded(fields: &[&str], text: &str) -> Option<Vec<(String, String)>> {
-        let fields = Fields::new(fields.iter().map(|toml| field(toml)).collect());
+        let fields = Fields::new(fields.iter().map(|toml| field(toml)).collect(), false);
         let decoded = fields.decode(text)?;
         Some(decoded.into_iter().map(|field| (field.text, field.value.to_string())).collect())
     }
@@ -167,7 +168,7 @@ mod tests {
 
     #[test]
     fn a_number_of_a_float64_graph_is_shown_with_all_of_its_digits() {
-        let fields = Fields::new(vec![field_of(Precision::Float64, "type = 'number'")]);
+        let fields = Fields::new(vec![field_of(Precision::Float64, "type = 'number'")], false);
         for (code, value) in [
             ("1700000007", "1700000007"),
             ("9007199254740991", "9007199254740991"),

@@ -1,12 +1,12 @@
 //! Reads one input from JSON, or lists all of its errors.
 
-use std::{borrow::Cow, collections::HashSet, fmt};
+use std::{borrow::Cow, collections::HashSet};
 
 use super::{
     field::{Encoded, Field},
     invalid::{FieldError, FieldErrorCode, InvalidInput},
     json::{Json, Members},
-    precision::Precision,
+    normal_form::Spellings,
     suggestion::{closest_match, work},
 };
 
@@ -16,8 +16,8 @@ const MAX_LISTED_UNKNOWN_FIELDS: usize = 20;
 /// A response lists this many errors and counts the others.
 const MAX_LISTED_ERRORS: usize = 100;
 
-/// The work on a body's suggestions, in pairs of characters that are compared: some 5 ms.
-const MAX_SUGGESTION_WORK: usize = 500_000;
+/// The work on a body's suggestions, in pairs of characters that are compared: some ten million instructions.
+const MAX_SUGGESTION_WORK: usize = 250_000;
 
 /// What may still be spent on the errors of a body: it bounds the time that an invalid one takes, and the size of its answer.
 pub(crate) struct ErrorBudget {
@@ -43,6 +43,11 @@ impl ErrorBudget {
         self.unlisted == 0
     }
 
+    /// Whether further errors are only counted.
+    fn is_spent(&self) -> bool {
+        self.listed == 0
+    }
+
     /// Makes a suggestion that takes this much work, if that much is left.
     fn suggest(&mut self, work: usize, suggestion: impl FnOnce() -> Option<String>) -> Option<String> {
         self.suggestion_work = self.suggestion_work.checked_sub(work)?;
@@ -60,23 +65,48 @@ impl Input {
     pub(crate) fn new(values: Vec<Encoded>) -> Self {
         Self(values)
     }
+
+    pub(crate) fn values(&self) -> &[Encoded] {
+        &self.0
+    }
+
+    /// `None` if one of the `count` values is.
+    fn of(count: usize, values: impl Iterator<Item = Option<Encoded>>) -> Option<Self> {
+        let mut all = Vec::with_capacity(count);
+        for value in values {
+            all.push(value?);
+        }
+        Some(Self(all))
+    }
 }
 
 /// The fields of a model, in the order of `model.toml`.
 #[derive(Clone, Debug)]
-pub(crate) struct Fields(Vec<Field>);
+pub(crate) struct Fields {
+    fields: Vec<Field>,
+    spellings: Spellings,
+    ignore_unknown: bool,
+    /// The number of required fields.
+    required: usize,
+}
 
 impl Fields {
-    /// The names of `fields` must be distinct.
-    pub(crate) fn new(fields: Vec<Field>) -> Self {
-        Self(fields)
+    /// The names of `fields` must be distinct. If `ignore_unknown`, inputs may have other members.
+    pub(crate) fn new(fields: Vec<Field>, ignore_unknown: bool) -> Self {
+        let spellings = Spellings::new(fields.iter().map(Field::name).zip(0..));
+        let required = fields.iter().filter(|field| field.is_required()).count();
+        Self { fields, spellings, ignore_unknown, required }
     }
 
     pub(crate) fn as_slice(&self) -> &[Field] {
-        &self.0
+        &self.fields
     }
 
-    /// Reads an object that contains each required field once, with an allowed value, and no unknown fields.
+    pub(crate) fn ignores_unknown(&self) -> bool {
+        self.ignore_unknown
+    }
+
+    /// Reads an object that contains each required field once, with an allowed value, and no unknown fields unless they are ignored.
     pub(crate) fn read(&self, text: &[u8]) -> Result<Input, InvalidInput> {
         if text.trim_ascii().is_empty() {
             return Err(InvalidInput::Empty);
@@ -98,81 +128,81 @@ impl Fields {
     ) -> Result<Input, Vec<FieldError>> {
         let Members { kept, discarded } = &members;
         let read = || self.read_in_order(kept).or_else(|| self.read_in_any_order(kept));
-        let read = if *discarded == 0 { read() } else { None };
-        read.ok_or_else(|| Errors::of(&self.0, members, budget))
+        let read = if *discarded == 0 || self.ignore_unknown { read() } else { None };
+        read.ok_or_else(|| {
+            if budget.is_spent() {
+                budget.unlisted += self.count_errors(&members);
+                return Vec::new();
+            }
+            Errors::of(self, members, budget)
+        })
     }
 
     /// The fast path: most clients send the fields in the documented order, which needs no lookup by name.
     fn read_in_order(&self, members: &[(Cow<'_, str>, Json<'_>)]) -> Option<Input> {
-        if members.len() != self.0.len() {
+        if members.len() != self.fields.len() {
             return None;
         }
         let read = |(field, (name, value)): (&Field, &(Cow<'_, str>, Json<'_>))| {
             if field.name() == name { field.read(value) } else { None }
         };
-        self.0.iter().zip(members).map(read).collect::<Option<_>>().map(Input)
+        Input::of(self.fields.len(), self.fields.iter().zip(members).map(read))
     }
 
     fn read_in_any_order(&self, members: &[(Cow<'_, str>, Json<'_>)]) -> Option<Input> {
-        let mut values = vec![None; self.0.len()];
+        let mut values = vec![None; self.fields.len()];
         let mut next = 0;
         for (name, value) in members {
-            let position = self.position(name, next)?;
+            let Some(position) = self.position(name, next) else {
+                if self.ignore_unknown {
+                    continue;
+                }
+                return None;
+            };
             next = position + 1;
-            let read = self.0[position].read(value)?;
+            let read = self.fields[position].read(value)?;
             if values[position].replace(read).is_some() {
                 return None;
             }
         }
         let present_or_missing = |(field, value): (&Field, Option<Encoded>)| value.or_else(|| field.missing());
-        self.0.iter().zip(values).map(present_or_missing).collect::<Option<_>>().map(Input)
+        Input::of(self.fields.len(), self.fields.iter().zip(values).map(present_or_missing))
+    }
+
+    /// The number of errors that [`Errors`] would list, in time that does not depend on the number of fields.
+    fn count_errors(&self, members: &Members<'_>) -> usize {
+        let (mut present, mut unknown, mut next) = (Vec::new(), HashSet::new(), 0);
+        for (name, value) in &members.kept {
+            match self.position(name, next) {
+                Some(position) => {
+                    next = position + 1;
+                    present.push((position, self.fields[position].read(value).is_some()));
+                }
+                None if self.ignore_unknown || unknown.len() == MAX_LISTED_UNKNOWN_FIELDS => {}
+                None => drop(unknown.insert(name)),
+            }
+        }
+        present.sort_unstable();
+        let members_of_a_field = || present.chunk_by(|(one, _), (other, _)| one == other);
+        let is_wrong = |members: &[(usize, bool)]| members.len() > 1 || !members[0].1;
+        let wrong = members_of_a_field().filter(|members| is_wrong(members)).count();
+        let required = members_of_a_field().filter(|members| self.fields[members[0].0].is_required()).count();
+        wrong + (self.required - required) + unknown.len()
     }
 
     /// The position of the field of this name; the search begins at `start` and wraps around.
     fn position(&self, name: &str, start: usize) -> Option<usize> {
-        let start = start.min(self.0.len());
+        let start = start.min(self.fields.len());
         let named = |field: &Field| field.name() == name;
-        let after = self.0[start..].iter().position(named).map(|offset| start + offset);
-        after.or_else(|| self.0[..start].iter().position(named))
+        let after = self.fields[start..].iter().position(named).map(|offset| start + offset);
+        after.or_else(|| self.fields[..start].iter().position(named)).or_else(|| self.spellings.find(name))
     }
 
     pub(crate) fn encode(&self, input: &Input, columns: &mut Vec<f64>) {
-        for (field, value) in self.0.iter().zip(&input.0) {
+        for (field, value) in self.fields.iter().zip(&input.0) {
             field.encode(*value, columns);
         }
     }
-}
-
-/// Short text for the cache key: numbers, and codes of categories and bands, separated by commas. NaN is an empty string (`2,30,,0`), and
-/// a row of zeros a question mark.
-impl fmt::Display for Input {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (position, value) in self.0.iter().enumerate() {
-            if position > 0 {
-                f.write_str(",")?;
-            }
-            match value {
-                Encoded::Code(code) => write!(f, "{code}")?,
-                // 30, not 30.0, as far as the type represents every integer.
-                Encoded::Number(number) if is_integer((*number).into(), Precision::Float32) => {
-                    write!(f, "{}", *number as i32)?;
-                }
-                Encoded::Number(number) => write!(f, "{number:?}")?,
-                Encoded::Double(number) if is_integer(*number, Precision::Float64) => {
-                    write!(f, "{}", *number as i64)?;
-                }
-                Encoded::Double(number) => write!(f, "{number:?}")?,
-                Encoded::Nan => {}
-                Encoded::Zeros => f.write_str("?")?,
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Whether this is a whole number in the range in which the type represents every integer.
-pub(crate) fn is_integer(number: f64, precision: Precision) -> bool {
-    number.fract() == 0.0 && number.abs() <= precision.largest_integer()
 }
 
 /// Collects all errors of an object's members.
@@ -184,13 +214,20 @@ struct Errors<'a> {
 }
 
 impl<'a> Errors<'a> {
-    fn of(fields: &'a [Field], members: Members<'a>, budget: &'a mut ErrorBudget) -> Vec<FieldError> {
+    fn of(fields: &'a Fields, mut members: Members<'a>, budget: &'a mut ErrorBudget) -> Vec<FieldError> {
+        for (name, _) in members.kept.iter_mut().filter(|(name, _)| !name.is_ascii()) {
+            if let Some(position) = fields.position(name, 0) {
+                *name = Cow::Borrowed(fields.fields[position].name());
+            }
+        }
         let mut errors = Self { members, errors: Vec::new(), absent: Vec::new(), budget };
-        for field in fields {
+        for field in &fields.fields {
             let error = errors.field(field);
             errors.errors.extend(error);
         }
-        errors.unknown();
+        if !fields.ignore_unknown {
+            errors.unknown();
+        }
         errors.errors
     }
 

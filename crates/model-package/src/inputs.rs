@@ -89,11 +89,11 @@ impl<'de> Visitor<'de> for &mut Items<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::field;
+    use crate::testing::{field, named};
 
     #[test]
     fn errors_beyond_those_listed_are_counted() {
-        let fields = Fields::new(vec![field("type = 'number'"); 30]);
+        let fields = Fields::new(vec![field("type = 'number'"); 30], false);
         let body = format!("[{}]", vec!["{}"; 1000].join(","));
         let Err(InvalidInput::Items { errors, unlisted }) = fields.read_all(body.as_bytes()) else {
             panic!("accepted")
@@ -103,11 +103,39 @@ mod tests {
         assert_eq!((errors.len(), unlisted), (30, 0));
     }
 
+    /// Errors that are counted are those that would be listed.
+    #[test]
+    fn the_count_of_errors_is_the_same_with_and_without_a_list() {
+        let optional = "type = 'integer'\nminimum = 0\nrequired = false\nmissing = 'nan'";
+        let all = || vec![named("a", "type = 'number'"), named("é", optional), named("c", "type = 'boolean'")];
+        for ignore_unknown in [false, true] {
+            let fields = Fields::new(all(), ignore_unknown);
+            for item in [
+                "{}",
+                r#"{"a":1,"c":2}"#,
+                r#"{"c":true,"a":1,"é":-1}"#,
+                r#"{"a":1,"a":2,"a":"x","c":true}"#,
+                "{\"e\u{301}\":-1,\"é\":2,\"c\":null}",
+                r#"{"x":1,"y":2,"x":3,"a":1,"c":false,"z":{}}"#,
+            ] {
+                let count = |before: usize| {
+                    let body = format!("[{}{item}]", "0,".repeat(before));
+                    match fields.read_all(body.as_bytes()) {
+                        Err(InvalidInput::Items { errors, unlisted }) => errors.len() + unlisted - before,
+                        Ok(_) => 0,
+                        Err(other) => panic!("{other}"),
+                    }
+                };
+                assert_eq!(count(0), count(100), "{item}");
+            }
+        }
+    }
+
     #[test]
     fn suggestions_end_when_their_budget_is_spent() {
         let values: Vec<_> = (0..500).map(|n| format!("'{n:x<200}'")).collect();
-        let fields = Fields::new(vec![field(&format!("type = 'string'\nvalues = [{}]", values.join(",")))]);
-        let short = Fields::new(vec![field("type = 'string'\nvalues = ['red', 'green']")]);
+        let fields = Fields::new(vec![field(&format!("type = 'string'\nvalues = [{}]", values.join(",")))], false);
+        let short = Fields::new(vec![field("type = 'string'\nvalues = ['red', 'green']")], false);
         let suggested = |fields: &Fields, text: &str| match fields.read(format!("{{\"field\":\"{text}\"}}").as_bytes())
         {
             Err(InvalidInput::Fields { errors, .. }) => errors[0].suggestion.clone(),

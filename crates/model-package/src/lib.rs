@@ -9,22 +9,27 @@
 //! files.
 
 mod decode;
+mod drawn;
 pub mod field;
 mod input;
 mod inputs;
 mod invalid;
 mod json;
+mod key_text;
 mod manifest;
 mod mistake;
+mod normal_form;
 mod output;
 mod precision;
 mod prediction;
+mod printable;
 mod signature;
 mod stored;
 mod suggestion;
 
 pub use self::{
     decode::DecodedField,
+    drawn::Draw,
     field::Field,
     input::Input,
     inputs::Inputs,
@@ -34,6 +39,7 @@ pub use self::{
     output::Output,
     precision::Precision,
     prediction::{Answer, AnswerValue, ModelError, Prediction, PredictionKind},
+    printable::{printable, printable_line},
     signature::{Example, GoldenTolerance, Signature},
     stored::Stored,
     suggestion::closest_match,
@@ -57,8 +63,16 @@ mod testing {
         try_field_of(precision, toml).unwrap_or_else(|mistakes| panic!("{toml}: {mistakes:?}"))
     }
 
+    pub(crate) fn named(name: &str, toml: &str) -> Field {
+        read(name, Precision::Float32, toml).unwrap_or_else(|mistakes| panic!("{toml}: {mistakes:?}"))
+    }
+
     pub(crate) fn try_field_of(precision: Precision, toml: &str) -> Result<Field, Vec<Mistake>> {
-        let written: FieldEntry = toml::from_str(&format!("name = 'field'\n{toml}")).expect("a field's entry");
+        read("field", precision, toml)
+    }
+
+    fn read(name: &str, precision: Precision, toml: &str) -> Result<Field, Vec<Mistake>> {
+        let written: FieldEntry = toml::from_str(&format!("name = '{name}'\n{toml}")).expect("a field's entry");
         let mut mistakes = Vec::new();
         let field = Field::new(&written, precision, &mut Entry::new("field", &mut mistakes));
         field.ok_or(mistakes)

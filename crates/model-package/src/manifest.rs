@@ -60,11 +60,12 @@ pub fn to_json(toml: &str) -> String {
 pub(crate) struct InputEntry {
     pub(crate) name: String,
     pub(crate) description: String,
+    pub(crate) unknown_fields: Unknown,
 }
 
 impl Default for InputEntry {
     fn default() -> Self {
-        Self { name: "Input".to_owned(), description: "The model's input.".to_owned() }
+        Self { name: "Input".to_owned(), description: "The model's input.".to_owned(), unknown_fields: Unknown::Refuse }
     }
 }
 
@@ -128,7 +129,7 @@ pub(crate) enum EncodingEntry {
     Ordinal,
 }
 
-/// `unknown` of a field.
+/// `unknown` of a field, and `unknown_fields` of the input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Unknown {

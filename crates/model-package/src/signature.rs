@@ -10,7 +10,7 @@ use super::{
     input::{Fields, Input},
     inputs::Inputs,
     invalid::InvalidInput,
-    manifest::{ExampleEntry, GoldenEntry, Manifest, Unreadable},
+    manifest::{ExampleEntry, GoldenEntry, Manifest, Unknown, Unreadable},
     mistake::{Entry, MANIFEST, Mistake},
     precision::Precision,
     prediction::Prediction,
@@ -18,6 +18,8 @@ use super::{
 
 /// A request with more fields would not fit into a body.
 const MAX_FIELDS: usize = 1_000;
+/// The most values of all fields, with their aliases: they take some 10 MB, and a few more in the OpenAPI document.
+const MAX_VALUES: usize = 100_000;
 const MAX_PREDICTIONS: usize = 16;
 /// Schemas that the OpenAPI document defines itself.
 const RESERVED_SCHEMAS: [&str; 2] = ["Problem", "FieldError"];
@@ -114,7 +116,7 @@ impl Signature {
         let mut golden = Entry::new("[golden]", &mut mistakes);
         golden.require(tolerance.is_finite() && tolerance >= 0.0, "`tolerance` must be a finite number of at least 0");
         golden.require((0.0..=1.0).contains(&max_other_class), "`max_other_class` must be a fraction from 0 to 1");
-        let fields = Fields::new(fields);
+        let fields = Fields::new(fields, manifest.input.unknown_fields == Unknown::Ignore);
         // `fields` lacks the fields with mistakes, so every example would seem invalid.
         if mistakes.is_empty() {
             check_examples(&manifest.examples, &fields, &mut mistakes);
@@ -139,7 +141,7 @@ impl Signature {
         })
     }
 
-    /// Reads an input from JSON text: an object that contains no unknown fields.
+    /// Reads an input from JSON text: an object that contains no unknown fields, unless [`Self::ignores_unknown_fields`].
     ///
     /// # Errors
     ///
@@ -196,6 +198,11 @@ impl Signature {
         self.fields.as_slice()
     }
 
+    /// Whether a request may have members other than the fields, which are ignored.
+    pub fn ignores_unknown_fields(&self) -> bool {
+        self.fields.ignores_unknown()
+    }
+
     /// In the order of `model.toml`.
     pub fn predictions(&self) -> &[Prediction] {
         &self.predictions
@@ -222,6 +229,12 @@ fn fields(manifest: &Manifest, precision: Precision, mistakes: &mut Vec<Mistake>
     Entry::new("fields", mistakes).require(
         (1..=MAX_FIELDS).contains(&count),
         format_args!("a model must have 1 to {MAX_FIELDS} fields, not {count}"),
+    );
+    let values = manifest.fields.iter().flat_map(|field| field.values.iter().flatten());
+    let values: usize = values.map(|value| 1 + value.aliases.len()).sum();
+    Entry::new("fields", mistakes).require(
+        values <= MAX_VALUES,
+        format_args!("the fields must have at most {MAX_VALUES} `values` and `aliases` in all, not {values}"),
     );
     let mut names = HashSet::new();
     let mut checked = Vec::with_capacity(count);

@@ -23,7 +23,7 @@ use bytes::Bytes;
 pub use self::{
     fault::Fault,
     key::{CacheKey, KeySpace, Layout, Namespace, ParsedKey, Tenant, UnknownLayout},
-    memory::MemoryCache,
+    memory::{MAX_MEMORY_CACHE_BYTES, MemoryCache},
     signer::{Signer, Unsigned},
     store::{BreakerState, Lookup, Store},
 };

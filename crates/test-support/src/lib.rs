@@ -6,6 +6,7 @@ pub mod applications;
 pub mod bench;
 pub mod chaos;
 pub mod collector;
+pub mod hostile;
 pub mod models;
 pub mod onnx;
 pub mod packages;

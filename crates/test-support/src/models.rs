@@ -1,6 +1,6 @@
 //! Models in this process, to compute the answers that the service must give.
 
-use model_package::{Field, Precision, Prediction, PredictionKind, field::Kind};
+use model_package::{Field, Input, Inputs, Precision, Prediction, PredictionKind, field::Kind};
 use predict_once::{model::Model, model::Package};
 use serde_json::Value;
 
@@ -18,13 +18,19 @@ pub fn categories(model: &Model) -> Vec<(&str, Vec<&str>)> {
     model.signature().fields().iter().filter_map(named).collect()
 }
 
-/// The right answer of a model's endpoint to a body. `None` if the path is not an endpoint or the body is not a valid input.
+/// The right answer of a model's endpoint to a body. `None` if the path is not an endpoint, or the body neither a valid input nor an array
+/// of them.
 pub fn answer(model: &Model, path: &str, body: &[u8]) -> Option<String> {
     let endpoint = path.strip_prefix('/')?;
     let position = model.signature().predictions().iter().position(|prediction| prediction.endpoint() == endpoint)?;
-    let answer =
-        model.predict(position, &model.signature().read(body).ok()?).expect("the model answers every valid input");
-    Some(String::from_utf8(answer.body.to_vec()).expect("JSON is UTF-8"))
+    let answer = |input: &Input| {
+        let answer = model.predict(position, input).expect("the model answers every valid input");
+        String::from_utf8(answer.body.to_vec()).expect("JSON is UTF-8")
+    };
+    Some(match model.signature().read_all(body).ok()? {
+        Inputs::One(input) => answer(&input),
+        Inputs::Many(inputs) => format!("[{}]", inputs.iter().map(answer).collect::<Vec<_>>().join(",")),
+    })
 }
 
 /// The cache entry for a response's body: a number is stored as the shortest decimal of its type, a value as its text, and

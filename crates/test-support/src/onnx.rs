@@ -59,13 +59,12 @@ impl Onnx {
     }
 
     /// Adds a constant tensor of this shape, in the graph's type.
-    pub fn constant(self, name: &str, shape: &[usize], values: &[f64]) -> Self {
+    pub fn constant<T: Copy + Into<f64>>(self, name: &str, shape: &[usize], values: &[T]) -> Self {
+        let values = values.iter().map(|value| -> f64 { (*value).into() });
         if self.precision == Precision::Float64 {
-            let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
-            self.tensor(name, shape, DOUBLE, bytes)
+            self.tensor(name, shape, DOUBLE, values.flat_map(f64::to_le_bytes).collect())
         } else {
-            let bytes = values.iter().flat_map(|value| (*value as f32).to_le_bytes()).collect();
-            self.tensor(name, shape, FLOAT, bytes)
+            self.tensor(name, shape, FLOAT, values.flat_map(|value| (value as f32).to_le_bytes()).collect())
         }
     }
 

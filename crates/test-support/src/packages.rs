@@ -137,6 +137,46 @@ pub fn products(width: usize, products: usize) -> Package {
     package(NUMBER, graph.node("MatMul", &[&format!("h{products}"), "out"], "y", &[]).file("y", 1))
 }
 
+/// A model of one number whose every run takes long, up to a second where it is not optimised: a sine of a sine, and so on, for each of a million numbers.
+pub fn long_run() -> Package {
+    const WIDTH: usize = 1 << 20;
+    const SINES: usize = 16;
+    let graph = Onnx::new(1)
+        .constant("in", &[1, WIDTH], &vec![1.0; WIDTH])
+        .constant("out", &[WIDTH, 1], &vec![1.0 / WIDTH as f64; WIDTH])
+        .node("MatMul", &["x", "in"], "h0", &[]);
+    let graph = (0..SINES).fold(graph, |graph, n| graph.node("Sin", &[&format!("h{n}")], &format!("h{}", n + 1), &[]));
+    package(NUMBER, graph.node("MatMul", &[&format!("h{SINES}"), "out"], "y", &[]).file("y", 1))
+}
+
+/// A model of one number, with answers of over 400 bytes at `/odds`.
+pub fn long_answers() -> Package {
+    let graph =
+        Onnx::new(1).constant("weights", &[1, 2], &[0.5, -0.5]).node("MatMul", &["x", "weights"], "scores", &[]);
+    let [one, other] = ["a", "b"].map(|letter| letter.repeat(200));
+    let manifest = format!(
+        r#"
+name = "long_answers"
+[input]
+name = "Number"
+[[fields]]
+name = "number"
+type = "number"
+[[predictions]]
+name = "odds"
+endpoint = "odds"
+kind = "probabilities"
+outputs = [0, 1]
+values = ["{one}", "{other}"]
+[[examples]]
+name = "seven"
+summary = "A number"
+input = {{ number = 7 }}
+"#
+    );
+    package(manifest, graph.node("Softmax", &["scores"], "y", &[("axis", 1)]).file("y", 2))
+}
+
 /// A graph that returns its input.
 pub fn identity(columns: usize) -> Vec<u8> {
     Onnx::new(columns).node("Identity", &["x"], "y", &[]).file("y", columns)

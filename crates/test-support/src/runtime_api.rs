@@ -10,7 +10,7 @@ use std::{
 use axum::{
     Router,
     body::Bytes,
-    extract::{Path, State},
+    extract::{DefaultBodyLimit, Path, State},
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
     routing::{get, post},
@@ -126,6 +126,7 @@ impl RuntimeApi {
             .route(&format!("{invocation}/next"), get(next))
             .route(&format!("{invocation}/{{id}}/response"), post(response))
             .route(&format!("{invocation}/{{id}}/error"), post(error))
+            .layer(DefaultBodyLimit::disable())
             .with_state(Arc::clone(&shared));
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("bound");
@@ -258,7 +259,14 @@ async fn next(State(shared): State<Arc<Shared>>) -> Response {
     (headers, invocation.event).into_response()
 }
 
+/// The largest response that Lambda accepts, in bytes. Instead of a larger one, the caller gets an error.
+const RESPONSE_LIMIT: usize = 6 << 20;
+
 async fn response(State(shared): State<Arc<Shared>>, Path(id): Path<String>, body: Bytes) -> StatusCode {
+    if body.len() > RESPONSE_LIMIT {
+        shared.end(&id, Step::Error, r#"{"errorType": "Function.ResponseSizeTooLarge"}"#.into());
+        return StatusCode::PAYLOAD_TOO_LARGE;
+    }
     shared.end(&id, Step::Response, body)
 }
 

@@ -12,6 +12,7 @@ use serde_json::Value;
 use tokio::{
     io::{AsyncBufReadExt, AsyncRead, BufReader},
     process::{Child, Command},
+    sync::watch,
 };
 
 use crate::{eventually, runtime_api::RuntimeApi, soon};
@@ -30,6 +31,7 @@ pub fn binary() -> PathBuf {
 pub struct Service {
     child: Child,
     lines: Arc<Mutex<Vec<String>>>,
+    is_read: watch::Sender<bool>,
 }
 
 impl Service {
@@ -39,7 +41,7 @@ impl Service {
         Self::spawn(Command::new(binary()), variables)
     }
 
-    /// Starts the binary with a limit of open files in the syntax of `ulimit`: `-Sn 100`.
+    /// Starts the binary with a limit in the syntax of `ulimit`: `-Sn 100`.
     pub fn start_with_limit(limit: &str, variables: &[(&str, &str)]) -> Self {
         let mut shell = Command::new("/bin/sh");
         shell.args(["-c", &format!("ulimit {limit}; exec \"$0\"")]).arg(binary());
@@ -62,9 +64,14 @@ impl Service {
             .spawn()
             .expect("the binary starts");
         let lines = Arc::new(Mutex::new(Vec::new()));
-        tokio::spawn(read_lines(child.stdout.take().expect("piped"), Arc::clone(&lines)));
-        tokio::spawn(read_lines(child.stderr.take().expect("piped"), Arc::clone(&lines)));
-        Self { child, lines }
+        let is_read = watch::Sender::new(true);
+        for stream in [
+            Box::new(child.stdout.take().expect("piped")) as Box<dyn AsyncRead + Send + Unpin>,
+            Box::new(child.stderr.take().expect("piped")),
+        ] {
+            tokio::spawn(read_lines_while(stream, Arc::clone(&lines), is_read.subscribe()));
+        }
+        Self { child, lines, is_read }
     }
 
     /// Starts the binary as the function of this Runtime API.
@@ -91,6 +98,15 @@ impl Service {
     /// The lines printed so far to stdout and stderr.
     pub fn lines(&self) -> Vec<String> {
         self.lines.lock().expect("not poisoned").clone()
+    }
+
+    /// Stops reading what the process prints: once the pipes are full, its writes block.
+    pub fn stop_reading(&self) {
+        self.is_read.send_replace(false);
+    }
+
+    pub fn read_again(&self) {
+        self.is_read.send_replace(true);
     }
 
     /// Waits for a line that contains `text`.
@@ -147,8 +163,18 @@ pub fn lambda_environment<'a>(runtime_api: &'a str, variables: &[(&'a str, &'a s
 }
 
 pub async fn read_lines(stream: impl AsyncRead + Unpin, lines: Arc<Mutex<Vec<String>>>) {
+    let (_always, is_read) = watch::channel(true);
+    read_lines_while(stream, lines, is_read).await;
+}
+
+async fn read_lines_while(
+    stream: impl AsyncRead + Unpin,
+    lines: Arc<Mutex<Vec<String>>>,
+    mut is_read: watch::Receiver<bool>,
+) {
     let mut stream = BufReader::new(stream).lines();
-    while let Ok(Some(line)) = stream.next_line().await {
+    while is_read.wait_for(|is_read| *is_read).await.is_ok() {
+        let Ok(Some(line)) = stream.next_line().await else { return };
         lines.lock().expect("not poisoned").push(line);
     }
 }

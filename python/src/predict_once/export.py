@@ -17,7 +17,7 @@ from .package import Package, refuse_existing, write
 from .report import Report
 from .rules import check_bounds, check_kinds, check_package, known_keys
 from .service import answers, encode, run
-from .types import Example, Field, Golden, Prediction, Scalar
+from .types import Example, Field, Golden, Prediction, Scalar, Unknown
 from .verify import Agreement, compare
 
 COMPARED_ROWS = 10_000
@@ -44,6 +44,7 @@ def export(
     examples: Sequence[Example] | None = None,
     golden: Sequence[Golden] | None = None,
     input: Mapping[str, str] | None = None,
+    unknown_fields: Unknown | None = None,
     overwrite: bool = False,
     tolerance: float = 1e-5,
     max_other_class: float = 0.001,
@@ -82,6 +83,9 @@ def export(
 
     Both:
 
+      `unknown_fields`
+                      What the API does with fields that the model does not have: "refuse", the default,
+                      lists them as errors; "ignore" answers without them.
       `overwrite`     Replace an existing package. Other files in the directory stay.
       `name`, `title`, `description`
                       Texts about the package. The default name is the target.
@@ -129,6 +133,8 @@ def export(
             model, X, target, name, kinds, endpoints or {}, descriptions or {}, units or {}, bounds or {}, labels, limits
         )
     package.title, package.description, package.input = title, description, dict(input or {})
+    if unknown_fields is not None:
+        package.input["unknown_fields"] = unknown_fields
     package.tolerance, package.max_other_class = tolerance, max_other_class
     check_package(package)
     write(package, path)

@@ -17,6 +17,7 @@ from .types import Encoding, Example, Field, FieldType, Kind, Prediction, Unknow
 MOST_FIELDS = 1000
 MOST_PREDICTIONS = 16
 MOST_VALUES = 10_000
+MOST_VALUES_IN_ALL = 100_000
 LONGEST_TEXT = 200
 LARGEST_INTEGER = 2**24
 FLOAT32_OVERFLOW = 2**128 - 2**103  # numbers from here on round to infinity in float32
@@ -58,6 +59,9 @@ def check_package(package: Package) -> None:
     check_unique([field["name"] for field in package.fields], "fields", "name")
     for field in package.fields:
         check_field(field)
+    in_all = sum(1 + len(aliases_of(value)) for field in package.fields for value in field.get("values", ()))
+    check_count(in_all, 0, MOST_VALUES_IN_ALL, "the package", "values and aliases of fields")
+    known_key(package.input.get("unknown_fields", "refuse"), get_args(Unknown), "unknown_fields")
     check_count(len(package.predictions), 1, MOST_PREDICTIONS, "the package", "predictions")
     check_unique([prediction["name"] for prediction in package.predictions], "predictions", "name")
     check_unique([prediction["endpoint"] for prediction in package.predictions], "predictions", "endpoint")

@@ -15,7 +15,7 @@ pub(super) fn input(signature: &Signature, fields: &[Field]) -> Value {
         "type": "object",
         "description": signature.input_description,
         "properties": properties,
-        "additionalProperties": false,
+        "additionalProperties": signature.ignores_unknown_fields(),
     });
     if !required.is_empty() {
         schema["required"] = required.into();

@@ -25,7 +25,10 @@ pub(super) fn parameters() -> Value {
              * `no-cache`: compute and store, without a lookup\n\
              * `no-store`: compute, without a lookup and without storing\n\
              * `only-if-cached`: answer from the cache, or with 504\n\n\
-             Other directives concern age, which predictions do not have, and are ignored.",
+             Other directives concern age, which predictions do not have, and are ignored.\n\n\
+             Some clients send `no-cache` with every request, so that none is answered from the cache: Postman does, until *Send no-cache \
+             header* is turned off in its settings, and so does a browser whose developer tools disable the cache. The operator of the \
+             service can have it ignore this header.",
             &["no-cache", "no-store", "only-if-cached"],
         ),
         "RequestId": header(
@@ -92,9 +95,10 @@ pub(super) fn headers() -> Value {
         "Vary": header("The response depends on these request headers.", json!({ "type": "string", "const": "accept-encoding" })),
         "Accept": header("The media type that the body must have.", json!({ "type": "string", "const": "application/json" })),
         "AcceptEncoding": header(
-            "The body must not be compressed.",
-            json!({ "type": "string", "const": "identity" }),
+            "The only content encoding that a body may have.",
+            json!({ "type": "string", "const": "gzip" }),
         ),
+        "RetryAfter": header("The seconds after which to try again.", json!({ "type": "string", "const": "1" })),
         "Allow": header("The methods that the path supports.", json!({ "type": "string", "examples": ["POST,OPTIONS"] })),
     });
     // A request with neither a lookup nor a model run has no timing; the others appear only on some errors.

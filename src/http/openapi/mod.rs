@@ -8,11 +8,12 @@ mod pages;
 mod predictions;
 mod problems;
 
-use std::sync::OnceLock;
+use std::sync::Arc;
 
 use axum_core::response::{IntoResponse, Response};
 use http::HeaderMap;
 use model_package::ModelError;
+use parking_lot::Mutex;
 use serde_json::{Map, Value, json};
 
 use super::{assets::Asset, predictions::prediction_paths, problem::Problem};
@@ -26,24 +27,31 @@ const DOCUMENTATION: &str = "Documentation";
 /// For client developers; follows the model's own description. `{path}` stands for a prediction's path, `{example}` for an input.
 const INTRODUCTION: &str = include_str!("introduction.md");
 
-/// Generated on the first request for it.
+/// The documents that have been generated, each on the first request for it, with what stands in front of their paths.
 #[derive(Default)]
-pub(super) struct OpenApi(OnceLock<Asset>);
+pub(super) struct OpenApi(Mutex<Vec<(String, Arc<Asset>)>>);
 
 impl OpenApi {
-    pub(super) async fn answer(&self, model: &Model, request: &HeaderMap) -> Response {
-        match self.document(model) {
-            Ok(document) => document.answer(request).await,
-            Err(error) => Problem::from(NoPrediction::Failed(error)).into_response(),
+    pub(super) fn answer(&self, model: &Model, base: &str, request: &HeaderMap) -> Response {
+        match self.document(model, base) {
+            Ok(document) => document.answer(request),
+            Err(error) => Problem::from(NoPrediction::Failed(error)).below(base).into_response(),
         }
     }
 
-    fn document(&self, model: &Model) -> Result<&Asset, ModelError> {
-        if let Some(document) = self.0.get() {
-            return Ok(document);
+    fn document(&self, model: &Model, base: &str) -> Result<Arc<Asset>, ModelError> {
+        /// A service has few stages and base paths. The documents of further ones are generated for each request.
+        const MOST: usize = 8;
+        if let Some((_, document)) = self.0.lock().iter().find(|(of, _)| of == base) {
+            return Ok(Arc::clone(document));
         }
-        let text = format!("{:#}\n", document(model)?);
-        Ok(self.0.get_or_init(|| Asset::compress(OPENAPI, "application/json", text.as_bytes())))
+        let text = format!("{:#}\n", document_below(model, base)?);
+        let document = Arc::new(Asset::compress(OPENAPI, "application/json", text.as_bytes()));
+        let mut documents = self.0.lock();
+        if documents.len() < MOST {
+            documents.push((base.to_owned(), Arc::clone(&document)));
+        }
+        Ok(document)
     }
 }
 
@@ -53,13 +61,18 @@ impl OpenApi {
 ///
 /// If the model fails on an example.
 pub fn document(model: &Model) -> Result<Value, ModelError> {
+    document_below(model, "")
+}
+
+/// Generates the document of a service whose paths are below `base`.
+fn document_below(model: &Model, base: &str) -> Result<Value, ModelError> {
     let signature = model.signature();
     let mut schemas = Map::new();
     schemas.insert(signature.input_name.clone(), fields::input(signature, signature.fields()));
     let mut paths = Map::new();
     for (position, (path, prediction)) in prediction_paths(model).zip(signature.predictions()).enumerate() {
         schemas.insert(prediction.schema().to_owned(), fields::prediction(prediction));
-        paths.insert(path, predictions::path_item(model, position)?);
+        paths.insert(path, predictions::path_item(model, position, base)?);
     }
     let example = signature.examples.iter().find(|example| example.valid);
     let example =
@@ -67,7 +80,7 @@ pub fn document(model: &Model) -> Result<Value, ModelError> {
     let path = paths.keys().next().cloned().unwrap_or_default();
     let introduction = INTRODUCTION.replace("{path}", &path).replace("{example}", &example);
     paths.extend(pages::paths());
-    schemas.extend(problems::schemas());
+    schemas.extend(problems::schemas(base));
     Ok(json!({
         "openapi": "3.1.1",
         "info": {
@@ -77,7 +90,7 @@ pub fn document(model: &Model) -> Result<Value, ModelError> {
             "license": { "name": env!("CARGO_PKG_LICENSE"), "identifier": env!("CARGO_PKG_LICENSE") },
             "version": env!("CARGO_PKG_VERSION"),
         },
-        "servers": [{ "url": ".", "description": "The service that serves this document" }],
+        "servers": [{ "url": if base.is_empty() { "/" } else { base }, "description": "The service that serves this document" }],
         // No authentication: access control is the gateway's job.
         "security": [],
         "tags": [
@@ -87,7 +100,7 @@ pub fn document(model: &Model) -> Result<Value, ModelError> {
         "paths": paths,
         "components": {
             "schemas": schemas,
-            "responses": problems::responses(model),
+            "responses": problems::responses(model, base),
             "parameters": headers::parameters(),
             "headers": headers::headers(),
         },

@@ -10,7 +10,7 @@ pub(super) fn paths() -> Map<String, Value> {
     let mut files = Vec::new();
     let mut media_types = Map::new();
     let mut paths = Map::new();
-    for asset in ASSETS {
+    for asset in &ASSETS {
         let content = json!({ asset.content_type: { "schema": { "type": "string" } } });
         let (summary, operation_id) = match asset.path {
             "/docs" => ("This page, where you can try requests", "get_docs"),
@@ -55,16 +55,20 @@ fn get(summary: &str, operation_id: &str, content: Value) -> Value {
         ("vary", "Vary"),
         ("x-request-id", "RequestId"),
     ]);
+    let mut responses = Map::from_iter([
+        (
+            "200".to_owned(),
+            json!({ "description": "The file, gzipped if the client accepts that.", "headers": headers, "content": content }),
+        ),
+        ("304".to_owned(), json!({ "description": "`if-none-match` names the current version.", "headers": headers })),
+    ]);
+    responses.extend(problems::page_references());
     json!({
         "get": {
             "tags": [DOCUMENTATION],
             "summary": summary,
             "operationId": operation_id,
-            "responses": {
-                "200": { "description": "The file, gzipped if the client accepts that.", "headers": headers, "content": content },
-                "304": { "description": "`if-none-match` names the current version.", "headers": headers },
-                "4XX": problems::other_reference(),
-            },
+            "responses": responses,
         },
     })
 }

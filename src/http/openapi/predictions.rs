@@ -6,8 +6,8 @@ use serde_json::{Map, Value, json};
 use super::{PREDICTIONS, headers, problems, reference};
 use crate::{http::problem::Problem, model::Model};
 
-/// The path item of the model's prediction at `position`.
-pub(super) fn path_item(model: &Model, position: usize) -> Result<Value, ModelError> {
+/// The path item of the model's prediction at `position`; `base` stands in front of the paths in errors.
+pub(super) fn path_item(model: &Model, position: usize, base: &str) -> Result<Value, ModelError> {
     let prediction = &model.signature().predictions()[position];
     let (mut valid_inputs, mut valid_answers) = (Map::new(), Map::new());
     let (mut invalid_inputs, mut invalid_answers) = (Map::new(), Map::new());
@@ -16,7 +16,7 @@ pub(super) fn path_item(model: &Model, position: usize) -> Result<Value, ModelEr
         let shown = |value: &Value| json!({ "summary": example.summary, "value": value });
         let (inputs, answers, answer) = match model.signature().read(body.to_string().as_bytes()) {
             Ok(input) => (&mut valid_inputs, &mut valid_answers, rounded(&model.predict(position, &input)?.body)),
-            Err(invalid) => (&mut invalid_inputs, &mut invalid_answers, json!(Problem::from(invalid))),
+            Err(invalid) => (&mut invalid_inputs, &mut invalid_answers, json!(Problem::from(invalid).below(base))),
         };
         inputs.insert(example.name.clone(), shown(&body));
         answers.insert(example.name.clone(), shown(&answer));

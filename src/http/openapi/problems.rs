@@ -2,13 +2,13 @@
 
 use std::fmt::Write;
 
-use http::{HeaderValue, Method, StatusCode, Uri};
+use http::{HeaderValue, Method, StatusCode};
 use serde_json::{Map, Value, json};
 
 use super::{headers, reference};
 use crate::{
     http::{
-        body,
+        AnswerLimit, body,
         predictions::prediction_paths,
         problem::{self, Problem, ProblemKind},
     },
@@ -18,15 +18,15 @@ use crate::{
 
 const PROBLEM_JSON: &str = "application/problem+json";
 
-/// The schemas `Problem` and `FieldError`.
-pub(super) fn schemas() -> Map<String, Value> {
+/// The schemas `Problem` and `FieldError`. `base` stands in front of paths, here and in the other functions.
+pub(super) fn schemas(base: &str) -> Map<String, Value> {
     let mut kinds = String::from(
         "The kind of error: a URI reference to its explanation. It is stable, so use it to distinguish errors in your \
          code.\n",
     );
     for kind in ProblemKind::ALL {
         // Writing to a String does not fail.
-        let _ = write!(kinds, "\n* `{}`: {}", kind.uri(), kind.title());
+        let _ = write!(kinds, "\n* `{base}{}`: {}", kind.uri(), kind.title());
     }
     let problem = json!({
         "type": "object",
@@ -74,15 +74,15 @@ pub(super) fn schemas() -> Map<String, Value> {
 }
 
 /// The error responses as components, except the one for invalid fields, whose examples depend on the endpoint.
-pub(super) fn responses(model: &Model) -> Value {
-    let example = |kind| example(kind, model);
+pub(super) fn responses(model: &Model, base: &str) -> Value {
+    let example = |kind| example(kind, model, base).map(|problem| problem.below(base));
     let mut responses = Map::new();
-    for (status, name) in PREDICTION_STATUSES {
+    for (status, name) in PREDICTION_STATUSES.into_iter().chain(PAGE_STATUSES) {
         let examples = ProblemKind::ALL.into_iter().filter(|kind| kind.status() == status).filter_map(&example);
         let examples: Vec<_> = examples.collect();
         let titles: Vec<_> = examples.iter().map(|problem| problem.kind().title()).collect();
         let mut response = response(&format!("{}.", titles.join(". ")), examples);
-        if status == StatusCode::REQUEST_TIMEOUT {
+        if [StatusCode::REQUEST_TIMEOUT, StatusCode::SERVICE_UNAVAILABLE].contains(&status) {
             response["description"] = format!("{}. (Local server only.)", titles.join(". ")).into();
         }
         if [StatusCode::INTERNAL_SERVER_ERROR, StatusCode::GATEWAY_TIMEOUT].contains(&status) {
@@ -93,43 +93,50 @@ pub(super) fn responses(model: &Model) -> Value {
             ]);
             response["headers"].as_object_mut().expect("a response has headers").extend(more);
         }
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            let more = headers::header_references(&[("retry-after", "RetryAfter")]);
+            response["headers"].as_object_mut().expect("a response has headers").extend(more);
+        }
         if status == StatusCode::UNSUPPORTED_MEDIA_TYPE {
             let more = headers::header_references(&[("accept", "Accept"), ("accept-encoding", "AcceptEncoding")]);
             response["headers"].as_object_mut().expect("a response has headers").extend(more);
         }
+        if status == StatusCode::METHOD_NOT_ALLOWED {
+            let more = headers::header_references(&[("allow", "Allow")]);
+            response["headers"].as_object_mut().expect("a response has headers").extend(more);
+        }
         responses.insert(name.to_owned(), response);
     }
-    let others = [ProblemKind::NoSuchPath, ProblemKind::MethodNotAllowed];
-    let mut other =
-        response("The path does not exist, or does not support the method.", others.into_iter().filter_map(&example));
-    other["headers"]
-        .as_object_mut()
-        .expect("a response has headers")
-        .extend(headers::header_references(&[("allow", "Allow")]));
-    responses.insert("OtherError".to_owned(), other);
     responses.into()
 }
 
 /// The error statuses of a prediction endpoint, except the one for invalid fields, and the names of their components.
-const PREDICTION_STATUSES: [(StatusCode, &str); 6] = [
+const PREDICTION_STATUSES: [(StatusCode, &str); 7] = [
     (StatusCode::BAD_REQUEST, "UnreadableBody"),
     (StatusCode::REQUEST_TIMEOUT, "BodyTimeout"),
     (StatusCode::PAYLOAD_TOO_LARGE, "BodyTooLarge"),
     (StatusCode::UNSUPPORTED_MEDIA_TYPE, "UnsupportedMediaType"),
     (StatusCode::INTERNAL_SERVER_ERROR, "InternalError"),
+    (StatusCode::SERVICE_UNAVAILABLE, "Overloaded"),
     (StatusCode::GATEWAY_TIMEOUT, "NotCached"),
 ];
 
+/// The error statuses of a page of the documentation, and the names of their components.
+const PAGE_STATUSES: [(StatusCode, &str); 2] =
+    [(StatusCode::NOT_FOUND, "PathNotFound"), (StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed")];
+
 /// References to the [`responses`] of a prediction endpoint, by status.
 pub(super) fn references() -> Map<String, Value> {
-    let references =
-        PREDICTION_STATUSES.map(|(status, name)| (status.as_str().to_owned(), reference("responses", name)));
-    Map::from_iter(references)
+    by_status(PREDICTION_STATUSES)
 }
 
-/// A reference to the response for an unknown path or method.
-pub(super) fn other_reference() -> Value {
-    reference("responses", "OtherError")
+/// References to the [`responses`] of a page of the documentation, by status.
+pub(super) fn page_references() -> Map<String, Value> {
+    by_status(PAGE_STATUSES)
+}
+
+fn by_status<const N: usize>(statuses: [(StatusCode, &str); N]) -> Map<String, Value> {
+    Map::from_iter(statuses.map(|(status, name)| (status.as_str().to_owned(), reference("responses", name))))
 }
 
 /// The response to an input with invalid fields.
@@ -154,21 +161,23 @@ fn response(description: &str, examples: impl IntoIterator<Item = Problem>) -> V
 }
 
 /// The service's own answer for this kind of error. `None` for invalid fields, whose examples come from the model package.
-fn example(kind: ProblemKind, model: &Model) -> Option<Problem> {
+fn example(kind: ProblemKind, model: &Model, base: &str) -> Option<Problem> {
     Some(match kind {
         ProblemKind::UnreadableBody => body::undecodable(),
         ProblemKind::InvalidJson => Problem::from(model.signature().read(br#"{"field": }"#).err()?),
         ProblemKind::NoSuchPath => {
             let paths: Vec<_> = prediction_paths(model).collect();
             let paths: Vec<_> = paths.iter().map(String::as_str).collect();
-            problem::no_such_path(&Uri::from_static("/doc"), &paths)
+            problem::no_such_path("/doc", &paths, base)
         }
         ProblemKind::MethodNotAllowed => problem::method_not_allowed(&Method::DELETE, HeaderValue::from_static("POST")),
         ProblemKind::BodyTimeout => body::too_slow(),
         ProblemKind::BodyTooLarge => body::too_large(),
+        ProblemKind::AnswerTooLarge => AnswerLimit::LAMBDA.too_large(),
         ProblemKind::UnsupportedMediaType => body::not_json(Some("application/x-www-form-urlencoded")),
         ProblemKind::InvalidFields => return None,
         ProblemKind::InternalError => Problem::internal(),
+        ProblemKind::Overloaded => body::overloaded(),
         ProblemKind::NotCached => NoPrediction::NotCached.into(),
     })
 }

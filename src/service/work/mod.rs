@@ -48,9 +48,15 @@ impl<'a> Work<'a> {
         };
         let mut items: Vec<Item<'a>> = Vec::with_capacity(inputs.len());
         let mut positions = HashMap::with_capacity(inputs.len());
+        let mut last: Option<usize> = None;
         let order = inputs.iter().map(|input| {
+            // An array of many short objects, all alike, does not need a key for each.
+            if let Some(position) = last.filter(|position| items[*position].input == input) {
+                items[position].times += 1;
+                return position;
+            }
             let key = keys.key(name, input);
-            match positions.entry(key.clone()) {
+            let position = match positions.entry(key.clone()) {
                 Entry::Occupied(position) => {
                     let position: usize = *position.get();
                     items[position].times += 1;
@@ -60,7 +66,9 @@ impl<'a> Work<'a> {
                     items.push(item(input, key));
                     *new.insert(items.len() - 1)
                 }
-            }
+            };
+            last = Some(position);
+            position
         });
         let order = Some(order.collect());
         Self { service, prediction, items, order }

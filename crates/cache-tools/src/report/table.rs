@@ -2,6 +2,8 @@
 
 use std::{fmt, time::Duration};
 
+use model_package::printable_line;
+
 use super::{
     super::{
         format::{approximate, bytes, count, duration, percent, plural, row},
@@ -29,7 +31,7 @@ impl fmt::Display for CacheReport {
             0 => write!(f, "\nno warnings"),
             warnings => {
                 write!(f, "\n{}:", plural(warnings as u64, "warning", "warnings"))?;
-                self.warnings.iter().try_for_each(|warning| write!(f, "\n  {warning}"))
+                self.warnings.iter().try_for_each(|warning| write!(f, "\n  {}", printable_line(warning)))
             }
         }
     }

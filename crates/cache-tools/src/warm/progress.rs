@@ -5,6 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use model_package::printable_line;
+
 use super::{
     super::format::{count, duration},
     Counts,
@@ -33,7 +35,7 @@ impl Progress {
     /// Prints a message above the progress line, even if the standard error is not a terminal.
     pub(super) fn print_line(&mut self, line: &str) {
         self.end();
-        eprintln!("{line}");
+        eprintln!("{}", printable_line(line));
         self.shown_at = None;
     }
 

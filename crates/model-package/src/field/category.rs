@@ -6,6 +6,7 @@ use super::{Encoded, Json, MAX_NAME_LENGTH, is_name};
 use crate::{
     manifest::{CategoryEntry, EncodingEntry, FieldEntry, Unknown},
     mistake::Entry,
+    normal_form::Spellings,
     suggestion::{closest_match, work},
 };
 
@@ -19,6 +20,7 @@ const MAX_LISTED_VALUES: usize = 20;
 pub struct Category {
     values: Vec<CategoryValue>,
     codes: HashMap<String, u16>,
+    spellings: Spellings,
     ignore_unknown: bool,
 }
 
@@ -61,20 +63,21 @@ impl Category {
                 format_args!("only one of `values` can have `boolean = {boolean}`: remove it from the others"),
             );
         }
+        let spellings = Spellings::new(codes.iter().map(|(text, code)| (text.as_str(), usize::from(*code))));
         let values = values.iter().cloned().map(|CategoryEntry { name, description, boolean, .. }| CategoryValue {
             name,
             description,
             boolean,
         });
-        entry.has_no_mistakes().then(|| Self { values: values.collect(), codes, ignore_unknown })
+        entry.has_no_mistakes().then(|| Self { values: values.collect(), codes, spellings, ignore_unknown })
     }
 
-    /// The code of the value with this name or alias.
+    /// The code of the value with this name or alias or, if there is none, with another Unicode spelling of it.
     pub(crate) fn code(&self, text: &str) -> Option<u16> {
         // Most sets are small, and hashing costs more than a few comparisons.
         match self.values.iter().take(8).position(|value| value.name == text) {
             Some(code) => Some(code as u16),
-            None => self.codes.get(text).copied(),
+            None => self.codes.get(text).copied().or_else(|| self.spellings.find(text).map(|code| code as u16)),
         }
     }
 
@@ -156,6 +159,23 @@ mod tests {
         for unknown in ["", "dark:blue", "dark  : blue", "Green", "green "] {
             assert_eq!(colour.read(&Json::Text(unknown.into())), None, "{unknown:?}");
         }
+    }
+
+    #[test]
+    fn a_value_in_another_unicode_spelling_has_the_same_code_unless_the_package_tells_them_apart() {
+        let read = |field: &crate::Field, text: &'static str| field.read(&Json::Text(text.into()));
+        let city = field(
+            r#"
+            type = "string"
+            values = ["Ko\u0308ln", { name = "Sa\u0303o Paulo", aliases = ["S\u00e3o"] }, "Bern"]
+        "#,
+        );
+        for (text, code) in [("Köln", 0), ("Ko\u{308}ln", 0), ("São Paulo", 1), ("Sa\u{303}o", 1), ("Bern", 2)] {
+            assert_eq!(read(&city, text), Some(Encoded::Code(code)), "{text}");
+        }
+        assert_eq!(["Koln", "köln"].map(|text| read(&city, text)), [None; 2]);
+        let both = field("type = 'string'\nvalues = [\"K\\u00f6ln\", \"Ko\\u0308ln\"]");
+        assert_eq!(["Köln", "Ko\u{308}ln"].map(|text| read(&both, text)), [0, 1].map(|code| Some(Encoded::Code(code))));
     }
 
     #[test]

@@ -71,7 +71,7 @@ pub(crate) enum Encoded {
 impl Encoded {
     /// The nearest number of this type. `None` if it is not finite. Negative zero becomes zero, so that equal numbers are the same text
     /// in a cache key.
-    fn number(number: f64, precision: Precision) -> Option<Self> {
+    pub(crate) fn number(number: f64, precision: Precision) -> Option<Self> {
         let nearest = precision.round(number) + 0.0;
         nearest.is_finite().then_some(match precision {
             Precision::Float32 => Self::Number(nearest as f32),

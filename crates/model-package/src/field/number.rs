@@ -145,6 +145,10 @@ impl Number {
         format!("must be {kind}{}{hint}", Range(self.lower, self.upper))
     }
 
+    pub(crate) fn precision(&self) -> Precision {
+        self.precision
+    }
+
     pub fn is_integer(&self) -> bool {
         self.integer
     }

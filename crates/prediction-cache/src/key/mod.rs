@@ -143,6 +143,11 @@ impl CacheKey {
         &self.text[..self.field_at]
     }
 
+    /// The bytes of key and field.
+    pub(crate) fn len(&self) -> usize {
+        self.text.len()
+    }
+
     /// The field, if the entry is in a Hash.
     pub fn field(&self) -> Option<&str> {
         Some(&self.text[self.field_at..]).filter(|field| !field.is_empty())

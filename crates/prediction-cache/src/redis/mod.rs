@@ -3,6 +3,7 @@
 mod connection;
 mod iam;
 mod link;
+mod reply;
 
 use std::{
     hash::{DefaultHasher, Hash, Hasher},
@@ -10,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use ::redis::{Cmd, RedisError, Value};
+use ::redis::{Cmd, Value};
 use bytes::Bytes;
 use futures_util::{
     FutureExt,
@@ -25,12 +26,13 @@ use tokio::{
 use self::{
     connection::Command,
     link::{Link, Timeouts},
+    reply::{to_lookup, to_written, without_answer},
 };
 pub use self::{
     connection::{Connection, RedisConfig},
     iam::{IamError, IamTokens},
 };
-use crate::{BreakerState, CacheKey, Fault, Lookup, Store, Tier, breaker::CircuitBreaker, reply_log::ReplyLog};
+use crate::{BreakerState, CacheKey, Fault, Lookup, Store, breaker::CircuitBreaker, reply_log::ReplyLog};
 
 /// The limit of concurrent writes. Writes run after the response, so a slow Redis would let them pile up.
 const MAX_WRITES: usize = 256;
@@ -289,59 +291,10 @@ fn set(key: &CacheKey, value: &Bytes, ttl: u64) -> Cmd {
     set
 }
 
-/// The result of a lookup for each of its keys, after a fault.
-fn without_answer(fault: Fault) -> Lookup {
-    match fault {
-        Fault::WrongType => Lookup::Foreign,
-        Fault::Misdirected => Lookup::Corrupt,
-        fault => Lookup::Unavailable(fault),
-    }
-}
-
-/// The reply for one key. An error reply fails the whole lookup, except `WRONGTYPE`, which concerns only that key.
-fn to_lookup(value: Value) -> Result<Lookup, Fault> {
-    match value {
-        Value::BulkString(value) => Ok(Lookup::Hit(value.into(), Tier::Redis)),
-        Value::Nil => Ok(Lookup::Miss),
-        Value::ServerError(error) => match Fault::from(RedisError::from(error)) {
-            Fault::WrongType => Ok(Lookup::Foreign),
-            fault => Err(fault),
-        },
-        _ => Err(Fault::Misdirected),
-    }
-}
-
-/// The reply to a write. An error reply to one of its commands fails the whole write.
-fn to_written(reply: Value) -> Result<(), Fault> {
-    match reply {
-        Value::Okay | Value::Int(_) => Ok(()),
-        Value::Array(replies) => replies.into_iter().try_for_each(to_written),
-        Value::ServerError(error) => Err(RedisError::from(error).into()),
-        _ => Err(Fault::Misdirected),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{KeySpace, Layout, Namespace};
-
-    #[test]
-    fn a_reply_that_cannot_belong_to_the_command_is_told_from_all_others() {
-        let value = || Value::BulkString(b"DECLINE".to_vec());
-        for reply in [Value::Okay, Value::Int(1), Value::Array(vec![value()]), Value::SimpleString("QUEUED".to_owned())]
-        {
-            assert!(matches!(to_lookup(reply.clone()), Err(Fault::Misdirected)), "{reply:?}");
-        }
-        assert!(matches!(to_lookup(value()), Ok(Lookup::Hit(..))));
-        assert!(matches!(to_lookup(Value::Nil), Ok(Lookup::Miss)));
-        for reply in [value(), Value::Nil, Value::Array(vec![Value::Okay, value()])] {
-            assert_eq!(to_written(reply.clone()), Err(Fault::Misdirected), "{reply:?}");
-        }
-        for reply in [Value::Okay, Value::Array(vec![Value::Int(1), Value::Int(1)])] {
-            assert_eq!(to_written(reply.clone()), Ok(()), "{reply:?}");
-        }
-    }
 
     #[test]
     fn entries_that_are_stored_together_expire_within_ten_per_cent_of_the_time_to_live() {

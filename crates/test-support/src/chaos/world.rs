@@ -42,15 +42,16 @@ impl World {
         Service::local(&[&PRODUCTION[..], &[("REDIS_URL", &*url)]].concat()).await
     }
 
-    /// A service that reaches Redis through the proxy and logs no line per request, because millions of lines would be kept in memory.
-    pub async fn quiet_service(&self) -> (Service, Http) {
+    /// A service that reaches Redis through the proxy, with these variables and a limit in the syntax of `ulimit`. It logs no line per
+    /// request, because millions of lines would be kept in memory.
+    pub async fn quiet_service(&self, limit: &str, variables: &[(&str, &str)]) -> (Service, Http) {
         // At this level, the service does not log its address either, so the port is chosen here.
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("bound");
         drop(listener);
         let (url, port) = (self.proxy.url(), address.port().to_string());
-        let variables = [("REDIS_URL", &*url), ("PORT", &*port), ("LOG_LEVEL", "warn")];
-        let service = Service::start(&[&PRODUCTION[..], &variables].concat());
+        let own = [("REDIS_URL", &*url), ("PORT", &*port), ("LOG_LEVEL", "warn")];
+        let service = Service::start_with_limit(limit, &[&PRODUCTION[..], &own, variables].concat());
         let http = Http { address, client: reqwest::Client::new() };
         let healthy = async || http.client.get(http.url("/health")).send().await.is_ok();
         eventually("the service listens", healthy).await;

@@ -1,0 +1,116 @@
+//! Bodies that are made to cost processor time, for packages of the largest sizes. Until the model runs, none may cost more than 10 ms per
+//! kilobyte.
+//!
+//! Not covered: valid inputs with a thousand defaults of many digits. Their key is a digest of 8 KB, for which callgrind knows no SHA
+//! instructions: 42 million per kilobyte sent.
+
+use std::iter;
+
+use predict_once::model::Package;
+use serde_json::Value;
+use test_support::{bench::functions::Function, packages};
+
+use crate::Counted;
+
+/// The most instructions per KiB of a body, or for a shorter one: 10 ms at two billion a second, which a processor of a cloud exceeds in
+/// code like this.
+const PER_KIB: f64 = 20e6;
+
+/// The number of items of an array.
+const ITEMS: usize = 1_000;
+
+/// Measures all bodies, and prints their costs. Returns those that cost too much.
+pub(crate) async fn exceeded(event: &Value) -> Vec<String> {
+    let mut exceeded = Vec::new();
+    println!("\n{:60} {:>9} {:>14} {:>14}", "body", "bytes", "instructions", "per KiB");
+    for (package_name, package, bodies) in cases() {
+        let function = Function::package(&packages::write(&package, "hostile"));
+        let idle = Counted::start(&function).await.counts().await;
+        for (body_name, body) in bodies {
+            let mut event = event.clone();
+            event["rawPath"] = "/values".into();
+            event["body"] = body.as_str().into();
+            // Reads the body and looks its inputs up, but does not run the model, whose cost is its owner's choice.
+            event["headers"]["cache-control"] = "only-if-cached".into();
+            let mut counted = Counted::start(&function).await;
+            let status = counted.process.send(&event).await.status();
+            assert!([200, 400, 422, 504].contains(&status), "{package_name}: {body_name}: {status}");
+            let instructions = counted.counts().await.total - idle.total;
+            let per_kib = instructions / (body.len() as f64 / 1024.0).max(1.0);
+            let name = format!("{package_name}: {body_name}");
+            println!("{name:60} {:>9} {instructions:>14.0} {per_kib:>14.0}", body.len());
+            if per_kib > PER_KIB {
+                exceeded.push(format!("{name}: {per_kib:.0} instructions per KiB, {PER_KIB:.0} are allowed"));
+            }
+        }
+    }
+    exceeded
+}
+
+type Bodies = Vec<(&'static str, String)>;
+
+fn cases() -> Vec<(&'static str, Package, Bodies)> {
+    let field = |n: usize| format!("field_{n:04}");
+    let all = |value: &str| object((0..1_000).map(|n| (field(n), value.to_owned())));
+    let nested = object((0..16).map(|n| (format!("gield_{n:04}"), "0".to_owned())));
+    let number = "type = \"number\"";
+    let numbers: Bodies = vec![
+        ("nothing", "{}".to_owned()),
+        ("items without fields", items(|_| "{}".to_owned())),
+        ("items with one field", items(|n| object([(field(999), n.to_string())]))),
+        ("items with a wrong field", items(|_| object([(field(999), "\"\"".to_owned())]))),
+        ("items with an unknown field", items(|_| object([("x".to_owned(), "0".to_owned())]))),
+        ("no items", items(|_| "0".to_owned())),
+        ("wrong fields", all("\"1\"")),
+        ("fields in reverse", object((0..1_000).rev().map(|n| (field(n), "1".to_owned())))),
+        ("similar names", object((0..1_000).map(|n| (format!("fielt_{n:04}"), "0".to_owned())))),
+        ("similar names without digits", object(iter::repeat_n(("fieldx".to_owned(), "0".to_owned()), 1_000))),
+        ("many members", object((0..10_000).map(|n| (format!("gield_{n:04}"), "0".to_owned())))),
+        ("accented names", object((0..10_000).map(|n| (format!("fie\u{301}ld_{n:04}"), "0".to_owned())))),
+        ("nested objects", items(|_| object([("a".to_owned(), nested.clone())]))),
+        ("long numbers", all(&format!("1.{}1e-290", "0".repeat(760)))),
+        ("numbers between two doubles", all("9007199254740993.00000000000000001e290")),
+        ("deep arrays", format!("{}{}", "[".repeat(127), "]".repeat(127))),
+    ];
+    let texts = || -> Bodies {
+        vec![
+            ("nothing", "{}".to_owned()),
+            ("items without fields", items(|_| "{}".to_owned())),
+            ("a similar value", object([(field(0), format!("\"{}\"", "x".repeat(50)))])),
+            ("a short similar value", object([(field(0), "\"xx\"".to_owned())])),
+            ("items with similar values", items(|_| object([(field(0), "\"xx\"".to_owned())]))),
+            ("items with booleans", items(|_| object([(field(0), "true".to_owned())]))),
+            ("a long accented value", object([(field(0), format!("\"{}\"", "\u{301}\u{316}".repeat(500)))])),
+        ]
+    };
+    vec![
+        ("1,000 numbers", package(1_000, number), numbers.clone()),
+        ("1,000 optional numbers", package(1_000, &format!("{number}\nrequired = false\nmissing = \"nan\"")), numbers),
+        ("1,000 fields of 50 values", package(1_000, &category(50)), texts()),
+        ("a field of 10,000 values", package(1, &category(10_000)), texts()),
+    ]
+}
+
+/// A package with so many fields of one kind. Its graph returns its input.
+fn package(fields: usize, kind: &str) -> Package {
+    let fields: Vec<_> = (0..fields).map(|n| format!("[[fields]]\nname = \"field_{n:04}\"\n{kind}\n")).collect();
+    let prediction = "[[predictions]]\nname = \"value\"\nendpoint = \"values\"\nkind = \"value\"\noutput = 0\n";
+    let manifest = format!("name = \"hostile\"\n{}{prediction}", fields.concat());
+    packages::package(manifest, packages::identity(fields.len()))
+}
+
+/// A field with so many values of 60 characters, which differ in the first six and are similar otherwise.
+fn category(values: usize) -> String {
+    let values: Vec<_> = (0..values).map(|value| format!("\"{:x<60}\"", format!("{value:06}é"))).collect();
+    format!("type = \"string\"\nvalues = [{}]", values.join(","))
+}
+
+/// The members' values are JSON.
+fn object(members: impl IntoIterator<Item = (String, String)>) -> String {
+    let members: Vec<_> = members.into_iter().map(|(name, value)| format!("\"{name}\":{value}")).collect();
+    format!("{{{}}}", members.join(","))
+}
+
+fn items(item: impl Fn(usize) -> String) -> String {
+    format!("[{}]", (0..ITEMS).map(item).collect::<Vec<_>>().join(","))
+}
