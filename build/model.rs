@@ -7,7 +7,7 @@ use std::{
     process,
 };
 
-use model_package::{GOLDEN, GRAPH, MANIFEST, Signature};
+use model_package::{GOLDEN, GRAPH, MANIFEST, Mistake, Precision, Signature};
 
 /// The default package.
 const SHIPPED: &str = "models/credit_risk";
@@ -25,12 +25,7 @@ pub(crate) fn embed(root: &Path, out: &Path) {
     let (manifest, graph, golden) = (file(MANIFEST), file(GRAPH), file(GOLDEN));
     let toml = fs::read_to_string(&manifest)
         .unwrap_or_else(|error| stop(&[format!("{} cannot be read: {error}", manifest.display())]));
-    let checked = Signature::parse(&toml).and_then(|_| {
-        let json = model_package::to_json(&toml);
-        // The service reads this form.
-        Signature::parse_json(&json).map(|_| json)
-    });
-    let json = checked.unwrap_or_else(|mistakes| {
+    let json = checked(&toml).unwrap_or_else(|mistakes| {
         let lines: Vec<_> = mistakes.iter().map(|mistake| format!("{}/{mistake}", directory.display())).collect();
         stop(&lines)
     });
@@ -41,6 +36,17 @@ pub(crate) fn embed(root: &Path, out: &Path) {
     let golden = if golden.is_file() { format!("Some(include_str!({golden:?}))") } else { "None".to_owned() };
     let files = format!("(include_str!({manifest:?}), include_bytes!({graph:?}), {golden})");
     fs::write(out.join("embedded.rs"), files).expect("OUT_DIR is writable");
+}
+
+/// The manifest as JSON, which the service reads. Only the graph says which type of numbers it reads, so the manifest must be right for
+/// one of them.
+fn checked(toml: &str) -> Result<String, Vec<Mistake>> {
+    let parse = |precision| {
+        Signature::parse(toml, precision)?;
+        let json = model_package::to_json(toml);
+        Signature::parse_json(&json, precision).map(|_| json)
+    };
+    parse(Precision::Float32).or_else(|_| parse(Precision::Float64))
 }
 
 /// Fails the build with one error per line.

@@ -6,8 +6,9 @@ use axum_core::{
     extract::Request,
     response::{IntoResponse, Response},
 };
+use bytes::Bytes;
 use http::{HeaderName, HeaderValue, header};
-use model_package::Stored;
+use model_package::{ModelError, Stored};
 use prediction_cache::Tenant;
 
 use super::{
@@ -19,7 +20,7 @@ use super::{
 use crate::{
     model::Model,
     observe::traces::Trace,
-    service::{CachePolicy, PredictionService},
+    service::{Body, CachePolicy, PredictionService},
 };
 
 pub(super) const X_MODEL: HeaderName = HeaderName::from_static("x-model");
@@ -75,12 +76,21 @@ impl Endpoint {
         }
         let answer = service.predict(self.prediction, &inputs?, policy, tenant).await;
         let mut response = match answer.body {
-            Ok(body) => {
+            Ok(predictions) => {
+                let (body, error) = match predictions {
+                    Body::One(body) => (body, None),
+                    Body::Many { distinct, order } => array(distinct, &order, base),
+                };
                 let body = match bodies {
                     Some(bodies) => bodies.hold(body).ok_or_else(overloaded)?,
                     None => body,
                 };
-                ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response()
+                let content_type = [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))];
+                let mut response = (content_type, body).into_response();
+                if let Some(error) = error {
+                    response.extensions_mut().insert(error);
+                }
+                response
             }
             Err(none) => Problem::from(none).below(base).into_response(),
         };
@@ -89,6 +99,27 @@ impl Endpoint {
         response.extensions_mut().insert(answer.served);
         Ok(response)
     }
+}
+
+/// An array of predictions, with a problem in place of each one that the model does not have. Also returns the first error, for the log.
+fn array(distinct: Vec<Result<Bytes, ModelError>>, order: &[usize], base: &str) -> (Bytes, Option<Arc<ModelError>>) {
+    let mut error = None;
+    let mut failed = |failed| {
+        error.get_or_insert_with(|| Arc::new(failed));
+        // Strings and numbers always serialise.
+        serde_json::to_vec(&Problem::internal().below(base)).unwrap_or_default().into()
+    };
+    let objects: Vec<Bytes> = distinct.into_iter().map(|object| object.unwrap_or_else(&mut failed)).collect();
+    let mut array = Vec::with_capacity(32 * order.len() + 2);
+    array.push(b'[');
+    for (position, object) in order.iter().enumerate() {
+        if position > 0 {
+            array.push(b',');
+        }
+        array.extend_from_slice(&objects[*object]);
+    }
+    array.push(b']');
+    (array.into(), error)
 }
 
 /// The paths of a model's predictions, in their order.

@@ -1,4 +1,5 @@
-//! `predict-once check`: loads a model package exactly as the service does, replays its golden answers, and measures load and run.
+//! `predict-once check`: loads a model package exactly as the service does, replays its golden answers, runs its predictions on other
+//! inputs, and measures load and run.
 
 use std::{
     fmt,
@@ -8,7 +9,7 @@ use std::{
 use model_package::{Input, MAX_INPUTS, Mistake, Stored, printable_line};
 use serde::Serialize;
 
-use super::{Apart, Model, Package, PackageError, golden::Replay};
+use super::{Apart, Model, Package, PackageError, drawn, golden::Replay};
 
 const MEASURING_TIME: Duration = Duration::from_millis(200);
 
@@ -59,7 +60,8 @@ impl Report {
         let load_ms = round(start.elapsed().as_secs_f64() * 1e3);
         let one_at_a_time = together(&model).err().map(|apart| apart.to_string());
         let mut golden = package.golden.as_deref().map(|golden| Replay::run(&model, golden));
-        let mistakes = golden.as_mut().map(|replay| std::mem::take(&mut replay.mistakes)).unwrap_or_default();
+        let mut mistakes = golden.as_mut().map(|replay| std::mem::take(&mut replay.mistakes)).unwrap_or_default();
+        mistakes.extend(drawn::mistakes(&model, package.golden.as_deref()));
         let run_us = median_run(&model, &inputs(&model, package.golden.as_deref())).map(round);
         Self {
             package: package.origin().to_string(),

@@ -4,6 +4,8 @@
 //! on HTTP, Lambda or Redis.
 
 pub mod check;
+mod drawn;
+mod float64;
 pub mod golden;
 mod graph;
 mod package;
@@ -11,10 +13,10 @@ mod rows;
 
 use std::time::{Duration, Instant};
 
-use model_package::{Answer, Draw, GRAPH, Input, MANIFEST, Mistake, ModelError, Output, Prediction, Signature, Stored};
+use model_package::{Answer, Draw, GRAPH, Input, Mistake, ModelError, Output, Precision, Signature, Stored};
 use sha2::{Digest, Sha256};
 
-use self::graph::Graph;
+use self::graph::{Graph, GraphFile};
 pub use self::{
     package::{ManifestFile, Origin, Package, PackageError},
     rows::Apart,
@@ -43,13 +45,21 @@ impl Model {
     /// All mistakes found in the package.
     pub fn load(package: &Package) -> Result<Self, PackageError> {
         let fail = |mistakes| PackageError { origin: package.origin().clone(), mistakes };
-        let signature = match &package.manifest {
-            ManifestFile::Written(toml) => Signature::parse(toml),
-            ManifestFile::Embedded { json, .. } => Signature::parse_json(json),
-        }
-        .map_err(fail)?;
         let in_graph = |problem| vec![Mistake { file: GRAPH, entry: String::new(), problem }];
-        let graph = Graph::load(&package.onnx, signature.width()).map_err(|problem| fail(in_graph(problem)))?;
+        let file = GraphFile::read(&package.onnx).map_err(in_graph);
+        // The graph declares the type of the numbers that the fields become. If it cannot be read, the type that accepts more shows
+        // which other mistakes there are.
+        let precision = file.as_ref().map_or(Precision::Float64, GraphFile::precision);
+        let signature = match &package.manifest {
+            ManifestFile::Written(toml) => Signature::parse(toml, precision),
+            ManifestFile::Embedded { json, .. } => Signature::parse_json(json, precision),
+        };
+        let (mut signature, file) = match (signature, file) {
+            (Ok(signature), Ok(file)) => (signature, file),
+            (Err(mistakes), Ok(_)) | (Ok(_), Err(mistakes)) => return Err(fail(mistakes)),
+            (Err(mistakes), Err(in_graph)) => return Err(fail([mistakes, in_graph].concat())),
+        };
+        let graph = file.prepare(signature.width()).map_err(|problem| fail(in_graph(problem)))?;
         if let Some(problem) =
             graph.feature_names().and_then(|names| feature_name_mismatch(names, &signature.columns()))
         {
@@ -60,18 +70,12 @@ impl Model {
             }]));
         }
         let columns = vec![0.0; signature.width()];
-        let outputs = graph.run(&columns).map_err(|error| fail(in_graph(error.to_string())))?.len();
+        let output = graph.run(&columns).map_err(|error| fail(in_graph(error.to_string())))?;
+        let outputs = output.columns().len();
         if outputs == 0 {
             return Err(fail(in_graph("the graph's first output is empty".to_owned())));
         }
-        let column_mistake = |prediction: &Prediction| {
-            let problem = prediction.check_columns(outputs).err()?;
-            Some(Mistake { file: MANIFEST, entry: format!("prediction {:?}", prediction.name()), problem })
-        };
-        let mistakes: Vec<_> = signature.predictions().iter().filter_map(column_mistake).collect();
-        if !mistakes.is_empty() {
-            return Err(fail(mistakes));
-        }
+        signature.set_output(outputs, output.precision()).map_err(fail)?;
         let mut digest = Sha256::new();
         let mut add = |part: &[u8]| {
             digest.update((part.len() as u64).to_le_bytes());
@@ -81,6 +85,12 @@ impl Model {
         add(&tree_ensemble::OPERATORS_VERSION.to_le_bytes());
         add(&matrix_product::PRODUCTS_VERSION.to_le_bytes());
         add(&package.onnx);
+        // Versions before these types answered such a graph in float32.
+        for (part, of) in [("input", precision), ("output", output.precision())] {
+            if of == Precision::Float64 {
+                add(format!("{of} {part}").as_bytes());
+            }
+        }
         signature.fields().iter().for_each(|field| add(field.identity().as_bytes()));
         let run_fingerprint = short(digest.clone());
         digest.update(b"predictions");
@@ -98,7 +108,7 @@ impl Model {
     ///
     /// If the graph fails.
     pub fn run(&self, input: &Input) -> Result<Output, ModelError> {
-        self.graph.run(&self.signature.encode(input)).map(Output::new)
+        self.graph.run(&self.signature.encode(input))
     }
 
     /// Measures a run of the graph: the shortest of those that start within 1 ms, at least one.
@@ -127,11 +137,11 @@ impl Model {
         let mut rows = Vec::with_capacity(inputs.len() * self.signature.width());
         inputs.iter().for_each(|input| self.signature.encode_into(input, &mut rows));
         let outputs = self.graph.run_many(&rows, inputs.len(), |draw| self.drawn_row(draw))?;
-        if outputs.len() != inputs.len() * self.output_columns {
-            let (columns, count) = (outputs.len(), inputs.len());
-            return Err(ModelError::Output(format!("{columns} numbers for {count} inputs")));
+        let (columns, precision) = (outputs.columns(), outputs.precision());
+        if columns.len() != inputs.len() * self.output_columns {
+            return Err(ModelError::Output(format!("{} numbers for {} inputs", columns.len(), inputs.len())));
         }
-        Ok(outputs.chunks(self.output_columns).map(|columns| Output::new(columns.to_vec())).collect())
+        Ok(columns.chunks(self.output_columns).map(|columns| Output::new(columns.to_vec(), precision)).collect())
     }
 
     /// Checks whether batches of this many inputs can run at once.
@@ -143,7 +153,7 @@ impl Model {
         self.graph.together(count, |draw| self.drawn_row(draw)).map(drop)
     }
 
-    fn drawn_row(&self, draw: Draw) -> Vec<f32> {
+    fn drawn_row(&self, draw: Draw) -> Vec<f64> {
         self.signature.encode(&self.signature.draw(draw))
     }
 

@@ -8,7 +8,7 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use model_package::{Draw, MAX_INPUTS, ModelError};
+use model_package::{Draw, MAX_INPUTS, ModelError, Output, Precision};
 use tract_onnx::prelude::TypedRunnableModel;
 
 use super::graph::first_output;
@@ -24,11 +24,13 @@ const ALONE: usize = 16;
 
 /// The largest difference between a row's output alone and among others; relative for numbers above 1. The two runs may round
 /// differently, because tract chooses other kernels for one row.
-const ROUNDING: f32 = 1e-4;
+const ROUNDING: f64 = 1e-4;
 
 /// A graph for any number of rows.
 pub(super) struct Rows {
     runnable: Arc<TypedRunnableModel>,
+    /// The type of the input.
+    precision: Precision,
     width: usize,
     /// For 2, 4, 8, … rows: whether they are independent. Checked before the first run of this or half this size.
     independent: [OnceLock<Result<(), Apart>>; SIZES],
@@ -45,25 +47,25 @@ pub enum Apart {
     Mixed {
         /// The number of rows.
         rows: usize,
-        outputs: [f32; 2],
+        outputs: [f64; 2],
     },
 }
 
 impl Rows {
-    pub(super) fn new(runnable: Arc<TypedRunnableModel>, width: usize) -> Self {
-        Self { runnable, width, independent: [const { OnceLock::new() }; SIZES] }
+    pub(super) fn new(runnable: Arc<TypedRunnableModel>, precision: Precision, width: usize) -> Self {
+        Self { runnable, precision, width, independent: [const { OnceLock::new() }; SIZES] }
     }
 
-    pub(super) fn run(&self, rows: &[f32], count: usize) -> Result<Vec<f32>, ModelError> {
-        first_output(&self.runnable, rows, count)
+    pub(super) fn run(&self, rows: &[f64], count: usize) -> Result<Output, ModelError> {
+        first_output(&self.runnable, self.precision, rows, count)
     }
 
     /// Whether `count` rows can run together: each row's output is the same among other rows and alone. `alone` runs one row.
     pub(super) fn are_independent(
         &self,
         count: usize,
-        alone: impl Fn(&[f32]) -> Result<Vec<f32>, ModelError>,
-        draw: impl Fn(Draw) -> Vec<f32>,
+        alone: impl Fn(&[f64]) -> Result<Output, ModelError>,
+        draw: impl Fn(Draw) -> Vec<f64>,
     ) -> Result<(), &Apart> {
         let largest = (MAX_NUMBERS / self.width).clamp(2, 1 << SIZES).ilog2();
         let size = count.max(2).next_power_of_two().ilog2().min(largest);
@@ -74,16 +76,17 @@ impl Rows {
     fn compare(
         &self,
         count: usize,
-        alone: impl Fn(&[f32]) -> Result<Vec<f32>, ModelError>,
-        draw: impl Fn(Draw) -> Vec<f32>,
+        alone: impl Fn(&[f64]) -> Result<Output, ModelError>,
+        draw: impl Fn(Draw) -> Vec<f64>,
     ) -> Result<(), Apart> {
-        let run = |rows: &[f32]| self.run(rows, count).map_err(|_| Apart::Fails);
+        let run = |rows: &[f64]| self.run(rows, count).map_err(|_| Apart::Fails);
         let mixed = |outputs| Apart::Mixed { rows: count, outputs };
         let mut rows = Vec::with_capacity(count * self.width);
         for seed in 0..count as u64 {
             rows.extend(draw(if seed % 2 == 0 { Draw::Usual(seed) } else { Draw::Extreme(seed) }));
         }
         let together = run(&rows)?;
+        let together = together.columns();
         let columns = together.len() / count;
         if columns == 0 || together.len() % count != 0 {
             return Err(Apart::Fails);
@@ -97,10 +100,11 @@ impl Rows {
             let mut others = rows.clone();
             others[replaced].chunks_mut(self.width).for_each(|row| row.copy_from_slice(&replacement));
             let others = run(&others)?;
+            let others = others.columns();
             if others.len() != together.len() {
                 return Err(Apart::Fails);
             }
-            let is_same = |one: f32, other: f32| one == other || (one.is_nan() && other.is_nan());
+            let is_same = |one: f64, other: f64| one == other || (one.is_nan() && other.is_nan());
             let mut pairs = together[kept.clone()].iter().zip(&others[kept]);
             if let Some((one, other)) = pairs.find(|(one, other)| !is_same(**one, **other)) {
                 return Err(mixed([*one, *other]));
@@ -109,8 +113,9 @@ impl Rows {
         // The output could still depend on the number of rows. Large numbers are left out: their sums round differently.
         for row in (0..count).step_by(2).take(ALONE) {
             let alone = alone(&rows[row * self.width..][..self.width]).map_err(|_| Apart::Fails)?;
+            let alone = alone.columns();
             let among = &together[row * columns..][..columns];
-            let is_close = |(one, other): (&f32, &f32)| {
+            let is_close = |(one, other): (&f64, &f64)| {
                 one == other || (one - other).abs() <= ROUNDING * one.abs().max(1.0) || (one.is_nan() && other.is_nan())
             };
             if alone.len() != columns {

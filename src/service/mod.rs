@@ -28,7 +28,7 @@ use self::{
     work::{LookupResult, Work},
 };
 pub use self::{
-    served::{Answer, CacheOutcome, CachePolicy, CacheProbe, CacheWrite, NoPrediction, Served, Tally},
+    served::{Answer, Body, CacheOutcome, CachePolicy, CacheProbe, CacheWrite, NoPrediction, Served, Tally},
     strategy::Strategy,
 };
 use crate::model::Model;

@@ -64,9 +64,21 @@ pub struct Tally {
 
 #[derive(Debug)]
 pub struct Answer {
-    /// The response's body: a JSON object whose only member is the prediction, or an array of such objects.
-    pub body: Result<Bytes, NoPrediction>,
+    pub body: Result<Body, NoPrediction>,
     pub served: Served,
+}
+
+/// The predictions of a request, each a JSON object whose only member is the prediction.
+#[derive(Debug)]
+pub enum Body {
+    One(Bytes),
+    /// For an array of inputs.
+    Many {
+        /// For each distinct input, the prediction, or the reason why the model has none. At least one is a prediction.
+        distinct: Vec<Result<Bytes, ModelError>>,
+        /// The position in `distinct` of each of the request's inputs.
+        order: Vec<usize>,
+    },
 }
 
 /// The reason why a valid input has no prediction.
@@ -74,7 +86,7 @@ pub struct Answer {
 pub enum NoPrediction {
     /// The request allowed only a cached prediction, and the cache had none.
     NotCached,
-    /// The model failed.
+    /// The model failed, on every input if there are several.
     Failed(ModelError),
 }
 

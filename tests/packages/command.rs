@@ -2,7 +2,7 @@
 
 use std::{fs, os::unix::fs::symlink, path::Path, process::Command, sync::LazyLock};
 
-use model_package::Stored;
+use model_package::{Precision, Stored};
 use predict_once::{http, model::ManifestFile};
 use serde_json::Value;
 use test_support::{
@@ -355,6 +355,60 @@ fn check_without_golden_answers_measures_with_the_examples_or_says_that_it_canno
     package.manifest = ManifestFile::Written(package.manifest.toml()[..examples].to_owned());
     let ended = run(&["check", text(&packages::write(&package, "no-examples"))], &[]);
     assert!(ended.code == Some(0) && ended.out.contains("not measured"), "{}", ended.out);
+}
+
+/// A package without golden rows and examples whose first output is logits.
+fn logits(name: &str, prediction: &str, fields: &str) -> Ended {
+    let graph = Onnx::of(Precision::Float64, 2)
+        .constant("weights", &[2, 3], &[4.0, -3.0, 2.0, 1.0, 5.0, -6.0])
+        .constant("bias", &[3], &[0.5, 0.25, 0.25])
+        .node("Gemm", &["x", "weights", "bias"], "logits", &[])
+        .file("logits", 3);
+    let manifest = format!(
+        "name = \"m\"\n[[fields]]\nname = \"a\"\ntype = \"number\"\n{fields}[[fields]]\nname = \"b\"\ntype = \"number\"\n\
+         {fields}[[predictions]]\nname = \"p\"\nendpoint = \"p\"\n{prediction}\n"
+    );
+    run(&["check", text(&packages::write(&packages::package(manifest, graph), name))], &[])
+}
+
+#[test]
+fn check_runs_every_prediction_on_inputs_drawn_from_the_fields() {
+    for (name, prediction, fields, failure) in [
+        (
+            "logits-probabilities",
+            "kind = \"probabilities\"\nvalues = [\"u\", \"v\", \"w\"]",
+            "",
+            Some("is not a probability"),
+        ),
+        ("logits-probability", "kind = \"probability\"\noutput = 1", "", Some("is not a probability")),
+        (
+            "logits-position",
+            "kind = \"class\"\noutput = 1\nvalues = [\"u\", \"v\"]",
+            "minimum = -1\nmaximum = 1\n",
+            Some("is not the position of a class"),
+        ),
+        (
+            "logits-missing",
+            "kind = \"value\"\noutput = 1",
+            "required = false\nmissing = \"nan\"\n",
+            Some("NaN is not finite"),
+        ),
+        ("logits-value", "kind = \"value\"\noutput = 1", "", None),
+        ("logits-class", "kind = \"class\"\nvalues = [\"u\", \"v\", \"w\"]", "", None),
+        // Every input that the fields allow has a probability.
+        ("logits-limited", "kind = \"probability\"\noutput = 1", "minimum = 0\nmaximum = 0.05\n", None),
+    ] {
+        let ended = logits(name, prediction, fields);
+        match failure {
+            None => assert_eq!(ended.code, Some(0), "{}", ended.out),
+            Some(part) => {
+                assert_eq!(ended.code, Some(1), "{}", ended.out);
+                let mistake = ended.out.lines().last().expect("a mistake");
+                let named = "  model.toml: prediction \"p\": fails on the input {\"a\":";
+                assert!(mistake.starts_with(named) && mistake.contains(part), "{mistake}");
+            }
+        }
+    }
 }
 
 /// Replaces the golden file of the shipped package with a few rows and returns the mistakes that `check` finds.

@@ -299,7 +299,7 @@ fn each_of_the_20600_inputs_of_the_model_has_its_own_key() {
                         });
                         let application = read(&model, &application.to_string());
                         let input: Vec<_> =
-                            model.signature().encode(&application).into_iter().map(f32::to_bits).collect();
+                            model.signature().encode(&application).into_iter().map(f64::to_bits).collect();
                         assert_eq!(inputs_by_key.insert(key(&application), input), None, "{application}");
                     }
                 }

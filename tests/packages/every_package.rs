@@ -7,7 +7,7 @@ use axum::{
     http::{Request, StatusCode},
 };
 use bytes::Bytes;
-use model_package::{FieldErrorCode, Input, InvalidInput, Stored};
+use model_package::{FieldErrorCode, Input, InvalidInput, Precision, Stored};
 use predict_once::{
     after_response, http, http::Api, http::ApiSettings, model::Model, model::Package, service::Caching,
     service::PredictionService,
@@ -42,7 +42,8 @@ struct Subject {
 }
 
 fn subjects() -> impl Iterator<Item = Subject> {
-    PACKAGES.into_iter().map(packages::read).chain([packages::every_kind()]).map(Subject::of)
+    let made = [Precision::Float32, Precision::Float64].map(packages::every_kind_of);
+    PACKAGES.into_iter().map(packages::read).chain(made).map(Subject::of)
 }
 
 fn holds<S: Strategy>(strategy: S, check: impl Fn(S::Value) -> TestCaseResult) {
@@ -81,8 +82,8 @@ impl Subject {
         self.model.signature().read(text(body).as_bytes()).map_err(|error| TestCaseError::fail(format!("{error:?}")))
     }
 
-    fn columns(&self, input: &Input) -> Vec<u32> {
-        self.model.signature().encode(input).into_iter().map(f32::to_bits).collect()
+    fn columns(&self, input: &Input) -> Vec<u64> {
+        self.model.signature().encode(input).into_iter().map(f64::to_bits).collect()
     }
 
     /// Posts a body and runs the deferred work. Returns the answer's status, `cache-status` and body.

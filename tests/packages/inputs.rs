@@ -1,6 +1,6 @@
 //! Inputs generated from a package's own fields: valid ones, and ones with a single mistake.
 
-use model_package::{Field, FieldErrorCode, field::Category, field::Kind, field::Number};
+use model_package::{Field, FieldErrorCode, Precision, field::Category, field::Kind, field::Number};
 use predict_once::{model::Model, model::Package};
 use proptest::{prelude::*, sample::select};
 use serde_json::{Map, Value, json};
@@ -82,7 +82,7 @@ enum Mistake {
 
 fn value(field: &Field, aliases: Vec<String>) -> BoxedStrategy<Value> {
     match field.kind() {
-        Kind::Number(number) => number_value(number),
+        Kind::Number(number) => number_value(number, field.precision()),
         Kind::Boolean => any::<bool>().prop_map(Value::from).boxed(),
         Kind::Category(category) => {
             let names = category.values().iter().map(|value| value.name.clone());
@@ -96,17 +96,17 @@ fn value(field: &Field, aliases: Vec<String>) -> BoxedStrategy<Value> {
     }
 }
 
-fn number_value(number: &Number) -> BoxedStrategy<Value> {
+fn number_value(number: &Number, precision: Precision) -> BoxedStrategy<Value> {
     // Ten digits, which every parser reads as the same double.
     let tidy = |number: f64| format!("{number:.9e}").parse::<f64>().expect("a number");
     let holds = {
         let number = number.clone();
-        move |candidate: f64| is_allowed(&number, candidate)
+        move |candidate: f64| is_allowed(&number, precision, candidate)
     };
     let limits = number.bands().into_iter().flatten().copied().chain([0.0, 1.0]);
-    let (lowest, highest) = if number.is_integer() { (-16_777_216.0, 16_777_216.0) } else { (-3.4e38, 3.4e38) };
-    let lower = number.lower().map_or(lowest, |bound| bound.limit);
-    let upper = number.upper().map_or(highest, |bound| bound.limit);
+    // Every integer has bounds.
+    let lower = number.lower().map_or(-3.4e38, |bound| bound.limit);
+    let upper = number.upper().map_or(3.4e38, |bound| bound.limit);
     let near = |limit: f64| [limit, limit - 1.0, limit + 1.0, limit - limit.abs() * 1e-3, limit + limit.abs() * 1e-3];
     let special: Vec<_> = limits.chain([lower, upper]).flat_map(near).collect();
     let whole = number.is_integer();
@@ -123,12 +123,12 @@ fn number_value(number: &Number) -> BoxedStrategy<Value> {
 }
 
 /// Whether the documented bounds of a field allow a number.
-fn is_allowed(number: &Number, candidate: f64) -> bool {
+fn is_allowed(number: &Number, precision: Precision, candidate: f64) -> bool {
     let above =
         number.lower().is_none_or(|bound| candidate > bound.limit || (candidate == bound.limit && !bound.exclusive));
     let below =
         number.upper().is_none_or(|bound| candidate < bound.limit || (candidate == bound.limit && !bound.exclusive));
-    above && below && (candidate as f32).is_finite() && (!number.is_integer() || candidate.fract() == 0.0)
+    above && below && precision.round(candidate).is_finite() && (!number.is_integer() || candidate.fract() == 0.0)
 }
 
 fn wrong_values(field: &Field, aliases: &[String]) -> Vec<Mistake> {
@@ -142,7 +142,11 @@ fn wrong_values(field: &Field, aliases: &[String]) -> Vec<Mistake> {
             invalid.extend([json!("1"), json!(true), json!("")]);
             for bound in [number.lower(), number.upper()].into_iter().flatten() {
                 let away = [bound.limit - 1.0, bound.limit + 1.0, bound.limit - 1e-6, bound.limit + 1e-6, bound.limit];
-                invalid.extend(away.into_iter().filter(|away| !is_allowed(number, *away)).map(|away| json!(away)));
+                invalid.extend(
+                    away.into_iter()
+                        .filter(|away| !is_allowed(number, field.precision(), *away))
+                        .map(|away| json!(away)),
+                );
             }
             if number.is_integer() {
                 invalid.extend([json!(0.5), json!(-1e-9)]);
@@ -153,7 +157,7 @@ fn wrong_values(field: &Field, aliases: &[String]) -> Vec<Mistake> {
                     || number.upper().is_some_and(|bound| far > bound.limit);
                 if beyond_bound {
                     invalid.push(value);
-                } else if number.bands().is_none() {
+                } else if number.bands().is_none() && field.precision() == Precision::Float32 {
                     wrong.push(Mistake::BeyondFloat32(value));
                 }
             }

@@ -7,6 +7,7 @@ mod command;
 mod credit_risk;
 mod every_package;
 mod fingerprints;
+mod float64;
 mod golden;
 mod inputs;
 mod mistakes;

@@ -1,9 +1,12 @@
 //! Requests with an array of inputs, answered by an array.
 
+use model_package::Precision;
 use serde_json::{Value, json};
 use test_support::{
     applications::{aged, example, with},
-    models, packages,
+    eventually, models,
+    onnx::{INT64, Onnx},
+    packages,
     runtime_api::RuntimeApi,
     service::{Answer, Http, Service},
 };
@@ -110,6 +113,42 @@ async fn cache_control_applies_to_all_inputs_of_an_array() {
     assert_eq!((cached.status, cached.cache_status()), (200, HIT));
     let (_service, http) = Service::local(&[("MEMORY_CACHE_ENTRIES", "0")]).await;
     assert_eq!(http.post("/decisions", &inputs).await.cache_status(), "predict-once; fwd=bypass");
+}
+
+/// A package of one number with this graph in float64.
+fn serve_graph(name: &str, graph: Vec<u8>) -> String {
+    let directory = packages::write(&packages::package(packages::NUMBER, graph), name);
+    directory.to_str().expect("a path in UTF-8").to_owned()
+}
+
+#[tokio::test]
+async fn an_input_that_the_model_cannot_answer_has_a_problem_in_its_place_and_the_others_their_answers() {
+    let start = || Onnx::of(Precision::Float64, 1);
+    // The answer to 1,000 is infinite; the graph fails on a position that the table does not have.
+    let overflowing = start().node("Exp", &["x"], "y", &[]).file("y", 1);
+    let failing = start()
+        .constant("table", &[3, 1], &[1.0, std::f64::consts::E, 3.0])
+        .integers("column", &[1], &[-1])
+        .node("Cast", &["x"], "position", &[("to", INT64)])
+        .node("Reshape", &["position", "column"], "positions", &[])
+        .node("Gather", &["table", "positions"], "y", &[("axis", 0)])
+        .file("y", 1);
+    for (name, graph) in [("overflowing", overflowing), ("failing", failing)] {
+        let (service, http) = Service::local(&[("MODEL_DIR", &*serve_graph(name, graph))]).await;
+        let inputs = json!([0, 1000, 1, 1000].map(|number| json!({ "number": number })));
+        let alone = http.post("/values", &json!({ "number": 1000 })).await;
+        let problem = alone.json();
+        assert_eq!((alone.status, &problem["type"]), (500, &json!("/docs/errors#internal-error")));
+        let answer = http.post("/values", &inputs).await;
+        let e = json!({ "value": std::f64::consts::E });
+        assert_eq!((answer.status, answer.json()), (200, json!([{ "value": 1.0 }, problem, e, problem])), "{name}");
+        let id = answer.header("x-request-id");
+        let is_logged = || service.lines().iter().any(|line| line.contains("the model failed") && line.contains(id));
+        eventually("the error is logged under the request's id", || async { is_logged() }).await;
+        assert_eq!(http.post("/values", &json!({ "number": 1 })).await.cache_status(), HIT, "the others were stored");
+        let all = http.post("/values", &json!([{ "number": 1000 }, { "number": 1001 }])).await;
+        assert_eq!((all.status, all.json()), (500, problem), "{name}: no input has an answer");
+    }
 }
 
 #[tokio::test]

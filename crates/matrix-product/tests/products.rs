@@ -107,12 +107,31 @@ proptest! {
 
     #[test]
     fn a_row_has_the_same_product_alone_and_in_a_batch(([rows, summed, columns], table, matrix) in shapes()) {
-        let matrix = tensor([summed, columns], &matrix);
-        let together = run(product("mk,kn->mn", rows, matrix.clone()), tensor([rows, summed], &table));
-        let mut alone = Vec::new();
-        for row in table.chunks(summed) {
-            alone.extend(numbers::<f32>(&run(product("mk,kn->mn", 1, matrix.clone()), tensor([1, summed], row))));
-        }
-        prop_assert_eq!(numbers::<f32>(&together), alone);
+        let (together, alone) = together_and_alone([rows, summed, columns], &table, &matrix);
+        prop_assert_eq!(together, alone);
+        // Thirds fill all bits of a float64.
+        let thirds = |numbers: &[f32]| numbers.iter().map(|&number| f64::from(number) / 3.0).collect::<Vec<_>>();
+        let (together, alone) = together_and_alone([rows, summed, columns], &thirds(&table), &thirds(&matrix));
+        prop_assert_eq!(together, alone);
     }
+
+    #[test]
+    fn a_float64_product_is_summed_in_float64_in_the_order_of_the_columns(row in vec(-1e9..1e9, 1..40)) {
+        let matrix = tensor([row.len(), 1], &vec![0.1_f64; row.len()]);
+        let expected = row.iter().fold(0.0, |sum, number| sum + number * 0.1);
+        let found = numbers::<f64>(&run(product("mk,kn->mn", 1, matrix), tensor([1, row.len()], &row)));
+        prop_assert_eq!(found, [expected]);
+    }
+}
+
+/// The products of all rows in one run, and in a run for each row.
+fn together_and_alone<T: Datum + Copy>(
+    [rows, summed, columns]: [usize; 3],
+    table: &[T],
+    matrix: &[T],
+) -> (Vec<T>, Vec<T>) {
+    let matrix = tensor([summed, columns], matrix);
+    let together = run(product("mk,kn->mn", rows, matrix.clone()), tensor([rows, summed], table));
+    let run_alone = |row| numbers::<T>(&run(product("mk,kn->mn", 1, matrix.clone()), tensor([1, summed], row)));
+    (numbers(&together), table.chunks(summed).flat_map(run_alone).collect())
 }

@@ -5,6 +5,8 @@ use serde_json::{Value, json};
 use super::{
     field::{Bound, Encoded, Field, Kind, Number},
     input::{Fields, Input},
+    key_text::is_integer,
+    precision::Precision,
 };
 
 /// The value of one field in a cache key.
@@ -47,28 +49,42 @@ impl Field {
         match code {
             "" => if_missing(Encoded::Nan),
             "?" => if_missing(Encoded::Zeros).or(ignores_unknown.then_some(Encoded::Zeros)),
-            _ if codes == 0 => code.parse().ok().filter(|number: &f32| number.is_finite()).map(Encoded::Number),
+            _ if codes == 0 => self.decode_number(code),
             _ => match code.parse::<u16>() {
                 Ok(code) if usize::from(code) < codes => Some(Encoded::Code(code)),
                 // The number in `missing` need not be a code.
-                _ => if_missing(Encoded::Number(code.parse().ok()?)),
+                _ => if_missing(self.decode_number(code)?),
             },
         }
     }
 
+    fn decode_number(&self, code: &str) -> Option<Encoded> {
+        match self.precision() {
+            Precision::Float32 => code.parse().ok().filter(|number: &f32| number.is_finite()).map(Encoded::Number),
+            Precision::Float64 => code.parse().ok().filter(|number: &f64| number.is_finite()).map(Encoded::Double),
+        }
+    }
+
     fn describe(&self, value: Encoded) -> DecodedField {
+        let number = |json: Value| {
+            let unit = self.unit().map(|unit| format!(" {unit}")).unwrap_or_default();
+            let text = format!("{json}{unit}");
+            (json, text)
+        };
         let (json, text) = match (value, self.kind()) {
-            (Encoded::Number(number), Kind::Number(_) | Kind::Boolean | Kind::Category(_)) => {
-                let json = json!(shortest(number));
-                let unit = self.unit().map(|unit| format!(" {unit}")).unwrap_or_default();
-                (json.clone(), format!("{json}{unit}"))
+            (Encoded::Number(float32), Kind::Number(_) | Kind::Boolean | Kind::Category(_)) => {
+                number(shortest(float32))
+            }
+            (Encoded::Double(float64), Kind::Number(_) | Kind::Boolean | Kind::Category(_)) => {
+                let is_integer = is_integer(float64, Precision::Float64);
+                number(if is_integer { json!(float64 as i64) } else { json!(float64) })
             }
             (Encoded::Code(code), Kind::Category(category)) => {
                 let name = &category.values()[usize::from(code)].name;
                 (json!(name), json!(name).to_string())
             }
             (Encoded::Code(code), Kind::Boolean) => (json!(code == 1), (code == 1).to_string()),
-            (Encoded::Code(code), Kind::Number(number)) => band(number, usize::from(code)),
+            (Encoded::Code(code), Kind::Number(numbers)) => band(numbers, usize::from(code)),
             (Encoded::Zeros, Kind::Category(category)) if category.ignores_unknown() => {
                 (Value::Null, "none of its values".to_owned())
             }
@@ -98,7 +114,7 @@ fn band(number: &Number, band: usize) -> (Value, String) {
 
 /// The shortest decimal that reads as this `f32`: 0.1, not 0.10000000149011612.
 fn shortest(number: f32) -> Value {
-    if number.fract() == 0.0 && number.abs() <= 16_777_216.0 {
+    if is_integer(number.into(), Precision::Float32) {
         return json!(number as i32);
     }
     let text = format!("{number:?}");
@@ -108,7 +124,7 @@ fn shortest(number: f32) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::field;
+    use crate::testing::{field, field_of};
 
     /// Each field in words and as JSON.
     fn decoded(fields: &[&str], text: &str) -> Option<Vec<(String, String)>> {
@@ -147,6 +163,24 @@ mod tests {
             (&format!("{blue}\nencoding = 'one_hot'\nunknown = 'ignore'"), "?", "none of its values", "null"),
         ] {
             assert_eq!(decoded(&[toml], code), Some(vec![(text.to_owned(), value.to_owned())]), "{toml} {code}");
+        }
+    }
+
+    #[test]
+    fn a_number_of_a_float64_graph_is_shown_with_all_of_its_digits() {
+        let fields = Fields::new(vec![field_of(Precision::Float64, "type = 'number'")], false);
+        for (code, value) in [
+            ("1700000007", "1700000007"),
+            ("9007199254740991", "9007199254740991"),
+            ("13.404954", "13.404954"),
+            ("0.30000000000000004", "0.30000000000000004"),
+            ("1e300", "1e+300"),
+        ] {
+            let decoded = fields.decode(code).map(|fields| fields[0].value.to_string());
+            assert_eq!(decoded.as_deref(), Some(value), "{code}");
+        }
+        for text in ["1700000007.0", "0.3000000000000000444", "inf", "", "1e999"] {
+            assert_eq!(fields.decode(text), None, "{text}");
         }
     }
 

@@ -81,7 +81,7 @@ impl Number {
         // A bound that is excluded is replaced by a neighbour, or by what lies between the bounds.
         let candidates = [value, value + 1.0, value - 1.0, low.midpoint(high), low, high];
         let valid = candidates.into_iter().find_map(|candidate| self.read(candidate));
-        valid.unwrap_or(Encoded::Number(value as f32))
+        valid.or_else(|| Encoded::number(value, self.precision())).unwrap_or(Encoded::Nan)
     }
 }
 

@@ -198,7 +198,7 @@ impl Fields {
         after.or_else(|| self.fields[..start].iter().position(named)).or_else(|| self.spellings.find(name))
     }
 
-    pub(crate) fn encode(&self, input: &Input, columns: &mut Vec<f32>) {
+    pub(crate) fn encode(&self, input: &Input, columns: &mut Vec<f64>) {
         for (field, value) in self.fields.iter().zip(&input.0) {
             field.encode(*value, columns);
         }

@@ -22,6 +22,8 @@ pub(crate) enum Json<'a> {
     Bool(bool),
     /// The nearest double.
     Number(f64),
+    /// An integer that no double equals.
+    LargeInteger(i128),
     Text(Cow<'a, str>),
     Array,
     Object(Members<'a>),
@@ -36,12 +38,17 @@ pub(crate) struct Members<'a> {
 }
 
 impl Json<'_> {
+    fn integer(number: i128) -> Self {
+        let nearest = number as f64;
+        if nearest as i128 == number { Self::Number(nearest) } else { Self::LargeInteger(number) }
+    }
+
     /// The kind of value, with its article.
     pub(crate) fn kind(&self) -> &'static str {
         match self {
             Self::Null => "null",
             Self::Bool(_) => "a boolean",
-            Self::Number(_) => "a number",
+            Self::Number(_) | Self::LargeInteger(_) => "a number",
             Self::Text(_) => "a string",
             Self::Array => "an array",
             Self::Object(_) => "an object",
@@ -58,6 +65,7 @@ impl fmt::Display for Json<'_> {
             // 25, not 25.0.
             Self::Number(value) if value.fract() == 0.0 && value.abs() < 1e15 => write!(f, "{value:.0}"),
             Self::Number(value) => write!(f, "{value:?}"),
+            Self::LargeInteger(value) => value.fmt(f),
             Self::Text(text) => {
                 let cut = text.char_indices().nth(MAX_LENGTH).map(|(position, _)| position);
                 let shown = serde_json::Value::from(&text[..cut.unwrap_or(text.len())]);
@@ -104,11 +112,11 @@ impl<'de> Visitor<'de> for JsonSeed {
     }
 
     fn visit_i64<E>(self, number: i64) -> Result<Self::Value, E> {
-        Ok(Json::Number(number as f64))
+        Ok(Json::integer(number.into()))
     }
 
     fn visit_u64<E>(self, number: u64) -> Result<Self::Value, E> {
-        Ok(Json::Number(number as f64))
+        Ok(Json::integer(number.into()))
     }
 
     fn visit_f64<E>(self, number: f64) -> Result<Self::Value, E> {
@@ -165,6 +173,7 @@ mod tests {
             ("25.0", "25"),
             ("0.25", "0.25"),
             ("-1e300", "-1e300"),
+            ("9007199254740993", "9007199254740993"),
             (r#""male:single""#, r#""male:single""#),
             (r#""a\"\u0000""#, r#""a\"\u0000""#),
             ("[1, 2]", "an array"),

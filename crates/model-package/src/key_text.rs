@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{field::Encoded, input::Input};
+use super::{field::Encoded, input::Input, precision::Precision};
 
 /// Short text for the cache key: numbers, and codes of categories and bands, separated by commas. NaN is an empty string (`2,30,,0`), and
 /// a row of zeros a question mark.
@@ -15,11 +15,18 @@ impl fmt::Display for Input {
             }
             match value {
                 Encoded::Code(code) => text.push_integer((*code).into())?,
-                // 30, not 30.0, as far as float32 represents integers exactly.
-                Encoded::Number(number) if number.abs() <= 16_777_216.0 && number.fract() == 0.0 => {
-                    text.push_integer(*number as i32)?;
+                // 30, not 30.0, as far as the type represents every integer.
+                Encoded::Number(number) if is_integer((*number).into(), Precision::Float32) => {
+                    text.push_integer(*number as i64)?;
                 }
                 Encoded::Number(number) => {
+                    text.flush()?;
+                    write!(text.formatter, "{number:?}")?;
+                }
+                Encoded::Double(number) if is_integer(*number, Precision::Float64) => {
+                    text.push_integer(*number as i64)?;
+                }
+                Encoded::Double(number) => {
                     text.flush()?;
                     write!(text.formatter, "{number:?}")?;
                 }
@@ -29,6 +36,11 @@ impl fmt::Display for Input {
         }
         text.flush()
     }
+}
+
+/// Whether this is a whole number in the range in which the type represents every integer.
+pub(crate) fn is_integer(number: f64, precision: Precision) -> bool {
+    number.fract() == 0.0 && number.abs() <= precision.largest_integer()
 }
 
 const BUFFER: usize = 64;
@@ -50,12 +62,12 @@ impl Ascii<'_, '_> {
         Ok(())
     }
 
-    fn push_integer(&mut self, number: i32) -> fmt::Result {
+    fn push_integer(&mut self, number: i64) -> fmt::Result {
         if number < 0 {
             self.push(b'-')?;
         }
-        // Of an i32.
-        let (mut digits, mut first, mut rest) = ([0; 10], 10, number.unsigned_abs());
+        // Of an i64.
+        let (mut digits, mut first, mut rest) = ([0; 19], 19, number.unsigned_abs());
         loop {
             first -= 1;
             digits[first] = b'0' + (rest % 10) as u8;
@@ -83,6 +95,10 @@ mod tests {
     fn integers_are_written_as_the_standard_library_writes_them() {
         for number in [0, 7, 9, 10, 99, 100, 65_535, 16_777_216, -1, -10, -16_777_216] {
             let input = Input::new(vec![Encoded::Number(number as f32)]);
+            assert_eq!(input.to_string(), number.to_string());
+        }
+        for number in [0, 10, 16_777_217, -9_007_199_254_740_991, 9_007_199_254_740_992_i64] {
+            let input = Input::new(vec![Encoded::Double(number as f64)]);
             assert_eq!(input.to_string(), number.to_string());
         }
     }

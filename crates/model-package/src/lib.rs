@@ -20,6 +20,7 @@ mod manifest;
 mod mistake;
 mod normal_form;
 mod output;
+mod precision;
 mod prediction;
 mod printable;
 mod signature;
@@ -36,6 +37,7 @@ pub use self::{
     manifest::to_json,
     mistake::{GOLDEN, GRAPH, MANIFEST, Mistake},
     output::Output,
+    precision::Precision,
     prediction::{Answer, AnswerValue, ModelError, Prediction, PredictionKind},
     printable::{printable, printable_line},
     signature::{Example, GoldenTolerance, Signature},
@@ -49,25 +51,30 @@ mod testing {
         field::Field,
         manifest::FieldEntry,
         mistake::{Entry, Mistake},
+        precision::Precision,
     };
 
-    /// The field that these lines of `model.toml` describe.
+    /// The field that these lines of `model.toml` describe, of a graph that reads float32.
     pub(crate) fn field(toml: &str) -> Field {
-        try_field(toml).unwrap_or_else(|mistakes| panic!("{toml}: {mistakes:?}"))
+        field_of(Precision::Float32, toml)
+    }
+
+    pub(crate) fn field_of(precision: Precision, toml: &str) -> Field {
+        try_field_of(precision, toml).unwrap_or_else(|mistakes| panic!("{toml}: {mistakes:?}"))
     }
 
     pub(crate) fn named(name: &str, toml: &str) -> Field {
-        read(name, toml).unwrap_or_else(|mistakes| panic!("{toml}: {mistakes:?}"))
+        read(name, Precision::Float32, toml).unwrap_or_else(|mistakes| panic!("{toml}: {mistakes:?}"))
     }
 
-    pub(crate) fn try_field(toml: &str) -> Result<Field, Vec<Mistake>> {
-        read("field", toml)
+    pub(crate) fn try_field_of(precision: Precision, toml: &str) -> Result<Field, Vec<Mistake>> {
+        read("field", precision, toml)
     }
 
-    fn read(name: &str, toml: &str) -> Result<Field, Vec<Mistake>> {
+    fn read(name: &str, precision: Precision, toml: &str) -> Result<Field, Vec<Mistake>> {
         let written: FieldEntry = toml::from_str(&format!("name = '{name}'\n{toml}")).expect("a field's entry");
         let mut mistakes = Vec::new();
-        let field = Field::new(&written, &mut Entry::new("field", &mut mistakes));
+        let field = Field::new(&written, precision, &mut Entry::new("field", &mut mistakes));
         field.ok_or(mistakes)
     }
 }

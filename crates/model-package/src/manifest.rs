@@ -174,7 +174,7 @@ pub(crate) struct PredictionEntry {
     pub(crate) kind: KindEntry,
     pub(crate) output: Option<usize>,
     pub(crate) outputs: Option<Vec<usize>>,
-    pub(crate) cuts: Option<Vec<f32>>,
+    pub(crate) cuts: Option<Vec<f64>>,
     pub(crate) values: Option<Vec<AnswerEntry>>,
 }
 

@@ -12,6 +12,7 @@ use super::{
     invalid::InvalidInput,
     manifest::{ExampleEntry, GoldenEntry, Manifest, Unknown, Unreadable},
     mistake::{Entry, MANIFEST, Mistake},
+    precision::Precision,
     prediction::Prediction,
 };
 
@@ -62,13 +63,13 @@ pub struct GoldenTolerance {
 }
 
 impl Signature {
-    /// Reads `model.toml`.
+    /// Reads the `model.toml` of a graph whose input is of this type.
     ///
     /// # Errors
     ///
     /// All mistakes, or only the first if the file is not TOML or an entry has the wrong type.
-    pub fn parse(toml: &str) -> Result<Self, Vec<Mistake>> {
-        Self::check(Manifest::from_toml(toml).map_err(unreadable)?, check_examples)
+    pub fn parse(toml: &str, precision: Precision) -> Result<Self, Vec<Mistake>> {
+        Self::check(Manifest::from_toml(toml).map_err(unreadable)?, precision, check_examples)
     }
 
     /// Reads the JSON form of a `model.toml` that the build has checked. Skips the check of the examples to save time in a cold start.
@@ -76,16 +77,17 @@ impl Signature {
     /// # Errors
     ///
     /// As [`Self::parse`], without mistakes in examples.
-    pub fn parse_json(json: &str) -> Result<Self, Vec<Mistake>> {
-        Self::check(Manifest::from_json(json).map_err(unreadable)?, |_, _, _| {})
+    pub fn parse_json(json: &str, precision: Precision) -> Result<Self, Vec<Mistake>> {
+        Self::check(Manifest::from_json(json).map_err(unreadable)?, precision, |_, _, _| {})
     }
 
     fn check(
         manifest: Manifest,
+        precision: Precision,
         check_examples: impl FnOnce(&[ExampleEntry], &Fields, &mut Vec<Mistake>),
     ) -> Result<Self, Vec<Mistake>> {
         let mut mistakes = Vec::new();
-        let fields = fields(&manifest, &mut mistakes);
+        let fields = fields(&manifest, precision, &mut mistakes);
         let predictions = predictions(&manifest, &mut mistakes);
         let mut name = Entry::new("name", &mut mistakes);
         let letters = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-';
@@ -105,7 +107,7 @@ impl Signature {
         );
         let mut schemas = HashSet::from([manifest.input.name.as_str()]);
         for prediction in &predictions {
-            Entry::new(format!("prediction {:?}", prediction.name()), &mut mistakes).require(
+            Entry::new(prediction_entry(prediction.name()), &mut mistakes).require(
                 schemas.insert(prediction.schema()),
                 format_args!("the schema name {:?} is already used: set `schema` to another name", prediction.schema()),
             );
@@ -164,16 +166,31 @@ impl Signature {
         self.fields.decode(text)
     }
 
-    /// The graph's input for one row.
-    pub fn encode(&self, input: &Input) -> Vec<f32> {
+    /// The graph's input for one row: numbers of the graph's type.
+    pub fn encode(&self, input: &Input) -> Vec<f64> {
         let mut columns = Vec::with_capacity(self.width());
         self.encode_into(input, &mut columns);
         columns
     }
 
     /// Appends the graph's input for one row: [`Self::width`] numbers.
-    pub fn encode_into(&self, input: &Input, columns: &mut Vec<f32>) {
+    pub fn encode_into(&self, input: &Input, columns: &mut Vec<f64>) {
         self.fields.encode(input, columns);
+    }
+
+    /// Checks the predictions against the graph's output, which has this many columns of this type, and derives them in this type.
+    ///
+    /// # Errors
+    ///
+    /// All mistakes in the predictions.
+    pub fn set_output(&mut self, columns: usize, precision: Precision) -> Result<(), Vec<Mistake>> {
+        let mut mistakes = Vec::new();
+        for prediction in &mut self.predictions {
+            if let Err(problem) = prediction.set_output(columns, precision) {
+                Entry::new(prediction_entry(prediction.name()), &mut mistakes).mistake(problem);
+            }
+        }
+        if mistakes.is_empty() { Ok(()) } else { Err(mistakes) }
     }
 
     /// In the order of `model.toml`.
@@ -207,7 +224,7 @@ fn unreadable(Unreadable { line, problem }: Unreadable) -> Vec<Mistake> {
     vec![Mistake { file: MANIFEST, entry, problem }]
 }
 
-fn fields(manifest: &Manifest, mistakes: &mut Vec<Mistake>) -> Vec<Field> {
+fn fields(manifest: &Manifest, precision: Precision, mistakes: &mut Vec<Mistake>) -> Vec<Field> {
     let count = manifest.fields.len();
     Entry::new("fields", mistakes).require(
         (1..=MAX_FIELDS).contains(&count),
@@ -224,9 +241,13 @@ fn fields(manifest: &Manifest, mistakes: &mut Vec<Mistake>) -> Vec<Field> {
     for written in &manifest.fields {
         let mut entry = Entry::new(format!("field {:?}", written.name), mistakes);
         entry.require(names.insert(&written.name), "another field has this `name`: rename one");
-        checked.extend(Field::new(written, &mut entry));
+        checked.extend(Field::new(written, precision, &mut entry));
     }
     checked
+}
+
+fn prediction_entry(name: &str) -> String {
+    format!("prediction {name:?}")
 }
 
 fn predictions(manifest: &Manifest, mistakes: &mut Vec<Mistake>) -> Vec<Prediction> {
@@ -238,7 +259,7 @@ fn predictions(manifest: &Manifest, mistakes: &mut Vec<Mistake>) -> Vec<Predicti
     let (mut names, mut endpoints) = (HashSet::new(), HashSet::new());
     let mut checked = Vec::with_capacity(count);
     for written in &manifest.predictions {
-        let mut entry = Entry::new(format!("prediction {:?}", written.name), mistakes);
+        let mut entry = Entry::new(prediction_entry(&written.name), mistakes);
         entry.require(names.insert(&written.name), "another prediction has this `name`: rename one");
         entry.require(endpoints.insert(&written.endpoint), "another prediction has this `endpoint`: rename one");
         checked.extend(Prediction::new(written, &mut entry));

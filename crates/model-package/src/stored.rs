@@ -45,8 +45,8 @@ impl Stored {
         match self {
             Self::Answer => Some(prediction.read(entry)?.body),
             Self::Output => {
-                let output = Output::read(entry, columns).filter(|output| signature.accepts(output))?;
-                Some(prediction.derive(&output).ok()?.body)
+                let output = Output::read(entry, columns, prediction.precision());
+                Some(prediction.derive(&output.filter(|output| signature.accepts(output))?).ok()?.body)
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Models in this process, to compute the answers that the service must give.
 
-use model_package::{Field, Input, Inputs, Prediction, PredictionKind, field::Kind};
+use model_package::{Field, Input, Inputs, Precision, Prediction, PredictionKind, field::Kind};
 use predict_once::{model::Model, model::Package};
 use serde_json::Value;
 
@@ -33,12 +33,18 @@ pub fn answer(model: &Model, path: &str, body: &[u8]) -> Option<String> {
     })
 }
 
-/// The cache entry for a response's body: a number is stored as the shortest decimal of its `f32`, a value as its text, and
+/// The cache entry for a response's body: a number is stored as the shortest decimal of its type, a value as its text, and
 /// probabilities are separated by commas.
 pub fn entry_of(prediction: &Prediction, body: &[u8]) -> String {
     let body: Value = serde_json::from_slice(body).expect("a body is JSON");
     let answer = &body[prediction.name()];
-    let decimal = |number: &Value| format!("{:?}", number.as_f64().expect("a number") as f32);
+    let decimal = |number: &Value| {
+        let number = number.as_f64().expect("a number");
+        match prediction.precision() {
+            Precision::Float32 => format!("{:?}", number as f32),
+            Precision::Float64 => format!("{number:?}"),
+        }
+    };
     match prediction.kind() {
         PredictionKind::Value(_) | PredictionKind::Probability(_) => decimal(answer),
         PredictionKind::Class(..) | PredictionKind::ClassAt(..) | PredictionKind::Bands(..) => {

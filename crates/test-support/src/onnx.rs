@@ -1,8 +1,13 @@
 //! Small ONNX files: the subset of protobuf that a graph with one input and one output needs.
 
-/// A graph under construction. Its input is `x`, float32 `[N, columns]`.
+use model_package::Precision;
+
+/// A graph under construction. Its input is `x`, `[N, columns]`.
 pub struct Onnx {
     columns: usize,
+    precision: Precision,
+    input: u64,
+    output: u64,
     nodes: Vec<Message>,
     constants: Vec<Message>,
     metadata: Vec<Message>,
@@ -12,19 +17,67 @@ pub struct Onnx {
 #[derive(Default)]
 struct Message(Vec<u8>);
 
-const FLOAT: u64 = 1;
+/// ONNX's number of float32, for casts.
+pub const FLOAT: u64 = 1;
+/// ONNX's number of int64.
+pub const INT64: u64 = 7;
+/// ONNX's number of float64.
+pub const DOUBLE: u64 = 11;
+
+/// An operator's attribute.
+pub enum Attribute<'a> {
+    Ints(&'a [i64]),
+    Strings(&'a [&'a str]),
+    Bytes(&'a [u8]),
+    Doubles(&'a [f64]),
+}
 
 impl Onnx {
+    /// A graph in float32.
     pub fn new(columns: usize) -> Self {
-        Self { columns, nodes: Vec::new(), constants: Vec::new(), metadata: Vec::new() }
+        Self::of(Precision::Float32, columns)
     }
 
-    /// Adds a constant tensor of this shape.
-    pub fn constant(mut self, name: &str, shape: &[usize], values: &[f32]) -> Self {
-        assert_eq!(shape.iter().product::<usize>(), values.len(), "{name}");
-        let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+    /// A graph whose input, constants and output are of this type.
+    pub fn of(precision: Precision, columns: usize) -> Self {
+        let number = match precision {
+            Precision::Float32 => FLOAT,
+            Precision::Float64 => DOUBLE,
+        };
+        let (nodes, constants, metadata) = Default::default();
+        Self { columns, precision, input: number, output: number, nodes, constants, metadata }
+    }
+
+    /// Declares another type for the input: ONNX's number of it.
+    pub fn with_input_type(self, number: u64) -> Self {
+        Self { input: number, ..self }
+    }
+
+    /// Declares another type for the output.
+    pub fn with_output_type(self, number: u64) -> Self {
+        Self { output: number, ..self }
+    }
+
+    /// Adds a constant tensor of this shape, in the graph's type.
+    pub fn constant<T: Copy + Into<f64>>(self, name: &str, shape: &[usize], values: &[T]) -> Self {
+        let values = values.iter().map(|value| -> f64 { (*value).into() });
+        if self.precision == Precision::Float64 {
+            self.tensor(name, shape, DOUBLE, values.flat_map(f64::to_le_bytes).collect())
+        } else {
+            self.tensor(name, shape, FLOAT, values.flat_map(|value| (value as f32).to_le_bytes()).collect())
+        }
+    }
+
+    /// Adds a constant tensor of integers.
+    pub fn integers(self, name: &str, shape: &[usize], values: &[i64]) -> Self {
+        self.tensor(name, shape, INT64, values.iter().flat_map(|value| value.to_le_bytes()).collect())
+    }
+
+    fn tensor(mut self, name: &str, shape: &[usize], number: u64, bytes: Vec<u8>) -> Self {
+        let size = if number == FLOAT { 4 } else { 8 };
+        assert_eq!(shape.iter().product::<usize>() * size, bytes.len(), "{name}");
         let tensor = shape.iter().fold(Message::default(), |tensor, size| tensor.number(1, *size as u64));
-        self.constants.push(tensor.number(2, FLOAT).bytes(8, name.as_bytes()).bytes(9, &bytes));
+        self.constants.push(tensor.number(2, number).bytes(8, name.as_bytes()).bytes(9, &bytes));
         self
     }
 
@@ -40,26 +93,63 @@ impl Onnx {
         self
     }
 
+    /// Adds an operator of `ai.onnx.ml`.
+    pub fn learnt(mut self, operator: &str, input: &str, output: &str, attributes: &[(&str, Attribute<'_>)]) -> Self {
+        let node = Message::default().bytes(1, input.as_bytes()).bytes(2, output.as_bytes());
+        let node = node.bytes(3, output.as_bytes()).bytes(4, operator.as_bytes()).bytes(7, b"ai.onnx.ml");
+        let node = attributes.iter().fold(node, |node, (name, value)| node.message(5, value.message(name)));
+        self.nodes.push(node);
+        self
+    }
+
     /// Adds an entry to the file's metadata.
     pub fn metadata(mut self, key: &str, value: &str) -> Self {
         self.metadata.push(Message::default().bytes(1, key.as_bytes()).bytes(2, value.as_bytes()));
         self
     }
 
-    /// The finished file, whose graph returns `output`, float32 `[N, columns]`.
+    /// The finished file, whose graph returns `output`, `[N, columns]`.
     pub fn file(self, output: &str, columns: usize) -> Vec<u8> {
-        let of_rows = |name: &str, columns: usize| {
+        let of_rows = |name: &str, number: u64, columns: usize| {
             let rows = Message::default().bytes(2, b"N");
             let shape = Message::default().message(1, rows).message(1, Message::default().number(1, columns as u64));
-            let tensor = Message::default().number(1, FLOAT).message(2, shape);
+            let tensor = Message::default().number(1, number).message(2, shape);
             Message::default().bytes(1, name.as_bytes()).message(2, Message::default().message(1, tensor))
         };
         let graph = self.nodes.into_iter().fold(Message::default(), |graph, node| graph.message(1, node));
         let graph = self.constants.into_iter().fold(graph.bytes(2, b"graph"), |graph, tensor| graph.message(5, tensor));
-        let graph = graph.message(11, of_rows("x", self.columns)).message(12, of_rows(output, columns));
+        let graph = graph.message(11, of_rows("x", self.input, self.columns));
+        let graph = graph.message(12, of_rows(output, self.output, columns));
         let file = Message::default().number(1, 8).message(7, graph);
         let file = file.message(8, Message::default().bytes(1, b"").number(2, 13));
         self.metadata.into_iter().fold(file, |file, entry| file.message(14, entry)).0
+    }
+}
+
+impl Attribute<'_> {
+    fn message(&self, name: &str) -> Message {
+        const TENSOR: u64 = 4;
+        const INTS: u64 = 7;
+        const STRINGS: u64 = 8;
+        const UINT8: u64 = 2;
+        let tensor = |length: usize, number, bytes: &[u8]| {
+            Message::default().number(1, length as u64).number(2, number).bytes(9, bytes)
+        };
+        let message = Message::default().bytes(1, name.as_bytes());
+        match self {
+            // A negative number has ten bytes.
+            Self::Ints(values) => {
+                values.iter().fold(message, |message, value| message.number(8, *value as u64)).number(20, INTS)
+            }
+            Self::Strings(values) => {
+                values.iter().fold(message, |message, value| message.bytes(9, value.as_bytes())).number(20, STRINGS)
+            }
+            Self::Bytes(values) => message.message(5, tensor(values.len(), UINT8, values)).number(20, TENSOR),
+            Self::Doubles(values) => {
+                let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+                message.message(5, tensor(values.len(), DOUBLE, &bytes)).number(20, TENSOR)
+            }
+        }
     }
 }
 

@@ -5,11 +5,15 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use model_package::{Field, field::Bound, field::Kind, field::Number};
+use model_package::{Field, Precision, field::Bound, field::Kind, field::Number};
 use predict_once::{model::ManifestFile, model::Model, model::Package};
 use serde_json::{Map, Value, json};
 
-use crate::{ROOT, onnx::Onnx, scratch_directory};
+use crate::{
+    ROOT,
+    onnx::{DOUBLE, FLOAT, Onnx},
+    scratch_directory,
+};
 
 /// The shipped package.
 pub fn shipped() -> Package {
@@ -123,8 +127,8 @@ input = { number = 7 }
 pub fn products(width: usize, products: usize) -> Package {
     let mut graph = Onnx::new(1)
         .constant("in", &[1, width], &vec![1.0; width])
-        .constant("out", &[width, 1], &vec![1.0 / width as f32; width])
-        .constant("weights", &[width, width], &vec![1.0 / width as f32; width * width])
+        .constant("out", &[width, 1], &vec![1.0 / width as f64; width])
+        .constant("weights", &[width, width], &vec![1.0 / width as f64; width * width])
         .node("MatMul", &["x", "in"], "h0", &[]);
     for product in 0..products {
         let (from, to) = (format!("h{product}"), format!("h{}", product + 1));
@@ -139,7 +143,7 @@ pub fn long_run() -> Package {
     const SINES: usize = 16;
     let graph = Onnx::new(1)
         .constant("in", &[1, WIDTH], &vec![1.0; WIDTH])
-        .constant("out", &[WIDTH, 1], &vec![1.0 / WIDTH as f32; WIDTH])
+        .constant("out", &[WIDTH, 1], &vec![1.0 / WIDTH as f64; WIDTH])
         .node("MatMul", &["x", "in"], "h0", &[]);
     let graph = (0..SINES).fold(graph, |graph, n| graph.node("Sin", &[&format!("h{n}")], &format!("h{}", n + 1), &[]));
     package(NUMBER, graph.node("MatMul", &[&format!("h{SINES}"), "out"], "y", &[]).file("y", 1))
@@ -181,11 +185,17 @@ pub fn identity(columns: usize) -> Vec<u8> {
 /// A package with a field and a prediction of each kind. The graph reads NaN as -1 and returns the probabilities of three classes, a
 /// score, and the position of the most probable class.
 pub fn every_kind() -> Package {
+    every_kind_of(Precision::Float32)
+}
+
+/// The same package with a graph of this type.
+pub fn every_kind_of(precision: Precision) -> Package {
     const COLUMNS: usize = 16;
-    let weights = |outputs: usize| -> Vec<f32> {
-        (0..COLUMNS * outputs).map(|n| ((n * 37 + outputs * 11) % 19) as f32 * 0.05 - 0.45).collect()
+    let weights = |outputs: usize| -> Vec<f64> {
+        (0..COLUMNS * outputs).map(|n| f64::from(((n * 37 + outputs * 11) % 19) as f32 * 0.05 - 0.45)).collect()
     };
-    let onnx = Onnx::new(COLUMNS)
+    let number = if precision == Precision::Float64 { DOUBLE } else { FLOAT };
+    let onnx = Onnx::of(precision, COLUMNS)
         .constant("instead", &[1], &[-1.0])
         .constant("class_weights", &[COLUMNS, 3], &weights(3))
         .constant("class_bias", &[3], &[0.3, -0.1, 0.0])
@@ -197,7 +207,7 @@ pub fn every_kind() -> Package {
         .node("Softmax", &["scores"], "probabilities", &[("axis", 1)])
         .node("Gemm", &["numbers", "score_weights", "score_bias"], "score", &[])
         .node("ArgMax", &["probabilities"], "best", &[("axis", 1), ("keepdims", 1)])
-        .node("Cast", &["best"], "position", &[("to", 1)])
+        .node("Cast", &["best"], "position", &[("to", number)])
         .node("Concat", &["probabilities", "score", "position"], "y", &[("axis", 1)])
         .file("y", 5);
     package(EVERY_KIND, onnx)

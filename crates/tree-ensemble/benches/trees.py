@@ -4,7 +4,7 @@
 
 PROGRAM is the bench `trees`, which loads and runs models on command. The models are trained once and kept in target/trees. The
 table goes to standard output and replaces {rows} in TEMPLATE, which is written to PAGE. The exit code is not 0 if any answer is
-further from the training library's than ONNX Runtime's is.
+further from the training library's than ONNX Runtime's is, or if a model takes much longer in float64.
 """
 
 import hashlib
@@ -28,6 +28,8 @@ TIMED_ROWS = 256
 ROUNDS = 9
 ROUND_SECONDS = 0.06
 LOAD_ROUNDS = 5
+# The most that the same trees may take with numbers in float64, as a multiple of the time in float32.
+MAX_FLOAT64 = 1.15
 DIRECTORY = Path("target/trees")
 LIBRARIES = ["scikit-learn", "lightgbm", "xgboost", "skl2onnx", "onnxmltools", "onnx", "onnxruntime", "numpy"]
 
@@ -233,7 +235,7 @@ def measure(program, name, onnx_file, rows, answers):
     timed = rows[:: CHECKED_ROWS // TIMED_ROWS][:TIMED_ROWS]
     timed_file.write_bytes(timed.tobytes())
 
-    engines = ["own", "tract"]
+    engines = ["own", "float64", "tract"]
     try:
         program.ask("load", "tract", onnx_file, COLUMNS)
         # Engines that take over a second per run are not measured.
@@ -251,7 +253,7 @@ def measure(program, name, onnx_file, rows, answers):
 
     bound = bindings(onnx, timed)
     one = {
-        engine: float(program.ask("run", engine, timed_file, TIMED_ROWS if engine == "own" else 4)) for engine in engines
+        engine: float(program.ask("run", engine, timed_file, 4 if engine == "tract" else TIMED_ROWS)) for engine in engines
     }
     one["onnxruntime"] = time_onnxruntime(onnx, bound, TIMED_ROWS)
     runs = {engine: max(4, math.ceil(ROUND_SECONDS * 1e9 / time)) for engine, time in one.items()}
@@ -318,10 +320,15 @@ def main():
     print(f"ONNX Runtime, empty graph: {nothing / 1e3:.1f} µs")
     rows = []
     wrong = []
+    slow = []
     for model in trained:
         result = measure(program, *model)
         rows.append(table_row(result))
         print(rows[-1], flush=True)
+        float64 = result["run"]["float64"] / result["run"]["own"]
+        print(f"{result['name']}: {float64:.2f} times as long in float64", flush=True)
+        if float64 > MAX_FLOAT64:
+            slow.append(result["name"])
         if not result["off"]["own"] <= result["off"]["onnxruntime"]:
             wrong.append(result["name"])
     if not only:
@@ -339,6 +346,8 @@ def main():
         Path(page).write_text(text, encoding="utf-8")
     if wrong:
         sys.exit(f"these models are further from the training library than ONNX Runtime: {', '.join(wrong)}")
+    if slow:
+        sys.exit(f"these models take more than {MAX_FLOAT64} times as long in float64: {', '.join(slow)}")
 
 
 if __name__ == "__main__":

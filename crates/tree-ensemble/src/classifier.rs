@@ -5,13 +5,13 @@ use crate::{
     attributes::{Aggregate, PostTransform},
     error::{AttributeError, Result},
     forest::{Forest, Score},
-    number::Number,
+    number::{Number, Output},
     transform::{logistic, probit},
 };
 
 /// Maps a row of features to the position of a class and one score per class.
 #[derive(Debug, Clone)]
-pub(crate) struct Classifier<T> {
+pub(crate) struct Classifier<T: Copy> {
     pub(crate) forest: Forest<T>,
     base_values: Vec<T>,
     post_transform: PostTransform,
@@ -67,14 +67,16 @@ impl<T: Number> Classifier<T> {
             weights: self.weights,
         }
     }
+}
 
+impl<T: Output<f32>> Classifier<T> {
     /// Evaluates one row and returns the position of its class. `scores` is scratch space, `out` receives the scores; both have one
     /// entry per class.
     pub(crate) fn evaluate(&self, row: &[T], scores: &mut [Score<T>], out: &mut [f32]) -> usize {
         self.forest.evaluate(row, Aggregate::Sum, scores);
         match (scores, out) {
             ([score], [out]) => {
-                *out = self.base_values.first().map_or(score.or_zero(), |&base| score.or_zero() + base).narrow();
+                *out = self.base_values.first().map_or(score.or_zero(), |&base| score.or_zero() + base).output();
                 if self.post_transform == PostTransform::Probit {
                     *out = probit(*out);
                 }
@@ -99,7 +101,7 @@ impl<T: Number> Classifier<T> {
             if score.seen && winner.is_none_or(|(_, largest)| score.value > largest) {
                 winner = Some((class, score.value));
             }
-            *out = score.or_zero().narrow();
+            *out = score.or_zero().output();
         }
         self.post_transform.apply(out);
         winner.map_or(0, |(class, _)| class)
@@ -127,7 +129,7 @@ impl<T: Number> Classifier<T> {
         };
         let class = usize::from(decisive > threshold);
         if both {
-            let mut out = [first.or_zero().narrow(), second.or_zero().narrow()];
+            let mut out = [first.or_zero().output(), second.or_zero().output()];
             self.post_transform.apply(&mut out);
             return (class, out.into());
         }
@@ -138,11 +140,11 @@ impl<T: Number> Classifier<T> {
     fn one_score(&self, score: T) -> (f32, f32) {
         match (self.post_transform, self.weights) {
             // ONNX Runtime leaves the other column of its output unwritten.
-            (PostTransform::Probit, _) => (probit(score.narrow()), 0.0),
-            (_, WeightsOf::OneClass { all_positive: true }) => ((T::from(1.0) - score).narrow(), score.narrow()),
-            (_, WeightsOf::SeveralClasses) if self.base_values.len() == 1 => (score.narrow(), 0.0),
-            (PostTransform::Logistic, _) => (logistic((-score).narrow()), logistic(score.narrow())),
-            _ => ((-score).narrow(), score.narrow()),
+            (PostTransform::Probit, _) => (probit(score.output()), 0.0),
+            (_, WeightsOf::OneClass { all_positive: true }) => ((T::from(1.0) - score).output(), score.output()),
+            (_, WeightsOf::SeveralClasses) if self.base_values.len() == 1 => (score.output(), 0.0),
+            (PostTransform::Logistic, _) => (logistic((-score).output()), logistic(score.output())),
+            _ => ((-score).output(), score.output()),
         }
     }
 }

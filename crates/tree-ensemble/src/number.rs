@@ -2,7 +2,7 @@
 
 use std::{
     fmt::Debug,
-    ops::{Add, Div, Neg, Sub},
+    ops::{Add, Div, Mul, Neg, Sub},
 };
 
 /// float32, or float64 if the file or the graph's input uses it.
@@ -14,6 +14,7 @@ pub(crate) trait Number:
     + From<f32>
     + Add<Output = Self>
     + Sub<Output = Self>
+    + Mul<Output = Self>
     + Div<Output = Self>
     + Neg<Output = Self>
     + Send
@@ -29,9 +30,30 @@ pub(crate) trait Number:
     /// Reverses [`Number::from_position`].
     fn position(self) -> u32;
     fn is_nan(self) -> bool;
-    /// The nearest float32.
-    fn narrow(self) -> f32;
     fn from_count(count: usize) -> Self;
+    /// The finite number below all others.
+    const LOWEST: Self;
+    fn abs(self) -> Self;
+    fn exp(self) -> Self;
+    fn ln(self) -> Self;
+    fn sqrt(self) -> Self;
+}
+
+/// A number whose nearest number of the type `O` can be an output.
+pub(crate) trait Output<O>: Number {
+    fn output(self) -> O;
+}
+
+impl<T: Number> Output<T> for T {
+    fn output(self) -> T {
+        self
+    }
+}
+
+impl Output<f32> for f64 {
+    fn output(self) -> f32 {
+        self as f32
+    }
 }
 
 impl Number for f32 {
@@ -55,12 +77,26 @@ impl Number for f32 {
         self.is_nan()
     }
 
-    fn narrow(self) -> f32 {
-        self
-    }
-
     fn from_count(count: usize) -> Self {
         count as Self
+    }
+
+    const LOWEST: Self = Self::MIN;
+
+    fn abs(self) -> Self {
+        self.abs()
+    }
+
+    fn exp(self) -> Self {
+        self.exp()
+    }
+
+    fn ln(self) -> Self {
+        self.ln()
+    }
+
+    fn sqrt(self) -> Self {
+        self.sqrt()
     }
 }
 
@@ -85,11 +121,25 @@ impl Number for f64 {
         self.is_nan()
     }
 
-    fn narrow(self) -> f32 {
-        self as f32
-    }
-
     fn from_count(count: usize) -> Self {
         count as Self
+    }
+
+    const LOWEST: Self = Self::MIN;
+
+    fn abs(self) -> Self {
+        self.abs()
+    }
+
+    fn exp(self) -> Self {
+        self.exp()
+    }
+
+    fn ln(self) -> Self {
+        self.ln()
+    }
+
+    fn sqrt(self) -> Self {
+        self.sqrt()
     }
 }

@@ -4,13 +4,13 @@ use crate::{
     attributes::{Aggregate, PostTransform},
     error::{AttributeError, Result},
     forest::{Forest, Score},
-    number::Number,
+    number::{Number, Output},
     transform::probit,
 };
 
 /// Maps a row of features to one score per target.
 #[derive(Debug, Clone)]
-pub(crate) struct Regressor<T> {
+pub(crate) struct Regressor<T: Copy> {
     pub(crate) forest: Forest<T>,
     base_values: Vec<T>,
     aggregate: Aggregate,
@@ -45,14 +45,17 @@ impl<T: Number> Regressor<T> {
     }
 
     /// Evaluates one row. `scores` is scratch space, `out` receives the scores; both have one entry per target.
-    pub(crate) fn evaluate(&self, row: &[T], scores: &mut [Score<T>], out: &mut [f32]) {
+    pub(crate) fn evaluate<O: Number>(&self, row: &[T], scores: &mut [Score<T>], out: &mut [O])
+    where
+        T: Output<O>,
+    {
         self.forest.evaluate(row, self.aggregate, scores);
         let trees = T::from_count(self.forest.trees());
         let single = scores.len() == 1;
         for (target, (score, out)) in scores.iter().zip(&mut *out).enumerate() {
             // As in ONNX Runtime, if there are several targets, one without a weight in any reached leaf is 0, without its base value.
             if !score.seen && !single {
-                *out = 0.0;
+                *out = O::default();
                 continue;
             }
             let mut value = score.value;
@@ -62,7 +65,7 @@ impl<T: Number> Regressor<T> {
             if let Some(&base) = self.base_values.get(target) {
                 value = value + base;
             }
-            *out = value.narrow();
+            *out = value.output();
         }
         match out {
             // ONNX Runtime applies no other transformation to a single score.

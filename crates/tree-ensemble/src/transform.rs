@@ -1,10 +1,10 @@
-//! The transformations of `post_transform`, in float32 and with ONNX Runtime's order of operations.
+//! The transformations of `post_transform`, with ONNX Runtime's order of operations, in the type of the output.
 
-use crate::attributes::PostTransform;
+use crate::{attributes::PostTransform, number::Number};
 
 impl PostTransform {
     /// Transforms the scores of one row, which must be two or more.
-    pub(crate) fn apply(self, scores: &mut [f32]) {
+    pub(crate) fn apply<T: Number>(self, scores: &mut [T]) {
         match self {
             Self::None => {}
             Self::Softmax => softmax(scores),
@@ -15,48 +15,50 @@ impl PostTransform {
     }
 }
 
-pub(crate) fn logistic(score: f32) -> f32 {
-    let value = 1.0 / (1.0 + (-score.abs()).exp());
-    if score < 0.0 { 1.0 - value } else { value }
+pub(crate) fn logistic<T: Number>(score: T) -> T {
+    let one = T::from(1.0);
+    let value = one / (one + (-score.abs()).exp());
+    if score < T::default() { one - value } else { value }
 }
 
 /// ONNX Runtime's approximation of the inverse normal distribution.
-pub(crate) fn probit(score: f32) -> f32 {
+pub(crate) fn probit<T: Number>(score: T) -> T {
     const A: f32 = 0.147;
-    let x = 2.0 * score - 1.0;
-    let sign = if x < 0.0 { -1.0 } else { 1.0 };
-    let log = ((1.0 - x) * (1.0 + x)).ln();
-    let v = 2.0 / (std::f32::consts::PI * A) + 0.5 * log;
-    let v2 = 1.0 / A * log;
-    std::f32::consts::SQRT_2 * (sign * (-v + (v * v - v2).sqrt()).sqrt())
+    let number = T::from;
+    let x = number(2.0) * score - number(1.0);
+    let sign = if x < T::default() { number(-1.0) } else { number(1.0) };
+    let log = ((number(1.0) - x) * (number(1.0) + x)).ln();
+    let v = number(2.0 / (std::f32::consts::PI * A)) + number(0.5) * log;
+    let v2 = number(1.0 / A) * log;
+    number(std::f32::consts::SQRT_2) * (sign * (-v + (v * v - v2).sqrt()).sqrt())
 }
 
-fn softmax(scores: &mut [f32]) {
+fn softmax<T: Number>(scores: &mut [T]) {
     let largest = largest(scores);
-    let mut sum = 0.0;
+    let mut sum = T::default();
     for score in &mut *scores {
         *score = (*score - largest).exp();
-        sum += *score;
+        sum = sum + *score;
     }
-    scores.iter_mut().for_each(|score| *score /= sum);
+    scores.iter_mut().for_each(|score| *score = *score / sum);
 }
 
 /// A softmax in which a score of zero stays zero.
-fn softmax_zero(scores: &mut [f32]) {
+fn softmax_zero<T: Number>(scores: &mut [T]) {
     let largest = largest(scores);
     let factor = (-largest).exp();
-    let mut sum = 0.0;
+    let mut sum = T::default();
     for score in &mut *scores {
-        if score.abs() > 1e-7 {
+        if score.abs() > T::from(1e-7) {
             *score = (*score - largest).exp();
-            sum += *score;
+            sum = sum + *score;
         } else {
-            *score *= factor;
+            *score = *score * factor;
         }
     }
-    scores.iter_mut().for_each(|score| *score /= sum);
+    scores.iter_mut().for_each(|score| *score = *score / sum);
 }
 
-fn largest(scores: &[f32]) -> f32 {
-    scores.iter().copied().fold(-f32::MAX, |largest, score| if score > largest { score } else { largest })
+fn largest<T: Number>(scores: &[T]) -> T {
+    scores.iter().copied().fold(T::LOWEST, |largest, score| if score > largest { score } else { largest })
 }

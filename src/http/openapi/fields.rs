@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use model_package::{
-    AnswerValue, Prediction, PredictionKind, Signature,
+    AnswerValue, Precision, Prediction, PredictionKind, Signature,
     field::{Bound, Category, Field, Kind, Number},
 };
 use serde_json::{Map, Value, json};
@@ -87,7 +87,8 @@ fn number_schema(number: &Number) -> Value {
 
 /// `18` for 18.0.
 fn plain(number: f64) -> Value {
-    if number.fract() == 0.0 && number.abs() < 1e15 { json!(number as i64) } else { json!(number) }
+    let is_integer = number.fract() == 0.0 && number.abs() <= Precision::Float64.largest_integer();
+    if is_integer { json!(number as i64) } else { json!(number) }
 }
 
 fn category_schema(category: &Category) -> Value {
@@ -134,7 +135,7 @@ pub(super) fn prediction(prediction: &Prediction) -> Value {
     let mut schema = match prediction.kind() {
         PredictionKind::Value(_) => json!({ "type": "number", "format": "double" }),
         PredictionKind::Probability(_) => {
-            add(" ", "Digits from the seventh on may differ between processors.");
+            add(" ", digits(prediction.precision()));
             probability()
         }
         PredictionKind::Class(_, values) | PredictionKind::ClassAt(_, values) => one_of(values),
@@ -143,7 +144,7 @@ pub(super) fn prediction(prediction: &Prediction) -> Value {
             one_of(values)
         }
         PredictionKind::Probabilities(_, values) => {
-            add("\n\n", "The probability of each class. Digits from the seventh on may differ between processors.");
+            add("\n\n", &format!("The probability of each class. {}", digits(prediction.precision())));
             let names: Vec<_> = values.iter().map(AnswerValue::text).collect();
             let member = |value: &AnswerValue| {
                 let mut schema = probability();
@@ -166,6 +167,13 @@ pub(super) fn prediction(prediction: &Prediction) -> Value {
     schema
 }
 
+fn digits(precision: Precision) -> &'static str {
+    match precision {
+        Precision::Float32 => "Digits from the seventh on may differ between processors.",
+        Precision::Float64 => "Digits from the fifteenth on may differ between processors.",
+    }
+}
+
 fn one_of(values: &[AnswerValue]) -> Value {
     let mut schema = json!({ "enum": values.iter().map(|value| value.value.clone()).collect::<Vec<_>>() });
     let all = |is: fn(&Value) -> bool| values.iter().all(|value| is(&value.value));
@@ -184,11 +192,11 @@ fn one_of(values: &[AnswerValue]) -> Value {
 }
 
 /// Describes the limits between a prediction's bands.
-fn limits(cuts: &[f32]) -> String {
+fn limits(cuts: &[f64]) -> String {
     match cuts {
         [cut] => format!("The limit is {cut}; it belongs to the band above it."),
         [first @ .., last] => {
-            let first: Vec<_> = first.iter().map(f32::to_string).collect();
+            let first: Vec<_> = first.iter().map(f64::to_string).collect();
             format!("The limits are {} and {last}; each belongs to the band above it.", first.join(", "))
         }
         [] => String::new(),

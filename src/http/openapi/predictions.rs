@@ -28,19 +28,21 @@ pub(super) fn path_item(model: &Model, position: usize, base: &str) -> Result<Va
             examples.entry("several").or_insert(several);
         }
     }
+    let item = json!({ "oneOf": [answer(prediction), reference("schemas", "Problem")] });
+    let input = reference("schemas", &model.signature().input_name);
     let mut responses = Map::new();
     responses.insert(
         "200".to_owned(),
         json!({
-            "description": "The prediction, or an array of predictions in the order of the inputs. `cache-status` says whether they \
-                            were computed or came from the cache.",
+            "description": "The prediction, or an array of predictions in the order of the inputs, with a problem in place of each one \
+                            on which the model failed. `cache-status` says whether they were computed or came from the cache.",
             "headers": headers::header_references(&[
                 ("cache-status", "CacheStatus"),
                 ("server-timing", "ServerTiming"),
                 ("x-model", "Model"),
                 ("x-request-id", "RequestId"),
             ]),
-            "content": { "application/json": { "schema": one_or_many(&answer(prediction)), "examples": valid_answers } },
+            "content": { "application/json": { "schema": one_or_many(&answer(prediction), &item), "examples": valid_answers } },
         }),
     );
     responses.extend(problems::references());
@@ -61,7 +63,7 @@ pub(super) fn path_item(model: &Model, position: usize, base: &str) -> Result<Va
                 "required": true,
                 "content": {
                     "application/json": {
-                        "schema": one_or_many(&reference("schemas", &model.signature().input_name)),
+                        "schema": one_or_many(&input, &input),
                         "examples": valid_inputs,
                         // Tools assume that `examples` are valid; the page offers these to try errors.
                         "x-wrong-examples": invalid_inputs,
@@ -92,9 +94,9 @@ fn rounded(body: &[u8]) -> Value {
     answer
 }
 
-fn one_or_many(object: &Value) -> Value {
+fn one_or_many(object: &Value, item: &Value) -> Value {
     json!({
-        "oneOf": [object, { "type": "array", "items": object, "minItems": 1, "maxItems": MAX_INPUTS }],
+        "oneOf": [object, { "type": "array", "items": item, "minItems": 1, "maxItems": MAX_INPUTS }],
     })
 }
 

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use model_package::ModelError;
+use model_package::{Input, ModelError, Output};
 
 use super::{Item, Work};
 use crate::service::{
@@ -53,7 +53,7 @@ pub(super) struct Computed {
 impl Work<'_> {
     /// Runs the model for items without an answer, and waits for runs of other requests. If `leads`, other requests may wait for this
     /// one. A request that does not look up joins runs in progress, too.
-    pub(super) async fn compute(&mut self, leads: bool, looked_up: bool) -> Result<Computed, ModelError> {
+    pub(super) async fn compute(&mut self, leads: bool, looked_up: bool) -> Computed {
         let service = self.service;
         let mut computed = Computed::default();
         loop {
@@ -73,17 +73,17 @@ impl Work<'_> {
                 }
             }
             if ours.is_empty() && theirs.is_empty() {
-                return Ok(computed);
+                return computed;
             }
-            service.run(self.prediction, ours, &mut computed).await?;
+            service.run(self.prediction, ours, &mut computed).await;
             if theirs.is_empty() {
-                return Ok(computed);
+                return computed;
             }
             let start = Instant::now();
             for (item, run) in theirs {
                 // If the leader gives up, this request leads in the next round, without another lookup.
                 let Some(entry) = run.result().await else { continue };
-                item.body = service.read(self.prediction, &entry);
+                item.body = service.read(self.prediction, &entry).map(Ok);
                 if item.body.is_none() {
                     item.run = Run::Alone;
                 }
@@ -94,29 +94,31 @@ impl Work<'_> {
 }
 
 impl PredictionService {
-    /// Runs the model for `items` in batches, and gives each answer to its followers.
-    async fn run(
-        &self,
-        prediction: usize,
-        items: Vec<(&mut Item<'_>, Option<Lead<Bytes>>)>,
-        computed: &mut Computed,
-    ) -> Result<(), ModelError> {
+    /// Runs the model for `items` in batches, and gives each answer to its followers. An input on which the model fails has an error,
+    /// which does not affect the others.
+    async fn run(&self, prediction: usize, items: Vec<(&mut Item<'_>, Option<Lead<Bytes>>)>, computed: &mut Computed) {
         let (mut items, mut size) = (items.into_iter().peekable(), FIRST_RUN);
         let before = (computed.time, computed.inputs);
         while items.peek().is_some() {
             let batch: Vec<_> = items.by_ref().take(size).collect();
             let start = Instant::now();
             computed.start.get_or_insert(start);
-            let outputs = self.model.run_many(&batch.iter().map(|(item, _)| item.input).collect::<Vec<_>>())?;
+            let outputs = self.outputs(&batch.iter().map(|(item, _)| item.input).collect::<Vec<_>>());
             for ((item, lead), output) in batch.into_iter().zip(outputs) {
-                let (entry, body) = self.derive(prediction, &output)?;
-                item.body = Some(body);
+                computed.inputs += 1;
+                let (entry, body) = match output.and_then(|output| self.derive(prediction, &output)) {
+                    Ok(derived) => derived,
+                    Err(error) => {
+                        item.body = Some(Err(error));
+                        continue;
+                    }
+                };
+                item.body = Some(Ok(body));
                 if let (Some(lead), Some(entry)) = (lead, entry) {
                     lead.complete(entry.clone());
                     computed.new.leads.push(lead);
                     computed.new.entries.push((item.key.clone(), entry));
                 }
-                computed.inputs += 1;
             }
             let time = start.elapsed();
             self.run_time.add(time);
@@ -127,7 +129,15 @@ impl PredictionService {
             }
         }
         self.planners[prediction].record_runs(computed.time - before.0, computed.inputs - before.1);
-        Ok(())
+    }
+
+    /// Runs the model on a batch or, if that fails, on each input alone.
+    fn outputs(&self, inputs: &[&Input]) -> Vec<Result<Output, ModelError>> {
+        match self.model.run_many(inputs) {
+            Ok(outputs) => outputs.into_iter().map(Ok).collect(),
+            Err(error) if inputs.len() == 1 => vec![Err(error)],
+            Err(_) => inputs.iter().map(|input| self.model.run(input)).collect(),
+        }
     }
 }
 

@@ -24,7 +24,7 @@ impl Work<'_> {
     pub(super) fn look_in_memory(&mut self) -> bool {
         for item in &mut self.items {
             let entry = self.service.cache.get_in_memory(&item.key);
-            item.body = entry.and_then(|entry| self.service.read(self.prediction, &entry));
+            item.body = entry.and_then(|entry| self.service.read(self.prediction, &entry)).map(Ok);
             if item.body.is_some() {
                 item.outcome = CacheOutcome::Hit(Tier::Memory);
             }

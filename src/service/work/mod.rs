@@ -9,12 +9,12 @@ use std::{
 };
 
 use bytes::Bytes;
-use model_package::{Input, Inputs};
+use model_package::{Input, Inputs, ModelError};
 use prediction_cache::{CacheKey, KeySpace, Tier};
 
 use self::compute::Run;
 pub(super) use self::lookup::LookupResult;
-use super::{Answer, CacheOutcome, CachePolicy, NoPrediction, PredictionService, Served, Tally, strategy::Plan};
+use super::{Answer, Body, CacheOutcome, CachePolicy, NoPrediction, PredictionService, Served, Tally, strategy::Plan};
 
 pub(super) struct Work<'a> {
     service: &'a PredictionService,
@@ -32,7 +32,8 @@ struct Item<'a> {
     times: usize,
     outcome: CacheOutcome,
     run: Run,
-    body: Option<Bytes>,
+    /// The response's body, or the model's error.
+    body: Option<Result<Bytes, ModelError>>,
 }
 
 impl<'a> Work<'a> {
@@ -89,10 +90,7 @@ impl<'a> Work<'a> {
             return Answer { body: Err(NoPrediction::NotCached), served };
         }
         if !self.is_answered() {
-            let mut computed = match self.compute(policy.store && !is_off, policy.read).await {
-                Ok(computed) => computed,
-                Err(error) => return Answer { body: Err(NoPrediction::Failed(error)), served },
-            };
+            let mut computed = self.compute(policy.store && !is_off, policy.read).await;
             let new = std::mem::take(&mut computed.new);
             computed.record(&mut served);
             if !new.entries.is_empty() {
@@ -102,7 +100,7 @@ impl<'a> Work<'a> {
                 }
             }
         }
-        Answer { body: Ok(self.body()), served }
+        Answer { body: self.body(), served }
     }
 
     fn is_answered(&self) -> bool {
@@ -143,33 +141,24 @@ impl<'a> Work<'a> {
         outcomes.find(is_in_store).or(worst).unwrap_or(first)
     }
 
-    /// The response's body: a JSON object, or an array of them.
-    fn body(self) -> Bytes {
+    fn body(self) -> Result<Body, NoPrediction> {
         let Self { items, order, .. } = self;
-        let mut bodies: Vec<Bytes> = items.into_iter().map(|item| item.body.expect("looked up or computed")).collect();
+        let mut bodies = items.into_iter().map(|item| item.body.expect("looked up or computed"));
         match order {
-            None => bodies.swap_remove(0),
-            Some(order) => array(order.iter().map(|position| &bodies[*position])),
+            None => bodies.next().expect("there is one item").map(Body::One).map_err(NoPrediction::Failed),
+            Some(order) => {
+                let mut distinct: Vec<_> = bodies.collect();
+                if distinct.iter().all(Result::is_err) {
+                    return distinct.swap_remove(0).map(Body::One).map_err(NoPrediction::Failed);
+                }
+                Ok(Body::Many { distinct, order })
+            }
         }
     }
 }
 
 impl Item<'_> {
     fn hit(&mut self, body: Bytes, tier: Tier) {
-        (self.body, self.outcome) = (Some(body), CacheOutcome::Hit(tier));
+        (self.body, self.outcome) = (Some(Ok(body)), CacheOutcome::Hit(tier));
     }
-}
-
-/// Joins JSON objects into an array.
-fn array<'a>(objects: impl ExactSizeIterator<Item = &'a Bytes>) -> Bytes {
-    let mut text = Vec::with_capacity(32 * objects.len() + 2);
-    text.push(b'[');
-    for (position, object) in objects.enumerate() {
-        if position > 0 {
-            text.push(b',');
-        }
-        text.extend_from_slice(object);
-    }
-    text.push(b']');
-    text.into()
 }

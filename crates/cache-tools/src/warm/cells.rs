@@ -62,7 +62,10 @@ impl Columns {
 fn value(cell_type: CellType, cell: &str) -> Value {
     let trimmed = cell.trim();
     match cell_type {
-        CellType::Number => trimmed.parse().ok().and_then(Number::from_f64).map(Value::Number),
+        CellType::Number => {
+            let integer = trimmed.parse::<i64>().ok().map(Number::from);
+            integer.or_else(|| trimmed.parse().ok().and_then(Number::from_f64)).map(Value::Number)
+        }
         CellType::Boolean if trimmed.eq_ignore_ascii_case("true") => Some(Value::Bool(true)),
         CellType::Boolean if trimmed.eq_ignore_ascii_case("false") => Some(Value::Bool(false)),
         CellType::Boolean | CellType::Text => None,
@@ -72,12 +75,15 @@ fn value(cell_type: CellType, cell: &str) -> Value {
 
 #[cfg(test)]
 mod tests {
+    use model_package::Precision;
+
     use super::*;
 
     #[test]
     fn a_cell_is_converted_to_the_type_of_its_field() {
         for (cell_type, cell, expected) in [
-            (CellType::Number, " 30 ", "30.0"),
+            (CellType::Number, " 30 ", "30"),
+            (CellType::Number, "9007199254740993", "9007199254740993"),
             (CellType::Number, "1e-3", "0.001"),
             (CellType::Number, "NaN", "\"NaN\""),
             (CellType::Number, "thirty", "\"thirty\""),
@@ -94,7 +100,7 @@ mod tests {
     #[test]
     fn every_column_is_a_field_and_every_required_field_a_column() {
         let toml = include_str!("../../../../models/credit_risk/model.toml");
-        let model = Signature::parse(toml).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
+        let model = Signature::parse(toml, Precision::Float32).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
         let mut names: Vec<_> = model.fields().iter().rev().map(|field| field.name()).collect();
         assert!(Columns::new(&model, names.iter().copied()).is_ok());
         let error = |names: &[&str]| Columns::new(&model, names.iter().copied()).err().expect("refused");

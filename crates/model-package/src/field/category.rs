@@ -103,7 +103,7 @@ impl Category {
     pub(crate) fn suggestion_work(&self, value: &Json<'_>) -> usize {
         match value {
             Json::Text(text) => work(text, self.values.iter().map(|value| value.name.as_str())),
-            Json::Null | Json::Bool(_) | Json::Number(_) | Json::Array | Json::Object(_) => 0,
+            Json::Null | Json::Bool(_) | Json::Number(_) | Json::LargeInteger(_) | Json::Array | Json::Object(_) => 0,
         }
     }
 
@@ -120,7 +120,7 @@ impl Category {
                 let text = number.to_string();
                 names().find(|name| *name == text)
             }
-            Json::Null | Json::Array | Json::Object(_) => None,
+            Json::Null | Json::LargeInteger(_) | Json::Array | Json::Object(_) => None,
         };
         meant.map(quoted)
     }

@@ -18,6 +18,7 @@ use super::{
     json::Json,
     manifest::{EncodingEntry, FieldEntry, FieldType, MissingEntry},
     mistake::Entry,
+    precision::Precision,
 };
 
 /// Limit for the names of fields, values and examples, in characters.
@@ -29,6 +30,8 @@ pub struct Field {
     description: String,
     unit: Option<String>,
     example: Option<Value>,
+    /// The type of the graph's input.
+    precision: Precision,
     kind: Kind,
     encoding: Encoding,
     missing: Option<Encoded>,
@@ -54,8 +57,10 @@ pub enum Encoding {
 /// A valid value, reduced to the distinctions that the model makes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Encoded {
-    /// Finite.
+    /// Finite, for a graph that reads float32.
     Number(f32),
+    /// Finite, for a graph that reads float64.
+    Double(f64),
     /// The position of a category, the number of a band, or 0 and 1 for a boolean.
     Code(u16),
     Nan,
@@ -63,9 +68,22 @@ pub(crate) enum Encoded {
     Zeros,
 }
 
+impl Encoded {
+    /// The nearest number of this type. `None` if it is not finite. Negative zero becomes zero, so that equal numbers are the same text
+    /// in a cache key.
+    pub(crate) fn number(number: f64, precision: Precision) -> Option<Self> {
+        let nearest = precision.round(number) + 0.0;
+        nearest.is_finite().then_some(match precision {
+            Precision::Float32 => Self::Number(nearest as f32),
+            Precision::Float64 => Self::Double(nearest),
+        })
+    }
+}
+
 impl Field {
-    /// Checks an entry of `[[fields]]`. `None` if it has mistakes, which are added to `entry`.
-    pub(crate) fn new(written: &FieldEntry, entry: &mut Entry<'_>) -> Option<Self> {
+    /// Checks an entry of `[[fields]]`, for a graph that reads numbers of this type. `None` if it has mistakes, which are added to
+    /// `entry`.
+    pub(crate) fn new(written: &FieldEntry, precision: Precision, entry: &mut Entry<'_>) -> Option<Self> {
         entry.require(
             is_name(&written.name),
             format_args!("`name` must be 1 to {MAX_NAME_LENGTH} printable characters"),
@@ -94,7 +112,7 @@ impl Field {
             entry.require(!given || applies, format_args!("`{key}` applies only to {to}: remove it"));
         }
         let kind = match written.r#type {
-            FieldType::Number | FieldType::Integer => Kind::Number(Number::new(written, entry)?),
+            FieldType::Number | FieldType::Integer => Kind::Number(Number::new(written, precision, entry)?),
             FieldType::Boolean => Kind::Boolean,
             FieldType::String => Kind::Category(Category::new(written, entry)?),
         };
@@ -113,6 +131,7 @@ impl Field {
             description: written.description.trim().to_owned(),
             unit: written.unit.clone(),
             example: written.example.clone(),
+            precision,
             missing: None,
             kind,
             encoding,
@@ -135,7 +154,7 @@ impl Field {
             | (Some(MissingEntry::Number(_)), Encoding::OneHot(_)) => None,
             (Some(MissingEntry::Nan), _) => Some(Encoded::Nan),
             (Some(MissingEntry::Zeros), Encoding::OneHot(_)) => Some(Encoded::Zeros),
-            (Some(MissingEntry::Number(number)), Encoding::Column) => self.missing_number(*number as f32),
+            (Some(MissingEntry::Number(number)), Encoding::Column) => self.missing_number(*number),
             (Some(MissingEntry::Value(name)), _) => match &self.kind {
                 Kind::Category(category) => category.code(name).map(Encoded::Code),
                 Kind::Number(_) | Kind::Boolean => None,
@@ -149,9 +168,10 @@ impl Field {
                 (Kind::Category(_), Encoding::Column) => "\"nan\", a number, or { value = \"…\" } with one of `values`",
                 (Kind::Number(_) | Kind::Boolean, Encoding::OneHot(_)) => "\"nan\" or \"zeros\"",
                 (Kind::Number(number), Encoding::Column) if number.bands().is_some() => "\"nan\"",
-                (Kind::Number(_) | Kind::Boolean, Encoding::Column) => {
-                    "\"nan\" or a number within the range of float32"
-                }
+                (Kind::Number(_) | Kind::Boolean, Encoding::Column) => match self.precision {
+                    Precision::Float32 => "\"nan\" or a number within the range of float32",
+                    Precision::Float64 => "\"nan\" or a finite number",
+                },
             };
             entry.mistake(format_args!(
                 "`required = false` needs `missing`, the value that the model reads for an absent field: {allowed}"
@@ -161,7 +181,7 @@ impl Field {
     }
 
     /// The value of a number in `missing`. A number that equals a code becomes the code, so that equal inputs have equal values.
-    fn missing_number(&self, number: f32) -> Option<Encoded> {
+    fn missing_number(&self, number: f64) -> Option<Encoded> {
         let codes = match &self.kind {
             Kind::Number(kind) if kind.bands().is_some() => return None,
             Kind::Number(_) => 0..0,
@@ -169,9 +189,9 @@ impl Field {
             // The cast is lossless: a category has at most 10,000 values.
             Kind::Category(category) => 0..category.values().len() as u16,
         };
-        let code = Some(number as u16).filter(|code| codes.contains(code) && f32::from(*code) == number);
-        let encoded = code.map_or(Encoded::Number(number + 0.0), Encoded::Code);
-        number.is_finite().then_some(encoded)
+        let number = self.precision.round(number);
+        let code = Some(number as u16).filter(|code| codes.contains(code) && f64::from(*code) == number);
+        code.map(Encoded::Code).or_else(|| Encoded::number(number, self.precision))
     }
 
     /// Reads the value of a request's member. `None` if it is not allowed.
@@ -181,10 +201,11 @@ impl Field {
         }
         match &self.kind {
             Kind::Number(numbers) => {
-                if let Json::Number(number) = value {
-                    numbers.read(*number)
-                } else {
-                    None
+                match value {
+                    Json::Number(number) => numbers.read(*number),
+                    // Another integer has the same nearest double.
+                    Json::LargeInteger(number) if !numbers.is_integer() => numbers.read(*number as f64),
+                    _ => None,
                 }
             }
             Kind::Boolean => {
@@ -202,6 +223,11 @@ impl Field {
                 }
             }
         }
+    }
+
+    /// Whether a request may send this value.
+    pub fn accepts(&self, value: &Value) -> bool {
+        self.read_value(value).is_some()
     }
 
     fn read_value(&self, value: &Value) -> Option<Encoded> {
@@ -244,12 +270,13 @@ impl Field {
         }
     }
 
-    /// Appends the [`Self::width`] columns that the model reads.
-    pub(crate) fn encode(&self, value: Encoded, columns: &mut Vec<f32>) {
+    /// Appends the [`Self::width`] columns that the model reads. Each is a number of the graph's type.
+    pub(crate) fn encode(&self, value: Encoded, columns: &mut Vec<f64>) {
         let number = match value {
-            Encoded::Number(number) => number,
-            Encoded::Code(code) => f32::from(code),
-            Encoded::Nan => f32::NAN,
+            Encoded::Number(number) => number.into(),
+            Encoded::Double(number) => number,
+            Encoded::Code(code) => code.into(),
+            Encoded::Nan => f64::NAN,
             Encoded::Zeros => 0.0,
         };
         match (self.encoding, value) {
@@ -259,7 +286,7 @@ impl Field {
                 columns.resize(first + codes, 0.0);
                 columns[first + usize::from(code)] = 1.0;
             }
-            (Encoding::OneHot(codes), Encoded::Number(_) | Encoded::Nan | Encoded::Zeros) => {
+            (Encoding::OneHot(codes), Encoded::Number(_) | Encoded::Double(_) | Encoded::Nan | Encoded::Zeros) => {
                 columns.extend(std::iter::repeat_n(number, codes))
             }
         }
@@ -307,6 +334,11 @@ impl Field {
 
     pub fn unit(&self) -> Option<&str> {
         self.unit.as_deref()
+    }
+
+    /// The type of number that the model reads.
+    pub fn precision(&self) -> Precision {
+        self.precision
     }
 
     /// Whether every request must contain it.

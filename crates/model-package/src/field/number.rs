@@ -9,10 +9,8 @@ use super::{
 use crate::{
     manifest::{FieldEntry, FieldType},
     mistake::Entry,
+    precision::Precision,
 };
-
-/// float32 cannot represent every larger integer, so distinct inputs would share a cache entry.
-const LARGEST_INTEGER: f64 = 16_777_216.0;
 
 /// The unit whose values clients tend to send in percent.
 const FRACTION: &str = "fraction";
@@ -22,6 +20,8 @@ const MAX_BANDS: usize = 1_000;
 
 #[derive(Clone, Debug)]
 pub struct Number {
+    /// The type that the model reads. An integer beyond [`Precision::largest_integer`] would share its cache entry with others.
+    precision: Precision,
     integer: bool,
     fraction: bool,
     hint: Option<String>,
@@ -31,7 +31,8 @@ pub struct Number {
 }
 
 impl Number {
-    pub(crate) fn new(written: &FieldEntry, entry: &mut Entry<'_>) -> Option<Self> {
+    pub(crate) fn new(written: &FieldEntry, precision: Precision, entry: &mut Entry<'_>) -> Option<Self> {
+        let largest_integer = precision.largest_integer();
         let integer = written.r#type == FieldType::Integer;
         let FieldEntry { minimum, exclusive_minimum, maximum, exclusive_maximum, .. } = written;
         let mut bound = |inclusive: Option<f64>, exclusive: Option<f64>, end: &str| {
@@ -47,17 +48,17 @@ impl Number {
             if integer {
                 entry.require(bound.limit.fract() == 0.0, format_args!("`{end}` of an integer must be a whole number"));
                 entry.require(
-                    bound.limit.abs() <= LARGEST_INTEGER,
+                    bound.limit.abs() <= largest_integer,
                     format_args!(
-                        "`{end}` is {} but must lie within ±{LARGEST_INTEGER}, because float32 cannot represent every larger \
-                         integer: use `type = \"number\"`, or a larger unit",
+                        "`{end}` is {} but must lie within ±{largest_integer}, because the graph reads {precision}, which cannot \
+                         represent every larger integer: use `type = \"number\"`, or a larger unit",
                         bound.limit
                     ),
                 );
             } else {
                 entry.require(
-                    (bound.limit as f32).is_finite(),
-                    format_args!("`{end}` must be a finite number within the range of float32"),
+                    precision.round(bound.limit).is_finite(),
+                    format_args!("`{end}` must be a finite number within the range of {precision}"),
                 );
             }
             Some(bound)
@@ -66,11 +67,12 @@ impl Number {
         let upper = bound(*maximum, *exclusive_maximum, "maximum");
         let (lower, upper) = if integer {
             let within = |limit| Bound { limit, exclusive: false };
-            (lower.or(Some(within(-LARGEST_INTEGER))), upper.or(Some(within(LARGEST_INTEGER))))
+            (lower.or(Some(within(-largest_integer))), upper.or(Some(within(largest_integer))))
         } else {
             (lower, upper)
         };
         let number = Self {
+            precision,
             integer,
             fraction: written.unit.as_deref() == Some(FRACTION),
             hint: written.hint.clone(),
@@ -120,8 +122,7 @@ impl Number {
         self.upper.is_none_or(|bound| if bound.exclusive { number < bound.limit } else { number <= bound.limit })
     }
 
-    /// The number of the band, or the nearest float32. Negative zero becomes zero, so that equal numbers are the same text in a cache
-    /// key.
+    /// The number of the band, or the nearest number that the model reads.
     pub(crate) fn read(&self, number: f64) -> Option<Encoded> {
         if !self.holds(number) || (self.integer && number.fract() != 0.0) {
             return None;
@@ -130,8 +131,7 @@ impl Number {
             // The cast is lossless: there are at most MAX_BANDS limits.
             return Some(Encoded::Code(bands.partition_point(|limit| number >= *limit) as u16));
         }
-        let read = number as f32;
-        read.is_finite().then_some(Encoded::Number(read + 0.0))
+        Encoded::number(number, self.precision)
     }
 
     /// `must be a number greater than 0 and at most 1: the share of income`.
@@ -143,6 +143,10 @@ impl Number {
             None => String::new(),
         };
         format!("must be {kind}{}{hint}", Range(self.lower, self.upper))
+    }
+
+    pub(crate) fn precision(&self) -> Precision {
+        self.precision
     }
 
     pub fn is_integer(&self) -> bool {
@@ -166,7 +170,10 @@ impl Number {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{field::Json, testing::field};
+    use crate::{
+        field::Json,
+        testing::{field, field_of, try_field_of},
+    };
 
     #[test]
     fn a_number_within_the_bounds_is_read_and_nothing_else_is() {
@@ -203,6 +210,66 @@ mod tests {
         assert_eq!(any.read(&Json::Number(30.0)), Some(Encoded::Number(30.0)));
         assert_eq!(any.read(&Json::Number(-16_777_216.0)), Some(Encoded::Number(-16_777_216.0)));
         assert_eq!([30.5, 16_777_217.0].map(|number| any.read(&Json::Number(number))), [None; 2]);
+    }
+
+    #[test]
+    fn a_field_of_a_float64_graph_reads_every_double_and_every_integer_that_it_distinguishes() {
+        let read = |toml: &str, text: &str| {
+            field_of(Precision::Float64, toml).read(&serde_json::from_str(text).expect("JSON"))
+        };
+        for (text, expected) in [
+            ("1e300", Some(1e300)),
+            ("0.1", Some(0.1)),
+            ("-0.0", Some(0.0)),
+            ("52.520008", Some(52.520_008)),
+            // The nearest double, as every parser reads it.
+            ("9007199254740993", Some(9_007_199_254_740_992.0)),
+        ] {
+            assert_eq!(read("type = 'number'", text), expected.map(Encoded::Double), "{text}");
+        }
+        for (text, expected) in [
+            ("9007199254740991", Some(9_007_199_254_740_991.0)),
+            ("9007199254740992", Some(9_007_199_254_740_992.0)),
+            ("-9007199254740992", Some(-9_007_199_254_740_992.0)),
+            ("16777217", Some(16_777_217.0)),
+            ("9007199254740993", None),
+            ("9007199254740994", None),
+            ("-9007199254740993", None),
+            ("1e300", None),
+        ] {
+            assert_eq!(read("type = 'integer'", text), expected.map(Encoded::Double), "{text}");
+        }
+        assert_eq!(
+            field_of(Precision::Float64, "type = 'integer'").allowed(),
+            "must be an integer from -9007199254740992 to 9007199254740992"
+        );
+    }
+
+    #[test]
+    fn a_bound_beyond_what_the_graph_distinguishes_is_a_mistake_in_both_types() {
+        for (toml, float32, float64) in [
+            ("type = 'integer'\nmaximum = 16777217", Some("±16777216, because the graph reads float32"), None),
+            (
+                "type = 'integer'\nmaximum = 9007199254740994",
+                Some("±16777216"),
+                Some("±9007199254740992, because the graph reads float64"),
+            ),
+            ("type = 'number'\nmaximum = 1e39", Some("within the range of float32"), None),
+            (
+                "type = 'number'\nmaximum = inf",
+                Some("within the range of float32"),
+                Some("within the range of float64"),
+            ),
+        ] {
+            for (precision, expected) in [(Precision::Float32, float32), (Precision::Float64, float64)] {
+                let mistakes = try_field_of(precision, toml).err().unwrap_or_default();
+                let found: Vec<_> = mistakes.iter().map(|mistake| mistake.problem.as_str()).collect();
+                match expected {
+                    None => assert!(found.is_empty(), "{toml}: {found:?}"),
+                    Some(part) => assert!(found.iter().any(|problem| problem.contains(part)), "{toml}: {found:?}"),
+                }
+            }
+        }
     }
 
     #[test]

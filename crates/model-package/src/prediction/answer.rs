@@ -20,13 +20,13 @@ pub struct Answer {
 
 /// An answer before it is written as text.
 enum Derived<'a> {
-    Number(f32),
+    Number(f64),
     OneOf(&'a AnswerValue),
-    Distribution(Vec<f32>),
+    Distribution(Vec<f64>),
 }
 
 impl Prediction {
-    /// Derives the answer from the graph's output, whose columns have been [checked](Self::check_columns).
+    /// Derives the answer from the graph's output, which the prediction has been [checked](crate::Signature::set_output) against.
     ///
     /// # Errors
     ///
@@ -36,7 +36,7 @@ impl Prediction {
             Derived::Number(number) => self.number(number),
             Derived::OneOf(value) => self.one_of(value),
             Derived::Distribution(probabilities) => {
-                let texts: Vec<_> = probabilities.into_iter().map(|number| Decimal(number).to_string()).collect();
+                let texts: Vec<_> = probabilities.into_iter().map(|number| self.decimal(number)).collect();
                 self.distribution(&texts)
             }
         })
@@ -50,14 +50,18 @@ impl Prediction {
     fn value(&self, output: &Output) -> Result<Derived<'_>, ModelError> {
         let outputs = output.columns();
         let fail = |what: String| ModelError::Output(format!("{}: {what}", self.name));
-        let finite = |number: f32| {
-            if number.is_finite() { Ok(number + 0.0) } else { Err(fail(format!("{number} is not finite"))) }
+        let finite = |number: f64| {
+            if number.is_finite() {
+                Ok(number + 0.0)
+            } else {
+                Err(fail(format!("{} is not finite", self.decimal(number))))
+            }
         };
-        let probability = |number: f32| {
-            if (-ROUNDING..=1.0 + ROUNDING).contains(&number) {
+        let probability = |number: f64| {
+            if (f64::from(-ROUNDING)..=f64::from(1.0 + ROUNDING)).contains(&number) {
                 Ok(number.clamp(0.0, 1.0) + 0.0)
             } else {
-                Err(fail(format!("{number} is not a probability")))
+                Err(fail(format!("{} is not a probability", self.decimal(number))))
             }
         };
         Ok(match &self.kind {
@@ -65,16 +69,17 @@ impl Prediction {
             PredictionKind::Probability(column) => Derived::Number(probability(column.of(outputs))?),
             PredictionKind::Bands(column, cuts, values) => {
                 let number = finite(column.of(outputs))?;
-                Derived::OneOf(&values[cuts.partition_point(|cut| number >= *cut)])
+                Derived::OneOf(&values[cuts.partition_point(|cut| number >= self.precision.round(*cut))])
             }
             PredictionKind::ClassAt(column, values) => {
                 let position = column.of(outputs);
                 let is_position = position >= 0.0 && position.fract() == 0.0;
                 let value = if is_position { values.get(position as usize) } else { None };
-                Derived::OneOf(value.ok_or_else(|| fail(format!("{position} is not the position of a class")))?)
+                let fail = || fail(format!("{} is not the position of a class", self.decimal(position)));
+                Derived::OneOf(value.ok_or_else(fail)?)
             }
             PredictionKind::Class(scores, values) => {
-                let mut best: Option<(f32, &AnswerValue)> = None;
+                let mut best: Option<(f64, &AnswerValue)> = None;
                 for (score, value) in scores.of(outputs).zip(values) {
                     let score = finite(score)?;
                     if best.is_none_or(|(highest, _)| score > highest) {
@@ -94,11 +99,11 @@ impl Prediction {
         let text = std::str::from_utf8(entry).ok()?;
         let body = match &self.kind {
             PredictionKind::Value(_) => {
-                Decimal::read(text)?;
+                self.read_decimal(text)?;
                 self.body(text)
             }
             PredictionKind::Probability(_) => {
-                Decimal::read(text).filter(|number| (0.0..=1.0).contains(number))?;
+                self.read_decimal(text).filter(|number| (0.0..=1.0).contains(number))?;
                 self.body(text)
             }
             PredictionKind::Class(_, values)
@@ -106,7 +111,8 @@ impl Prediction {
             | PredictionKind::Bands(_, _, values) => self.body(&values.iter().find(|value| value.text == text)?.json),
             PredictionKind::Probabilities(_, values) => {
                 let texts: Vec<_> = text.split(',').collect();
-                let probable = |text: &&str| Decimal::read(text).is_some_and(|number| (0.0..=1.0).contains(&number));
+                let probable =
+                    |text: &&str| self.read_decimal(text).is_some_and(|number| (0.0..=1.0).contains(&number));
                 if texts.len() != values.len() || !texts.iter().all(probable) {
                     return None;
                 }
@@ -116,8 +122,16 @@ impl Prediction {
         Some(Answer { entry: entry.clone(), body })
     }
 
-    fn number(&self, number: f32) -> Answer {
-        let text = Decimal(number).to_string();
+    fn decimal(&self, number: f64) -> String {
+        Decimal(number, self.precision).to_string()
+    }
+
+    fn read_decimal(&self, text: &str) -> Option<f64> {
+        Decimal::read(text, self.precision)
+    }
+
+    fn number(&self, number: f64) -> Answer {
+        let text = self.decimal(number);
         Answer { body: self.body(&text), entry: text.into() }
     }
 
@@ -147,13 +161,13 @@ impl Prediction {
 }
 
 impl Column {
-    fn of(self, outputs: &[f32]) -> f32 {
+    fn of(self, outputs: &[f64]) -> f64 {
         outputs[self.0.unwrap_or(0)]
     }
 }
 
 impl Scores {
-    fn of<'a>(&'a self, outputs: &'a [f32]) -> impl Iterator<Item = f32> + 'a {
+    fn of<'a>(&'a self, outputs: &'a [f64]) -> impl Iterator<Item = f64> + 'a {
         let chosen = self.0.as_deref().unwrap_or_default();
         let all = if self.0.is_none() { outputs } else { &[] };
         all.iter().copied().chain(chosen.iter().map(|column| outputs[*column]))

@@ -7,6 +7,7 @@ use crate::{
     field::{MAX_NAME_LENGTH, is_name},
     manifest::{AnswerEntry, KindEntry, PredictionEntry},
     mistake::Entry,
+    precision::Precision,
     signature::require_schema_name,
 };
 
@@ -91,7 +92,7 @@ impl Prediction {
                     !cuts.is_empty()
                         && cuts.is_sorted_by(|one, next| one < next)
                         && cuts.iter().all(|cut| cut.is_finite()),
-                    "`cuts` must be finite numbers in strictly ascending order after rounding to float32",
+                    "`cuts` must be finite numbers in strictly ascending order",
                 );
                 entry.require(
                     values.len() == cuts.len() + 1,
@@ -114,6 +115,7 @@ impl Prediction {
             description: description.trim().to_owned(),
             meaning: meaning.trim().to_owned(),
             kind,
+            precision: Precision::default(),
         })
     }
 }

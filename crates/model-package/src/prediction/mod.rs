@@ -6,6 +6,7 @@ mod definition;
 use serde_json::Value;
 
 pub use self::answer::Answer;
+use super::precision::Precision;
 
 /// A value that is derived from the graph's output, cached, and served at its own endpoint.
 #[derive(Clone, Debug)]
@@ -17,6 +18,8 @@ pub struct Prediction {
     description: String,
     meaning: String,
     kind: PredictionKind,
+    /// The type of the graph's output.
+    precision: Precision,
     /// `{"name":`, the start of every answer.
     opening: String,
 }
@@ -35,7 +38,7 @@ pub enum PredictionKind {
     /// A probability for each class.
     Probabilities(Scores, Vec<AnswerValue>),
     /// The band that contains the number in a column. A limit belongs to the band above it.
-    Bands(Column, Vec<f32>, Vec<AnswerValue>),
+    Bands(Column, Vec<f64>, Vec<AnswerValue>),
 }
 
 /// A column of the graph's output; `None` if the output has only one.
@@ -64,12 +67,31 @@ pub enum ModelError {
 }
 
 impl Prediction {
-    /// Checks that a graph with this many output columns has the columns that the prediction reads.
+    /// Checks that a graph whose output has this many columns of this type suits the prediction, and derives it in this type.
     ///
     /// # Errors
     ///
     /// A predicate about the prediction: `needs …`.
-    pub fn check_columns(&self, columns: usize) -> Result<(), String> {
+    pub(crate) fn set_output(&mut self, columns: usize, precision: Precision) -> Result<(), String> {
+        self.precision = precision;
+        self.check_columns(columns)?;
+        let is_ascending = match &self.kind {
+            PredictionKind::Bands(_, cuts, _) => {
+                let cuts: Vec<_> = cuts.iter().map(|cut| precision.round(*cut)).collect();
+                cuts.is_sorted_by(|one, next| one < next) && cuts.iter().all(|cut| cut.is_finite())
+            }
+            _ => true,
+        };
+        if is_ascending {
+            Ok(())
+        } else {
+            Err(format!(
+                "`cuts` must be finite numbers in strictly ascending order after rounding to {precision}, the type of the graph's output"
+            ))
+        }
+    }
+
+    fn check_columns(&self, columns: usize) -> Result<(), String> {
         let exists = |column: usize| {
             if column < columns {
                 Ok(())
@@ -128,6 +150,11 @@ impl Prediction {
         &self.meaning
     }
 
+    /// The type of the graph's output, in which numbers are compared and written.
+    pub fn precision(&self) -> Precision {
+        self.precision
+    }
+
     pub fn kind(&self) -> &PredictionKind {
         &self.kind
     }
@@ -160,7 +187,13 @@ impl Prediction {
             PredictionKind::Class(scores, _) => format!("class {scores:?}"),
             PredictionKind::ClassAt(column, _) => format!("class at {column:?}"),
             PredictionKind::Probabilities(scores, _) => format!("probabilities {scores:?}"),
-            PredictionKind::Bands(column, cuts, _) => format!("bands {column:?} {cuts:?}"),
+            PredictionKind::Bands(column, cuts, _) => match self.precision {
+                Precision::Float32 => {
+                    let cuts: Vec<_> = cuts.iter().map(|cut| *cut as f32).collect();
+                    format!("bands {column:?} {cuts:?}")
+                }
+                Precision::Float64 => format!("bands {column:?} {cuts:?}"),
+            },
         };
         format!("{:?} {derivation} {texts:?}", self.name)
     }

@@ -22,7 +22,7 @@ use crate::{
 
 /// Checked trees: every walk ends at a leaf, for any row.
 #[derive(Debug, Clone)]
-pub(crate) struct Forest<T> {
+pub(crate) struct Forest<T: Copy> {
     slots: Slots<T>,
     roots: Vec<u32>,
     /// Whether a missing value can go to the true child of any branch.
@@ -33,7 +33,7 @@ pub(crate) struct Forest<T> {
 }
 
 #[derive(Debug, Clone)]
-enum Slots<T> {
+enum Slots<T: Copy> {
     /// Every test is `x <= value`. `strict` applies to all of them: see [`node::Test`].
     Narrow { nodes: Vec<Narrow<T>>, strict: bool },
     /// As `Narrow`, for wide rows and large trees.

@@ -18,6 +18,16 @@ pub(crate) struct TreeEnsemble {
     pub(crate) scores: bool,
 }
 
+impl TreeEnsemble {
+    /// The type of the scores for an input of this type. Only `TreeEnsemble` returns float64.
+    fn scores_type(&self, input: DatumType) -> DatumType {
+        match input {
+            DatumType::F64 if self.name == "TreeEnsemble" => DatumType::F64,
+            _ => DatumType::F32,
+        }
+    }
+}
+
 impl Expansion for TreeEnsemble {
     fn name(&self) -> StaticName {
         self.name.into()
@@ -43,7 +53,9 @@ impl Expansion for TreeEnsemble {
             solver.equals(&labels.rank, 1)?;
         }
         if let Some(scores) = scores {
-            solver.equals(&scores.datum_type, f32::datum_type())?;
+            solver.given(&inputs[0].datum_type, move |solver, input| {
+                solver.equals(&scores.datum_type, self.scores_type(input))
+            })?;
             solver.equals(&scores.rank, 2)?;
             solver.equals(&scores.shape[1], self.model.targets().to_dim())?;
         }
@@ -71,14 +83,15 @@ impl Expansion for TreeEnsemble {
         }
         let trees = match datum_type {
             DatumType::F32 | DatumType::I32 | DatumType::I64 => self.model.clone(),
-            // `TreeEnsemble` with a float64 input would also have to return float64.
-            DatumType::F64 if self.name != "TreeEnsemble" => {
-                self.model.widen().map_or_else(|| self.model.clone(), Arc::new)
-            }
+            DatumType::F64 => self.model.widen().map_or_else(|| self.model.clone(), Arc::new),
             other => bail!("{}: an input of type {other:?} is not supported", self.name),
         };
-        let operator =
-            TypedTreeEnsemble { name: self.name, model: trees, labels: self.labels.clone(), scores: self.scores };
+        let operator = TypedTreeEnsemble {
+            name: self.name,
+            model: trees,
+            labels: self.labels.clone(),
+            scores: self.scores.then(|| self.scores_type(datum_type)),
+        };
         model.wire_node(prefix, operator, inputs)
     }
 }

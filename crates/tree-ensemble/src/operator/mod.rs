@@ -20,8 +20,9 @@ use self::{expansion::TreeEnsemble, model::Model};
 /// Makes `onnx` read `TreeEnsembleClassifier`, `TreeEnsembleRegressor` (versions 1 and 3 of ai.onnx.ml) and `TreeEnsemble`
 /// (version 5) with the operators of this crate.
 ///
-/// Input: float32, float64, int64 or int32 `[N, features]`, or `[features]` for one row. `TreeEnsemble` takes no float64.
-/// Outputs: for a classifier, labels `[N]`, int64 or strings as in the file; scores, float32 `[N, classes or targets]`.
+/// Input: float32, float64, int64 or int32 `[N, features]`, or `[features]` for one row.
+/// Outputs: for a classifier, labels `[N]`, int64 or strings as in the file; scores, float32 `[N, classes or targets]`, or float64 for
+/// `TreeEnsemble` with a float64 input.
 ///
 /// Reading a model fails if an attribute is malformed, with an error that names the attribute. A node that reads a feature beyond the
 /// input's columns is an error as soon as the input's width is known.

@@ -15,7 +15,8 @@ pub(crate) enum Model {
 /// The results for some rows: the position of each row's class (0 for a regressor), and a score per row and target.
 pub(crate) struct Answers {
     pub(crate) classes: Vec<usize>,
-    pub(crate) scores: Vec<f32>,
+    /// `[rows, targets]`
+    pub(crate) scores: Tensor,
 }
 
 impl Model {
@@ -48,8 +49,9 @@ impl Model {
         }
     }
 
-    /// Evaluates the `rows` rows of `input`, which is in row-major order.
-    pub(crate) fn evaluate(&self, input: &Tensor, rows: usize) -> TractResult<Answers> {
+    /// Evaluates the `rows` rows of `input`, which is in row-major order. `output` is the type of the scores: float64 is possible for a
+    /// regressor in float64.
+    pub(crate) fn evaluate(&self, input: &Tensor, rows: usize, output: DatumType) -> TractResult<Answers> {
         let targets = self.targets();
         match self {
             Self::Classifier32(model) => {
@@ -58,11 +60,17 @@ impl Model {
             Self::Classifier64(model) => {
                 evaluate(input, rows, targets, |row, scores, out| model.evaluate(row, scores, out))
             }
-            Self::Regressor32(model) => evaluate(input, rows, targets, |row, scores, out| {
+            Self::Regressor32(model) => evaluate(input, rows, targets, |row, scores, out: &mut [f32]| {
                 model.evaluate(row, scores, out);
                 0
             }),
-            Self::Regressor64(model) => evaluate(input, rows, targets, |row, scores, out| {
+            Self::Regressor64(model) if output == DatumType::F64 => {
+                evaluate(input, rows, targets, |row, scores, out: &mut [f64]| {
+                    model.evaluate(row, scores, out);
+                    0
+                })
+            }
+            Self::Regressor64(model) => evaluate(input, rows, targets, |row, scores, out: &mut [f32]| {
                 model.evaluate(row, scores, out);
                 0
             }),
@@ -70,20 +78,21 @@ impl Model {
     }
 }
 
-fn evaluate<T: Number + Datum>(
+fn evaluate<T: Number + Datum, O: Number + Datum>(
     input: &Tensor,
     rows: usize,
     targets: usize,
-    mut row: impl FnMut(&[T], &mut [Score<T>], &mut [f32]) -> usize,
+    mut row: impl FnMut(&[T], &mut [Score<T>], &mut [O]) -> usize,
 ) -> TractResult<Answers> {
     let input = input.cast_to::<T>()?;
     let input = input.try_as_plain_ram()?.as_slice::<T>()?;
     let columns = input.len().checked_div(rows).unwrap_or(0);
     let mut scratch = vec![Score::unseen(T::default()); targets];
-    let mut answers = Answers { classes: Vec::with_capacity(rows), scores: vec![0.0; rows * targets] };
-    for (position, out) in answers.scores.chunks_exact_mut(targets).enumerate() {
+    let mut classes = Vec::with_capacity(rows);
+    let mut scores = vec![O::default(); rows * targets];
+    for (position, out) in scores.chunks_exact_mut(targets).enumerate() {
         let features = &input[position * columns..(position + 1) * columns];
-        answers.classes.push(row(features, &mut scratch, out));
+        classes.push(row(features, &mut scratch, out));
     }
-    Ok(answers)
+    Ok(Answers { classes, scores: Tensor::from_shape(&[rows, targets], &scores)? })
 }

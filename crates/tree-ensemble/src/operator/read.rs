@@ -200,7 +200,7 @@ fn leaf_weights<'a, T>(
 
 /// Builds a model from its attributes in either number type.
 trait Build {
-    type Output<T>;
+    type Output<T: Copy>;
 
     fn build<T: Number>(
         &self,
@@ -215,7 +215,7 @@ trait Build {
 struct Classify;
 
 impl Build for Classify {
-    type Output<T> = Classifier<T>;
+    type Output<T: Copy> = Classifier<T>;
 
     fn build<T: Number>(
         &self,
@@ -233,7 +233,7 @@ impl Build for Classify {
 struct Regress(Aggregate);
 
 impl Build for Regress {
-    type Output<T> = Regressor<T>;
+    type Output<T: Copy> = Regressor<T>;
 
     fn build<T: Number>(
         &self,

@@ -13,8 +13,8 @@ pub(crate) struct TypedTreeEnsemble {
     pub(crate) model: Arc<Model>,
     /// The labels of the classes, if the first output (of a classifier) is used.
     pub(crate) labels: Option<Arc<Labels>>,
-    /// Whether the scores are an output.
-    pub(crate) scores: bool,
+    /// The type of the scores, if they are an output.
+    pub(crate) scores: Option<DatumType>,
 }
 
 #[derive(Debug, PartialEq)]
@@ -76,13 +76,13 @@ impl EvalOp for TypedTreeEnsemble {
             }
         };
         check_columns(self.name, &self.model, columns)?;
-        let answers = self.model.evaluate(&input, rows)?;
+        let answers = self.model.evaluate(&input, rows, self.scores.unwrap_or(DatumType::F32))?;
         let mut outputs = tvec!();
         if let Some(labels) = &self.labels {
             outputs.push(labels.of(&answers.classes).into_tvalue());
         }
-        if self.scores {
-            outputs.push(Tensor::from_shape(&[rows, self.model.targets()], &answers.scores)?.into_tvalue());
+        if self.scores.is_some() {
+            outputs.push(answers.scores.into_tvalue());
         }
         Ok(outputs)
     }
@@ -96,8 +96,8 @@ impl TypedOp for TypedTreeEnsemble {
         if let Some(labels) = &self.labels {
             facts.push(labels.datum_type().fact([rows.clone()]));
         }
-        if self.scores {
-            facts.push(f32::fact([rows, self.model.targets().to_dim()]));
+        if let Some(scores) = self.scores {
+            facts.push(scores.fact([rows, self.model.targets().to_dim()]));
         }
         Ok(facts)
     }

@@ -87,8 +87,49 @@ fn mistakes_are_errors_that_name_the_attribute() {
     }
 }
 
+/// The scores of a float64 row, in the type that the operator returns.
+fn scores_of_doubles(attributes: &Attributes, row: [f64; 2]) -> Vec<f64> {
+    let model = load_as("TreeEnsemble", attributes, &["scores"], f64::fact([1, 2]).into()).unwrap();
+    let outputs = model.run(tvec!(tensor2(&[row]).into_tvalue())).unwrap();
+    outputs[0].to_plain_array_view::<f64>().unwrap().iter().copied().collect()
+}
+
 #[test]
-fn a_float64_input_is_refused() {
-    let error = load_as("TreeEnsemble", &members(), &["scores"], f64::fact([1, 2]).into()).map(|_| ()).unwrap_err();
-    assert!(format!("{error:#}").contains("not supported"), "{error:#}");
+fn a_float64_input_is_compared_and_answered_in_float64() {
+    let threshold = 0.1_f64;
+    let wide = members()
+        .without("nodes_splits")
+        .without("leaf_weights")
+        .doubles("nodes_splits", &[0.0, threshold])
+        .doubles("leaf_weights", &[1.0, 0.1, 1e-300]);
+    for (x, expected) in [
+        (threshold.next_down(), [0.0, 0.1]),
+        (threshold, [0.0, 1e-300]),
+        (threshold.next_up(), [0.0, 1e-300]),
+        (f64::NAN, [0.0, 1e-300]),
+    ] {
+        assert_eq!(scores_of_doubles(&wide, [9.0, x]), expected, "{x:?}");
+    }
+    // An id that float32 rounds to 16,777,216.
+    let ids = wide.doubles("membership_values", &[16_777_217.0]);
+    assert_eq!(scores_of_doubles(&ids, [16_777_217.0, 0.0]), [1.0, 0.0]);
+    assert_eq!(scores_of_doubles(&ids, [16_777_216.0, 0.0]), [0.0, 0.1]);
+}
+
+#[test]
+fn float32_attributes_are_widened_for_a_float64_input() {
+    let narrow = members().singles("nodes_splits", &[0.0, 0.1]);
+    let threshold = f64::from(0.1_f32);
+    assert_eq!(scores_of_doubles(&narrow, [9.0, threshold.next_down()]), [0.0, 2.0]);
+    assert_eq!(scores_of_doubles(&narrow, [9.0, threshold]), [0.0, 4.0]);
+}
+
+#[test]
+fn float64_scores_are_transformed_in_float64() {
+    let leaves = members().without("leaf_weights").doubles("leaf_weights", &[1.0, 2.0, 4.0]);
+    let scores = scores_of_doubles(&leaves.clone().int("post_transform", 2), [9.0, 0.0]);
+    assert_eq!(scores, [0.5, 1.0 / (1.0 + (-4.0_f64).exp())]);
+    let scores = scores_of_doubles(&leaves.int("post_transform", 1), [9.0, 0.0]);
+    let sum = 1.0 + (-4.0_f64).exp();
+    assert_eq!(scores, [(-4.0_f64).exp() / sum, 1.0 / sum]);
 }
