@@ -1,19 +1,18 @@
 """scikit-learn's gradient boosting: GradientBoosting and HistGradientBoosting."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
 
-from ..columns.symbols import NONE, Category, Column, Number
+from ..columns.symbols import Column, Number
 from ..columns.transformers import class_names, encoder
 from ..context import Context
 from ..errors import ExportError
 from ..graph import Array
-from ..trees import Comparison, Tree, ensemble, exact_ensemble
-from .forests import FLOAT32, tree_of
+from ..trees import Comparison, Tree, exact_ensemble
+from .forests import tree_of
 from .linear import inverse_link
 from .registry import Lowered
 
@@ -21,18 +20,18 @@ from .registry import Lowered
 def lower(context: Context, model: Any, columns: Sequence[Column], path: str) -> Lowered:
     histogram = any("HistGradientBoosting" in name for name in class_names(model))
     sums = histogram_sums(context, model, list(columns), path) if histogram else gradient_sums(model, columns, path)
-    raw, exact = sums.tensor(context), partial(sums.exact, context)
+    raw = sums.tensor(context)
     if not hasattr(model, "classes_"):
         return Lowered(value=inverse_link(context, model._loss, raw, path))
     if len(model.classes_) > 2:
-        return Lowered(probabilities=context.graph.node("Softmax", raw, axis=1), scores=raw, decision=raw, exact=exact)
-    return binary(context, raw, 2.0 if getattr(model, "loss", "") == "exponential" else 1.0, exact)
+        return Lowered(probabilities=context.graph.node("Softmax", raw, axis=1), scores=raw, decision=raw)
+    return binary(context, raw, 2.0 if getattr(model, "loss", "") == "exponential" else 1.0)
 
 
-def binary(context: Context, raw: str, factor: float = 1.0, exact: Callable[[], str] | None = None) -> Lowered:
+def binary(context: Context, raw: str, factor: float = 1.0) -> Lowered:
     """Two classes from the log odds of the second."""
-    both = context.graph.node("Mul", raw, context.graph.constant([[-factor, factor]]))
-    return Lowered(probabilities=context.graph.node("Sigmoid", both), scores=both, decision=raw, exact=exact)
+    both = context.graph.node("MatMul", raw, context.graph.constant([[-factor, factor]]))
+    return Lowered(probabilities=context.graph.node("Sigmoid", both), scores=both, decision=raw)
 
 
 @dataclass
@@ -46,10 +45,6 @@ class Sums:
     base: Sequence[float] | None = None
 
     def tensor(self, context: Context) -> str:
-        return ensemble(context, self.columns, self.trees, self.comparison, self.targets, self.base)
-
-    def exact(self, context: Context) -> str:
-        """The sums in float64."""
         return exact_ensemble(context, self.columns, self.trees, self.comparison, self.targets, self.base)
 
 
@@ -65,7 +60,7 @@ def gradient_sums(model: Any, columns: Sequence[Column], path: str) -> Sums:
         for group in groups
         for target, member in enumerate(group)
     ]
-    return Sums(columns, trees, FLOAT32, groups.shape[1], list(start))
+    return Sums(columns, trees, Comparison(np.float32, missing=False), groups.shape[1], list(start))
 
 
 def histogram_sums(context: Context, model: Any, columns: list[Column], path: str) -> Sums:
@@ -79,10 +74,7 @@ def histogram_sums(context: Context, model: Any, columns: list[Column], path: st
         columns = encoder(fitted, coded, context.variables, path) + [columns[index] for index in others]
     trees = [histogram_tree(predictor, target) for group in model._predictors for target, predictor in enumerate(group)]
     for position in {int(f) for tree in trees for f in tree.feature[sorted(tree.sets)]}:
-        column = columns[position]
-        if isinstance(column, Category) and column.missing is NONE and column.unknown is NONE:
-            continue
-        if isinstance(column, Number):
+        if isinstance(columns[position], Number):
             raise ExportError(
                 f"{path}: a categorical feature is not a category of the data. Use categorical_features='from_dtype'."
             )

@@ -15,7 +15,6 @@ from ..trees import Tree
 from .boosting import Sums, binary
 from .forests import FLOAT32
 from .registry import Lowered
-from .shares import softmax64
 
 IDENTITY = {"RMSE", "MAE", "Quantile", "MAPE", "Huber", "Expectile", "Lq", "LogCosh"}
 LOGARITHM = {"Poisson", "Tweedie"}
@@ -38,17 +37,14 @@ def lower(context: Context, model: Any, columns: Sequence[Column], path: str) ->
     trees = [tree_of(tree, dump["features_info"]["float_features"], len(base)) for tree in trees_in(dump)]
     for tree in trees:
         tree.values = tree.values * scale
-    sums = Sums(columns, trees, FLOAT32, len(base), base.tolist())
-    raw = sums.tensor(context)
+    raw = Sums(columns, trees, FLOAT32, len(base), base.tolist()).tensor(context)
     graph = context.graph
     loss = dump["model_info"]["params"]["loss_function"]["type"]
     if hasattr(model, "classes_") and len(model.classes_):
         if loss in LOGISTIC:
-            log_odds = graph.constant([[0.0, 1.0]], np.float64)
-            return binary(context, raw, exact=lambda: softmax64(graph, graph.node("Mul", sums.exact(context), log_odds)))
+            return binary(context, raw)
         if loss == "MultiClass":
-            shares = graph.node("Softmax", raw, axis=1)
-            return Lowered(probabilities=shares, scores=raw, exact=lambda: softmax64(graph, sums.exact(context)))
+            return Lowered(probabilities=graph.node("Softmax", raw, axis=1), scores=raw)
     elif loss in IDENTITY:
         return Lowered(value=raw)
     elif loss in LOGARITHM:

@@ -1,18 +1,19 @@
 """LightGBM, from `booster_.dump_model()`."""
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
 
-from ..columns.symbols import NONE, Category, Column, Number
+from ..columns.symbols import Category, Column, Number, Table, variable_of
+from ..columns.variables import Variable
 from ..context import Context
 from ..errors import ExportError
 from ..trees import Comparison, Tree
 from ..types import plain
 from .boosting import Sums, binary
 from .registry import Lowered
+from .xgboost import coded
 
 IDENTITY = {"regression", "regression_l1", "huber", "fair", "quantile", "mape"}
 LOGARITHM = {"poisson", "gamma", "tweedie"}
@@ -36,16 +37,13 @@ def lower(context: Context, model: Any, columns: Sequence[Column], path: str) ->
     symbols = categorical_columns(context, list(columns), trees, dump.get("pandas_categorical") or [], path)
     sums = Sums(symbols, trees, Comparison(np.float64), count)
     raw = sums.tensor(context)
-    exact = partial(sums.exact, context) if hasattr(model, "decision_function") else None  # since version 4.7
     if objective == "binary":
-        return binary(context, raw, option(options, "sigmoid"), exact)
+        return binary(context, raw, option(options, "sigmoid"))
     if objective == "multiclass":
-        return Lowered(probabilities=graph.node("Softmax", raw, axis=1), scores=raw, decision=raw, exact=exact)
+        return Lowered(probabilities=graph.node("Softmax", raw, axis=1), scores=raw, decision=raw)
     if objective == "multiclassova":
-        each = graph.node("Sigmoid", graph.node("Mul", raw, graph.constant(option(options, "sigmoid"))))
-        return Lowered(
-            probabilities=graph.node("Div", each, graph.node("ReduceSum", each, graph.constant([1], np.int64), keepdims=1))
-        )
+        # LightGBM leaves it at that: the probabilities of the classes do not add up to 1.
+        return Lowered(probabilities=graph.node("Sigmoid", graph.node("Mul", raw, graph.constant(option(options, "sigmoid")))))
     if objective in IDENTITY and "sqrt" not in options:
         return Lowered(value=raw)
     if objective in LOGARITHM:
@@ -66,41 +64,44 @@ def categorical_columns(
     """The columns, with categories as LightGBM's codes."""
     frames = iter(categories)
     for index, column in enumerate(columns):
-        source = column.source if isinstance(column, Number) else column.variable
-        variable = context.variables[source] if is_plain(column) and isinstance(source, int) else None
-        if variable is not None and variable.categorical:
-            known = next(frames, None)
-            if known is None:
-                raise ExportError(
-                    f"{path} was not fitted on a data frame with the category column {variable.name!r}, which X has."
-                )
-            codes = {plain(value): float(code) for code, value in enumerate(known)}
-            values = variable.values
-            position = column.source if isinstance(column, Number) else column.variable
-            assert isinstance(position, int)
-            table = tuple(codes.get(value, np.nan) for value in values)
-            open_ended = variable.type not in ("string", "boolean")
-            missing = NONE if variable.missing is NONE else np.nan
-            columns[index] = Category(position, values, table, missing, np.nan if open_ended else NONE)
-    for position in sorted({int(tree.feature[node]) for tree in trees for node in tree.sets}):
-        column = columns[position]
+        position = variable_of(column)
+        if position is None or not is_plain(column) or not context.variables[position].categorical:
+            continue
+        variable = context.variables[position]
+        known = next(frames, None)
+        if known is None:
+            raise ExportError(f"{path} was not fitted on a data frame with the category column {variable.name!r}, which X has.")
+        # LightGBM reads a category that it does not know as missing.
+        columns[index] = coded(variable, position, [plain(value) for value in known], np.nan)
+    for index in sorted({int(tree.feature[node]) for tree in trees for node in tree.sets}):
+        column = columns[index]
         if isinstance(column, Number):
             if not isinstance(column.source, int) or column.steps:
                 raise ExportError(
                     f"{path}: a categorical feature is the result of a calculation. Use a column of type 'category'."
                 )
-            sets = [codes for tree in trees for node, codes in tree.sets.items() if tree.feature[node] == position]
+            require_whole(context.variables[column.source], path)
+            sets = [codes for tree in trees for node, codes in tree.sets.items() if tree.feature[node] == index]
             values = tuple(sorted(frozenset().union(*sets)))
-            missing = NONE if context.variables[column.source].missing is NONE else np.nan
-            columns[position] = Category(column.source, values, values, missing, np.nan)
+            columns[index] = Category(column.source, values, Table.of(values), np.nan, -1.0)
     return columns
+
+
+def require_whole(variable: Variable, path: str) -> None:
+    """LightGBM cuts off the fraction of a category's code, so the API accepts whole numbers only."""
+    present = variable.series.dropna().astype(float)
+    if (present % 1 != 0).any():
+        raise ExportError(
+            f"{path} reads column {variable.name!r} as a categorical feature, and cuts off the fractions that it has. Round the "
+            "column and fit again."
+        )
+    if variable.type == "number":
+        variable.type = "integer"
 
 
 def is_plain(column: Column) -> bool:
     """Whether the column is an unchanged column of the data frame."""
-    if isinstance(column, Number):
-        return isinstance(column.source, int) and not column.steps
-    return column.values == column.table
+    return column.is_plain if isinstance(column, Category) else not column.steps
 
 
 def past_zero(threshold: float) -> float:
