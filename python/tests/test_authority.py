@@ -1,5 +1,6 @@
 """The fitted model decides what the API accepts; the data frame given to `export` is a sample."""
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -7,11 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import serve
-from lightgbm import LGBMClassifier
+from lightgbm import LGBMClassifier, LGBMRegressor
 from sklearn.compose import make_column_transformer
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.impute import MissingIndicator, SimpleImputer
-from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline, make_union
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 from xgboost import XGBClassifier
@@ -227,3 +228,72 @@ def test_fractions_that_lightgbm_would_cut_off_are_refused_by_name(tmp_path: Pat
         client.answer("y", {"store": 5.7, "x": 0.1}, status=422)
     with pytest.raises(ExportError, match="column 'store' as a categorical feature, and cuts off the fractions"):
         predict_once.export(model, X.assign(store=X.store + 0.5), tmp_path / "other", target="y")
+
+
+class Sampler:
+    """What a sampler of imbalanced-learn is to a pipeline at prediction."""
+
+    def fit_resample(self, X: Any, y: Any) -> Any:
+        return X, y
+
+
+def test_a_sampler_in_a_pipeline_does_nothing_at_prediction(tmp_path: Path) -> None:
+    X, y = mixed()
+    X = X[["store", "x"]]
+    model = make_pipeline(StandardScaler(), LogisticRegression()).fit(X, y)
+    expected = model.predict_proba(X.head(1))[0]
+    predicts = model.predict_proba, model.predict
+    model.steps.insert(1, ("smote", Sampler()))
+    model.predict_proba, model.predict = (lambda rows, of=of: without_sampler(model, of, rows) for of in predicts)
+    predict_once.export(model, X, tmp_path / "package", target="y")
+    with serve(tmp_path / "package") as client:
+        answered = client.ask("y_probabilities", X.iloc[0].to_dict())
+    assert list(answered.values()) == pytest.approx(expected, abs=1e-9)
+
+
+def without_sampler(model: Any, method: Any, rows: Any) -> Any:
+    """What imbalanced-learn's Pipeline does, which passes over its samplers."""
+    steps = list(model.steps)
+    model.steps = [step for step in steps if not isinstance(step[1], Sampler)]
+    try:
+        return method(rows)
+    finally:
+        model.steps = steps
+
+
+@pytest.mark.parametrize("kind", ["own objective", "infinities"])
+def test_lightgbm_with_its_own_objective_or_infinities_is_served(kind: str, tmp_path: Path) -> None:
+    X, _ = mixed()
+    X = X[["store", "x"]].astype(float)
+    y = X.store + X.x
+    if kind == "infinities":
+        X = X.assign(x=X.x.where(X.x < 1.5, np.inf))
+    objective = (lambda wanted, raw: (raw - wanted, np.ones_like(wanted))) if kind == "own objective" else None
+    model = LGBMRegressor(n_estimators=9, verbose=-1, n_jobs=1, objective=objective).fit(X, y)
+    predict_once.export(model, X, tmp_path / "package", target="y")
+    rows = X[np.isfinite(X.x)].head(9)
+    with serve(tmp_path / "package") as client:
+        for row, wanted in zip(rows.to_dict("records"), model.predict(rows), strict=True):
+            assert client.ask("y", row) == pytest.approx(wanted, rel=1e-9)
+
+
+def test_numbers_in_a_column_of_objects_are_numbers(tmp_path: Path) -> None:
+    X, y = mixed()
+    X = X[["store", "x"]].astype(object)
+    predict_once.export(LogisticRegression().fit(X, y), X, tmp_path / "package", target="y")
+    with serve(tmp_path / "package") as client:
+        client.answer("y", {"store": 3, "x": 0.5})
+        client.answer("y", {"store": 3.5, "x": 0.5}, status=422)
+
+
+def test_many_categories_cost_time_in_proportion_to_their_number(tmp_path: Path) -> None:
+    def seconds(count: int) -> float:
+        kinds = [f"z{number:05d}" for number in range(count)]
+        X = pd.DataFrame({"zip": kinds * 2, "x": np.arange(2.0 * count) % 7})
+        model = make_pipeline(make_column_transformer((OneHotEncoder(), ["zip"]), remainder="passthrough"), Ridge())
+        model.fit(X, X.x)
+        started = time.process_time()
+        predict_once.export(model, X, tmp_path / str(count), target="y")
+        return time.process_time() - started
+
+    assert seconds(2000) < 8 * seconds(500)

@@ -120,8 +120,17 @@ def test_scores_whose_sigmoids_vanish_in_float32_have_probabilities(tmp_path: Pa
 
 
 def test_large_scores_of_one_versus_rest_have_the_predicted_class(tmp_path: Path) -> None:
-    X = numbers()
-    model = SGDClassifier(loss="log_loss", random_state=0).fit(X, target(X, "classes"))
+    X = numbers() * 10
+    model = SGDClassifier(loss="log_loss", random_state=0).fit(X, target(numbers(), "classes"))
     saturated = model.decision_function(X) > 40  # whose sigmoid is 1 in float64, too
     assert (saturated.sum(axis=1) > 1).any()
     assert_served(model, X, tmp_path)
+
+
+@pytest.mark.skipif("multi_class" not in LogisticRegression().get_params(), reason="until scikit-learn 1.7")
+@pytest.mark.parametrize(("multi_class", "kind"), [("ovr", "classes"), ("ovr", "binary"), ("multinomial", "binary")])
+def test_a_logistic_regression_that_chose_its_probabilities_is_served_as_it_predicts(
+    multi_class: str, kind: str, tmp_path: Path
+) -> None:
+    X = numbers()
+    assert_served(LogisticRegression(multi_class=multi_class, max_iter=500).fit(X, target(X, kind)), X, tmp_path)

@@ -86,7 +86,7 @@ class Estimator:
         result: list[Golden] = []
         for row, request in enumerate(requests):
             answer = {key: values[row] for key, values in wanted.items()}
-            if len(result) < count and all(is_finite(value) for value in answer.values()):
+            if len(result) < count and all(map(is_finite, (request, *answer.values()))):
                 result.append({"input": request, "answers": answer})
         return result
 

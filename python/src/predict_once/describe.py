@@ -10,6 +10,7 @@ from .columns.layout import Coding, Layout
 from .columns.symbols import NONE
 from .columns.variables import Variable
 from .errors import ExportError
+from .graph import Array
 from .types import Example, Field, Row, plain
 
 GOLDEN_CANDIDATES = 1000
@@ -70,8 +71,15 @@ def observed(variable: Variable) -> list[str]:
     """The observed range, as a comment. As bounds it would refuse valid future values."""
     if variable.type not in ("number", "integer"):
         return []
-    present = pd.to_numeric(variable.series.dropna().astype(object))
+    present = finite(variable)
     return [f"observed: {present.min():.6g} to {present.max():.6g}"] if len(present) else []
+
+
+def finite(variable: Variable) -> Array:
+    """The values of a number that a request can hold."""
+    numbers = pd.to_numeric(variable.series.dropna().astype(object)).to_numpy(dtype=np.float64)
+    present: Array = numbers[np.isfinite(numbers)]
+    return present
 
 
 def typical(variable: Variable) -> Any:
@@ -79,10 +87,9 @@ def typical(variable: Variable) -> Any:
     present = variable.series.dropna()
     if not len(present):
         return variable.values[0] if variable.values else None
-    if variable.type == "integer":
-        return round(float(pd.to_numeric(present.astype(object)).median()))
-    if variable.type == "number" and not variable.categorical:
-        return float(f"{float(present.astype(float).median()):.4g}")
+    if variable.type in ("integer", "number") and not variable.categorical and len(numbers := finite(variable)):
+        median = float(np.median(numbers))
+        return round(median) if variable.type == "integer" else float(f"{median:.4g}")
     return plain(present.mode().iloc[0])
 
 

@@ -83,10 +83,11 @@ def export(
       `overwrite`     Replace an existing package. Other files in the directory stay.
       `name`, `title`, `description`
                       Texts about the package. The default name is the target.
-      `tolerance`     The largest difference of a number; relative for numbers above 1. Default: 1e-9, or
-                      1e-5 if the library itself calculates in float32 (XGBoost, float32 columns).
+      `tolerance`     The largest difference of a number; relative for numbers above 1. Default: 1e-9,
+                      or 1e-5 if the library itself calculates in float32 (XGBoost, float32 data).
       `max_other_class`
-                      The largest share of rows that differ by more or have another class. Default: none.
+                      The largest share of rows that differ by more or have another class.
+                      Default: 0.
 
     Returns a `Report`; print it to see the endpoints, the fields and how closely the answers agree.
 

@@ -12,6 +12,7 @@ import pandas as pd
 
 from .columns.layout import Coding
 from .columns.variables import Variable
+from .describe import finite
 from .estimator import Converted, with_values
 from .graph import Array
 from .rules import LARGEST_INTEGER, LARGEST_INTEGER32
@@ -65,8 +66,7 @@ def hostile_numbers(variable: Variable, field: Field, converted: Converted) -> A
     """Numbers within the field's bounds."""
     position = converted.variables.index(variable)
     narrow = not converted.layout.wide
-    present = pd.to_numeric(variable.series.dropna().astype(object)).to_numpy(dtype=np.float64)
-    present = present[np.isfinite(present)]
+    present = finite(variable)
     largest = LARGEST_INTEGER32 if narrow else LARGEST_INTEGER
     low, high = (float(present.min()), float(present.max())) if len(present) else (0.0, 1.0)
     span = max(high - low, 1.0)

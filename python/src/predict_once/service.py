@@ -15,6 +15,8 @@ from .graph import Array
 from .types import Field, Prediction, Row, label_text, name_of
 
 ROWS_AT_ONCE = 256
+NO_COLUMN = -1.0
+"""The code of a row of zeros."""
 
 
 def columns_of(field: Field) -> list[str]:
@@ -60,49 +62,48 @@ class Encoder:
     def __init__(self, field: Field) -> None:
         self.field, self.name = field, field["name"]
         self.codes = positions_of(field)
-        self.missing = field.get("missing")
 
     def encode(self, rows: Sequence[Row]) -> Array:
         """The field's columns of the graph's input."""
-        field, name, codes, missing = self.field, self.name, self.codes, self.missing
-        values = [row.get(name) for row in rows]
-        numbers = np.empty(len(values))
-        absent = np.zeros(len(values), dtype=bool)
-        for row, value in enumerate(values):
-            if value is None:
-                if field.get("required", True):
-                    raise ExportError(f"field {name!r} is required, but a row has no value for it.")
-                if isinstance(missing, Mapping):
-                    value = missing["value"]
-                elif missing == "zeros":
-                    numbers[row] = -1  # matches no column
-                    continue
-                elif missing == "nan" or isinstance(missing, (int, float)):
-                    numbers[row], absent[row] = float(missing), True
-                    continue
-                else:
-                    raise ExportError(
-                        f"field {name!r} has missing={missing!r}. Pass 'nan', 'zeros', a number, or {{'value': one of values}}."
-                    )
-            if codes is None:
-                numbers[row] = float(value)
-            elif value in codes:
-                numbers[row] = codes[value]
-            elif field.get("unknown") == "ignore":
-                numbers[row] = -1
-            else:
-                raise ExportError(f"field {name!r}: {value!r} is not one of its values.")
+        field = self.field
+        values = [row.get(self.name) for row in rows]
+        absent = np.array([value is None for value in values])
+        replacement = self.replacement() if absent.any() else None
+        present = [replacement if value is None else value for value in values]
+        numbers = np.array(present, dtype=np.float64) if self.codes is None else np.array(list(map(self.code, present)))
         if "bands" in field:
-            numbers = np.where(
-                absent, numbers, np.searchsorted(np.asarray(field["bands"], dtype=np.float64), numbers, side="right")
-            )
+            bands = np.searchsorted(np.asarray(field["bands"], dtype=np.float64), numbers, side="right")
+            numbers = np.where(absent, numbers, bands)
         if field.get("encoding") != "one_hot":
             return numbers.reshape(-1, 1)
         width = len(columns_of(field))
-        ones = (numbers[:, np.newaxis] == np.arange(width)).astype(np.float64)
-        ones[absent] = numbers[absent, np.newaxis]
-        result: Array = ones
+        result: Array = (numbers[:, np.newaxis] == np.arange(width)).astype(np.float64)
+        result[np.isnan(numbers)] = np.nan
         return result
+
+    def replacement(self) -> Any:
+        """What stands for a missing value."""
+        missing = self.field.get("missing")
+        if self.field.get("required", True):
+            raise ExportError(f"field {self.name!r} is required, but a row has no value for it.")
+        if isinstance(missing, Mapping):
+            return missing["value"]
+        if missing == "zeros":
+            return NO_COLUMN
+        if missing == "nan" or isinstance(missing, (int, float)):
+            return float(missing)
+        raise ExportError(
+            f"field {self.name!r} has missing={missing!r}. Pass 'nan', 'zeros', a number, or {{'value': one of values}}."
+        )
+
+    def code(self, value: Any) -> float:
+        """The number of a text's value."""
+        if isinstance(value, float):
+            return value  # the replacement of a missing value
+        code = (self.codes or {}).get(value)
+        if code is None and self.field.get("unknown") != "ignore":
+            raise ExportError(f"field {self.name!r}: {value!r} is not one of its values.")
+        return NO_COLUMN if code is None else code
 
 
 def positions_of(field: Field) -> dict[Any, int] | None:

@@ -10,7 +10,7 @@ from onnx import numpy_helper
 from .columns.splits import LEQ, NEQ, Extras, Split, membership_of, number_thresholds, split_of
 from .columns.symbols import Category, Column, Number, Tensor
 from .context import Context
-from .graph import Array
+from .graph import INPUT, Array
 
 LEAF = b"LEAF"
 
@@ -55,6 +55,8 @@ def ensemble(
 ) -> str:
     """The sums of the trees' leaves in float32, in the order of the trees: a tensor [N, targets]."""
     context.request(columns, dense=False, missing=comparison.missing, narrow=comparison.dtype is np.float32)
+    if context.layout.provisional:
+        return INPUT
     extras = Extras(context)
     feature = np.concatenate([tree.feature for tree in trees]).astype(np.int64)
     leaf = np.concatenate([tree.leaf for tree in trees])

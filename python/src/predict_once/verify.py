@@ -64,7 +64,7 @@ def difference_of(wanted: Any, got: Any, scale: float = 1.0) -> float | None:
         parts = [difference_of(wanted[key], got[key]) for key in wanted]
         return max((part for part in parts if part is not None), default=0.0)
     if isinstance(wanted, float) and not isinstance(got, (bool, str)):
-        if wanted == got or (math.isnan(wanted) and math.isnan(got)):
+        if wanted == got or math.isnan(wanted):  # no response can hold NaN
             return 0.0
         return abs(wanted - float(got)) / max(scale, abs(wanted)) if math.isfinite(wanted) else math.inf
     return 0.0 if type(wanted) is type(got) and wanted == got else None

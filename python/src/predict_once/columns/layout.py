@@ -73,12 +73,13 @@ class Requests:
 class Layout:
     """The codings of the fields that the model reads, and the positions of their columns.
 
-    The graph's input is float64 if `wide`, else float32.
+    The graph's input is float64 if `wide`, else float32. A `provisional` layout serves to find out what the model reads.
     """
 
-    def __init__(self, codings: dict[int, Coding], wide: bool = True) -> None:
+    def __init__(self, codings: dict[int, Coding], wide: bool = True, provisional: bool = False) -> None:
         self.codings = dict(sorted(codings.items()))
         self.wide = wide
+        self.provisional = provisional
         self.first: dict[int, int] = {}
         self.width = 0
         for variable, coding in self.codings.items():
@@ -113,7 +114,8 @@ def provisional(variables: list[Variable]) -> Layout:
         {
             position: Coding("one_hot" if v.type == "string" else "number", v.values, "nan", v.type == "string")
             for position, v in enumerate(variables)
-        }
+        },
+        provisional=True,
     )
 
 

@@ -8,10 +8,12 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn.preprocessing import StandardScaler
 
 from ..errors import ExportError
 from ..types import plain
@@ -84,8 +86,17 @@ def refuse_texts(columns: Sequence[Column], variables: list[Variable], path: str
 
 
 def standard_steps(step: Any, index: int) -> list[Step]:
-    steps = [Step("subtract", float(step.mean_[index]))] if step.with_mean else []
-    return steps + ([Step("divide", float(step.scale_[index]))] if step.with_std else [])
+    wide = not rounds_parameters()
+    steps = [Step("subtract", float(step.mean_[index]), wide=wide)] if step.with_mean else []
+    return steps + ([Step("divide", float(step.scale_[index]), wide=wide)] if step.with_std else [])
+
+
+@cache
+def rounds_parameters() -> bool:
+    """Whether this version of scikit-learn rounds the mean and the deviation to float32 before it scales float32."""
+    x = np.linspace(0.1, 9.7, 97, dtype=np.float32)[:, np.newaxis]
+    step = StandardScaler().fit(x)
+    return bool(np.array_equal(step.transform(x), (x - step.mean_.astype(np.float32)) / step.scale_.astype(np.float32)))
 
 
 def robust_steps(step: Any, index: int) -> list[Step]:

@@ -17,6 +17,7 @@ from .xgboost import coded
 
 IDENTITY = {"regression", "regression_l1", "huber", "fair", "quantile", "mape"}
 LOGARITHM = {"poisson", "gamma", "tweedie"}
+OWN_OBJECTIVE = "custom"
 ZERO = float(np.float32(1e-35))
 """LightGBM reads a number of at most this size as 0, and puts thresholds at both ends of the range."""
 
@@ -24,7 +25,7 @@ ZERO = float(np.float32(1e-35))
 def lower(context: Context, model: Any, columns: Sequence[Column], path: str) -> Lowered:
     graph = context.graph
     dump = model.booster_.dump_model()
-    objective, *options = dump["objective"].split()
+    objective, *options = dump.get("objective", OWN_OBJECTIVE).split()
     trees = [
         LightGbmTree(tree, index % dump["num_tree_per_iteration"], path).tree() for index, tree in enumerate(dump["tree_info"])
     ]
@@ -44,13 +45,15 @@ def lower(context: Context, model: Any, columns: Sequence[Column], path: str) ->
     if objective == "multiclassova":
         # LightGBM leaves it at that: the probabilities of the classes do not add up to 1.
         return Lowered(probabilities=graph.node("Sigmoid", graph.node("Mul", raw, graph.constant(option(options, "sigmoid")))))
+    if objective == OWN_OBJECTIVE and not hasattr(model, "classes_"):  # LightGBM answers with the sum
+        return Lowered(value=raw)
     if objective in IDENTITY and "sqrt" not in options:
         return Lowered(value=raw)
     if objective in LOGARITHM:
         return Lowered(value=graph.node("Exp", raw))
     if objective == "cross_entropy":
         return Lowered(value=graph.node("Sigmoid", raw))
-    raise ExportError(f"{path} has the objective {dump['objective']!r}, which cannot be exported. Fit with a standard objective.")
+    raise ExportError(f"{path} has the objective {objective!r}, which cannot be exported. Fit with a standard objective.")
 
 
 def option(options: list[str], name: str) -> float:

@@ -29,16 +29,20 @@ def lower(context: Context, model: Any, columns: Sequence[Column], path: str) ->
         return Lowered(
             value=inverse_link(context, getattr(model, "_base_loss", None), linear(context, columns, weights.T, bias), path)
         )
+    multi_class = getattr(model, "multi_class", "")  # until scikit-learn 1.7
     if len(model.classes_) == 2:
         # Two sums, the negative and the positive: no operator is needed to derive one class from the other.
         both = two_sided(context, columns, coefficients[0], bias[0])
-        probabilities = context.graph.node("Sigmoid", both) if logistic(model, path) else None
+        odds = both
+        if multi_class == "multinomial":  # scikit-learn takes the softmax of the negative decision and the decision
+            odds = context.graph.node("Mul", both, context.graph.constant(2.0))
+        probabilities = context.graph.node("Sigmoid", odds) if logistic(model, path) else None
         return Lowered(probabilities=probabilities, scores=both, decision=context.graph.take(both, [1]))
     scores = linear(context, columns, coefficients.T, bias)
     graph = context.graph
     if not logistic(model, path):
         return Lowered(scores=scores, decision=scores)
-    if "sklearn.SGDClassifier" in names or getattr(model, "solver", "") == "liblinear":
+    if "sklearn.SGDClassifier" in names or getattr(model, "solver", "") == "liblinear" or multi_class == "ovr":
         # Several sigmoids of a row can be 1, so the class is the first maximum of the scores and not of the shares.
         index = graph.index(scores)
         shares = sigmoid_shares(graph, scores, len(model.classes_))

@@ -91,6 +91,8 @@ def lower(context: Context, model: Any, columns: Sequence[AnyColumn], path: str)
     if "sklearn.Pipeline" in names:
         symbols = list(columns)
         for name, step in model.steps[:-1]:
+            if samples(step):
+                continue
             symbols = preprocess(step, symbols, context.variables, step_path(path, name))
         return lower(context, model.steps[-1][1], symbols, step_path(path, model.steps[-1][0]))
     if "sklearn.BaseSearchCV" in names:
@@ -116,10 +118,15 @@ def lower(context: Context, model: Any, columns: Sequence[AnyColumn], path: str)
     )
 
 
+def samples(step: Any) -> bool:
+    """Whether a step of an imbalanced-learn pipeline only chooses the rows to fit on: it does nothing at prediction."""
+    return hasattr(step, "fit_resample") and not hasattr(step, "transform")
+
+
 def remedy(names: list[str]) -> str:
     if "sklearn.TransformedTargetRegressor" in names:
         return "Fit its regressor on the transformed target, and turn the prediction back in the client."
-    if any(name.startswith("sklearn.MultiOutput") for name in names):
+    if names[0].startswith("sklearn.MultiOutput"):
         return "Fit and export one model for each target."
     return (
         "Supported are scikit-learn's common estimators, LightGBM, XGBoost and CatBoost (docs/exporter-matrix.md lists them). "
