@@ -14,7 +14,7 @@ from .names import package_name
 from .own_graph import Checked, check_graph, load_graph
 from .package import Package, refuse_existing, write
 from .report import Report
-from .rules import check_kinds, check_package
+from .rules import check_kinds, check_package, is_wide
 from .types import Example, Field, Golden, Prediction, Scalar
 
 TOLERANCE = 1e-9
@@ -84,7 +84,7 @@ def export(
       `name`, `title`, `description`
                       Texts about the package. The default name is the target.
       `tolerance`     The largest difference of a number; relative for numbers above 1. Default: 1e-9,
-                      or 1e-5 if the library itself calculates in float32 (XGBoost, float32 data).
+                      or 1e-5 in float32 (XGBoost, float32 data, graphs that read float32).
       `max_other_class`
                       The largest share of rows that differ by more or have another class.
                       Default: 0.
@@ -114,7 +114,8 @@ def export(
             raise ExportError("a graph needs fields=[…] and predictions=[…], the tables of model.toml (docs/model-package.md).")
         check_kinds(fields, predictions)
         checked = Checked(load_graph(model), list(fields), list(predictions), list(golden or ()))
-        limits = Limits(FLOAT32_TOLERANCE if tolerance is None else tolerance, max_other_class)
+        default = TOLERANCE if is_wide(checked.model) else FLOAT32_TOLERANCE
+        limits = Limits(default if tolerance is None else tolerance, max_other_class)
         check_graph(checked, limits.tolerance)
         package = Package(
             checked.model, name or package_name(path.name), checked.fields, checked.predictions, examples or (), checked.golden
