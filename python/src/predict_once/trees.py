@@ -114,10 +114,9 @@ def exact_ensemble(
     trees: Sequence[Tree],
     comparison: Comparison,
     targets: int = 1,
-    base: Sequence[float] | None = None,
-    scale: float = 1.0,
+    weights: Array | float = 1.0,
 ) -> str:
-    """The sums in float64, times `scale`, plus `base`: `[N, targets]`.
+    """The sums in float64, times `weights`: a matrix with a row for each target, or one number.
 
     The operator answers in float32. So each leaf's value is split into a multiple of a quantum, which is large enough for every
     sum of multiples to be exact, and a small remainder, whose sum has a small error. The two sums are added in float64.
@@ -132,8 +131,8 @@ def exact_ensemble(
         both = (*tree.targets, *(target + targets for target in tree.targets))
         halves.append(replace(tree, values=np.hstack([coarse, values - coarse]), targets=both))
     sums = graph.double(ensemble(context, columns, halves, comparison, 2 * targets))
-    total = graph.node("MatMul", sums, graph.constant(np.vstack([np.eye(targets), np.eye(targets)]) * scale))
-    return total if base is None or not np.any(base) else graph.node("Add", total, graph.constant([base]))
+    matrix = np.eye(targets) * weights if np.ndim(weights) == 0 else weights
+    return graph.node("MatMul", sums, graph.constant(np.vstack([matrix, matrix])))
 
 
 class Nodes:

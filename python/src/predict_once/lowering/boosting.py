@@ -20,18 +20,20 @@ from .registry import Lowered
 def lower(context: Context, model: Any, columns: Sequence[Column], path: str) -> Lowered:
     histogram = any("HistGradientBoosting" in name for name in class_names(model))
     sums = histogram_sums(context, model, list(columns), path) if histogram else gradient_sums(model, columns, path)
+    if hasattr(model, "classes_") and len(model.classes_) == 2:
+        return binary(context, sums, 2.0 if getattr(model, "loss", "") == "exponential" else 1.0)
     raw = sums.tensor(context)
     if not hasattr(model, "classes_"):
         return Lowered(value=inverse_link(context, model._loss, raw, path))
-    if len(model.classes_) > 2:
-        return Lowered(probabilities=context.graph.node("Softmax", raw, axis=1), scores=raw, decision=raw)
-    return binary(context, raw, 2.0 if getattr(model, "loss", "") == "exponential" else 1.0)
+    return Lowered(probabilities=context.graph.node("Softmax", raw, axis=1), scores=raw, decision=raw)
 
 
-def binary(context: Context, raw: str, factor: float = 1.0) -> Lowered:
-    """Two classes from the log odds of the second."""
-    both = context.graph.node("MatMul", raw, context.graph.constant([[-factor, factor]]))
-    return Lowered(probabilities=context.graph.node("Sigmoid", both), scores=both, decision=raw)
+def binary(context: Context, sums: "Sums", factor: float = 1.0) -> Lowered:
+    """Two classes from the log odds of the second: the sum times the factor."""
+    graph = context.graph
+    both = sums.tensor(context, np.array([[-factor, factor]]))
+    decision = graph.node("Mul", graph.take(both, [1]), graph.constant(1 / factor))
+    return Lowered(probabilities=graph.node("Sigmoid", both), scores=both, decision=decision)
 
 
 @dataclass
@@ -42,10 +44,22 @@ class Sums:
     trees: Sequence[Tree]
     comparison: Comparison
     targets: int
-    base: Sequence[float] | None = None
+    base: Sequence[float] | None = None  # the start of the sums
 
-    def tensor(self, context: Context) -> str:
-        return exact_ensemble(context, self.columns, self.trees, self.comparison, self.targets, self.base)
+    def tensor(self, context: Context, weights: Array | float = 1.0) -> str:
+        """The sums, times the weights."""
+        if self.base is not None:
+            add_start(self.trees, self.base)
+        return exact_ensemble(context, self.columns, self.trees, self.comparison, self.targets, weights)
+
+
+def add_start(trees: Sequence[Tree], base: Sequence[float], dtype: Any = np.float64) -> None:
+    """Adds the start to the leaves of the first tree of each target: libraries add in this order."""
+    for target, value in enumerate(base):
+        first = next(tree for tree in trees if target in tree.targets)
+        column = list(first.targets).index(target)
+        first.values = np.array(first.values, dtype=np.float64).reshape(len(first.left), -1)
+        first.values[:, column] = dtype(value) + first.values[:, column].astype(dtype)
 
 
 def gradient_sums(model: Any, columns: Sequence[Column], path: str) -> Sums:

@@ -37,18 +37,19 @@ def lower(context: Context, model: Any, columns: Sequence[Column], path: str) ->
     trees = [tree_of(tree, dump["features_info"]["float_features"], len(base)) for tree in trees_in(dump)]
     for tree in trees:
         tree.values = tree.values * scale
-    raw = Sums(columns, trees, FLOAT32, len(base), base.tolist()).tensor(context)
+    sums = Sums(columns, trees, FLOAT32, len(base), base.tolist())
     graph = context.graph
     loss = dump["model_info"]["params"]["loss_function"]["type"]
     if hasattr(model, "classes_") and len(model.classes_):
         if loss in LOGISTIC:
-            return binary(context, raw)
+            return binary(context, sums)
         if loss == "MultiClass":
+            raw = sums.tensor(context)
             return Lowered(probabilities=graph.node("Softmax", raw, axis=1), scores=raw)
     elif loss in IDENTITY:
-        return Lowered(value=raw)
+        return Lowered(value=sums.tensor(context))
     elif loss in LOGARITHM:
-        return Lowered(value=graph.node("Exp", raw))
+        return Lowered(value=graph.node("Exp", sums.tensor(context)))
     raise ExportError(f"{path} has the loss function {loss!r}, which cannot be exported. Fit with a standard loss function.")
 
 

@@ -27,7 +27,7 @@ def lower(context: Context, model: Any, columns: Sequence[Column], path: str) ->
 
 def average(context: Context, columns: Sequence[Column], trees: list[Tree], targets: int) -> str:
     """The mean of the trees' leaf values."""
-    return exact_ensemble(context, columns, trees, FLOAT32, targets, scale=1 / len(trees))
+    return exact_ensemble(context, columns, trees, FLOAT32, targets, weights=1 / len(trees))
 
 
 def class_shares(member: Any) -> Array:

@@ -37,9 +37,9 @@ def lower(context: Context, model: Any, columns: Sequence[Column], path: str) ->
             tree.values = tree.values * count / len(trees)
     symbols = categorical_columns(context, list(columns), trees, dump.get("pandas_categorical") or [], path)
     sums = Sums(symbols, trees, Comparison(np.float64), count)
-    raw = sums.tensor(context)
     if objective == "binary":
-        return binary(context, raw, option(options, "sigmoid"))
+        return binary(context, sums, option(options, "sigmoid"))
+    raw = sums.tensor(context)
     if objective == "multiclass":
         return Lowered(probabilities=graph.node("Softmax", raw, axis=1), scores=raw, decision=raw)
     if objective == "multiclassova":

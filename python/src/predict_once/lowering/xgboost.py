@@ -14,6 +14,7 @@ from ..context import Context
 from ..errors import ExportError
 from ..trees import Comparison, Tree, ensemble
 from ..types import plain
+from .boosting import add_start
 from .registry import Lowered
 
 IDENTITY = {"reg:squarederror", "reg:absoluteerror", "reg:pseudohubererror", "reg:squaredlogerror", "reg:quantileerror"}
@@ -42,7 +43,7 @@ def lower(context: Context, model: Any, columns: Sequence[Column], path: str) ->
     ]
     used = trees_used(model, forest)
     symbols = categorical_columns(context, list(columns), trees, known_categories(forest), path)
-    add_start(trees[:used], start(learner["learner_model_param"]["base_score"], objective, targets))
+    add_start(trees[:used], start(learner["learner_model_param"]["base_score"], objective, targets), np.float32)
     context.float32 = True
     raw = ensemble(context, symbols, trees[:used], Comparison(np.float32, strict=True), targets)
     graph = context.graph
@@ -68,13 +69,6 @@ def start(text: str, objective: str, targets: int) -> list[float]:
     elif objective in LOGARITHM:
         scores = [float(np.log(score)) for score in scores]
     return scores if len(scores) == targets else scores * targets
-
-
-def add_start(trees: Sequence[Tree], base: Sequence[float]) -> None:
-    """Adds the start to the leaves of the first tree of each target, in float32: XGBoost adds in this order."""
-    for target, value in enumerate(base):
-        first = next(tree for tree in trees if tree.targets == (target,))
-        first.values = (np.float32(value) + first.values.astype(np.float32)).astype(np.float64)
 
 
 def trees_used(model: Any, forest: dict[str, Any]) -> int:
