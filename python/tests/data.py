@@ -9,7 +9,7 @@ ROWS = 240
 def numbers(missing: bool = False) -> pd.DataFrame:
     """Five columns of numbers, one of them whole."""
     random = np.random.default_rng(0)
-    X = pd.DataFrame(random.normal(size=(ROWS, 4)).astype(np.float32).astype(float), columns=["a", "b b", "größe", "d"])
+    X = pd.DataFrame(random.normal(size=(ROWS, 4)), columns=["a", "b b", "größe", "d"])
     X["count"] = random.integers(0, 20, ROWS)
     if missing:
         X.loc[random.random(ROWS) < 0.15, "a"] = np.nan

@@ -1,5 +1,6 @@
 """Exports a model, starts the service on the package, and compares its answers with the training library's."""
 
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +33,9 @@ def assert_served(
     model: Any, X: pd.DataFrame, folder: Path, labels: list[Any] | None = None, rows: pd.DataFrame | None = None
 ) -> None:
     """Exports the model, asks the service for some rows (the first of X), and compares."""
-    report = predict_once.export(model, X, folder / "package", target="outcome", labels=labels)
+    report = predict_once.export(model, X, folder / "package", target="outcome", labels=labels, overwrite=True)
     asked = [field["name"] for field in report.fields]
+    tolerance = tomllib.loads((folder / "package/model.toml").read_text())["golden"]["tolerance"]
     rows = X.head(ASKED) if rows is None else rows
     predicted = np.asarray(model.predict(rows)).reshape(len(rows), -1)[:, 0]
     probabilities = model.predict_proba(rows) if is_classifier(model) and hasattr(model, "predict_proba") else None
@@ -41,9 +43,9 @@ def assert_served(
         for position, row in enumerate(rows[asked].to_dict("records")):
             answer, expected = client.ask("outcome", row), plain(predicted[position])
             if not is_classifier(model):
-                assert answer == pytest.approx(expected, rel=1e-5, abs=1e-5)
+                assert answer == pytest.approx(expected, rel=tolerance, abs=tolerance)
                 continue
             assert answer == (labels[expected] if labels else expected)
             if probabilities is not None:
                 answered = list(client.ask("outcome_probabilities", row).values())
-                assert answered == pytest.approx(probabilities[position], abs=1e-5)
+                assert answered == pytest.approx(probabilities[position], abs=tolerance)

@@ -322,7 +322,7 @@ mod tests {
                 }
             }
         }
-        assert_eq!(checked, 55, "26 defaults, 15 ranges, 14 choices");
+        assert_eq!(checked, 56, "29 defaults, 14 ranges, 13 choices");
     }
 
     #[test]

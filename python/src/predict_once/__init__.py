@@ -11,6 +11,7 @@ The path of a model, in reading order:
 * lowering/: each family of estimators as ONNX operators
 * trees.py: trees of all libraries as one TreeEnsembleRegressor
 * describe.py: the fields, golden rows and examples, from the data frame
+* hostile.py: rows of hard values; agreement.py: the package, compared with the library on these rows and on those of X
 * rules.py, names.py: the service's rules for names, values and bounds
 * service.py, verify.py: the service's answers, recomputed and compared with the training library's
 * package.py: the files

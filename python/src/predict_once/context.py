@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from .columns.layout import Layout, Requests
-from .columns.symbols import Column
+from .columns.layout import Layout, Request, Requests
+from .columns.symbols import Column, variable_of
 from .columns.variables import Variable
-from .graph import Graph
+from .graph import Array, Graph
 
 
 @dataclass
@@ -15,10 +15,29 @@ class Context:
 
     variables: list[Variable]
     layout: Layout
-    graph: Graph = field(default_factory=Graph)
     requests: Requests = field(default_factory=Requests)
+    thresholds: dict[int, list[Array]] = field(default_factory=dict)
+    """The numbers at which the model's trees branch, by variable."""
+    float32: bool = False
+    """Whether the library itself calculates in float32."""
+    readers: dict[int, dict[str, None]] = field(default_factory=dict)
+    """The steps that read each variable, for messages."""
+    cautions: dict[str, None] = field(default_factory=dict)
+    """What the graph cannot reproduce for all inputs, for messages."""
 
-    def request(self, columns: Sequence[Column], *, dense: bool) -> None:
-        """Records that the model reads these columns; `dense` if it calculates with them."""
+    def __post_init__(self) -> None:
+        self.graph = Graph(self.layout.wide)
+
+    def read_by(self, reader: str, columns: Sequence[Column]) -> None:
+        """Records which step reads these columns."""
         for column in columns:
-            self.requests.add(column, dense)
+            if (variable := variable_of(column)) is not None:
+                self.readers.setdefault(variable, {})[reader] = None
+
+    def request(self, columns: Sequence[Column], *, dense: bool, missing: bool = False, narrow: bool = False) -> None:
+        """Records that the model reads these columns.
+
+        `dense` if it calculates with them, `missing` if it takes missing values, `narrow` if it reads them as float32.
+        """
+        for column in columns:
+            self.requests.add(column, Request(column, dense, missing, narrow))

@@ -45,10 +45,9 @@ def field_of(
         result["unit"] = units[name]
     numeric = variable.type in ("number", "integer")
     lower, upper = bounds.get(name, (None, None))
-    if numeric and variable.values and not variable.categorical:
-        # An encoder accepts only these whole numbers.
-        lower = variable.values[0] if lower is None else lower
-        upper = variable.values[-1] if upper is None else upper
+    if numeric and variable.bounds is not None:  # an encoder fails on any other number
+        lower = variable.bounds[0] if lower is None else max(lower, variable.bounds[0])
+        upper = variable.bounds[1] if upper is None else min(upper, variable.bounds[1])
     if lower is not None:
         result["minimum"] = lower
     if upper is not None:
@@ -72,8 +71,15 @@ def observed(variable: Variable) -> list[str]:
     """The observed range, as a comment. As bounds it would refuse valid future values."""
     if variable.type not in ("number", "integer"):
         return []
-    present = pd.to_numeric(variable.series.dropna().astype(object))
+    present = finite(variable)
     return [f"observed: {present.min():.6g} to {present.max():.6g}"] if len(present) else []
+
+
+def finite(variable: Variable) -> Array:
+    """The values of a number that a request can hold."""
+    numbers = pd.to_numeric(variable.series.dropna().astype(object)).to_numpy(dtype=np.float64)
+    present: Array = numbers[np.isfinite(numbers)]
+    return present
 
 
 def typical(variable: Variable) -> Any:
@@ -81,10 +87,9 @@ def typical(variable: Variable) -> Any:
     present = variable.series.dropna()
     if not len(present):
         return variable.values[0] if variable.values else None
-    if variable.type == "integer":
-        return round(float(pd.to_numeric(present.astype(object)).median()))
-    if variable.type == "number" and not variable.categorical:
-        return float(f"{float(present.astype(float).median()):.4g}")
+    if variable.type in ("integer", "number") and not variable.categorical and len(numbers := finite(variable)):
+        median = float(np.median(numbers))
+        return round(median) if variable.type == "integer" else float(f"{median:.4g}")
     return plain(present.mode().iloc[0])
 
 
@@ -115,29 +120,27 @@ def golden_frame(frame: pd.DataFrame, bounds: Mapping[str, tuple[float | None, f
 
 def requests_of(frame: pd.DataFrame, variables: Sequence[Variable], layout: Layout) -> list[dict[str, Any]]:
     """The rows as request bodies, without missing values."""
-    columns: dict[str, list[Any]] = {}
-    absent: dict[str, Array] = {}
+    rows: list[dict[str, Any]] = [{} for _ in range(len(frame))]
     for position in layout.codings:
         variable = variables[position]
         series = frame.iloc[:, position]
-        absent[variable.name] = series.isna().to_numpy()
-        columns[variable.name] = [json_value(variable, value) for value in series.to_numpy(dtype=object)]
-    return [{name: values[row] for name, values in columns.items() if not absent[name][row]} for row in range(len(frame))]
+        present = np.flatnonzero(series.notna().to_numpy())
+        for row, value in zip(present.tolist(), json_values(variable, series.iloc[present]), strict=True):
+            rows[row][variable.name] = value
+    return rows
 
 
-def json_value(variable: Variable, value: Any) -> Any:
-    """The value as a JSON type."""
-    if pd.isna(value):
-        return None
+def json_values(variable: Variable, present: "pd.Series[Any]") -> list[Any]:
+    """The values as JSON types."""
     match variable.type:
         case "number":
-            return float(value)
+            return list(present.to_numpy(dtype=np.float64).tolist())
         case "integer":
-            return int(value)
+            return list(present.to_numpy(dtype=np.int64).tolist())
         case "boolean":
-            return bool(value)
+            return list(present.to_numpy(dtype=bool).tolist())
         case "string":
-            return plain(value)
+            return [plain(value) for value in present.tolist()]
         case "other":
             raise AssertionError(f"no field can hold column {variable.name!r}")
         case unknown:

@@ -1,6 +1,7 @@
 """Converts a fitted estimator into a graph, fields and predictions."""
 
-from collections.abc import Collection, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, assert_never, cast
 
@@ -32,12 +33,15 @@ class Converted:
     layout: Layout
     predictions: list[Prediction]
     labels: list[Scalar]
+    context: Context
 
 
 def as_frame(X: Any) -> pd.DataFrame:
     """The data as a data frame; columns of a matrix are called x0, x1, …"""
     if isinstance(X, pd.DataFrame):
         return X.reset_index(drop=True)
+    if hasattr(X, "to_dict") and hasattr(X, "columns"):  # polars
+        return pd.DataFrame(X.to_dict(as_series=False))
     array = np.asarray(X)
     if array.ndim != 2:
         raise ExportError("X must be the data frame that the model was fitted on, or a matrix.")
@@ -47,6 +51,7 @@ def as_frame(X: Any) -> pd.DataFrame:
 def convert(
     model: Any,
     frame: pd.DataFrame,
+    as_fitted: Callable[[pd.DataFrame], Any],
     target: str,
     kinds: Sequence[str] | None,
     endpoints: Mapping[str, str],
@@ -57,6 +62,10 @@ def convert(
     check_columns(model, frame)
     variables = variables_of(frame)
     first, _ = lowering(model, variables, provisional(variables))
+    # Steps may know more values than X has.
+    if any([variable.settle() for variable in variables]):
+        first, _ = lowering(model, variables, provisional(variables))
+    require_present(model, frame, variables, first, as_fitted)
     layout = layout_for(variables, first.requests)
     if not layout.width:
         raise ExportError("the model reads no column of X, so the API would have no field.")
@@ -71,8 +80,63 @@ def convert(
         output, size = lowered.probabilities or lowered.classes, len(names)
         if lowered.index is not None:
             output, size = context.graph.concat([output, lowered.index]), size + 1
-    graph = context.graph.finish(output, layout.column_names(variables), size)
-    return Converted(graph, variables, layout, predictions, names)
+    graph = context.graph.finish(output, layout.column_names(variables), size, wide=lowered.wide)
+    return Converted(graph, variables, layout, predictions, names, context)
+
+
+def require_present(
+    model: Any, frame: pd.DataFrame, variables: list[Variable], context: Context, as_fitted: Callable[[pd.DataFrame], Any]
+) -> None:
+    """Finds out which columns without missing values may have them: those for which the library accepts a row with one."""
+    asked = context.requests.columns
+    open_ended = [p for p in asked if not variables[p].observed and all(request.takes_missing for request in asked[p])]
+
+    def refused(positions: list[int]) -> list[int]:
+        if not positions or accepts(model, as_fitted(missing_rows(frame, variables, positions))):
+            return []
+        half = len(positions) // 2
+        return positions if not half else refused(positions[:half]) + refused(positions[half:])
+
+    for position in refused(open_ended):
+        variables[position].required = True
+
+
+def missing_rows(frame: pd.DataFrame, variables: list[Variable], positions: list[int]) -> pd.DataFrame:
+    """For each of these columns a row that misses its value."""
+    rows = frame.iloc[[0] * len(positions)].reset_index(drop=True)
+    columns = {}
+    for position, name in enumerate(rows.columns):
+        series = rows.iloc[:, position]
+        if position in positions:
+            series = with_values(series, [positions.index(position)], [variables[position].missing])
+        columns[name] = series
+    return pd.DataFrame(columns)
+
+
+def with_values(series: Any, rows: Sequence[int], values: Sequence[Any]) -> Any:
+    """The series with other values in some rows, in a data type that holds them."""
+    dtype: Any = series.dtype
+    entries = series.astype(object).to_numpy(copy=True)
+    for row, value in zip(rows, values, strict=True):
+        entries[row] = value
+    if isinstance(dtype, pd.CategoricalDtype):
+        present = pd.Series(entries, dtype=object).dropna()
+        known = [*dtype.categories, *sorted(set(present) - set(dtype.categories))]
+        return pd.Series(entries, dtype=pd.CategoricalDtype(known))
+    if isinstance(dtype, np.dtype) and dtype.kind in "iub" and any(pd.isna(value) for value in values):
+        return pd.Series(entries, dtype=object if dtype.kind == "b" else np.float64)
+    return pd.Series(entries, dtype=dtype)
+
+
+def accepts(model: Any, data: Any) -> bool:
+    """Whether the library predicts these rows."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            model.predict(data)
+    except Exception:  # a library's own, such as XGBoostError
+        return False
+    return True
 
 
 def check_fitted(model: Any) -> None:

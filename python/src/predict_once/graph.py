@@ -21,11 +21,14 @@ Array = NDArray[Any]
 class Graph:
     """Collects nodes and constants in the order of the calls.
 
+    Tensors are float64 unless a function says otherwise. The input is float64 if `wide`, else float32.
+
     Equal nodes and equal constants are created once, and `finish` drops those that the output does not need. So a lowering
     may create nodes that turn out to be unused.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, wide: bool = True) -> None:
+        self.wide = wide
         self._nodes: list[onnx.NodeProto] = []
         self._constants: dict[str, onnx.TensorProto] = {}
         self._known: dict[tuple[Any, ...], tuple[str, ...]] = {}
@@ -48,7 +51,7 @@ class Graph:
             self._known[key] = names
         return self._known[key]
 
-    def constant(self, value: Any, dtype: Any = np.float32) -> str:
+    def constant(self, value: Any, dtype: Any = np.float64) -> str:
         """Adds a constant tensor, and returns its name."""
         array = np.ascontiguousarray(np.asarray(value, dtype=dtype))
         if array.ndim == 0 or np.asarray(value).ndim == 0:
@@ -69,11 +72,36 @@ class Graph:
         return self.node("Gather", tensor, self.constant(list(columns), np.int64), axis=1)
 
     def cast(self, tensor: str, to: int) -> str:
-        """The tensor as another type, such as `TensorProto.DOUBLE`."""
+        """The tensor as another type, such as `TensorProto.FLOAT`."""
         return self.node("Cast", tensor, to=to)
 
-    def finish(self, output: str, columns: Sequence[str], outputs: int) -> onnx.ModelProto:
-        """The model: float32 `[N, columns]` in, float32 `[N, outputs]` out."""
+    def double(self, tensor: str) -> str:
+        """A tensor of another type as float64."""
+        return self.cast(tensor, TensorProto.DOUBLE)
+
+    @property
+    def numbers(self) -> str:
+        """The input in float64."""
+        return INPUT if self.wide else self.double(INPUT)
+
+    def sum(self, tensor: str, axis: int = 1, keepdims: int = 1) -> str:
+        """The sum along an axis."""
+        return self.node("ReduceSum", tensor, self.constant([axis], np.int64), keepdims=keepdims)
+
+    def present(self, tensor: str) -> str:
+        """Whether each number is not NaN. (tract's IsNaN of float64 is not boolean.)"""
+        return self.node("Equal", tensor, tensor)
+
+    def missing(self, tensor: str) -> str:
+        """1 where a number is NaN, else 0."""
+        return self.double(self.node("Not", self.present(tensor)))
+
+    def index(self, scores: str) -> str:
+        """The position of the first maximum, `[N, 1]`."""
+        return self.double(self.node("ArgMax", scores, axis=1, keepdims=1))
+
+    def finish(self, output: str, columns: Sequence[str], outputs: int, *, wide: bool = True) -> onnx.ModelProto:
+        """The model: `[N, columns]` in, `[N, outputs]` out. `wide` if the output is float64, else float32."""
         if output == INPUT:
             output = self.node("Identity", INPUT)
         needed = {output}
@@ -90,11 +118,12 @@ class Graph:
             for index, name in enumerate(node.input):
                 if name == output:
                     node.input[index] = OUTPUT
+        types = {False: TensorProto.FLOAT, True: TensorProto.DOUBLE}
         graph = helper.make_graph(
             nodes,
             "predict_once",
-            [helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, ["N", len(columns)])],
-            [helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, ["N", outputs])],
+            [helper.make_tensor_value_info(INPUT, types[self.wide], ["N", len(columns)])],
+            [helper.make_tensor_value_info(OUTPUT, types[wide], ["N", outputs])],
             [tensor for name, tensor in self._constants.items() if name in needed],
         )
         opsets = [helper.make_opsetid("", OPSET)]

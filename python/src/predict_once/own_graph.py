@@ -8,7 +8,7 @@ from typing import Any
 import onnx
 
 from .errors import ExportError
-from .service import answers, columns_of, encode, run
+from .service import Runner, answers, columns_of
 from .types import Field, Golden, Prediction, plain
 from .verify import Agreement, compare
 
@@ -41,8 +41,8 @@ def check_graph(checked: Checked, tolerance: float) -> None:
     columns = [name for entry in checked.fields for name in columns_of(entry)]
     entry = checked.model.graph.input[0]
     shape = [dimension.dim_value for dimension in entry.type.tensor_type.shape.dim]
-    if entry.type.tensor_type.elem_type != onnx.TensorProto.FLOAT or len(shape) != 2:
-        raise ExportError(f"the graph's first input {entry.name!r} must be float32 with two dimensions, [N, columns].")
+    if entry.type.tensor_type.elem_type not in (onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE) or len(shape) != 2:
+        raise ExportError(f"the graph's first input {entry.name!r} must be float32 or float64 with two dimensions, [N, columns].")
     if shape[1] != len(columns):
         shown = ", ".join(columns[:10]) + (", …" if len(columns) > 10 else "")
         raise ExportError(f"the graph reads {shape[1]} columns, but the fields make {len(columns)}: {shown}.")
@@ -53,7 +53,7 @@ def check_graph(checked: Checked, tolerance: float) -> None:
         raise ExportError(f"golden has {len(checked.golden):,} rows, but a package holds at most {MOST_GOLDEN:,}.")
     if not checked.golden:
         return
-    output = run(checked.model, encode(checked.fields, [row["input"] for row in checked.golden]))
+    output = Runner(checked.model, checked.fields).run([row["input"] for row in checked.golden])
     actual = {entry["name"]: answers(entry, output) for entry in checked.predictions}
     unknown = {key for row in checked.golden for key in row.get("answers", {})} - set(actual)
     if unknown:

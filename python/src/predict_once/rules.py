@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from numbers import Real
 from typing import Any, get_args
 
+import onnx
+
 from .errors import ExportError
 from .names import INPUT_SCHEMA, RESERVED_ENDPOINTS, RESERVED_SCHEMAS, pascal_case
 from .package import Package
@@ -19,7 +21,8 @@ MOST_PREDICTIONS = 16
 MOST_VALUES = 10_000
 MOST_VALUES_IN_ALL = 100_000
 LONGEST_TEXT = 200
-LARGEST_INTEGER = 2**24
+LARGEST_INTEGER = 2**53  # the range that the type of the graph's input holds exactly
+LARGEST_INTEGER32 = 2**24
 FLOAT32_OVERFLOW = 2**128 - 2**103  # numbers from here on round to infinity in float32
 
 
@@ -57,8 +60,9 @@ def check_package(package: Package) -> None:
         )
     check_count(len(package.fields), 1, MOST_FIELDS, "the package", "fields")
     check_unique([field["name"] for field in package.fields], "fields", "name")
+    wide = is_wide(package.model)
     for field in package.fields:
-        check_field(field)
+        check_field(field, wide)
     in_all = sum(1 + len(aliases_of(value)) for field in package.fields for value in field.get("values", ()))
     check_count(in_all, 0, MOST_VALUES_IN_ALL, "the package", "values and aliases of fields")
     known_key(package.input.get("unknown_fields", "refuse"), get_args(Unknown), "unknown_fields")
@@ -77,7 +81,7 @@ def check_package(package: Package) -> None:
         raise ExportError(f"max_other_class={package.max_other_class!r}: pass a share from 0 to 1.")
 
 
-def check_field(field: Field) -> None:
+def check_field(field: Field, wide: bool) -> None:
     """The texts, values and bounds of a field."""
     name = field["name"]
     check_text(name, "the name of a field")
@@ -90,7 +94,7 @@ def check_field(field: Field) -> None:
         check_unique(texts, f"values of field {name!r}", "name or alias")
     bounds = field.get("minimum"), field.get("maximum")
     if bounds != (None, None):
-        check_bounds({name: bounds}, {name: field["type"]})
+        check_bounds({name: bounds}, {name: field["type"]}, wide)
 
 
 def aliases_of(value: Any) -> Sequence[Any]:
@@ -153,28 +157,36 @@ def check_text(text: Any, what: str) -> None:
         )
 
 
-def check_bounds(bounds: Mapping[str, Any], types: Mapping[str, str]) -> None:
-    """Bounds are pairs of numbers in ascending order, for numeric fields. `types` has the type of each field."""
+def is_wide(model: onnx.ModelProto) -> bool:
+    """Whether the graph reads float64; else float32."""
+    return [entry.type.tensor_type.elem_type for entry in model.graph.input[:1]] == [onnx.TensorProto.DOUBLE]
+
+
+def check_bounds(bounds: Mapping[str, Any], types: Mapping[str, str], wide: bool) -> None:
+    """Bounds are pairs of numbers in ascending order, for numeric fields. `types` has the type of each field.
+
+    They lie in the range of float64 if `wide`, else of float32.
+    """
+    largest, type_name = (LARGEST_INTEGER, "float64") if wide else (LARGEST_INTEGER32, "float32")
     for name, pair in bounds.items():
         if types[name] not in ("number", "integer"):
             raise ExportError(f"bounds: {name!r} is a {types[name]} field, but only numbers have bounds.")
-        if not isinstance(pair, Sequence) or len(pair) != 2 or not all(end is None or is_float32(end) for end in pair):
+        if not isinstance(pair, Sequence) or len(pair) != 2 or not all(end is None or is_finite(end, wide) for end in pair):
             raise ExportError(
-                f"bounds of {name!r} are {pair!r}. Pass two numbers that float32 holds, with None for an open end: (18, 120) or "
-                "(0, None)."
+                f"bounds of {name!r} are {pair!r}. Pass two numbers that {type_name} holds, with None for an open end: "
+                "(18, 120) or (0, None)."
             )
         ends = [end for end in pair if end is not None]
         if sorted(ends) != ends:
             raise ExportError(f"bounds of {name!r} are {pair!r}. The lower end comes first.")
-        if types[name] == "integer" and any(end != int(end) or abs(end) > LARGEST_INTEGER for end in ends):
-            raise ExportError(
-                f"bounds of {name!r} are {pair!r}. Bounds of an integer are whole numbers within ±{LARGEST_INTEGER:,}."
-            )
+        if types[name] == "integer" and any(end != int(end) or abs(end) > largest for end in ends):
+            raise ExportError(f"bounds of {name!r} are {pair!r}. Bounds of an integer are whole numbers within ±{largest:,}.")
 
 
-def is_float32(value: Any) -> bool:
-    """Whether it is a number whose nearest float32 is finite."""
-    return isinstance(value, Real) and not isinstance(value, bool) and bool(abs(plain(value)) < FLOAT32_OVERFLOW)
+def is_finite(value: Any, wide: bool) -> bool:
+    """Whether it is a number whose nearest float64 (if `wide`) or float32 is finite."""
+    overflow = 2**1024 if wide else FLOAT32_OVERFLOW
+    return isinstance(value, Real) and not isinstance(value, bool) and bool(abs(plain(value)) < overflow)
 
 
 def check_count(count: int, least: int, most: int, owner: str, items: str) -> None:

@@ -15,6 +15,8 @@ from .graph import Array
 from .types import Field, Prediction, Row, label_text, name_of
 
 ROWS_AT_ONCE = 256
+NO_COLUMN = -1.0
+"""The code of a row of zeros."""
 
 
 def columns_of(field: Field) -> list[str]:
@@ -26,49 +28,82 @@ def columns_of(field: Field) -> list[str]:
     return [f"{field['name']}={name_of(value)}" for value in field["values"]]
 
 
-def encode(fields: Sequence[Field], rows: Sequence[Row]) -> Array:
-    if not rows:
-        return np.zeros((0, sum(len(columns_of(field)) for field in fields)), dtype=np.float32)
-    return np.hstack([encode_field(field, [row.get(field["name"]) for row in rows]) for field in fields])
+class Runner:
+    """Runs a graph on requests, with ONNX Runtime."""
+
+    def __init__(self, model: onnx.ModelProto, fields: Sequence[Field]) -> None:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        options.log_severity_level = 3
+        self.session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        self.encoders = [Encoder(field) for field in fields]
+        self.input = self.session.get_inputs()[0]
+        self.dtype: Any = np.float64 if self.input.type == "tensor(double)" else np.float32
+
+    def run(self, rows: Sequence[Row]) -> Array:
+        """The graph's output for each row."""
+        at_once = 1 if self.input.shape[0] == 1 else ROWS_AT_ONCE
+        output = self.session.get_outputs()[0].name
+        parts = [
+            self.session.run([output], {self.input.name: self.encode(rows[first : first + at_once])})[0]
+            for first in range(0, len(rows), at_once)
+        ]
+        return np.concatenate(parts) if parts else np.zeros((0, 1), dtype=self.dtype)
+
+    def encode(self, rows: Sequence[Row]) -> Array:
+        """The graph's input."""
+        with np.errstate(over="ignore"):
+            return np.hstack([encoder.encode(rows) for encoder in self.encoders]).astype(self.dtype)
 
 
-def encode_field(field: Field, values: Sequence[Any]) -> Array:
-    name = field["name"]
-    codes = positions_of(field)
-    missing = field.get("missing")
-    numbers = np.empty(len(values))
-    absent = np.zeros(len(values), dtype=bool)
-    for row, value in enumerate(values):
-        if value is None:
-            if field.get("required", True):
-                raise ExportError(f"field {name!r} is required, but a row has no value for it.")
-            if isinstance(missing, Mapping):
-                value = missing["value"]
-            elif missing == "zeros":
-                numbers[row] = -1  # matches no column
-                continue
-            elif missing == "nan" or isinstance(missing, (int, float)):
-                numbers[row], absent[row] = float(missing), True
-                continue
-            else:
-                raise ExportError(
-                    f"field {name!r} has missing={missing!r}. Pass 'nan', 'zeros', a number, or {{'value': one of values}}."
-                )
-        if codes is None:
-            numbers[row] = float(value)
-        elif value in codes:
-            numbers[row] = codes[value]
-        elif field.get("unknown") == "ignore":
-            numbers[row] = -1
-        else:
-            raise ExportError(f"field {name!r}: {value!r} is not one of its values.")
-    if "bands" in field:
-        numbers = np.where(absent, numbers, np.searchsorted(np.asarray(field["bands"], dtype=np.float64), numbers, side="right"))
-    if field.get("encoding") != "one_hot":
-        return numbers.astype(np.float32).reshape(-1, 1)
-    width = len(columns_of(field))
-    ones = (numbers[:, np.newaxis] == np.arange(width)).astype(np.float32)
-    return np.where(absent[:, np.newaxis], numbers[:, np.newaxis], ones).astype(np.float32)
+class Encoder:
+    """Encodes the values of one field."""
+
+    def __init__(self, field: Field) -> None:
+        self.field, self.name = field, field["name"]
+        self.codes = positions_of(field)
+
+    def encode(self, rows: Sequence[Row]) -> Array:
+        """The field's columns of the graph's input."""
+        field = self.field
+        values = [row.get(self.name) for row in rows]
+        absent = np.array([value is None for value in values])
+        replacement = self.replacement() if absent.any() else None
+        present = [replacement if value is None else value for value in values]
+        numbers = np.array(present, dtype=np.float64) if self.codes is None else np.array(list(map(self.code, present)))
+        if "bands" in field:
+            bands = np.searchsorted(np.asarray(field["bands"], dtype=np.float64), numbers, side="right")
+            numbers = np.where(absent, numbers, bands)
+        if field.get("encoding") != "one_hot":
+            return numbers.reshape(-1, 1)
+        width = len(columns_of(field))
+        result: Array = (numbers[:, np.newaxis] == np.arange(width)).astype(np.float64)
+        result[np.isnan(numbers)] = np.nan
+        return result
+
+    def replacement(self) -> Any:
+        """What stands for a missing value."""
+        missing = self.field.get("missing")
+        if self.field.get("required", True):
+            raise ExportError(f"field {self.name!r} is required, but a row has no value for it.")
+        if isinstance(missing, Mapping):
+            return missing["value"]
+        if missing == "zeros":
+            return NO_COLUMN
+        if missing == "nan" or isinstance(missing, (int, float)):
+            return float(missing)
+        raise ExportError(
+            f"field {self.name!r} has missing={missing!r}. Pass 'nan', 'zeros', a number, or {{'value': one of values}}."
+        )
+
+    def code(self, value: Any) -> float:
+        """The number of a text's value."""
+        if isinstance(value, float):
+            return value  # the replacement of a missing value
+        code = (self.codes or {}).get(value)
+        if code is None and self.field.get("unknown") != "ignore":
+            raise ExportError(f"field {self.name!r}: {value!r} is not one of its values.")
+        return NO_COLUMN if code is None else code
 
 
 def positions_of(field: Field) -> dict[Any, int] | None:
@@ -83,21 +118,6 @@ def positions_of(field: Field) -> dict[Any, int] | None:
     return codes
 
 
-def run(model: onnx.ModelProto, inputs: Array) -> Array:
-    """The graph's output, computed by ONNX Runtime."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    node = session.get_inputs()[0]
-    at_once = 1 if node.shape[0] == 1 else ROWS_AT_ONCE
-    parts = [
-        session.run([session.get_outputs()[0].name], {node.name: inputs[first : first + at_once]})[0]
-        for first in range(0, len(inputs), at_once)
-    ]
-    return np.concatenate(parts) if parts else np.zeros((0, 1), dtype=np.float32)
-
-
 def answers(prediction: Prediction, output: Array) -> list[Any]:
     """One endpoint's answer to each row."""
     labels = [name_of(value) for value in prediction.get("values", ())]
@@ -109,7 +129,7 @@ def answers(prediction: Prediction, output: Array) -> list[Any]:
         case "probability":
             return [min(1.0, max(0.0, float(value))) for value in column]
         case "bands":
-            cuts = np.asarray(prediction["cuts"], dtype=np.float32)
+            cuts = np.asarray(prediction["cuts"], dtype=output.dtype)
             return [labels[index] for index in np.searchsorted(cuts, column, side="right")]
         case "class":
             positions = column.astype(int) if "output" in prediction else several.argmax(axis=1)

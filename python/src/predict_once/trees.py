@@ -5,12 +5,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from onnx import TensorProto
+from onnx import numpy_helper
 
-from .columns.splits import EQ, LEQ, Extras, Split, membership_of, number_thresholds, split_of
+from .columns.splits import LEQ, NEQ, Extras, Split, membership_of, number_thresholds, split_of
 from .columns.symbols import Category, Column, Number, Tensor
 from .context import Context
-from .graph import Array
+from .graph import INPUT, Array
 
 LEAF = b"LEAF"
 
@@ -43,6 +43,7 @@ class Comparison:
 
     dtype: Any  # the type that it casts a feature to
     strict: bool = False  # `<` rather than `<=`
+    missing: bool = True  # whether it takes missing values
 
 
 def ensemble(
@@ -51,10 +52,11 @@ def ensemble(
     trees: Sequence[Tree],
     comparison: Comparison,
     targets: int = 1,
-    base: Sequence[float] | None = None,
 ) -> str:
-    """The sums of the trees' leaves: a tensor [N, targets]."""
-    context.request(columns, dense=False)
+    """The sums of the trees' leaves in float32, in the order of the trees: a tensor [N, targets]."""
+    context.request(columns, dense=False, missing=comparison.missing, narrow=comparison.dtype is np.float32)
+    if context.layout.provisional:
+        return INPUT
     extras = Extras(context)
     feature = np.concatenate([tree.feature for tree in trees]).astype(np.int64)
     leaf = np.concatenate([tree.leaf for tree in trees])
@@ -66,9 +68,12 @@ def ensemble(
     nodes = Nodes(len(feature))
     in_set = np.zeros(len(feature), dtype=bool)
     in_set[list(sets)] = True
-    for position in np.unique(feature[~leaf]):
-        column = columns[position]
-        mine = np.flatnonzero((feature == position) & ~leaf)
+    order_by_feature = np.argsort(np.where(leaf, -1, feature), kind="stable")
+    branches = order_by_feature[np.count_nonzero(leaf) :]
+    for mine in np.split(branches, np.flatnonzero(np.diff(feature[branches])) + 1):
+        if not len(mine):
+            continue
+        column = columns[feature[mine[0]]]
         if isinstance(column, Number):
             if in_set[mine].any():
                 raise AssertionError("a set of categories is compared with a number")
@@ -82,25 +87,24 @@ def ensemble(
     true = np.where(nodes.swapped, right, left)
     false = np.where(nodes.swapped, left, right)
     sizes = np.diff(starts)
+    wide = context.layout.wide or bool(extras.entries)
     attributes: dict[str, Any] = {
         "nodes_treeids": np.repeat(np.arange(len(trees)), sizes).tolist(),
         "nodes_nodeids": (np.arange(len(feature)) - np.repeat(starts[:-1], sizes)).tolist(),
         "nodes_featureids": np.where(leaf, 0, order[nodes.column]).tolist(),
-        "nodes_values": np.where(leaf, np.float32(0), nodes.threshold).tolist(),
-        "nodes_modes": np.where(leaf, LEAF, np.where(nodes.equal, EQ, LEQ)).tolist(),
+        "nodes_modes": np.where(leaf, LEAF, np.where(nodes.unequal, NEQ, LEQ)).tolist(),
         "nodes_truenodeids": np.where(leaf, 0, true).tolist(),
         "nodes_falsenodeids": np.where(leaf, 0, false).tolist(),
-        **leaves(trees),
         "n_targets": targets,
         "aggregate_function": "SUM",
         "post_transform": "NONE",
+        **numbers("nodes_values", np.where(leaf, 0, nodes.threshold), wide),
+        **leaves(trees, wide),
     }
     # Where the comparison is reversed, its "true" is the feature's "false".
     tracks_true = np.where(leaf | ~nodes.can_be_nan, False, nodes.missing != nodes.swapped)
     if tracks_true.any():
         attributes["nodes_missing_value_tracks_true"] = tracks_true.astype(int).tolist()
-    if base is not None and any(base):
-        attributes["base_values"] = [float(value) for value in base]
     return context.graph.nodes("TreeEnsembleRegressor", [tensor], 1, domain="ai.onnx.ml", **attributes)[0]
 
 
@@ -110,16 +114,15 @@ def exact_ensemble(
     trees: Sequence[Tree],
     comparison: Comparison,
     targets: int = 1,
-    base: Sequence[float] | None = None,
+    weights: Array | float = 1.0,
 ) -> str:
-    """The same sums in float64, `[N, targets]`.
+    """The sums in float64, times `weights`: a matrix with a row for each target, or one number.
 
-    The operator adds in float32. So each leaf's value is split into a multiple of a quantum, which is large enough for every sum
-    of multiples to be exact, and a small remainder, whose sum has a small error. The two sums are added in float64.
+    The operator answers in float32. So each leaf's value is split into a multiple of a quantum, which is large enough for every
+    sum of multiples to be exact, and a small remainder, whose sum has a small error. The two sums are added in float64.
     """
     graph = context.graph
-    start = np.zeros(targets) if base is None else np.asarray(base, dtype=np.float64)
-    largest = sum(float(np.abs(tree.values).max()) for tree in trees)
+    largest = sum(float(np.abs(tree.values[tree.leaf]).max()) for tree in trees)
     quantum = 2.0 ** (np.ceil(np.log2(largest)) - 23) if largest else 1.0
     halves = []
     for tree in trees:
@@ -127,9 +130,9 @@ def exact_ensemble(
         coarse = np.round(values / quantum) * quantum
         both = (*tree.targets, *(target + targets for target in tree.targets))
         halves.append(replace(tree, values=np.hstack([coarse, values - coarse]), targets=both))
-    sums = graph.cast(ensemble(context, columns, halves, comparison, 2 * targets), TensorProto.DOUBLE)
-    total = graph.node("Add", graph.take(sums, range(targets)), graph.take(sums, range(targets, 2 * targets)))
-    return graph.node("Add", total, graph.constant([start], np.float64))
+    sums = graph.double(ensemble(context, columns, halves, comparison, 2 * targets))
+    matrix = np.eye(targets) * weights if np.ndim(weights) == 0 else weights
+    return graph.node("MatMul", sums, graph.constant(np.vstack([matrix, matrix])))
 
 
 class Nodes:
@@ -137,11 +140,19 @@ class Nodes:
 
     def __init__(self, size: int) -> None:
         self.column = np.zeros(size, dtype=np.int64)
-        self.threshold = np.zeros(size, dtype=np.float32)
-        self.equal = np.zeros(size, dtype=bool)
+        self.threshold = np.zeros(size)
+        self.unequal = np.zeros(size, dtype=bool)
         self.swapped = np.zeros(size, dtype=bool)
         self.missing = np.zeros(size, dtype=bool)
         self.can_be_nan = np.zeros(size, dtype=bool)
+
+
+def numbers(name: str, values: Array, wide: bool) -> dict[str, Any]:
+    """An attribute of numbers: a float64 tensor if `wide`, else a list of float32."""
+    if wide:
+        return {f"{name}_as_tensor": numpy_helper.from_array(values.astype(np.float64), name)}
+    largest = np.finfo(np.float32).max
+    return {name: np.clip(values, -largest, largest).astype(np.float32).tolist()}
 
 
 def directions(tree: Tree) -> Array:
@@ -153,15 +164,17 @@ def compare_number(
     extras: Extras, nodes: Nodes, mine: Array, column: Number, threshold: Array, missing_left: Array, how: Comparison
 ) -> None:
     """Fills in the nodes that compare one number."""
-    layout = extras.context.layout
-    if isinstance(column.source, Tensor):
-        position, can_be_nan, exact = extras.column(column.source), False, False
-    else:
-        position, can_be_nan = layout.first[column.source], layout.codings[column.source].can_be_nan
-        exact = extras.context.variables[column.source].exact
+    context = extras.context
+    layout = context.layout
     different, inverse = np.unique(threshold, return_inverse=True)
-    nodes.column[mine] = position
-    nodes.threshold[mine] = number_thresholds(column, different, how.strict, how.dtype, exact)[inverse]
+    if isinstance(column.source, Tensor):
+        nodes.column[mine], can_be_nan = extras.column(column.source), False
+        borders = number_thresholds(column, different, how.strict, how.dtype, np.float64)
+    else:
+        nodes.column[mine], can_be_nan = layout.first[column.source], layout.codings[column.source].can_be_nan
+        borders = number_thresholds(column, different, how.strict, how.dtype, np.float64 if layout.wide else np.float32)
+        context.thresholds.setdefault(column.source, []).append(borders)
+    nodes.threshold[mine] = borders[inverse]
     value = column.evaluate(np.array([np.nan])).astype(how.dtype)[0]
     if np.isnan(value):
         nodes.missing[mine] = missing_left
@@ -197,13 +210,13 @@ def compare_category(
         split = known[key]
         nodes.column[node] = split.column
         nodes.threshold[node] = split.threshold
-        nodes.equal[node] = split.mode == EQ
+        nodes.unequal[node] = split.mode == NEQ
         nodes.swapped[node] = split.swapped
         nodes.missing[node] = split.missing
         nodes.can_be_nan[node] = can_be_nan
 
 
-def leaves(trees: Sequence[Tree]) -> dict[str, Any]:
+def leaves(trees: Sequence[Tree], wide: bool) -> dict[str, Any]:
     """The leaves' values, as attributes of the operator. Zeros are omitted, except that each leaf needs an entry."""
     tree_ids, node_ids, target_ids, weights = [], [], [], []
     for index, tree in enumerate(trees):
@@ -220,5 +233,5 @@ def leaves(trees: Sequence[Tree]) -> dict[str, Any]:
         "target_treeids": np.concatenate(tree_ids).tolist(),
         "target_nodeids": np.concatenate(node_ids).tolist(),
         "target_ids": np.concatenate(target_ids).tolist(),
-        "target_weights": np.concatenate(weights).astype(np.float32).tolist(),
+        **numbers("target_weights", np.concatenate(weights), wide),
     }

@@ -1,5 +1,6 @@
 """Compares the package's answers with the training library's."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -29,10 +30,11 @@ def compare(expected: Mapping[str, Sequence[Any]], actual: Mapping[str, Sequence
     result = Agreement()
     for prediction, answers in expected.items():
         result.rows = max(result.rows, len(answers))
+        scale = scale_of(answers)
         for row, (wanted, got) in enumerate(zip(answers, actual[prediction], strict=True)):
             if wanted is None:
                 continue
-            difference = difference_of(wanted, got)
+            difference = difference_of(wanted, got, scale)
             if difference is None:
                 result.other.add(row)
                 continue
@@ -42,13 +44,27 @@ def compare(expected: Mapping[str, Sequence[Any]], actual: Mapping[str, Sequence
     return result
 
 
-def difference_of(wanted: Any, got: Any) -> float | None:
-    """The difference of two answers, relative for numbers above 1; None for different classes."""
+def scale_of(answers: Sequence[Any]) -> float:
+    """The size below which differences are absolute: 1, or less if all answers are smaller."""
+    numbers = [abs(answer) for answer in answers if isinstance(answer, float) and math.isfinite(answer)]
+    return min(1.0, max(numbers, default=1.0)) or 1.0
+
+
+def is_finite(answer: Any) -> bool:
+    """Whether a response can hold the answer."""
+    parts = answer.values() if isinstance(answer, Mapping) else [answer]
+    return all(not isinstance(part, float) or math.isfinite(part) for part in parts)
+
+
+def difference_of(wanted: Any, got: Any, scale: float = 1.0) -> float | None:
+    """The difference of two answers, relative for numbers above `scale`; None for different classes."""
     if isinstance(wanted, Mapping):
         if not isinstance(got, Mapping) or wanted.keys() != got.keys():
             return None
         parts = [difference_of(wanted[key], got[key]) for key in wanted]
         return max((part for part in parts if part is not None), default=0.0)
     if isinstance(wanted, float) and not isinstance(got, (bool, str)):
-        return abs(wanted - float(got)) / max(1.0, abs(wanted))
+        if wanted == got or math.isnan(wanted):  # no response can hold NaN
+            return 0.0
+        return abs(wanted - float(got)) / max(scale, abs(wanted)) if math.isfinite(wanted) else math.inf
     return 0.0 if type(wanted) is type(got) and wanted == got else None

@@ -6,19 +6,22 @@ linear model absorbs the matrix of that function into its weights, so the graph 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import assert_never
+from typing import Any, assert_never
 
 import numpy as np
 from onnx import TensorProto
+from scipy import sparse
 
 from ..context import Context
-from ..errors import ExportError
 from ..graph import INPUT, Array
+from .layout import Coding
 from .layout import affine as affine_table
 from .splits import indicators
-from .symbols import NONE, Category, Column, Number, Tensor
+from .symbols import NONE, Category, Column, Number, Step, Tensor, as_number
 
 NO_BOUND = float("inf")
+CANCELLATION = 1024
+"""How much larger than their sum its terms may be: they lose as many digits."""
 
 
 @dataclass(frozen=True)
@@ -37,16 +40,16 @@ class Affine:
     """`features = base @ matrix + offset`."""
 
     base: str
-    matrix: Array
+    matrix: Any  # sparse
     offset: Array
     centres: Array  # of the base: typical values
+    middle: Array  # the features at the centres, more exactly than by the formula
 
     @property
     def identity(self) -> bool:
         """Whether the features are the base."""
-        return self.matrix.shape[0] == self.matrix.shape[1] and bool(
-            np.all(self.matrix == np.eye(len(self.matrix))) and np.all(self.offset == 0)
-        )
+        rows, columns = self.matrix.shape
+        return rows == columns and not self.offset.any() and (self.matrix - sparse.eye_array(rows)).nnz == 0
 
 
 class Base:
@@ -56,6 +59,7 @@ class Base:
         self.context = context
         self.entries: dict[Entry, int] = {}
         self.centres: list[float] = []
+        self.known: dict[tuple[int, int], list[int]] = {}
 
     def position(self, entry: Entry, centre: float = 0.0) -> int:
         """The position of an entry in the base."""
@@ -64,9 +68,20 @@ class Base:
             self.centres.append(centre)
         return self.entries[entry]
 
-    def tensor(self) -> tuple[str, Array]:
-        """The base, and the position of each entry in it."""
-        graph, width = self.context.graph, self.context.layout.width
+    def places(self, column: Category, coding: Coding, first: int) -> list[int]:
+        """The positions of the indicators of a variable's values. An encoder makes many columns of one variable."""
+        key = (column.variable, id(column.values))
+        if key not in self.known:
+            one_hot = coding.encoding == "one_hot"
+            tensor = INPUT if one_hot else indicators(self.context, column.variable, column.values)
+            start = first if one_hot else 0
+            self.known[key] = [self.position(Entry(tensor, start + index)) for index in range(len(column.values))]
+        return self.known[key]
+
+    def tensor(self) -> tuple[str, Array, int]:
+        """The base, the position of each entry in it, and its width."""
+        context = self.context
+        graph, width, may_be_nan = context.graph, context.layout.width, context.layout.can_be_nan
         groups: dict[str, list[Entry]] = {INPUT: []}
         for entry in self.entries:
             groups.setdefault(entry.tensor, []).append(entry)
@@ -77,22 +92,28 @@ class Base:
                 continue
             indices = [entry.index for entry in entries]
             rows: list[Entry | None] = list(entries)
+            source = graph.numbers if tensor == INPUT else tensor
             if tensor == INPUT and len(set(indices)) == len(indices):
                 # The whole input rather than some of its columns: that saves an operator, and the other columns weigh 0.
                 rows = [None] * width
                 for entry in entries:
                     rows[entry.index] = entry
                 indices = list(range(width))
-                source = tensor
             else:
-                source = graph.take(tensor, indices)
-            can_be_nan = tensor == INPUT and bool(set(indices) & set(self.context.layout.can_be_nan))
-            tensors.append(cleaned(self.context, source, rows, can_be_nan))
+                source = graph.take(source, indices)
+            is_input = tensor in (INPUT, rounded(context))
+            tensors.append(cleaned(context, source, rows, is_input and not may_be_nan.isdisjoint(indices)))
             for position, row in enumerate(rows):
                 if row is not None:
                     order[self.entries[row]] = first + position
             first += len(rows)
-        return graph.concat(tensors), order
+        return graph.concat(tensors), order, first
+
+
+def rounded(context: Context) -> str:
+    """The input, rounded to float32."""
+    graph = context.graph
+    return graph.double(graph.cast(INPUT, TensorProto.FLOAT)) if graph.wide else INPUT
 
 
 def cleaned(context: Context, source: str, rows: list[Entry | None], can_be_nan: bool) -> str:
@@ -100,7 +121,7 @@ def cleaned(context: Context, source: str, rows: list[Entry | None], can_be_nan:
     graph = context.graph
     if can_be_nan:
         fills = [[row.fill if row else 0.0 for row in rows]]
-        source = graph.node("Where", graph.node("IsNaN", source), graph.constant(fills), source)
+        source = graph.node("Where", graph.present(source), source, graph.constant(fills))
     lower = np.array([[row.lower if row else -NO_BOUND for row in rows]])
     upper = np.array([[row.upper if row else NO_BOUND for row in rows]])
     if np.isfinite(lower).any():
@@ -110,49 +131,47 @@ def cleaned(context: Context, source: str, rows: list[Entry | None], can_be_nan:
     return source
 
 
+@dataclass
+class Terms:
+    """A feature: weights of the base's columns, an offset, and the value at the base's centres."""
+
+    weights: dict[int, float]
+    offset: float
+    middle: float
+
+
 def affine(context: Context, columns: Sequence[Column]) -> Affine:
     """The features as an affine function of a base."""
     context.request(columns, dense=True)
+    context.float32 = context.float32 or any(isinstance(column, Number) and column.narrow for column in columns)
     base = Base(context)
-    weights: list[dict[int, float]] = []
-    offsets: list[float] = []
-    for column in columns:
-        if isinstance(column, Number):
-            terms, offset = number_terms(base, column)
-        else:
-            terms, offset = category_terms(base, column)
-        weights.append(terms)
-        offsets.append(offset)
-    tensor, order = base.tensor()
-    size = base_width(context, base)
-    matrix = np.zeros((size, len(columns)))
-    for feature, terms in enumerate(weights):
-        for position, weight in terms.items():
-            matrix[order[position], feature] += weight
+    terms = [number_terms(base, column) if isinstance(column, Number) else category_terms(base, column) for column in columns]
+    tensor, order, size = base.tensor()
+    counts = [len(term.weights) for term in terms]
+    rows = order[np.array([position for term in terms for position in term.weights], dtype=int)]
+    weights = [weight for term in terms for weight in term.weights.values()]
+    places = (rows, np.repeat(np.arange(len(columns)), counts))
+    matrix = sparse.csr_array((weights, places), shape=(size, len(columns)), dtype=np.float64)
     centres = np.zeros(size)
     centres[order] = base.centres
-    return Affine(tensor, matrix, np.array(offsets), centres)
+    return Affine(tensor, matrix, np.array([term.offset for term in terms]), centres, np.array([term.middle for term in terms]))
 
 
-def base_width(context: Context, base: Base) -> int:
-    """The number of columns of the base."""
-    indices = [entry.index for entry in base.entries if entry.tensor == INPUT]
-    others = len(base.entries) - len(indices)
-    whole = len(set(indices)) == len(indices) and indices
-    return others + (context.layout.width if whole else len(indices))
-
-
-def number_terms(base: Base, column: Number) -> tuple[dict[int, float], float]:
-    """The feature of a number as weights of the base and an offset: its steps combined."""
+def number_terms(base: Base, column: Number) -> Terms:
+    """The feature of a number: its steps combined."""
     source, context = column.source, base.context
+    graph = context.graph
     tensor, index, centre, can_be_nan = INPUT, 0, 0.0, False
     if isinstance(source, Tensor):
         tensor, index = source.name, source.index
     else:
         coding = context.layout.codings[source]
         index, centre, can_be_nan = context.layout.first[source], context.variables[source].reference, coding.can_be_nan
+        if column.narrow:
+            tensor, centre = rounded(context), float(np.float32(centre))
     factor, offset, fill, lower, upper = 1.0, 0.0, None, -NO_BOUND, NO_BOUND
-    for step in column.steps:
+    steps: Sequence[Step] = column.steps
+    for position, step in enumerate(column.steps):
         match step.kind:
             case "fill":
                 fill = (step.value - offset) / factor if fill is None and factor else fill
@@ -165,102 +184,74 @@ def number_terms(base: Base, column: Number) -> tuple[dict[int, float], float]:
             case "divide":
                 factor, offset = factor / step.value, offset / step.value
             case "clip":
-                edges = sorted(((step.value - offset) / factor, (step.upper - offset) / factor))
+                edges = sorted(((step.value - offset) / factor, (step.upper - offset) / factor)) if factor else [lower, upper]
                 lower, upper = max(lower, edges[0]), min(upper, edges[1])
             case "flag":
-                if not can_be_nan:
-                    return {}, 0.0
-                flags = context.graph.cast(context.graph.node("IsNaN", context.graph.take(INPUT, [index])), TensorProto.FLOAT)
-                return {base.position(Entry(flags, 0)): factor}, offset
+                steps = column.steps[position + 1 :]
+                if not can_be_nan or fill is not None:
+                    value = float(Number(0, steps).evaluate(np.zeros(1))[0])
+                    return Terms({}, value, value)
+                tensor, index, centre = graph.missing(graph.take(INPUT, [index])), 0, 0.0
+                factor, offset, can_be_nan, lower, upper = 1.0, 0.0, False, -NO_BOUND, NO_BOUND
             case unknown:
                 assert_never(unknown)
-    if can_be_nan and fill is None:
-        if not isinstance(source, int) or context.variables[source].missing is not NONE:
-            name = context.variables[source].name if isinstance(source, int) else "a prediction"
-            raise ExportError(
-                f"column {name!r} has missing values, but the model calculates with it. "
-                "Put a SimpleImputer in front of the model and fit again."
-            )
-        fill = 0.0
-    return {base.position(Entry(tensor, index, fill or 0.0, lower, upper), centre): factor}, offset
+    centre = min(max(centre, lower), upper)
+    middle = float(Number(0, tuple(steps), column.dtype).evaluate(np.array([centre]))[0])
+    return Terms({base.position(Entry(tensor, index, fill or 0.0, lower, upper), centre): factor}, offset, middle)
 
 
-def category_terms(base: Base, column: Category) -> tuple[dict[int, float], float]:
-    """The feature of a category as weights of the base and an offset: a weight for each value."""
+def category_terms(base: Base, column: Category) -> Terms:
+    """The feature of a category: a weight for each value."""
     context = base.context
     layout, graph = context.layout, context.graph
     coding, first = layout.codings[column.variable], layout.first[column.variable]
-    numbers = column.numbers()
-    known = dict(zip(column.values, numbers[:-2], strict=True))
-    missing, unknown = float(numbers[-2]), float(numbers[-1])
-    if column.missing is not NONE and np.isnan(missing) and coding.can_be_nan:
-        name = context.variables[column.variable].name
-        raise ExportError(
-            f"column {name!r} has missing values, but the model calculates with it. "
-            "Put a SimpleImputer in front of the model and fit again."
-        )
+    missing, unknown = as_number(column.missing), as_number(column.unknown)
     if coding.encoding == "ordinal":
-        table = np.array([known[value] for value in coding.values])
+        table = column.table.numbers()
+        if coding.values != column.values:
+            known = dict(zip(column.values, table.tolist(), strict=True))
+            table = np.array([known[value] for value in coding.values])
         line = affine_table(table)
         if line is None:
             line = (0.0, 0.0)  # the first lowering, with the provisional layout
         factor, offset = line
         if factor == 0 and coding.can_be_nan and not np.isnan(missing):
-            flag = graph.cast(graph.node("IsNaN", graph.take(INPUT, [first])), TensorProto.FLOAT)
-            return {base.position(Entry(flag, 0)): missing - offset}, offset
+            flag = graph.missing(graph.take(INPUT, [first]))
+            return Terms({base.position(Entry(flag, 0)): missing - offset}, offset, offset)
         fill = (missing - offset) / factor if factor and not np.isnan(missing) else 0.0
-        return {base.position(Entry(INPUT, first, fill)): factor}, offset
+        return Terms({base.position(Entry(INPUT, first, fill)): factor}, offset, offset)
     neutral = unknown
     if column.unknown is NONE:  # a row of zeros is a missing value, if it can occur
         neutral = missing if coding.missing == "zeros" else 0.0
-    terms: dict[int, float] = {}
-    if coding.encoding == "one_hot":
-        values = coding.values
-        sources = [(INPUT, first + index) for index in range(len(values))]
-    else:
-        values = column.values
-        states = indicators(context, column.variable, values)
-        sources = [(states, index) for index in range(len(values))]
-    for value, (tensor, index) in zip(values, sources, strict=True):
-        terms[base.position(Entry(tensor, index))] = known.get(value, neutral) - neutral
+    weights: dict[int, float] = {}
+    places = base.places(column, coding, first)
+    relative = column.table.numbers() - neutral
+    for index in np.flatnonzero(relative):
+        weights[places[index]] = float(relative[index])
     if coding.can_be_nan and not np.isnan(missing) and missing != neutral:
-        flag = graph.cast(graph.node("IsNaN", graph.take(INPUT, [first])), TensorProto.FLOAT)
-        terms[base.position(Entry(flag, 0))] = missing - neutral
-    return terms, neutral
+        flag = graph.missing(graph.take(INPUT, [first]))
+        weights[base.position(Entry(flag, 0))] = missing - neutral
+    return Terms(weights, neutral, neutral)
 
 
-def linear(context: Context, columns: Sequence[Column], weights: Array, bias: Array) -> str:
-    """`features @ weights + bias` in float32.
+def linear(context: Context, columns: Sequence[Column], weights: Array, bias: Array | float = 0.0) -> str:
+    """`features @ weights + bias`.
 
-    Float32 loses the small difference of two large sums. If the sums are large compared with their result, typical values
-    are subtracted from the inputs first.
+    If the sums are large compared with their result, typical values are subtracted from the inputs first.
     """
     graph = context.graph
     form = affine(context, columns)
-    folded = form.matrix @ weights
-    constant = form.offset @ weights + bias
-    base, around = form.base, np.zeros(len(form.centres))
-    middle = constant + form.centres @ folded
-    if np.any(np.abs(form.centres) @ np.abs(folded) > 16 * np.maximum(1, np.abs(middle))):
-        around = form.centres.astype(np.float32).astype(np.float64)
-        base = graph.node("Sub", base, graph.constant([around]))
-    return graph.node("Gemm", base, graph.constant(folded), graph.constant(constant + around @ folded))
+    folded = np.asarray(form.matrix @ weights)
+    constant = np.asarray(form.offset @ weights + bias)
+    middle = np.asarray(form.middle @ weights + bias)
+    base = form.base
+    if np.any(np.abs(form.centres) @ np.abs(folded) > CANCELLATION * np.maximum(1, np.abs(middle))):
+        base, constant = graph.node("Sub", base, graph.constant([form.centres])), middle
+    product = graph.node("MatMul", base, graph.constant(folded))
+    return graph.node("Add", product, graph.constant([constant])) if constant.any() else product
 
 
-def linear64(context: Context, columns: Sequence[Column], weights: Array, bias: Array) -> str:
-    """`features @ weights + bias` in float64."""
-    graph = context.graph
+def matrix(context: Context, columns: Sequence[Column]) -> str:
+    """The features themselves."""
     form = affine(context, columns)
-    product = graph.node("MatMul", graph.cast(form.base, TensorProto.DOUBLE), graph.constant(form.matrix @ weights, np.float64))
-    return graph.node("Add", product, graph.constant([form.offset @ weights + bias], np.float64))
-
-
-def matrix64(context: Context, columns: Sequence[Column]) -> str:
-    """The features themselves, in float64."""
-    graph = context.graph
-    form = affine(context, columns)
-    base = graph.cast(form.base, TensorProto.DOUBLE)
-    if form.identity:
-        return base
-    product = graph.node("MatMul", base, graph.constant(form.matrix, np.float64))
-    return graph.node("Add", product, graph.constant([form.offset], np.float64)) if form.offset.any() else product
+    return form.base if form.identity else linear(context, columns, np.eye(len(columns)))

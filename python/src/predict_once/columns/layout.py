@@ -10,7 +10,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from .symbols import NONE, Category, Column, Number
+from ..errors import ExportError
+from ..graph import Array
+from .symbols import NONE, Category, Column, Number, as_number, variable_of
 from .variables import Variable
 
 
@@ -32,24 +34,52 @@ class Coding:
         return isinstance(self.missing, str) and self.missing == "nan"
 
 
+@dataclass(frozen=True)
+class Request:
+    """A column that the model reads: see `Context.request`."""
+
+    column: Column
+    dense: bool
+    missing: bool
+    narrow: bool
+
+    @property
+    def takes_missing(self) -> bool:
+        """Whether the library accepts a missing value here."""
+        if isinstance(self.column, Number):
+            return self.missing or self.column.takes_missing
+        return self.column.missing is not NONE and (self.missing or not np.isnan(as_number(self.column.missing)))
+
+    @property
+    def takes_float32(self) -> bool:
+        """Whether rounding the field to float32 changes nothing."""
+        if isinstance(self.column, Number):
+            return self.column.narrow or (self.narrow and all(step.kind in ("fill", "flag") for step in self.column.steps))
+        return all(isinstance(value, (str, bool)) for value in self.column.values[:1])  # they have the same type
+
+
 @dataclass
 class Requests:
     """The columns that the model reads, by variable."""
 
-    columns: dict[int, list[tuple[Column, bool]]] = field(default_factory=dict)
+    columns: dict[int, list[Request]] = field(default_factory=dict)
 
-    def add(self, column: Column, dense: bool) -> None:
-        """Records a column; `dense` if the model calculates with it."""
-        variable = column.source if isinstance(column, Number) else column.variable
-        if isinstance(variable, int):
-            self.columns.setdefault(variable, []).append((column, dense))
+    def add(self, column: Column, request: Request) -> None:
+        variable = variable_of(column)
+        if variable is not None:
+            self.columns.setdefault(variable, []).append(request)
 
 
 class Layout:
-    """The codings of the fields that the model reads, and the positions of their columns."""
+    """The codings of the fields that the model reads, and the positions of their columns.
 
-    def __init__(self, codings: dict[int, Coding]) -> None:
+    The graph's input is float64 if `wide`, else float32. A `provisional` layout serves to find out what the model reads.
+    """
+
+    def __init__(self, codings: dict[int, Coding], wide: bool = True, provisional: bool = False) -> None:
         self.codings = dict(sorted(codings.items()))
+        self.wide = wide
+        self.provisional = provisional
         self.first: dict[int, int] = {}
         self.width = 0
         for variable, coding in self.codings.items():
@@ -68,14 +98,14 @@ class Layout:
         return names
 
     @property
-    def can_be_nan(self) -> list[int]:
+    def can_be_nan(self) -> set[int]:
         """The input columns that may be NaN."""
-        return [
+        return {
             self.first[variable] + offset
             for variable, coding in self.codings.items()
             if coding.can_be_nan
             for offset in range(coding.width)
-        ]
+        }
 
 
 def provisional(variables: list[Variable]) -> Layout:
@@ -84,17 +114,20 @@ def provisional(variables: list[Variable]) -> Layout:
         {
             position: Coding("one_hot" if v.type == "string" else "number", v.values, "nan", v.type == "string")
             for position, v in enumerate(variables)
-        }
+        },
+        provisional=True,
     )
 
 
 def layout_for(variables: list[Variable], requests: Requests) -> Layout:
     """The layout for what the model reads. Fields that it does not read are left out."""
-    return Layout({position: coding_for(variables[position], asked) for position, asked in requests.columns.items()})
+    codings = {position: coding_for(variables[position], asked) for position, asked in requests.columns.items()}
+    narrow = all(request.takes_float32 for asked in requests.columns.values() for request in asked)
+    return Layout(codings, wide=not narrow or any(variables[position].is_large for position in codings))
 
 
-def coding_for(variable: Variable, asked: list[tuple[Column, bool]]) -> Coding:
-    categories = [(column, dense) for column, dense in asked if isinstance(column, Category)]
+def coding_for(variable: Variable, asked: list[Request]) -> Coding:
+    categories = [(request.column, request.dense) for request in asked if isinstance(request.column, Category)]
     if variable.type == "boolean":
         missing = missing_for(variable, asked, (False, True))
         if isinstance(missing, tuple):  # a boolean's replacement is a number
@@ -103,7 +136,7 @@ def coding_for(variable: Variable, asked: list[tuple[Column, bool]]) -> Coding:
     if variable.type != "string":
         return Coding("number", (), missing_for(variable, asked, ()))
     unknown = all(column.unknown is not NONE for column, _ in categories)
-    order = order_of(variable.values, [column for column, _ in categories])
+    order = order_of(variable.values, (column for column, _ in categories))
     missing = missing_for(variable, asked, variable.values)
     if not unknown and all(follows(column, order, dense) for column, dense in categories):
         return Coding("ordinal", tuple(variable.values[index] for index in order), missing)
@@ -115,15 +148,17 @@ def coding_for(variable: Variable, asked: list[tuple[Column, bool]]) -> Coding:
 def order_of(values: tuple[Any, ...], categories: Iterable[Category]) -> list[int]:
     """The order of the values: the data's, unless the model numbers them otherwise."""
     for column in categories:
-        table = column.numbers()[: len(values)]
+        table = column.table.numbers()
         if len(np.unique(table)) == len(values):
             return [int(index) for index in np.argsort(table, kind="stable")]
+        if len(column.table.special) < len(values):
+            break  # an indicator, like its neighbours
     return list(range(len(values)))
 
 
 def follows(column: Category, order: list[int], dense: bool) -> bool:
     """Whether the position in this order can replace the column."""
-    table = column.numbers()[: len(order)][order]
+    table = column.table.numbers()[order]
     if dense:
         return affine(table) is not None
     steps = np.diff(table)
@@ -138,32 +173,39 @@ def affine(table: Any) -> tuple[float, float] | None:
     return (factor, offset) if np.allclose(positions * factor + offset, table, rtol=1e-12, atol=1e-12) else None
 
 
-def missing_for(variable: Variable, asked: list[tuple[Column, bool]], values: tuple[Any, ...]) -> Any:
-    """The number or value that the graph reads for a missing value."""
-    if variable.missing is NONE:
+def missing_for(variable: Variable, asked: list[Request], values: tuple[Any, ...]) -> Any:
+    """The number or value that the graph reads for a missing value; NONE if the library refuses missing values."""
+    if variable.required or not all(request.takes_missing for request in asked):
+        if variable.observed:
+            raise ExportError(
+                f"column {variable.name!r} has missing values, but the model calculates with it. "
+                "Put a SimpleImputer in front of the model and fit again."
+            )
         return NONE
-    columns = [column for column, _ in asked]
-    if all(isinstance(column, Number) for column in columns):
-        if not all(dense for _, dense in asked):
-            # Trees route missing values themselves. A replacement could cross a threshold when it is rounded to float32: the
-            # mean minus the mean is close to 0.
-            return "nan"
-        fills = {
-            column.steps[0].value if column.steps and column.steps[0].kind == "fill" else None
-            for column in columns
-            if isinstance(column, Number)
-        }
+    columns = [request.column for request in asked]
+    numbers = [column for column in columns if isinstance(column, Number)]
+    if len(numbers) == len(columns):
+        fills = {column.steps[0].value if column.steps and column.steps[0].kind == "fill" else None for column in numbers}
         fill = fills.pop() if len(fills) == 1 else None
         whole = variable.type == "number" or (fill is not None and fill == int(fill))
         return fill if fill is not None and whole else "nan"
     categories = [column for column in columns if isinstance(column, Category)]
     if len(categories) == len(columns) and values:
-        for index, value in enumerate(values):
-            if all(column.values == values and same(column.missing, column.table[index]) for column in categories):
-                return ("value", value)
+        alike = np.ones(len(values), dtype=bool)
+        for column in categories:
+            if column.values != values or not alike.any():
+                return "nan"
+            alike &= equal(column.table.numbers(), as_number(column.missing))
+        if alike.any():
+            return ("value", values[int(alike.argmax())])
     return "nan"
+
+
+def equal(numbers: Array, other: float) -> Array:
+    """Which of the numbers are the other one; NaN equals NaN."""
+    return np.isnan(numbers) if np.isnan(other) else np.asarray(numbers == other)
 
 
 def same(one: Any, other: Any) -> bool:
     """Whether two entries of a table are the same number."""
-    return one is not NONE and other is not NONE and bool(np.array_equal(float(one), float(other), equal_nan=True))
+    return one is not NONE and other is not NONE and bool(np.array_equal(as_number(one), as_number(other), equal_nan=True))

@@ -5,14 +5,19 @@ table of its outputs is right whatever its options are.
 """
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from copy import copy
+from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn.preprocessing import StandardScaler
 
 from ..errors import ExportError
-from .symbols import NONE, Category, Column, Number, Step
+from ..types import plain
+from .symbols import NONE, Category, Column, Number, Step, Table, variable_of
 from .variables import UNKNOWN, Variable
 
 Handler = Callable[[Any, list[Column], list[Variable], str], list[Column]]
@@ -52,8 +57,8 @@ REMEDIES = {
 
 def described(columns: Sequence[Column], variables: list[Variable]) -> str:
     """The names of some columns, for messages."""
-    positions = [column.source if isinstance(column, Number) else column.variable for column in columns]
-    names = list(dict.fromkeys(repr(variables[p].name) if isinstance(p, int) else "a prediction" for p in positions))
+    positions = [variable_of(column) for column in columns]
+    names = list(dict.fromkeys("a prediction" if p is None else repr(variables[p].name) for p in positions))
     kind = "column" if len(names) == 1 else "columns"
     return f"{kind} {', '.join(names[:5])}" + (f" and {len(names) - 5} more" if len(names) > 5 else "")
 
@@ -66,10 +71,8 @@ def scaler(steps: Callable[[Any, int], list[Step]]) -> Handler:
         wide = any(isinstance(column, Category) or column.dtype == np.float64 for column in columns)
         result: list[Column] = []
         for index, column in enumerate(columns):
-            scaled = column.then(*steps(step, index))
-            if isinstance(scaled, Number) and wide:
-                scaled = Number(scaled.source, scaled.steps, np.float64)
-            result.append(scaled)
+            before = replace(column, dtype=np.float64) if isinstance(column, Number) and wide else column
+            result.append(before.then(*steps(step, index)))
         return result
 
     return handler
@@ -78,150 +81,193 @@ def scaler(steps: Callable[[Any, int], list[Step]]) -> Handler:
 def refuse_texts(columns: Sequence[Column], variables: list[Variable], path: str) -> None:
     """Stops if texts reach a step that calculates."""
     for column in columns:
-        if isinstance(column, Category) and any(isinstance(state, str) and state != UNKNOWN for state in column.states):
+        if isinstance(column, Category) and any(isinstance(state, str) for state in column.table.special.values()):
             raise ExportError(f"{path}: {described([column], variables)} contains texts. Encode them first (OneHotEncoder).")
 
 
 def standard_steps(step: Any, index: int) -> list[Step]:
-    steps = [Step("subtract", float(step.mean_[index]))] if step.with_mean else []
-    return steps + ([Step("divide", float(step.scale_[index]))] if step.with_std else [])
+    wide = not rounds_parameters()
+    steps = [Step("subtract", float(step.mean_[index]), wide=wide)] if step.with_mean else []
+    return steps + ([Step("divide", float(step.scale_[index]), wide=wide)] if step.with_std else [])
+
+
+@cache
+def rounds_parameters() -> bool:
+    """Whether this version of scikit-learn rounds the mean and the deviation to float32 before it scales float32."""
+    x = np.linspace(0.1, 9.7, 97, dtype=np.float32)[:, np.newaxis]
+    step = StandardScaler().fit(x)
+    return bool(np.array_equal(step.transform(x), (x - step.mean_.astype(np.float32)) / step.scale_.astype(np.float32)))
 
 
 def robust_steps(step: Any, index: int) -> list[Step]:
-    steps = [Step("subtract", float(step.center_[index]))] if step.with_centering else []
-    return steps + ([Step("divide", float(step.scale_[index]))] if step.with_scaling else [])
+    steps = [Step("subtract", float(step.center_[index]), wide=True)] if step.with_centering else []
+    return steps + ([Step("divide", float(step.scale_[index]), wide=True)] if step.with_scaling else [])
 
 
 def min_max_steps(step: Any, index: int) -> list[Step]:
-    steps = [Step("multiply", float(step.scale_[index])), Step("add", float(step.min_[index]))]
-    return steps + ([Step("clip", *map(float, step.feature_range))] if step.clip else [])
+    steps = [Step("multiply", float(step.scale_[index]), wide=True), Step("add", float(step.min_[index]), wide=True)]
+    return steps + ([clip(*step.feature_range)] if step.clip else [])
 
 
 def max_abs_steps(step: Any, index: int) -> list[Step]:
-    steps = [Step("divide", float(step.scale_[index]))]
-    return steps + ([Step("clip", -1.0, 1.0)] if getattr(step, "clip", False) else [])
+    steps = [Step("divide", float(step.scale_[index]), wide=True)]
+    return steps + ([clip(-1, 1)] if getattr(step, "clip", False) else [])
+
+
+def clip(lower: float, upper: float) -> Step:
+    return Step("clip", float(lower), float(upper))
 
 
 def imputer(step: Any, columns: list[Column], variables: list[Variable], path: str) -> list[Column]:
-    """SimpleImputer: numbers are filled, categories get another table."""
-    if step.missing_values is not pd.NA and not (isinstance(step.missing_values, float) and np.isnan(step.missing_values)):
+    """SimpleImputer: numbers are filled; for categories it is run on their states."""
+    nan = step.missing_values is pd.NA or (isinstance(step.missing_values, float) and np.isnan(step.missing_values))
+    if not nan and any(isinstance(column, Number) for column in columns):
         raise ExportError(f"{path} replaces {step.missing_values!r}. Write missing values as NaN and fit again.")
+    kept = [
+        index
+        for index, fill in enumerate(step.statistics_)
+        if step.keep_empty_features or not (isinstance(fill, float) and np.isnan(fill))
+    ]  # scikit-learn drops a column without a single value
+    filled = run(step, columns, variables, {column: place for place, column in enumerate(kept)})
     result: list[Column] = []
-    for index, column in enumerate(columns):
-        fill = step.statistics_[index]
-        if isinstance(fill, float) and np.isnan(fill) and not step.keep_empty_features:
-            continue  # a column without a single value: scikit-learn drops it
+    for index in kept:
+        column = columns[index]
         if isinstance(column, Number):
-            result.append(column.then(Step("fill", float(fill))))
+            result.append(column.then(Step("fill", float(step.statistics_[index]))))
         else:
-            states = [fill if is_missing(state) else state for state in column.states]
-            result.append(column.with_states(states))
+            result.append(filled[index][0])
     if step.indicator_ is not None:
-        result += [flag_of(columns[index]) for index in step.indicator_.features_]
+        result += [flag_of(columns[index], step.missing_values) for index in step.indicator_.features_]
     return result
 
 
 def missing_indicator(step: Any, columns: list[Column], variables: list[Variable], path: str) -> list[Column]:
-    return [flag_of(columns[index]) for index in step.features_]
+    return [flag_of(columns[index], step.missing_values) for index in step.features_]
 
 
-def flag_of(column: Column) -> Column:
-    """1 where the column is missing."""
+def flag_of(column: Column, missing: Any) -> Column:
+    """1 where the column is missing. None in a column of texts is a value to scikit-learn, unless it stands for missing."""
     if isinstance(column, Number):
         return column.then(Step("flag"))
-    return column.with_states([NONE if state is NONE else float(is_missing(state)) for state in column.states])
-
-
-def is_missing(state: Any) -> bool:
-    """Whether an entry of a table stands for a missing value."""
-    return state is not NONE and bool(pd.isna(state))
+    if missing is pd.NA or (isinstance(missing, float) and np.isnan(missing)):
+        return column.map(lambda state: float(state is not None and bool(pd.isna(state))))
+    return column.map(lambda state: float(state is missing or (state is not pd.NA and state == missing)))
 
 
 def encoder(step: Any, columns: list[Column], variables: list[Variable], path: str) -> list[Column]:
     """An encoder with `categories_`: run on each column's values, column by column."""
+    closed: list[Column] = [as_category(column, step, index, variables, path) for index, column in enumerate(columns)]
     one_hot = "sklearn.OneHotEncoder" in class_names(step)
-    keeps_unknown = one_hot and step.handle_unknown != "error"
-    closed = [as_category(column, step, index, variables, path) for index, column in enumerate(columns)]
-    closed = [column if keeps_unknown or not in_data(column, variables) else without_unknown(column) for column in closed]
-    widths = output_widths(step, columns) if one_hot else [1] * len(columns)
-    tables = run_on_states(step, closed, variables)
-    result: list[Column] = []
-    first = 0
-    for column, width in zip(closed, widths, strict=True):
-        for output in range(first, first + width):
-            states = [NONE if row is None else float(table_row(row, output)) for row in tables[id(column)]]
-            result.append(column.with_states(states))
-        first += width
-    return result
-
-
-def table_row(row: Any, output: int) -> Any:
-    return row[output]
-
-
-def in_data(column: Category, variables: list[Variable]) -> bool:
-    """Whether the column's values are those of the field: the API refuses any other."""
-    return column.values == variables[column.variable].values
-
-
-def without_unknown(column: Category) -> Category:
-    return Category(column.variable, column.values, column.table, column.missing, NONE)
-
-
-def output_widths(step: Any, columns: list[Column]) -> list[int]:
-    """The number of columns that a OneHotEncoder makes of each column."""
-    return [int(width) for width in step._n_features_outs]
+    widths = [int(width) for width in step._n_features_outs] if one_hot else [1] * len(columns)
+    ends = np.cumsum(widths)
+    places = {index: range(int(end) - width, int(end)) for index, (end, width) in enumerate(zip(ends, widths, strict=True))}
+    made = run(step, closed, variables, places)
+    return [column.map(float) for index in places for column in made[index]]
 
 
 def as_category(column: Column, step: Any, index: int, variables: list[Variable], path: str) -> Category:
-    """The column as a category. The values of a number are those that the encoder knows."""
+    """The column as a category of the states that the encoder accepts. The values of a number are those that it knows."""
+    known = [plain(value) for value in step.categories_[index]]
+    absent = [value for value in known if pd.isna(value)]
+    present = [value for value in known if not pd.isna(value)]
+    refuses = getattr(step, "handle_unknown", "error") == "error"
+
+    def accepted(missing: Any) -> Any:
+        """The missing value, unless the encoder fails on it."""
+        alike = [value for value in absent if (value is None) == (missing is None)]
+        return missing if alike or not refuses or (not pd.isna(missing) and missing in present) else NONE
+
     if isinstance(column, Category):
-        return column
+        if column.is_plain and variables[column.variable].type == "string":
+            variables[column.variable].claim(present)
+        unknown = NONE if refuses and column.unknown == UNKNOWN else column.unknown
+        return replace(column, missing=NONE if column.missing is NONE else accepted(column.missing), unknown=unknown)
     if not isinstance(column.source, int) or any(kind.kind != "fill" for kind in column.steps):
         raise ExportError(f"{path} encodes {described([column], variables)} after a calculation. Encode the column itself.")
     variable = variables[column.source]
-    known = [value for value in np.asarray(step.categories_[index]).tolist() if not pd.isna(value)]
-    missing: Any = np.nan if variable.missing is not NONE else NONE
-    if column.steps and missing is not NONE:
-        missing = column.steps[0].value
+    missing = accepted(column.steps[0].value if column.steps else np.nan)
     if variable.type == "boolean":
-        return Category(column.source, (False, True), (False, True), missing, NONE)
-    whole = variable.type == "integer" and known == list(range(int(known[0]), int(known[0]) + len(known)))
-    if getattr(step, "handle_unknown", "error") == "error":
-        if not whole:
-            raise ExportError(
-                f"{path} knows {len(known)} values of {described([column], variables)} and fails on any other number, but the "
-                "API cannot restrict a number to these. Turn the column into texts (astype(str)), or fit with "
-                "handle_unknown='ignore'."
-            )
-        variable.values = tuple(known)
-        return Category(column.source, tuple(known), tuple(known), missing, NONE)
-    unlike = max(known) + 1
-    return Category(column.source, tuple(known), tuple(known), missing, unlike)
+        return Category.plain(column.source, (False, True), missing)
+    if refuses:
+        present = whole_range(present, variable, path)
+        variable.bounds = (present[0], present[-1])
+        return Category.plain(column.source, tuple(present), missing)
+    return Category.plain(column.source, tuple(present), missing, max(present) + 1)
 
 
-def run_on_states(step: Any, columns: list[Category], variables: list[Variable]) -> dict[int, list[Any]]:
-    """For each column, the transformer's output on each of its states; None for states that cannot occur.
+def whole_range(known: list[Any], variable: Variable, path: str) -> list[int]:
+    """The known values, if bounds of an integer can keep out all others."""
+    if variable.type == "integer" and known == list(range(int(known[0]), int(known[0]) + len(known))):
+        return [int(value) for value in known]
+    raise ExportError(
+        f"{path} knows {len(known)} values of column {variable.name!r} and fails on any other number, but the API cannot "
+        "restrict a number to these. Turn the column into texts (astype(str)), or fit with handle_unknown='ignore'."
+    )
 
-    All columns go through their states at once, so the output of one must not depend on another. This holds for encoders.
+
+def run(
+    step: Any, columns: Sequence[Column], variables: list[Variable], places: Mapping[int, int | Sequence[int]]
+) -> dict[int, list[Category]]:
+    """The output columns (at `places`) of each input column that is a category: tables of the transformer's output on its states.
+
+    All columns go through their states at once, so the output of one must not depend on another. This holds for encoders and
+    imputers.
     """
-    rows = max(len(column.states) for column in columns)
+    categories = {index: column for index, column in enumerate(columns) if isinstance(column, Category)}
+    if not categories:
+        return {}
+    states = {index: (*column.table.entries, column.missing, column.unknown) for index, column in categories.items()}
+    rows = max(map(len, states.values()))
     inputs: dict[str, Any] = {}
     for index, column in enumerate(columns):
-        present = [state for state in column.states if state is not NONE]
-        states = [present[0] if state is NONE else state for state in column.states]
-        inputs[str(index)] = series_of(states + [present[0]] * (rows - len(states)), column, variables)
-    frame = pd.DataFrame(inputs)
+        if isinstance(column, Number):
+            inputs[str(index)] = pd.Series(np.zeros(rows), dtype=np.float64)
+            continue
+        present = [state for state in states[index] if state is not NONE]
+        filled = [present[0] if state is NONE else state for state in states[index]]
+        inputs[str(index)] = series_of(filled + [present[0]] * (rows - len(filled)))
+    output = transformed(step, pd.DataFrame(inputs))
+    result: dict[int, list[Category]] = {}
+    for index, column in categories.items():
+        chosen = places.get(index, ())
+        gaps = [position for position, entry in column.table.special.items() if entry is NONE]
+        outputs = [chosen] if isinstance(chosen, int) else chosen
+        result[index] = [tabulated(column, gaps, output, place) for place in outputs]
+    return result
+
+
+def transformed(step: Any, frame: pd.DataFrame) -> Any:
+    """The output of a transformer: an array, or a sparse matrix in columns."""
+    plain_step = copy(step)
+    vars(plain_step).pop("_sklearn_output_config", None)
+    if "sklearn.OneHotEncoder" in class_names(step):
+        plain_step.sparse_output = True  # of 10,000 values, most columns are empty
     if hasattr(step, "feature_names_in_"):
         frame.columns = pd.Index(step.feature_names_in_)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        output = step.transform(frame if hasattr(step, "feature_names_in_") else frame_values(frame))
-    output = output.toarray() if hasattr(output, "toarray") else np.asarray(output)
-    return {id(column): [None if state is NONE else output[row] for row, state in enumerate(column.states)] for column in columns}
+        output = plain_step.transform(frame if hasattr(step, "feature_names_in_") else frame.to_numpy())
+    return output.tocsc() if hasattr(output, "tocsc") else np.asarray(output)
 
 
-def series_of(states: list[Any], column: Category, variables: list[Variable]) -> "pd.Series[Any]":
+def tabulated(column: Category, gaps: Sequence[int], output: Any, place: int) -> Category:
+    """The output's column at a place as a table of the states. Values in `gaps` cannot occur."""
+    size = len(column.values)
+    if isinstance(output, np.ndarray):
+        special, default = dict(enumerate(output[: size + 2, place].tolist())), NONE
+    else:
+        start, end = output.indptr[place], output.indptr[place + 1]
+        rows, entries = output.indices[start:end], output.data[start:end]
+        own = rows < size + 2  # the others fill the place of longer columns
+        special, default = dict(zip(rows[own].tolist(), entries[own].tolist(), strict=True)), 0.0
+    missing, unknown = special.pop(size, default), special.pop(size + 1, default)
+    missing = NONE if column.missing is NONE else missing
+    unknown = NONE if column.unknown is NONE else unknown
+    special |= dict.fromkeys(gaps, NONE)
+    return Category(column.variable, column.values, Table(size, special, default), missing, unknown)
+
+
+def series_of(states: list[Any]) -> "pd.Series[Any]":
     """The states in the data type in which the library saw the column."""
     if all(isinstance(state, (bool, np.bool_)) for state in states):
         return pd.Series(states, dtype=bool)
@@ -230,11 +276,6 @@ def series_of(states: list[Any], column: Category, variables: list[Variable]) ->
     if all(isinstance(state, (int, float, np.number)) and not isinstance(state, bool) for state in states):
         return pd.Series(states, dtype=np.float64)
     return pd.Series(states, dtype=object)
-
-
-def frame_values(frame: pd.DataFrame) -> Any:
-    """The frame as a matrix, which steps other than the first see."""
-    return frame.to_numpy()
 
 
 HANDLERS: dict[str, Handler] = {

@@ -1,14 +1,14 @@
 """The columns of the data frame: each becomes a field of the API, if the model reads it."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from ..errors import ExportError
-from ..rules import LARGEST_INTEGER, LONGEST_TEXT, MOST_VALUES, printable
+from ..rules import LARGEST_INTEGER, LARGEST_INTEGER32, LONGEST_TEXT, MOST_VALUES, printable
 from ..types import VariableType, plain
 from .symbols import NONE, AnyColumn, Category, Column, Number, Unusable
 
@@ -22,10 +22,13 @@ class Variable:
     type: VariableType
     series: "pd.Series[Any]"
     values: tuple[Any, ...] = ()
-    missing: Any = NONE  # how the data frame writes missing values, if it has any
+    missing: Any = np.nan  # how the data frame writes missing values: NaN, None and pd.NA are different to scikit-learn
+    observed: bool = False  # whether the data frame has missing values
+    required: bool = False  # whether the library refuses missing values
     why: str = ""  # for "other": the reason
-    reference: float = 0.0  # a typical value of a number, around which float32 sums are centred
-    exact: bool = True  # whether float32 holds all its numbers exactly
+    reference: float = 0.0  # a typical value of a number, around which sums are centred
+    claimed: dict[Any, None] = field(default_factory=dict)  # the values that fitted steps know, in their order
+    bounds: tuple[int, int] | None = None  # the whole numbers that an encoder knows, if it refuses all others
 
     def column(self, position: int) -> AnyColumn:
         """The column as the model's first step sees it."""
@@ -33,9 +36,27 @@ class Variable:
             return Unusable(position)
         if self.type == "string" or (self.type == "boolean" and self.series.dtype == object):
             unknown = UNKNOWN if self.type == "string" else NONE
-            return Category(position, self.values, self.values, self.missing, unknown)
-        dtype = np.float32 if self.series.dtype == np.float32 else np.float64
-        return Number(position, (), dtype)
+            return Category.plain(position, self.values, self.missing, unknown)
+        narrow = self.series.dtype == np.float32
+        return Number(position, (), np.float32 if narrow else np.float64, narrow)
+
+    def claim(self, values: Iterable[Any]) -> None:
+        """Records values that a fitted step knows. They replace those of the data frame, which may be a sample."""
+        self.claimed |= dict.fromkeys(values)
+
+    def settle(self) -> bool:
+        """Takes over the claimed values; whether that changes anything."""
+        before = self.values
+        if self.claimed:
+            self.values = tuple(self.claimed)
+            if len(self.values) > MOST_VALUES:
+                raise ExportError(too_many(self.name, len(self.values)))
+        return set(before) != set(self.values)
+
+    @property
+    def is_large(self) -> bool:
+        """Whether it is an integer that may not fit into float32: a float32 graph accepts integers up to 2^24."""
+        return self.type == "integer" and bool((self.series.dropna().astype(np.float64).abs() > LARGEST_INTEGER32 / 16).any())
 
     @property
     def categorical(self) -> bool:
@@ -61,44 +82,58 @@ def variables_of(frame: pd.DataFrame) -> list[Variable]:
 def variable(name: str, series: "pd.Series[Any]") -> Variable:
     """The type, values and missing values of one column."""
     absent = series.isna()
-    missing = series[absent].iloc[0] if absent.any() else NONE
     present = series[~absent]
+    dtype = series.dtype
+    result = typed(name, series, present)
+    result.observed = bool(absent.any())
+    result.missing = series[absent].iloc[0] if result.observed else getattr(dtype, "na_value", np.nan)
+    return result
+
+
+def typed(name: str, series: "pd.Series[Any]", present: "pd.Series[Any]") -> Variable:
+    """The type and the values of one column."""
     dtype = series.dtype
     if isinstance(dtype, pd.CategoricalDtype):
         values = [plain(value) for value in dtype.categories]
         if all(isinstance(value, str) for value in values):
-            return texts(name, series, values, missing)
+            return texts(name, series, values)
         if all(isinstance(value, bool) for value in values):
-            return Variable(name, "boolean", series, (False, True), missing)
+            return Variable(name, "boolean", series, (False, True))
         if all(isinstance(value, (int, float)) for value in values):
             whole = all(isinstance(value, int) for value in values)
-            return Variable(name, "integer" if whole else "number", series, tuple(values), missing)
+            return Variable(name, "integer" if whole else "number", series, tuple(values))
         return Variable(name, "other", series, why="its categories are neither all texts nor all numbers")
     if pd.api.types.is_bool_dtype(dtype):
-        return Variable(name, "boolean", series, (False, True), missing)
-    if pd.api.types.is_numeric_dtype(dtype):
+        return Variable(name, "boolean", series, (False, True))
+    if pd.api.types.is_numeric_dtype(present.dtype):
         numbers = present.to_numpy(dtype=np.float64)
-        whole = pd.api.types.is_integer_dtype(dtype) and not (np.abs(numbers) > LARGEST_INTEGER).any()
-        exact = bool(np.all(numbers.astype(np.float32) == numbers))
+        whole = pd.api.types.is_integer_dtype(present.dtype) and not (np.abs(numbers) > LARGEST_INTEGER).any()
         reference = float(np.median(numbers)) if len(numbers) else 0.0
-        return Variable(name, "integer" if whole else "number", series, (), missing, reference=reference, exact=exact)
+        return Variable(name, "integer" if whole else "number", series, reference=reference if np.isfinite(reference) else 0.0)
+    if pd.api.types.infer_dtype(present) == "string":
+        return texts(name, series, sorted(map(str, present.unique())))
     kinds = {type(plain(value)) for value in present}
-    if kinds == {str}:
-        return texts(name, series, sorted(set(map(str, present))), missing)
+    if kinds and kinds <= {int, float}:
+        return typed(name, series, pd.to_numeric(present))
     if kinds == {bool}:
-        return Variable(name, "boolean", series, (False, True), missing)
+        return Variable(name, "boolean", series, (False, True))
     why = "it holds dates or times" if pd.api.types.is_datetime64_any_dtype(dtype) else f"its data type is {dtype}"
     if kinds and pd.api.types.is_object_dtype(dtype):
         why = f"it holds values of type {' and '.join(sorted(kind.__name__ for kind in kinds))}"
     return Variable(name, "other", series, why=why)
 
 
-def texts(name: str, series: "pd.Series[Any]", values: list[Any], missing: Any) -> Variable:
+def texts(name: str, series: "pd.Series[Any]", values: list[Any]) -> Variable:
     """A column of texts from a closed set."""
     if len(values) > MOST_VALUES:
-        why = f"it holds {len(values):,} different texts, but a field has at most {MOST_VALUES:,} values"
-        return Variable(name, "other", series, why=why)
-    return Variable(name, "string", series, tuple(values), missing)
+        return Variable(name, "other", series, why=too_many("", len(values)))
+    return Variable(name, "string", series, tuple(values))
+
+
+def too_many(name: str, count: int) -> str:
+    """Why a column has too many different texts."""
+    owner = f"column {name!r}" if name else "it"
+    return f"{owner} holds {count:,} different texts, but a field has at most {MOST_VALUES:,} values"
 
 
 def usable(columns: Sequence[AnyColumn], variables: list[Variable], path: str) -> list[Column]:

@@ -11,10 +11,10 @@ from ..columns.transformers import class_names
 from ..context import Context
 from ..errors import ExportError
 from ..graph import Array
-from ..trees import ensemble
+from ..trees import exact_ensemble
 from .forests import FLOAT32, tree_of
 from .registry import Lowered
-from .registry import lower as lower_any
+from .registry import lower_member as lower_any
 
 
 def lower(context: Context, model: Any, columns: Sequence[Column], path: str) -> Lowered:
@@ -55,7 +55,7 @@ def tree_votes(context: Context, model: Any, columns: Sequence[Column], shares: 
     for member, share in zip(model.estimators_, shares, strict=True):
         winners = member.classes_[member.tree_.value[:, 0, :].argmax(axis=1)]
         trees.append(tree_of(member, vote_values(winners, model.classes_, share), range(len(model.classes_))))
-    return ensemble(context, columns, trees, FLOAT32, len(model.classes_))
+    return exact_ensemble(context, columns, trees, FLOAT32, len(model.classes_))
 
 
 def other_votes(context: Context, model: Any, columns: Sequence[Column], shares: Array, path: str) -> str:
@@ -78,7 +78,7 @@ def predictions(context: Context, model: Any, columns: Sequence[Column], path: s
     """The members' predictions side by side."""
     if all_trees(model):
         trees = [tree_of(member, member.tree_.value[:, 0, :], (index,)) for index, member in enumerate(model.estimators_)]
-        return ensemble(context, columns, trees, FLOAT32, len(trees))
+        return exact_ensemble(context, columns, trees, FLOAT32, len(trees))
     values = [lower_any(context, m, columns, f"{path} → member {i}").value or "" for i, m in enumerate(model.estimators_)]
     return context.graph.concat(values)
 
@@ -90,8 +90,8 @@ def median(context: Context, values: str, weights: Array) -> str:
         return values
     size = graph.constant([len(weights)], np.int64)
     ordered, positions = graph.nodes("TopK", [values, size], 2, axis=1, largest=0, sorted=1)
-    sorted_weights = graph.node("Gather", graph.constant(weights, np.float64), positions, axis=0)
+    sorted_weights = graph.node("Gather", graph.constant(weights), positions, axis=0)
     reached = graph.node("CumSum", sorted_weights, graph.constant(np.int64(1), np.int64))
-    enough = graph.node("GreaterOrEqual", reached, graph.constant(weights.sum() / 2 * (1 - 1e-12), np.float64))
+    enough = graph.node("GreaterOrEqual", reached, graph.constant(weights.sum() / 2 * (1 - 1e-12)))
     first = graph.node("ArgMax", graph.cast(enough, TensorProto.FLOAT), axis=1, keepdims=1)
     return graph.node("GatherElements", ordered, first, axis=1)

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from onnx import TensorProto
 
 from ..columns.symbols import Column
 from ..columns.transformers import class_names
@@ -13,7 +12,7 @@ from ..graph import Array
 from .adaboost import all_trees, class_index
 from .forests import average, class_shares, tree_of
 from .registry import Lowered
-from .registry import lower as lower_any
+from .registry import lower_member as lower_any
 
 
 def lower(context: Context, model: Any, columns: Sequence[Column], path: str) -> Lowered:
@@ -91,10 +90,3 @@ def voting(context: Context, model: Any, columns: Sequence[Column], path: str) -
         return Lowered(scores=weighted_sum(context, [votes(context, part, size) for part in parts], weights))
     shares = [part.probabilities or "" for part in parts]
     return Lowered(probabilities=weighted_sum(context, shares, weights / weights.sum()))
-
-
-def as_float(context: Context, index: str) -> str:
-    """A position [N] as a float32 column."""
-    graph = context.graph
-    column = graph.node("Unsqueeze", index, graph.constant([1], np.int64))
-    return graph.cast(column, TensorProto.FLOAT)

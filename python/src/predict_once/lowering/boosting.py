@@ -1,19 +1,18 @@
 """scikit-learn's gradient boosting: GradientBoosting and HistGradientBoosting."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
 
-from ..columns.symbols import NONE, Category, Column, Number
+from ..columns.symbols import Column, Number
 from ..columns.transformers import class_names, encoder
 from ..context import Context
 from ..errors import ExportError
 from ..graph import Array
-from ..trees import Comparison, Tree, ensemble, exact_ensemble
-from .forests import FLOAT32, tree_of
+from ..trees import Comparison, Tree, exact_ensemble
+from .forests import tree_of
 from .linear import inverse_link
 from .registry import Lowered
 
@@ -21,18 +20,20 @@ from .registry import Lowered
 def lower(context: Context, model: Any, columns: Sequence[Column], path: str) -> Lowered:
     histogram = any("HistGradientBoosting" in name for name in class_names(model))
     sums = histogram_sums(context, model, list(columns), path) if histogram else gradient_sums(model, columns, path)
-    raw, exact = sums.tensor(context), partial(sums.exact, context)
+    if hasattr(model, "classes_") and len(model.classes_) == 2:
+        return binary(context, sums, 2.0 if getattr(model, "loss", "") == "exponential" else 1.0)
+    raw = sums.tensor(context)
     if not hasattr(model, "classes_"):
         return Lowered(value=inverse_link(context, model._loss, raw, path))
-    if len(model.classes_) > 2:
-        return Lowered(probabilities=context.graph.node("Softmax", raw, axis=1), scores=raw, decision=raw, exact=exact)
-    return binary(context, raw, 2.0 if getattr(model, "loss", "") == "exponential" else 1.0, exact)
+    return Lowered(probabilities=context.graph.node("Softmax", raw, axis=1), scores=raw, decision=raw)
 
 
-def binary(context: Context, raw: str, factor: float = 1.0, exact: Callable[[], str] | None = None) -> Lowered:
-    """Two classes from the log odds of the second."""
-    both = context.graph.node("Mul", raw, context.graph.constant([[-factor, factor]]))
-    return Lowered(probabilities=context.graph.node("Sigmoid", both), scores=both, decision=raw, exact=exact)
+def binary(context: Context, sums: "Sums", factor: float = 1.0) -> Lowered:
+    """Two classes from the log odds of the second: the sum times the factor."""
+    graph = context.graph
+    both = sums.tensor(context, np.array([[-factor, factor]]))
+    decision = graph.node("Mul", graph.take(both, [1]), graph.constant(1 / factor))
+    return Lowered(probabilities=graph.node("Sigmoid", both), scores=both, decision=decision)
 
 
 @dataclass
@@ -43,14 +44,22 @@ class Sums:
     trees: Sequence[Tree]
     comparison: Comparison
     targets: int
-    base: Sequence[float] | None = None
+    base: Sequence[float] | None = None  # the start of the sums
 
-    def tensor(self, context: Context) -> str:
-        return ensemble(context, self.columns, self.trees, self.comparison, self.targets, self.base)
+    def tensor(self, context: Context, weights: Array | float = 1.0) -> str:
+        """The sums, times the weights."""
+        if self.base is not None:
+            add_start(self.trees, self.base)
+        return exact_ensemble(context, self.columns, self.trees, self.comparison, self.targets, weights)
 
-    def exact(self, context: Context) -> str:
-        """The sums in float64."""
-        return exact_ensemble(context, self.columns, self.trees, self.comparison, self.targets, self.base)
+
+def add_start(trees: Sequence[Tree], base: Sequence[float], dtype: Any = np.float64) -> None:
+    """Adds the start to the leaves of the first tree of each target: libraries add in this order."""
+    for target, value in enumerate(base):
+        first = next(tree for tree in trees if target in tree.targets)
+        column = list(first.targets).index(target)
+        first.values = np.array(first.values, dtype=np.float64).reshape(len(first.left), -1)
+        first.values[:, column] = dtype(value) + first.values[:, column].astype(dtype)
 
 
 def gradient_sums(model: Any, columns: Sequence[Column], path: str) -> Sums:
@@ -65,7 +74,7 @@ def gradient_sums(model: Any, columns: Sequence[Column], path: str) -> Sums:
         for group in groups
         for target, member in enumerate(group)
     ]
-    return Sums(columns, trees, FLOAT32, groups.shape[1], list(start))
+    return Sums(columns, trees, Comparison(np.float32, missing=False), groups.shape[1], list(start))
 
 
 def histogram_sums(context: Context, model: Any, columns: list[Column], path: str) -> Sums:
@@ -79,10 +88,7 @@ def histogram_sums(context: Context, model: Any, columns: list[Column], path: st
         columns = encoder(fitted, coded, context.variables, path) + [columns[index] for index in others]
     trees = [histogram_tree(predictor, target) for group in model._predictors for target, predictor in enumerate(group)]
     for position in {int(f) for tree in trees for f in tree.feature[sorted(tree.sets)]}:
-        column = columns[position]
-        if isinstance(column, Category) and column.missing is NONE and column.unknown is NONE:
-            continue
-        if isinstance(column, Number):
+        if isinstance(columns[position], Number):
             raise ExportError(
                 f"{path}: a categorical feature is not a category of the data. Use categorical_features='from_dtype'."
             )

@@ -15,7 +15,6 @@ from ..trees import Tree
 from .boosting import Sums, binary
 from .forests import FLOAT32
 from .registry import Lowered
-from .shares import softmax64
 
 IDENTITY = {"RMSE", "MAE", "Quantile", "MAPE", "Huber", "Expectile", "Lq", "LogCosh"}
 LOGARITHM = {"Poisson", "Tweedie"}
@@ -39,20 +38,18 @@ def lower(context: Context, model: Any, columns: Sequence[Column], path: str) ->
     for tree in trees:
         tree.values = tree.values * scale
     sums = Sums(columns, trees, FLOAT32, len(base), base.tolist())
-    raw = sums.tensor(context)
     graph = context.graph
     loss = dump["model_info"]["params"]["loss_function"]["type"]
     if hasattr(model, "classes_") and len(model.classes_):
         if loss in LOGISTIC:
-            log_odds = graph.constant([[0.0, 1.0]], np.float64)
-            return binary(context, raw, exact=lambda: softmax64(graph, graph.node("Mul", sums.exact(context), log_odds)))
+            return binary(context, sums)
         if loss == "MultiClass":
-            shares = graph.node("Softmax", raw, axis=1)
-            return Lowered(probabilities=shares, scores=raw, exact=lambda: softmax64(graph, sums.exact(context)))
+            raw = sums.tensor(context)
+            return Lowered(probabilities=graph.node("Softmax", raw, axis=1), scores=raw)
     elif loss in IDENTITY:
-        return Lowered(value=raw)
+        return Lowered(value=sums.tensor(context))
     elif loss in LOGARITHM:
-        return Lowered(value=graph.node("Exp", raw))
+        return Lowered(value=graph.node("Exp", sums.tensor(context)))
     raise ExportError(f"{path} has the loss function {loss!r}, which cannot be exported. Fit with a standard loss function.")
 
 

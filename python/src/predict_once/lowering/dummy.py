@@ -5,18 +5,25 @@ from typing import Any
 
 import numpy as np
 
-from ..columns.dense import linear
 from ..columns.symbols import Column
 from ..context import Context
 from ..errors import ExportError
+from ..graph import INPUT, Array
 from .registry import Lowered
 
 
 def lower(context: Context, model: Any, columns: Sequence[Column], path: str) -> Lowered:
     if not hasattr(model, "classes_"):
-        constant = np.asarray(model.constant_, dtype=np.float64).ravel()
-        return Lowered(value=linear(context, columns, np.zeros((len(columns), len(constant))), constant))
+        return Lowered(value=constant(context, columns, np.asarray(model.constant_, dtype=np.float64).ravel()))
     if model.strategy not in ("prior", "most_frequent", "constant"):
         raise ExportError(f"{path} predicts at random (strategy={model.strategy!r}). Use strategy='prior'.")
     shares = model.predict_proba(np.zeros((1, 1)))[0]
-    return Lowered(probabilities=linear(context, columns, np.zeros((len(columns), len(shares))), shares))
+    return Lowered(probabilities=constant(context, columns, shares))
+
+
+def constant(context: Context, columns: Sequence[Column], values: Array) -> str:
+    """The same values for each row."""
+    context.request(columns, dense=False, missing=True)
+    graph = context.graph
+    some = graph.missing(graph.take(INPUT, [0]))
+    return graph.node("Add", graph.node("MatMul", some, graph.constant(np.zeros((1, len(values))))), graph.constant([values]))

@@ -1,8 +1,6 @@
 """scikit-learn's trees and forests."""
 
 from collections.abc import Sequence
-from copy import copy
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,7 +9,7 @@ from ..columns.symbols import Column
 from ..context import Context
 from ..errors import ExportError
 from ..graph import Array
-from ..trees import Comparison, Tree, ensemble, exact_ensemble
+from ..trees import Comparison, Tree, exact_ensemble
 from .registry import Lowered
 
 FLOAT32 = Comparison(np.float32)
@@ -22,32 +20,14 @@ def lower(context: Context, model: Any, columns: Sequence[Column], path: str) ->
     if hasattr(model, "classes_"):
         size = len(model.classes_)
         trees = [tree_of(member, class_shares(member), range(size)) for member in members]
-        exact = partial(exact_average, context, columns, list(map(copy, trees)), size)
-        return Lowered(probabilities=average(context, columns, trees, size), exact=exact)
+        return Lowered(probabilities=average(context, columns, trees, size))
     trees = [tree_of(member, member.tree_.value[:, 0, :], (0,)) for member in members]
     return Lowered(value=average(context, columns, trees, 1))
 
 
 def average(context: Context, columns: Sequence[Column], trees: list[Tree], targets: int) -> str:
-    """The mean of the trees' leaf values.
-
-    Classes with equal shares must stay equal, or the first maximum is another class than scikit-learn's. Sums of ones and
-    divisions by powers of two are exact. Otherwise the sum is divided, rather than each leaf.
-    """
-    count = len(trees)
-    whole = all(np.isin(tree.values[tree.leaf], (0, 1)).all() for tree in trees)
-    if whole or count & (count - 1) == 0 or targets == 1:
-        for tree in trees:
-            tree.values = tree.values / count
-        return ensemble(context, columns, trees, FLOAT32, targets)
-    total = ensemble(context, columns, trees, FLOAT32, targets)
-    return context.graph.node("Mul", total, context.graph.constant(1 / count))
-
-
-def exact_average(context: Context, columns: Sequence[Column], trees: list[Tree], targets: int) -> str:
-    """The mean in float64."""
-    total = exact_ensemble(context, columns, trees, FLOAT32, targets)
-    return context.graph.node("Div", total, context.graph.constant([[len(trees)]], np.float64))
+    """The mean of the trees' leaf values."""
+    return exact_ensemble(context, columns, trees, FLOAT32, targets, weights=1 / len(trees))
 
 
 def class_shares(member: Any) -> Array:

@@ -1,21 +1,23 @@
 """LightGBM, from `booster_.dump_model()`."""
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
 
-from ..columns.symbols import NONE, Category, Column, Number
+from ..columns.symbols import Category, Column, Number, Table, variable_of
+from ..columns.variables import Variable
 from ..context import Context
 from ..errors import ExportError
 from ..trees import Comparison, Tree
 from ..types import plain
 from .boosting import Sums, binary
 from .registry import Lowered
+from .xgboost import coded
 
 IDENTITY = {"regression", "regression_l1", "huber", "fair", "quantile", "mape"}
 LOGARITHM = {"poisson", "gamma", "tweedie"}
+OWN_OBJECTIVE = "custom"
 ZERO = float(np.float32(1e-35))
 """LightGBM reads a number of at most this size as 0, and puts thresholds at both ends of the range."""
 
@@ -23,7 +25,7 @@ ZERO = float(np.float32(1e-35))
 def lower(context: Context, model: Any, columns: Sequence[Column], path: str) -> Lowered:
     graph = context.graph
     dump = model.booster_.dump_model()
-    objective, *options = dump["objective"].split()
+    objective, *options = dump.get("objective", OWN_OBJECTIVE).split()
     trees = [
         LightGbmTree(tree, index % dump["num_tree_per_iteration"], path).tree() for index, tree in enumerate(dump["tree_info"])
     ]
@@ -35,24 +37,23 @@ def lower(context: Context, model: Any, columns: Sequence[Column], path: str) ->
             tree.values = tree.values * count / len(trees)
     symbols = categorical_columns(context, list(columns), trees, dump.get("pandas_categorical") or [], path)
     sums = Sums(symbols, trees, Comparison(np.float64), count)
-    raw = sums.tensor(context)
-    exact = partial(sums.exact, context) if hasattr(model, "decision_function") else None  # since version 4.7
     if objective == "binary":
-        return binary(context, raw, option(options, "sigmoid"), exact)
+        return binary(context, sums, option(options, "sigmoid"))
+    raw = sums.tensor(context)
     if objective == "multiclass":
-        return Lowered(probabilities=graph.node("Softmax", raw, axis=1), scores=raw, decision=raw, exact=exact)
+        return Lowered(probabilities=graph.node("Softmax", raw, axis=1), scores=raw, decision=raw)
     if objective == "multiclassova":
-        each = graph.node("Sigmoid", graph.node("Mul", raw, graph.constant(option(options, "sigmoid"))))
-        return Lowered(
-            probabilities=graph.node("Div", each, graph.node("ReduceSum", each, graph.constant([1], np.int64), keepdims=1))
-        )
+        # LightGBM leaves it at that: the probabilities of the classes do not add up to 1.
+        return Lowered(probabilities=graph.node("Sigmoid", graph.node("Mul", raw, graph.constant(option(options, "sigmoid")))))
+    if objective == OWN_OBJECTIVE and not hasattr(model, "classes_"):  # LightGBM answers with the sum
+        return Lowered(value=raw)
     if objective in IDENTITY and "sqrt" not in options:
         return Lowered(value=raw)
     if objective in LOGARITHM:
         return Lowered(value=graph.node("Exp", raw))
     if objective == "cross_entropy":
         return Lowered(value=graph.node("Sigmoid", raw))
-    raise ExportError(f"{path} has the objective {dump['objective']!r}, which cannot be exported. Fit with a standard objective.")
+    raise ExportError(f"{path} has the objective {objective!r}, which cannot be exported. Fit with a standard objective.")
 
 
 def option(options: list[str], name: str) -> float:
@@ -66,41 +67,44 @@ def categorical_columns(
     """The columns, with categories as LightGBM's codes."""
     frames = iter(categories)
     for index, column in enumerate(columns):
-        source = column.source if isinstance(column, Number) else column.variable
-        variable = context.variables[source] if is_plain(column) and isinstance(source, int) else None
-        if variable is not None and variable.categorical:
-            known = next(frames, None)
-            if known is None:
-                raise ExportError(
-                    f"{path} was not fitted on a data frame with the category column {variable.name!r}, which X has."
-                )
-            codes = {plain(value): float(code) for code, value in enumerate(known)}
-            values = variable.values
-            position = column.source if isinstance(column, Number) else column.variable
-            assert isinstance(position, int)
-            table = tuple(codes.get(value, np.nan) for value in values)
-            open_ended = variable.type not in ("string", "boolean")
-            missing = NONE if variable.missing is NONE else np.nan
-            columns[index] = Category(position, values, table, missing, np.nan if open_ended else NONE)
-    for position in sorted({int(tree.feature[node]) for tree in trees for node in tree.sets}):
-        column = columns[position]
+        position = variable_of(column)
+        if position is None or not is_plain(column) or not context.variables[position].categorical:
+            continue
+        variable = context.variables[position]
+        known = next(frames, None)
+        if known is None:
+            raise ExportError(f"{path} was not fitted on a data frame with the category column {variable.name!r}, which X has.")
+        # LightGBM reads a category that it does not know as missing.
+        columns[index] = coded(variable, position, [plain(value) for value in known], np.nan)
+    for index in sorted({int(tree.feature[node]) for tree in trees for node in tree.sets}):
+        column = columns[index]
         if isinstance(column, Number):
             if not isinstance(column.source, int) or column.steps:
                 raise ExportError(
                     f"{path}: a categorical feature is the result of a calculation. Use a column of type 'category'."
                 )
-            sets = [codes for tree in trees for node, codes in tree.sets.items() if tree.feature[node] == position]
+            require_whole(context.variables[column.source], path)
+            sets = [codes for tree in trees for node, codes in tree.sets.items() if tree.feature[node] == index]
             values = tuple(sorted(frozenset().union(*sets)))
-            missing = NONE if context.variables[column.source].missing is NONE else np.nan
-            columns[position] = Category(column.source, values, values, missing, np.nan)
+            columns[index] = Category(column.source, values, Table.of(values), np.nan, -1.0)
     return columns
+
+
+def require_whole(variable: Variable, path: str) -> None:
+    """LightGBM cuts off the fraction of a category's code, so the API accepts whole numbers only."""
+    present = variable.series.dropna().astype(float)
+    if (present % 1 != 0).any():
+        raise ExportError(
+            f"{path} reads column {variable.name!r} as a categorical feature, and cuts off the fractions that it has. Round the "
+            "column and fit again."
+        )
+    if variable.type == "number":
+        variable.type = "integer"
 
 
 def is_plain(column: Column) -> bool:
     """Whether the column is an unchanged column of the data frame."""
-    if isinstance(column, Number):
-        return isinstance(column.source, int) and not column.steps
-    return column.values == column.table
+    return column.is_plain if isinstance(column, Category) else not column.steps
 
 
 def past_zero(threshold: float) -> float:

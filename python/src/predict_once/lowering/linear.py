@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from onnx import TensorProto
 
-from ..columns.dense import linear, linear64
+from ..columns.dense import linear
 from ..columns.symbols import Column
 from ..columns.transformers import class_names
 from ..context import Context
@@ -21,9 +20,6 @@ def lower(context: Context, model: Any, columns: Sequence[Column], path: str) ->
     bias = np.atleast_1d(np.asarray(model.intercept_, dtype=np.float64))
     names = class_names(model)
 
-    def exact() -> str:
-        return linear64(context, columns, coefficients.T, bias)
-
     if not hasattr(model, "classes_"):
         if len(coefficients) > 1:
             raise ExportError(f"{path} predicts several targets at once. Fit and export one model for each.")
@@ -33,23 +29,26 @@ def lower(context: Context, model: Any, columns: Sequence[Column], path: str) ->
         return Lowered(
             value=inverse_link(context, getattr(model, "_base_loss", None), linear(context, columns, weights.T, bias), path)
         )
+    multi_class = getattr(model, "multi_class", "")  # until scikit-learn 1.7
     if len(model.classes_) == 2:
         # Two sums, the negative and the positive: no operator is needed to derive one class from the other.
         both = two_sided(context, columns, coefficients[0], bias[0])
-        decision = linear(context, columns, coefficients.T, bias)
-        probabilities = context.graph.node("Sigmoid", both) if logistic(model, path) else None
-        return Lowered(probabilities=probabilities, scores=both, decision=decision, exact=exact)
+        odds = both
+        if multi_class == "multinomial":  # scikit-learn takes the softmax of the negative decision and the decision
+            odds = context.graph.node("Mul", both, context.graph.constant(2.0))
+        probabilities = context.graph.node("Sigmoid", odds) if logistic(model, path) else None
+        return Lowered(probabilities=probabilities, scores=both, decision=context.graph.take(both, [1]))
     scores = linear(context, columns, coefficients.T, bias)
     graph = context.graph
     if not logistic(model, path):
-        return Lowered(scores=scores, decision=scores, exact=exact)
-    if "sklearn.SGDClassifier" in names or getattr(model, "solver", "") == "liblinear":
+        return Lowered(scores=scores, decision=scores)
+    if "sklearn.SGDClassifier" in names or getattr(model, "solver", "") == "liblinear" or multi_class == "ovr":
         # Several sigmoids of a row can be 1, so the class is the first maximum of the scores and not of the shares.
-        index = graph.cast(graph.node("ArgMax", scores, axis=1, keepdims=1), TensorProto.FLOAT)
+        index = graph.index(scores)
         shares = sigmoid_shares(graph, scores, len(model.classes_))
-        return Lowered(probabilities=shares, scores=scores, decision=scores, index=index, exact=exact)
+        return Lowered(probabilities=shares, scores=scores, decision=scores, index=index)
     probabilities = graph.node("Softmax", scores, axis=1)
-    return Lowered(probabilities=probabilities, scores=scores, decision=scores, exact=exact)
+    return Lowered(probabilities=probabilities, scores=scores, decision=scores)
 
 
 def two_sided(context: Context, columns: Sequence[Column], weights: Array, bias: float) -> str:

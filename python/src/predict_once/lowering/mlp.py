@@ -9,9 +9,8 @@ from ..columns.dense import linear
 from ..columns.symbols import Column
 from ..context import Context
 from ..errors import ExportError
+from ..graph import Graph
 from .registry import Lowered
-
-ACTIVATIONS = {"relu": "Relu", "tanh": "Tanh", "logistic": "Sigmoid", "identity": ""}
 
 
 def lower(context: Context, model: Any, columns: Sequence[Column], path: str) -> Lowered:
@@ -28,9 +27,8 @@ def lower(context: Context, model: Any, columns: Sequence[Column], path: str) ->
         layers[-1] = (np.hstack([-weights, weights]), np.concatenate([-bias, bias]))
     tensor = linear(context, columns, *layers[0])
     for weights, bias in layers[1:]:
-        activation = ACTIVATIONS[model.activation]
-        hidden = graph.node(activation, tensor) if activation else tensor
-        tensor = graph.node("Gemm", hidden, graph.constant(weights), graph.constant(bias))
+        hidden = activated(graph, model.activation, tensor)
+        tensor = graph.node("Add", graph.node("MatMul", hidden, graph.constant(weights)), graph.constant([bias]))
     match model.out_activation_:
         case "softmax":
             return Lowered(probabilities=graph.node("Softmax", tensor, axis=1))
@@ -40,3 +38,16 @@ def lower(context: Context, model: Any, columns: Sequence[Column], path: str) ->
             return Lowered(value=tensor)
         case unknown:
             raise ExportError(f"{path} has the output activation {unknown!r}, which cannot be exported.")
+
+
+def activated(graph: Graph, activation: str, tensor: str) -> str:
+    """The activation of a layer."""
+    match activation:
+        case "relu":
+            return graph.node("Max", tensor, graph.constant(0.0))
+        case "tanh":
+            return graph.node("Tanh", tensor)
+        case "logistic":
+            return graph.node("Sigmoid", tensor)
+        case _:
+            return tensor

@@ -6,11 +6,16 @@ from typing import Any
 import numpy as np
 from onnx import TensorProto
 
-from ..columns.dense import matrix64
+from ..columns.dense import matrix
 from ..columns.symbols import Column
 from ..context import Context
 from ..errors import ExportError
 from .registry import Lowered
+
+TIES = (
+    "Of neighbours at equal distances, scikit-learn takes those that its search meets first, and the graph the first of the "
+    "training rows. Distances are often equal between whole numbers: scale the columns, or fit another model."
+)
 
 
 def lower(context: Context, model: Any, columns: Sequence[Column], path: str) -> Lowered:
@@ -24,13 +29,14 @@ def lower(context: Context, model: Any, columns: Sequence[Column], path: str) ->
         table = targets.reshape(len(targets), -1).astype(np.float64)
         if table.shape[1] > 1:
             raise ExportError(f"{path} predicts several targets at once. Fit and export one model for each.")
+    context.cautions[TIES] = None
     count = graph.constant([model.n_neighbors], np.int64)
     distances = distance(context, model, columns, path)
     nearest, positions = graph.nodes("TopK", [distances, count], 2, axis=1, largest=0, sorted=1)
-    found = graph.node("Gather", graph.constant(table, np.float64), positions, axis=0)  # [N, neighbours, targets]
+    found = graph.node("Gather", graph.constant(table), positions, axis=0)  # [N, neighbours, targets]
     if model.weights == "uniform":
         mean = graph.node("ReduceSum", found, graph.constant([1], np.int64), keepdims=0)
-        mean = graph.node("Mul", mean, graph.constant(1 / model.n_neighbors, np.float64))
+        mean = graph.node("Mul", mean, graph.constant(1 / model.n_neighbors))
     elif model.weights == "distance":
         weights = inverse(context, model, nearest)
         total = graph.node("ReduceSum", weights, graph.constant([1], np.int64), keepdims=1)
@@ -38,8 +44,7 @@ def lower(context: Context, model: Any, columns: Sequence[Column], path: str) ->
         mean = graph.node("ReduceSum", graph.node("Mul", found, share), graph.constant([1], np.int64), keepdims=0)
     else:
         raise ExportError(f"{path} has a function as weights. Fit with weights='uniform' or 'distance'.")
-    result = graph.cast(mean, TensorProto.FLOAT)
-    return Lowered(probabilities=result) if hasattr(model, "classes_") else Lowered(value=result)
+    return Lowered(probabilities=mean) if hasattr(model, "classes_") else Lowered(value=mean)
 
 
 def distance(context: Context, model: Any, columns: Sequence[Column], path: str) -> str:
@@ -50,8 +55,8 @@ def distance(context: Context, model: Any, columns: Sequence[Column], path: str)
         rows = model._fit_X.toarray()
     metric, power = model.effective_metric_, (model.effective_metric_params_ or {}).get("p", 2)
     name = {1: "manhattan", 2: "euclidean"}.get(power, "") if metric == "minkowski" else metric
-    features = graph.node("Unsqueeze", matrix64(context, columns), graph.constant([1], np.int64))
-    difference = graph.node("Sub", features, graph.constant(rows[np.newaxis], np.float64))
+    features = graph.node("Unsqueeze", matrix(context, columns), graph.constant([1], np.int64))
+    difference = graph.node("Sub", features, graph.constant(rows[np.newaxis]))
     axis = graph.constant([2], np.int64)
     if name in ("euclidean", "sqeuclidean"):
         return graph.node("ReduceSum", graph.node("Mul", difference, difference), axis, keepdims=0)
@@ -69,8 +74,8 @@ def inverse(context: Context, model: Any, nearest: str) -> str:
     power = (model.effective_metric_params_ or {}).get("p", 2)
     squared = metric in ("euclidean",) or (metric == "minkowski" and power == 2)
     distances = graph.node("Sqrt", nearest) if squared else nearest
-    zero = graph.cast(graph.node("Equal", distances, graph.constant(0, np.float64)), TensorProto.DOUBLE)
+    zero = graph.double(graph.node("Equal", distances, graph.constant(0)))
     some = graph.cast(graph.node("ReduceMax", zero, axes=[1], keepdims=1), TensorProto.BOOL)
     positive = graph.node("Add", distances, zero)  # never divides by zero
-    reciprocal = graph.node("Div", graph.constant(1, np.float64), positive)
+    reciprocal = graph.node("Div", graph.constant(1), positive)
     return graph.node("Where", some, zero, reciprocal)

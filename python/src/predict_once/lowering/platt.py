@@ -4,7 +4,6 @@ from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
-from onnx import TensorProto
 
 from ..graph import Graph
 
@@ -26,7 +25,7 @@ def probabilities(graph: Graph, decisions: str, slopes: NDArray[np.float64], off
 
 def number(graph: Graph, value: float | NDArray[np.float64]) -> str:
     """A float64 constant that applies to all rows."""
-    return graph.constant(np.atleast_2d(np.asarray(value, dtype=np.float64)), np.float64)
+    return graph.constant(np.atleast_2d(np.asarray(value, dtype=np.float64)))
 
 
 def coupled(graph: Graph, first: str, size: int) -> str:
@@ -42,7 +41,7 @@ def coupled(graph: Graph, first: str, size: int) -> str:
     for _ in range(ROUNDS_OF_TWO if size == 2 else ROUNDS):
         distance = graph.node("ReduceMax", graph.node("Abs", graph.node("Sub", gradient, value)), axes=[1], keepdims=1)
         far = graph.node("GreaterOrEqual", distance, number(graph, TOLERANCE / size))
-        far = graph.cast(far, TensorProto.DOUBLE)
+        far = graph.double(far)
         running = graph.node("Mul", running, far) if running else far
         for target in range(size):
             own, slope = graph.take(diagonal, [target]), graph.take(gradient, [target])
@@ -69,13 +68,13 @@ def quadratic_form(graph: Graph, first: str, size: int) -> tuple[list[str], str]
         others[one, index, other] = others[other, index, one] = -1
     diagonal = graph.node(
         "Add",
-        graph.node("MatMul", graph.node("Mul", first, first), graph.constant(of_first, np.float64)),
-        graph.node("MatMul", graph.node("Mul", second, second), graph.constant(of_second, np.float64)),
+        graph.node("MatMul", graph.node("Mul", first, first), graph.constant(of_first)),
+        graph.node("MatMul", graph.node("Mul", second, second), graph.constant(of_second)),
     )
     product = graph.node("Mul", first, second)
     rows = []
     for target in range(size):
-        beside = graph.node("MatMul", product, graph.constant(others[target], np.float64))
+        beside = graph.node("MatMul", product, graph.constant(others[target]))
         rows.append(graph.node("Add", beside, graph.node("Mul", diagonal, number(graph, np.eye(size)[target]))))
     return rows, diagonal
 

@@ -15,14 +15,17 @@ from ..errors import ExportError
 
 @dataclass(frozen=True)
 class Lowered:
-    """The tensors of an estimator's predictions. A classifier has at least one of `probabilities` and `scores`."""
+    """The tensors of an estimator's predictions. A classifier has at least one of `probabilities` and `scores`.
+
+    They are float64, or all float32 where `wide` is False: XGBoost calculates in float32.
+    """
 
     value: str | None = None  # of a regressor: [N, 1]
     probabilities: str | None = None  # [N, classes]
     scores: str | None = None  # [N, classes]: the first maximum is the class
     decision: str | None = None  # as `decision_function`, with [N, 1] for two classes
     index: str | None = None  # [N, 1]: the class's position, where it is not the first maximum of `probabilities`
-    exact: Callable[[], str] | None = None  # in float64, what a calibration reads: `decision`, else `probabilities`
+    wide: bool = True
 
     @property
     def classes(self) -> str:
@@ -65,12 +68,31 @@ KNOWN = {f"sklearn.{name}": module for module, names in MODULES.items() for name
 }
 
 
+def lower_member(context: Context, model: Any, columns: Sequence[AnyColumn], path: str) -> Lowered:
+    """The operators of a part of another estimator, which calculates with its predictions: all in float64."""
+    lowered = lower(context, model, columns, path)
+    if lowered.wide:
+        return lowered
+
+    def double(tensor: str | None) -> str | None:
+        return None if tensor is None else context.graph.double(tensor)
+
+    return Lowered(
+        value=double(lowered.value),
+        probabilities=double(lowered.probabilities),
+        scores=double(lowered.scores),
+        decision=double(lowered.decision),
+    )
+
+
 def lower(context: Context, model: Any, columns: Sequence[AnyColumn], path: str) -> Lowered:
     """The operators of a fitted estimator. `path` names it in messages."""
     names = class_names(model)
     if "sklearn.Pipeline" in names:
         symbols = list(columns)
         for name, step in model.steps[:-1]:
+            if samples(step):
+                continue
             symbols = preprocess(step, symbols, context.variables, step_path(path, name))
         return lower(context, model.steps[-1][1], symbols, step_path(path, model.steps[-1][0]))
     if "sklearn.BaseSearchCV" in names:
@@ -87,16 +109,24 @@ def lower(context: Context, model: Any, columns: Sequence[AnyColumn], path: str)
         if name in KNOWN:
             module = importlib.import_module(f".{KNOWN[name]}", __package__)
             lowering: Lowering = module.lower
-            return lowering(context, model, usable(columns, context.variables, f"{path} ({type(model).__name__})"), path)
+            named = f"{path} ({type(model).__name__})"
+            read = usable(columns, context.variables, named)
+            context.read_by(named, read)
+            return lowering(context, model, read, path)
     raise ExportError(
         f"{path} is a {type(model).__module__.split('.')[0]} {type(model).__name__}, which cannot be exported. {remedy(names)}"
     )
 
 
+def samples(step: Any) -> bool:
+    """Whether a step of an imbalanced-learn pipeline only chooses the rows to fit on: it does nothing at prediction."""
+    return hasattr(step, "fit_resample") and not hasattr(step, "transform")
+
+
 def remedy(names: list[str]) -> str:
     if "sklearn.TransformedTargetRegressor" in names:
         return "Fit its regressor on the transformed target, and turn the prediction back in the client."
-    if any(name.startswith("sklearn.MultiOutput") for name in names):
+    if names[0].startswith("sklearn.MultiOutput"):
         return "Fit and export one model for each target."
     return (
         "Supported are scikit-learn's common estimators, LightGBM, XGBoost and CatBoost (docs/exporter-matrix.md lists them). "

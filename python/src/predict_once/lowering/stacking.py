@@ -5,10 +5,8 @@ from typing import Any
 
 from ..columns.symbols import Column, Number, Tensor
 from ..context import Context
-from .adaboost import class_index
-from .averages import as_float
 from .registry import Lowered
-from .registry import lower as lower_any
+from .registry import lower_member as lower_any
 
 
 def lower(context: Context, model: Any, columns: Sequence[Column], path: str) -> Lowered:
@@ -33,4 +31,4 @@ def predictions(context: Context, member: Any, lowered: Lowered, method: str) ->
         return [Tensor(lowered.decision or "", index) for index in range(1 if size == 2 else size)]
     if lowered.value is not None:
         return [Tensor(lowered.value, 0)]
-    return [Tensor(as_float(context, class_index(context, lowered)), 0)]
+    return [Tensor(context.graph.index(lowered.classes), 0)]

@@ -1,4 +1,4 @@
-"""Support vector machines: the kernel of the input and each support vector, and sums of it, in float64."""
+"""Support vector machines: the kernel of the input and each support vector, and sums of it."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -6,9 +6,8 @@ from itertools import combinations
 from typing import Any
 
 import numpy as np
-from onnx import TensorProto
 
-from ..columns.dense import matrix64
+from ..columns.dense import matrix
 from ..columns.symbols import Column
 from ..context import Context
 from ..errors import ExportError
@@ -24,13 +23,13 @@ def lower(context: Context, model: Any, columns: Sequence[Column], path: str) ->
     graph = context.graph
     kernel = kernel_matrix(context, model, columns, path)
     if not hasattr(model, "classes_"):
-        value = graph.node("MatMul", kernel, graph.constant(model._dual_coef_.T, np.float64))
-        value = graph.node("Add", value, graph.constant([model._intercept_], np.float64))
-        return Lowered(value=graph.cast(value, TensorProto.FLOAT))
+        value = graph.node("MatMul", kernel, graph.constant(model._dual_coef_.T))
+        value = graph.node("Add", value, graph.constant([model._intercept_]))
+        return Lowered(value=value)
     size = len(model.classes_)
     pairs = list(combinations(range(size), 2))
-    sums = graph.node("MatMul", kernel, graph.constant(pair_weights(model, pairs), np.float64))
-    sums = graph.node("Add", sums, graph.constant([model._intercept_], np.float64))  # > 0: the first of the pair
+    sums = graph.node("MatMul", kernel, graph.constant(pair_weights(model, pairs)))
+    sums = graph.node("Add", sums, graph.constant([model._intercept_]))  # > 0: the first of the pair
     lowered = two_classes(context, sums) if size == 2 else several_classes(context, model, sums, pairs)
     if getattr(model, "_effective_probability", getattr(model, "probability", False)) is not True:
         return lowered
@@ -42,23 +41,21 @@ def lower(context: Context, model: Any, columns: Sequence[Column], path: str) ->
         )
     shares = probabilities(graph, sums, np.asarray(model._probA), np.asarray(model._probB), size)
     # The class is the winner of the vote, which need not be the most probable.
-    index = graph.cast(graph.node("ArgMax", lowered.classes, axis=1, keepdims=1), TensorProto.FLOAT)
-    return replace(lowered, probabilities=graph.cast(shares, TensorProto.FLOAT), index=index)
+    return replace(lowered, probabilities=shares, index=graph.index(lowered.classes))
 
 
 def two_classes(context: Context, sums: str) -> Lowered:
     """The decision, which has the opposite sign in libsvm."""
     graph = context.graph
-    both = graph.node("Mul", sums, graph.constant([[1, -1]], np.float64))
-    narrow = graph.cast(both, TensorProto.FLOAT)
-    return Lowered(scores=narrow, decision=graph.take(narrow, [1]), exact=lambda: graph.take(both, [1]))
+    both = graph.node("Mul", sums, graph.constant([[1, -1]]))
+    return Lowered(scores=both, decision=graph.take(both, [1]))
 
 
 def several_classes(context: Context, model: Any, sums: str, pairs: list[tuple[int, int]]) -> Lowered:
     """Each pair of classes votes for one of them."""
     graph = context.graph
     size = len(model.classes_)
-    first = graph.cast(graph.node("Greater", sums, graph.constant(0, np.float64)), TensorProto.DOUBLE)
+    first = graph.double(graph.node("Greater", sums, graph.constant(0)))
     ballots = np.zeros((len(pairs), size))
     base = np.zeros(size)
     confidence = np.zeros((len(pairs), size))
@@ -66,22 +63,15 @@ def several_classes(context: Context, model: Any, sums: str, pairs: list[tuple[i
         ballots[index, one], ballots[index, other] = 1, -1
         base[other] += 1
         confidence[index, one], confidence[index, other] = 1, -1
-    votes = graph.node(
-        "Add", graph.node("MatMul", first, graph.constant(ballots, np.float64)), graph.constant([base], np.float64)
-    )
+    votes = graph.node("Add", graph.node("MatMul", first, graph.constant(ballots)), graph.constant([base]))
     if model.decision_function_shape == "ovo":
-        return Lowered(
-            scores=graph.cast(votes, TensorProto.FLOAT), decision=graph.cast(sums, TensorProto.FLOAT), exact=lambda: sums
-        )
+        return Lowered(scores=votes, decision=sums)
     # decision_function with one column for each class: the votes plus the confidence in them, which is scaled to below 1/3.
-    trust = graph.node("MatMul", sums, graph.constant(confidence, np.float64))
-    scale = graph.node(
-        "Mul", graph.node("Add", graph.node("Abs", trust), graph.constant(1, np.float64)), graph.constant(3, np.float64)
-    )
-    exact = graph.node("Add", votes, graph.node("Div", trust, scale))
-    decision = graph.cast(exact, TensorProto.FLOAT)
-    scores = decision if model.break_ties else graph.cast(votes, TensorProto.FLOAT)
-    return Lowered(scores=scores, decision=decision, exact=lambda: exact)
+    trust = graph.node("MatMul", sums, graph.constant(confidence))
+    scale = graph.node("Mul", graph.node("Add", graph.node("Abs", trust), graph.constant(1)), graph.constant(3))
+    decision = graph.node("Add", votes, graph.node("Div", trust, scale))
+    scores = decision if model.break_ties else votes
+    return Lowered(scores=scores, decision=decision)
 
 
 def pair_weights(model: Any, pairs: list[tuple[int, int]]) -> Array:
@@ -103,21 +93,21 @@ def kernel_matrix(context: Context, model: Any, columns: Sequence[Column], path:
     vectors = np.asarray(model.support_vectors_, dtype=np.float64)
     if hasattr(model.support_vectors_, "toarray"):
         vectors = model.support_vectors_.toarray()
-    features = matrix64(context, columns)
+    features = matrix(context, columns)
     gamma, constant = float(getattr(model, "_gamma", 0)), float(model.coef0)
     if model.kernel == "rbf":
         # Squares of the differences rather than differences of squares, which are large compared with the result.
         wide = graph.node("Unsqueeze", features, graph.constant([1], np.int64))
-        difference = graph.node("Sub", wide, graph.constant(vectors[np.newaxis], np.float64))
+        difference = graph.node("Sub", wide, graph.constant(vectors[np.newaxis]))
         squares = graph.node("ReduceSum", graph.node("Mul", difference, difference), graph.constant([2], np.int64), keepdims=0)
-        return graph.node("Exp", graph.node("Mul", squares, graph.constant(-gamma, np.float64)))
-    product = graph.node("MatMul", features, graph.constant(vectors.T, np.float64))
+        return graph.node("Exp", graph.node("Mul", squares, graph.constant(-gamma)))
+    product = graph.node("MatMul", features, graph.constant(vectors.T))
     if model.kernel == "linear":
         return product
     if model.kernel not in ("poly", "sigmoid"):
         raise ExportError(f"{path} has the kernel {model.kernel!r}. Fit with 'linear', 'rbf', 'poly' or 'sigmoid'.")
-    scaled = graph.node("Mul", product, graph.constant(gamma, np.float64))
-    scaled = graph.node("Add", scaled, graph.constant(constant, np.float64))
+    scaled = graph.node("Mul", product, graph.constant(gamma))
+    scaled = graph.node("Add", scaled, graph.constant(constant))
     if model.kernel == "sigmoid":
         return graph.node("Tanh", scaled)
     power = scaled

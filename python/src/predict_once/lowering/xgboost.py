@@ -2,15 +2,19 @@
 
 import json
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from ..columns.symbols import NONE, Category, Column, Number
+from ..columns.symbols import NONE, Category, Column, Number, Table, variable_of
+from ..columns.transformers import whole_range
+from ..columns.variables import Variable
 from ..context import Context
 from ..errors import ExportError
 from ..trees import Comparison, Tree, ensemble
-from .boosting import binary
+from ..types import plain
+from .boosting import add_start
 from .registry import Lowered
 
 IDENTITY = {"reg:squarederror", "reg:absoluteerror", "reg:pseudohubererror", "reg:squaredlogerror", "reg:quantileerror"}
@@ -38,18 +42,22 @@ def lower(context: Context, model: Any, columns: Sequence[Column], path: str) ->
         for index, (tree, target) in enumerate(zip(forest["trees"], forest["tree_info"], strict=True))
     ]
     used = trees_used(model, forest)
-    symbols = categorical_columns(context, list(columns), trees)
-    base = start(learner["learner_model_param"]["base_score"], objective, targets)
-    raw = ensemble(context, symbols, trees[:used], Comparison(np.float32, strict=True), targets, base)
+    symbols = categorical_columns(context, list(columns), trees, known_categories(forest), path)
+    add_start(trees[:used], start(learner["learner_model_param"]["base_score"], objective, targets), np.float32)
+    context.float32 = True
+    raw = ensemble(context, symbols, trees[:used], Comparison(np.float32, strict=True), targets)
     graph = context.graph
     if objective in LOGISTIC:
-        return binary(context, raw) if hasattr(model, "classes_") else Lowered(value=graph.node("Sigmoid", raw))
+        if not hasattr(model, "classes_"):
+            return Lowered(value=graph.node("Sigmoid", raw), wide=False)
+        both = graph.node("Mul", raw, graph.constant([[-1, 1]], np.float32))
+        return Lowered(probabilities=graph.node("Sigmoid", both), scores=both, wide=False)
     if objective in SOFTMAX:
-        return Lowered(probabilities=graph.node("Softmax", raw, axis=1), scores=raw)
+        return Lowered(probabilities=graph.node("Softmax", raw, axis=1), scores=raw, wide=False)
     if objective in IDENTITY:
-        return Lowered(value=raw)
+        return Lowered(value=raw, wide=False)
     if objective in LOGARITHM:
-        return Lowered(value=graph.node("Exp", raw))
+        return Lowered(value=graph.node("Exp", raw), wide=False)
     raise ExportError(f"{path} has the objective {objective!r}, which cannot be exported. Fit with a standard objective.")
 
 
@@ -97,20 +105,52 @@ def tree_of(tree: dict[str, Any], target: int, weight: float) -> Tree:
     )
 
 
-def categorical_columns(context: Context, columns: list[Column], trees: list[Tree]) -> list[Column]:
+def categorical_columns(
+    context: Context, columns: list[Column], trees: list[Tree], categories: list[list[Any]], path: str
+) -> list[Column]:
     """Columns of type `category` as XGBoost sees them: the positions of the categories."""
     for index, column in enumerate(columns):
-        position = column.source if isinstance(column, Number) else column.variable
-        if not isinstance(position, int) or not context.variables[position].categorical:
+        position = variable_of(column)
+        if position is None or not context.variables[position].categorical:
             continue
-        if isinstance(column, Category) and column.table != column.values:
+        if isinstance(column, Category) and not column.is_plain:
             continue
         variable = context.variables[position]
-        open_ended = variable.type not in ("string", "boolean")
-        missing = NONE if variable.missing is NONE else np.nan
-        table = tuple(float(code) for code in range(len(variable.values)))
-        columns[index] = Category(position, variable.values, table, missing, np.nan if open_ended else NONE)
+        known = categories[index] if index < len(categories) and categories[index] else list(variable.series.cat.categories)
+        if variable.type in ("integer", "number"):  # XGBoost fails on any other
+            whole = whole_range([plain(value) for value in known], variable, path)
+            variable.bounds = (whole[0], whole[-1])
+        columns[index] = coded(variable, position, [plain(value) for value in known])
     for position in {int(tree.feature[node]) for tree in trees for node in tree.sets}:
         if isinstance(columns[position], Number):
             raise ExportError("a categorical feature is not a category of the data. Use a column of type 'category'.")
     return columns
+
+
+def coded(variable: Variable, position: int, known: Sequence[Any], unknown: Any = NONE) -> Category:
+    """A column of type `category` as positions in the categories that the model knows, and NaN if missing.
+
+    Categories that the model does not know are `unknown`.
+    """
+    if variable.type == "string":
+        variable.claim(known)
+    codes = {value: float(code) for code, value in enumerate(known)}
+    values = variable.values if variable.type == "string" else tuple(known)
+    table = Table.of([codes.get(value, np.nan) for value in values])
+    return Category(position, values, table, np.nan, NONE if variable.type == "boolean" else unknown)
+
+
+def known_categories(forest: dict[str, Any]) -> list[list[Any]]:
+    """The categories of each feature, which the model holds since XGBoost 3.1; empty for numbers.
+
+    Also empty for texts beyond ASCII: XGBoost 3.2 counts their characters instead of their bytes.
+    """
+    result: list[list[Any]] = []
+    for encoded in (forest.get("cats") or {}).get("enc", []):
+        values = encoded["values"]
+        if "offsets" in encoded:
+            ends, content = encoded["offsets"], bytes(value % 256 for value in values)
+            spans = pairwise(ends) if content.isascii() else ()
+            values = [content[start:end].decode() for start, end in spans]
+        result.append(values)
+    return result

@@ -1,0 +1,92 @@
+"""Rows on which a graph that is almost right differs from the library: numbers at and beside each threshold, zeros of both signs,
+numbers beyond those of X, bounds, each category, an unknown one, and missing values.
+
+A row changes some columns of another row. Each value occurs at least once, as far as `MOST_ROWS` allows.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from .columns.layout import Coding
+from .columns.variables import Variable
+from .describe import finite
+from .estimator import Converted, with_values
+from .graph import Array
+from .rules import LARGEST_INTEGER, LARGEST_INTEGER32
+from .types import Field
+
+MOST_ROWS = 10_000
+LEAST_ROWS = 200
+UNSEEN = "another value than the model knows"
+
+
+def hostile_frame(frame: pd.DataFrame, converted: Converted, fields: Sequence[Field]) -> pd.DataFrame:
+    """The rows, in the columns and the data types of `frame`, whose rows they change."""
+    random = np.random.default_rng(0)
+    by_name = {field["name"]: field for field in fields}
+    variables, layout = converted.variables, converted.layout
+    columns = {
+        position: hostile_values(variables[position], coding, by_name[variables[position].name], converted)
+        for position, coding in layout.codings.items()
+    }
+    size = min(MOST_ROWS, max([LEAST_ROWS, *(len(values) for values in columns.values())]))
+    rows = frame.iloc[random.integers(0, len(frame), size)].reset_index(drop=True)
+    result = {}
+    for position, name in enumerate(rows.columns):
+        series = rows.iloc[:, position]
+        if position in columns:
+            values = columns[position]
+            chosen = random.permutation(len(values))[:size]
+            places = random.permutation(size)[: len(chosen)]
+            series = with_values(series, places.tolist(), [values[index] for index in chosen])
+        result[name] = series
+    return pd.DataFrame(result)
+
+
+def hostile_values(variable: Variable, coding: Coding, field: Field, converted: Converted) -> list[Any]:
+    """The values of one column, each once."""
+    values: list[Any] = []
+    if variable.type == "boolean":
+        values = [False, True]
+    elif variable.type == "string":
+        values = list(coding.values)
+        if coding.unknown:
+            values.append(UNSEEN)
+    else:
+        values = [int(n) if variable.type == "integer" else float(n) for n in hostile_numbers(variable, field, converted)]
+    if not field.get("required", True):
+        values.append(variable.missing)
+    return values
+
+
+def hostile_numbers(variable: Variable, field: Field, converted: Converted) -> Array:
+    """Numbers within the field's bounds."""
+    position = converted.variables.index(variable)
+    narrow = not converted.layout.wide
+    present = finite(variable)
+    largest = LARGEST_INTEGER32 if narrow else LARGEST_INTEGER
+    low, high = (float(present.min()), float(present.max())) if len(present) else (0.0, 1.0)
+    span = max(high - low, 1.0)
+    numbers = [0.0, -0.0, low, high, low - span, high + span, low - 1000 * span, high + 1000 * span, -1.0, 1.0]
+    thresholds = np.concatenate([np.zeros(0), *converted.context.thresholds.get(position, [])]).astype(np.float64)
+    thresholds = np.unique(thresholds[np.abs(thresholds) < 1e30])
+    around = [thresholds, np.nextafter(thresholds, -np.inf), np.nextafter(thresholds, np.inf)]
+    if narrow:
+        single = thresholds.astype(np.float32)
+        around += [np.nextafter(single, side).astype(np.float64) for side in (np.float32(-np.inf), np.float32(np.inf))]
+    if variable.type == "integer":
+        around = [np.floor(thresholds), np.ceil(thresholds)]
+        numbers += [-largest, largest, 2**24 - 1, 2**24 + 1]
+    known = [float(value) for value in variable.values] + [float(value) for value in variable.bounds or ()]
+    result = np.unique(np.concatenate([numbers, known, *around]))
+    if variable.type == "integer":
+        result = np.unique(np.round(result))
+        result = result[np.abs(result) <= largest]
+    else:
+        result = np.append(result, -0.0)
+    if converted.context.cautions:  # far from the training rows, the distances to them are equal
+        result = result[(result >= low - span) & (result <= high + span)]
+    return result[(result >= field.get("minimum", -np.inf)) & (result <= field.get("maximum", np.inf))]
