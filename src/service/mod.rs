@@ -33,6 +33,16 @@ pub use self::{
 };
 use crate::model::Model;
 
+/// A prediction derived from the model's output.
+struct Derived {
+    /// The entry, for the requests that wait for this run and for the cache. `None` if the output cannot be written as one.
+    entry: Option<Bytes>,
+    /// Whether the entry may be stored.
+    may_store: bool,
+    /// The response's body.
+    body: Bytes,
+}
+
 /// The model and its cache, for one thread.
 pub struct PredictionService {
     model: Arc<Model>,
@@ -149,14 +159,21 @@ impl PredictionService {
         }
     }
 
-    /// The response's body for a cache entry. `None` if this service would not have written such an entry.
+    /// The response's body for an entry of this process. `None` if the prediction cannot be derived from it.
     fn read(&self, prediction: usize, entry: &Bytes) -> Option<Bytes> {
         self.stored.read(self.model.signature(), self.model.output_columns(), prediction, entry)
     }
 
-    /// Derives a prediction from the model's output. Returns the entry to store, if the output can be stored, and the response's body.
-    fn derive(&self, prediction: usize, output: &Output) -> Result<(Option<Bytes>, Bytes), ModelError> {
-        self.stored.write(self.model.signature(), prediction, output)
+    /// The response's body for an entry of the store. `None` if this service would not have stored it.
+    fn read_stored(&self, prediction: usize, entry: &Bytes) -> Option<Bytes> {
+        self.stored.read_stored(self.model.signature(), self.model.output_columns(), prediction, entry)
+    }
+
+    /// Derives a prediction from the model's output.
+    fn derive(&self, prediction: usize, output: &Output) -> Result<Derived, ModelError> {
+        let signature = self.model.signature();
+        let (entry, body) = self.stored.write(signature, prediction, output)?;
+        Ok(Derived { entry, may_store: self.stored.may_store(signature, output), body })
     }
 
     /// [Connects](PredictionCache::open) to the store.

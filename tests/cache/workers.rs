@@ -101,6 +101,7 @@ async fn an_outage_is_logged_once_and_counts_until_all_workers_that_noticed_it_h
     }
     assert!(!is_open().await);
     for told in ["the cache is unavailable for lookups", "the cache is available again for lookups"] {
+        service.line_with(told).await;
         assert_eq!(service.lines().iter().filter(|line| line.contains(told)).count(), 1, "{told}");
     }
 }

@@ -18,8 +18,7 @@ impl Stored {
         }
     }
 
-    /// Derives a prediction from the graph's output. Returns the cache entry, if the output can be stored, and the response body. An
-    /// output is only stored if every prediction can be derived from it.
+    /// Derives a prediction from the graph's output. Returns the cache entry, if the output can be written as one, and the response body.
     ///
     /// # Errors
     ///
@@ -33,20 +32,44 @@ impl Stored {
         let answer = signature.predictions()[prediction].derive(output)?;
         let entry = match self {
             Self::Answer => Some(answer.entry),
-            Self::Output => output.to_entry().filter(|_| signature.accepts(output)),
+            Self::Output => output.to_entry(),
         };
         Ok((entry, answer.body))
+    }
+
+    /// Whether an entry that [`write`](Self::write) made may be stored: every prediction can be derived from the output.
+    pub fn may_store(self, signature: &Signature, output: &Output) -> bool {
+        match self {
+            Self::Answer => true,
+            Self::Output => signature.accepts(output),
+        }
     }
 
     /// Parses an entry and returns the response body. `None` for anything that [`write`](Self::write) would not write. `columns` is the
     /// length of the graph's output.
     pub fn read(self, signature: &Signature, columns: usize, prediction: usize, entry: &Bytes) -> Option<Bytes> {
+        self.read_if(signature, columns, prediction, entry, |_| true)
+    }
+
+    /// As [`Self::read`], but `None` also for an entry that [may not be stored](Self::may_store).
+    pub fn read_stored(self, signature: &Signature, columns: usize, prediction: usize, entry: &Bytes) -> Option<Bytes> {
+        self.read_if(signature, columns, prediction, entry, |output| signature.accepts(output))
+    }
+
+    fn read_if(
+        self,
+        signature: &Signature,
+        columns: usize,
+        prediction: usize,
+        entry: &Bytes,
+        accepts: impl FnOnce(&Output) -> bool,
+    ) -> Option<Bytes> {
         let prediction = &signature.predictions()[prediction];
         match self {
             Self::Answer => Some(prediction.read(entry)?.body),
             Self::Output => {
-                let output = Output::read(entry, columns, prediction.precision());
-                Some(prediction.derive(&output.filter(|output| signature.accepts(output))?).ok()?.body)
+                let output = Output::read(entry, columns, prediction.precision()).filter(accepts)?;
+                Some(prediction.derive(&output).ok()?.body)
             }
         }
     }

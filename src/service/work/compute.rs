@@ -7,7 +7,7 @@ use model_package::{Input, ModelError, Output};
 
 use super::{Item, Work};
 use crate::service::{
-    PredictionService, Served,
+    Derived, PredictionService, Served,
     deferred::NewEntries,
     flights::{Flight, Joined, Lead},
 };
@@ -106,18 +106,21 @@ impl PredictionService {
             let outputs = self.outputs(&batch.iter().map(|(item, _)| item.input).collect::<Vec<_>>());
             for ((item, lead), output) in batch.into_iter().zip(outputs) {
                 computed.inputs += 1;
-                let (entry, body) = match output.and_then(|output| self.derive(prediction, &output)) {
-                    Ok(derived) => derived,
-                    Err(error) => {
-                        item.body = Some(Err(error));
-                        continue;
-                    }
-                };
+                let Derived { entry, may_store, body } =
+                    match output.and_then(|output| self.derive(prediction, &output)) {
+                        Ok(derived) => derived,
+                        Err(error) => {
+                            item.body = Some(Err(error));
+                            continue;
+                        }
+                    };
                 item.body = Some(Ok(body));
                 if let (Some(lead), Some(entry)) = (lead, entry) {
                     lead.complete(entry.clone());
                     computed.new.leads.push(lead);
-                    computed.new.entries.push((item.key.clone(), entry));
+                    if may_store {
+                        computed.new.entries.push((item.key.clone(), entry));
+                    }
                 }
             }
             let time = start.elapsed();

@@ -126,7 +126,7 @@ impl PredictionService {
         // While the circuit breaker is open, no lookup takes place, so its time says nothing.
         let was_queried = lookups.iter().any(|lookup| !matches!(lookup, Lookup::Unavailable(Fault::Paused)));
         let found = lookups.into_iter().zip(keys).map(|(lookup, key)| match lookup {
-            Lookup::Hit(entry, tier) => match self.read(prediction, &entry) {
+            Lookup::Hit(entry, tier) => match self.read_stored(prediction, &entry) {
                 Some(body) => {
                     self.cache.keep_in_memory(key, &entry);
                     Ok((entry, body, tier))

@@ -15,6 +15,7 @@ use prediction_cache::{CacheKey, KeySpace, Tier};
 use self::compute::Run;
 pub(super) use self::lookup::LookupResult;
 use super::{Answer, Body, CacheOutcome, CachePolicy, NoPrediction, PredictionService, Served, Tally, strategy::Plan};
+use crate::after_response;
 
 pub(super) struct Work<'a> {
     service: &'a PredictionService,
@@ -93,7 +94,10 @@ impl<'a> Work<'a> {
             let mut computed = self.compute(policy.store && !is_off, policy.read).await;
             let new = std::mem::take(&mut computed.new);
             computed.record(&mut served);
-            if !new.entries.is_empty() {
+            if new.entries.is_empty() && !new.leads.is_empty() {
+                // Until the response has been sent, other requests join these runs, too.
+                after_response::defer(move |_| async move { drop(new.leads) });
+            } else if !new.entries.is_empty() {
                 match plan {
                     Plan::LookUp => served.write = Some(self.service.defer_store(new)),
                     Plan::Compute(probe) => served.probe = self.service.defer_probe(self.prediction, new, probe),

@@ -76,7 +76,7 @@ impl Entries {
             let (position, prediction) = positions[&key];
             match lookup {
                 Lookup::Hit(entry, _)
-                    if !self.renew && self.stored.read(signature, columns, prediction, &entry).is_some() =>
+                    if !self.renew && self.stored.read_stored(signature, columns, prediction, &entry).is_some() =>
                 {
                     result.present += 1;
                     positions.remove(&key);
@@ -95,7 +95,8 @@ impl Entries {
         let mut entries = Vec::new();
         for (position, missing) in missing.into_iter().enumerate().filter(|(_, missing)| !missing.is_empty()) {
             let expected = entries.len() + missing.len();
-            if let Ok(output) = self.model.run(&inputs[position]) {
+            let output = self.model.run(&inputs[position]).ok();
+            if let Some(output) = output.filter(|output| self.stored.may_store(signature, output)) {
                 entries.extend(missing.into_iter().filter_map(|(key, prediction)| {
                     let (entry, _) = self.stored.write(signature, prediction, &output).ok()?;
                     Some((key, entry?))
