@@ -116,3 +116,21 @@ async fn a_body_that_would_inflate_to_a_gigabyte_is_a_413_and_costs_no_memory() 
     let grown = peak(&service) - before;
     assert!(grown < 10 * 1024, "{grown} KiB");
 }
+
+#[tokio::test]
+async fn the_bytes_that_a_body_inflates_to_count_in_the_memory_of_bodies() {
+    let mut body = example().to_string().into_bytes();
+    // White space that does not compress well, up to the largest body.
+    let mut random = 1_u32;
+    body.resize_with(1024 * 1024, || {
+        random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        b" \t\n\r"[(random >> 30) as usize]
+    });
+    let status = async |limit| {
+        let (_service, http) = Service::local(&[("MAX_CONCURRENT_BODY_BYTES", limit)]).await;
+        post(&http, "gzip", gzipped(&body)).await.status
+    };
+    // The limit has room for what is sent or for what it inflates to, but not for both.
+    assert_eq!(status("1048576").await, 503);
+    assert_eq!(status("4194304").await, 200);
+}
