@@ -47,7 +47,7 @@ demo: ## Show a miss, a hit, errors, and Redis killed and restarted, in ten seco
 
 .PHONY: lambda invoke events build zip
 lambda: ## Start the function under cargo-lambda on 127.0.0.1:9000
-	PATH="$$(scripts/install-cargo-lambda):$$PATH" cargo lambda watch --ignore-changes \
+	PATH="$$(scripts/install-cargo-lambda):$$PATH" cargo lambda watch --ignore-changes --bin predict-once \
 		--invoke-address 127.0.0.1 --invoke-port $(LAMBDA_PORT)
 
 invoke: ## Send an event to `make lambda` (EVENT=events/rest-api.json)

@@ -245,10 +245,8 @@ def runtime_interface_emulator(emulator, bootstrap, **settings):
 @contextlib.contextmanager
 def cargo_lambda_watch(**settings):
     port = free_port()
-    command = ["cargo", "lambda", "watch", "--ignore-changes"]
-    command += ["--invoke-address", "127.0.0.1", "--invoke-port", str(port)]
-    with process(command, cwd=ROOT, env=environment(**settings)) as (child, _):
-        until(lambda: send(port, "GET", "/openapi.json").status == 200, "cargo lambda watch serves", 300, of=child)
+    with process(["make", "lambda", f"LAMBDA_PORT={port}"], cwd=ROOT, env=environment(**settings)) as (child, _):
+        until(lambda: send(port, "GET", "/openapi.json").status == 200, "make lambda serves", 300, of=child)
         warm_up(lambda: post_application(port, "/decisions", age_in_years=99))
         yield port
 
@@ -258,9 +256,9 @@ def cargo_lambda_invoke(port, name, function=None):
     command += ["-A", "127.0.0.1", "-P", str(port), "--data-file", str(EVENTS / f"{name}.json")]
     done = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=60)
     if done.returncode != 0:
-        # cargo-lambda prints the error type on the first line and the message below it.
+        # cargo-lambda prints `Error: ` and the error's type on the first line, and the message below it.
         kind, _, message = done.stderr.strip().partition("\n")
-        return {"errorType": kind, "errorMessage": message.strip()}
+        return {"errorType": kind.removeprefix("Error: "), "errorMessage": message.strip()}
     return json.loads(done.stdout)
 
 
