@@ -58,10 +58,11 @@ events: ## Send every event in events/ to the real binary and show the answers
 	cargo test --quiet --test service events:: -- --nocapture
 
 build: ## Build the function for AWS, target/lambda/predict-once/bootstrap (ARCH=arm64 or x86_64)
-	@# SAM knows only the profile `release`. To build the same binary as SAM does, `release` gets the settings of `distribution`.
+	@# SAM knows only the profile `release`. To build the same binary as SAM does, `release` gets the settings of `distribution`, and
+	@# `--bin` is named as SAM does: without it, cargo-lambda 1.9.2 ignores `package.metadata.lambda.build`.
 	PATH="$$(scripts/install-cargo-lambda):$$PATH" CARGO_BUILD_RUSTFLAGS="$$(release/remapped-paths)" \
 		CARGO_PROFILE_RELEASE_LTO=fat CARGO_PROFILE_RELEASE_CODEGEN_UNITS=1 \
-		cargo lambda build --release --$(subst _,-,$(ARCH))
+		cargo lambda build --release --bin predict-once --$(subst _,-,$(ARCH))
 
 zip: ## Build the function and zip it reproducibly, target/dist/predict-once-VERSION-lambda-ARCH.zip (ARCH=arm64 or x86_64)
 	release/function $(ARCH)
