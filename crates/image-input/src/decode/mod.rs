@@ -1,0 +1,103 @@
+//! Files to pixels in RGB.
+
+mod jpeg;
+mod png;
+mod webp;
+
+use std::{fmt, io};
+
+use crate::{error::ImageError, orientation::Orientation, pixels::Pixels};
+
+/// Checked before anything is decoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Size of the file.
+    pub bytes: usize,
+    /// Width times height. Decoding needs up to 14 bytes of memory for each.
+    pub pixels: u32,
+}
+
+/// A file format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// JPEG: 8 bits, Huffman coding
+    Jpeg,
+    /// PNG
+    Png,
+    /// WebP, lossy or lossless
+    WebP,
+}
+
+impl Format {
+    /// The media type.
+    pub fn media_type(self) -> &'static str {
+        match self {
+            Self::Jpeg => "image/jpeg",
+            Self::Png => "image/png",
+            Self::WebP => "image/webp",
+        }
+    }
+
+    /// The format of a file with these first bytes.
+    fn of(file: &[u8]) -> Option<Self> {
+        match file {
+            [0xff, 0xd8, 0xff, ..] => Some(Self::Jpeg),
+            [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', ..] => Some(Self::Png),
+            [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Some(Self::WebP),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Jpeg => "JPEG",
+            Self::Png => "PNG",
+            Self::WebP => "WebP",
+        })
+    }
+}
+
+/// The pixels of a file, turned as its EXIF data says. Transparency is dropped, as by Pillow's `convert("RGB")`.
+pub(crate) fn decode(file: &[u8], limits: Limits) -> Result<Pixels, ImageError> {
+    if file.is_empty() {
+        return Err(ImageError::Empty);
+    }
+    if file.len() > limits.bytes {
+        return Err(ImageError::TooManyBytes { bytes: file.len(), limit: limits.bytes });
+    }
+    let (pixels, orientation) = match Format::of(file).ok_or(ImageError::UnknownFormat)? {
+        Format::Jpeg => jpeg::decode(file, limits.pixels),
+        Format::Png => png::decode(file, limits.pixels),
+        Format::WebP => webp::decode(file, limits.pixels),
+    }?;
+    Ok(orientation.apply(pixels))
+}
+
+/// What a decoder returns.
+type Decoded = Result<(Pixels, Orientation), ImageError>;
+
+/// Checks a size in a header.
+fn check_size(width: u32, height: u32, limit: u32) -> Result<(), ImageError> {
+    let is_small = width.checked_mul(height).is_some_and(|pixels| pixels <= limit);
+    if is_small { Ok(()) } else { Err(ImageError::TooManyPixels { width, height, limit }) }
+}
+
+/// The error of a decoder that met this one while reading.
+fn read_error(format: Format, error: &io::Error) -> ImageError {
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof => ImageError::Truncated(format),
+        _ => ImageError::Invalid(format, error.to_string()),
+    }
+}
+
+/// Makes RGB of pixels of `channels` bytes: gray, gray with alpha, RGB, or RGB with alpha.
+fn to_rgb(width: u32, height: u32, pixels: Vec<u8>, channels: usize) -> Pixels {
+    let rgb = match channels {
+        1 | 2 => pixels.chunks_exact(channels).flat_map(|pixel| [pixel[0]; 3]).collect(),
+        3 => pixels,
+        _ => pixels.chunks_exact(channels).flat_map(|pixel| [pixel[0], pixel[1], pixel[2]]).collect(),
+    };
+    Pixels { width: width as usize, height: height as usize, rgb }
+}
