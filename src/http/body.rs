@@ -10,7 +10,10 @@ use bytes::Bytes;
 use flate2::bufread::MultiGzDecoder;
 use http::{HeaderMap, HeaderValue, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use model_package::Inputs;
+use model_package::{
+    Format, Inputs,
+    field::{Field, Kind},
+};
 use tokio::time::timeout;
 
 use super::{
@@ -19,11 +22,14 @@ use super::{
 };
 use crate::model::Model;
 
-/// Fits an array with the maximum number of inputs of twenty fields each.
-pub(super) const BODY_LIMIT: usize = 1024 * 1024;
+/// In bytes: fits an array with the maximum number of inputs of twenty fields each.
+const USUAL_LIMIT: usize = 1 << 20;
+
+/// The largest limit of a model with images: a Lambda function's event is no larger.
+const HIGHEST_LIMIT: usize = 6 << 20;
 
 /// How much of an oversized body is read and discarded: a client reads the response only when it has sent the whole body.
-const DISCARD_LIMIT: usize = 16 * BODY_LIMIT;
+const DISCARD_LIMIT: usize = 16 << 20;
 
 /// How long a client of the local server may take to send the body. Under Lambda, the whole body arrives with the event.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -32,19 +38,47 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 #[derive(Clone, Copy, Debug)]
 pub struct UndecodableBody;
 
+/// The size of the largest body, in bytes: fits an image in base64 for each field that is one.
+pub(super) fn limit(model: &Model) -> usize {
+    let image = |field: &Field| match field.kind() {
+        Kind::Image(image) => image.max_bytes().div_ceil(3) * 4,
+        Kind::Number(_) | Kind::Boolean | Kind::Category(_) | Kind::Array(_) => 0,
+    };
+    let images: usize = model.signature().fields().iter().map(image).sum();
+    if images == 0 { USUAL_LIMIT } else { (USUAL_LIMIT + images).min(HIGHEST_LIMIT) }
+}
+
+/// The media types of a request's body, JSON first.
+pub(super) fn media_types(model: &Model) -> Vec<&'static str> {
+    let images = model.signature().only_image().map(|_| Format::ALL.map(Format::media_type));
+    ["application/json"].into_iter().chain(images.into_iter().flatten()).collect()
+}
+
+/// The media types of a request's body, as a header.
+pub(super) fn accepted(model: &Model) -> HeaderValue {
+    HeaderValue::try_from(media_types(model).join(", ")).expect("media types are ASCII")
+}
+
 pub(super) async fn read(request: Request, model: &Model) -> Result<Inputs, Problem> {
     if request.extensions().get::<UndecodableBody>().is_some() {
         return Err(undecodable());
     }
     let headers = request.headers();
-    if !is_json(headers) {
-        return Err(not_json(headers.get(header::CONTENT_TYPE).map(|sent| sent.to_str().unwrap_or(OTHER_TYPE))));
+    let media_type = media_type(headers);
+    let image =
+        model.signature().only_image().filter(|_| Format::ALL.iter().any(|format| format.media_type() == media_type));
+    if image.is_none() && !is_json(&media_type) {
+        return Err(unsupported(
+            model,
+            headers.get(header::CONTENT_TYPE).map(|sent| sent.to_str().unwrap_or(OTHER_TYPE)),
+        ));
     }
+    let limit = limit(model);
     let Some(coding) = Coding::of(headers) else { return Err(unknown_coding()) };
     let share = request.extensions().get::<Share>().cloned();
     let mut body = request.into_body();
     let read = async {
-        let read = Limited::new(&mut body, BODY_LIMIT).collect().await;
+        let read = Limited::new(&mut body, limit).collect().await;
         if read.is_err() {
             discard(&mut body).await;
         }
@@ -53,7 +87,7 @@ pub(super) async fn read(request: Request, model: &Model) -> Result<Inputs, Prob
     let body = match timeout(BODY_TIMEOUT, read).await {
         Err(_) => return Err(too_slow()),
         Ok(Ok(body)) => body.to_bytes(),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => return Err(too_large()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => return Err(too_large(limit)),
         Ok(Err(error)) if body_memory::is_no_room(&*error) => return Err(overloaded()),
         Ok(Err(_)) => {
             return Err(Problem::new(
@@ -65,13 +99,16 @@ pub(super) async fn read(request: Request, model: &Model) -> Result<Inputs, Prob
     let body = match coding {
         Coding::Identity => body,
         Coding::Gzip => {
-            let body = inflated(&body).map_err(|_| not_gzip())?.ok_or_else(inflates_too_far)?;
+            let body = inflated(&body, limit).map_err(|_| not_gzip())?.ok_or_else(|| inflates_too_far(limit))?;
             if share.is_some_and(|share| !share.take(body.len())) {
                 return Err(overloaded());
             }
             body
         }
     };
+    if let Some(image) = image {
+        return Ok(Inputs::One(model.signature().read_image(image, &body)?));
+    }
     // Some programs write a byte order mark, which RFC 8259 lets a parser ignore.
     let body = body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&body);
     Ok(model.signature().read_all(body)?)
@@ -89,16 +126,15 @@ fn not_gzip() -> Problem {
 const OTHER_TYPE: &str = "something else";
 
 /// `sent` is the content type of the request.
-pub(super) fn not_json(sent: Option<&str>) -> Problem {
+pub(super) fn unsupported(model: &Model, sent: Option<&str>) -> Problem {
     const LONGEST: usize = 100;
     let got = match sent {
         None => "none",
         Some(sent) if sent.len() > LONGEST => OTHER_TYPE,
         Some(sent) => sent,
     };
-    let detail = format!("the content-type must be application/json, got {got}");
-    Problem::new(ProblemKind::UnsupportedMediaType, detail)
-        .with_header(header::ACCEPT, HeaderValue::from_static("application/json"))
+    let detail = format!("the content-type must be {}, got {got}", media_types(model).join(" or "));
+    Problem::new(ProblemKind::UnsupportedMediaType, detail).with_header(header::ACCEPT, accepted(model))
 }
 
 fn unknown_coding() -> Problem {
@@ -112,14 +148,14 @@ pub(super) fn too_slow() -> Problem {
     Problem::new(ProblemKind::BodyTimeout, detail)
 }
 
-pub(super) fn too_large() -> Problem {
-    Problem::new(ProblemKind::BodyTooLarge, format!("the body is larger than {} MiB", BODY_LIMIT >> 20))
+pub(super) fn too_large(limit: usize) -> Problem {
+    Problem::new(ProblemKind::BodyTooLarge, format!("the body is larger than {}", size(limit)))
 }
 
-fn inflates_too_far() -> Problem {
+fn inflates_too_far(limit: usize) -> Problem {
     let detail = format!(
-        "the body inflates to more than {} MiB, or to more than 256 KiB and a hundred times what was sent",
-        BODY_LIMIT >> 20
+        "the body inflates to more than {}, or to more than 256 KiB and a hundred times what was sent",
+        size(limit)
     );
     Problem::new(ProblemKind::BodyTooLarge, detail)
 }
@@ -130,10 +166,19 @@ pub(super) fn overloaded() -> Problem {
         .with_header(header::RETRY_AFTER, HeaderValue::from_static("1"))
 }
 
-/// Whether the media type is `application/json` or `application/*+json` (RFC 6839), with any parameters.
-fn is_json(headers: &HeaderMap) -> bool {
+/// `1 MiB`, or a number of bytes.
+pub(super) fn size(bytes: usize) -> String {
+    if bytes.is_multiple_of(1 << 20) { format!("{} MiB", bytes >> 20) } else { format!("{bytes} bytes") }
+}
+
+/// The content type without its parameters, in lower case.
+fn media_type(headers: &HeaderMap) -> String {
     let media_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let media_type = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+/// Whether it is `application/json` or `application/*+json` (RFC 6839).
+fn is_json(media_type: &str) -> bool {
     let subtype = media_type.strip_prefix("application/");
     subtype
         .is_some_and(|subtype| subtype == "json" || subtype.strip_suffix("+json").is_some_and(|name| !name.is_empty()))
@@ -164,12 +209,12 @@ impl Coding {
 }
 
 /// Inflates a body as far as it is allowed to: whatever it would inflate to, no more of it is. `None` if it is larger.
-fn inflated(gzipped: &[u8]) -> io::Result<Option<Bytes>> {
+fn inflated(gzipped: &[u8], limit: usize) -> io::Result<Option<Bytes>> {
     /// Inputs rarely shrink to less than a fiftieth. Reading what inflates further would take time that the client has not paid for with
     /// bytes, so beyond this size, a body may be only this many times as long as what was sent.
     const FREE: usize = 256 * 1024;
     const RATIO: usize = 100;
-    let limit = BODY_LIMIT.min(FREE + RATIO * gzipped.len());
+    let limit = limit.min(FREE + RATIO * gzipped.len());
     let mut body = Vec::new();
     let length = MultiGzDecoder::new(gzipped).take(limit as u64 + 1).read_to_end(&mut body)?;
     Ok((length <= limit).then(|| body.into()))

@@ -184,7 +184,7 @@ impl Parts {
             Some(Route::OpenApi) if is_read => self.openapi.answer(self.service.model(), base, request.headers()),
             Some(Route::DocsWithSlash) if is_read => assets::redirect(),
             Some(Route::Health) if is_read => "ok\n".into_response(),
-            Some(route) if method == Method::OPTIONS => route.options(),
+            Some(route) if method == Method::OPTIONS => route.options(self.service.model()),
             Some(route) => problem::method_not_allowed(&method, route.allow()).below(base).into_response(),
             None => {
                 let predictions: Vec<_> = self.endpoints.iter().map(|endpoint| endpoint.path.as_str()).collect();
@@ -222,12 +222,12 @@ impl<'a> Route<'a> {
         })
     }
 
-    /// Answers OPTIONS with the methods and, for a prediction, its media type (`accept-post`, W3C Linked Data Platform).
-    fn options(self) -> Response {
+    /// Answers OPTIONS with the methods and, for a prediction, its media types (`accept-post`, W3C Linked Data Platform).
+    fn options(self, model: &Model) -> Response {
         const ACCEPT_POST: HeaderName = HeaderName::from_static("accept-post");
         let mut response = (StatusCode::NO_CONTENT, [(header::ALLOW, self.allow())]).into_response();
         if let Self::Prediction(_) = self {
-            response.headers_mut().insert(ACCEPT_POST, HeaderValue::from_static("application/json"));
+            response.headers_mut().insert(ACCEPT_POST, body::accepted(model));
         }
         response
     }

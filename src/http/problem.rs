@@ -4,9 +4,7 @@ use std::{borrow::Cow, sync::Arc};
 
 use axum_core::response::{IntoResponse, Response};
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
-use model_package::{
-    FieldError, FieldErrorCode, InvalidInput, ItemError, ItemProblem, MAX_INPUTS, ModelError, closest_match,
-};
+use model_package::{FieldError, FieldErrorCode, InvalidInput, ItemError, ItemProblem, ModelError, closest_match};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Serialize, Serializer};
 
@@ -161,13 +159,12 @@ impl From<InvalidInput> for Problem {
             InvalidInput::NotAnObject(kind) => {
                 Self::new(InvalidFields, format!("the body must be a JSON object, or an array of them, not {kind}"))
             }
-            InvalidInput::NoInputs => {
-                Self::new(InvalidFields, format!("an array must hold 1 to {MAX_INPUTS} inputs, not 0"))
+            InvalidInput::NoInputs(most) => {
+                Self::new(InvalidFields, format!("an array must hold 1 to {most} inputs, not 0"))
             }
-            InvalidInput::TooManyInputs => Self::new(
-                InvalidFields,
-                format!("an array must hold 1 to {MAX_INPUTS} inputs, and this one holds more"),
-            ),
+            InvalidInput::TooManyInputs(most) => {
+                Self::new(InvalidFields, format!("an array must hold 1 to {most} inputs, and this one holds more"))
+            }
             InvalidInput::Fields { errors, unlisted } => Self {
                 errors: errors.into_iter().map(|error| PointedError::new("#", error)).collect(),
                 ..Self::new(InvalidFields, format!("one or more fields are invalid; see errors{}", others(unlisted)))

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use model_package::{Input, MAX_INPUTS, Mistake, Stored, printable_line};
+use model_package::{Input, Mistake, Stored, printable_line};
 use serde::Serialize;
 
 use super::{Apart, Model, Package, PackageError, drawn, golden::Replay};
@@ -148,7 +148,7 @@ fn round(number: f64) -> f64 {
 /// Checks arrays of 2, 4, 8, … inputs.
 fn together(model: &Model) -> Result<(), &Apart> {
     let started = Instant::now();
-    for size in (1..).map(|power| 1 << power).take_while(|size| *size < 2 * MAX_INPUTS) {
+    for size in (1..).map(|power| 1 << power).take_while(|size| *size < 2 * model.signature().max_inputs()) {
         model.runs_together(size)?;
         if started.elapsed() > ARRAYS_TIME {
             break;

@@ -7,6 +7,7 @@ use model_package::{
 use predict_once::{model::Model, model::Package};
 use proptest::{prelude::*, sample::select};
 use serde_json::{Map, Value, json};
+use test_support::packages::SMALLEST_IMAGE;
 
 pub(crate) type Body = Map<String, Value>;
 
@@ -97,6 +98,7 @@ fn value(field: &Field, aliases: Vec<String>) -> BoxedStrategy<Value> {
             }
         }
         Kind::Array(array) => array_value(array),
+        Kind::Image(_) => Just(json!(SMALLEST_IMAGE)).boxed(),
     }
 }
 
@@ -197,6 +199,9 @@ fn wrong_values(field: &Field, aliases: &[String]) -> Vec<Mistake> {
         Kind::Category(category) => {
             invalid.extend([json!(1), json!(false)]);
             invalid.extend(unknown_names(category, aliases).into_iter().map(Value::from));
+        }
+        Kind::Image(_) => {
+            invalid.extend([json!(1), json!(["x"]), json!(""), json!("%"), json!("R0lGODlhAQABAAAAADs=")])
         }
         Kind::Array(array) => {
             // The rank is another, or the items are.

@@ -9,6 +9,7 @@ mod every_package;
 mod fingerprints;
 mod float64;
 mod golden;
+mod images;
 mod inputs;
 mod mistakes;
 mod predictions;

@@ -12,6 +12,7 @@ mod emitted;
 mod events;
 mod gzip;
 mod hostile_bodies;
+mod images;
 mod invocations;
 mod lambda;
 mod large_answers;

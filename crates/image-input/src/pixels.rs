@@ -11,6 +11,11 @@ pub struct Pixels {
 pub(crate) const CHANNELS: usize = 3;
 
 impl Pixels {
+    /// Rows of three bytes for each pixel. `None` if there are more or fewer bytes.
+    pub fn from_rgb(width: usize, height: usize, rgb: Vec<u8>) -> Option<Self> {
+        (Some(rgb.len()) == width.checked_mul(height)?.checked_mul(CHANNELS)).then_some(Self { width, height, rgb })
+    }
+
     /// Black pixels.
     pub(crate) fn black(width: usize, height: usize) -> Self {
         Self { width, height, rgb: vec![0; CHANNELS * width * height] }

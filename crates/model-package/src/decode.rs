@@ -52,7 +52,7 @@ impl Field {
             Kind::Number(number) => (number.bands().map_or(0, |limits| limits.len() + 1), false),
             Kind::Boolean => (2, false),
             Kind::Category(category) => (category.values().len(), category.ignores_unknown()),
-            Kind::Array(_) => return None,
+            Kind::Array(_) | Kind::Image(_) => return None,
         };
         let if_missing = |value| self.missing().filter(|missing| **missing == value).cloned();
         match code {

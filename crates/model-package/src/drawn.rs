@@ -61,6 +61,10 @@ impl Field {
             },
             Kind::Boolean => code(2),
             Kind::Category(category) => code(category.values().len()),
+            Kind::Image(image) => image.drawn(|byte| match position {
+                0.0 | 1.0 => 255 * position as u8,
+                _ => mixed(position.to_bits() ^ byte) as u8,
+            }),
             Kind::Array(array) => Encoded::Tensors(Tensors::new(vec![array.tensor_at(position, reach).into()])),
         }
     }

@@ -277,7 +277,7 @@ impl<'a> Errors<'a> {
                 Some(FieldError {
                     received: Some(value.to_string()),
                     suggestion,
-                    ..error(FieldErrorCode::Invalid, field.allowed())
+                    ..error(FieldErrorCode::Invalid, field.problem(&value))
                 })
             }
             (Some(_), others) => self.budget.list().then(|| FieldError {

@@ -8,8 +8,9 @@ use serde::{
 };
 
 use super::{
+    field::Kind,
     input::{ErrorBudget, Fields, Input},
-    invalid::{InvalidInput, ItemError, ItemProblem, MAX_INPUTS},
+    invalid::{InvalidInput, ItemError, ItemProblem, MAX_IMAGES, MAX_INPUTS},
     json::Json,
 };
 
@@ -23,20 +24,33 @@ pub enum Inputs {
 }
 
 impl Fields {
-    /// Reads an object, or an array of 1 to [`MAX_INPUTS`] objects.
+    /// The most inputs of a request.
+    pub(crate) fn max_inputs(&self) -> usize {
+        let images = self.as_slice().iter().filter(|field| matches!(field.kind(), Kind::Image(_))).count();
+        MAX_IMAGES.checked_div(images).map_or(MAX_INPUTS, |inputs| inputs.max(1))
+    }
+
+    /// Reads an object, or an array of 1 to [`Self::max_inputs`] objects.
     pub(crate) fn read_all(&self, text: &[u8]) -> Result<Inputs, InvalidInput> {
         if text.trim_ascii_start().first() != Some(&b'[') {
             return self.read(text).map(Inputs::One);
         }
-        let mut items =
-            Items { fields: self, count: 0, inputs: Vec::new(), errors: Vec::new(), budget: ErrorBudget::default() };
+        let max_inputs = self.max_inputs();
+        let mut items = Items {
+            fields: self,
+            max_inputs,
+            count: 0,
+            inputs: Vec::new(),
+            errors: Vec::new(),
+            budget: ErrorBudget::default(),
+        };
         let mut json = serde_json::Deserializer::from_slice(text);
         let read = json.deserialize_seq(&mut items).and_then(|()| json.end());
         let Items { count, inputs, errors, budget, .. } = items;
         match (read, count) {
-            (_, count) if count > MAX_INPUTS => Err(InvalidInput::TooManyInputs),
+            (_, count) if count > max_inputs => Err(InvalidInput::TooManyInputs(max_inputs)),
             (Err(error), _) => Err(InvalidInput::Syntax(error)),
-            (Ok(()), 0) => Err(InvalidInput::NoInputs),
+            (Ok(()), 0) => Err(InvalidInput::NoInputs(max_inputs)),
             (Ok(()), _) if errors.is_empty() => Ok(Inputs::Many(inputs)),
             (Ok(()), _) => Err(InvalidInput::Items { errors, unlisted: budget.unlisted }),
         }
@@ -46,6 +60,7 @@ impl Fields {
 /// Reads an array item by item, so that no more than one of them is held as JSON.
 struct Items<'f> {
     fields: &'f Fields,
+    max_inputs: usize,
     /// The number of items so far, valid or not.
     count: usize,
     inputs: Vec<Input>,
@@ -64,7 +79,7 @@ impl<'de> Visitor<'de> for &mut Items<'_> {
         while let Some(item) = items.next_element_seed(self.fields.json_seed())? {
             let position = self.count;
             self.count += 1;
-            if self.count > MAX_INPUTS {
+            if self.count > self.max_inputs {
                 return Err(A::Error::custom("too many inputs"));
             }
             let problems: Vec<_> = match item {

@@ -2,8 +2,11 @@
 
 use std::borrow::Cow;
 
-/// The most inputs in one request.
+/// The most inputs in one request, unless they are images.
 pub const MAX_INPUTS: usize = 1_000;
+
+/// The most images in one request: a few kilobytes can hold as many pixels as `max_pixels` allows, each of which takes time.
+pub(crate) const MAX_IMAGES: usize = 8;
 
 /// Why a text is not a valid input, as a predicate: `is empty`.
 #[derive(Debug, thiserror::Error)]
@@ -24,12 +27,12 @@ pub enum InvalidInput {
         /// The number of further errors.
         unlisted: usize,
     },
-    /// An array of no inputs.
-    #[error("must hold 1 to {MAX_INPUTS} inputs, not 0")]
-    NoInputs,
-    /// An array of more than [`MAX_INPUTS`] inputs, which is not read further.
-    #[error("must hold 1 to {MAX_INPUTS} inputs, and holds more")]
-    TooManyInputs,
+    /// An array of no inputs, with the most that it may hold.
+    #[error("must hold 1 to {0} inputs, not 0")]
+    NoInputs(usize),
+    /// An array of more inputs than this, which is not read further.
+    #[error("must hold 1 to {0} inputs, and holds more")]
+    TooManyInputs(usize),
     /// An array with invalid items.
     #[error("has invalid inputs")]
     Items {

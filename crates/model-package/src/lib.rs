@@ -30,6 +30,8 @@ mod stored;
 mod suggestion;
 mod tensor;
 
+pub use image_input::Format;
+
 pub use self::{
     declaration::{Declaration, DeclaredSize, TensorDeclaration},
     decode::DecodedField,

@@ -108,6 +108,9 @@ pub(crate) struct FieldEntry {
     pub(crate) input: Option<String>,
     pub(crate) shape: Option<Vec<SizeEntry>>,
     pub(crate) max_items: Option<usize>,
+    pub(crate) preprocessor: Option<serde_json::Map<String, Value>>,
+    pub(crate) max_bytes: Option<usize>,
+    pub(crate) max_pixels: Option<u32>,
 }
 
 fn yes() -> bool {
@@ -123,6 +126,7 @@ pub(crate) enum FieldType {
     Boolean,
     String,
     Array,
+    Image,
 }
 
 /// A dimension in `shape` of a field.

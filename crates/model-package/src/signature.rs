@@ -9,10 +9,10 @@ use super::{
     declaration::{Declaration, names as names_of},
     decode::DecodedField,
     feeds::{self, Fed, GraphInput},
-    field::{Field, MAX_NAME_LENGTH, is_name},
+    field::{Field, Image, Kind, MAX_NAME_LENGTH, is_name},
     input::{Fields, Input},
     inputs::Inputs,
-    invalid::InvalidInput,
+    invalid::{FieldError, FieldErrorCode, InvalidInput},
     manifest::{ExampleEntry, GoldenEntry, Manifest, Unknown, Unreadable},
     mistake::{Entry, MANIFEST, Mistake},
     output::{Output, OutputForm},
@@ -167,13 +167,48 @@ impl Signature {
     }
 
     /// Reads one input or several from JSON text: an object as for [`Self::read`], or an array of 1 to
-    /// [`MAX_INPUTS`](super::MAX_INPUTS) of them.
+    /// [`Self::max_inputs`] of them.
     ///
     /// # Errors
     ///
     /// If any of them is not a valid input; lists the invalid fields of all.
     pub fn read_all(&self, json: &[u8]) -> Result<Inputs, InvalidInput> {
         self.fields.read_all(json)
+    }
+
+    /// The most inputs in one request: [`MAX_INPUTS`](super::MAX_INPUTS), or eight images.
+    pub fn max_inputs(&self) -> usize {
+        self.fields.max_inputs()
+    }
+
+    /// The image that a request's body can be, instead of JSON: that of a model without other fields.
+    pub fn only_image(&self) -> Option<&Image> {
+        match self.fields() {
+            [field] => match field.kind() {
+                Kind::Image(image) => Some(image),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// Reads an image file as the input, for [`Self::only_image`].
+    ///
+    /// # Errors
+    ///
+    /// If the file is not a valid image.
+    pub fn read_image(&self, image: &Image, file: &[u8]) -> Result<Input, InvalidInput> {
+        let read = image.read(file).map(|value| Input::new(vec![value]));
+        read.map_err(|error| {
+            let error = FieldError {
+                field: self.fields().first().map(|field| field.name().to_owned()).unwrap_or_default(),
+                code: FieldErrorCode::Invalid,
+                detail: image.problem(&error).into(),
+                received: None,
+                suggestion: None,
+            };
+            InvalidInput::Fields { errors: vec![error], unlisted: 0 }
+        })
     }
 
     /// Parses what [`Input`] displays: the values of its fields, in their order. `None` for text that no input of this model displays

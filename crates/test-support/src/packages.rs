@@ -93,8 +93,13 @@ fn some_value(kind: &Kind) -> Value {
         Kind::Boolean => true.into(),
         Kind::Category(category) => category.values()[0].name.as_str().into(),
         Kind::Array(array) => some_array(array),
+        Kind::Image(_) => SMALLEST_IMAGE.into(),
     }
 }
+
+/// A PNG of one pixel, in base64.
+pub const SMALLEST_IMAGE: &str =
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR42mM4kWIEAANWAV/W6lf+AAAAAElFTkSuQmCC";
 
 /// With 2 for each name.
 fn some_array(array: &Array) -> Value {

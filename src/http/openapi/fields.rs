@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use model_package::{
     AnswerValue, DataType, Precision, Prediction, PredictionKind, Signature,
-    field::{Array, Bound, Category, Dimension, Field, Kind, Number},
+    field::{Array, Bound, Category, Dimension, Field, Image, Kind, Number},
 };
 use serde_json::{Map, Value, json};
 
@@ -29,6 +29,7 @@ fn field_schema(field: &Field) -> Value {
         Kind::Boolean => json!({ "type": "boolean" }),
         Kind::Category(category) => category_schema(category),
         Kind::Array(array) => array_schema(array),
+        Kind::Image(image) => image_schema(image),
     };
     let mut description = field.description().to_owned();
     let mut add = |text: &str| {
@@ -53,6 +54,11 @@ fn field_schema(field: &Field) -> Value {
                 add(&format!("At most {} items in all.", array.max_items()));
             }
         }
+        Kind::Image(image) => add(&format!(
+            "A JPEG, PNG or WebP file in base64: at most {} bytes and {} pixels.",
+            image.max_bytes(),
+            image.max_pixels()
+        )),
         Kind::Boolean => {}
     }
     if !field.is_required() {
@@ -104,6 +110,12 @@ fn category_schema(category: &Category) -> Value {
     } else {
         json!({ "type": "string", "enum": names })
     }
+}
+
+/// A file in base64.
+fn image_schema(image: &Image) -> Value {
+    let length = image.max_bytes().div_ceil(3) * 4;
+    json!({ "type": "string", "contentEncoding": "base64", "contentMediaType": "image/*", "maxLength": length })
 }
 
 /// Arrays within arrays, of the field's lengths.

@@ -1,14 +1,18 @@
 //! The prediction endpoints.
 
-use model_package::{MAX_INPUTS, ModelError, Prediction};
+use model_package::{ModelError, Prediction};
 use serde_json::{Map, Value, json};
 
 use super::{PREDICTIONS, headers, problems, reference};
-use crate::{http::problem::Problem, model::Model};
+use crate::{
+    http::{body, problem::Problem},
+    model::Model,
+};
 
 /// The path item of the model's prediction at `position`; `base` stands in front of the paths in errors.
 pub(super) fn path_item(model: &Model, position: usize, base: &str) -> Result<Value, ModelError> {
     let prediction = &model.signature().predictions()[position];
+    let max_inputs = model.signature().max_inputs();
     let (mut valid_inputs, mut valid_answers) = (Map::new(), Map::new());
     let (mut invalid_inputs, mut invalid_answers) = (Map::new(), Map::new());
     for example in &model.signature().examples {
@@ -42,12 +46,21 @@ pub(super) fn path_item(model: &Model, position: usize, base: &str) -> Result<Va
                 ("x-model", "Model"),
                 ("x-request-id", "RequestId"),
             ]),
-            "content": { "application/json": { "schema": one_or_many(&answer(prediction), &item), "examples": valid_answers } },
+            "content": { "application/json": { "schema": one_or_many(&answer(prediction), &item, max_inputs), "examples": valid_answers } },
         }),
     );
     responses.extend(problems::references());
     responses.insert("422".to_owned(), problems::invalid_fields(invalid_answers));
     responses.sort_keys();
+    let json = json!({
+        "schema": one_or_many(&input, &input, max_inputs),
+        "examples": valid_inputs,
+        // Tools assume that `examples` are valid; the page offers these to try errors.
+        "x-wrong-examples": invalid_inputs,
+    });
+    let mut content = Map::from_iter([("application/json".to_owned(), json)]);
+    // Any bytes: the schema of a body that is not JSON.
+    content.extend(body::media_types(model).into_iter().skip(1).map(|image| (image.to_owned(), json!({}))));
     Ok(json!({
         "post": {
             "tags": [PREDICTIONS],
@@ -57,18 +70,11 @@ pub(super) fn path_item(model: &Model, position: usize, base: &str) -> Result<Va
             "parameters": headers::parameter_references(),
             "requestBody": {
                 "description": format!(
-                    "The input, or an array of 1 to {MAX_INPUTS} inputs; at most {} MiB of JSON.",
-                    crate::http::body::BODY_LIMIT >> 20
+                    "The input, or an array of 1 to {max_inputs} inputs; at most {} of JSON.",
+                    body::size(body::limit(model))
                 ),
                 "required": true,
-                "content": {
-                    "application/json": {
-                        "schema": one_or_many(&input, &input),
-                        "examples": valid_inputs,
-                        // Tools assume that `examples` are valid; the page offers these to try errors.
-                        "x-wrong-examples": invalid_inputs,
-                    },
-                },
+                "content": content,
             },
             "responses": responses,
         },
@@ -94,9 +100,9 @@ fn rounded(body: &[u8]) -> Value {
     answer
 }
 
-fn one_or_many(object: &Value, item: &Value) -> Value {
+fn one_or_many(object: &Value, item: &Value, most: usize) -> Value {
     json!({
-        "oneOf": [object, { "type": "array", "items": item, "minItems": 1, "maxItems": MAX_INPUTS }],
+        "oneOf": [object, { "type": "array", "items": item, "minItems": 1, "maxItems": most }],
     })
 }
 

@@ -172,9 +172,9 @@ fn example(kind: ProblemKind, model: &Model, base: &str) -> Option<Problem> {
         }
         ProblemKind::MethodNotAllowed => problem::method_not_allowed(&Method::DELETE, HeaderValue::from_static("POST")),
         ProblemKind::BodyTimeout => body::too_slow(),
-        ProblemKind::BodyTooLarge => body::too_large(),
+        ProblemKind::BodyTooLarge => body::too_large(body::limit(model)),
         ProblemKind::AnswerTooLarge => AnswerLimit::LAMBDA.too_large(),
-        ProblemKind::UnsupportedMediaType => body::not_json(Some("application/x-www-form-urlencoded")),
+        ProblemKind::UnsupportedMediaType => body::unsupported(model, Some("application/x-www-form-urlencoded")),
         ProblemKind::InvalidFields => return None,
         ProblemKind::InternalError => Problem::internal(),
         ProblemKind::Overloaded => body::overloaded(),

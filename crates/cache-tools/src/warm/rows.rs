@@ -189,8 +189,8 @@ fn problem(invalid: &InvalidInput) -> String {
         InvalidInput::NotAnObject(_)
         | InvalidInput::Empty
         | InvalidInput::Fields { .. }
-        | InvalidInput::NoInputs
-        | InvalidInput::TooManyInputs
+        | InvalidInput::NoInputs(_)
+        | InvalidInput::TooManyInputs(_)
         | InvalidInput::Items { .. } => invalid.to_string(),
     }
 }

@@ -29,6 +29,9 @@ pub enum Format {
 }
 
 impl Format {
+    /// In the order of their age.
+    pub const ALL: [Self; 3] = [Self::Jpeg, Self::Png, Self::WebP];
+
     /// The media type.
     pub fn media_type(self) -> &'static str {
         match self {

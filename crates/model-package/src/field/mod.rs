@@ -4,6 +4,7 @@ mod array;
 mod boolean;
 mod bound;
 mod category;
+mod image;
 mod number;
 mod tensors;
 
@@ -17,6 +18,7 @@ pub use self::{
     array::Array,
     bound::Bound,
     category::{Category, CategoryValue},
+    image::Image,
     number::Number,
 };
 pub use super::json::Dimension;
@@ -55,6 +57,7 @@ pub enum Kind {
     Boolean,
     Category(Category),
     Array(Array),
+    Image(Image),
 }
 
 /// How a value becomes input columns of the graph.
@@ -115,12 +118,9 @@ impl Field {
             is_name(&written.name),
             format_args!("`name` must be 1 to {MAX_NAME_LENGTH} printable characters"),
         );
-        let (is_number, is_string, is_array) = match written.r#type {
-            FieldType::Number | FieldType::Integer => (true, false, false),
-            FieldType::Boolean => (false, false, false),
-            FieldType::String => (false, true, false),
-            FieldType::Array => (false, false, true),
-        };
+        let is_number = matches!(written.r#type, FieldType::Number | FieldType::Integer);
+        let is_string = written.r#type == FieldType::String;
+        let (is_array, is_image) = (written.r#type == FieldType::Array, written.r#type == FieldType::Image);
         for (key, given, applies, to) in [
             ("minimum", written.minimum.is_some(), is_number, "numbers and integers"),
             ("exclusive_minimum", written.exclusive_minimum.is_some(), is_number, "numbers and integers"),
@@ -136,9 +136,12 @@ impl Field {
                 "strings and fields with `bands`",
             ),
             ("missing", written.missing.is_some(), !written.required, "fields with `required = false`"),
-            ("required", !written.required, !is_array, "numbers, integers, booleans and strings"),
+            ("required", !written.required, !is_array && !is_image, "numbers, integers, booleans and strings"),
             ("shape", written.shape.is_some(), is_array, "arrays"),
             ("max_items", written.max_items.is_some(), is_array, "arrays"),
+            ("preprocessor", written.preprocessor.is_some(), is_image, "images"),
+            ("max_bytes", written.max_bytes.is_some(), is_image, "images"),
+            ("max_pixels", written.max_pixels.is_some(), is_image, "images"),
         ] {
             entry.require(!given || applies, format_args!("`{key}` applies only to {to}: remove it"));
         }
@@ -147,10 +150,11 @@ impl Field {
             FieldType::Boolean => Kind::Boolean,
             FieldType::String => Kind::Category(Category::new(written, entry)?),
             FieldType::Array => Kind::Array(Array::new(written, inputs.first().copied(), entry)?),
+            FieldType::Image => Kind::Image(Image::new(written, inputs.first().copied(), entry)?),
         };
         let codes = match &kind {
             Kind::Number(number) => number.bands().map(|limits| limits.len() + 1),
-            Kind::Boolean | Kind::Array(_) => None,
+            Kind::Boolean | Kind::Array(_) | Kind::Image(_) => None,
             Kind::Category(category) => Some(category.values().len()),
         };
         let encoding = match (written.encoding, codes) {
@@ -174,7 +178,13 @@ impl Field {
         if let Some(example) = &field.example
             && field.read_value(example).is_none()
         {
-            entry.mistake(format_args!("`example` is {example} but {}", field.allowed()));
+            match (&field.kind, example) {
+                // A file would fill the message.
+                (Kind::Image(_), Value::String(text)) => {
+                    entry.mistake(format_args!("`example` {}", field.problem(&Json::Text(text.as_str().into()))));
+                }
+                _ => entry.mistake(format_args!("`example` is {example} but {}", field.allowed())),
+            }
         }
         entry.has_no_mistakes().then_some(field)
     }
@@ -190,7 +200,7 @@ impl Field {
             (Some(MissingEntry::Number(number)), Encoding::Column) => self.missing_number(*number),
             (Some(MissingEntry::Value(name)), _) => match &self.kind {
                 Kind::Category(category) => category.code(name).map(Encoded::Code),
-                Kind::Number(_) | Kind::Boolean | Kind::Array(_) => None,
+                Kind::Number(_) | Kind::Boolean | Kind::Array(_) | Kind::Image(_) => None,
             },
         };
         if missing.is_none() {
@@ -199,12 +209,16 @@ impl Field {
                     "\"nan\", \"zeros\", or { value = \"…\" } with one of `values`"
                 }
                 (Kind::Category(_), Encoding::Column) => "\"nan\", a number, or { value = \"…\" } with one of `values`",
-                (Kind::Number(_) | Kind::Boolean | Kind::Array(_), Encoding::OneHot(_)) => "\"nan\" or \"zeros\"",
+                (Kind::Number(_) | Kind::Boolean | Kind::Array(_) | Kind::Image(_), Encoding::OneHot(_)) => {
+                    "\"nan\" or \"zeros\""
+                }
                 (Kind::Number(number), Encoding::Column) if number.bands().is_some() => "\"nan\"",
-                (Kind::Number(_) | Kind::Boolean | Kind::Array(_), Encoding::Column) => match self.precision {
-                    Precision::Float32 => "\"nan\" or a number within the range of float32",
-                    Precision::Float64 => "\"nan\" or a finite number",
-                },
+                (Kind::Number(_) | Kind::Boolean | Kind::Array(_) | Kind::Image(_), Encoding::Column) => {
+                    match self.precision {
+                        Precision::Float32 => "\"nan\" or a number within the range of float32",
+                        Precision::Float64 => "\"nan\" or a finite number",
+                    }
+                }
             };
             entry.mistake(format_args!(
                 "`required = false` needs `missing`, the value that the model reads for an absent field: {allowed}"
@@ -217,7 +231,7 @@ impl Field {
     fn missing_number(&self, number: f64) -> Option<Encoded> {
         let codes = match &self.kind {
             Kind::Number(kind) if kind.bands().is_some() => return None,
-            Kind::Number(_) | Kind::Array(_) => 0..0,
+            Kind::Number(_) | Kind::Array(_) | Kind::Image(_) => 0..0,
             Kind::Boolean => 0..2,
             // The cast is lossless: a category has at most 10,000 values.
             Kind::Category(category) => 0..category.values().len() as u16,
@@ -255,6 +269,13 @@ impl Field {
                     None
                 }
             }
+            Kind::Image(image) => {
+                if let Json::Text(text) = value {
+                    image.read_base64(text).ok()
+                } else {
+                    None
+                }
+            }
             Kind::Array(_) => {
                 if let Json::Tensor(tensor) = value {
                     Some(Encoded::Tensors(Tensors::new(vec![Arc::clone(tensor)])))
@@ -269,14 +290,14 @@ impl Field {
     pub(crate) fn array_format(&self) -> Option<&ArrayFormat> {
         match &self.kind {
             Kind::Array(array) => Some(&array.format),
-            Kind::Number(_) | Kind::Boolean | Kind::Category(_) => None,
+            Kind::Number(_) | Kind::Boolean | Kind::Category(_) | Kind::Image(_) => None,
         }
     }
 
     /// Whether it feeds inputs of the graph alone, rather than columns of one.
     pub fn is_tensor(&self) -> bool {
         match &self.kind {
-            Kind::Array(_) => true,
+            Kind::Array(_) | Kind::Image(_) => true,
             Kind::Number(_) | Kind::Boolean | Kind::Category(_) => false,
         }
     }
@@ -285,6 +306,7 @@ impl Field {
     pub(crate) fn usual_shape(&self, _part: usize) -> Vec<usize> {
         match &self.kind {
             Kind::Array(array) => array.usual_shape().to_vec(),
+            Kind::Image(image) => image.shape().to_vec(),
             Kind::Number(_) | Kind::Boolean | Kind::Category(_) => Vec::new(),
         }
     }
@@ -297,6 +319,7 @@ impl Field {
         };
         match &self.kind {
             Kind::Array(array) => array.shape().iter().map(size).collect(),
+            Kind::Image(image) => image.shape().map(Size::Fixed).to_vec(),
             Kind::Number(_) | Kind::Boolean | Kind::Category(_) => Vec::new(),
         }
     }
@@ -328,6 +351,7 @@ impl Field {
             Kind::Boolean => "must be true or false".into(),
             Kind::Category(category) => category.allowed().into(),
             Kind::Array(array) => array.allowed().into(),
+            Kind::Image(image) => image.allowed().into(),
         };
         match self.missing {
             Some(_) => format!("{allowed}, or null").into(),
@@ -335,10 +359,21 @@ impl Field {
         }
     }
 
+    /// Describes why a value that [`Self::read`] refuses is not allowed, as a predicate.
+    pub(crate) fn problem(&self, value: &Json<'_>) -> Cow<'static, str> {
+        match (&self.kind, value) {
+            (Kind::Image(image), Json::Text(text)) => match image.read_base64(text) {
+                Ok(_) => self.allowed(),
+                Err(problem) => problem.into(),
+            },
+            _ => self.allowed(),
+        }
+    }
+
     /// The work of [`Self::suggestion`], in pairs of characters that are compared.
     pub(crate) fn suggestion_work(&self, value: &Json<'_>) -> usize {
         match &self.kind {
-            Kind::Number(_) | Kind::Boolean | Kind::Array(_) => 0,
+            Kind::Number(_) | Kind::Boolean | Kind::Array(_) | Kind::Image(_) => 0,
             Kind::Category(category) => category.suggestion_work(value),
         }
     }
@@ -349,7 +384,7 @@ impl Field {
             Kind::Number(number) => number.suggestion(value, self.unit.as_deref()),
             Kind::Boolean => boolean::suggestion(value).map(|meant| meant.to_string()),
             Kind::Category(category) => category.suggestion(value),
-            Kind::Array(_) => None,
+            Kind::Array(_) | Kind::Image(_) => None,
         }
     }
 
@@ -377,7 +412,7 @@ impl Field {
     /// The names of its columns in the graph's input: the field's name, or `field=value` and `field=band` with one-hot encoding.
     pub fn columns(&self) -> Vec<String> {
         match (self.encoding, &self.kind) {
-            (_, Kind::Array(_)) => Vec::new(),
+            (_, Kind::Array(_) | Kind::Image(_)) => Vec::new(),
             (Encoding::Column, _) => vec![self.name.clone()],
             (Encoding::OneHot(_), Kind::Category(category)) => {
                 category.values().iter().map(|value| format!("{}={}", self.name, value.name)).collect()
@@ -444,6 +479,7 @@ impl Field {
             }
             // A request with more items than `max_items` has no answer.
             Kind::Array(array) => format!("array {:?}", array.shape()),
+            Kind::Image(image) => image.identity(),
         };
         format!("{kind} {encoding:?} {missing:?}{input}")
     }

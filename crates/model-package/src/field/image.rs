@@ -1,0 +1,180 @@
+//! Images, which become the tensor that an image processor makes of them.
+
+use std::fmt;
+
+use base64::{
+    Engine, alphabet,
+    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
+};
+use half::f16;
+use image_input::{IMAGE_VERSION, ImageError, Layout, Limits, Pixels, Preprocessor};
+
+use super::{Encoded, Tensors};
+use crate::{
+    declaration::{DeclaredSize, TensorDeclaration},
+    feeds,
+    json::shape_text,
+    manifest::FieldEntry,
+    mistake::Entry,
+    tensor::{DataType, Tensor},
+};
+
+/// The largest file in bytes, unless `max_bytes` says otherwise.
+const DEFAULT_MAX_BYTES: usize = 4_000_000;
+/// A Lambda function's event has at most 6 MB, and base64 makes four bytes of three.
+const MOST_BYTES: usize = 4_400_000;
+/// The largest image, unless `max_pixels` says otherwise: 4,096 × 4,096.
+const DEFAULT_MAX_PIXELS: u32 = 1 << 24;
+/// Decoding takes up to 16 bytes for each: 1 GiB.
+const MOST_PIXELS: u32 = 1 << 26;
+
+/// With or without padding.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+#[derive(Clone, Debug)]
+pub struct Image {
+    preprocessor: Preprocessor,
+    limits: Limits,
+    datatype: DataType,
+    /// In pixels, of what the model reads.
+    height: usize,
+    width: usize,
+}
+
+impl Image {
+    /// `input` is the graph's input that it feeds, if the graph is known.
+    pub(crate) fn new(written: &FieldEntry, input: Option<&TensorDeclaration>, entry: &mut Entry<'_>) -> Option<Self> {
+        let limits = Limits {
+            bytes: written.max_bytes.unwrap_or(DEFAULT_MAX_BYTES),
+            pixels: written.max_pixels.unwrap_or(DEFAULT_MAX_PIXELS),
+        };
+        entry.require(
+            (1..=MOST_BYTES).contains(&limits.bytes),
+            format_args!("`max_bytes` must be 1 to {MOST_BYTES}, not {}", limits.bytes),
+        );
+        entry.require(
+            (1..=MOST_PIXELS).contains(&limits.pixels),
+            format_args!("`max_pixels` must be 1 to {MOST_PIXELS}, not {}", limits.pixels),
+        );
+        let Some(config) = &written.preprocessor else {
+            entry.mistake("needs `preprocessor`, a table with the keys of preprocessor_config.json");
+            return None;
+        };
+        let preprocessor = match Preprocessor::from_config(config.clone()) {
+            Ok(preprocessor) => preprocessor,
+            Err(error) => {
+                entry.mistake(format_args!("`preprocessor`: {error}"));
+                return None;
+            }
+        };
+        let Some((height, width)) = preprocessor.size() else {
+            entry.mistake(
+                "`preprocessor` leaves images in different sizes: give `size` a `height` and a `width`, or set `do_center_crop` and \
+                 `crop_size`",
+            );
+            return None;
+        };
+        let datatype = feeds::datatype(input);
+        match datatype {
+            DataType::Float32 | DataType::Float16 => {}
+            DataType::Uint8 => entry.require(
+                preprocessor.reads_bytes(),
+                "the graph reads UINT8, so `do_rescale` and `do_normalize` in `preprocessor` must be false",
+            ),
+            other => entry.mistake(format_args!(
+                "the graph reads {other}, but images are FP32, FP16 or UINT8: cast them inside the graph"
+            )),
+        }
+        let image = Self { preprocessor, limits, datatype, height, width };
+        if let Some([_, declared @ ..]) = input.and_then(|input| input.shape.as_deref()) {
+            let shape = image.shape();
+            let is_declared = |(size, declared): (&usize, &DeclaredSize)| match declared {
+                DeclaredSize::Fixed(declared) => size == declared,
+                DeclaredSize::Named(_) | DeclaredSize::Unknown => true,
+            };
+            entry.require(
+                shape.len() == declared.len() && shape.iter().zip(declared).all(is_declared),
+                format_args!(
+                    "`preprocessor` makes tensors of shape {}, but the graph declares {} after the batch dimension: correct its sizes or \
+                     `layout`",
+                    shape_text(&shape.map(DeclaredSize::Fixed)),
+                    shape_text(declared)
+                ),
+            );
+        }
+        Some(image)
+    }
+
+    /// The largest file, in bytes.
+    pub fn max_bytes(&self) -> usize {
+        self.limits.bytes
+    }
+
+    /// The most pixels: width times height.
+    pub fn max_pixels(&self) -> u32 {
+        self.limits.pixels
+    }
+
+    /// The shape of its tensor.
+    pub(crate) fn shape(&self) -> [usize; 3] {
+        match self.preprocessor.layout() {
+            Layout::Nchw => [3, self.height, self.width],
+            Layout::Nhwc => [self.height, self.width, 3],
+        }
+    }
+
+    /// Reads an image from base64 text.
+    ///
+    /// # Errors
+    ///
+    /// Describes the allowed values and what is wrong, as a predicate.
+    pub(crate) fn read_base64(&self, text: &str) -> Result<Encoded, String> {
+        let file = BASE64.decode(text).map_err(|_| self.problem(&"this is not base64"))?;
+        self.read(&file).map_err(|error| self.problem(&error))
+    }
+
+    /// The allowed values and what is wrong, as a predicate.
+    pub(crate) fn problem(&self, error: &dyn fmt::Display) -> String {
+        format!("{}: {error}", self.allowed())
+    }
+
+    /// Reads an image file.
+    pub(crate) fn read(&self, file: &[u8]) -> Result<Encoded, ImageError> {
+        self.preprocessor.pixels(file, self.limits).map(|pixels| self.encoded(&pixels))
+    }
+
+    /// An image whose bytes are these.
+    pub(crate) fn drawn(&self, byte: impl Fn(u64) -> u8) -> Encoded {
+        let bytes = (0..3 * self.width as u64 * self.height as u64).map(byte).collect();
+        let pixels = Pixels::from_rgb(self.width, self.height, bytes).expect("as many bytes");
+        self.encoded(&pixels)
+    }
+
+    fn encoded(&self, pixels: &Pixels) -> Encoded {
+        let bytes = match self.datatype {
+            DataType::Uint8 => self.preprocessor.bytes(pixels),
+            DataType::Float16 => {
+                let numbers = self.preprocessor.floats(pixels).into_iter();
+                numbers.flat_map(|number| f16::from_f32(number).to_le_bytes()).collect()
+            }
+            // Another type is a mistake.
+            _ => self.preprocessor.floats(pixels).into_iter().flat_map(f32::to_le_bytes).collect(),
+        };
+        let tensor = Tensor::new(self.datatype, self.shape().to_vec(), bytes).expect("as many bytes as its shape");
+        Encoded::Tensors(Tensors::new(vec![tensor.into()]))
+    }
+
+    /// Describes the allowed values, as a predicate.
+    pub(crate) fn allowed(&self) -> String {
+        let Limits { bytes, pixels } = self.limits;
+        format!("must be a JPEG, PNG or WebP image in base64, of at most {bytes} bytes and {pixels} pixels")
+    }
+
+    /// What determines the tensor of a file. A file beyond the limits has no answer.
+    pub(crate) fn identity(&self) -> String {
+        format!("image {IMAGE_VERSION} {} {:?}", self.datatype, self.preprocessor)
+    }
+}
