@@ -118,6 +118,7 @@ const NAMES = {
   ".responses-wrapper .examples-select-element": "Example of this response",
   "select.content-type": "Media type",
   "textarea.body-param__text": "The request's body, JSON",
+  ".opblock-section-request-body input[type=file]": "The request's body, a file",
   ".parameters-col_description select": "Value",
 };
 

@@ -236,6 +236,26 @@ def check_redis(browser, program):
         quiet(reader, "with Redis")
 
 
+def check_image(browser, program):
+    """An image is sent in base64 and as a file that the reader chooses."""
+    picture = ROOT / "crates/image-input/tests/fixtures/rgb.png"
+    with service_url(program, MODEL_DIR=str(ROOT / "tests/packages/colours")) as url:
+        reader = Reader(browser.new_context(), url)
+        page = reader.open(f"{url}/docs")
+        part = page.locator(".opblock").first
+        part.locator("button.execute").wait_for()
+        said, response, shown = reader.execute(part)
+        checks.check("an image in base64 is answered", response.status == 200 and '"red"' in shown, (response.status, shown))
+        part.locator(".opblock-section-request-body select.content-type").select_option("image/png")
+        part.locator(".opblock-section-request-body input[type=file]").set_input_files(picture)
+        accessible(page, "an image is chosen")
+        said, response, shown = reader.execute(part)
+        checks.equal("the file is the body", response.request.headers["content-type"], "image/png")
+        checks.check("a chosen image is answered", response.status == 200 and '"colour"' in shown, (response.status, shown))
+        checks.check("the page says where the answer is from", said.startswith("Not in the cache yet"), said)
+        quiet(reader, "an image")
+
+
 class Stage(BaseHTTPRequestHandler):
     """Prefixes paths like an API Gateway stage: the service is below /prod, and everything else is forbidden."""
 
@@ -331,7 +351,7 @@ def main():
         for part in (check_reading, check_predicting, check_mistakes, check_stage, check_without_script):
             with checks.part(part.__name__), service_url(program) as url:
                 part(browser, url)
-        for part in (check_no_cache, check_redis):
+        for part in (check_no_cache, check_redis, check_image):
             with checks.part(part.__name__):
                 part(browser, program)
         for look in LOOKS:
