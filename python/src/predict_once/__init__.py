@@ -9,6 +9,7 @@ The path of a model, in reading order:
 * estimator.py: from a fitted estimator to a graph, fields and predictions
 * columns/: preprocessing as functions of the fields
 * lowering/: each family of estimators as ONNX operators
+* images.py: image classifiers, from a directory
 * trees.py: trees of all libraries as one TreeEnsembleRegressor
 * describe.py: the fields, golden rows and examples, from the data frame
 * hostile.py: rows of hard values; agreement.py: the package, compared with the library on these rows and on those of X

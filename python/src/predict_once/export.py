@@ -10,15 +10,18 @@ import onnx
 from .agreement import Bounds, Estimator, Limits, as_fitted
 from .errors import ExportError
 from .estimator import as_frame, convert
+from .images import image_classifier
 from .names import package_name
 from .own_graph import Checked, check_graph, load_graph
 from .package import Package, refuse_existing, write
 from .report import Report
 from .rules import check_kinds, check_package, is_wide
 from .types import Example, Field, Golden, Prediction, Scalar, Unknown
+from .verify import Agreement
 
 TOLERANCE = 1e-9
 FLOAT32_TOLERANCE = 1e-5
+IMAGE_TOLERANCE = 1e-4  # sums over thousands of float32 numbers, in another order
 
 
 def export(
@@ -79,7 +82,12 @@ def export(
                       The tables of model.toml, as dictionaries (docs/model-package.md).
       `golden`        Inputs with the training library's answers, at most 1,000.
 
-    Both:
+    An image classifier: a directory as `optimum-cli export onnx` writes it, with model.onnx, config.json
+    (`id2label`) and preprocessor_config.json, as `model`, without `X`. Needs Pillow.
+
+      `target`        What it predicts. Default: "label".
+
+    All:
 
       `unknown_fields`
                       What the API does with fields that the model does not have: "refuse", the default,
@@ -103,7 +111,12 @@ def export(
     path = Path(directory)
     if not overwrite:
         refuse_existing(path)
-    if isinstance(model, (str, Path, onnx.ModelProto)):
+    if isinstance(model, (str, Path)) and Path(model).is_dir():
+        refuse_arguments(X=X, fields=fields, predictions=predictions, examples=examples, golden=golden, labels=labels)
+        refuse_arguments(descriptions=descriptions, units=units, bounds=bounds, kinds=kinds, endpoints=endpoints)
+        package = image_classifier(Path(model), name or package_name(path.name), target or "label")
+        agreement, limits = Agreement(), Limits(IMAGE_TOLERANCE if tolerance is None else tolerance, max_other_class)
+    elif isinstance(model, (str, Path, onnx.ModelProto)):
         refuse_arguments(
             X=X,
             target=target,

@@ -7,7 +7,7 @@ import numpy as np
 
 Scalar = str | int | float | bool
 Row = Mapping[str, Any]
-FieldType = Literal["number", "integer", "boolean", "string"]
+FieldType = Literal["number", "integer", "boolean", "string", "image"]
 VariableType = Literal["number", "integer", "boolean", "string", "other"]  # "other": no field can hold the column's values
 Encoding = Literal["ordinal", "one_hot"]
 Unknown = Literal["refuse", "ignore"]
@@ -42,6 +42,9 @@ class Field(TypedDict, total=False):
     unknown: Unknown
     required: bool
     missing: Any
+    preprocessor: Mapping[str, Any]
+    max_bytes: int
+    max_pixels: int
 
 
 class Prediction(TypedDict, total=False):
