@@ -18,7 +18,7 @@ pub struct ServerSettings {
     /// `KEEP_ALIVE_SECONDS`: how long a connection may be idle before the server closes it, 1 to 86400; default 75, more than the idle
     /// timeout of usual load balancers: where the server closes first, a request can be lost.
     pub keep_alive: Duration,
-    /// `MAX_CONCURRENT_BODY_BYTES`: the bytes of bodies over 16 KiB that the process holds at once, of all connections together, 1048576
+    /// `MAX_CONCURRENT_BODY_BYTES`: the bytes of bodies over 16 KiB that the process holds at once, of all connections together, 4194304
     /// to 1099511627776. Default: see [`Self::body_bytes`].
     pub body_bytes: Option<usize>,
     /// `METRICS`: `true` if `GET /metrics` answers with metrics for Prometheus; default `false`.
@@ -75,7 +75,7 @@ where
     let body_bytes = match env.get("MAX_CONCURRENT_BODY_BYTES")? {
         // Only the local server has this limit: reading the memory's would slow down cold starts.
         None => None,
-        Some(_) => Some(env.number("MAX_CONCURRENT_BODY_BYTES", 0, 1 << 20, 1 << 40)?),
+        Some(_) => Some(env.number("MAX_CONCURRENT_BODY_BYTES", 0, 4 << 20, 1 << 40)?),
     };
     Ok(ServerSettings {
         host: env.get("HOST")?.unwrap_or_else(|| "127.0.0.1".to_owned()),
