@@ -151,14 +151,14 @@ impl RedisStore {
         let commands = self.sets(entries);
         let began = Instant::now();
         let timeouts = Timeouts { total: self.config.write_timeout, on_open_connection: self.config.write_timeout };
-        let writing = join_all(commands.iter().map(|command| self.writes.link.run::<Value>(command, timeouts)));
+        let writing = join_all(commands.iter().map(|command| self.writes.link.run(command, timeouts, to_written)));
         let answer = if limit < self.config.write_timeout {
             // This timeout neither drops the connection nor opens the breaker.
             timeout(limit, writing).await.map_err(|_| Fault::OutOfTime)?
         } else {
             writing.await
         };
-        let answer = answer.into_iter().try_for_each(|reply| to_written(reply?));
+        let answer = answer.into_iter().collect();
         self.writes.record(&answer, began);
         answer
     }
@@ -192,7 +192,7 @@ impl RedisStore {
         entries.chunks(chunk_size).map(pipeline).collect()
     }
 
-    async fn read<T>(&self, command: &Command, convert: impl FnOnce(Value) -> Result<T, Fault>) -> Result<T, Fault> {
+    async fn read<T>(&self, command: &Command, convert: impl Fn(Value) -> Result<T, Fault>) -> Result<T, Fault> {
         if !self.reads.breaker.allows() {
             return Err(Fault::Paused);
         }
@@ -200,7 +200,7 @@ impl RedisStore {
         // Leaves enough of the deadline to retry on a new connection.
         let timeouts = Timeouts { total: limit, on_open_connection: limit * 2 / 5 };
         let began = Instant::now();
-        let answer = self.reads.link.run(command, timeouts).await.and_then(convert);
+        let answer = self.reads.link.run(command, timeouts, convert).await;
         self.reads.record(&answer, began);
         answer
     }
