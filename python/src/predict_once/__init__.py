@@ -2,10 +2,11 @@
 
     import predict_once
     print(predict_once.export(model, X, "models/penguins", target="species"))
+    print(predict_once.serve("models/penguins"))
 
 The path of a model, in reading order:
 
-* export.py: the only public function
+* export.py: `export`, the entry point; serve.py: `serve`, which also starts the service (binary.py)
 * estimator.py: from a fitted estimator to a graph, fields and predictions
 * columns/: preprocessing as functions of the fields
 * lowering/: each family of estimators as ONNX operators
@@ -20,5 +21,6 @@ The path of a model, in reading order:
 from .errors import ExportError
 from .export import export
 from .report import Report
+from .serve import Server, serve
 
-__all__ = ["ExportError", "Report", "export"]
+__all__ = ["ExportError", "Report", "Server", "export", "serve"]

@@ -1,4 +1,4 @@
-"""`export`, the only public function of this package."""
+"""`export`: from a model to its package."""
 
 from collections.abc import Mapping, Sequence
 from functools import partial
