@@ -15,7 +15,7 @@ The path of a model, in reading order:
 * hostile.py: rows of hard values; agreement.py: the package, compared with the library on these rows and on those of X
 * rules.py, names.py: the service's rules for names, values and bounds
 * service.py, verify.py: the service's answers, recomputed and compared with the training library's
-* package.py: the files
+* owner.py: what the owner of a replaced package wrote; package.py: the files
 """
 
 from .errors import ExportError
