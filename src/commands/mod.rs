@@ -1,7 +1,8 @@
-//! The subcommands: check a package, print its OpenAPI document, inspect the cache.
+//! The subcommands: check a package, compare two, print an OpenAPI document, inspect the cache.
 
 #[cfg(feature = "cache-tools")]
 mod cache;
+mod diff;
 
 use std::{
     io::{self, Write},
@@ -10,6 +11,7 @@ use std::{
     process::ExitCode,
 };
 
+use self::diff::Diff;
 use lexopt::{
     Arg::{Long, Short, Value},
     Parser, ValueExt,
@@ -26,6 +28,7 @@ predict-once: serves ONNX models and never computes the same prediction twice
 Usage:
   predict-once                       serve the model: over HTTP, or as a Lambda function if AWS_LAMBDA_RUNTIME_API is set
   predict-once check [DIR] [--json]  check a model package: load it, replay its golden answers, measure it
+  predict-once diff OLD NEW          compare two packages: what changes for clients and the cache; exits with 1 if it breaks clients
   predict-once openapi [DIR]         print the OpenAPI document of a model package
   predict-once cache report          report on the service's Redis: hit ratio, memory, entries, warnings
   predict-once cache inspect KEY     show an entry: input fields, answers, time to live
@@ -61,6 +64,12 @@ fn command(mut arguments: Parser) -> anyhow::Result<ExitCode> {
             let (directory, json) = package_arguments(arguments, true)?;
             check(directory.as_deref(), json)
         }
+        "diff" => {
+            let (old, new) = two_packages(arguments)?;
+            let diff = Diff::between(&load(Some(&old))?, &load(Some(&new))?)?;
+            print(&diff.to_string())?;
+            Ok(if diff.breaks() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+        }
         "openapi" => {
             let (directory, _) = package_arguments(arguments, false)?;
             print(&format!("{:#}", http::openapi_document(&load(directory.as_deref())?)?))
@@ -83,6 +92,20 @@ fn package_arguments(mut arguments: Parser, json_allowed: bool) -> Result<(Optio
         }
     }
     Ok((directory, json))
+}
+
+/// Parses `OLD NEW`.
+fn two_packages(mut arguments: Parser) -> Result<(PathBuf, PathBuf), lexopt::Error> {
+    let mut directories = Vec::new();
+    while let Some(argument) = arguments.next()? {
+        match argument {
+            Value(path) if directories.len() < 2 => directories.push(PathBuf::from(path)),
+            extra => return Err(extra.unexpected()),
+        }
+    }
+    <[_; 2]>::try_from(directories)
+        .map(|[old, new]| (old, new))
+        .map_err(|_| "diff needs the directories of two packages".into())
 }
 
 fn package(directory: Option<&Path>) -> Result<Package, PackageError> {
