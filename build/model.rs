@@ -7,7 +7,7 @@ use std::{
     process,
 };
 
-use model_package::{GOLDEN, GRAPH, MANIFEST, Mistake, Precision, Signature};
+use model_package::{Declaration, GOLDEN, GRAPH, MANIFEST, Mistake, Precision, Signature};
 
 /// The default package.
 const SHIPPED: &str = "models/credit_risk";
@@ -42,9 +42,10 @@ pub(crate) fn embed(root: &Path, out: &Path) {
 /// one of them.
 fn checked(toml: &str) -> Result<String, Vec<Mistake>> {
     let parse = |precision| {
-        Signature::parse(toml, precision)?;
+        let graph = Declaration::unknown(precision);
+        Signature::parse(toml, &graph)?;
         let json = model_package::to_json(toml);
-        Signature::parse_json(&json, precision).map(|_| json)
+        Signature::parse_json(&json, &graph).map(|_| json)
     };
     parse(Precision::Float32).or_else(|_| parse(Precision::Float64))
 }

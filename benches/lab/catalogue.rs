@@ -74,7 +74,7 @@ impl Catalogue {
         for input in &self.inputs {
             let output = self.model.run(input)?;
             if layout == Layout::Output {
-                let value = output.to_entry().ok_or("the model's output is not finite")?;
+                let value = self.model.signature().output_entry(&output).ok_or("the model's output is not finite")?;
                 entries.add(space.key(predictions[0].name(), input), value);
                 continue;
             }

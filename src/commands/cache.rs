@@ -48,10 +48,6 @@ impl cache_tools::Model for LoadedModel {
         self.0.fingerprint(stored)
     }
 
-    fn output_columns(&self) -> usize {
-        self.0.output_columns()
-    }
-
     fn run(&self, input: &Input) -> Result<Output, ModelError> {
         self.0.run(input)
     }

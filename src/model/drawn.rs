@@ -72,7 +72,7 @@ fn known(model: &Model, golden: Option<&str>) -> Vec<Map<String, Value>> {
 /// Values that the field accepts.
 fn values(field: &Field, known: &[Map<String, Value>]) -> Vec<Value> {
     let mut values: Vec<Value> = match field.kind() {
-        Kind::Number(_) => known.iter().filter_map(|input| input.get(field.name())).cloned().collect(),
+        Kind::Number(_) | Kind::Array(_) => known.iter().filter_map(|input| input.get(field.name())).cloned().collect(),
         Kind::Boolean => vec![json!(false), json!(true)],
         Kind::Category(category) => category.values().iter().map(|value| json!(value.name)).collect(),
     };

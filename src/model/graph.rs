@@ -1,12 +1,22 @@
 //! The ONNX graph, run by tract.
 
 use std::{
+    borrow::Cow,
     panic::{self, AssertUnwindSafe},
     sync::{Arc, OnceLock},
 };
 
-use model_package::{Draw, ModelError, Output, Precision};
-use tract_onnx::{Onnx, ops::register_all_ops, prelude::*, tract_hir::infer::Factoid};
+use anyhow::Context;
+use model_package::{
+    DataType, Declaration, DeclaredSize, Draw, Input, ModelError, Output, Precision, Signature, Size, Tensor,
+    TensorDeclaration,
+};
+use tract_onnx::{
+    Onnx,
+    ops::register_all_ops,
+    prelude::{self as tract, *},
+    tract_hir::infer::{DimFact, Factoid, ShapeFactoid},
+};
 
 use super::{
     float64,
@@ -16,79 +26,83 @@ use super::{
 /// A graph as read from its file, before the shapes of its tensors are known.
 pub(super) struct GraphFile {
     model: InferenceModel,
-    precision: Precision,
+    declaration: Declaration,
 }
 
-/// A graph that maps rows of numbers to rows of numbers.
+/// What a graph is fed, and what is read of its outputs.
+#[derive(Clone)]
+struct Use {
+    /// Of each input, its type and shape after the batch dimension.
+    inputs: Vec<(DatumType, TVec<TDim>)>,
+    /// The positions of the outputs.
+    outputs: Vec<usize>,
+    /// The type in which integers of outputs are compared and written.
+    of_integers: Precision,
+}
+
+/// A graph that maps rows to rows: tensors whose first dimension is that of the batch.
 pub(super) struct Graph {
     /// For one row.
     runnable: Arc<TypedRunnableModel>,
     /// The graph as read, from which `batched` is prepared. Its constants and trees are shared with `runnable`.
     read: InferenceModel,
-    /// The type of the input.
-    precision: Precision,
-    width: usize,
+    used: Use,
     /// For many rows, prepared on first use. `None` if the graph accepts only one row.
     batched: OnceLock<Option<Rows>>,
     feature_names: Option<String>,
 }
 
 impl GraphFile {
-    /// Reads a graph whose first input is float32 or float64.
+    /// Reads a graph.
     ///
     /// # Errors
     ///
-    /// If the graph is not valid ONNX, uses an operator that tract does not know, or reads another type.
+    /// If the graph is not valid ONNX, uses an operator that tract does not know, or reads a type that the service cannot feed.
     pub(super) fn read(onnx: &[u8]) -> Result<Self, String> {
         // tract can panic on a malformed graph.
         let read = panic::catch_unwind(|| operators().model_for_read(&mut std::io::Cursor::new(onnx)))
             .map_err(|_| "is not an ONNX graph: tract panicked on it".to_owned())?;
         let model = read.map_err(|error| format!("is not an ONNX graph that can be served: {error:#}"))?;
-        // A file need not declare a type. Then it is float32.
-        let declared = model.input_fact(0).ok().and_then(|input| input.datum_type.concretize());
-        let precision = match declared {
-            None | Some(DatumType::F32) => Precision::Float32,
-            Some(DatumType::F64) => Precision::Float64,
-            Some(other) => {
-                return Err(format!(
-                    "reads {}, but the service feeds graphs float32 or float64: declare the input as one of them, and cast it inside the \
-                     graph",
-                    type_name(other)
-                ));
-            }
-        };
-        Ok(Self { model, precision })
+        let declaration = declaration(&model)?;
+        Ok(Self { model, declaration })
     }
 
-    /// The type of the first input.
-    pub(super) fn precision(&self) -> Precision {
-        self.precision
+    pub(super) fn declaration(&self) -> &Declaration {
+        &self.declaration
     }
 
-    /// Prepares the graph for rows of `width` numbers.
+    /// Prepares the graph for what the signature feeds it and reads of it.
     ///
     /// # Errors
     ///
-    /// If the graph reads another number of columns, or cannot be prepared.
-    pub(super) fn prepare(self, width: usize) -> Result<Graph, String> {
-        match columns(&self.model) {
-            Some(columns) if columns != width => {
-                Err(format!("reads {columns} columns, but the fields of model.toml make {width}: correct one of them"))
-            }
-            _ => panic::catch_unwind(AssertUnwindSafe(|| Graph::new(self, width)))
-                .map_err(|_| "cannot be prepared: tract panicked on it".to_owned())?
-                .map_err(|error| format!("cannot be prepared: {error:#}")),
-        }
+    /// If the graph cannot be prepared.
+    pub(super) fn prepare(self, signature: &Signature) -> Result<Graph, String> {
+        panic::catch_unwind(AssertUnwindSafe(|| Graph::new(self.model, signature)))
+            .map_err(|_| "cannot be prepared: tract panicked on it".to_owned())?
+            .map_err(|error| format!("cannot be prepared: {error:#}"))
     }
 }
 
 impl Graph {
-    fn new(GraphFile { model, precision }: GraphFile, width: usize) -> TractResult<Self> {
+    fn new(model: InferenceModel, signature: &Signature) -> TractResult<Self> {
         let names = model.properties.get("onnx.metadata_props.feature_names");
         let feature_names = names.and_then(|names| Some(names.to_plain_array_view::<String>().ok()?.first()?.clone()));
+        let size = |size: &Size<'_>| match size {
+            Size::Fixed(size) => size.to_dim(),
+            Size::Named(name) => model.symbols.sym(name).to_dim(),
+        };
+        let inputs = signature
+            .inputs()
+            .iter()
+            .map(|input| (datum_type(input.datatype()), input.shape(signature.fields()).iter().map(size).collect()));
+        let used = Use {
+            inputs: inputs.collect(),
+            outputs: signature.outputs().to_vec(),
+            of_integers: signature.precision_of_integers(),
+        };
         let read = model.clone();
-        let runnable = runnable(model, datum_type(precision).fact([1, width]))?;
-        Ok(Self { runnable, read, precision, width, batched: OnceLock::new(), feature_names })
+        let runnable = runnable(model, &used, &1.to_dim())?;
+        Ok(Self { runnable, read, used, batched: OnceLock::new(), feature_names })
     }
 
     /// The metadata entry `feature_names`, as JSON text.
@@ -96,98 +110,103 @@ impl Graph {
         self.feature_names.as_deref()
     }
 
-    /// Runs the graph on one row, and returns its first output.
-    ///
-    /// # Errors
-    ///
-    /// If the graph fails, or its first output is not numeric.
-    pub(super) fn run(&self, columns: &[f64]) -> Result<Output, ModelError> {
-        first_output(&self.runnable, self.precision, columns, 1)
+    /// Whether each output that is read has one shape for every row.
+    pub(super) fn has_fixed_shapes(&self) -> Vec<bool> {
+        let model = self.runnable.model();
+        let is_fixed = |output| model.output_fact(output).is_ok_and(|fact| fact.shape.as_concrete().is_some());
+        (0..self.used.outputs.len()).map(is_fixed).collect()
     }
 
-    /// Runs the graph on `count` contiguous rows, and returns its first output, row by row. A graph that accepts only one row, or
-    /// whose rows influence each other, runs once per row. `draw` encodes the rows that this is tried on.
+    /// Runs the graph on one row.
     ///
     /// # Errors
     ///
-    /// As [`Self::run`].
-    pub(super) fn run_many(
+    /// If the graph fails, or an output is not numeric.
+    pub(super) fn run(&self, row: &[Tensor]) -> Result<Output, ModelError> {
+        outputs(&self.runnable, self.used.of_integers, row, 1).map(|mut outputs| outputs.remove(0))
+    }
+
+    /// The graph for `count` rows at once, or why each row needs a run of its own. It is tried on drawn inputs, which `feed` makes rows.
+    pub(super) fn together(
         &self,
-        rows: &[f64],
         count: usize,
-        draw: impl Fn(Draw) -> Vec<f64>,
-    ) -> Result<Output, ModelError> {
-        if let Ok(together) = self.together(count, draw) {
-            return together.run(rows, count);
-        }
-        let outputs: Vec<_> = rows.chunks(self.width).map(|row| self.run(row)).collect::<Result<_, _>>()?;
-        let precision = outputs.first().map(Output::precision).unwrap_or_default();
-        let columns = outputs.iter().flat_map(Output::columns).copied().collect();
-        Ok(Output::new(columns, precision))
+        draw: impl Fn(Draw) -> Input,
+        feed: impl Fn(&[&Input]) -> Option<Vec<Tensor>>,
+    ) -> Result<&Rows, &Apart> {
+        let size = |row: &[Tensor]| row.iter().map(Tensor::len).sum();
+        let prepared = || self.prepare_batched(feed(&[&draw(Draw::Smallest)]).as_deref().map_or(1, size));
+        let rows = self.batched.get_or_init(prepared).as_ref().ok_or(&Apart::OneRowOnly)?;
+        rows.are_independent(count, |row| self.run(row), draw, feed).map(|()| rows)
     }
 
-    /// The graph for `count` rows at once, or why each row needs a run of its own.
-    pub(super) fn together(&self, count: usize, draw: impl Fn(Draw) -> Vec<f64>) -> Result<&Rows, &Apart> {
-        let rows = self.batched.get_or_init(|| self.prepare_batched()).as_ref().ok_or(&Apart::OneRowOnly)?;
-        rows.are_independent(count, |row| self.run(row), draw).map(|()| rows)
-    }
-
-    fn prepare_batched(&self) -> Option<Rows> {
+    /// `size` is the number of numbers of a row.
+    fn prepare_batched(&self, size: usize) -> Option<Rows> {
         let rows = self.read.symbols.sym("N").to_dim();
-        let input = datum_type(self.precision).fact([rows, self.width.to_dim()]);
-        let batched = panic::catch_unwind(AssertUnwindSafe(|| runnable(self.read.clone(), input)));
-        Some(Rows::new(batched.ok()?.ok()?, self.precision, self.width))
+        let batched = panic::catch_unwind(AssertUnwindSafe(|| runnable(self.read.clone(), &self.used, &rows)));
+        Some(Rows::new(batched.ok()?.ok()?, self.used.of_integers, size))
     }
 }
 
-/// Runs the graph, whose input is of this type, on `count` contiguous rows, and returns its first output.
-pub(super) fn first_output(
+/// Runs the graph on `count` rows, and returns the outputs of each.
+pub(super) fn outputs(
     graph: &Arc<TypedRunnableModel>,
-    precision: Precision,
-    rows: &[f64],
+    of_integers: Precision,
+    rows: &[Tensor],
     count: usize,
-) -> Result<Output, ModelError> {
+) -> Result<Vec<Output>, ModelError> {
     let fail = |error: TractError| ModelError::Output(format!("{error:#}"));
-    let shape = [count, rows.len() / count];
-    let input = match precision {
-        // The cast is lossless: the rows of a float32 graph are float32.
-        Precision::Float32 => Tensor::from_shape(&shape, &rows.iter().map(|&number| number as f32).collect::<Vec<_>>()),
-        Precision::Float64 => Tensor::from_shape(&shape, rows),
-    };
-    let input = input.map_err(fail)?.into_tvalue();
+    let inputs = rows.iter().map(|tensor| Ok(fed(tensor)?.into_tvalue())).collect::<TractResult<TVec<_>>>();
+    let inputs = inputs.map_err(fail)?;
     // A panic in the graph fails this request, not the process.
-    let outputs = panic::catch_unwind(AssertUnwindSafe(|| graph.run(tvec!(input))))
+    let outputs = panic::catch_unwind(AssertUnwindSafe(|| graph.run(inputs)))
         .map_err(|_| ModelError::Output("tract panicked".to_owned()))?
         .map_err(fail)?;
-    let output = outputs.first().ok_or_else(|| ModelError::Output("the graph has no output".to_owned()))?;
-    numbers(output, precision).map_err(fail)
+    let mut all = vec![Vec::with_capacity(outputs.len()); count];
+    for output in &outputs {
+        let read = read(output).map_err(fail)?;
+        let rows = read
+            .unstack(count)
+            .ok_or_else(|| ModelError::Output(format!("an output of shape {:?} for {count} inputs", read.shape())))?;
+        all.iter_mut().zip(rows).for_each(|(tensors, row)| tensors.push(row));
+    }
+    Ok(all.into_iter().map(|tensors| Output::new(tensors, of_integers)).collect())
 }
 
-/// The numbers of an output. Integers have the type of the graph's input.
-fn numbers(output: &Tensor, input: Precision) -> TractResult<Output> {
-    let precision = match output.datum_type() {
-        DatumType::F16 | DatumType::F32 => Precision::Float32,
-        DatumType::F64 => Precision::Float64,
-        _ => input,
+/// The tensor that tract reads.
+fn fed(tensor: &Tensor) -> TractResult<tract::Tensor> {
+    let mut fed = tract::Tensor::zero_dt(datum_type(tensor.datatype()), tensor.shape())?;
+    fed.as_bytes_mut().copy_from_slice(tensor.bytes());
+    Ok(fed)
+}
+
+/// The tensor that tract returned. Other integers become int64.
+fn read(tensor: &tract::Tensor) -> TractResult<Tensor> {
+    let (datatype, tensor) = match data_type(tensor.datum_type()) {
+        Some(datatype) => (datatype, Cow::Borrowed(tensor)),
+        None => (DataType::Int64, tensor.cast_to::<i64>()?),
     };
-    let columns = match precision {
-        Precision::Float32 => {
-            let output = output.cast_to::<f32>()?;
-            output.to_plain_array_view::<f32>()?.iter().map(|&number| number.into()).collect()
-        }
-        Precision::Float64 => output.cast_to::<f64>()?.to_plain_array_view::<f64>()?.iter().copied().collect(),
-    };
-    Ok(Output::new(columns, precision))
+    let bytes = tensor.try_as_plain_ram()?.as_bytes().to_vec();
+    Tensor::new(datatype, tensor.shape().to_vec(), bytes).context("a tensor of another length than its shape")
 }
 
 /// `into_optimized` would first simplify the graph, with passes for large networks. They make tabular models no faster, and double
 /// the time that a cold start waits.
-fn runnable(model: InferenceModel, input: TypedFact) -> TractResult<Arc<TypedRunnableModel>> {
-    let input_type = input.datum_type;
-    let mut typed = model.with_input_fact(0, input.into())?.into_typed()?;
+fn runnable(model: InferenceModel, used: &Use, rows: &TDim) -> TractResult<Arc<TypedRunnableModel>> {
+    let mut model = model;
+    for (position, (datum_type, shape)) in used.inputs.iter().enumerate() {
+        let shape: TVec<_> = [rows.clone()].into_iter().chain(shape.iter().cloned()).collect();
+        model.set_input_fact(position, datum_type.fact(shape).into())?;
+    }
+    let outlets = model.output_outlets()?.to_vec();
+    if used.outputs.len() < outlets.len() {
+        model.select_output_outlets(&used.outputs.iter().map(|output| outlets[*output]).collect::<Vec<_>>())?;
+    }
+    let mut typed = model.into_typed()?;
     float64::replace(&mut typed)?;
     matrix_product::replace(&mut typed);
-    if [input_type, typed.output_fact(0)?.datum_type].contains(&DatumType::F64) {
+    let inputs = used.inputs.iter().map(|(datum_type, _)| Ok(*datum_type));
+    let outputs = (0..used.outputs.len()).map(|output| Ok(typed.output_fact(output)?.datum_type));
+    if inputs.chain(outputs).collect::<TractResult<Vec<_>>>()?.contains(&DatumType::F64) {
         float64::optimize(&mut typed)?;
     } else {
         typed.optimize()?;
@@ -195,11 +214,29 @@ fn runnable(model: InferenceModel, input: TypedFact) -> TractResult<Arc<TypedRun
     typed.into_runnable()
 }
 
-fn datum_type(precision: Precision) -> DatumType {
-    match precision {
-        Precision::Float32 => DatumType::F32,
-        Precision::Float64 => DatumType::F64,
+fn datum_type(datatype: DataType) -> DatumType {
+    match datatype {
+        DataType::Float16 => DatumType::F16,
+        DataType::Float32 => DatumType::F32,
+        DataType::Float64 => DatumType::F64,
+        DataType::Int32 => DatumType::I32,
+        DataType::Int64 => DatumType::I64,
+        DataType::Uint8 => DatumType::U8,
+        DataType::Bool => DatumType::Bool,
     }
+}
+
+fn data_type(datum_type: DatumType) -> Option<DataType> {
+    Some(match datum_type {
+        DatumType::F16 => DataType::Float16,
+        DatumType::F32 => DataType::Float32,
+        DatumType::F64 => DataType::Float64,
+        DatumType::I32 => DataType::Int32,
+        DatumType::I64 => DataType::Int64,
+        DatumType::U8 => DataType::Uint8,
+        DatumType::Bool => DataType::Bool,
+        _ => return None,
+    })
 }
 
 /// The name of a type in ONNX: `int64`.
@@ -213,9 +250,40 @@ fn type_name(datum_type: DatumType) -> String {
     }
 }
 
-/// The number of input columns that the graph declares.
-fn columns(model: &InferenceModel) -> Option<usize> {
-    model.input_fact(0).ok()?.shape.dim(1)?.concretize()?.to_i64().ok()?.try_into().ok()
+/// The inputs and outputs that the graph declares.
+fn declaration(model: &InferenceModel) -> Result<Declaration, String> {
+    let fail = |error: TractError| format!("is not an ONNX graph that can be served: {error:#}");
+    let inputs = model.input_outlets().map_err(fail)?.iter().map(|outlet| {
+        let (name, fact) = (model.node(outlet.node).name.clone(), model.outlet_fact(*outlet).map_err(fail)?);
+        let declared = fact.datum_type.concretize();
+        let datatype = declared.map(|declared| {
+            data_type(declared).ok_or_else(|| {
+                format!(
+                    "reads {}, but the service feeds graphs float32 or float64: declare the input as one of them, and cast it inside the \
+                     graph",
+                    type_name(declared)
+                )
+            })
+        });
+        Ok(TensorDeclaration { name, datatype: datatype.transpose()?, shape: shape(&fact.shape) })
+    });
+    let outputs = model.output_outlets().map_err(fail)?.iter().map(|outlet| TensorDeclaration {
+        name: model.outlet_label(*outlet).unwrap_or_else(|| &model.node(outlet.node).name).to_owned(),
+        datatype: None,
+        shape: None,
+    });
+    Ok(Declaration::new(inputs.collect::<Result<_, String>>()?, outputs.collect()))
+}
+
+fn shape(shape: &ShapeFactoid) -> Option<Vec<DeclaredSize>> {
+    let size = |size: &DimFact| match size.concretize() {
+        None => DeclaredSize::Unknown,
+        Some(size) => match size.to_i64().map(usize::try_from) {
+            Ok(Ok(size)) => DeclaredSize::Fixed(size),
+            _ => DeclaredSize::Named(size.to_string()),
+        },
+    };
+    (!shape.is_open()).then(|| shape.dims().map(size).collect())
 }
 
 /// tract's operators, and our operators for tree ensembles.

@@ -11,12 +11,21 @@ mod graph;
 mod package;
 mod rows;
 
-use std::time::{Duration, Instant};
+use std::{
+    borrow::Cow,
+    collections::HashMap,
+    time::{Duration, Instant},
+};
 
-use model_package::{Answer, Draw, GRAPH, Input, Mistake, ModelError, Output, Precision, Signature, Stored};
+use model_package::{
+    Answer, Declaration, GRAPH, Input, Mistake, ModelError, Output, Precision, Signature, Stored, Tensor,
+};
 use sha2::{Digest, Sha256};
 
-use self::graph::{Graph, GraphFile};
+use self::{
+    graph::{Graph, GraphFile},
+    rows::Rows,
+};
 pub use self::{
     package::{ManifestFile, Origin, Package, PackageError},
     rows::Apart,
@@ -32,7 +41,6 @@ const ENGINE_VERSION: u32 = 4;
 pub struct Model {
     signature: Signature,
     graph: Graph,
-    output_columns: usize,
     run_fingerprint: String,
     fingerprint: String,
 }
@@ -47,19 +55,19 @@ impl Model {
         let fail = |mistakes| PackageError { origin: package.origin().clone(), mistakes };
         let in_graph = |problem| vec![Mistake { file: GRAPH, entry: String::new(), problem }];
         let file = GraphFile::read(&package.onnx).map_err(in_graph);
-        // The graph declares the type of the numbers that the fields become. If it cannot be read, the type that accepts more shows
-        // which other mistakes there are.
-        let precision = file.as_ref().map_or(Precision::Float64, GraphFile::precision);
+        // If the graph cannot be read, the type of numbers that accepts more shows which other mistakes there are.
+        let unknown = || Cow::Owned(Declaration::unknown(Precision::Float64));
+        let declaration = file.as_ref().map_or_else(|_| unknown(), |file| Cow::Borrowed(file.declaration()));
         let signature = match &package.manifest {
-            ManifestFile::Written(toml) => Signature::parse(toml, precision),
-            ManifestFile::Embedded { json, .. } => Signature::parse_json(json, precision),
+            ManifestFile::Written(toml) => Signature::parse(toml, &declaration),
+            ManifestFile::Embedded { json, .. } => Signature::parse_json(json, &declaration),
         };
         let (mut signature, file) = match (signature, file) {
             (Ok(signature), Ok(file)) => (signature, file),
             (Err(mistakes), Ok(_)) | (Ok(_), Err(mistakes)) => return Err(fail(mistakes)),
             (Err(mistakes), Err(in_graph)) => return Err(fail([mistakes, in_graph].concat())),
         };
-        let graph = file.prepare(signature.width()).map_err(|problem| fail(in_graph(problem)))?;
+        let graph = file.prepare(&signature).map_err(|problem| fail(in_graph(problem)))?;
         if let Some(problem) =
             graph.feature_names().and_then(|names| feature_name_mismatch(names, &signature.columns()))
         {
@@ -69,13 +77,8 @@ impl Model {
                 problem,
             }]));
         }
-        let columns = vec![0.0; signature.width()];
-        let output = graph.run(&columns).map_err(|error| fail(in_graph(error.to_string())))?;
-        let outputs = output.columns().len();
-        if outputs == 0 {
-            return Err(fail(in_graph("the graph's first output is empty".to_owned())));
-        }
-        signature.set_output(outputs, output.precision()).map_err(fail)?;
+        let output = graph.run(&signature.blank()).map_err(|error| fail(in_graph(error.to_string())))?;
+        signature.set_output(&output, &graph.has_fixed_shapes()).map_err(fail)?;
         let mut digest = Sha256::new();
         let mut add = |part: &[u8]| {
             digest.update((part.len() as u64).to_le_bytes());
@@ -86,12 +89,13 @@ impl Model {
         add(&matrix_product::PRODUCTS_VERSION.to_le_bytes());
         add(&package.onnx);
         // Versions before these types answered such a graph in float32.
-        for (part, of) in [("input", precision), ("output", output.precision())] {
-            if of == Precision::Float64 {
-                add(format!("{of} {part}").as_bytes());
+        for (part, of) in [("input", signature.precision_of_columns()), ("output", Some(output.precision(0)))] {
+            if of == Some(Precision::Float64) {
+                add(format!("{} {part}", Precision::Float64).as_bytes());
             }
         }
         signature.fields().iter().for_each(|field| add(field.identity().as_bytes()));
+        signature.output_identity().iter().for_each(|outputs| add(outputs.as_bytes()));
         let run_fingerprint = short(digest.clone());
         digest.update(b"predictions");
         signature.predictions().iter().for_each(|prediction| {
@@ -99,7 +103,7 @@ impl Model {
             digest.update((identity.len() as u64).to_le_bytes());
             digest.update(identity);
         });
-        Ok(Self { signature, graph, output_columns: outputs, run_fingerprint, fingerprint: short(digest) })
+        Ok(Self { signature, graph, run_fingerprint, fingerprint: short(digest) })
     }
 
     /// Runs the graph.
@@ -108,17 +112,17 @@ impl Model {
     ///
     /// If the graph fails.
     pub fn run(&self, input: &Input) -> Result<Output, ModelError> {
-        self.graph.run(&self.signature.encode(input))
+        self.graph.run(&self.feed(&[input])?)
     }
 
     /// Measures a run of the graph: the shortest of those that start within 1 ms, at least one.
     pub fn run_time(&self) -> Duration {
-        let columns = vec![0.0; self.signature.width()];
+        let blank = self.signature.blank();
         let (start, mut shortest) = (Instant::now(), Duration::MAX);
         while shortest == Duration::MAX || start.elapsed() < Duration::from_millis(1) {
             let run = Instant::now();
             // The graph ran when it was loaded, and a failed run takes its time, too.
-            let _ = self.graph.run(&columns);
+            let _ = self.graph.run(&blank);
             shortest = shortest.min(run.elapsed());
         }
         shortest
@@ -134,14 +138,35 @@ impl Model {
         if let [input] = inputs {
             return Ok(vec![self.run(input)?]);
         }
-        let mut rows = Vec::with_capacity(inputs.len() * self.signature.width());
-        inputs.iter().for_each(|input| self.signature.encode_into(input, &mut rows));
-        let outputs = self.graph.run_many(&rows, inputs.len(), |draw| self.drawn_row(draw))?;
-        let (columns, precision) = (outputs.columns(), outputs.precision());
-        if columns.len() != inputs.len() * self.output_columns {
-            return Err(ModelError::Output(format!("{} numbers for {} inputs", columns.len(), inputs.len())));
+        let Some(rows) = self.signature.feed(inputs) else { return self.run_by_shape(inputs) };
+        match self.together(inputs.len()) {
+            Ok(together) => together.run(&rows, inputs.len()),
+            Err(_) => inputs.iter().map(|input| self.run(input)).collect(),
         }
-        Ok(columns.chunks(self.output_columns).map(|columns| Output::new(columns.to_vec(), precision)).collect())
+    }
+
+    /// Runs the inputs whose tensors have the same shapes together.
+    fn run_by_shape(&self, inputs: &[&Input]) -> Result<Vec<Output>, ModelError> {
+        let mut by_shape = HashMap::<_, Vec<usize>>::new();
+        for (position, input) in inputs.iter().enumerate() {
+            let shapes: Vec<_> = self.feed(&[input])?.iter().map(|tensor| tensor.shape().to_vec()).collect();
+            by_shape.entry(shapes).or_default().push(position);
+        }
+        let mut outputs = vec![None; inputs.len()];
+        for positions in by_shape.into_values() {
+            let alike = self.run_many(&positions.iter().map(|position| inputs[*position]).collect::<Vec<_>>())?;
+            positions.into_iter().zip(alike).for_each(|(position, output)| outputs[position] = Some(output));
+        }
+        Ok(outputs.into_iter().map(|output| output.expect("each input has one shape")).collect())
+    }
+
+    /// The tensors that the graph reads.
+    fn feed(&self, inputs: &[&Input]) -> Result<Vec<Tensor>, ModelError> {
+        self.signature.feed(inputs).ok_or_else(|| ModelError::Output("inputs of different shapes".to_owned()))
+    }
+
+    fn together(&self, count: usize) -> Result<&Rows, &Apart> {
+        self.graph.together(count, |draw| self.signature.draw(draw), |inputs| self.signature.feed(inputs))
     }
 
     /// Checks whether batches of this many inputs can run at once.
@@ -150,11 +175,7 @@ impl Model {
     ///
     /// Why each input needs a run of its own.
     pub fn runs_together(&self, count: usize) -> Result<(), &Apart> {
-        self.graph.together(count, |draw| self.drawn_row(draw)).map(drop)
-    }
-
-    fn drawn_row(&self, draw: Draw) -> Vec<f64> {
-        self.signature.encode(&self.signature.draw(draw))
+        self.together(count).map(drop)
     }
 
     /// Runs the graph and derives the prediction at position `prediction` from its output.
@@ -168,11 +189,6 @@ impl Model {
 
     pub fn signature(&self) -> &Signature {
         &self.signature
-    }
-
-    /// The length of the graph's output.
-    pub fn output_columns(&self) -> usize {
-        self.output_columns
     }
 
     /// Identifies the model in the keys of cache entries that hold `stored`: 64 bits in hexadecimal. It covers the graph, whatever in

@@ -8,10 +8,10 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use model_package::{Draw, MAX_INPUTS, ModelError, Output, Precision};
+use model_package::{Draw, Input, MAX_INPUTS, ModelError, Output, Precision, Tensor};
 use tract_onnx::prelude::TypedRunnableModel;
 
-use super::graph::first_output;
+use super::graph::outputs;
 
 /// The sizes that are checked: powers of two up to an array of [`MAX_INPUTS`].
 const SIZES: usize = MAX_INPUTS.next_power_of_two().ilog2() as usize;
@@ -29,9 +29,10 @@ const ROUNDING: f64 = 1e-4;
 /// A graph for any number of rows.
 pub(super) struct Rows {
     runnable: Arc<TypedRunnableModel>,
-    /// The type of the input.
-    precision: Precision,
-    width: usize,
+    /// The type in which integers of outputs are compared and written.
+    of_integers: Precision,
+    /// The most rows that are checked, as a power of two.
+    largest: u32,
     /// For 2, 4, 8, … rows: whether they are independent. Checked before the first run of this or half this size.
     independent: [OnceLock<Result<(), Apart>>; SIZES],
 }
@@ -52,73 +53,76 @@ pub enum Apart {
 }
 
 impl Rows {
-    pub(super) fn new(runnable: Arc<TypedRunnableModel>, precision: Precision, width: usize) -> Self {
-        Self { runnable, precision, width, independent: [const { OnceLock::new() }; SIZES] }
+    /// `size` is the number of numbers that the graph reads for a row.
+    pub(super) fn new(runnable: Arc<TypedRunnableModel>, of_integers: Precision, size: usize) -> Self {
+        let largest = (MAX_NUMBERS / size.max(1)).clamp(2, 1 << SIZES).ilog2();
+        Self { runnable, of_integers, largest, independent: [const { OnceLock::new() }; SIZES] }
     }
 
-    pub(super) fn run(&self, rows: &[f64], count: usize) -> Result<Output, ModelError> {
-        first_output(&self.runnable, self.precision, rows, count)
+    pub(super) fn run(&self, rows: &[Tensor], count: usize) -> Result<Vec<Output>, ModelError> {
+        outputs(&self.runnable, self.of_integers, rows, count)
     }
 
     /// Whether `count` rows can run together: each row's output is the same among other rows and alone. `alone` runs one row.
     pub(super) fn are_independent(
         &self,
         count: usize,
-        alone: impl Fn(&[f64]) -> Result<Output, ModelError>,
-        draw: impl Fn(Draw) -> Vec<f64>,
+        alone: impl Fn(&[Tensor]) -> Result<Output, ModelError>,
+        draw: impl Fn(Draw) -> Input,
+        feed: impl Fn(&[&Input]) -> Option<Vec<Tensor>>,
     ) -> Result<(), &Apart> {
-        let largest = (MAX_NUMBERS / self.width).clamp(2, 1 << SIZES).ilog2();
-        let size = count.max(2).next_power_of_two().ilog2().min(largest);
-        let independent = self.independent[size as usize - 1].get_or_init(|| self.compare(1 << size, alone, draw));
+        let size = count.max(2).next_power_of_two().ilog2().min(self.largest);
+        let independent =
+            self.independent[size as usize - 1].get_or_init(|| self.compare(1 << size, alone, draw, feed));
         independent.as_ref().copied()
     }
 
     fn compare(
         &self,
         count: usize,
-        alone: impl Fn(&[f64]) -> Result<Output, ModelError>,
-        draw: impl Fn(Draw) -> Vec<f64>,
+        alone: impl Fn(&[Tensor]) -> Result<Output, ModelError>,
+        draw: impl Fn(Draw) -> Input,
+        feed: impl Fn(&[&Input]) -> Option<Vec<Tensor>>,
     ) -> Result<(), Apart> {
-        let run = |rows: &[f64]| self.run(rows, count).map_err(|_| Apart::Fails);
+        let fed = |inputs: &[&Input]| feed(inputs).ok_or(Apart::Fails);
+        let run = |inputs: &[&Input]| -> Result<Vec<Vec<f64>>, Apart> {
+            let outputs = self.run(&fed(inputs)?, count).map_err(|_| Apart::Fails)?;
+            Ok(outputs.iter().map(numbers).collect())
+        };
         let mixed = |outputs| Apart::Mixed { rows: count, outputs };
-        let mut rows = Vec::with_capacity(count * self.width);
-        for seed in 0..count as u64 {
-            rows.extend(draw(if seed % 2 == 0 { Draw::Usual(seed) } else { Draw::Extreme(seed) }));
-        }
-        let together = run(&rows)?;
-        let together = together.columns();
-        let columns = together.len() / count;
-        if columns == 0 || together.len() % count != 0 {
+        let of_seed = |seed| draw(if seed % 2 == 0 { Draw::Usual(seed) } else { Draw::Extreme(seed) });
+        let drawn: Vec<_> = (0..count as u64).map(of_seed).collect();
+        let inputs: Vec<_> = drawn.iter().collect();
+        let together = run(&inputs)?;
+        if together[0].is_empty() {
             return Err(Apart::Fails);
         }
         // A row keeps its place and the number of rows its size, so that its output has the same bits if the others do not matter.
-        let (half, numbers) = (count / 2, count / 2 * self.width);
-        for (replacement, replaced, kept) in [
-            (draw(Draw::Largest), numbers..rows.len(), 0..half * columns),
-            (draw(Draw::Smallest), 0..numbers, half * columns..together.len()),
-        ] {
-            let mut others = rows.clone();
-            others[replaced].chunks_mut(self.width).for_each(|row| row.copy_from_slice(&replacement));
+        let half = count / 2;
+        for (replacement, replaced, kept) in
+            [(draw(Draw::Largest), half..count, 0..half), (draw(Draw::Smallest), 0..half, half..count)]
+        {
+            let mut others = inputs.clone();
+            others[replaced].fill(&replacement);
             let others = run(&others)?;
-            let others = others.columns();
-            if others.len() != together.len() {
-                return Err(Apart::Fails);
-            }
             let is_same = |one: f64, other: f64| one == other || (one.is_nan() && other.is_nan());
-            let mut pairs = together[kept.clone()].iter().zip(&others[kept]);
-            if let Some((one, other)) = pairs.find(|(one, other)| !is_same(**one, **other)) {
-                return Err(mixed([*one, *other]));
+            for (row, among_others) in together[kept.clone()].iter().zip(&others[kept]) {
+                if row.len() != among_others.len() {
+                    return Err(Apart::Fails);
+                }
+                if let Some((one, other)) = row.iter().zip(among_others).find(|(one, other)| !is_same(**one, **other)) {
+                    return Err(mixed([*one, *other]));
+                }
             }
         }
         // The output could still depend on the number of rows. Large numbers are left out: their sums round differently.
         for row in (0..count).step_by(2).take(ALONE) {
-            let alone = alone(&rows[row * self.width..][..self.width]).map_err(|_| Apart::Fails)?;
-            let alone = alone.columns();
-            let among = &together[row * columns..][..columns];
+            let alone = numbers(&alone(&fed(&inputs[row..=row])?).map_err(|_| Apart::Fails)?);
+            let among = &together[row];
             let is_close = |(one, other): (&f64, &f64)| {
                 one == other || (one - other).abs() <= ROUNDING * one.abs().max(1.0) || (one.is_nan() && other.is_nan())
             };
-            if alone.len() != columns {
+            if alone.len() != among.len() {
                 return Err(Apart::Fails);
             }
             if let Some((one, other)) = alone.iter().zip(among).find(|pair| !is_close(*pair)) {
@@ -127,6 +131,11 @@ impl Rows {
         }
         Ok(())
     }
+}
+
+/// All numbers of a row's outputs.
+fn numbers(output: &Output) -> Vec<f64> {
+    (0..output.tensors().len()).flat_map(|tensor| output.columns(tensor)).collect()
 }
 
 /// A clause after "one row at a time:".

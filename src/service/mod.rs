@@ -161,12 +161,12 @@ impl PredictionService {
 
     /// The response's body for an entry of this process. `None` if the prediction cannot be derived from it.
     fn read(&self, prediction: usize, entry: &Bytes) -> Option<Bytes> {
-        self.stored.read(self.model.signature(), self.model.output_columns(), prediction, entry)
+        self.stored.read(self.model.signature(), prediction, entry)
     }
 
     /// The response's body for an entry of the store. `None` if this service would not have stored it.
     fn read_stored(&self, prediction: usize, entry: &Bytes) -> Option<Bytes> {
-        self.stored.read_stored(self.model.signature(), self.model.output_columns(), prediction, entry)
+        self.stored.read_stored(self.model.signature(), prediction, entry)
     }
 
     /// Derives a prediction from the model's output.

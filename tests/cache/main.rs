@@ -18,6 +18,7 @@ mod signing;
 mod single_flight;
 mod strategy;
 mod tenants;
+mod tensors;
 mod tools;
 mod warming;
 mod workers;

@@ -98,8 +98,8 @@ fn epoch_seconds_ids_and_coordinates_keep_distinct_answers_and_keys() {
     for id in ids {
         let input = read(&model, &json!({ "id": id }));
         assert_eq!(
-            (input.to_string(), model.run(&input).expect("it runs").columns()),
-            (id.to_string(), &[id as f64][..])
+            (input.to_string(), model.run(&input).expect("it runs").columns(0)),
+            (id.to_string(), vec![id as f64])
         );
     }
     for (number, key) in [

@@ -1,6 +1,9 @@
 //! Inputs generated from a package's own fields: valid ones, and ones with a single mistake.
 
-use model_package::{Field, FieldErrorCode, Precision, field::Category, field::Kind, field::Number};
+use model_package::{
+    DataType, Field, FieldErrorCode, Precision,
+    field::{Array, Category, Dimension, Kind, Number},
+};
 use predict_once::{model::Model, model::Package};
 use proptest::{prelude::*, sample::select};
 use serde_json::{Map, Value, json};
@@ -93,7 +96,35 @@ fn value(field: &Field, aliases: Vec<String>) -> BoxedStrategy<Value> {
                 known.boxed()
             }
         }
+        Kind::Array(array) => array_value(array),
     }
+}
+
+/// With 1 to 3 for each name.
+fn array_value(array: &Array) -> BoxedStrategy<Value> {
+    let item = match array.datatype() {
+        DataType::Float16 | DataType::Float32 | DataType::Float64 => (-1e3..1e3).prop_map(|x: f64| json!(x)).boxed(),
+        DataType::Int32 | DataType::Int64 | DataType::Uint8 => (0..=255).prop_map(|x| json!(x)).boxed(),
+        DataType::Bool => any::<bool>().prop_map(Value::from).boxed(),
+    };
+    let sizes: Vec<_> = array
+        .shape()
+        .iter()
+        .map(|size| match size {
+            Dimension::Fixed(size) => Just(*size).boxed(),
+            Dimension::Named(_) => (1_usize..=3).boxed(),
+        })
+        .collect();
+    sizes
+        .prop_flat_map(move |sizes| {
+            let items = proptest::collection::vec(item.clone(), sizes.iter().product::<usize>());
+            items.prop_map(move |items| {
+                let nest = |items: Vec<Value>, size: &usize| items.chunks(*size).map(Value::from).collect();
+                let mut nested: Vec<Value> = sizes.iter().rev().fold(items, nest);
+                nested.remove(0)
+            })
+        })
+        .boxed()
 }
 
 fn number_value(number: &Number, precision: Precision) -> BoxedStrategy<Value> {
@@ -166,6 +197,14 @@ fn wrong_values(field: &Field, aliases: &[String]) -> Vec<Mistake> {
         Kind::Category(category) => {
             invalid.extend([json!(1), json!(false)]);
             invalid.extend(unknown_names(category, aliases).into_iter().map(Value::from));
+        }
+        Kind::Array(array) => {
+            // The rank is another, or the items are.
+            let nested = array.shape().iter().fold(json!("x"), |item, _| json!([item]));
+            invalid.extend([json!("1"), json!([nested]), nested]);
+            if array.shape().len() == 1 {
+                invalid.retain(|value| *value != json!([1]));
+            }
         }
     }
     wrong.extend(invalid.into_iter().map(Mistake::Invalid));

@@ -17,5 +17,6 @@ mod rows;
 mod rules;
 mod schema;
 mod spellings;
+mod tensors;
 
 use test_support::packages;

@@ -222,10 +222,10 @@ impl Inspection {
 
 /// The response bodies that the service would make of a value in Redis.
 fn answers(target: &Target, layout: Layout, name: &str, value: &Bytes) -> Vec<Bytes> {
-    let (signature, columns) = (target.model.signature(), target.model.output_columns());
+    let signature = target.model.signature();
     let predictions = signature.predictions().iter().enumerate();
     let named = predictions.filter(|(_, prediction)| layout == Layout::Output || prediction.name() == name);
-    named.filter_map(|(position, _)| stored(layout).read(signature, columns, position, value)).collect()
+    named.filter_map(|(position, _)| stored(layout).read(signature, position, value)).collect()
 }
 
 impl From<DecodedField> for InspectedField {

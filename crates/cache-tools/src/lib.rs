@@ -52,9 +52,6 @@ pub trait Model: Send + Sync {
     /// Identifies the model in the keys of entries that store `stored`.
     fn fingerprint(&self, stored: Stored) -> &str;
 
-    /// The length of the graph's output.
-    fn output_columns(&self) -> usize;
-
     /// # Errors
     ///
     /// If the graph fails.

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{
-    field::{Bound, Encoded, Field, Kind, Number},
+    field::{Bound, Encoded, Field, Kind, Number, Tensors},
     input::{Fields, Input},
     key_text::is_integer,
     precision::Precision,
@@ -28,24 +28,33 @@ impl Fields {
         if codes.len() != fields.len() {
             return None;
         }
-        let values = fields.iter().zip(codes).map(|(field, code)| field.decode(code)).collect::<Option<Vec<_>>>()?;
-        // Each input has one text: `2,030` is not canonical.
-        if Input::new(values.clone()).to_string() != text {
-            return None;
-        }
-        Some(fields.iter().zip(values).map(|(field, value)| field.describe(value)).collect())
+        fields.iter().zip(codes).map(|(field, code)| field.decoded(code)).collect()
     }
 }
 
 impl Field {
+    fn decoded(&self, code: &str) -> Option<DecodedField> {
+        if self.is_tensor() {
+            let field = || {
+                let text = format!("a tensor with the digest {code}");
+                DecodedField { name: self.name().to_owned(), value: json!({ "digest": code }), text }
+            };
+            return Tensors::is_digest(code).then(field);
+        }
+        let value = self.decode(code)?;
+        // Each value has one text: `030` is not canonical.
+        (Input::new(vec![value.clone()]).to_string() == code).then(|| self.describe(value))
+    }
+
     /// The value that displays as this text.
     fn decode(&self, code: &str) -> Option<Encoded> {
         let (codes, ignores_unknown) = match self.kind() {
             Kind::Number(number) => (number.bands().map_or(0, |limits| limits.len() + 1), false),
             Kind::Boolean => (2, false),
             Kind::Category(category) => (category.values().len(), category.ignores_unknown()),
+            Kind::Array(_) => return None,
         };
-        let if_missing = |value| self.missing().filter(|missing| *missing == value);
+        let if_missing = |value| self.missing().filter(|missing| **missing == value).cloned();
         match code {
             "" => if_missing(Encoded::Nan),
             "?" => if_missing(Encoded::Zeros).or(ignores_unknown.then_some(Encoded::Zeros)),
@@ -71,11 +80,10 @@ impl Field {
             let text = format!("{json}{unit}");
             (json, text)
         };
+        let is_missing = self.missing() == Some(&value);
         let (json, text) = match (value, self.kind()) {
-            (Encoded::Number(float32), Kind::Number(_) | Kind::Boolean | Kind::Category(_)) => {
-                number(shortest(float32))
-            }
-            (Encoded::Double(float64), Kind::Number(_) | Kind::Boolean | Kind::Category(_)) => {
+            (Encoded::Number(float32), _) => number(shortest(float32)),
+            (Encoded::Double(float64), _) => {
                 let is_integer = is_integer(float64, Precision::Float64);
                 number(if is_integer { json!(float64 as i64) } else { json!(float64) })
             }
@@ -88,9 +96,11 @@ impl Field {
             (Encoded::Zeros, Kind::Category(category)) if category.ignores_unknown() => {
                 (Value::Null, "none of its values".to_owned())
             }
-            (Encoded::Nan | Encoded::Zeros, _) => (Value::Null, "missing".to_owned()),
+            (Encoded::Nan | Encoded::Zeros | Encoded::Code(_) | Encoded::Tensors(_), _) => {
+                (Value::Null, "missing".to_owned())
+            }
         };
-        let or_missing = if self.missing() == Some(value) && text != "missing" { ", or missing" } else { "" };
+        let or_missing = if is_missing && text != "missing" { ", or missing" } else { "" };
         let text = format!("{text}{or_missing}");
         DecodedField { name: self.name().to_owned(), value: json, text }
     }

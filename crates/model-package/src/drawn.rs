@@ -1,9 +1,10 @@
 //! Valid inputs drawn from the fields, to try a model on.
 
 use super::{
-    field::{Encoded, Field, Kind, Number},
+    field::{Array, Encoded, Field, Kind, Number, Tensors},
     input::Input,
     signature::Signature,
+    tensor::{DataType, Tensor},
 };
 
 /// The input to draw.
@@ -34,7 +35,7 @@ impl Signature {
                 let random = mixed(mixed(seed) ^ position);
                 // The low bits decide whether the field is missing, the high bits its value.
                 let missing = field.missing().filter(|_| random.is_multiple_of(16));
-                missing.unwrap_or_else(|| field.value_at((random >> 11) as f64 / (1_u64 << 53) as f64, reach))
+                missing.cloned().unwrap_or_else(|| field.value_at((random >> 11) as f64 / (1_u64 << 53) as f64, reach))
             }
         };
         Input::new(self.fields().iter().zip(0..).map(value).collect())
@@ -60,7 +61,31 @@ impl Field {
             },
             Kind::Boolean => code(2),
             Kind::Category(category) => code(category.values().len()),
+            Kind::Array(array) => Encoded::Tensors(Tensors::new(vec![array.tensor_at(position, reach).into()])),
         }
+    }
+}
+
+impl Array {
+    /// At 0 and 1, all elements are the smallest or largest; in between, they are random.
+    fn tensor_at(&self, position: f64, reach: f64) -> Tensor {
+        let (low, high) = match self.format.datatype {
+            DataType::Float16 | DataType::Float32 | DataType::Float64 => (-reach.min(1e4), reach.min(1e4)),
+            // They may be positions in a table of any length.
+            DataType::Int32 | DataType::Int64 | DataType::Bool => (0.0, 1.0),
+            DataType::Uint8 => (0.0, 255.0),
+        };
+        let element = |element: u64| {
+            let share = match position {
+                0.0 | 1.0 => position,
+                _ => (mixed(position.to_bits() ^ element) >> 11) as f64 / (1_u64 << 53) as f64,
+            };
+            let number = low + (high - low) * share;
+            if self.format.datatype.is_float() { number } else { number.round() }
+        };
+        let shape = self.usual_shape();
+        let numbers: Vec<_> = (0..shape.iter().product::<usize>() as u64).map(element).collect();
+        Tensor::from_numbers(self.format.datatype, shape.to_vec(), &numbers)
     }
 }
 

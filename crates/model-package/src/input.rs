@@ -2,10 +2,12 @@
 
 use std::{borrow::Cow, collections::HashSet};
 
+use serde::de::DeserializeSeed;
+
 use super::{
     field::{Encoded, Field},
     invalid::{FieldError, FieldErrorCode, InvalidInput},
-    json::{Json, Members},
+    json::{ArrayFormat, ArrayFormats, Json, JsonSeed, Members},
     normal_form::Spellings,
     suggestion::{closest_match, work},
 };
@@ -88,6 +90,8 @@ pub(crate) struct Fields {
     ignore_unknown: bool,
     /// The number of required fields.
     required: usize,
+    /// The positions of the fields that have an [`ArrayFormat`].
+    arrays: Vec<usize>,
 }
 
 impl Fields {
@@ -95,7 +99,8 @@ impl Fields {
     pub(crate) fn new(fields: Vec<Field>, ignore_unknown: bool) -> Self {
         let spellings = Spellings::new(fields.iter().map(Field::name).zip(0..));
         let required = fields.iter().filter(|field| field.is_required()).count();
-        Self { fields, spellings, ignore_unknown, required }
+        let arrays = (0..fields.len()).filter(|position| fields[*position].array_format().is_some()).collect();
+        Self { fields, spellings, ignore_unknown, required, arrays }
     }
 
     pub(crate) fn as_slice(&self) -> &[Field] {
@@ -111,7 +116,9 @@ impl Fields {
         if text.trim_ascii().is_empty() {
             return Err(InvalidInput::Empty);
         }
-        match serde_json::from_slice(text).map_err(InvalidInput::Syntax)? {
+        let mut json = serde_json::Deserializer::from_slice(text);
+        let read = self.json_seed().deserialize(&mut json).and_then(|read| json.end().map(|()| read));
+        match read.map_err(InvalidInput::Syntax)? {
             Json::Object(members) => {
                 let mut budget = ErrorBudget::default();
                 let read = self.read_members(members, &mut budget);
@@ -119,6 +126,11 @@ impl Fields {
             }
             other => Err(InvalidInput::NotAnObject(other.kind())),
         }
+    }
+
+    /// Reads the JSON of an input.
+    pub(crate) fn json_seed(&self) -> JsonSeed<'_> {
+        JsonSeed::new(if self.arrays.is_empty() { None } else { Some(self) })
     }
 
     pub(crate) fn read_members(
@@ -165,7 +177,7 @@ impl Fields {
                 return None;
             }
         }
-        let present_or_missing = |(field, value): (&Field, Option<Encoded>)| value.or_else(|| field.missing());
+        let present_or_missing = |(field, value): (&Field, Option<Encoded>)| value.or_else(|| field.missing().cloned());
         Input::of(self.fields.len(), self.fields.iter().zip(values).map(present_or_missing))
     }
 
@@ -200,8 +212,15 @@ impl Fields {
 
     pub(crate) fn encode(&self, input: &Input, columns: &mut Vec<f64>) {
         for (field, value) in self.fields.iter().zip(&input.0) {
-            field.encode(*value, columns);
+            field.encode(value, columns);
         }
+    }
+}
+
+impl ArrayFormats for Fields {
+    fn format(&self, name: &str) -> Option<&ArrayFormat> {
+        let named = self.arrays.iter().copied().find(|position| self.fields[*position].name() == name);
+        self.fields[named.or_else(|| self.spellings.find(name))?].array_format()
     }
 }
 

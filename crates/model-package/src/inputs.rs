@@ -61,7 +61,7 @@ impl<'de> Visitor<'de> for &mut Items<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
-        while let Some(item) = items.next_element::<Json<'de>>()? {
+        while let Some(item) = items.next_element_seed(self.fields.json_seed())? {
             let position = self.count;
             self.count += 1;
             if self.count > MAX_INPUTS {

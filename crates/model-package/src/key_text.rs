@@ -4,8 +4,8 @@ use std::fmt;
 
 use super::{field::Encoded, input::Input, precision::Precision};
 
-/// Short text for the cache key: numbers, and codes of categories and bands, separated by commas. NaN is an empty string (`2,30,,0`), and
-/// a row of zeros a question mark.
+/// Short text for the cache key: numbers, and codes of categories and bands, separated by commas. NaN is an empty string (`2,30,,0`),
+/// a row of zeros a question mark, and a tensor the digest of its type, shape and bytes.
 impl fmt::Display for Input {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut text = Ascii { formatter: f, buffer: [0; BUFFER], length: 0 };
@@ -32,6 +32,10 @@ impl fmt::Display for Input {
                 }
                 Encoded::Nan => {}
                 Encoded::Zeros => text.push(b'?')?,
+                Encoded::Tensors(tensors) => {
+                    text.flush()?;
+                    write!(text.formatter, "{tensors}")?;
+                }
             }
         }
         text.flush()

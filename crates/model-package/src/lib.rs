@@ -1,15 +1,17 @@
 //! Reads model packages; turns requests into inputs, and the graph's outputs into answers. Knows neither the runtime nor HTTP.
 //!
 //! ```text
-//! model.toml ── manifest ── Signature ─┬─ fields ───── JSON → Input → columns ─► graph
+//! model.toml ── manifest ── Signature ─┬─ fields ───── JSON → Input → tensors ─► graph
 //!                                      └─ predictions ◄─────────────── Output ◄──┘
 //! ```
 //!
 //! The build script uses it to check the embedded package's manifest; the service uses all of it. `docs/model-package.md` describes the
 //! files.
 
+mod declaration;
 mod decode;
 mod drawn;
+mod feeds;
 pub mod field;
 mod input;
 mod inputs;
@@ -26,10 +28,13 @@ mod printable;
 mod signature;
 mod stored;
 mod suggestion;
+mod tensor;
 
 pub use self::{
+    declaration::{Declaration, DeclaredSize, TensorDeclaration},
     decode::DecodedField,
     drawn::Draw,
+    feeds::{GraphInput, Size},
     field::Field,
     input::Input,
     inputs::Inputs,
@@ -43,6 +48,7 @@ pub use self::{
     signature::{Example, GoldenTolerance, Signature},
     stored::Stored,
     suggestion::closest_match,
+    tensor::{DataType, Tensor},
 };
 
 #[cfg(test)]
@@ -74,7 +80,7 @@ mod testing {
     fn read(name: &str, precision: Precision, toml: &str) -> Result<Field, Vec<Mistake>> {
         let written: FieldEntry = toml::from_str(&format!("name = '{name}'\n{toml}")).expect("a field's entry");
         let mut mistakes = Vec::new();
-        let field = Field::new(&written, precision, &mut Entry::new("field", &mut mistakes));
+        let field = Field::new(&written, precision, &[], &mut Entry::new("field", &mut mistakes));
         field.ok_or(mistakes)
     }
 }

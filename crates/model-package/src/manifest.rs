@@ -105,6 +105,9 @@ pub(crate) struct FieldEntry {
     #[serde(default = "yes")]
     pub(crate) required: bool,
     pub(crate) missing: Option<MissingEntry>,
+    pub(crate) input: Option<String>,
+    pub(crate) shape: Option<Vec<SizeEntry>>,
+    pub(crate) max_items: Option<usize>,
 }
 
 fn yes() -> bool {
@@ -119,6 +122,15 @@ pub(crate) enum FieldType {
     Integer,
     Boolean,
     String,
+    Array,
+}
+
+/// A dimension in `shape` of a field.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(untagged, expecting = "a dimension in `shape` must be a whole number or a name")]
+pub(crate) enum SizeEntry {
+    Fixed(usize),
+    Named(String),
 }
 
 /// `encoding` of a field.
@@ -174,6 +186,7 @@ pub(crate) struct PredictionEntry {
     pub(crate) kind: KindEntry,
     pub(crate) output: Option<usize>,
     pub(crate) outputs: Option<Vec<usize>>,
+    pub(crate) from: Option<String>,
     pub(crate) cuts: Option<Vec<f64>>,
     pub(crate) values: Option<Vec<AnswerEntry>>,
 }
@@ -187,6 +200,7 @@ pub(crate) enum KindEntry {
     Class,
     Probabilities,
     Bands,
+    Vector,
 }
 
 /// One of the `values` of a prediction: a scalar or a table.

@@ -2,18 +2,23 @@
 
 use std::collections::HashSet;
 
+use bytes::Bytes;
 use serde_json::{Map, Value};
 
 use super::{
+    declaration::{Declaration, names as names_of},
     decode::DecodedField,
+    feeds::{self, Fed, GraphInput},
     field::{Field, MAX_NAME_LENGTH, is_name},
     input::{Fields, Input},
     inputs::Inputs,
     invalid::InvalidInput,
     manifest::{ExampleEntry, GoldenEntry, Manifest, Unknown, Unreadable},
     mistake::{Entry, MANIFEST, Mistake},
+    output::{Output, OutputForm},
     precision::Precision,
-    prediction::Prediction,
+    prediction::{Prediction, PredictionKind},
+    tensor::Tensor,
 };
 
 /// A request with more fields would not fit into a body.
@@ -39,7 +44,12 @@ pub struct Signature {
     pub examples: Vec<Example>,
     pub golden: GoldenTolerance,
     fields: Fields,
+    inputs: Vec<GraphInput>,
+    /// The positions of the graph's outputs that predictions read.
+    outputs: Vec<usize>,
     predictions: Vec<Prediction>,
+    /// Known once the graph has run.
+    output_form: Option<OutputForm>,
 }
 
 /// An example request in the documentation.
@@ -63,13 +73,13 @@ pub struct GoldenTolerance {
 }
 
 impl Signature {
-    /// Reads the `model.toml` of a graph whose input is of this type.
+    /// Reads the `model.toml` of such a graph.
     ///
     /// # Errors
     ///
     /// All mistakes, or only the first if the file is not TOML or an entry has the wrong type.
-    pub fn parse(toml: &str, precision: Precision) -> Result<Self, Vec<Mistake>> {
-        Self::check(Manifest::from_toml(toml).map_err(unreadable)?, precision, check_examples)
+    pub fn parse(toml: &str, graph: &Declaration) -> Result<Self, Vec<Mistake>> {
+        Self::check(Manifest::from_toml(toml).map_err(unreadable)?, graph, check_examples)
     }
 
     /// Reads the JSON form of a `model.toml` that the build has checked. Skips the check of the examples to save time in a cold start.
@@ -77,18 +87,18 @@ impl Signature {
     /// # Errors
     ///
     /// As [`Self::parse`], without mistakes in examples.
-    pub fn parse_json(json: &str, precision: Precision) -> Result<Self, Vec<Mistake>> {
-        Self::check(Manifest::from_json(json).map_err(unreadable)?, precision, |_, _, _| {})
+    pub fn parse_json(json: &str, graph: &Declaration) -> Result<Self, Vec<Mistake>> {
+        Self::check(Manifest::from_json(json).map_err(unreadable)?, graph, |_, _, _| {})
     }
 
     fn check(
         manifest: Manifest,
-        precision: Precision,
+        graph: &Declaration,
         check_examples: impl FnOnce(&[ExampleEntry], &Fields, &mut Vec<Mistake>),
     ) -> Result<Self, Vec<Mistake>> {
         let mut mistakes = Vec::new();
-        let fields = fields(&manifest, precision, &mut mistakes);
-        let predictions = predictions(&manifest, &mut mistakes);
+        let (fields, fed) = fields(&manifest, graph, &mut mistakes);
+        let (predictions, outputs) = predictions(&manifest, graph, &mut mistakes);
         let mut name = Entry::new("name", &mut mistakes);
         let letters = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-';
         name.require(
@@ -116,6 +126,9 @@ impl Signature {
         let mut golden = Entry::new("[golden]", &mut mistakes);
         golden.require(tolerance.is_finite() && tolerance >= 0.0, "`tolerance` must be a finite number of at least 0");
         golden.require((0.0..=1.0).contains(&max_other_class), "`max_other_class` must be a fraction from 0 to 1");
+        // `fields` lacks the fields with mistakes.
+        let inputs =
+            if mistakes.is_empty() { GraphInput::all(&fields, &fed, graph, &mut mistakes) } else { Vec::new() };
         let fields = Fields::new(fields, manifest.input.unknown_fields == Unknown::Ignore);
         // `fields` lacks the fields with mistakes, so every example would seem invalid.
         if mistakes.is_empty() {
@@ -137,7 +150,10 @@ impl Signature {
                 .collect(),
             golden: GoldenTolerance { number: tolerance, share: max_other_class },
             fields,
+            inputs,
+            outputs,
             predictions,
+            output_form: None,
         })
     }
 
@@ -166,31 +182,83 @@ impl Signature {
         self.fields.decode(text)
     }
 
-    /// The graph's input for one row: numbers of the graph's type.
+    /// The graph's inputs, in its order. Empty if the graph was [not known](Declaration::unknown).
+    pub fn inputs(&self) -> &[GraphInput] {
+        &self.inputs
+    }
+
+    /// The positions of the graph's outputs that predictions read, in the order of [`Output`]'s tensors.
+    pub fn outputs(&self) -> &[usize] {
+        &self.outputs
+    }
+
+    /// The tensors that the graph reads for these inputs, one for each of its [inputs](Self::inputs). `None` if the inputs cannot run
+    /// together, because their tensors have different shapes.
+    pub fn feed(&self, inputs: &[&Input]) -> Option<Vec<Tensor>> {
+        self.inputs.iter().map(|input| input.feed(self.fields(), inputs)).collect()
+    }
+
+    /// The tensors of an input of zeros, to try the graph on.
+    pub fn blank(&self) -> Vec<Tensor> {
+        self.inputs.iter().map(|input| input.blank(self.fields())).collect()
+    }
+
+    /// The type of the columns of scalars. `None` without any.
+    pub fn precision_of_columns(&self) -> Option<Precision> {
+        self.fields().iter().find(|field| !field.is_tensor()).map(Field::precision)
+    }
+
+    /// The type in which integers of the graph's outputs are compared and written: that of the scalars that it reads.
+    pub fn precision_of_integers(&self) -> Precision {
+        self.precision_of_columns().unwrap_or(Precision::Float64)
+    }
+
+    /// What the entry of an output depends on beside the graph and the fields, for the model's fingerprint. `None` for the text of the
+    /// first output.
+    pub fn output_identity(&self) -> Option<String> {
+        let is_text = matches!(self.output_form, Some(OutputForm::Text { .. }));
+        let of_first = self.outputs == [0] && is_text;
+        (!of_first).then(|| format!("outputs {:?} {}", self.outputs, if is_text { "text" } else { "bytes" }))
+    }
+
+    /// The columns of an input: numbers of the graph's type.
     pub fn encode(&self, input: &Input) -> Vec<f64> {
         let mut columns = Vec::with_capacity(self.width());
         self.encode_into(input, &mut columns);
         columns
     }
 
-    /// Appends the graph's input for one row: [`Self::width`] numbers.
+    /// Appends the columns of an input: [`Self::width`] numbers.
     pub fn encode_into(&self, input: &Input, columns: &mut Vec<f64>) {
         self.fields.encode(input, columns);
     }
 
-    /// Checks the predictions against the graph's output, which has this many columns of this type, and derives them in this type.
+    /// Checks the predictions against an output of the graph, and derives them in its types. `is_fixed` says of each tensor whether it
+    /// has this shape for every input.
     ///
     /// # Errors
     ///
     /// All mistakes in the predictions.
-    pub fn set_output(&mut self, columns: usize, precision: Precision) -> Result<(), Vec<Mistake>> {
+    pub fn set_output(&mut self, output: &Output, is_fixed: &[bool]) -> Result<(), Vec<Mistake>> {
         let mut mistakes = Vec::new();
         for prediction in &mut self.predictions {
-            if let Err(problem) = prediction.set_output(columns, precision) {
+            if let Err(problem) = prediction.set_output(output, is_fixed) {
                 Entry::new(prediction_entry(prediction.name()), &mut mistakes).mistake(problem);
             }
         }
+        let as_text = !self.predictions.iter().any(|prediction| matches!(prediction.kind(), PredictionKind::Vector));
+        self.output_form = Some(OutputForm::of(output, as_text));
         if mistakes.is_empty() { Ok(()) } else { Err(mistakes) }
+    }
+
+    /// The cache entry of an output. `None` if a number is not finite.
+    pub fn output_entry(&self, output: &Output) -> Option<Bytes> {
+        self.output_form.as_ref()?.write(output)
+    }
+
+    /// Parses an entry. `None` for anything that [`Self::output_entry`] would not write.
+    pub(crate) fn read_output(&self, entry: &[u8]) -> Option<Output> {
+        self.output_form.as_ref()?.read(entry)
     }
 
     /// In the order of `model.toml`.
@@ -224,7 +292,7 @@ fn unreadable(Unreadable { line, problem }: Unreadable) -> Vec<Mistake> {
     vec![Mistake { file: MANIFEST, entry, problem }]
 }
 
-fn fields(manifest: &Manifest, precision: Precision, mistakes: &mut Vec<Mistake>) -> Vec<Field> {
+fn fields(manifest: &Manifest, graph: &Declaration, mistakes: &mut Vec<Mistake>) -> (Vec<Field>, Vec<Fed>) {
     let count = manifest.fields.len();
     Entry::new("fields", mistakes).require(
         (1..=MAX_FIELDS).contains(&count),
@@ -238,33 +306,55 @@ fn fields(manifest: &Manifest, precision: Precision, mistakes: &mut Vec<Mistake>
     );
     let mut names = HashSet::new();
     let mut checked = Vec::with_capacity(count);
-    for written in &manifest.fields {
+    let fed = feeds::assign(&manifest.fields, graph, mistakes);
+    for (written, fed) in manifest.fields.iter().zip(&fed) {
         let mut entry = Entry::new(format!("field {:?}", written.name), mistakes);
         entry.require(names.insert(&written.name), "another field has this `name`: rename one");
-        checked.extend(Field::new(written, precision, &mut entry));
+        let (precision, declared) = (feeds::precision(graph, fed), feeds::declared(graph, fed));
+        checked.extend(Field::new(written, precision, &declared, &mut entry));
     }
-    checked
+    (checked, fed)
 }
 
 fn prediction_entry(name: &str) -> String {
     format!("prediction {name:?}")
 }
 
-fn predictions(manifest: &Manifest, mistakes: &mut Vec<Mistake>) -> Vec<Prediction> {
+/// The predictions, and the positions of the graph's outputs that they read.
+fn predictions(manifest: &Manifest, graph: &Declaration, mistakes: &mut Vec<Mistake>) -> (Vec<Prediction>, Vec<usize>) {
     let count = manifest.predictions.len();
     Entry::new("predictions", mistakes).require(
         (1..=MAX_PREDICTIONS).contains(&count),
         format_args!("a model must have 1 to {MAX_PREDICTIONS} predictions, not {count}"),
     );
     let (mut names, mut endpoints) = (HashSet::new(), HashSet::new());
-    let mut checked = Vec::with_capacity(count);
+    let (mut checked, mut outputs) = (Vec::with_capacity(count), Vec::new());
     for written in &manifest.predictions {
         let mut entry = Entry::new(prediction_entry(&written.name), mistakes);
         entry.require(names.insert(&written.name), "another prediction has this `name`: rename one");
         entry.require(endpoints.insert(&written.endpoint), "another prediction has this `endpoint`: rename one");
-        checked.extend(Prediction::new(written, &mut entry));
+        let output = match &written.from {
+            Some(name) if graph.is_known() => graph.outputs.iter().position(|output| output.name == *name),
+            Some(_) | None => Some(0),
+        };
+        entry.require(
+            output.is_some(),
+            format_args!(
+                "`from` is {:?}, but the outputs of the graph are {}: name one of them",
+                written.from.as_deref().unwrap_or_default(),
+                names_of(&graph.outputs)
+            ),
+        );
+        if let (Some(mut prediction), Some(output)) = (Prediction::new(written, &mut entry), output) {
+            let source = outputs.iter().position(|known| *known == output).unwrap_or_else(|| {
+                outputs.push(output);
+                outputs.len() - 1
+            });
+            prediction.set_source(source);
+            checked.push(prediction);
+        }
     }
-    checked
+    (checked, outputs)
 }
 
 fn check_examples(examples: &[ExampleEntry], fields: &Fields, mistakes: &mut Vec<Mistake>) {

@@ -32,7 +32,7 @@ impl Stored {
         let answer = signature.predictions()[prediction].derive(output)?;
         let entry = match self {
             Self::Answer => Some(answer.entry),
-            Self::Output => output.to_entry(),
+            Self::Output => signature.output_entry(output),
         };
         Ok((entry, answer.body))
     }
@@ -45,21 +45,19 @@ impl Stored {
         }
     }
 
-    /// Parses an entry and returns the response body. `None` for anything that [`write`](Self::write) would not write. `columns` is the
-    /// length of the graph's output.
-    pub fn read(self, signature: &Signature, columns: usize, prediction: usize, entry: &Bytes) -> Option<Bytes> {
-        self.read_if(signature, columns, prediction, entry, |_| true)
+    /// Parses an entry and returns the response body. `None` for anything that [`write`](Self::write) would not write.
+    pub fn read(self, signature: &Signature, prediction: usize, entry: &Bytes) -> Option<Bytes> {
+        self.read_if(signature, prediction, entry, |_| true)
     }
 
     /// As [`Self::read`], but `None` also for an entry that [may not be stored](Self::may_store).
-    pub fn read_stored(self, signature: &Signature, columns: usize, prediction: usize, entry: &Bytes) -> Option<Bytes> {
-        self.read_if(signature, columns, prediction, entry, |output| signature.accepts(output))
+    pub fn read_stored(self, signature: &Signature, prediction: usize, entry: &Bytes) -> Option<Bytes> {
+        self.read_if(signature, prediction, entry, |output| signature.accepts(output))
     }
 
     fn read_if(
         self,
         signature: &Signature,
-        columns: usize,
         prediction: usize,
         entry: &Bytes,
         accepts: impl FnOnce(&Output) -> bool,
@@ -68,7 +66,7 @@ impl Stored {
         match self {
             Self::Answer => Some(prediction.read(entry)?.body),
             Self::Output => {
-                let output = Output::read(entry, columns, prediction.precision()).filter(accepts)?;
+                let output = signature.read_output(entry).filter(accepts)?;
                 Some(prediction.derive(&output).ok()?.body)
             }
         }

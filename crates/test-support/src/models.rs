@@ -35,6 +35,10 @@ pub fn answer(model: &Model, path: &str, body: &[u8]) -> Option<String> {
 
 /// The cache entry for a response's body: a number is stored as the shortest decimal of its type, a value as its text, and
 /// probabilities are separated by commas.
+///
+/// # Panics
+///
+/// If the prediction is stored as bytes.
 pub fn entry_of(prediction: &Prediction, body: &[u8]) -> String {
     let body: Value = serde_json::from_slice(body).expect("a body is JSON");
     let answer = &body[prediction.name()];
@@ -55,5 +59,6 @@ pub fn entry_of(prediction: &Prediction, body: &[u8]) -> String {
             let values = prediction.values().iter();
             values.map(|value| decimal(&answer[value.text()])).collect::<Vec<_>>().join(",")
         }
+        PredictionKind::Vector => panic!("{} is stored as bytes", prediction.name()),
     }
 }

@@ -1,13 +1,15 @@
-//! Small ONNX files: the subset of protobuf that a graph with one input and one output needs.
+//! Small ONNX files: the subset of protobuf that they need.
 
 use model_package::Precision;
 
-/// A graph under construction. Its input is `x`, `[N, columns]`.
+/// A graph under construction. Its input is `x`, `[N, columns]`, unless it has [others](Self::with_input).
 pub struct Onnx {
     columns: usize,
     precision: Precision,
     input: u64,
     output: u64,
+    inputs: Vec<Message>,
+    outputs: Vec<Message>,
     nodes: Vec<Message>,
     constants: Vec<Message>,
     metadata: Vec<Message>,
@@ -19,8 +21,16 @@ struct Message(Vec<u8>);
 
 /// ONNX's number of float32, for casts.
 pub const FLOAT: u64 = 1;
+/// ONNX's number of uint8.
+pub const UINT8: u64 = 2;
+/// ONNX's number of int32.
+pub const INT32: u64 = 6;
 /// ONNX's number of int64.
 pub const INT64: u64 = 7;
+/// ONNX's number of booleans.
+pub const BOOL: u64 = 9;
+/// ONNX's number of float16.
+pub const FLOAT16: u64 = 10;
 /// ONNX's number of float64.
 pub const DOUBLE: u64 = 11;
 
@@ -44,8 +54,25 @@ impl Onnx {
             Precision::Float32 => FLOAT,
             Precision::Float64 => DOUBLE,
         };
-        let (nodes, constants, metadata) = Default::default();
-        Self { columns, precision, input: number, output: number, nodes, constants, metadata }
+        let (inputs, outputs, nodes, constants, metadata) = Default::default();
+        Self { columns, precision, input: number, output: number, inputs, outputs, nodes, constants, metadata }
+    }
+
+    /// A graph without inputs: add them.
+    pub fn empty() -> Self {
+        Self::new(0)
+    }
+
+    /// Adds an input of this type, ONNX's number of it, and shape. A dimension is a number or a name.
+    pub fn with_input(mut self, name: &str, number: u64, shape: &[&str]) -> Self {
+        self.inputs.push(tensor(name, number, shape));
+        self
+    }
+
+    /// Adds an output beside the one of [`Self::file`], after it.
+    pub fn with_output(mut self, name: &str, number: u64, shape: &[&str]) -> Self {
+        self.outputs.push(tensor(name, number, shape));
+        self
     }
 
     /// Declares another type for the input: ONNX's number of it.
@@ -110,20 +137,28 @@ impl Onnx {
 
     /// The finished file, whose graph returns `output`, `[N, columns]`.
     pub fn file(self, output: &str, columns: usize) -> Vec<u8> {
-        let of_rows = |name: &str, number: u64, columns: usize| {
-            let rows = Message::default().bytes(2, b"N");
-            let shape = Message::default().message(1, rows).message(1, Message::default().number(1, columns as u64));
-            let tensor = Message::default().number(1, number).message(2, shape);
-            Message::default().bytes(1, name.as_bytes()).message(2, Message::default().message(1, tensor))
-        };
+        let first = tensor(output, self.output, &["N", &columns.to_string()]);
         let graph = self.nodes.into_iter().fold(Message::default(), |graph, node| graph.message(1, node));
         let graph = self.constants.into_iter().fold(graph.bytes(2, b"graph"), |graph, tensor| graph.message(5, tensor));
-        let graph = graph.message(11, of_rows("x", self.input, self.columns));
-        let graph = graph.message(12, of_rows(output, self.output, columns));
+        let columns = self.columns.to_string();
+        let inputs = if self.inputs.is_empty() { vec![tensor("x", self.input, &["N", &columns])] } else { self.inputs };
+        let graph = inputs.into_iter().fold(graph, |graph, input| graph.message(11, input));
+        let graph = [first].into_iter().chain(self.outputs).fold(graph, |graph, output| graph.message(12, output));
         let file = Message::default().number(1, 8).message(7, graph);
         let file = file.message(8, Message::default().bytes(1, b"").number(2, 13));
         self.metadata.into_iter().fold(file, |file, entry| file.message(14, entry)).0
     }
+}
+
+/// The declaration of an input or output.
+fn tensor(name: &str, number: u64, shape: &[&str]) -> Message {
+    let size = |size: &&str| match size.parse() {
+        Ok(size) => Message::default().number(1, size),
+        Err(_) => Message::default().bytes(2, size.as_bytes()),
+    };
+    let shape = shape.iter().map(size).fold(Message::default(), |shape, size| shape.message(1, size));
+    let tensor = Message::default().number(1, number).message(2, shape);
+    Message::default().bytes(1, name.as_bytes()).message(2, Message::default().message(1, tensor))
 }
 
 impl Attribute<'_> {

@@ -5,7 +5,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use model_package::{Field, Precision, field::Bound, field::Kind, field::Number};
+use model_package::{
+    DataType, Field, Precision,
+    field::{Array, Bound, Dimension, Kind, Number},
+};
 use predict_once::{model::ManifestFile, model::Model, model::Package};
 use serde_json::{Map, Value, json};
 
@@ -89,7 +92,17 @@ fn some_value(kind: &Kind) -> Value {
         Kind::Number(number) => some_number(number),
         Kind::Boolean => true.into(),
         Kind::Category(category) => category.values()[0].name.as_str().into(),
+        Kind::Array(array) => some_array(array),
     }
+}
+
+/// With 2 for each name.
+fn some_array(array: &Array) -> Value {
+    let item = if array.datatype() == DataType::Bool { json!(true) } else { json!(1) };
+    array.shape().iter().rev().fold(item, |item, size| match size {
+        Dimension::Fixed(size) => vec![item; *size].into(),
+        Dimension::Named(_) => vec![item; 2].into(),
+    })
 }
 
 fn some_number(number: &Number) -> Value {

@@ -3,8 +3,8 @@
 use std::fmt::Write;
 
 use model_package::{
-    AnswerValue, Precision, Prediction, PredictionKind, Signature,
-    field::{Bound, Category, Field, Kind, Number},
+    AnswerValue, DataType, Precision, Prediction, PredictionKind, Signature,
+    field::{Array, Bound, Category, Dimension, Field, Kind, Number},
 };
 use serde_json::{Map, Value, json};
 
@@ -28,6 +28,7 @@ fn field_schema(field: &Field) -> Value {
         Kind::Number(number) => number_schema(number),
         Kind::Boolean => json!({ "type": "boolean" }),
         Kind::Category(category) => category_schema(category),
+        Kind::Array(array) => array_schema(array),
     };
     let mut description = field.description().to_owned();
     let mut add = |text: &str| {
@@ -45,6 +46,11 @@ fn field_schema(field: &Field) -> Value {
             list.iter().for_each(|text| add(text));
             if category.ignores_unknown() {
                 add("Any other text is accepted; the model treats it as none of these.");
+            }
+        }
+        Kind::Array(array) => {
+            if array.shape().iter().any(|size| matches!(size, Dimension::Named(_))) {
+                add(&format!("At most {} items in all.", array.max_items()));
             }
         }
         Kind::Boolean => {}
@@ -98,6 +104,21 @@ fn category_schema(category: &Category) -> Value {
     } else {
         json!({ "type": "string", "enum": names })
     }
+}
+
+/// Arrays within arrays, of the field's lengths.
+fn array_schema(array: &Array) -> Value {
+    let element = match array.datatype() {
+        DataType::Float16 | DataType::Float32 | DataType::Float64 => json!({ "type": "number" }),
+        DataType::Int32 => json!({ "type": "integer", "minimum": i32::MIN, "maximum": i32::MAX }),
+        DataType::Int64 => json!({ "type": "integer", "format": "int64" }),
+        DataType::Uint8 => json!({ "type": "integer", "minimum": 0, "maximum": 255 }),
+        DataType::Bool => json!({ "type": "boolean" }),
+    };
+    array.shape().iter().rev().fold(element, |items, size| match size {
+        Dimension::Fixed(size) => json!({ "type": "array", "items": items, "minItems": size, "maxItems": size }),
+        Dimension::Named(_) => json!({ "type": "array", "items": items, "minItems": 1 }),
+    })
 }
 
 /// A Markdown list of the values and their meanings; `None` if the package gives no meanings.
@@ -159,6 +180,10 @@ pub(super) fn prediction(prediction: &Prediction) -> Value {
                 "required": names,
                 "additionalProperties": false,
             })
+        }
+        PredictionKind::Vector => {
+            add(" ", digits(prediction.precision()));
+            json!({ "type": "array", "items": { "type": "number", "format": "double" }, "minItems": 1 })
         }
     };
     if !description.is_empty() {

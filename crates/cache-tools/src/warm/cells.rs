@@ -16,6 +16,7 @@ enum CellType {
     Number,
     Boolean,
     Text,
+    Json,
 }
 
 impl Columns {
@@ -36,6 +37,7 @@ impl Columns {
                 Kind::Number(_) => CellType::Number,
                 Kind::Boolean => CellType::Boolean,
                 Kind::Category(_) => CellType::Text,
+                Kind::Array(_) => CellType::Json,
             };
             columns.push(Column { name: name.to_owned(), cell_type });
         }
@@ -68,6 +70,7 @@ fn value(cell_type: CellType, cell: &str) -> Value {
         }
         CellType::Boolean if trimmed.eq_ignore_ascii_case("true") => Some(Value::Bool(true)),
         CellType::Boolean if trimmed.eq_ignore_ascii_case("false") => Some(Value::Bool(false)),
+        CellType::Json => serde_json::from_str(trimmed).ok(),
         CellType::Boolean | CellType::Text => None,
     }
     .unwrap_or_else(|| Value::from(cell))
@@ -75,7 +78,7 @@ fn value(cell_type: CellType, cell: &str) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use model_package::Precision;
+    use model_package::{Declaration, Precision};
 
     use super::*;
 
@@ -90,6 +93,8 @@ mod tests {
             (CellType::Boolean, "True", "true"),
             (CellType::Boolean, "FALSE", "false"),
             (CellType::Boolean, "1", "\"1\""),
+            (CellType::Json, " [[1, 0.5]]", "[[1,0.5]]"),
+            (CellType::Json, "[1", "\"[1\""),
             (CellType::Text, "3", "\"3\""),
             (CellType::Text, " a ", "\" a \""),
         ] {
@@ -100,7 +105,8 @@ mod tests {
     #[test]
     fn every_column_is_a_field_and_every_required_field_a_column() {
         let toml = include_str!("../../../../models/credit_risk/model.toml");
-        let model = Signature::parse(toml, Precision::Float32).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
+        let graph = Declaration::unknown(Precision::Float32);
+        let model = Signature::parse(toml, &graph).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
         let mut names: Vec<_> = model.fields().iter().rev().map(|field| field.name()).collect();
         assert!(Columns::new(&model, names.iter().copied()).is_ok());
         let error = |names: &[&str]| Columns::new(&model, names.iter().copied()).err().expect("refused");

@@ -56,7 +56,7 @@ impl Entries {
 
     /// Stores every prediction of these inputs byte for byte as the service would: the model runs for each input separately.
     pub(super) async fn store(&self, inputs: &[Input]) -> Result<WarmResult, Fault> {
-        let (signature, columns) = (self.model.signature(), self.model.output_columns());
+        let signature = self.model.signature();
         let mut result = WarmResult::default();
         let names = signature.predictions()[..self.per_input()].iter().map(|prediction| prediction.name());
         // The positions of the input and of the prediction, by key.
@@ -76,7 +76,7 @@ impl Entries {
             let (position, prediction) = positions[&key];
             match lookup {
                 Lookup::Hit(entry, _)
-                    if !self.renew && self.stored.read_stored(signature, columns, prediction, &entry).is_some() =>
+                    if !self.renew && self.stored.read_stored(signature, prediction, &entry).is_some() =>
                 {
                     result.present += 1;
                     positions.remove(&key);

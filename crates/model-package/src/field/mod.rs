@@ -1,24 +1,33 @@
 //! One field of the input: the values that a request may send, the columns that the model reads, and the error for any other value.
 
+mod array;
 mod boolean;
 mod bound;
 mod category;
 mod number;
+mod tensors;
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
+use serde::de::DeserializeSeed;
 use serde_json::Value;
 
+pub(crate) use self::tensors::Tensors;
 pub use self::{
+    array::Array,
     bound::Bound,
     category::{Category, CategoryValue},
     number::Number,
 };
+pub use super::json::Dimension;
 use super::{
-    json::Json,
+    declaration::TensorDeclaration,
+    feeds::Size,
+    json::{ArrayFormat, Json, JsonSeed},
     manifest::{EncodingEntry, FieldEntry, FieldType, MissingEntry},
     mistake::Entry,
     precision::Precision,
+    tensor::Tensor,
 };
 
 /// Limit for the names of fields, values and examples, in characters.
@@ -35,6 +44,8 @@ pub struct Field {
     kind: Kind,
     encoding: Encoding,
     missing: Option<Encoded>,
+    /// The input of the graph that it feeds, if `model.toml` names it.
+    input: Option<String>,
 }
 
 /// The values that a field accepts.
@@ -43,6 +54,7 @@ pub enum Kind {
     Number(Number),
     Boolean,
     Category(Category),
+    Array(Array),
 }
 
 /// How a value becomes input columns of the graph.
@@ -55,7 +67,7 @@ pub enum Encoding {
 }
 
 /// A valid value, reduced to the distinctions that the model makes.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Encoded {
     /// Finite, for a graph that reads float32.
     Number(f32),
@@ -66,6 +78,8 @@ pub(crate) enum Encoded {
     Nan,
     /// A row of zeros: an ignored unknown category, or a missing one.
     Zeros,
+    /// The value of a field that feeds inputs of the graph alone.
+    Tensors(Arc<Tensors>),
 }
 
 impl Encoded {
@@ -78,20 +92,34 @@ impl Encoded {
             Precision::Float64 => Self::Double(nearest),
         })
     }
+
+    /// The tensor for the field's input of the graph at this position.
+    pub(crate) fn tensor(&self, part: usize) -> Option<&Tensor> {
+        match self {
+            Self::Tensors(tensors) => tensors.as_slice().get(part).map(AsRef::as_ref),
+            Self::Number(_) | Self::Double(_) | Self::Code(_) | Self::Nan | Self::Zeros => None,
+        }
+    }
 }
 
 impl Field {
-    /// Checks an entry of `[[fields]]`, for a graph that reads numbers of this type. `None` if it has mistakes, which are added to
-    /// `entry`.
-    pub(crate) fn new(written: &FieldEntry, precision: Precision, entry: &mut Entry<'_>) -> Option<Self> {
+    /// Checks an entry of `[[fields]]`, for these inputs of the graph, whose scalars are of this type. `None` if it has mistakes, which
+    /// are added to `entry`.
+    pub(crate) fn new(
+        written: &FieldEntry,
+        precision: Precision,
+        inputs: &[&TensorDeclaration],
+        entry: &mut Entry<'_>,
+    ) -> Option<Self> {
         entry.require(
             is_name(&written.name),
             format_args!("`name` must be 1 to {MAX_NAME_LENGTH} printable characters"),
         );
-        let (is_number, is_string) = match written.r#type {
-            FieldType::Number | FieldType::Integer => (true, false),
-            FieldType::Boolean => (false, false),
-            FieldType::String => (false, true),
+        let (is_number, is_string, is_array) = match written.r#type {
+            FieldType::Number | FieldType::Integer => (true, false, false),
+            FieldType::Boolean => (false, false, false),
+            FieldType::String => (false, true, false),
+            FieldType::Array => (false, false, true),
         };
         for (key, given, applies, to) in [
             ("minimum", written.minimum.is_some(), is_number, "numbers and integers"),
@@ -108,6 +136,9 @@ impl Field {
                 "strings and fields with `bands`",
             ),
             ("missing", written.missing.is_some(), !written.required, "fields with `required = false`"),
+            ("required", !written.required, !is_array, "numbers, integers, booleans and strings"),
+            ("shape", written.shape.is_some(), is_array, "arrays"),
+            ("max_items", written.max_items.is_some(), is_array, "arrays"),
         ] {
             entry.require(!given || applies, format_args!("`{key}` applies only to {to}: remove it"));
         }
@@ -115,10 +146,11 @@ impl Field {
             FieldType::Number | FieldType::Integer => Kind::Number(Number::new(written, precision, entry)?),
             FieldType::Boolean => Kind::Boolean,
             FieldType::String => Kind::Category(Category::new(written, entry)?),
+            FieldType::Array => Kind::Array(Array::new(written, inputs.first().copied(), entry)?),
         };
         let codes = match &kind {
             Kind::Number(number) => number.bands().map(|limits| limits.len() + 1),
-            Kind::Boolean => None,
+            Kind::Boolean | Kind::Array(_) => None,
             Kind::Category(category) => Some(category.values().len()),
         };
         let encoding = match (written.encoding, codes) {
@@ -133,6 +165,7 @@ impl Field {
             example: written.example.clone(),
             precision,
             missing: None,
+            input: written.input.clone(),
             kind,
             encoding,
         };
@@ -157,7 +190,7 @@ impl Field {
             (Some(MissingEntry::Number(number)), Encoding::Column) => self.missing_number(*number),
             (Some(MissingEntry::Value(name)), _) => match &self.kind {
                 Kind::Category(category) => category.code(name).map(Encoded::Code),
-                Kind::Number(_) | Kind::Boolean => None,
+                Kind::Number(_) | Kind::Boolean | Kind::Array(_) => None,
             },
         };
         if missing.is_none() {
@@ -166,9 +199,9 @@ impl Field {
                     "\"nan\", \"zeros\", or { value = \"…\" } with one of `values`"
                 }
                 (Kind::Category(_), Encoding::Column) => "\"nan\", a number, or { value = \"…\" } with one of `values`",
-                (Kind::Number(_) | Kind::Boolean, Encoding::OneHot(_)) => "\"nan\" or \"zeros\"",
+                (Kind::Number(_) | Kind::Boolean | Kind::Array(_), Encoding::OneHot(_)) => "\"nan\" or \"zeros\"",
                 (Kind::Number(number), Encoding::Column) if number.bands().is_some() => "\"nan\"",
-                (Kind::Number(_) | Kind::Boolean, Encoding::Column) => match self.precision {
+                (Kind::Number(_) | Kind::Boolean | Kind::Array(_), Encoding::Column) => match self.precision {
                     Precision::Float32 => "\"nan\" or a number within the range of float32",
                     Precision::Float64 => "\"nan\" or a finite number",
                 },
@@ -184,7 +217,7 @@ impl Field {
     fn missing_number(&self, number: f64) -> Option<Encoded> {
         let codes = match &self.kind {
             Kind::Number(kind) if kind.bands().is_some() => return None,
-            Kind::Number(_) => 0..0,
+            Kind::Number(_) | Kind::Array(_) => 0..0,
             Kind::Boolean => 0..2,
             // The cast is lossless: a category has at most 10,000 values.
             Kind::Category(category) => 0..category.values().len() as u16,
@@ -197,7 +230,7 @@ impl Field {
     /// Reads the value of a request's member. `None` if it is not allowed.
     pub(crate) fn read(&self, value: &Json<'_>) -> Option<Encoded> {
         if let Json::Null = value {
-            return self.missing;
+            return self.missing.clone();
         }
         match &self.kind {
             Kind::Number(numbers) => {
@@ -222,6 +255,49 @@ impl Field {
                     None
                 }
             }
+            Kind::Array(_) => {
+                if let Json::Tensor(tensor) = value {
+                    Some(Encoded::Tensors(Tensors::new(vec![Arc::clone(tensor)])))
+                } else {
+                    None
+                }
+            }
+        }
+    }
+
+    /// The format in which a request's member becomes a tensor while it is parsed.
+    pub(crate) fn array_format(&self) -> Option<&ArrayFormat> {
+        match &self.kind {
+            Kind::Array(array) => Some(&array.format),
+            Kind::Number(_) | Kind::Boolean | Kind::Category(_) => None,
+        }
+    }
+
+    /// Whether it feeds inputs of the graph alone, rather than columns of one.
+    pub fn is_tensor(&self) -> bool {
+        match &self.kind {
+            Kind::Array(_) => true,
+            Kind::Number(_) | Kind::Boolean | Kind::Category(_) => false,
+        }
+    }
+
+    /// A shape of the tensor for its input of the graph at this position, to try a model on. Empty for a field that is not a tensor.
+    pub(crate) fn usual_shape(&self, _part: usize) -> Vec<usize> {
+        match &self.kind {
+            Kind::Array(array) => array.usual_shape().to_vec(),
+            Kind::Number(_) | Kind::Boolean | Kind::Category(_) => Vec::new(),
+        }
+    }
+
+    /// The shape of the tensor for its input of the graph at this position. Empty for a field that is not a tensor.
+    pub(crate) fn tensor_shape(&self, _part: usize) -> Vec<Size<'_>> {
+        let size = |size| match size {
+            &Dimension::Fixed(size) => Size::Fixed(size),
+            Dimension::Named(name) => Size::Named(name),
+        };
+        match &self.kind {
+            Kind::Array(array) => array.shape().iter().map(size).collect(),
+            Kind::Number(_) | Kind::Boolean | Kind::Category(_) => Vec::new(),
         }
     }
 
@@ -232,12 +308,17 @@ impl Field {
 
     fn read_value(&self, value: &Value) -> Option<Encoded> {
         let text = value.to_string();
-        self.read(&serde_json::from_str(&text).ok()?)
+        let mut json = serde_json::Deserializer::from_str(&text);
+        let json = match self.array_format() {
+            Some(format) => format.deserialize(&mut json),
+            None => JsonSeed::new(None).deserialize(&mut json),
+        };
+        self.read(&json.ok()?)
     }
 
     /// The value that the model reads if a request leaves the field out. `None` if the field is required.
-    pub(crate) fn missing(&self) -> Option<Encoded> {
-        self.missing
+    pub(crate) fn missing(&self) -> Option<&Encoded> {
+        self.missing.as_ref()
     }
 
     /// Describes the allowed values, as a predicate: `must be an integer from 18 to 120`.
@@ -246,6 +327,7 @@ impl Field {
             Kind::Number(number) => number.allowed().into(),
             Kind::Boolean => "must be true or false".into(),
             Kind::Category(category) => category.allowed().into(),
+            Kind::Array(array) => array.allowed().into(),
         };
         match self.missing {
             Some(_) => format!("{allowed}, or null").into(),
@@ -256,7 +338,7 @@ impl Field {
     /// The work of [`Self::suggestion`], in pairs of characters that are compared.
     pub(crate) fn suggestion_work(&self, value: &Json<'_>) -> usize {
         match &self.kind {
-            Kind::Number(_) | Kind::Boolean => 0,
+            Kind::Number(_) | Kind::Boolean | Kind::Array(_) => 0,
             Kind::Category(category) => category.suggestion_work(value),
         }
     }
@@ -267,34 +349,35 @@ impl Field {
             Kind::Number(number) => number.suggestion(value, self.unit.as_deref()),
             Kind::Boolean => boolean::suggestion(value).map(|meant| meant.to_string()),
             Kind::Category(category) => category.suggestion(value),
+            Kind::Array(_) => None,
         }
     }
 
     /// Appends the [`Self::width`] columns that the model reads. Each is a number of the graph's type.
-    pub(crate) fn encode(&self, value: Encoded, columns: &mut Vec<f64>) {
-        let number = match value {
+    pub(crate) fn encode(&self, value: &Encoded, columns: &mut Vec<f64>) {
+        let number = match *value {
             Encoded::Number(number) => number.into(),
             Encoded::Double(number) => number,
             Encoded::Code(code) => code.into(),
             Encoded::Nan => f64::NAN,
             Encoded::Zeros => 0.0,
+            Encoded::Tensors(_) => return,
         };
         match (self.encoding, value) {
             (Encoding::Column, _) => columns.push(number),
             (Encoding::OneHot(codes), Encoded::Code(code)) => {
                 let first = columns.len();
                 columns.resize(first + codes, 0.0);
-                columns[first + usize::from(code)] = 1.0;
+                columns[first + usize::from(*code)] = 1.0;
             }
-            (Encoding::OneHot(codes), Encoded::Number(_) | Encoded::Double(_) | Encoded::Nan | Encoded::Zeros) => {
-                columns.extend(std::iter::repeat_n(number, codes))
-            }
+            (Encoding::OneHot(codes), _) => columns.extend(std::iter::repeat_n(number, codes)),
         }
     }
 
     /// The names of its columns in the graph's input: the field's name, or `field=value` and `field=band` with one-hot encoding.
     pub fn columns(&self) -> Vec<String> {
         match (self.encoding, &self.kind) {
+            (_, Kind::Array(_)) => Vec::new(),
             (Encoding::Column, _) => vec![self.name.clone()],
             (Encoding::OneHot(_), Kind::Category(category)) => {
                 category.values().iter().map(|value| format!("{}={}", self.name, value.name)).collect()
@@ -308,6 +391,7 @@ impl Field {
     /// The number of columns that the model reads.
     pub fn width(&self) -> usize {
         match self.encoding {
+            Encoding::Column if self.is_tensor() => 0,
             Encoding::Column => 1,
             Encoding::OneHot(codes) => codes,
         }
@@ -348,7 +432,9 @@ impl Field {
 
     /// Everything about this field that a prediction can depend on, for the model's fingerprint.
     pub fn identity(&self) -> String {
-        let Self { kind, encoding, missing, .. } = self;
+        let Self { kind, encoding, missing, input, .. } = self;
+        // Without `input`, the graph decides.
+        let input = input.as_ref().map(|input| format!(" for {input:?}")).unwrap_or_default();
         let kind = match kind {
             Kind::Number(number) => format!("{:?}", number.bands()),
             Kind::Boolean => "boolean".to_owned(),
@@ -356,8 +442,10 @@ impl Field {
                 let names: Vec<_> = category.values().iter().map(|value| &value.name).collect();
                 format!("{names:?}")
             }
+            // A request with more items than `max_items` has no answer.
+            Kind::Array(array) => format!("array {:?}", array.shape()),
         };
-        format!("{kind} {encoding:?} {missing:?}")
+        format!("{kind} {encoding:?} {missing:?}{input}")
     }
 }
 

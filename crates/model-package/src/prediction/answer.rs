@@ -5,14 +5,17 @@ use std::fmt::Write;
 use bytes::Bytes;
 
 use super::{AnswerValue, Column, ModelError, Prediction, PredictionKind, Scores};
-use crate::output::{Decimal, Output};
+use crate::{
+    output::{Decimal, Output},
+    precision::Precision,
+};
 
 /// Tolerance for probabilities outside 0 to 1. The rounding error of a float32 sum of a thousand trees is smaller.
 const ROUNDING: f32 = 1e-5;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
-    /// The cache entry: short readable text.
+    /// The cache entry: short readable text, or the bytes of a vector.
     pub entry: Bytes,
     /// The response body: a JSON object with one member, the prediction's name.
     pub body: Bytes,
@@ -23,6 +26,7 @@ enum Derived<'a> {
     Number(f64),
     OneOf(&'a AnswerValue),
     Distribution(Vec<f64>),
+    Vector(Vec<f64>),
 }
 
 impl Prediction {
@@ -39,6 +43,7 @@ impl Prediction {
                 let texts: Vec<_> = probabilities.into_iter().map(|number| self.decimal(number)).collect();
                 self.distribution(&texts)
             }
+            Derived::Vector(numbers) => self.vector(&numbers, self.vector_entry(&numbers)),
         })
     }
 
@@ -48,7 +53,8 @@ impl Prediction {
     }
 
     fn value(&self, output: &Output) -> Result<Derived<'_>, ModelError> {
-        let outputs = output.columns();
+        let outputs = output.columns(self.source);
+        let outputs = &outputs[..];
         let fail = |what: String| ModelError::Output(format!("{}: {what}", self.name));
         let finite = |number: f64| {
             if number.is_finite() {
@@ -91,11 +97,15 @@ impl Prediction {
             PredictionKind::Probabilities(scores, _) => {
                 Derived::Distribution(scores.of(outputs).map(probability).collect::<Result<_, _>>()?)
             }
+            PredictionKind::Vector => Derived::Vector(outputs.iter().copied().map(finite).collect::<Result<_, _>>()?),
         })
     }
 
     /// Parses a cache entry. `None` for anything that [`Self::derive`] would not produce.
     pub fn read(&self, entry: &Bytes) -> Option<Answer> {
+        if let PredictionKind::Vector = &self.kind {
+            return Some(self.vector(&self.read_vector(entry)?, entry.clone()));
+        }
         let text = std::str::from_utf8(entry).ok()?;
         let body = match &self.kind {
             PredictionKind::Value(_) => {
@@ -118,6 +128,7 @@ impl Prediction {
                 }
                 return Some(Answer { entry: entry.clone(), body: self.distribution(&texts).body });
             }
+            PredictionKind::Vector => return None,
         };
         Some(Answer { entry: entry.clone(), body })
     }
@@ -149,6 +160,40 @@ impl Prediction {
             let _ = write!(object, "{separator}{}:{probability}", value.member());
         }
         Answer { body: self.body(&format!("{{{object}}}")), entry: entry.into() }
+    }
+
+    fn vector(&self, numbers: &[f64], entry: Bytes) -> Answer {
+        let mut array = String::with_capacity(14 * numbers.len());
+        for number in numbers {
+            // Writing to a String does not fail.
+            let _ = write!(array, "{}{}", if array.is_empty() { '[' } else { ',' }, Decimal(*number, self.precision));
+        }
+        array.push(']');
+        Answer { entry, body: self.body(&array) }
+    }
+
+    /// The numbers in little-endian order.
+    fn vector_entry(&self, numbers: &[f64]) -> Bytes {
+        match self.precision {
+            Precision::Float32 => numbers.iter().flat_map(|number| (*number as f32).to_le_bytes()).collect(),
+            Precision::Float64 => numbers.iter().flat_map(|number| number.to_le_bytes()).collect(),
+        }
+    }
+
+    fn read_vector(&self, entry: &[u8]) -> Option<Vec<f64>> {
+        let numbers: Vec<f64> = match self.precision {
+            Precision::Float32 => {
+                let (numbers, []) = entry.as_chunks() else { return None };
+                numbers.iter().map(|bytes| f32::from_le_bytes(*bytes).into()).collect()
+            }
+            Precision::Float64 => {
+                let (numbers, []) = entry.as_chunks() else { return None };
+                numbers.iter().map(|bytes| f64::from_le_bytes(*bytes)).collect()
+            }
+        };
+        let is_answer = |number: &f64| number.is_finite() && !(*number == 0.0 && number.is_sign_negative());
+        let is_whole = !numbers.is_empty() && self.columns.is_none_or(|columns| columns == numbers.len());
+        (is_whole && numbers.iter().all(is_answer)).then_some(numbers)
     }
 
     fn body(&self, json: &str) -> Bytes {

@@ -29,6 +29,7 @@ impl Prediction {
             kind,
             output,
             outputs,
+            from,
             cuts,
             values,
         } = written;
@@ -54,6 +55,7 @@ impl Prediction {
             KindEntry::Class => (false, true, true, true),
             KindEntry::Probabilities => (false, true, true, false),
             KindEntry::Bands => (true, true, false, true),
+            KindEntry::Vector => (false, false, false, false),
         };
         for (key, given, applies) in [
             ("cuts", cuts.is_some(), has_cuts),
@@ -105,6 +107,7 @@ impl Prediction {
                 );
                 PredictionKind::Bands(column, cuts, values)
             }
+            KindEntry::Vector => PredictionKind::Vector,
         };
         entry.has_no_mistakes().then(|| Self {
             opening: format!("{{{}:", Value::from(name.as_str())),
@@ -115,7 +118,10 @@ impl Prediction {
             description: description.trim().to_owned(),
             meaning: meaning.trim().to_owned(),
             kind,
+            from: from.clone(),
+            source: 0,
             precision: Precision::default(),
+            columns: None,
         })
     }
 }

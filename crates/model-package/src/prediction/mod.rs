@@ -6,7 +6,7 @@ mod definition;
 use serde_json::Value;
 
 pub use self::answer::Answer;
-use super::precision::Precision;
+use super::{output::Output, precision::Precision};
 
 /// A value that is derived from the graph's output, cached, and served at its own endpoint.
 #[derive(Clone, Debug)]
@@ -18,8 +18,14 @@ pub struct Prediction {
     description: String,
     meaning: String,
     kind: PredictionKind,
-    /// The type of the graph's output.
+    /// The name of the graph's output; `None` for the first.
+    from: Option<String>,
+    /// The position of its tensor in [`Output`].
+    source: usize,
+    /// The type of its tensor's numbers.
     precision: Precision,
+    /// The number of its tensor's numbers, if it is the same for every input.
+    columns: Option<usize>,
     /// `{"name":`, the start of every answer.
     opening: String,
 }
@@ -39,6 +45,8 @@ pub enum PredictionKind {
     Probabilities(Scores, Vec<AnswerValue>),
     /// The band that contains the number in a column. A limit belongs to the band above it.
     Bands(Column, Vec<f64>, Vec<AnswerValue>),
+    /// All numbers of an output.
+    Vector,
 }
 
 /// A column of the graph's output; `None` if the output has only one.
@@ -67,13 +75,24 @@ pub enum ModelError {
 }
 
 impl Prediction {
-    /// Checks that a graph whose output has this many columns of this type suits the prediction, and derives it in this type.
+    /// The position of its tensor among the outputs that are read.
+    pub(crate) fn set_source(&mut self, source: usize) {
+        self.source = source;
+    }
+
+    /// Checks that a graph with such outputs suits the prediction, and derives it in the type of its own. `is_fixed` says of each tensor
+    /// whether it has this shape for every input.
     ///
     /// # Errors
     ///
     /// A predicate about the prediction: `needs …`.
-    pub(crate) fn set_output(&mut self, columns: usize, precision: Precision) -> Result<(), String> {
+    pub(crate) fn set_output(&mut self, output: &Output, is_fixed: &[bool]) -> Result<(), String> {
+        let (columns, precision) = (output.tensors()[self.source].len(), output.precision(self.source));
         self.precision = precision;
+        self.columns = is_fixed[self.source].then_some(columns);
+        if columns == 0 {
+            return Err("reads an output of the graph that is empty".to_owned());
+        }
         self.check_columns(columns)?;
         let is_ascending = match &self.kind {
             PredictionKind::Bands(_, cuts, _) => {
@@ -117,6 +136,7 @@ impl Prediction {
                     values.len()
                 )),
             },
+            PredictionKind::Vector => Ok(()),
         }
     }
 
@@ -150,6 +170,11 @@ impl Prediction {
         &self.meaning
     }
 
+    /// The name of the graph's output that it reads; `None` for the first.
+    pub fn from(&self) -> Option<&str> {
+        self.from.as_deref()
+    }
+
     /// The type of the graph's output, in which numbers are compared and written.
     pub fn precision(&self) -> Precision {
         self.precision
@@ -163,14 +188,17 @@ impl Prediction {
     pub fn is_class(&self) -> bool {
         match &self.kind {
             PredictionKind::Class(..) | PredictionKind::ClassAt(..) | PredictionKind::Bands(..) => true,
-            PredictionKind::Value(_) | PredictionKind::Probability(_) | PredictionKind::Probabilities(..) => false,
+            PredictionKind::Value(_)
+            | PredictionKind::Probability(_)
+            | PredictionKind::Probabilities(..)
+            | PredictionKind::Vector => false,
         }
     }
 
     /// The closed set of values, or of the members' names for [`PredictionKind::Probabilities`]. Empty for a number.
     pub fn values(&self) -> &[AnswerValue] {
         match &self.kind {
-            PredictionKind::Value(_) | PredictionKind::Probability(_) => &[],
+            PredictionKind::Value(_) | PredictionKind::Probability(_) | PredictionKind::Vector => &[],
             PredictionKind::Class(_, values)
             | PredictionKind::ClassAt(_, values)
             | PredictionKind::Probabilities(_, values)
@@ -194,8 +222,11 @@ impl Prediction {
                 }
                 Precision::Float64 => format!("bands {column:?} {cuts:?}"),
             },
+            PredictionKind::Vector => "vector".to_owned(),
         };
-        format!("{:?} {derivation} {texts:?}", self.name)
+        // Without `from`, the graph decides.
+        let from = self.from.as_ref().map(|from| format!(" from {from:?}")).unwrap_or_default();
+        format!("{:?} {derivation} {texts:?}{from}", self.name)
     }
 }
 

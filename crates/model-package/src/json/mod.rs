@@ -1,11 +1,17 @@
 //! JSON values, parsed only as far as validation needs: they take a small multiple of the text's memory.
 
-use std::{borrow::Cow, fmt};
+mod array;
+
+use std::{borrow::Cow, fmt, sync::Arc};
 
 use serde::{
     Deserialize, Deserializer,
     de::{DeserializeSeed, MapAccess, SeqAccess, Visitor},
 };
+
+pub use self::array::Dimension;
+pub(crate) use self::array::{ArrayFormat, shape_text};
+use crate::tensor::Tensor;
 
 /// The most members of an object that are kept. A model has at most 1,000 fields.
 const MAX_MEMBERS: usize = 10_000;
@@ -13,7 +19,8 @@ const MAX_MEMBERS: usize = 10_000;
 /// The same for an object within an object: enough to recognise the input inside it.
 const MAX_NESTED_MEMBERS: usize = 16;
 
-/// A JSON value, borrowed from the text where possible. The items of arrays, and members beyond the limits, are parsed and discarded.
+/// A JSON value, borrowed from the text where possible. The items of arrays, except those that become tensors, and members beyond the
+/// limits, are parsed and discarded.
 ///
 /// serde_json limits the nesting to 128 and refuses numbers outside the range of a double, in discarded items too.
 #[derive(Debug)]
@@ -25,7 +32,10 @@ pub(crate) enum Json<'a> {
     /// An integer that no double equals.
     LargeInteger(i128),
     Text(Cow<'a, str>),
-    Array,
+    /// What sort of array it is, if that is known.
+    Array(Option<Box<str>>),
+    /// Arrays of a field's [`ArrayFormat`].
+    Tensor(Arc<Tensor>),
     Object(Members<'a>),
 }
 
@@ -50,7 +60,7 @@ impl Json<'_> {
             Self::Bool(_) => "a boolean",
             Self::Number(_) | Self::LargeInteger(_) => "a number",
             Self::Text(_) => "a string",
-            Self::Array => "an array",
+            Self::Array(_) | Self::Tensor(_) => "an array",
             Self::Object(_) => "an object",
         }
     }
@@ -71,24 +81,39 @@ impl fmt::Display for Json<'_> {
                 let shown = serde_json::Value::from(&text[..cut.unwrap_or(text.len())]);
                 write!(f, "{shown}{}", if cut.is_some() { " and more" } else { "" })
             }
-            Self::Null | Self::Array | Self::Object(_) => f.write_str(self.kind()),
+            Self::Array(Some(sort)) => f.write_str(sort),
+            Self::Null | Self::Array(None) | Self::Tensor(_) | Self::Object(_) => f.write_str(self.kind()),
         }
     }
 }
 
 impl<'de> Deserialize<'de> for Json<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        JsonSeed { max_members: MAX_MEMBERS }.deserialize(deserializer)
+        JsonSeed::new(None).deserialize(deserializer)
     }
+}
+
+/// The members of an object that become tensors.
+pub(crate) trait ArrayFormats {
+    /// The format of the member with this name, if it has one.
+    fn format(&self, name: &str) -> Option<&ArrayFormat>;
 }
 
 /// Keeps so many members if the value is an object.
 #[derive(Clone, Copy)]
-struct JsonSeed {
+pub(crate) struct JsonSeed<'f> {
     max_members: usize,
+    formats: Option<&'f dyn ArrayFormats>,
 }
 
-impl<'de> DeserializeSeed<'de> for JsonSeed {
+impl<'f> JsonSeed<'f> {
+    /// Reads a value. If it is an object, its members of these formats become tensors.
+    pub(crate) fn new(formats: Option<&'f dyn ArrayFormats>) -> Self {
+        Self { max_members: MAX_MEMBERS, formats }
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for JsonSeed<'_> {
     type Value = Json<'de>;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Json<'de>, D::Error> {
@@ -96,7 +121,7 @@ impl<'de> DeserializeSeed<'de> for JsonSeed {
     }
 }
 
-impl<'de> Visitor<'de> for JsonSeed {
+impl<'de> Visitor<'de> for JsonSeed<'_> {
     type Value = Json<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -132,16 +157,19 @@ impl<'de> Visitor<'de> for JsonSeed {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
-        while items.next_element_seed(Self { max_members: 0 })?.is_some() {}
-        Ok(Json::Array)
+        while items.next_element_seed(Self { max_members: 0, formats: None })?.is_some() {}
+        Ok(Json::Array(None))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let is_nested = self.max_members < MAX_MEMBERS;
-        let inner = Self { max_members: if is_nested { 0 } else { MAX_NESTED_MEMBERS } };
+        let inner = Self { max_members: if is_nested { 0 } else { MAX_NESTED_MEMBERS }, formats: None };
         let mut members = Members::default();
         while let Some(Name(name)) = map.next_key()? {
-            let value = map.next_value_seed(inner)?;
+            let value = match self.formats.and_then(|formats| formats.format(&name)) {
+                Some(format) => map.next_value_seed(format)?,
+                None => map.next_value_seed(inner)?,
+            };
             if members.kept.len() < self.max_members {
                 members.kept.push((name, value));
             } else {

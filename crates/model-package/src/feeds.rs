@@ -1,0 +1,213 @@
+//! Which field feeds which input of the graph.
+
+use super::{
+    declaration::{Declaration, DeclaredSize, TensorDeclaration, names},
+    field::Field,
+    input::Input,
+    manifest::FieldEntry,
+    mistake::{Entry, GRAPH, Mistake},
+    precision::Precision,
+    tensor::{DataType, Tensor},
+};
+
+/// An input of the graph and what feeds it.
+#[derive(Clone, Debug)]
+pub struct GraphInput {
+    name: String,
+    datatype: DataType,
+    source: Source,
+}
+
+#[derive(Clone, Debug)]
+enum Source {
+    /// The columns of the fields at these positions: so many in all.
+    Columns { fields: Vec<usize>, width: usize },
+    /// A tensor of the field at this position.
+    Tensor { field: usize, part: usize },
+}
+
+/// The size of a dimension after the batch dimension.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Size<'a> {
+    Fixed(usize),
+    /// Differs between requests. Sizes with the same name are equal.
+    Named(&'a str),
+}
+
+/// The positions of the graph's inputs that a field feeds, in the order of its tensors. Empty for a field with a mistake.
+pub(crate) type Fed = Vec<usize>;
+
+/// Finds the input that each field feeds: the one in `input`, or the one of the field's name, or the only one that is left.
+pub(crate) fn assign(fields: &[FieldEntry], declaration: &Declaration, mistakes: &mut Vec<Mistake>) -> Vec<Fed> {
+    let inputs = &declaration.inputs;
+    if !declaration.is_known() {
+        return vec![Fed::new(); fields.len()];
+    }
+    let named = |name: &str| inputs.iter().position(|input| input.name == name);
+    let mut assigned: Vec<Option<usize>> =
+        fields.iter().map(|field| named(field.input.as_deref().unwrap_or(&field.name))).collect();
+    let left: Vec<_> = (0..inputs.len()).filter(|input| !assigned.contains(&Some(*input))).collect();
+    let default = if let [only] = &left[..] { Some(*only) } else { (inputs.len() == 1).then_some(0) };
+    for (field, input) in fields.iter().zip(&mut assigned).filter(|(_, input)| input.is_none()) {
+        let mut entry = Entry::new(format!("field {:?}", field.name), mistakes);
+        match &field.input {
+            Some(name) => entry.mistake(format_args!(
+                "`input` is {name:?}, but the inputs of the graph are {}: name one of them",
+                names(inputs)
+            )),
+            None if default.is_none() => entry
+                .mistake(format_args!("needs `input`, the input of the graph that it feeds: one of {}", names(inputs))),
+            None => *input = default,
+        }
+    }
+    assigned.into_iter().map(|input| input.into_iter().collect()).collect()
+}
+
+/// The declarations of the inputs that a field feeds.
+pub(crate) fn declared<'a>(declaration: &'a Declaration, fed: &Fed) -> Vec<&'a TensorDeclaration> {
+    fed.iter().map(|input| &declaration.inputs[*input]).collect()
+}
+
+/// The type of the scalars of an input.
+pub(crate) fn precision(declaration: &Declaration, fed: &Fed) -> Precision {
+    match declared(declaration, fed)[..] {
+        [] => declaration.precision(),
+        [input, ..] => match input.datatype {
+            Some(DataType::Float64) => Precision::Float64,
+            _ => Precision::Float32,
+        },
+    }
+}
+
+/// The name of a type in ONNX.
+fn onnx_name(datatype: DataType) -> &'static str {
+    match datatype {
+        DataType::Float16 => "float16",
+        DataType::Float32 => "float32",
+        DataType::Float64 => "float64",
+        DataType::Int32 => "int32",
+        DataType::Int64 => "int64",
+        DataType::Uint8 => "uint8",
+        DataType::Bool => "bool",
+    }
+}
+
+/// The type of an input; one that is not declared is float32.
+pub(crate) fn datatype(declared: Option<&TensorDeclaration>) -> DataType {
+    declared.and_then(|input| input.datatype).unwrap_or(DataType::Float32)
+}
+
+impl GraphInput {
+    /// One for each of the graph's inputs, in its order, if every one is fed. `fields` and `fed` have the same order.
+    pub(crate) fn all(
+        fields: &[Field],
+        fed: &[Fed],
+        declaration: &Declaration,
+        mistakes: &mut Vec<Mistake>,
+    ) -> Vec<Self> {
+        if !declaration.is_known() {
+            return Vec::new();
+        }
+        let mut in_graph = |problem| mistakes.push(Mistake { file: GRAPH, entry: String::new(), problem });
+        let mut all = Vec::with_capacity(declaration.inputs.len());
+        for (position, input) in declaration.inputs.iter().enumerate() {
+            let feeding: Vec<_> = (0..fields.len()).filter(|field| fed[*field].contains(&position)).collect();
+            let datatype = datatype(Some(input));
+            let source = match feeding[..] {
+                [] => {
+                    in_graph(format!(
+                        "no field feeds the input {:?}: add a field with this name or this `input`",
+                        input.name
+                    ));
+                    continue;
+                }
+                [field] if fields[field].is_tensor() => {
+                    let part = fed[field].iter().position(|input| *input == position).unwrap_or_default();
+                    Source::Tensor { field, part }
+                }
+                [_, ..] => {
+                    if let Some(tensor) = feeding.iter().find(|field| fields[**field].is_tensor()) {
+                        in_graph(format!(
+                            "the field {:?} must be the only one that feeds the input {:?}: set another `input` for the others",
+                            fields[*tensor].name(),
+                            input.name
+                        ));
+                        continue;
+                    }
+                    if !matches!(datatype, DataType::Float32 | DataType::Float64) {
+                        in_graph(format!(
+                            "reads {}, but the service feeds graphs float32 or float64: declare the input as one of them, and cast it \
+                             inside the graph",
+                            onnx_name(datatype)
+                        ));
+                        continue;
+                    }
+                    let width = feeding.iter().map(|field| fields[*field].width()).sum();
+                    if let Some(columns) = input.columns().filter(|columns| *columns != width) {
+                        in_graph(format!(
+                            "reads {columns} columns, but the fields of model.toml make {width}: correct one of them"
+                        ));
+                        continue;
+                    }
+                    Source::Columns { fields: feeding, width }
+                }
+            };
+            all.push(Self { name: input.name.clone(), datatype, source });
+        }
+        all
+    }
+
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub fn datatype(&self) -> DataType {
+        self.datatype
+    }
+
+    /// After the batch dimension.
+    pub fn shape<'a>(&'a self, fields: &'a [Field]) -> Vec<Size<'a>> {
+        match &self.source {
+            Source::Columns { width, .. } => vec![Size::Fixed(*width)],
+            Source::Tensor { field, part } => fields[*field].tensor_shape(*part),
+        }
+    }
+
+    /// A tensor of zeros for one input.
+    pub(crate) fn blank(&self, fields: &[Field]) -> Tensor {
+        let shape = match &self.source {
+            Source::Columns { width, .. } => vec![1, *width],
+            Source::Tensor { field, part } => [1].into_iter().chain(fields[*field].usual_shape(*part)).collect(),
+        };
+        Tensor::zeros(self.datatype, shape)
+    }
+
+    /// Its tensor for some inputs. `None` if they have different shapes.
+    pub(crate) fn feed(&self, fields: &[Field], inputs: &[&Input]) -> Option<Tensor> {
+        match &self.source {
+            Source::Columns { fields: positions, width } => {
+                let mut numbers = Vec::with_capacity(width * inputs.len());
+                for input in inputs {
+                    for position in positions {
+                        fields[*position].encode(&input.values()[*position], &mut numbers);
+                    }
+                }
+                Some(Tensor::from_numbers(self.datatype, vec![inputs.len(), *width], &numbers))
+            }
+            Source::Tensor { field, part } => {
+                let tensors = inputs.iter().map(|input| input.values()[*field].tensor(*part));
+                Tensor::stack(&tensors.collect::<Option<Vec<_>>>()?)
+            }
+        }
+    }
+}
+
+impl TensorDeclaration {
+    /// The number of columns, if it declares one.
+    fn columns(&self) -> Option<usize> {
+        match self.shape.as_deref()? {
+            [_, DeclaredSize::Fixed(columns), ..] => Some(*columns),
+            _ => None,
+        }
+    }
+}

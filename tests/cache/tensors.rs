@@ -1,0 +1,74 @@
+//! Vectors in Redis: stored as bytes in every layout, and answered as they were computed.
+
+use model_package::Stored;
+use predict_once::model::Package;
+use serde_json::{Value, json};
+use test_support::{
+    onnx::{FLOAT, Onnx},
+    packages,
+    redis::Redis,
+    service::Service,
+};
+
+const HIT: &str = "predict-once; hit; detail=redis";
+const MISS: &str = "predict-once; fwd=miss";
+
+/// Answers a window of 384 samples with a vector of as many numbers.
+const SINES: &str = r#"
+name = "sines"
+
+[[fields]]
+name = "window"
+type = "array"
+
+[[predictions]]
+name = "sines"
+endpoint = "sines"
+kind = "vector"
+"#;
+
+fn sines() -> Package {
+    let graph = Onnx::empty().with_input("window", FLOAT, &["N", "384"]).node("Sin", &["window"], "y", &[]);
+    packages::package(SINES, graph.file("y", 384))
+}
+
+/// A window whose sines are all kinds of numbers.
+fn window(first: f64) -> Value {
+    json!({ "window": (0..384).map(|sample| first + f64::from(sample) * 1.7).collect::<Vec<_>>() })
+}
+
+#[tokio::test]
+async fn a_vector_is_stored_in_little_more_than_its_float32_numbers_and_hits_are_identical() {
+    let directory = packages::write(&sines(), "sines");
+    let directory = directory.to_str().expect("UTF-8");
+    for (layout, command, stored) in
+        [("string", "GET", Stored::Answer), ("hash", "HVALS", Stored::Answer), ("output", "GET", Stored::Output)]
+    {
+        let redis = Redis::start().await;
+        let settings = [("MODEL_DIR", directory), ("REDIS_URL", &redis.url()), ("CACHE_LAYOUT", layout)];
+        let (_service, http) = Service::local(&settings).await;
+        let first = http.post("/sines", &window(0.5)).await;
+        assert_eq!((first.status, first.cache_status()), (200, MISS), "{layout}: {first:?}");
+        redis.holds(1).await;
+        let key = redis.keys().await.remove(0);
+        let model = packages::load(&sines());
+        assert!(key.starts_with(&format!("predict-once:{}:", model.fingerprint(stored))), "{key}");
+        let value: Vec<u8> = match command {
+            "GET" => redis.command(&[command, &key]).await,
+            _ => redis.command::<Vec<Vec<u8>>>(&[command, &key]).await.remove(0),
+        };
+        assert!(value.len() as f64 <= 1.1 * 4.0 * 384.0, "{layout}: {} bytes", value.len());
+        let numbers: Vec<f32> = serde_json::from_value(first.json()["sines"].clone()).expect("numbers");
+        let bytes: Vec<u8> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
+        assert!(value.windows(bytes.len()).any(|part| part == bytes), "{layout}");
+        // Another process, and an array that has one more input.
+        let (_other, http) = Service::local(&settings).await;
+        let again = http.post("/sines", &window(0.5)).await;
+        assert_eq!((again.cache_status(), &again.text), (HIT, &first.text), "{layout}");
+        let (_third, http) = Service::local(&settings).await;
+        let several = http.post("/sines", &json!([window(0.5), window(0.25)])).await;
+        assert_eq!(several.cache_status(), "predict-once; fwd=partial; detail=\"hit=1 miss=1\"", "{layout}");
+        assert_eq!(several.json()[0], first.json(), "{layout}");
+        assert_ne!(several.json()[1], first.json(), "{layout}");
+    }
+}
