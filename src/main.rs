@@ -54,7 +54,13 @@ async fn serve() -> anyhow::Result<()> {
     let traces =
         settings.traces.map(|traces| Arc::new(Traces::new(traces, &model, settings.caching.layout, in_lambda)));
     let cache = cache(settings.cache, in_lambda)?;
-    let service = Arc::new(PredictionService::new(model, cache, &settings.caching));
+    let mut service = PredictionService::new(model, cache, &settings.caching);
+    // A run delays no other request if there is one at a time.
+    if !in_lambda || lambda::is_concurrent() {
+        let (threads, queue) = (settings.runs.threads(), settings.runs.queue());
+        service = service.with_threads(threads, queue).context("threads for the model")?;
+    }
+    let service = Arc::new(service);
     let bodies = (!in_lambda).then(|| BodyMemory::new(settings.server.body_bytes()));
     let api = |service: &Arc<_>| {
         Api::new(Arc::clone(service), settings.api.clone()).traced(traces.clone()).limited(bodies.clone())

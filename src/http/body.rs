@@ -133,8 +133,7 @@ fn inflates_too_far() -> Problem {
 
 /// The body, or its answer, does not fit in the [`body_memory`].
 pub(super) fn overloaded() -> Problem {
-    Problem::new(ProblemKind::Overloaded, "too many large bodies are being processed; try again")
-        .with_header(header::RETRY_AFTER, HeaderValue::from_static("1"))
+    Problem::overloaded("too many large bodies are being processed; try again")
 }
 
 /// Whether the media type is `application/json` or `application/*+json` (RFC 6839), with any parameters.

@@ -31,7 +31,7 @@ pub enum ProblemKind {
     InvalidFields,
     /// The model failed.
     InternalError,
-    /// The bodies in memory leave no room for this one.
+    /// The bodies in memory leave no room for this one, or too many requests wait for the model.
     Overloaded,
     /// The request allowed only a cached prediction, and none was available.
     NotCached,
@@ -138,6 +138,11 @@ impl Problem {
             "the model failed on this input; the error is logged under this x-request-id",
         )
     }
+
+    /// A lack of room that passes within a second or so.
+    pub(super) fn overloaded(detail: &'static str) -> Self {
+        Self::new(ProblemKind::Overloaded, detail).with_header(header::RETRY_AFTER, HeaderValue::from_static("1"))
+    }
 }
 
 impl From<NoPrediction> for Problem {
@@ -147,6 +152,7 @@ impl From<NoPrediction> for Problem {
                 ProblemKind::NotCached,
                 "this prediction is not cached, and cache-control: only-if-cached forbids computing it",
             ),
+            NoPrediction::Overloaded => Self::overloaded("too many requests are waiting for the model; try again"),
             NoPrediction::Failed(error) => Self { cause: Some(Arc::new(error)), ..Self::internal() },
         }
     }

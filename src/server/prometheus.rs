@@ -27,7 +27,7 @@ use crate::{
     after_response,
     http::Api,
     observe::{log, outcome::Series},
-    service::{CacheWrite, PredictionService, Served, Tally},
+    service::{CacheWrite, PredictionService, Served, Tally, ThreadUse},
 };
 
 /// Bucket limits of the histograms, in seconds. They begin at 1 µs, the time of a small model or a lookup in memory.
@@ -55,6 +55,9 @@ pub struct Metrics {
     breakers: Family<Labels<1>, Gauge>,
     connections: Gauge,
     log_lines_dropped: Counter,
+    model_runs_in_progress: Gauge,
+    model_runs_waiting: Gauge,
+    model_requests_refused: Counter,
 }
 
 impl Metrics {
@@ -104,6 +107,13 @@ impl Metrics {
         let help = "Log lines dropped because their reader was too slow";
         prefixed.register("log_lines_dropped", help, log_lines_dropped.clone());
 
+        let (model_runs_in_progress, model_runs_waiting, model_requests_refused) = <(Gauge, Gauge, Counter)>::default();
+        let help = "Long model runs in progress, each on a thread of its own";
+        prefixed.register("model_runs_in_progress", help, model_runs_in_progress.clone());
+        prefixed.register("model_runs_waiting", "Long model runs that wait for a thread", model_runs_waiting.clone());
+        let help = "Requests refused because too many waited for the model";
+        prefixed.register("model_requests_refused", help, model_requests_refused.clone());
+
         let metrics = Self {
             registry,
             services,
@@ -117,6 +127,9 @@ impl Metrics {
             breakers,
             connections,
             log_lines_dropped,
+            model_runs_in_progress,
+            model_runs_waiting,
+            model_requests_refused,
         };
         // Export the counters as 0 from the start: a rate needs a value before the first increase.
         metrics.count_predictions(Tally::default());
@@ -151,6 +164,11 @@ impl Metrics {
     pub fn show(&self, connections: usize, request: &HeaderMap) -> impl IntoResponse + use<> {
         self.connections.set(connections as i64);
         self.log_lines_dropped.inner().store(log::dropped(), Relaxed);
+        // All workers share the threads.
+        let ThreadUse { running, waiting, refused } = self.services[0].thread_use();
+        self.model_runs_in_progress.set(running as i64);
+        self.model_runs_waiting.set(waiting as i64);
+        self.model_requests_refused.inner().store(refused, Relaxed);
         let mut open = BTreeMap::new();
         for BreakerState { commands, is_open } in
             self.services.iter().filter_map(|service| service.breakers()).flatten()

@@ -1,5 +1,5 @@
 //! Cache-aside: look up; on a miss, run the model; answer, and store after the response. Lookups and runs in progress are shared by
-//! concurrent requests.
+//! concurrent requests. A run that takes long has a thread of its own.
 //!
 //! ```text
 //! predict ─► Work ─┬─ memory ─► store (unless the strategy expects the model to be faster) ─┬─► answer
@@ -11,10 +11,14 @@ mod deferred;
 mod flights;
 mod served;
 mod strategy;
+mod threads;
+pub mod unattended;
 mod work;
 
 use std::{
     borrow::Cow,
+    io,
+    num::NonZeroUsize,
     sync::{Arc, Once},
 };
 
@@ -30,6 +34,7 @@ use self::{
 pub use self::{
     served::{Answer, Body, CacheOutcome, CachePolicy, CacheProbe, CacheWrite, NoPrediction, Served, Tally},
     strategy::Strategy,
+    threads::{ModelThreads, ThreadUse},
 };
 use crate::model::Model;
 
@@ -57,6 +62,8 @@ pub struct PredictionService {
     planners: Arc<[Planner]>,
     /// The model's total run time on this thread.
     run_time: Arc<RunTime>,
+    /// The threads for runs that take long. `None` if all runs are on the thread of their request.
+    threads: Option<Arc<ModelThreads>>,
 }
 
 /// How predictions are cached.
@@ -104,11 +111,23 @@ impl PredictionService {
             runs,
             planners,
             run_time,
+            threads: None,
         }
     }
 
-    /// The same service for another thread. Both share the model, the memory cache, the work in progress and the measured costs. Each
-    /// has its own connections to the store and its own count of the model's run time, since a run blocks only its own thread.
+    /// Runs that take long leave the thread of their request: up to `threads` run at once, and up to `queue` requests wait for them.
+    /// Further ones are [refused](NoPrediction::Overloaded).
+    ///
+    /// # Errors
+    ///
+    /// If the runtime for the threads cannot be built.
+    pub fn with_threads(self, threads: NonZeroUsize, queue: usize) -> io::Result<Self> {
+        let threads = ModelThreads::new(threads, queue, self.model.run_time())?;
+        Ok(Self { threads: Some(Arc::new(threads)), ..self })
+    }
+
+    /// The same service for another thread. Both share the model, its threads, the memory cache, the work in progress and the measured
+    /// costs. Each has its own connections to the store and its own count of the model's run time, since a run blocks only its own thread.
     pub fn for_another_worker(&self) -> Self {
         Self {
             model: Arc::clone(&self.model),
@@ -120,6 +139,7 @@ impl PredictionService {
             runs: Arc::clone(&self.runs),
             planners: Arc::clone(&self.planners),
             run_time: Arc::default(),
+            threads: self.threads.clone(),
         }
     }
 
@@ -192,6 +212,11 @@ impl PredictionService {
     /// The state of the store's circuit breakers. `None` without a store.
     pub fn breakers(&self) -> Option<[BreakerState; 2]> {
         self.cache.breakers()
+    }
+
+    /// The use of the model's threads; zero if it has none.
+    pub fn thread_use(&self) -> ThreadUse {
+        self.threads.as_ref().map(|threads| threads.in_use()).unwrap_or_default()
     }
 
     /// Closes the connections to the store.

@@ -86,6 +86,8 @@ pub enum Body {
 pub enum NoPrediction {
     /// The request allowed only a cached prediction, and the cache had none.
     NotCached,
+    /// Too many requests wait for the model, or the client disconnected while this one did.
+    Overloaded,
     /// The model failed, on every input if there are several.
     Failed(ModelError),
 }

@@ -3,6 +3,7 @@
 mod api;
 mod memory_limit;
 mod redis;
+mod runs;
 mod server;
 mod traces;
 
@@ -18,6 +19,7 @@ use tracing::level_filters::LevelFilter;
 
 pub use self::{
     memory_limit::memory_limit,
+    runs::RunSettings,
     server::{MetricsPlace, ServerSettings},
 };
 use crate::{
@@ -33,6 +35,7 @@ pub struct Settings {
     pub model_dir: Option<PathBuf>,
     /// How predictions are cached: `CACHE_NAMESPACE`, `CACHE_LAYOUT`, `CACHE_STRATEGY`, `CACHE_PER_TENANT`.
     pub caching: Caching,
+    pub runs: RunSettings,
     pub server: ServerSettings,
     /// How the API is served.
     ///
@@ -167,6 +170,7 @@ impl Settings {
             },
             caching: Caching { namespace, layout, strategy, per_tenant: env.flag("CACHE_PER_TENANT")? },
             model_dir: env.get("MODEL_DIR")?.map(PathBuf::from),
+            runs: runs::settings(&env)?,
             server: server::settings(&env)?,
             api: api::settings(&env)?,
             log: LogSettings {
@@ -322,7 +326,7 @@ mod tests {
                 }
             }
         }
-        assert_eq!(checked, 56, "29 defaults, 14 ranges, 13 choices");
+        assert_eq!(checked, 58, "29 defaults, 16 ranges, 13 choices");
     }
 
     #[test]

@@ -16,6 +16,7 @@ mod invocations;
 mod lambda;
 mod large_answers;
 mod logs;
+mod long_runs;
 mod memory;
 mod metrics;
 mod openapi;

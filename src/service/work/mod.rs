@@ -92,7 +92,7 @@ impl<'a> Work<'a> {
         }
         if !self.is_answered() {
             let mut computed = self.compute(policy.store && !is_off, policy.read).await;
-            let new = std::mem::take(&mut computed.new);
+            let (new, is_refused) = (std::mem::take(&mut computed.new), computed.is_refused);
             computed.record(&mut served);
             if new.entries.is_empty() && !new.leads.is_empty() {
                 // Until the response has been sent, other requests join these runs, too.
@@ -102,6 +102,9 @@ impl<'a> Work<'a> {
                     Plan::LookUp => served.write = Some(self.service.defer_store(new)),
                     Plan::Compute(probe) => served.probe = self.service.defer_probe(self.prediction, new, probe),
                 }
+            }
+            if is_refused {
+                return Answer { body: Err(NoPrediction::Overloaded), served };
             }
         }
         Answer { body: self.body(), served }
