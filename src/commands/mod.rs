@@ -14,7 +14,7 @@ use lexopt::{
     Arg::{Long, Short, Value},
     Parser, ValueExt,
 };
-use model_package::printable;
+use model_package::{closest_match, printable};
 use predict_once::{
     http,
     model::{Model, Package, PackageError, check::Report},
@@ -41,7 +41,8 @@ Settings are environment variables: MODEL_DIR, PORT, REDIS_URL and others (docs/
 pub(crate) fn run(arguments: Parser) -> anyhow::Result<ExitCode> {
     match command(arguments) {
         Err(error) if error.is::<lexopt::Error>() => {
-            eprint!("Error: {}\n\n{USAGE}", printable(&error.to_string()));
+            // The mistake is last, where a terminal ends.
+            eprintln!("{USAGE}\nError: {}", printable(&error.to_string()));
             Ok(ExitCode::from(2))
         }
         result => result,
@@ -68,8 +69,15 @@ fn command(mut arguments: Parser) -> anyhow::Result<ExitCode> {
         #[cfg(feature = "cache-tools")]
         "cache" => cache::run(arguments),
         "help" => print(USAGE.trim_end()),
-        other => Err(lexopt::Error::from(format!("unknown command {other:?}")).into()),
+        other => Err(unknown_command(other).into()),
     }
+}
+
+/// Names the mistake, and the command that was probably meant.
+fn unknown_command(command: &str) -> lexopt::Error {
+    let commands = ["check", "openapi", "cache", "cache report", "cache inspect", "cache warm", "help"];
+    let hint = closest_match(command, commands.into_iter()).map(|meant| format!("; did you mean {meant}?"));
+    format!("unknown command {command:?}{}", hint.unwrap_or_default()).into()
 }
 
 /// Parses `[DIR]` and, if `json_allowed`, `[--json]`.

@@ -37,6 +37,14 @@ const CONTENT_SECURITY_POLICY: HeaderValue = HeaderValue::from_static(
      form-action 'none'; frame-ancestors 'none'",
 );
 
+/// Redirects `/` to `/docs` below `base`. Not for ever: on a developer's machine, another service may use the address tomorrow.
+pub(super) fn redirect_to_docs(base: &str) -> Response {
+    // Base paths consist of characters that a URL may contain.
+    let location = HeaderValue::try_from(format!("{base}/docs"));
+    let location = location.unwrap_or(HeaderValue::from_static("/docs"));
+    (StatusCode::TEMPORARY_REDIRECT, [(header::LOCATION, location)]).into_response()
+}
+
 /// Redirects `/docs/` to `/docs`. The location is relative, so a path prefix added by a gateway is kept.
 pub(super) fn redirect() -> Response {
     (StatusCode::PERMANENT_REDIRECT, [(header::LOCATION, HeaderValue::from_static("../docs"))]).into_response()

@@ -3,7 +3,7 @@
 //! ```text
 //! accept ─► front ─┬─► worker with the fewest connections ─► connection ─► app ─► http api
 //! (within          │   (a thread with its own runtime)       (HTTP)
-//! a limit)         └─► /health, /ready, /metrics
+//! a limit)         └─► /health, /ready, /metrics ◄─ private addresses
 //! ```
 //!
 //! One thread accepts connections, takes signals and answers for the server's own endpoints. It never runs a model or reads a body, so
@@ -18,13 +18,13 @@ mod descriptors;
 mod endpoints;
 mod exposition;
 mod front;
+mod private;
 pub mod prometheus;
 mod run_to_completion;
 mod shutdown;
 mod worker;
 
 use std::{
-    future::pending,
     io,
     num::NonZeroUsize,
     sync::{Arc, atomic::Ordering::Relaxed},
@@ -38,17 +38,12 @@ pub use self::accept::listen;
 use self::prometheus::Metrics;
 use self::{
     accept::accept,
-    app::Handler,
-    connection::serve,
-    connections::Connections,
+    connections::{Connections, Limit},
     endpoints::{Endpoints, METRICS},
     front::serve_or_pass,
     worker::Worker,
 };
-use crate::http::Api;
-
-/// The limit of open connections at `METRICS_ADDRESS`: enough for Prometheus, probes and a few people.
-const METRICS_CONNECTIONS: usize = 16;
+use crate::http::{Api, HEALTH};
 
 pub struct Server {
     /// One API per worker.
@@ -59,6 +54,8 @@ pub struct Server {
     pub keep_alive: Duration,
     /// `GET /metrics`, if enabled, and its own listener; without one, it is on the API's listener.
     pub metrics: Option<(Arc<Metrics>, Option<TcpListener>)>,
+    /// A listener of its own for `GET /health` and `GET /ready`.
+    pub health: Option<TcpListener>,
     /// How long requests are still accepted after the stop signal.
     pub shutdown_delay: Duration,
     /// How long requests in progress and their deferred work may take after that.
@@ -67,19 +64,23 @@ pub struct Server {
 
 impl Server {
     /// Serves the API, `GET /health`, `GET /ready` and the metrics until `shutdown`, then finishes the requests in progress and
-    /// their deferred work within `shutdown_timeout`. The metrics' own listener also answers `/health` and `/ready`.
+    /// their deferred work within `shutdown_timeout`. Every listener answers `/health` and `/ready`.
     ///
     /// # Errors
     ///
     /// If a listener has no address, a thread cannot be started, or the process may open too few files.
     pub async fn run(self, shutdown: BoxFuture<'static, ()>) -> io::Result<()> {
-        let Self { apis, listener, max_connections, keep_alive, metrics, shutdown_delay, shutdown_timeout } = self;
-        let max_connections = descriptors::allow(max_connections.get(), apis.len())?;
-        let connections = Arc::new(Connections::new(max_connections, keep_alive));
+        let Self { apis, listener, max_connections, keep_alive, metrics, health, shutdown_delay, shutdown_timeout } =
+            self;
+        // The descriptors that are reserved in any case suffice for the metrics' address.
+        let others = health.as_ref().map_or(0, |_| private::MAX_CONNECTIONS);
+        let max_connections = descriptors::allow(max_connections.get(), others, apis.len())?;
+        let connections = Arc::new(Connections::new(max_connections, Limit::MaxConnections, keep_alive));
         let (metrics, metrics_listener) = metrics.unzip();
         let metrics_listener = metrics_listener.flatten();
         let endpoints = Endpoints {
             metrics: metrics.clone().filter(|_| metrics_listener.is_none()),
+            base_paths: apis.first().map(|api| api.base_paths().clone()).unwrap_or_default(),
             connections: Arc::clone(&connections),
             is_stopping: Arc::default(),
         };
@@ -87,6 +88,9 @@ impl Server {
         tracing::info!("listening on http://{}", listener.local_addr()?);
         if let Some(listener) = &metrics_listener {
             tracing::info!("metrics on http://{}{METRICS}", listener.local_addr()?);
+        }
+        if let Some(listener) = &health {
+            tracing::info!("health on http://{}{HEALTH}", listener.local_addr()?);
         }
         let stop = async {
             shutdown.await;
@@ -100,22 +104,13 @@ impl Server {
             .await;
             shutdown::finish(&workers, &connections, shutdown_timeout).await;
         };
-        let own_connections = Connections::new(METRICS_CONNECTIONS, keep_alive);
-        let serving_metrics = async {
-            let Some(listener) = metrics_listener else { return pending().await };
-            let handler = Handler::Front(Endpoints { metrics, ..endpoints.clone() });
-            accept(listener, &own_connections, pending(), |stream, connection| {
-                if let Ok(stream) = stream.into_std() {
-                    tokio::spawn(serve(stream, connection, handler.clone()));
-                }
-            })
-            .await;
-        };
+        let at_metrics_address = Endpoints { metrics, ..endpoints.clone() };
+        let at_health_address = Endpoints { metrics: None, ..endpoints.clone() };
         tokio::select! {
             () = serving => {}
-            () = serving_metrics => {}
+            () = private::serve("METRICS_ADDRESS", metrics_listener, at_metrics_address, keep_alive) => {}
+            () = private::serve("HEALTH_ADDRESS", health, at_health_address, keep_alive) => {}
             () = connections.check() => {}
-            () = own_connections.check() => {}
         }
         Ok(())
     }

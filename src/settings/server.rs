@@ -25,6 +25,9 @@ pub struct ServerSettings {
     /// `METRICS_ADDRESS`: a separate address and port for metrics, such as `127.0.0.1:9090`, instead of `HOST` and `PORT`. It also
     /// answers `GET /health` and `GET /ready`, regardless of the number of connections to the API.
     pub metrics: Option<MetricsPlace>,
+    /// `HEALTH_ADDRESS`: a separate address and port for `GET /health` and `GET /ready`, such as `127.0.0.1:9091`, regardless of the number of
+    /// connections to the API, which answers both too; default none.
+    pub health: Option<SocketAddr>,
     /// `SHUTDOWN_DELAY_SECONDS`: how long requests are still accepted after the stop signal, while `GET /ready` answers 503, 0 to 300;
     /// default 0.
     pub shutdown_delay: Duration,
@@ -57,12 +60,9 @@ pub(super) fn settings<L>(env: &Environment<L>) -> Result<ServerSettings, Settin
 where
     L: Fn(&'static str) -> Result<Option<String>, SettingsError>,
 {
-    let address = match env.get("METRICS_ADDRESS")? {
-        None => None,
-        Some(address) => {
-            let allowed = "must be an IP address and a port, such as 127.0.0.1:9090";
-            Some(address.parse().map_err(|_| error("METRICS_ADDRESS", allowed))?)
-        }
+    let address = |variable| -> Result<Option<SocketAddr>, SettingsError> {
+        let allowed = "must be an IP address and a port, such as 127.0.0.1:9090";
+        env.get(variable)?.map(|address| address.parse().map_err(|_| error(variable, allowed))).transpose()
     };
     let with_service = env.flag("METRICS")?.then_some(MetricsPlace::WithService);
     let one = NonZeroUsize::MIN;
@@ -84,7 +84,8 @@ where
         body_bytes,
         max_connections: env.number("MAX_CONNECTIONS", most(1024), one, most(1_000_000))?,
         keep_alive: Duration::from_secs(env.number("KEEP_ALIVE_SECONDS", 75, 1, 86_400)?),
-        metrics: address.map(MetricsPlace::At).or(with_service),
+        metrics: address("METRICS_ADDRESS")?.map(MetricsPlace::At).or(with_service),
+        health: address("HEALTH_ADDRESS")?,
         shutdown_delay: Duration::from_secs(env.number("SHUTDOWN_DELAY_SECONDS", 0, 0, 300)?),
         shutdown_timeout: Duration::from_secs(env.number("SHUTDOWN_TIMEOUT_SECONDS", 25, 0, 3600)?),
     })

@@ -22,6 +22,7 @@ mod openapi;
 mod problems;
 mod shutdown;
 mod slow_clients;
+mod start;
 mod stuck_logs;
 mod traces;
 mod workers;
