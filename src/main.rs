@@ -62,7 +62,9 @@ async fn serve() -> anyhow::Result<()> {
         settings.traces.map(|traces| Arc::new(Traces::new(traces, &model, settings.caching.layout, in_lambda)));
     let tiers = banner::cache(&settings.cache, settings.caching.layout);
     let cache = cache(settings.cache, in_lambda)?;
-    let service = Arc::new(PredictionService::new(model, cache, &settings.caching));
+    let service = PredictionService::new(model, cache, &settings.caching);
+    let service = if !in_lambda && settings.server.has_dashboard() { service.counting_inputs() } else { service };
+    let service = Arc::new(service);
     let bodies = (!in_lambda).then(|| BodyMemory::new(settings.server.body_bytes()));
     let api = |service: &Arc<_>| {
         Api::new(Arc::clone(service), settings.api.clone()).traced(traces.clone()).limited(bodies.clone())
@@ -104,6 +106,7 @@ async fn http_server(
         body_bytes: _,
         metrics,
         health,
+        dashboard,
         shutdown_delay,
         shutdown_timeout,
     } = settings;
@@ -122,14 +125,18 @@ async fn http_server(
         Some(address) => Some(listen_at("HEALTH_ADDRESS", address).await?),
         None => None,
     };
-    let metrics = metrics.map(|_| (Arc::new(Metrics::new(services, started)), metrics_listener));
+    let shows_metrics = metrics == Some(MetricsPlace::WithService);
+    let metrics = (metrics.is_some() || health.is_some()).then(|| Arc::new(Metrics::new(services, started)));
     Ok(server::Server {
         apis,
         listener,
         max_connections,
         keep_alive,
         metrics,
+        shows_metrics,
+        metrics_listener,
         health,
+        dashboard,
         shutdown_delay,
         shutdown_timeout,
     })

@@ -13,7 +13,7 @@ use flate2::{Compression, read::GzDecoder, write::GzEncoder};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use sha2::{Digest, Sha256};
 
-/// A file of the documentation, stored gzipped only. The entity tags are derived from the uncompressed bytes.
+/// A file of the documentation or the dashboard, stored gzipped only. The entity tags are derived from the uncompressed bytes.
 #[derive(Debug)]
 pub struct Asset {
     pub path: &'static str,
@@ -27,6 +27,9 @@ pub struct Asset {
 
 /// Every file except the OpenAPI document, which depends on the model.
 pub static ASSETS: [Asset; 9] = include!(concat!(env!("OUT_DIR"), "/assets.rs"));
+
+/// The files of the dashboard.
+pub static DASHBOARD: [Asset; 5] = include!(concat!(env!("OUT_DIR"), "/dashboard.rs"));
 
 /// The documentation changes only with a deployment, so a copy up to five minutes old is acceptable.
 const CACHE_CONTROL: HeaderValue = HeaderValue::from_static("public, max-age=300");
@@ -67,7 +70,7 @@ impl Asset {
     }
 
     /// Answers with the file, or with 304 if the client has the current version.
-    pub(super) fn answer(&self, request: &HeaderMap) -> Response {
+    pub(crate) fn answer(&self, request: &HeaderMap) -> Response {
         let gzip = accepts_gzip(request);
         let etag = if gzip { &self.gzip_etag } else { &self.etag };
         let common = [

@@ -39,7 +39,7 @@ use crate::{
 
 pub use self::{
     answer_limit::AnswerLimit,
-    assets::{ASSETS, Asset},
+    assets::{ASSETS, Asset, DASHBOARD},
     base_path::{BasePath, BasePaths},
     body::UndecodableBody,
     body_memory::BodyMemory,

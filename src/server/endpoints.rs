@@ -1,4 +1,4 @@
-//! The server's own endpoints: `GET /health`, `/ready` and `/metrics`.
+//! The server's own endpoints: `GET /health`, `/ready`, `/metrics` and `/dashboard`.
 
 use std::sync::{
     Arc,
@@ -8,7 +8,11 @@ use std::sync::{
 use axum_core::response::{IntoResponse, Response};
 use http::{HeaderValue, Method, Request, StatusCode, header};
 
-use super::{connections::Connections, prometheus::Metrics};
+use super::{
+    connections::Connections,
+    dashboard::{Dashboard, Part},
+    prometheus::Metrics,
+};
 use crate::http::{BasePaths, HEALTH};
 
 const READY: &str = "/ready";
@@ -20,6 +24,8 @@ pub(super) const METRICS: &str = "/metrics";
 pub(super) struct Endpoints {
     /// `None` if this address does not answer `/metrics`.
     pub(super) metrics: Option<Arc<Metrics>>,
+    /// `None` at an address that clients can reach.
+    pub(super) dashboard: Option<Arc<Dashboard>>,
     /// The prefixes below which `/health` and `/ready` are answered too.
     pub(super) base_paths: BasePaths,
     /// The API's connections, whose number is reported.
@@ -32,6 +38,7 @@ enum Endpoint<'a> {
     Health,
     Ready,
     Metrics(&'a Metrics),
+    Dashboard(&'a Dashboard, Part),
 }
 
 impl Endpoints {
@@ -45,6 +52,7 @@ impl Endpoints {
         Some(match endpoint {
             Endpoint::Health => "ok\n".into_response(),
             Endpoint::Ready => self.ready(),
+            Endpoint::Dashboard(dashboard, part) => dashboard.answer(part, request.headers()),
             Endpoint::Metrics(metrics) => metrics.show(self.connections.open(), request.headers()).into_response(),
         })
     }
@@ -74,7 +82,10 @@ impl Endpoints {
             HEALTH => Some(Endpoint::Health),
             READY => Some(Endpoint::Ready),
             _ if path == METRICS => self.metrics.as_deref().map(Endpoint::Metrics),
-            _ => None,
+            _ => {
+                let dashboard = self.dashboard.as_deref()?;
+                dashboard.part(path).map(|part| Endpoint::Dashboard(dashboard, part))
+            }
         }
     }
 }

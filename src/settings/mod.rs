@@ -326,7 +326,7 @@ mod tests {
                 }
             }
         }
-        assert_eq!(checked, 56, "29 defaults, 14 ranges, 13 choices");
+        assert_eq!(checked, 58, "30 defaults, 14 ranges, 14 choices");
     }
 
     #[test]
@@ -355,6 +355,8 @@ mod tests {
             ("PORT", "65536", "must be a whole number from 0 to 65535"),
             ("WORKERS", "two", "must be a whole number from 1 to 256"),
             ("MAX_CONNECTIONS", "0", "must be a whole number from 1 to 1000000"),
+            ("COST_PER_GB_SECOND", "-1", "must be a number of 0 or more"),
+            ("DASHBOARD_INPUTS", "yes", "must be hide or show"),
             ("HEALTH_ADDRESS", "localhost:9091", "must be an IP address and a port, such as 127.0.0.1:9090"),
             ("METRICS_ADDRESS", "9090", "must be an IP address and a port, such as 127.0.0.1:9090"),
             ("BASE_PATH", "ml", BasePaths::ALLOWED),

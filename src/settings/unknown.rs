@@ -1,7 +1,7 @@
 //! Variables that were probably meant as settings: a typo would otherwise leave the default in place without a word.
 
 /// All settings.
-pub(super) const VARIABLES: [&str; 52] = [
+pub(super) const VARIABLES: [&str; 54] = [
     "AWS_REGION",
     "BASE_PATH",
     "CACHE_BYPASS",
@@ -16,6 +16,8 @@ pub(super) const VARIABLES: [&str; 52] = [
     "CLIENT_CACHE_CONTROL",
     "CORS_ALLOWED_HEADERS",
     "CORS_ALLOWED_ORIGINS",
+    "COST_PER_GB_SECOND",
+    "DASHBOARD_INPUTS",
     "HEALTH_ADDRESS",
     "HOST",
     "KEEP_ALIVE_SECONDS",

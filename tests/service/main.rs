@@ -7,6 +7,7 @@ mod batch;
 mod concurrent;
 mod connections;
 mod conventions;
+mod dashboard;
 mod documents;
 mod emitted;
 mod events;

@@ -43,7 +43,8 @@ async fn requests_and_their_outcomes_are_counted() {
     redis.holds(1).await;
     let variables = [("METRICS", "true"), ("REDIS_URL", &*redis.url()), ("MEMORY_CACHE_ENTRIES", "100")];
     let (service, http) = Service::local(&variables).await;
-    let predictions = |cache: &str| format!("predict_once_predictions_total{{cache=\"{cache}\"}}");
+    let predictions =
+        |cache: &str| format!("predict_once_predictions_total{{endpoint=\"/decisions\",cache=\"{cache}\"}}");
     for cache in ["hit_memory", "hit_redis", "miss", "unavailable", "bypass"] {
         assert_eq!(value(&http, &predictions(cache)).await, Some(0.0), "{cache}: a rate needs a beginning");
     }
@@ -127,7 +128,7 @@ async fn metrics_with_their_own_address_are_served_only_there_and_nothing_else_i
     let address = line.rsplit("http://").next().and_then(|url| url.strip_suffix("/metrics")).expect("a URL");
     let own = Http { address: address.parse().expect("an address"), client: reqwest::Client::new() };
     http.post("/decisions", &aged(30)).await;
-    assert_values(&own, [("predict_once_predictions_total{cache=\"miss\"}", 1.0)]).await;
+    assert_values(&own, [("predict_once_predictions_total{endpoint=\"/decisions\",cache=\"miss\"}", 1.0)]).await;
     assert_eq!(http.get("/metrics").await.status, 404);
     assert_eq!(own.post("/decisions", &aged(30)).await.status, 404);
 }
