@@ -1,7 +1,9 @@
-//! The subcommands: check a package, print its OpenAPI document, inspect the cache.
+//! The subcommands: check a package, print its OpenAPI document, estimate the gain of a cache, inspect it.
 
 #[cfg(feature = "cache-tools")]
 mod cache;
+#[cfg(feature = "cache-tools")]
+mod gain;
 
 use std::{
     io::{self, Write},
@@ -27,10 +29,11 @@ Usage:
   predict-once                       serve the model: over HTTP, or as a Lambda function if AWS_LAMBDA_RUNTIME_API is set
   predict-once check [DIR] [--json]  check a model package: load it, replay its golden answers, measure it
   predict-once openapi [DIR]         print the OpenAPI document of a model package
+  predict-once gain [DIR]            what a cache would bring: run time, lookup time, repetitions in a file of requests
   predict-once cache report          report on the service's Redis: hit ratio, memory, entries, warnings
   predict-once cache inspect KEY     show an entry: input fields, answers, time to live
   predict-once cache warm FILE       compute and store predictions in advance, from CSV or JSON lines
-  predict-once cache --help          print the options of the cache commands
+  predict-once cache --help          print the options of the cache commands; gain --help those of gain
   predict-once --version
   predict-once --help
 
@@ -68,6 +71,8 @@ fn command(mut arguments: Parser) -> anyhow::Result<ExitCode> {
         }
         #[cfg(feature = "cache-tools")]
         "cache" => cache::run(arguments),
+        #[cfg(feature = "cache-tools")]
+        "gain" => gain::run(arguments),
         "help" => print(USAGE.trim_end()),
         other => Err(unknown_command(other).into()),
     }
@@ -75,7 +80,7 @@ fn command(mut arguments: Parser) -> anyhow::Result<ExitCode> {
 
 /// Names the mistake, and the command that was probably meant.
 fn unknown_command(command: &str) -> lexopt::Error {
-    let commands = ["check", "openapi", "cache", "cache report", "cache inspect", "cache warm", "help"];
+    let commands = ["check", "openapi", "cache", "cache report", "cache inspect", "cache warm", "gain", "help"];
     let hint = closest_match(command, commands.into_iter()).map(|meant| format!("; did you mean {meant}?"));
     format!("unknown command {command:?}{}", hint.unwrap_or_default()).into()
 }

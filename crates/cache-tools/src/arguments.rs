@@ -144,7 +144,12 @@ impl Tool {
 }
 
 /// The value of an option, if `parse` accepts it.
-fn value<T>(arguments: &mut Parser, name: &str, allowed: &str, parse: impl Fn(&str) -> Option<T>) -> Result<T, Error> {
+pub(crate) fn value<T>(
+    arguments: &mut Parser,
+    name: &str,
+    allowed: &str,
+    parse: impl Fn(&str) -> Option<T>,
+) -> Result<T, Error> {
     let text = arguments.value().ok().and_then(|text| text.into_string().ok());
     let value = text.as_deref().and_then(parse);
     value.ok_or_else(|| format!("{name} requires {allowed}").into())
