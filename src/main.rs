@@ -1,8 +1,12 @@
 //! Settings → model → service → Lambda function or server. The subcommands are in `commands`.
 
+mod banner;
 mod commands;
 
-use std::{future::Future, io, iter, num::NonZeroUsize, process::ExitCode, sync::Arc, thread, time::SystemTime};
+use std::{
+    future::Future, io, iter, net::SocketAddr, num::NonZeroUsize, process::ExitCode, sync::Arc, thread,
+    time::SystemTime,
+};
 
 use anyhow::Context;
 use futures_util::FutureExt;
@@ -20,7 +24,10 @@ use prediction_cache::{
     MemoryCache, PredictionCache, Store,
     redis::{RedisConfig, RedisStore},
 };
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+};
 
 fn main() -> ExitCode {
     let result = if std::env::args_os().len() > 1 {
@@ -53,12 +60,16 @@ async fn serve() -> anyhow::Result<()> {
     let _flush = log::start(settings.log, in_lambda, &model).context("standard output")?;
     let traces =
         settings.traces.map(|traces| Arc::new(Traces::new(traces, &model, settings.caching.layout, in_lambda)));
+    let tiers = banner::cache(&settings.cache, settings.caching.layout);
     let cache = cache(settings.cache, in_lambda)?;
     let mut service = PredictionService::new(model, cache, &settings.caching);
     // A run delays no other request if there is one at a time.
     if !in_lambda || lambda::is_concurrent() {
         let (threads, queue) = (settings.runs.threads(), settings.runs.queue());
         service = service.with_threads(threads, queue).context("threads for the model")?;
+    }
+    if !in_lambda && settings.server.has_dashboard() {
+        service = service.counting_inputs();
     }
     let service = Arc::new(service);
     let bodies = (!in_lambda).then(|| BodyMemory::new(settings.server.body_bytes()));
@@ -74,7 +85,11 @@ async fn serve() -> anyhow::Result<()> {
         if let Some(traces) = traces.clone() {
             tokio::spawn(async move { traces.run().await });
         }
-        http_server(settings.server, &service, api, started).await?.run(shutdown).await?;
+        banner::warn_of_near_misses();
+        let server = http_server(settings.server, &service, api, started).await?;
+        let directory = settings.model_dir.as_deref();
+        banner::log(service.model(), directory, &tiers, server.listener.local_addr().context("HOST and PORT")?);
+        server.run(shutdown).await?;
     }
     if let Some(traces) = traces {
         traces.close().await;
@@ -97,6 +112,8 @@ async fn http_server(
         keep_alive,
         body_bytes: _,
         metrics,
+        health,
+        dashboard,
         shutdown_delay,
         shutdown_timeout,
     } = settings;
@@ -108,14 +125,32 @@ async fn http_server(
         .await
         .with_context(|| format!("HOST and PORT: cannot listen on {host}:{port}"))?;
     let metrics_listener = match metrics {
-        Some(MetricsPlace::At(address)) => {
-            let bound = server::listen(address).await;
-            Some(bound.with_context(|| format!("METRICS_ADDRESS: cannot listen on {address}"))?)
-        }
+        Some(MetricsPlace::At(address)) => Some(listen_at("METRICS_ADDRESS", address).await?),
         Some(MetricsPlace::WithService) | None => None,
     };
-    let metrics = metrics.map(|_| (Arc::new(Metrics::new(services, started)), metrics_listener));
-    Ok(server::Server { apis, listener, max_connections, keep_alive, metrics, shutdown_delay, shutdown_timeout })
+    let health = match health {
+        Some(address) => Some(listen_at("HEALTH_ADDRESS", address).await?),
+        None => None,
+    };
+    let shows_metrics = metrics == Some(MetricsPlace::WithService);
+    let metrics = (metrics.is_some() || health.is_some()).then(|| Arc::new(Metrics::new(services, started)));
+    Ok(server::Server {
+        apis,
+        listener,
+        max_connections,
+        keep_alive,
+        metrics,
+        shows_metrics,
+        metrics_listener,
+        health,
+        dashboard,
+        shutdown_delay,
+        shutdown_timeout,
+    })
+}
+
+async fn listen_at(variable: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
+    server::listen(address).await.with_context(|| format!("{variable}: cannot listen on {address}"))
 }
 
 fn cache(settings: CacheSettings, in_lambda: bool) -> anyhow::Result<PredictionCache> {

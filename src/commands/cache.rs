@@ -37,7 +37,7 @@ pub(super) fn run(arguments: Parser) -> anyhow::Result<ExitCode> {
 }
 
 /// Implements the tools' interface of a model.
-struct LoadedModel(Model);
+pub(super) struct LoadedModel(pub(super) Model);
 
 impl cache_tools::Model for LoadedModel {
     fn signature(&self) -> &Signature {

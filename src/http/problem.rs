@@ -99,7 +99,7 @@ impl ProblemKind {
     }
 }
 
-/// An error response. Its texts are for the client; the internal cause reaches the log as an extension of the response.
+/// An error response. Its texts are for the client; the internal cause reaches the log as an extension of the response, and its kind the metrics.
 #[derive(Debug)]
 pub(crate) struct Problem {
     kind: ProblemKind,
@@ -279,6 +279,7 @@ impl IntoResponse for Problem {
         let body = serde_json::to_vec(&self).unwrap_or_default();
         let mut response = (self.kind.status(), content_type, body).into_response();
         response.headers_mut().extend(self.header);
+        response.extensions_mut().insert(self.kind);
         if let Some(cause) = self.cause {
             response.extensions_mut().insert(cause);
         }

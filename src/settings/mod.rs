@@ -6,6 +6,7 @@ mod redis;
 mod runs;
 mod server;
 mod traces;
+mod unknown;
 
 use std::{
     fmt,
@@ -21,6 +22,7 @@ pub use self::{
     memory_limit::memory_limit,
     runs::RunSettings,
     server::{MetricsPlace, ServerSettings},
+    unknown::near_misses,
 };
 use crate::{
     http::ApiSettings,
@@ -285,7 +287,9 @@ mod tests {
             })
             .expect("valid");
         }
-        assert_eq!(documented().into_iter().map(|(variable, ..)| variable).collect::<BTreeSet<_>>(), read.into_inner());
+        let documented: BTreeSet<_> = documented().into_iter().map(|(variable, ..)| variable).collect();
+        assert_eq!(documented, read.into_inner());
+        assert_eq!(documented, unknown::VARIABLES.into_iter().collect());
     }
 
     #[test]
@@ -355,6 +359,9 @@ mod tests {
             ("PORT", "65536", "must be a whole number from 0 to 65535"),
             ("WORKERS", "two", "must be a whole number from 1 to 256"),
             ("MAX_CONNECTIONS", "0", "must be a whole number from 1 to 1000000"),
+            ("COST_PER_GB_SECOND", "-1", "must be a number of 0 or more"),
+            ("DASHBOARD_INPUTS", "yes", "must be hide or show"),
+            ("HEALTH_ADDRESS", "localhost:9091", "must be an IP address and a port, such as 127.0.0.1:9090"),
             ("METRICS_ADDRESS", "9090", "must be an IP address and a port, such as 127.0.0.1:9090"),
             ("BASE_PATH", "ml", BasePaths::ALLOWED),
             ("CLIENT_CACHE_CONTROL", "Ignore", "must be obey or ignore"),

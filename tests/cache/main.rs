@@ -6,6 +6,7 @@ mod cluster;
 mod error_replies;
 mod failover;
 mod faults;
+mod gain;
 mod inspecting;
 mod layouts;
 mod lost_replies;

@@ -23,7 +23,7 @@ use bytes::Bytes;
 pub use self::{
     fault::Fault,
     key::{CacheKey, KeySpace, Layout, Namespace, ParsedKey, Tenant, UnknownLayout},
-    memory::{MAX_MEMORY_CACHE_BYTES, MemoryCache},
+    memory::{MAX_MEMORY_CACHE_BYTES, MemoryCache, MemoryUsage},
     signer::{Signer, Unsigned},
     store::{BreakerState, Lookup, Store},
 };
@@ -137,6 +137,11 @@ impl PredictionCache {
         let Some(store) = &self.store else { return Ok(()) };
         let signed: Vec<_> = entries.iter().map(|(key, value)| (key, self.signer.sign(key, value))).collect();
         store.store(&signed, time_left).await
+    }
+
+    /// What the memory holds. `None` without a cache in memory.
+    pub fn memory_usage(&self) -> Option<MemoryUsage> {
+        self.memory.as_ref().map(MemoryCache::usage)
     }
 
     /// The state of the store's circuit breakers. `None` without a store.

@@ -14,7 +14,10 @@ use prediction_cache::{CacheKey, KeySpace, Tier};
 
 use self::compute::Run;
 pub(super) use self::lookup::LookupResult;
-use super::{Answer, Body, CacheOutcome, CachePolicy, NoPrediction, PredictionService, Served, Tally, strategy::Plan};
+use super::{
+    Answer, Body, CacheOutcome, CachePolicy, CommonestInputs, NoPrediction, PredictionService, Served, Tally,
+    strategy::Plan,
+};
 use crate::after_response;
 
 pub(super) struct Work<'a> {
@@ -73,6 +76,11 @@ impl<'a> Work<'a> {
         });
         let order = Some(order.collect());
         Self { service, prediction, items, order }
+    }
+
+    /// Counts the request's inputs.
+    pub(super) fn count_in(&self, commonest: &CommonestInputs) {
+        self.items.iter().for_each(|item| commonest.count(item.key.as_str(), item.times as u64));
     }
 
     /// Looks up the items, runs the model for the missing ones, and defers storing until after the response.
