@@ -96,7 +96,11 @@ impl Metrics {
         let writes = Family::default();
         prefixed.register("cache_writes", "Cache writes, by result", writes.clone());
         let breakers = Family::default();
-        prefixed.register("cache_breaker_open", "1 while a worker tries Redis only once per second", breakers.clone());
+        prefixed.register(
+            "cache_breaker_open",
+            "1 while a worker tries the store only once per second",
+            breakers.clone(),
+        );
 
         let connections = Gauge::default();
         prefixed.register("http_connections", "Open connections", connections.clone());

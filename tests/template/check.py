@@ -45,6 +45,7 @@ CACHES = [
     URL,
     URL | {"SubnetIds": VPC["SubnetIds"], "RedisPasswordSecret": "a"} | GROUP,
     URL | {"RedisIamCache": "a", "RedisIamUser": "b"},
+    {"Cache": "dynamodb"},
     *({"Cache": kind} | network for kind in ("serverless", "nodes") for network in ({}, VPC, VPC | GROUP)),
 ]
 REST = [
@@ -125,6 +126,8 @@ def prove_combinations():
     found_in = functools.cache(linted)  # Many combinations share nested stacks.
     for api, cache in itertools.product(APIS, CACHES):
         parameters = api | cache | next(others) | {"CacheLayout": next(layouts)}
+        if cache.get("Cache") == "dynamodb" and parameters["CacheLayout"] == "hash":
+            parameters["CacheLayout"] = "string"
         templates = stacks(parameters)
         count += 1
         for stack, template in templates.items():
@@ -184,7 +187,7 @@ def prove_least_privilege(templates, parameters):
     cache = parameters.get("Cache", "none")
     created = cache in ("serverless", "nodes")
     by_iam = created or "RedisIamCache" in parameters
-    connects = []
+    connects, on_table = [], []
     for statement in statements(resources):
         actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
         must("no action has a wildcard", not any("*" in action for action in actions), actions)
@@ -193,9 +196,14 @@ def prove_least_privilege(templates, parameters):
             must("only the actions of X-Ray and of Lambda's network interfaces apply to all resources", free, actions)
         if "elasticache:Connect" in actions:
             connects.append(statement["Resource"])
+        if any(action.startswith("dynamodb:") for action in actions):
+            on_table.append((set(actions), statement["Resource"]))
     must("one statement connects to a cache with IAM", len(connects) == by_iam, connects)
     if by_iam:
         must("it names the cache and the user", len(connects[0]) == 2 and "*" not in str(connects), connects)
+
+    rights = [({"dynamodb:BatchGetItem", "dynamodb:BatchWriteItem"}, {"Fn::GetAtt": ["CacheTable", "Arn"]})] * (cache == "dynamodb")
+    must("the function may only read and write items of its table", on_table == rights, on_table)
 
     types = {resource["Type"] for resource in resources.values()}
     ways_out = {f"AWS::EC2::{kind}" for kind in ("NatGateway", "InternetGateway", "Route", "VPCEndpoint")} & types
