@@ -104,6 +104,10 @@ NEEDS = {
         " lambda:PutFunctionConcurrency lambda:TagResource",
     ),
     "AWS::Lambda::Permission": (FUNCTION, "lambda:AddPermission lambda:RemovePermission"),
+    "AWS::Lambda::Url": (
+        FUNCTION,
+        "lambda:CreateFunctionUrlConfig lambda:GetFunctionUrlConfig lambda:UpdateFunctionUrlConfig lambda:DeleteFunctionUrlConfig",
+    ),
     "AWS::Lambda::Version": (FUNCTION, "lambda:PublishVersion lambda:ListVersionsByFunction"),
     "AWS::Logs::LogGroup": (
         f"arn:aws:logs:{REGION}:log-group:predict-once-FunctionLog-1",
