@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::Path};
 use model_package::Stored;
 use predict_once::{
     model::Model,
-    settings::{CacheSettings, near_misses},
+    settings::{CacheSettings, StoreSettings, near_misses},
 };
 use prediction_cache::Layout;
 
@@ -27,10 +27,15 @@ pub(crate) fn cache(settings: &CacheSettings, layout: Layout) -> String {
         tiers
             .push(format!("memory (at most {entries} entries and {:.1} MiB)", bytes.get() as f64 / f64::from(1 << 20)));
     }
-    if let Some(redis) = &settings.redis {
-        let kind = if redis.cluster { "Redis Cluster" } else { "Redis" };
-        tiers.push(format!("{kind} at {} (layout {})", redis.connection.addr(), layout.name()));
-    }
+    let store = match &settings.store {
+        Some(StoreSettings::Redis(redis)) => {
+            let kind = if redis.cluster { "Redis Cluster" } else { "Redis" };
+            Some(format!("{kind} at {}", redis.connection.addr()))
+        }
+        Some(StoreSettings::DynamoDb(config)) => Some(format!("DynamoDB, table {}", config.table)),
+        None => None,
+    };
+    tiers.extend(store.map(|store| format!("{store} (layout {})", layout.name())));
     if tiers.is_empty() { "none".to_owned() } else { tiers.join(", then ") }
 }
 

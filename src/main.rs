@@ -18,10 +18,11 @@ use predict_once::{
     observe::{log, traces::Traces},
     server::{self, prometheus::Metrics},
     service::PredictionService,
-    settings::{CacheSettings, MetricsPlace, ServerSettings, Settings},
+    settings::{CacheSettings, MetricsPlace, ServerSettings, Settings, StoreSettings},
 };
 use prediction_cache::{
     MemoryCache, PredictionCache, Store,
+    dynamodb::DynamoDbStore,
     redis::{RedisConfig, RedisStore},
 };
 use tokio::{
@@ -160,12 +161,18 @@ fn cache(settings: CacheSettings, in_lambda: bool) -> anyhow::Result<PredictionC
     }
     let limits = settings.memory_entries.zip(settings.memory_bytes);
     let memory = limits.map(|(entries, bytes)| MemoryCache::new(entries.get(), bytes.get()));
-    let store = settings.redis.map(|config| {
-        // One request at a time needs one connection; a second would slow every cold start.
-        let config = RedisConfig { shared_connection: in_lambda && !lambda::is_concurrent(), ..config };
-        RedisStore::new(config).context("REDIS_URL").map(|redis| Box::new(redis) as Box<dyn Store>)
-    });
-    Ok(PredictionCache::new(memory, store.transpose()?).signed_by(settings.signer))
+    let store: Option<Box<dyn Store>> = match settings.store {
+        None => None,
+        Some(StoreSettings::Redis(config)) => {
+            // One request at a time needs one connection; a second would slow every cold start.
+            let config = RedisConfig { shared_connection: in_lambda && !lambda::is_concurrent(), ..*config };
+            Some(Box::new(RedisStore::new(config).context("REDIS_URL")?))
+        }
+        Some(StoreSettings::DynamoDb(config)) => {
+            Some(Box::new(DynamoDbStore::new(config).context("CACHE_STORE=dynamodb")?))
+        }
+    };
+    Ok(PredictionCache::new(memory, store).signed_by(settings.signer))
 }
 
 /// Completes on SIGTERM or Ctrl-C. A second signal ends the process at once.

@@ -2,10 +2,11 @@
 
 use std::{path::Path, process::ExitCode, sync::Arc};
 
+use anyhow::bail;
 use cache_tools::gain::{self, GainOptions, HELP, Service};
 use lexopt::Parser;
 use model_package::printable;
-use predict_once::settings::{Settings, memory_limit};
+use predict_once::settings::{Settings, StoreSettings, memory_limit};
 use prediction_cache::KeySpace;
 
 use super::{cache::LoadedModel, load, print};
@@ -20,13 +21,20 @@ pub(super) fn run(arguments: Parser) -> anyhow::Result<ExitCode> {
         }
     };
     let settings = Settings::from_env()?;
+    let redis = match settings.cache.store {
+        Some(StoreSettings::Redis(config)) => Some(*config),
+        Some(StoreSettings::DynamoDb(_)) => {
+            bail!("CACHE_STORE is dynamodb: `predict-once gain` measures lookups in Redis only")
+        }
+        None => None,
+    };
     let directory = options.directory.as_deref().map(Path::new).or(settings.model_dir.as_deref());
     let model = load(directory)?;
     let stored = settings.caching.stored();
     let keys = KeySpace::new(&settings.caching.namespace, settings.caching.layout, model.fingerprint(stored));
     let service = Service {
         model: Arc::new(LoadedModel(model)),
-        redis: settings.cache.redis,
+        redis,
         keys,
         stored,
         cost_per_gb_second: settings.server.dashboard.cost_per_gb_second,

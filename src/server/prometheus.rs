@@ -111,7 +111,11 @@ impl Metrics {
         let writes = Family::default();
         prefixed.register("cache_writes", "Cache writes, by result", writes.clone());
         let breakers = Family::default();
-        prefixed.register("cache_breaker_open", "1 while a worker tries Redis only once per second", breakers.clone());
+        prefixed.register(
+            "cache_breaker_open",
+            "1 while a worker tries the store only once per second",
+            breakers.clone(),
+        );
 
         let (memory_entries, memory_bytes) = (Gauge::default(), Gauge::default());
         prefixed.register("memory_cache_entries", "Entries of the cache in memory", memory_entries.clone());

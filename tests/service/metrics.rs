@@ -45,7 +45,7 @@ async fn requests_and_their_outcomes_are_counted() {
     let (service, http) = Service::local(&variables).await;
     let predictions =
         |cache: &str| format!("predict_once_predictions_total{{endpoint=\"/decisions\",cache=\"{cache}\"}}");
-    for cache in ["hit_memory", "hit_redis", "miss", "unavailable", "bypass"] {
+    for cache in ["hit_memory", "hit_redis", "hit_dynamodb", "miss", "unavailable", "bypass"] {
         assert_eq!(value(&http, &predictions(cache)).await, Some(0.0), "{cache}: a rate needs a beginning");
     }
     let written = async |writes: f64| {

@@ -1,20 +1,24 @@
 //! The prediction cache: a key-value cache in this process and in a store behind it. Values are opaque bytes.
 //!
 //! ```text
-//! CacheKey ─► memory (this process) ─► signer ─► Store: redis ─► lookups, writes ─► link ─► connection
+//! CacheKey ─► memory (this process) ─► signer ─► Store ─┬─► redis: lookups, writes ─► link ─► connection
+//!                                                       └─► dynamodb: lookups, writes ─► requests to AWS
 //! ```
 //!
 //! A slow, full or unavailable cache is never an error for the caller: a lookup without an answer is [`Lookup::Unavailable`], which
 //! counts as a miss.
 
 mod breaker;
+pub mod dynamodb;
 mod fault;
+mod health;
 mod key;
 mod memory;
 pub mod redis;
 mod reply_log;
 mod signer;
 mod store;
+mod ttl;
 
 use std::time::Duration;
 
@@ -46,16 +50,19 @@ pub enum Tier {
     Memory,
     /// Redis.
     Redis,
+    /// A table in DynamoDB.
+    DynamoDb,
 }
 
 impl Tier {
-    pub const ALL: [Self; 2] = [Self::Memory, Self::Redis];
+    pub const ALL: [Self; 3] = [Self::Memory, Self::Redis, Self::DynamoDb];
 
     /// The name in headers, logs and metrics.
     pub fn name(self) -> &'static str {
         match self {
             Self::Memory => "memory",
             Self::Redis => "redis",
+            Self::DynamoDb => "dynamodb",
         }
     }
 }
