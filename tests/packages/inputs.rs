@@ -102,9 +102,13 @@ fn value(field: &Field, aliases: Vec<String>) -> BoxedStrategy<Value> {
 
 /// With 1 to 3 for each name.
 fn array_value(array: &Array) -> BoxedStrategy<Value> {
+    let (lower, upper) = array.bounds();
+    let (lower, upper) = (lower.map_or(0.0, |bound| bound.limit), upper.map_or(255.0, |bound| bound.limit));
     let item = match array.datatype() {
-        DataType::Float16 | DataType::Float32 | DataType::Float64 => (-1e3..1e3).prop_map(|x: f64| json!(x)).boxed(),
-        DataType::Int32 | DataType::Int64 | DataType::Uint8 => (0..=255).prop_map(|x| json!(x)).boxed(),
+        DataType::Float16 | DataType::Float32 | DataType::Float64 => (lower..upper).prop_map(|x| json!(x)).boxed(),
+        DataType::Int32 | DataType::Int64 | DataType::Uint8 => {
+            (lower as i64..=upper as i64).prop_map(|x| json!(x)).boxed()
+        }
         DataType::Bool => any::<bool>().prop_map(Value::from).boxed(),
     };
     let sizes: Vec<_> = array

@@ -8,6 +8,7 @@
 //! The build script uses it to check the embedded package's manifest; the service uses all of it. `docs/model-package.md` describes the
 //! files.
 
+mod bound;
 mod declaration;
 mod decode;
 mod drawn;
@@ -43,7 +44,7 @@ pub use self::{
     mistake::{GOLDEN, GRAPH, MANIFEST, Mistake},
     output::Output,
     precision::Precision,
-    prediction::{Answer, AnswerValue, ModelError, Prediction, PredictionKind},
+    prediction::{Answer, AnswerValue, ModelError, Prediction, PredictionKind, VectorEncoding},
     printable::{printable, printable_line},
     signature::{Example, GoldenTolerance, Signature},
     stored::Stored,
@@ -58,6 +59,7 @@ mod testing {
         manifest::FieldEntry,
         mistake::{Entry, Mistake},
         precision::Precision,
+        tensor::DataType,
     };
 
     /// The field that these lines of `model.toml` describe, of a graph that reads float32.
@@ -78,9 +80,10 @@ mod testing {
     }
 
     fn read(name: &str, precision: Precision, toml: &str) -> Result<Field, Vec<Mistake>> {
+        let datatype = if precision == Precision::Float64 { DataType::Float64 } else { DataType::Float32 };
         let written: FieldEntry = toml::from_str(&format!("name = '{name}'\n{toml}")).expect("a field's entry");
         let mut mistakes = Vec::new();
-        let field = Field::new(&written, precision, &[], &mut Entry::new("field", &mut mistakes));
+        let field = Field::new(&written, datatype, &[], &mut Entry::new("field", &mut mistakes));
         field.ok_or(mistakes)
     }
 }

@@ -5,6 +5,8 @@
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 
+use super::tensor::DataType;
+
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Manifest {
@@ -16,6 +18,10 @@ pub(crate) struct Manifest {
     pub(crate) input: InputEntry,
     #[serde(default)]
     pub(crate) golden: GoldenEntry,
+    #[serde(default)]
+    pub(crate) inputs: Vec<TensorEntry>,
+    #[serde(default)]
+    pub(crate) outputs: Vec<TensorEntry>,
     pub(crate) fields: Vec<FieldEntry>,
     pub(crate) predictions: Vec<PredictionEntry>,
     #[serde(default)]
@@ -67,6 +73,16 @@ impl Default for InputEntry {
     fn default() -> Self {
         Self { name: "Input".to_owned(), description: "The model's input.".to_owned(), unknown_fields: Unknown::Refuse }
     }
+}
+
+/// `[[inputs]]` and `[[outputs]]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TensorEntry {
+    pub(crate) name: String,
+    pub(crate) datatype: Option<DataType>,
+    /// With the batch dimension; -1 for any size.
+    pub(crate) shape: Option<Vec<i64>>,
 }
 
 /// `[golden]`
@@ -187,6 +203,8 @@ pub(crate) struct PredictionEntry {
     pub(crate) output: Option<usize>,
     pub(crate) outputs: Option<Vec<usize>>,
     pub(crate) from: Option<String>,
+    pub(crate) k: Option<usize>,
+    pub(crate) encoding: Option<VectorEncoding>,
     pub(crate) cuts: Option<Vec<f64>>,
     pub(crate) values: Option<Vec<AnswerEntry>>,
 }
@@ -201,6 +219,19 @@ pub(crate) enum KindEntry {
     Probabilities,
     Bands,
     Vector,
+    Top,
+    Tensor,
+}
+
+/// `encoding` of a prediction.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum VectorEncoding {
+    /// A list of numbers.
+    #[default]
+    Float,
+    /// The little-endian numbers in base64, as OpenAI's `encoding_format` has them.
+    Base64,
 }
 
 /// One of the `values` of a prediction: a scalar or a table.

@@ -2,7 +2,6 @@
 
 mod array;
 mod boolean;
-mod bound;
 mod category;
 mod number;
 mod tensors;
@@ -15,11 +14,10 @@ use serde_json::Value;
 pub(crate) use self::tensors::Tensors;
 pub use self::{
     array::Array,
-    bound::Bound,
     category::{Category, CategoryValue},
     number::Number,
 };
-pub use super::json::Dimension;
+pub use super::{bound::Bound, json::Dimension};
 use super::{
     declaration::TensorDeclaration,
     feeds::Size,
@@ -27,7 +25,7 @@ use super::{
     manifest::{EncodingEntry, FieldEntry, FieldType, MissingEntry},
     mistake::Entry,
     precision::Precision,
-    tensor::Tensor,
+    tensor::{DataType, Tensor},
 };
 
 /// Limit for the names of fields, values and examples, in characters.
@@ -103,11 +101,11 @@ impl Encoded {
 }
 
 impl Field {
-    /// Checks an entry of `[[fields]]`, for these inputs of the graph, whose scalars are of this type. `None` if it has mistakes, which
-    /// are added to `entry`.
+    /// Checks an entry of `[[fields]]`, for these inputs of the graph, the first of this type. `None` if it has mistakes, which are added
+    /// to `entry`.
     pub(crate) fn new(
         written: &FieldEntry,
-        precision: Precision,
+        datatype: DataType,
         inputs: &[&TensorDeclaration],
         entry: &mut Entry<'_>,
     ) -> Option<Self> {
@@ -122,10 +120,20 @@ impl Field {
             FieldType::Array => (false, false, true),
         };
         for (key, given, applies, to) in [
-            ("minimum", written.minimum.is_some(), is_number, "numbers and integers"),
-            ("exclusive_minimum", written.exclusive_minimum.is_some(), is_number, "numbers and integers"),
-            ("maximum", written.maximum.is_some(), is_number, "numbers and integers"),
-            ("exclusive_maximum", written.exclusive_maximum.is_some(), is_number, "numbers and integers"),
+            ("minimum", written.minimum.is_some(), is_number || is_array, "numbers, integers and arrays"),
+            (
+                "exclusive_minimum",
+                written.exclusive_minimum.is_some(),
+                is_number || is_array,
+                "numbers, integers and arrays",
+            ),
+            ("maximum", written.maximum.is_some(), is_number || is_array, "numbers, integers and arrays"),
+            (
+                "exclusive_maximum",
+                written.exclusive_maximum.is_some(),
+                is_number || is_array,
+                "numbers, integers and arrays",
+            ),
             ("bands", written.bands.is_some(), is_number, "numbers and integers"),
             ("values", written.values.is_some(), is_string, "strings"),
             ("unknown", written.unknown.is_some(), is_string, "strings"),
@@ -143,7 +151,7 @@ impl Field {
             entry.require(!given || applies, format_args!("`{key}` applies only to {to}: remove it"));
         }
         let kind = match written.r#type {
-            FieldType::Number | FieldType::Integer => Kind::Number(Number::new(written, precision, entry)?),
+            FieldType::Number | FieldType::Integer => Kind::Number(Number::new(written, datatype, entry)?),
             FieldType::Boolean => Kind::Boolean,
             FieldType::String => Kind::Category(Category::new(written, entry)?),
             FieldType::Array => Kind::Array(Array::new(written, inputs.first().copied(), entry)?),
@@ -163,20 +171,67 @@ impl Field {
             description: written.description.trim().to_owned(),
             unit: written.unit.clone(),
             example: written.example.clone(),
-            precision,
+            precision: datatype.precision(),
             missing: None,
             input: written.input.clone(),
             kind,
             encoding,
         };
-        let missing = if written.required { None } else { Some(field.read_missing(written.missing.as_ref(), entry)?) };
+        let missing = if written.required || is_array {
+            None
+        } else {
+            Some(field.read_missing(written.missing.as_ref(), entry)?)
+        };
         let field = Self { missing, ..field };
-        if let Some(example) = &field.example
+        if !field.is_tensor() {
+            field.check_datatype(datatype, entry);
+        }
+        // Without the graph, neither the shape nor the type of an array is known.
+        let is_known = !field.is_tensor() || !inputs.is_empty();
+        if let Some(example) = field.example.as_ref().filter(|_| is_known)
             && field.read_value(example).is_none()
         {
             entry.mistake(format_args!("`example` is {example} but {}", field.allowed()));
         }
         entry.has_no_mistakes().then_some(field)
+    }
+
+    /// Checks that the columns are numbers of the type of the graph's input.
+    fn check_datatype(&self, datatype: DataType, entry: &mut Entry<'_>) {
+        let name = datatype.name();
+        if datatype == DataType::Float16 {
+            entry.mistake(
+                "feeds an input of float16, which only arrays can: declare the input as float32, and cast it inside the graph",
+            );
+        }
+        let Some((smallest, largest)) = datatype.integers() else { return };
+        let is_number = matches!(&self.kind, Kind::Number(number) if !number.is_integer() && number.bands().is_none());
+        entry.require(
+            !is_number,
+            format_args!(
+                "feeds an input of {name}, which holds only integers: use `type = \"integer\"`, or declare the input as float32 or float64"
+            ),
+        );
+        let codes = match &self.kind {
+            _ if self.encoding != Encoding::Column => 2,
+            Kind::Number(number) => number.bands().map_or(0, |limits| limits.len() + 1),
+            Kind::Boolean => 2,
+            Kind::Category(category) => category.values().len(),
+            Kind::Array(_) => 0,
+        };
+        entry.require(
+            codes as f64 <= largest + 1.0,
+            format_args!("has {codes} codes, but feeds an input of {name}, which holds at most {}", largest + 1.0),
+        );
+        let is_held = match self.missing {
+            Some(Encoded::Nan) => false,
+            Some(Encoded::Double(number)) => number.fract() == 0.0 && (smallest..=largest).contains(&number),
+            _ => true,
+        };
+        entry.require(
+            is_held,
+            format_args!("`missing` must be an integer that {name} holds, the type of the graph's input"),
+        );
     }
 
     /// Checks `missing`: the value that the model reads if a request leaves the field out.
@@ -286,6 +341,14 @@ impl Field {
         match &self.kind {
             Kind::Array(array) => array.usual_shape().to_vec(),
             Kind::Number(_) | Kind::Boolean | Kind::Category(_) => Vec::new(),
+        }
+    }
+
+    /// Whether the graph's inputs that it feeds have a dimension for the batch.
+    pub(crate) fn is_batched(&self) -> bool {
+        match &self.kind {
+            Kind::Array(array) => array.is_batched(),
+            Kind::Number(_) | Kind::Boolean | Kind::Category(_) => true,
         }
     }
 
@@ -443,7 +506,7 @@ impl Field {
                 format!("{names:?}")
             }
             // A request with more items than `max_items` has no answer.
-            Kind::Array(array) => format!("array {:?}", array.shape()),
+            Kind::Array(array) => format!("array {:?} {}", array.shape(), array.is_batched()),
         };
         format!("{kind} {encoding:?} {missing:?}{input}")
     }
