@@ -5,7 +5,7 @@ use std::{collections::HashSet, path::Path};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use model_package::{DataType, Input, InvalidInput, Size, Stored, Tensor};
-use predict_once::model::{Apart, ManifestFile, Model, Package};
+use predict_once::model::{Apart, ManifestFile, Model, Package, golden::Replay};
 use serde_json::{Value, json};
 use test_support::onnx::{BOOL, DOUBLE, FLOAT, FLOAT16, INT32, INT64, Onnx, UINT8};
 
@@ -464,4 +464,28 @@ fn an_array_field_without_golden_rows_is_checked_with_drawn_arrays() {
     assert!(negative.out.contains("prediction \"y\": fails on the input {\"x\":["), "{}", negative.out);
     let positive = check(&directory("minimum = 0", "check-sqrt-bounded"));
     assert!(positive.out.contains("ok: the package can be served"), "{}", positive.out);
+}
+
+#[test]
+fn golden_vectors_are_compared_number_by_number_within_the_tolerance() {
+    let mut package = sums();
+    let base64 = "[[predictions]]\nname = \"bytes\"\nendpoint = \"bytes\"\nkind = \"vector\"\nencoding = \"base64\"\n";
+    package.manifest = ManifestFile::Written(format!("{}\n{base64}", package.manifest.toml()));
+    let replay = |sums: Value, bytes: [f32; 2]| {
+        let bytes = STANDARD.encode(bytes.map(f32::to_le_bytes).concat());
+        let row = json!({ "input": { "window": [[1, 2], [2, 4]] }, "answers": { "sums": sums, "bytes": bytes } });
+        Replay::run(&packages::load(&package), &row.to_string())
+    };
+    let close = replay(json!([3.000_003, 6]), [3.0, 6.000_003]);
+    assert_eq!((close.rows_that_differ, close.mistakes.as_slice()), (0, &[][..]));
+    assert!((1e-7..1e-5).contains(&close.largest_difference), "{}", close.largest_difference);
+    for (sums, bytes) in [
+        (json!([3.1, 6]), [3.0, 6.0]),
+        (json!([3, 6]), [3.1, 6.0]),
+        (json!([3]), [3.0, 6.0]),
+        (json!([3, 6, 0]), [3.0, 6.0]),
+        (json!("3, 6"), [3.0, 6.0]),
+    ] {
+        assert_eq!(replay(sums.clone(), bytes).rows_that_differ, 1, "{sums} {bytes:?}");
+    }
 }
