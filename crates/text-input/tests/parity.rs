@@ -23,7 +23,7 @@ struct Case {
 fn check(fixture: &str) {
     let Tokenized { tokenizer, cases } = serde_json::from_str(fixture).expect("a fixture");
     let read = |special_tokens| {
-        let options = Options { max_tokens: None, special_tokens };
+        let options = Options { special_tokens, ..Options::default() };
         Tokenizer::new(tokenizer.get().as_bytes(), options).expect("a supported tokenizer")
     };
     let (plain, special) = (read(false), read(true));
@@ -33,7 +33,7 @@ fn check(fixture: &str) {
         let expected = case.special.as_ref().unwrap_or(&case.plain);
         for (tokenizer, (ids, mask, type_ids)) in [(&plain, &case.plain), (&special, expected)] {
             let mut encoding = tokenizer.encode(&case.text);
-            tokenizer.pad(&mut encoding);
+            tokenizer.pad(&mut encoding, None);
             let expected = Encoding { ids: ids.clone(), mask: mask.clone(), type_ids: type_ids.clone() };
             assert_eq!(encoding, expected, "{:?}", case.text);
         }

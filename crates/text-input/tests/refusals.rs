@@ -40,10 +40,10 @@ fn a_tokenizer_with_a_part_that_is_not_supported_is_refused_by_the_name_of_the_p
 
 #[test]
 fn a_limit_that_leaves_no_token_of_the_text_is_refused() {
-    let refusal = refusal(&bert(), Options { max_tokens: Some(2), special_tokens: false });
+    let refusal = refusal(&bert(), Options { max_tokens: Some(2), ..Options::default() });
     assert_eq!(refusal, "2 tokens surround each text, so that none is left of 2");
     let tokenizer =
-        Tokenizer::new(bert().to_string().as_bytes(), Options { max_tokens: Some(3), special_tokens: false });
+        Tokenizer::new(bert().to_string().as_bytes(), Options { max_tokens: Some(3), ..Options::default() });
     assert_eq!(tokenizer.expect("supported").encode("the the the").ids.len(), 3);
 }
 

@@ -59,6 +59,8 @@ pub struct Encoding {
 pub struct Options {
     /// The most tokens of a text, those around it included. `None`: as the file says.
     pub max_tokens: Option<usize>,
+    /// Lowers the limit to what a graph of a fixed shape reads.
+    pub at_most: Option<usize>,
     /// Whether `[SEP]` in a text is the special token, rather than five characters.
     pub special_tokens: bool,
 }
@@ -139,7 +141,8 @@ impl Tokenizer {
         };
         let needed = template.before.len() + template.after.len();
         let direction = file.truncation.map(|truncation| truncation.direction).unwrap_or_default();
-        let limit = match options.max_tokens.or(file.truncation.map(|truncation| truncation.max_length)) {
+        let limit = options.max_tokens.or(file.truncation.map(|truncation| truncation.max_length));
+        let limit = match limit.into_iter().chain(options.at_most).min() {
             Some(limit) if limit <= needed => return Err(UnsupportedTokenizer::Limit { limit, needed }),
             limit => limit.map(|limit| (limit - needed, direction)),
         };
@@ -171,17 +174,29 @@ impl Tokenizer {
         Encoding { mask: vec![1; ids.len()], ids, type_ids }
     }
 
-    /// Pads an encoding as the file says.
-    pub fn pad(&self, encoding: &mut Encoding) {
+    /// The most tokens of an encoding, without padding. `None` if there is no limit.
+    pub fn max_tokens(&self) -> Option<usize> {
+        self.limit.map(|(limit, _)| limit + self.template.before.len() + self.template.after.len())
+    }
+
+    /// Whether the file says how to pad.
+    pub fn has_padding(&self) -> bool {
+        self.padding.is_some()
+    }
+
+    /// Pads an encoding as the file says, or to this length.
+    pub fn pad(&self, encoding: &mut Encoding, length: Option<usize>) {
         let Some(padding) = self.padding else { return };
-        let length = match padding.strategy {
-            PaddingStrategy::BatchLongest => encoding.ids.len(),
-            PaddingStrategy::Fixed(length) => length,
-        };
-        let length = match padding.pad_to_multiple_of {
-            Some(multiple @ 1..) => length.next_multiple_of(multiple),
-            _ => length,
-        };
+        let length = length.unwrap_or_else(|| {
+            let length = match padding.strategy {
+                PaddingStrategy::BatchLongest => encoding.ids.len(),
+                PaddingStrategy::Fixed(length) => length,
+            };
+            match padding.pad_to_multiple_of {
+                Some(multiple @ 1..) => length.next_multiple_of(multiple),
+                _ => length,
+            }
+        });
         let missing = length.saturating_sub(encoding.ids.len());
         let Encoding { ids, mask, type_ids } = encoding;
         for (values, pad) in [(ids, padding.pad_id), (mask, 0), (type_ids, padding.pad_type_id)] {
