@@ -56,7 +56,7 @@ async fn a_text_that_is_too_long_or_none_is_a_422_with_the_pointer_and_both_leng
         let answer = http.post("/ids", &json!({ "text": value })).await;
         assert_eq!(answer.status, 422, "{answer:?}");
         let error = &answer.json()["errors"][0];
-        assert_eq!(error["pointer"], json!("/text"), "{error}");
+        assert_eq!(error["pointer"], json!("#/text"), "{error}");
         assert_eq!(error["detail"], json!("must be a string of at most 900000 characters"), "{error}");
         assert_eq!(error["received"].as_str(), received, "{error}");
     }
