@@ -97,6 +97,11 @@ fn value(field: &Field, aliases: Vec<String>) -> BoxedStrategy<Value> {
             }
         }
         Kind::Array(array) => array_value(array),
+        Kind::Text(text) => {
+            let most = text.max_length();
+            let texts = any::<String>().prop_map(move |text| text.chars().take(most).collect::<String>());
+            texts.prop_map(Value::from).boxed()
+        }
     }
 }
 
@@ -202,6 +207,7 @@ fn wrong_values(field: &Field, aliases: &[String]) -> Vec<Mistake> {
             invalid.extend([json!(1), json!(false)]);
             invalid.extend(unknown_names(category, aliases).into_iter().map(Value::from));
         }
+        Kind::Text(text) => invalid.extend([json!(1), json!(true), json!("é".repeat(text.max_length() + 1))]),
         Kind::Array(array) => {
             // The rank is another, or the items are.
             let nested = array.shape().iter().fold(json!("x"), |item, _| json!([item]));

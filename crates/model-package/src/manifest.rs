@@ -124,6 +124,24 @@ pub(crate) struct FieldEntry {
     pub(crate) input: Option<String>,
     pub(crate) shape: Option<Vec<SizeEntry>>,
     pub(crate) max_items: Option<usize>,
+    pub(crate) max_length: Option<usize>,
+    pub(crate) tokenizer: Option<String>,
+    pub(crate) max_tokens: Option<usize>,
+    #[serde(default)]
+    pub(crate) special_tokens: bool,
+    pub(crate) vectorizer: Option<String>,
+    pub(crate) inputs: Option<InputsEntry>,
+}
+
+/// `inputs` of a text: the inputs of the graph that it feeds.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct InputsEntry {
+    pub(crate) ids: Option<String>,
+    pub(crate) mask: Option<String>,
+    pub(crate) types: Option<String>,
+    pub(crate) columns: Option<String>,
+    pub(crate) values: Option<String>,
 }
 
 fn yes() -> bool {
@@ -139,6 +157,7 @@ pub(crate) enum FieldType {
     Boolean,
     String,
     Array,
+    Text,
 }
 
 /// A dimension in `shape` of a field.

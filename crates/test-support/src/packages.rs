@@ -33,6 +33,7 @@ pub fn package(manifest: impl Into<String>, onnx: Vec<u8>) -> Package {
     let mut package = shipped();
     package.manifest = ManifestFile::Written(manifest.into());
     package.onnx = onnx.into();
+    package.files.clear();
     package.golden = None;
     package
 }
@@ -60,6 +61,9 @@ pub fn write(package: &Package, name: &str) -> PathBuf {
     let directory = empty_directory(name);
     fs::write(directory.join("model.toml"), package.manifest.toml()).expect("written");
     fs::write(directory.join("model.onnx"), &*package.onnx).expect("written");
+    for (name, file) in &package.files {
+        fs::write(directory.join(name), file).expect("written");
+    }
     if let Some(golden) = &package.golden {
         fs::write(directory.join("golden.jsonl"), &**golden).expect("written");
     }
@@ -93,6 +97,7 @@ fn some_value(kind: &Kind) -> Value {
         Kind::Boolean => true.into(),
         Kind::Category(category) => category.values()[0].name.as_str().into(),
         Kind::Array(array) => some_array(array),
+        Kind::Text(_) => "some text".into(),
     }
 }
 

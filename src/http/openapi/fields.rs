@@ -29,6 +29,7 @@ fn field_schema(field: &Field) -> Value {
         Kind::Boolean => json!({ "type": "boolean" }),
         Kind::Category(category) => category_schema(category),
         Kind::Array(array) => array_schema(array),
+        Kind::Text(text) => json!({ "type": "string", "maxLength": text.max_length() }),
     };
     let mut description = field.description().to_owned();
     let mut add = |text: &str| {
@@ -53,7 +54,7 @@ fn field_schema(field: &Field) -> Value {
                 add(&format!("At most {} items in all.", array.max_items()));
             }
         }
-        Kind::Boolean => {}
+        Kind::Boolean | Kind::Text(_) => {}
     }
     if !field.is_required() {
         add("May be omitted or `null`.");
