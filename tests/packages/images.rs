@@ -77,6 +77,31 @@ fn what_is_done_with_an_image_belongs_to_the_fingerprint_and_its_limits_do_not()
 }
 
 #[test]
+fn the_preprocessor_can_be_a_file_of_the_package() {
+    let with_file = |file: &str, content: &str| {
+        let manifest = MANIFEST.replace("{ size = { height = 2, width = 4 }, resample = 2 }", &format!("{file:?}"));
+        let mut package = pixels(&manifest, FLOAT, &["N", "3", "2", "4"]);
+        package.files.insert("preprocessor_config.json".to_owned(), content.as_bytes().to_vec().into());
+        package
+    };
+    let config = r#"{ "do_resize": true, "size": { "height": 2, "width": 4 }, "resample": 2 }"#;
+    let package = with_file("preprocessor_config.json", config);
+    let inline = pixels(MANIFEST, FLOAT, &["N", "3", "2", "4"]);
+    assert_eq!(answer(&package), answer(&inline));
+    let fingerprint = |package: &Package| packages::load(package).fingerprint(Stored::Output).to_owned();
+    assert_eq!(fingerprint(&package), fingerprint(&inline));
+    for (file, content, problem) in [
+        ("preprocessor_config.json", "{", "`preprocessor` \"preprocessor_config.json\": EOF while parsing"),
+        ("preprocessor_config.json", r#"{"do_pad": true}"#, "`preprocessor` \"preprocessor_config.json\": `do_pad`"),
+        ("other.json", config, "names \"other.json\", which is missing from the package"),
+        ("../x.json", config, "name a file in the package's directory"),
+    ] {
+        let mistakes = packages::mistakes(&with_file(file, content));
+        assert!(mistakes.iter().any(|mistake| mistake.contains(problem)), "{mistakes:?}");
+    }
+}
+
+#[test]
 fn each_mistake_in_an_images_entry_is_named() {
     let kind = "type = \"image\"";
     for (datatype, from, to, problem) in [

@@ -5,6 +5,7 @@
 
 mod command;
 mod credit_risk;
+mod diff;
 mod every_package;
 mod fingerprints;
 mod float64;
@@ -18,5 +19,6 @@ mod rules;
 mod schema;
 mod spellings;
 mod tensors;
+mod texts;
 
 use test_support::packages;

@@ -35,6 +35,11 @@ class Converted:
     labels: list[Scalar]
     context: Context
 
+    @property
+    def read(self) -> list[Variable]:
+        """The variables that the model reads."""
+        return [self.variables[position] for position in self.layout.codings]
+
 
 def as_frame(X: Any) -> pd.DataFrame:
     """The data as a data frame; columns of a matrix are called x0, x1, …"""

@@ -13,8 +13,9 @@ use super::{Encoded, Tensors};
 use crate::{
     declaration::{DeclaredSize, TensorDeclaration},
     feeds,
+    files::{Files, is_file_name},
     json::shape_text,
-    manifest::FieldEntry,
+    manifest::{FieldEntry, PreprocessorEntry},
     mistake::Entry,
     tensor::{DataType, Tensor},
 };
@@ -46,7 +47,12 @@ pub struct Image {
 
 impl Image {
     /// `input` is the graph's input that it feeds, if the graph is known.
-    pub(crate) fn new(written: &FieldEntry, input: Option<&TensorDeclaration>, entry: &mut Entry<'_>) -> Option<Self> {
+    pub(crate) fn new(
+        written: &FieldEntry,
+        input: Option<&TensorDeclaration>,
+        files: &Files,
+        entry: &mut Entry<'_>,
+    ) -> Option<Self> {
         let limits = Limits {
             bytes: written.max_bytes.unwrap_or(DEFAULT_MAX_BYTES),
             pixels: written.max_pixels.unwrap_or(DEFAULT_MAX_PIXELS),
@@ -59,17 +65,7 @@ impl Image {
             (1..=MOST_PIXELS).contains(&limits.pixels),
             format_args!("`max_pixels` must be 1 to {MOST_PIXELS}, not {}", limits.pixels),
         );
-        let Some(config) = &written.preprocessor else {
-            entry.mistake("needs `preprocessor`, a table with the keys of preprocessor_config.json");
-            return None;
-        };
-        let preprocessor = match Preprocessor::from_config(config.clone()) {
-            Ok(preprocessor) => preprocessor,
-            Err(error) => {
-                entry.mistake(format_args!("`preprocessor`: {error}"));
-                return None;
-            }
-        };
+        let preprocessor = preprocessor(written.preprocessor.as_ref(), files, entry)?;
         let Some((height, width)) = preprocessor.size() else {
             entry.mistake(
                 "`preprocessor` leaves images in different sizes: give `size` a `height` and a `width`, or set `do_center_crop` and \
@@ -177,4 +173,34 @@ impl Image {
     pub(crate) fn identity(&self) -> String {
         format!("image {IMAGE_VERSION} {} {:?}", self.datatype, self.preprocessor)
     }
+}
+
+/// `preprocessor`, a table or a file.
+fn preprocessor(written: Option<&PreprocessorEntry>, files: &Files, entry: &mut Entry<'_>) -> Option<Preprocessor> {
+    let (name, config) = match written {
+        None => {
+            entry.mistake(
+                "needs `preprocessor = \"preprocessor_config.json\"`, a file of the package, or a table with its keys",
+            );
+            return None;
+        }
+        Some(PreprocessorEntry::Keys(keys)) => (String::new(), Ok(keys.clone())),
+        Some(PreprocessorEntry::File(name)) => match files.get(name) {
+            Some(file) => (format!(" {name:?}"), serde_json::from_slice(file).map_err(|error| error.to_string())),
+            None if is_file_name(name) => {
+                entry.mistake(format_args!(
+                    "`preprocessor` names {name:?}, which is missing from the package: add the file"
+                ));
+                return None;
+            }
+            None => {
+                entry.mistake(format_args!(
+                    "`preprocessor` names {name:?}: name a file in the package's directory, of A-Z, a-z, 0-9, `.`, `_` and `-`"
+                ));
+                return None;
+            }
+        },
+    };
+    let preprocessor = config.and_then(|config| Preprocessor::from_config(config).map_err(|error| error.to_string()));
+    preprocessor.map_err(|error| entry.mistake(format_args!("`preprocessor`{name}: {error}"))).ok()
 }
