@@ -50,7 +50,7 @@ async fn serve() -> anyhow::Result<()> {
     let started = SystemTime::now();
     let settings = Settings::from_env()?;
     let in_lambda = lambda::is_environment();
-    let model = commands::load(settings.model_dir.as_deref())?;
+    let model = commands::load_served(&settings.model, in_lambda).await?;
     let _flush = log::start(settings.log, in_lambda, &model).context("standard output")?;
     let traces =
         settings.traces.map(|traces| Arc::new(Traces::new(traces, &model, settings.caching.layout, in_lambda)));
@@ -128,7 +128,7 @@ fn cache(settings: CacheSettings, in_lambda: bool) -> anyhow::Result<PredictionC
             Some(Box::new(RedisStore::new(config).context("REDIS_URL")?))
         }
         Some(StoreSettings::DynamoDb(config)) => {
-            Some(Box::new(DynamoDbStore::new(config).context("CACHE_STORE=dynamodb")?))
+            Some(Box::new(DynamoDbStore::new(*config).context("CACHE_STORE=dynamodb")?))
         }
     };
     Ok(PredictionCache::new(memory, store).signed_by(settings.signer))
