@@ -105,7 +105,7 @@ fn the_preprocessor_can_be_a_file_of_the_package() {
 fn each_mistake_in_an_images_entry_is_named() {
     let kind = "type = \"image\"";
     for (datatype, from, to, problem) in [
-        (FLOAT, "preprocessor = { size = { height = 2, width = 4 }, resample = 2 }", "", "needs `preprocessor`"),
+        (FLOAT, "preprocessor = { size = { height = 2, width = 4 }, resample = 2 }", "", "needs `preprocessor = "),
         (FLOAT, "resample = 2", "resample = 9", "`preprocessor`: `resample` must be 0 (nearest)"),
         (FLOAT, "resample = 2", "resample = 2, do_pad = true", "`preprocessor`: `do_pad` is not supported"),
         (FLOAT, "{ height = 2, width = 4 }", "{ shortest_edge = 2 }", "leaves images in different sizes"),
