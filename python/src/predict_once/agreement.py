@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from .accepted import accepts
 from .describe import GOLDEN_ROWS, examples_of, fields_of, golden_frame, observed, requests_of
 from .errors import ExportError
-from .estimator import Converted, accepts, library_answers
+from .estimator import Converted, library_answers
 from .hostile import hostile_frame
 from .package import Package
 from .rules import check_bounds, known_keys

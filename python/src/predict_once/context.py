@@ -22,6 +22,8 @@ class Context:
     """Whether the library itself calculates in float32."""
     readers: dict[int, dict[str, None]] = field(default_factory=dict)
     """The steps that read each variable, for messages."""
+    curved: set[int] = field(default_factory=set)
+    """The variables whose powers the model reads, which may become too large for the library."""
     cautions: dict[str, None] = field(default_factory=dict)
     """What the graph cannot reproduce for all inputs, for messages."""
 

@@ -1,6 +1,5 @@
 """Converts a fitted estimator into a graph, fields and predictions."""
 
-import warnings
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, assert_never, cast
@@ -12,6 +11,7 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
+from .accepted import require_present, restrict
 from .columns.layout import Layout, layout_for, provisional
 from .columns.variables import Variable, variables_of
 from .context import Context
@@ -66,6 +66,7 @@ def convert(
     if any([variable.settle() for variable in variables]):
         first, _ = lowering(model, variables, provisional(variables))
     require_present(model, frame, variables, first, as_fitted)
+    restrict(model, frame, variables, first, as_fitted)
     layout = layout_for(variables, first.requests)
     if not layout.width:
         raise ExportError("the model reads no column of X, so the API would have no field.")
@@ -82,61 +83,6 @@ def convert(
             output, size = context.graph.concat([output, lowered.index]), size + 1
     graph = context.graph.finish(output, layout.column_names(variables), size, wide=lowered.wide)
     return Converted(graph, variables, layout, predictions, names, context)
-
-
-def require_present(
-    model: Any, frame: pd.DataFrame, variables: list[Variable], context: Context, as_fitted: Callable[[pd.DataFrame], Any]
-) -> None:
-    """Finds out which columns without missing values may have them: those for which the library accepts a row with one."""
-    asked = context.requests.columns
-    open_ended = [p for p in asked if not variables[p].observed and all(request.takes_missing for request in asked[p])]
-
-    def refused(positions: list[int]) -> list[int]:
-        if not positions or accepts(model, as_fitted(missing_rows(frame, variables, positions))):
-            return []
-        half = len(positions) // 2
-        return positions if not half else refused(positions[:half]) + refused(positions[half:])
-
-    for position in refused(open_ended):
-        variables[position].required = True
-
-
-def missing_rows(frame: pd.DataFrame, variables: list[Variable], positions: list[int]) -> pd.DataFrame:
-    """For each of these columns a row that misses its value."""
-    rows = frame.iloc[[0] * len(positions)].reset_index(drop=True)
-    columns = {}
-    for position, name in enumerate(rows.columns):
-        series = rows.iloc[:, position]
-        if position in positions:
-            series = with_values(series, [positions.index(position)], [variables[position].missing])
-        columns[name] = series
-    return pd.DataFrame(columns)
-
-
-def with_values(series: Any, rows: Sequence[int], values: Sequence[Any]) -> Any:
-    """The series with other values in some rows, in a data type that holds them."""
-    dtype: Any = series.dtype
-    entries = series.astype(object).to_numpy(copy=True)
-    for row, value in zip(rows, values, strict=True):
-        entries[row] = value
-    if isinstance(dtype, pd.CategoricalDtype):
-        present = pd.Series(entries, dtype=object).dropna()
-        known = [*dtype.categories, *sorted(set(present) - set(dtype.categories))]
-        return pd.Series(entries, dtype=pd.CategoricalDtype(known))
-    if isinstance(dtype, np.dtype) and dtype.kind in "iub" and any(pd.isna(value) for value in values):
-        return pd.Series(entries, dtype=object if dtype.kind == "b" else np.float64)
-    return pd.Series(entries, dtype=dtype)
-
-
-def accepts(model: Any, data: Any) -> bool:
-    """Whether the library predicts these rows."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            model.predict(data)
-    except Exception:  # a library's own, such as XGBoostError
-        return False
-    return True
 
 
 def check_fitted(model: Any) -> None:

@@ -8,7 +8,8 @@ import numpy as np
 from onnx import numpy_helper
 
 from .columns.splits import LEQ, NEQ, Extras, Split, membership_of, number_thresholds, split_of
-from .columns.symbols import Category, Column, Number, Tensor
+from .columns.stepwise import stepwise
+from .columns.symbols import Category, Column, Number, Tensor, computed
 from .context import Context
 from .graph import INPUT, Array
 
@@ -166,9 +167,10 @@ def compare_number(
     """Fills in the nodes that compare one number."""
     context = extras.context
     layout = context.layout
+    column = comparable(context, column)
     different, inverse = np.unique(threshold, return_inverse=True)
     if isinstance(column.source, Tensor):
-        nodes.column[mine], can_be_nan = extras.column(column.source), False
+        nodes.column[mine], can_be_nan = extras.column(column.source), column.source.can_be_nan
         borders = number_thresholds(column, different, how.strict, how.dtype, np.float64)
     else:
         nodes.column[mine], can_be_nan = layout.first[column.source], layout.codings[column.source].can_be_nan
@@ -181,6 +183,21 @@ def compare_number(
     else:
         nodes.missing[mine] = value < threshold if how.strict else value <= threshold
     nodes.can_be_nan[mine] = can_be_nan
+
+
+def comparable(context: Context, column: Number) -> Number:
+    """The column as an increasing function of a field or a tensor: the graph computes functions that are not."""
+    if not column.functions:
+        return column
+    bounds = context.variables[column.source].bounds if isinstance(column.source, int) else None
+    largest = float(np.finfo(np.float64).max)
+    ends = [side if bound is None else bound for side, bound in zip((-largest, largest), bounds or (None, None), strict=True)]
+    defined = not np.isnan(column.evaluate(np.array(ends, dtype=np.float64))).any()
+    if defined and all(function.increasing for function in column.functions):
+        return column
+    cut = computed(column.steps)
+    tensor = stepwise(context, replace(column, steps=column.steps[:cut]))
+    return Number(Tensor(tensor, 0, can_be_nan=True), column.steps[cut:], column.dtype)
 
 
 def compare_category(

@@ -28,7 +28,7 @@ class Variable:
     why: str = ""  # for "other": the reason
     reference: float = 0.0  # a typical value of a number, around which sums are centred
     claimed: dict[Any, None] = field(default_factory=dict)  # the values that fitted steps know, in their order
-    bounds: tuple[int, int] | None = None  # the whole numbers that an encoder knows, if it refuses all others
+    bounds: tuple[float | None, float | None] | None = None  # the numbers that a step accepts, if the library refuses others
 
     def column(self, position: int) -> AnyColumn:
         """The column as the model's first step sees it."""
@@ -52,6 +52,13 @@ class Variable:
             if len(self.values) > MOST_VALUES:
                 raise ExportError(too_many(self.name, len(self.values)))
         return set(before) != set(self.values)
+
+    def restrict(self, lower: float | None, upper: float | None) -> None:
+        """Records that the library refuses numbers below and above these."""
+        before = self.bounds or (None, None)
+        lowest = [bound for bound in (before[0], lower) if bound is not None]
+        highest = [bound for bound in (before[1], upper) if bound is not None]
+        self.bounds = max(lowest, default=None), min(highest, default=None)
 
     @property
     def is_large(self) -> bool:

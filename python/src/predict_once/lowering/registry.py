@@ -93,7 +93,7 @@ def lower(context: Context, model: Any, columns: Sequence[AnyColumn], path: str)
         for name, step in model.steps[:-1]:
             if samples(step):
                 continue
-            symbols = preprocess(step, symbols, context.variables, step_path(path, name))
+            symbols = preprocess(step, symbols, context, step_path(path, name))
         return lower(context, model.steps[-1][1], symbols, step_path(path, model.steps[-1][0]))
     if "sklearn.BaseSearchCV" in names:
         if not hasattr(model, "best_estimator_"):
