@@ -20,6 +20,8 @@ class Context:
     """The numbers at which the model's trees branch, by variable."""
     float32: bool = False
     """Whether the library itself calculates in float32."""
+    rounding: float = 0.0
+    """The rounding error of the library's own answers, where it is large."""
     readers: dict[int, dict[str, None]] = field(default_factory=dict)
     """The steps that read each variable, for messages."""
     curved: set[int] = field(default_factory=set)

@@ -50,9 +50,9 @@ def field_of(
         lower = max((bound for bound in (lower, known[0]) if bound is not None), default=None)
         upper = min((bound for bound in (upper, known[1]) if bound is not None), default=None)
     if lower is not None:
-        write_bound(result, "minimum", lower, -np.inf)
+        write_bound(result, "minimum", lower, -np.inf if variable.bounds and lower == variable.bounds[0] else None)
     if upper is not None:
-        write_bound(result, "maximum", upper, np.inf)
+        write_bound(result, "maximum", upper, np.inf if variable.bounds and upper == variable.bounds[1] else None)
     example = typical(variable)
     if example is not None:
         result["example"] = inside(example, lower, upper)
@@ -68,10 +68,10 @@ def field_of(
     return result
 
 
-def write_bound(field: Field, key: Literal["minimum", "maximum"], bound: float, beyond: float) -> None:
-    """Writes a bound; as an exclusive one if the number beyond it is rounder, as with logarithms: above 0."""
-    outside = float(np.nextafter(bound, beyond))
-    if isinstance(bound, float) and (outside == 0 or len(repr(outside)) < len(repr(bound)) - 8):
+def write_bound(field: Field, key: Literal["minimum", "maximum"], bound: float, beyond: float | None) -> None:
+    """Writes a bound; as an exclusive one if it is the library's and the number `beyond` it is rounder, such as 0."""
+    outside = bound if beyond is None else float(np.nextafter(bound, beyond))
+    if outside != bound and isinstance(bound, float) and (outside == 0 or len(repr(outside)) < len(repr(bound)) - 8):
         field["exclusive_minimum" if key == "minimum" else "exclusive_maximum"] = outside
     else:
         field[key] = bound

@@ -1,8 +1,8 @@
 """Converts a fitted estimator into a graph, fields and predictions."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, assert_never, cast
+from typing import Any
 
 import numpy as np
 import onnx
@@ -17,11 +17,8 @@ from .columns.variables import Variable, variables_of
 from .context import Context
 from .errors import ExportError
 from .lowering.registry import Lowered, lower
-from .names import pascal_case, schema_name, slug
-from .rules import check_prediction_name, known_keys
-from .types import Kind, Prediction, Scalar, label_text, plain
-
-CLASSIFIER_KINDS: tuple[Kind, ...] = ("class", "probabilities", "probability")
+from .offers import chosen_offers, offers, predictions_of, tensors_of
+from .types import Prediction, Scalar
 
 
 @dataclass
@@ -32,7 +29,8 @@ class Converted:
     variables: list[Variable]
     layout: Layout
     predictions: list[Prediction]
-    labels: list[Scalar]
+    library: dict[str, Callable[[Any], list[Any]]]
+    """How the library answers each prediction."""
     context: Context
 
 
@@ -71,18 +69,18 @@ def convert(
     if not layout.width:
         raise ExportError("the model reads no column of X, so the API would have no field.")
     context, lowered = lowering(model, variables, layout)
-    if lowered.value is not None:
-        names: list[Scalar] = []
-        predictions = [regression(target, kinds, endpoints, descriptions)]
-        output, size = lowered.value, 1
-    else:
-        names = labels_of(model, labels)
-        predictions = classification(target, names, lowered, kinds, endpoints, descriptions, model)
-        output, size = lowered.probabilities or lowered.classes, len(names)
-        if lowered.index is not None:
-            output, size = context.graph.concat([output, lowered.index]), size + 1
+    chosen = chosen_offers(offers(model, lowered, context.graph, target, labels), kinds, model)
+    tensors = tensors_of(chosen)
+    predictions = predictions_of(chosen, tensors, endpoints, descriptions)
+    output, size = context.graph.concat(list(tensors)), sum(tensors.values())
     graph = context.graph.finish(output, layout.column_names(variables), size, wide=lowered.wide)
-    return Converted(graph, variables, layout, predictions, names, context)
+    library = {entry["name"]: offer.library for entry, offer in zip(predictions, chosen, strict=True)}
+    return Converted(graph, variables, layout, predictions, library, context)
+
+
+def library_answers(data: Any, converted: Converted) -> dict[str, list[Any]]:
+    """The training library's answer to each row, by prediction."""
+    return {name: answers(data) for name, answers in converted.library.items()}
 
 
 def check_fitted(model: Any) -> None:
@@ -122,113 +120,3 @@ def lowering(model: Any, variables: list[Variable], layout: Layout) -> tuple[Con
     context = Context(variables, layout)
     columns = [variable.column(position) for position, variable in enumerate(variables)]
     return context, lower(context, model, columns, "the model")
-
-
-def labels_of(model: Any, labels: Sequence[Scalar] | None) -> list[Scalar]:
-    """The classes as JSON types."""
-    classes = [plain(label) for label in np.asarray(model.classes_).tolist()]
-    if labels is not None:
-        if len(labels) != len(classes):
-            raise ExportError(f"labels has {len(labels)} entries, but the model has {len(classes)} classes: {classes}.")
-        classes = [plain(label) for label in labels]
-    whole = [int(label) if isinstance(label, float) and label.is_integer() else label for label in classes]
-    if len({label_text(label) for label in whole}) < len(whole):
-        raise ExportError(f"two classes have the same text: {whole}. Pass labels that differ.")
-    return whole
-
-
-def regression(
-    target: str, kinds: Sequence[str] | None, endpoints: Mapping[str, str], descriptions: Mapping[str, str]
-) -> Prediction:
-    if kinds is not None and list(kinds) != ["value"]:
-        raise ExportError(f"kinds={list(kinds)}: a regressor only has the kind 'value'.")
-    known_keys(endpoints, ("value",), "endpoints")
-    return prediction(target, target, "value", endpoints, descriptions)
-
-
-def prediction(
-    target: str,
-    name: str,
-    kind: Kind,
-    endpoints: Mapping[str, str],
-    descriptions: Mapping[str, str],
-    taken: Collection[str] = (),
-) -> Prediction:
-    """The entries that predictions of all kinds have. `taken` holds the schemas of the others."""
-    check_prediction_name(name)
-    endpoint = endpoints.get(kind, "").strip("/") or slug(name, f"endpoints={{{kind!r}: '…'}}")
-    what = {"class": "", "value": "", "probabilities": "probabilities of ", "probability": "probability of "}[kind]
-    result: Prediction = {"name": name, "endpoint": endpoint, "kind": kind}
-    schema = schema_name(endpoint, kind, taken)
-    if schema != pascal_case(name):
-        result["schema"] = schema
-    result["summary"] = f"Predict the {what}{target}" if what else f"Predict {target}"
-    if name in descriptions:
-        result["description"] = descriptions[name]
-    return result
-
-
-def classification(
-    target: str,
-    labels: list[Scalar],
-    lowered: Lowered,
-    kinds: Sequence[str] | None,
-    endpoints: Mapping[str, str],
-    descriptions: Mapping[str, str],
-    model: Any,
-) -> list[Prediction]:
-    if kinds is None:
-        kinds = ("class", "probabilities") if lowered.probabilities else ("class",)
-    if not kinds:
-        raise ExportError(f"kinds is empty. Pass at least one of {', '.join(map(repr, CLASSIFIER_KINDS))}.")
-    known_keys(kinds, CLASSIFIER_KINDS, "kinds")
-    known_keys(endpoints, tuple(kinds), "endpoints")
-    if len(labels) < 2:
-        raise ExportError(f"the model has only one class ({labels[0]!r}). Fit it on data with two or more classes.")
-    result: list[Prediction] = []
-    for kind in cast(Sequence[Kind], kinds):
-        if kind != "class" and not lowered.probabilities:
-            raise ExportError(f"kinds has {kind!r}, but {type(model).__name__} has no probabilities. Pass kinds=['class'].")
-        name = target if kind == "class" else f"{target}_{kind}"
-        taken = [other.get("schema") or pascal_case(other["name"]) for other in result]
-        entry = prediction(target, name, kind, endpoints, descriptions, taken)
-        if kind == "probability":
-            if len(labels) != 2:
-                raise ExportError(
-                    f"kinds has 'probability', but the model has {len(labels)} classes, not two. Pass 'probabilities'."
-                )
-            entry["output"] = 1
-            entry["meaning"] = f"The probability of {label_text(labels[1])}"
-        else:
-            entry["values"] = list(labels)
-            if lowered.index is not None and kind == "class":
-                entry["output"] = len(labels)
-            elif lowered.index is not None:
-                entry["outputs"] = list(range(len(labels)))
-        result.append(entry)
-    return result
-
-
-def library_answers(model: Any, data: Any, converted: Converted) -> dict[str, list[Any]]:
-    """The training library's answer to each row, by prediction."""
-    result: dict[str, list[Any]] = {}
-    names = [label_text(label) for label in converted.labels]
-    for entry in converted.predictions:
-        match entry["kind"]:
-            case "value":
-                values = np.asarray(model.predict(data), dtype=np.float64)
-                result[entry["name"]] = values.reshape(len(values), -1)[:, 0].tolist()
-            case "class":
-                known = {plain(label): position for position, label in enumerate(np.asarray(model.classes_).tolist())}
-                predicted = np.asarray(model.predict(data)).ravel().tolist()
-                result[entry["name"]] = [converted.labels[known[label]] for label in predicted]
-            case "probability":
-                result[entry["name"]] = np.asarray(model.predict_proba(data), dtype=np.float64)[:, 1].tolist()
-            case "probabilities":
-                rows = np.asarray(model.predict_proba(data), dtype=np.float64).tolist()
-                result[entry["name"]] = [dict(zip(names, row, strict=True)) for row in rows]
-            case "bands":
-                raise AssertionError("no estimator answers with bands")
-            case unknown:
-                assert_never(unknown)
-    return result

@@ -132,7 +132,7 @@ def export(
             raise ExportError("an estimator needs X and target: export(model, X, 'models/penguins', target='species').")
         frame = as_frame(X)
         converted = convert(model, frame, partial(as_fitted, X), target, kinds, endpoints or {}, descriptions or {}, labels)
-        default = FLOAT32_TOLERANCE if converted.context.float32 else TOLERANCE
+        default = FLOAT32_TOLERANCE if converted.context.float32 else max(TOLERANCE, converted.context.rounding)
         limits = Limits(default if tolerance is None else tolerance, max_other_class)
         package, agreement = Estimator(model, X, frame, converted, limits).package(
             name or package_name(target), descriptions or {}, units or {}, bounds or {}

@@ -107,9 +107,10 @@ def check_prediction(prediction: Prediction) -> None:
     check_prediction_name(name)
     check_endpoint(prediction)
     check_schema(schema_of(prediction), f"prediction {name!r}")
-    if prediction["kind"] in ("class", "probabilities", "bands"):
+    if prediction["kind"] not in ("value", "probability"):
         labels = [label_text(name_of(value)) for value in prediction.get("values", ())]
-        check_count(len(labels), 2, MOST_VALUES, f"prediction {name!r}", "values")
+        least = 1 if prediction["kind"] in ("values", "labels") else 2
+        check_count(len(labels), least, MOST_VALUES, f"prediction {name!r}", "values")
         for label in labels:
             check_text(label, f"a class of prediction {name!r}")
         check_unique(labels, f"values of prediction {name!r}", "text")

@@ -11,7 +11,7 @@ FieldType = Literal["number", "integer", "boolean", "string"]
 VariableType = Literal["number", "integer", "boolean", "string", "other"]  # "other": no field can hold the column's values
 Encoding = Literal["ordinal", "one_hot"]
 Unknown = Literal["refuse", "ignore"]
-Kind = Literal["value", "probability", "class", "probabilities", "bands"]
+Kind = Literal["value", "values", "probability", "class", "labels", "probabilities", "bands"]
 
 
 class Value(TypedDict, total=False):
