@@ -27,8 +27,8 @@ def lower(context: Context, model: Any, columns: Sequence[Column], path: str) ->
     weights = np.asarray(model.alpha_, dtype=np.float64).reshape(len(rows), -1)
     scale, mean = np.ravel(model._y_train_std), np.ravel(model._y_train_mean)
     # Large weights of opposite signs cancel: the library's own answer is no more exact than this.
-    largest = float((np.abs(weights).sum(axis=0) * scale).max())
-    context.rounding = max(context.rounding, 16 * float(np.finfo(np.float64).eps) * largest)
+    largest = float((np.abs(weights).sum(axis=0) * scale).max() * model.kernel_.diag(rows).max())
+    context.rounding = max(context.rounding, 4 * float(np.finfo(np.float64).eps) * largest)
     sums = graph.node("MatMul", values, graph.constant(weights))
     return Lowered(
         value=graph.node("Add", graph.node("Mul", sums, graph.constant([scale])), graph.constant([mean])), count=weights.shape[1]
