@@ -107,8 +107,8 @@ def check_columns(model: Any, frame: pd.DataFrame) -> None:
             f"the model was fitted on the columns {list(fitted)}, but X has {list(frame.columns)}. Pass the X that it was fitted "
             "on."
         )
-    count = getattr(model, "n_features_in_", None)
-    if count is not None and count != frame.shape[1]:
+    count = getattr(model, "n_features_in_", None)  # CatBoost does not write it to files
+    if count and count != frame.shape[1]:
         raise ExportError(
             f"the model was fitted on {count} columns, but X has {frame.shape[1]}. Pass the X that it was fitted on."
         )

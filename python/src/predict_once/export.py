@@ -11,6 +11,7 @@ from .agreement import Bounds, Estimator, Limits, as_fitted
 from .errors import ExportError
 from .estimator import as_frame, convert
 from .names import package_name
+from .native import FILES, as_estimator
 from .own_graph import Checked, check_graph, load_graph
 from .package import Package, refuse_existing, write
 from .report import Report
@@ -103,7 +104,7 @@ def export(
     path = Path(directory)
     if not overwrite:
         refuse_existing(path)
-    if isinstance(model, (str, Path, onnx.ModelProto)):
+    if isinstance(model, onnx.ModelProto) or (isinstance(model, (str, Path)) and Path(model).suffix not in FILES):
         refuse_arguments(
             X=X,
             target=target,
@@ -130,7 +131,7 @@ def export(
         refuse_arguments(fields=fields, predictions=predictions, examples=examples, golden=golden)
         if X is None or target is None:
             raise ExportError("an estimator needs X and target: export(model, X, 'models/penguins', target='species').")
-        frame = as_frame(X)
+        frame, model = as_frame(X), as_estimator(model, labels)
         converted = convert(model, frame, partial(as_fitted, X), target, kinds, endpoints or {}, descriptions or {}, labels)
         default = FLOAT32_TOLERANCE if converted.context.float32 else max(TOLERANCE, converted.context.rounding)
         limits = Limits(default if tolerance is None else tolerance, max_other_class)

@@ -39,10 +39,12 @@ def offers(model: Any, lowered: Lowered, graph: Graph, target: str, labels: Sequ
     def predicted(data: Any) -> Array:
         return np.asarray(model.predict(data))
 
+    if lowered.value is not None and getattr(model, "is_share", False):
+        return [Offer("probability", "probability", target, target, lowered.value, 1, lambda d: numbers(predicted(d)), (0, 1))]
     if lowered.value is not None and lowered.count == 1:
         return [Offer("value", "value", target, target, lowered.value, 1, lambda data: numbers(predicted(data)))]
     if lowered.value is not None:
-        names = names_of(labels, lowered.count, target)
+        names = names_of(labels or lowered.labels, lowered.count, target)
 
         def several(data: Any) -> list[Any]:
             return objects(names, predicted(data))

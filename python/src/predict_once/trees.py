@@ -234,13 +234,14 @@ def compare_category(
 
 
 def leaves(trees: Sequence[Tree], wide: bool) -> dict[str, Any]:
-    """The leaves' values, as attributes of the operator. Zeros are omitted, except that each leaf needs an entry."""
+    """The leaves' values, as attributes of the operator. Most zeros are omitted."""
     tree_ids, node_ids, target_ids, weights = [], [], [], []
     for index, tree in enumerate(trees):
         at = np.flatnonzero(tree.leaf)
         values = np.asarray(tree.values, dtype=np.float64).reshape(len(tree.left), -1)[at]
         keep = values != 0
         keep[~keep.any(axis=1), 0] = True
+        keep[0] = True  # no fewer weights than targets
         row, column = np.nonzero(keep)
         tree_ids.append(np.full(len(row), index))
         node_ids.append(at[row])

@@ -27,7 +27,8 @@ Handler = Callable[[Any, list[Column], Context, str], list[Column]]
 
 def class_names(model: Any) -> list[str]:
     """The names of the model's class and its base classes, with the library: `sklearn.StandardScaler`."""
-    return [f"{kind.__module__.split('.')[0]}.{kind.__name__}" for kind in type(model).__mro__]
+    inner = getattr(model, "inner", model)  # of a native booster
+    return [f"{kind.__module__.split('.')[0]}.{kind.__name__}" for kind in type(inner).__mro__]
 
 
 def transform(step: Any, columns: list[Column], context: Context, path: str) -> list[Column]:

@@ -83,6 +83,11 @@ KNOWN = {f"sklearn.{name}": module for module, names in MODULES.items() for name
     "xgboost.XGBRegressor": "xgboost",
     "xgboost.XGBRFClassifier": "xgboost",
     "xgboost.XGBRFRegressor": "xgboost",
+    "xgboost.XGBRanker": "xgboost",
+    "lightgbm.LGBMRanker": "lightgbm",
+    "predict_once.XgboostBooster": "xgboost",
+    "predict_once.LightgbmBooster": "lightgbm",
+    "catboost.CatBoostRanker": "catboost",
     "catboost.CatBoostClassifier": "catboost",
     "catboost.CatBoostRegressor": "catboost",
 }
