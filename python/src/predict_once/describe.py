@@ -62,6 +62,8 @@ def field_of(
             result["encoding"] = "one_hot"
         if coding.unknown:
             result["unknown"] = "ignore"
+        elif variable.rule == "missing":
+            result["unknown"] = "missing"
     if coding.missing is not NONE:
         result["required"] = False
         result["missing"] = {"value": coding.missing[1]} if isinstance(coding.missing, tuple) else coding.missing
@@ -172,7 +174,7 @@ def examples_of(fields: Sequence[Field]) -> list[Example]:
     usual: dict[str, Any] = {field["name"]: field["example"] for field in fields if "example" in field}
     examples: list[Example] = [{"name": "typical", "summary": "Medians and most frequent values", "input": usual}]
     for field in sorted(fields, key=lambda field: (field["type"] != "string", field["type"] == "boolean")):
-        if field.get("unknown") == "ignore":
+        if field.get("unknown", "refuse") != "refuse":
             continue
         wrong = "something else" if field["type"] == "string" else "a lot"
         article = "an" if field["type"] == "integer" else "a"

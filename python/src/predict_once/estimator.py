@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import onnx
@@ -13,12 +13,14 @@ from sklearn.utils.validation import check_is_fitted
 
 from .accepted import require_present, restrict
 from .columns.layout import Layout, layout_for, provisional
+from .columns.symbols import NONE
 from .columns.variables import Variable, variables_of
 from .context import Context
 from .errors import ExportError
 from .lowering.registry import Lowered, lower
 from .offers import chosen_offers, offers, predictions_of, tensors_of
-from .types import Prediction, Scalar
+from .rules import known_key, known_keys
+from .types import Prediction, Scalar, UnknownValue
 
 
 @dataclass
@@ -55,10 +57,12 @@ def convert(
     endpoints: Mapping[str, str],
     descriptions: Mapping[str, str],
     labels: Sequence[Scalar] | None,
+    unknown: UnknownValue | Mapping[str, UnknownValue] | None = None,
 ) -> Converted:
     check_fitted(model)
     check_columns(model, frame)
     variables = variables_of(frame)
+    set_rules(variables, unknown)
     first, _ = lowering(model, variables, provisional(variables))
     # Steps may know more values than X has.
     if any([variable.settle() for variable in variables]):
@@ -68,6 +72,7 @@ def convert(
     layout = layout_for(variables, first.requests)
     if not layout.width:
         raise ExportError("the model reads no column of X, so the API would have no field.")
+    check_rules(variables, layout)
     context, lowered = lowering(model, variables, layout)
     chosen = chosen_offers(offers(model, lowered, context.graph, target, labels), kinds, model)
     tensors = tensors_of(chosen)
@@ -76,6 +81,33 @@ def convert(
     graph = context.graph.finish(output, layout.column_names(variables), size, wide=lowered.wide)
     library = {entry["name"]: offer.library for entry, offer in zip(predictions, chosen, strict=True)}
     return Converted(graph, variables, layout, predictions, library, context)
+
+
+def set_rules(variables: list[Variable], unknown: UnknownValue | Mapping[str, UnknownValue] | None) -> None:
+    """Records what the owner wants of unknown texts."""
+    texts = [variable for variable in variables if variable.type == "string"]
+    rules = unknown if isinstance(unknown, Mapping) else {variable.name: unknown for variable in texts if unknown is not None}
+    known_keys(rules, [variable.name for variable in texts], "unknown")
+    for variable in texts:
+        if variable.name in rules:
+            known_key(rules[variable.name], get_args(UnknownValue), "unknown")
+            variable.rule = rules[variable.name]
+
+
+def check_rules(variables: list[Variable], layout: Layout) -> None:
+    """Stops at a rule that the model has no answer for."""
+    for position, coding in layout.codings.items():
+        variable = variables[position]
+        if variable.rule == "ignore" and not coding.unknown:
+            raise ExportError(
+                f"unknown='ignore': the model has no rule for unknown values of column {variable.name!r}. Fit its encoder with "
+                f"handle_unknown, or pass unknown={{{variable.name!r}: 'refuse'}}."
+            )
+        if variable.rule == "missing" and coding.missing is NONE:
+            raise ExportError(
+                f"unknown='missing': the model does not accept missing values of column {variable.name!r}. Put an imputer in "
+                f"front of its encoder, or pass unknown={{{variable.name!r}: 'refuse'}}."
+            )
 
 
 def library_answers(data: Any, converted: Converted) -> dict[str, list[Any]]:

@@ -16,7 +16,7 @@ from .own_graph import Checked, check_graph, load_graph
 from .package import Package, refuse_existing, write
 from .report import Report
 from .rules import check_kinds, check_package, is_wide
-from .types import Example, Field, Golden, Prediction, Scalar, Unknown
+from .types import Example, Field, Golden, Prediction, Scalar, Unknown, UnknownValue
 
 TOLERANCE = 1e-9
 FLOAT32_TOLERANCE = 1e-5
@@ -42,6 +42,7 @@ def export(
     examples: Sequence[Example] | None = None,
     golden: Sequence[Golden] | None = None,
     input: Mapping[str, str] | None = None,
+    unknown: UnknownValue | Mapping[str, UnknownValue] | None = None,
     unknown_fields: Unknown | None = None,
     overwrite: bool = False,
     tolerance: float | None = None,
@@ -72,7 +73,11 @@ def export(
       `endpoints`     Paths by kind, in place of the default ones:
                       {"class": "kind", "probabilities": "kind_shares"}.
                       A regressor has the kind "value".
-      `labels`        Names of the classes, for a model that was fitted on 0, 1, 2, …
+      `labels`        Names of the classes, for a model that was fitted on 0, 1, 2, …; of a model with several
+                      targets, the names of the targets.
+      `unknown`       What the API does with a text that the model has not seen, for all fields of texts or by
+                      field: "refuse" is an error, "ignore" the rule of the model's encoder, "missing" reads it
+                      as a missing value. Default: the rule of the encoder if it has one, else "refuse".
 
     A graph of your own: an ONNX file, or an onnx.ModelProto, as `model`, without `X` and `target`:
 
@@ -114,6 +119,7 @@ def export(
             kinds=kinds,
             endpoints=endpoints,
             labels=labels,
+            unknown=unknown,
         )
         if fields is None or predictions is None:
             raise ExportError("a graph needs fields=[…] and predictions=[…], the tables of model.toml (docs/model-package.md).")
@@ -132,7 +138,8 @@ def export(
         if X is None or target is None:
             raise ExportError("an estimator needs X and target: export(model, X, 'models/penguins', target='species').")
         frame, model = as_frame(X), as_estimator(model, labels)
-        converted = convert(model, frame, partial(as_fitted, X), target, kinds, endpoints or {}, descriptions or {}, labels)
+        fitted_on = partial(as_fitted, X)
+        converted = convert(model, frame, fitted_on, target, kinds, endpoints or {}, descriptions or {}, labels, unknown)
         default = FLOAT32_TOLERANCE if converted.context.float32 else max(TOLERANCE, converted.context.rounding)
         limits = Limits(default if tolerance is None else tolerance, max_other_class)
         package, agreement = Estimator(model, X, frame, converted, limits).package(

@@ -14,7 +14,7 @@ import onnx
 from .errors import ExportError
 from .names import INPUT_SCHEMA, RESERVED_ENDPOINTS, RESERVED_SCHEMAS, pascal_case
 from .package import Package
-from .types import Encoding, Example, Field, FieldType, Kind, Prediction, Unknown, label_text, name_of, plain
+from .types import Encoding, Example, Field, FieldType, Kind, Prediction, Unknown, UnknownValue, label_text, name_of, plain
 
 MOST_FIELDS = 1000
 MOST_PREDICTIONS = 16
@@ -46,7 +46,7 @@ def check_kinds(fields: Sequence[Field], predictions: Sequence[Prediction]) -> N
         owner = f"field {field['name']!r}"
         known_key(field.get("type"), get_args(FieldType), f"{owner}: type")
         known_key(field.get("encoding", "ordinal"), get_args(Encoding), f"{owner}: encoding")
-        known_key(field.get("unknown", "refuse"), get_args(Unknown), f"{owner}: unknown")
+        known_key(field.get("unknown", "refuse"), get_args(UnknownValue), f"{owner}: unknown")
     for prediction in predictions:
         known_key(prediction.get("kind"), get_args(Kind), f"prediction {prediction['name']!r}: kind")
 

@@ -103,8 +103,11 @@ class Encoder:
         if isinstance(value, float):
             return value  # the replacement of a missing value
         code = (self.codes or {}).get(value)
-        if code is None and self.field.get("unknown") != "ignore":
+        rule = self.field.get("unknown", "refuse")
+        if code is None and rule == "refuse":
             raise ExportError(f"field {self.name!r}: {value!r} is not one of its values.")
+        if code is None and rule == "missing":
+            return self.code(self.replacement())
         return NO_COLUMN if code is None else code
 
 

@@ -165,7 +165,8 @@ def coded(variable: Variable, position: int, known: Sequence[Any], unknown: Any 
     codes = {value: float(code) for code, value in enumerate(known)}
     values = variable.values if variable.type == "string" else tuple(known)
     table = Table.of([codes.get(value, np.nan) for value in values])
-    return Category(position, values, table, np.nan, NONE if variable.type == "boolean" else unknown)
+    known_unknown = variable.type != "boolean" and variable.knows_unknown
+    return Category(position, values, table, np.nan, unknown if known_unknown else NONE)
 
 
 def known_categories(forest: dict[str, Any]) -> list[list[Any]]:
