@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from data import mixed, numbers
 from sklearn.base import clone
-from sklearn.cluster import FeatureAgglomeration
+from sklearn.cluster import Birch, BisectingKMeans, FeatureAgglomeration, KMeans, MiniBatchKMeans
 from sklearn.compose import make_column_transformer
 from sklearn.decomposition import (
     PCA,
@@ -24,9 +24,10 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.experimental import enable_iterative_imputer  # noqa: F401
 from sklearn.impute import IterativeImputer, KNNImputer
-from sklearn.kernel_approximation import Nystroem, RBFSampler
+from sklearn.kernel_approximation import Nystroem, RBFSampler, SkewedChi2Sampler
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.neighbors import NeighborhoodComponentsAnalysis
+from sklearn.neural_network import BernoulliRBM
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import (
     Binarizer,
@@ -104,6 +105,12 @@ TRANSFORMERS = {
     "FeatureAgglomeration": Transformer(FeatureAgglomeration(2)),
     "RBFSampler": Transformer(scaled(RBFSampler(n_components=20, random_state=0))),
     "Nystroem": Transformer(scaled(Nystroem(n_components=20, random_state=0))),
+    "SkewedChi2Sampler": Transformer(SkewedChi2Sampler(n_components=10, random_state=0), positive),
+    "BernoulliRBM": Transformer(scaled(BernoulliRBM(4, n_iter=2, random_state=0))),
+    "KMeans": Transformer(KMeans(3, n_init=1, random_state=0)),
+    "MiniBatchKMeans": Transformer(MiniBatchKMeans(3, n_init=1, random_state=0)),
+    "BisectingKMeans": Transformer(BisectingKMeans(3, random_state=0)),
+    "Birch": Transformer(Birch(threshold=2)),
     "NeighborhoodComponentsAnalysis": Transformer(NeighborhoodComponentsAnalysis(2, random_state=0), only=("binary", "classes")),
     "LinearDiscriminantAnalysis": Transformer(LinearDiscriminantAnalysis(), only=("binary", "classes")),
     "TargetEncoder": Transformer(ENCODED, mixed),

@@ -36,16 +36,29 @@ class Converted:
     context: Context
 
 
-def as_frame(X: Any) -> pd.DataFrame:
-    """The data as a data frame; columns of a matrix are called x0, x1, …"""
+def as_frame(X: Any, names: Sequence[str] | None = None) -> pd.DataFrame:
+    """The data as a data frame. `names` are those of a matrix's columns: x0, x1, … by default."""
+    if names is not None and hasattr(X, "columns"):
+        raise ExportError("feature_names is for a matrix, but X is a data frame, whose columns have names.")
     if isinstance(X, pd.DataFrame):
+        if isinstance(X.columns, pd.MultiIndex):
+            raise ExportError(
+                f"the columns of X are a MultiIndex of {X.columns.nlevels} levels, but a field has one name. Join the levels "
+                "(X.columns = X.columns.map('_'.join)) and fit the model again."
+            )
         return X.reset_index(drop=True)
     if hasattr(X, "to_dict") and hasattr(X, "columns"):  # polars
         return pd.DataFrame(X.to_dict(as_series=False))
     array = np.asarray(X)
     if array.ndim != 2:
         raise ExportError("X must be the data frame that the model was fitted on, or a matrix.")
-    return pd.DataFrame({f"x{index}": array[:, index] for index in range(array.shape[1])})
+    if names is None:
+        names = [f"x{index}" for index in range(array.shape[1])]
+    if len(names) != array.shape[1]:
+        raise ExportError(f"feature_names has {len(names)} names, but X has {array.shape[1]} columns.")
+    frame = pd.DataFrame({index: array[:, index] for index in range(array.shape[1])})
+    frame.columns = pd.Index(names)
+    return frame
 
 
 def convert(
@@ -60,7 +73,7 @@ def convert(
     unknown: UnknownValue | Mapping[str, UnknownValue] | None = None,
 ) -> Converted:
     check_fitted(model)
-    check_columns(model, frame)
+    check_columns(model, frame, named=not isinstance(as_fitted(frame.head(1)), np.ndarray))
     variables = variables_of(frame)
     set_rules(variables, unknown)
     first, _ = lowering(model, variables, provisional(variables))
@@ -125,16 +138,15 @@ def check_fitted(model: Any) -> None:
         raise ExportError(f"{type(model).__name__} has not been fitted. Call fit first.") from error
 
 
-def check_columns(model: Any, frame: pd.DataFrame) -> None:
-    """Stops unless X has the columns that the model was fitted on."""
+def check_columns(model: Any, frame: pd.DataFrame, named: bool) -> None:
+    """Stops unless X has the columns that the model was fitted on: their names if X is `named`, else their number."""
     fitted = getattr(model, "feature_names_in_", None)
 
     def written(names: Any) -> list[str]:
         # LightGBM replaces spaces with underscores.
         return [str(name).replace(" ", "_") for name in names]
 
-    unnamed = list(frame.columns) == [f"x{index}" for index in range(frame.shape[1])]  # as_frame's
-    if fitted is not None and written(fitted) != written(frame.columns) and not unnamed:
+    if fitted is not None and named and written(fitted) != written(frame.columns):
         raise ExportError(
             f"the model was fitted on the columns {list(fitted)}, but X has {list(frame.columns)}. Pass the X that it was fitted "
             "on."

@@ -37,6 +37,7 @@ def export(
     kinds: Sequence[str] | None = None,
     endpoints: Mapping[str, str] | None = None,
     labels: Sequence[Scalar] | None = None,
+    feature_names: Sequence[str] | None = None,
     fields: Sequence[Field] | None = None,
     predictions: Sequence[Prediction] | None = None,
     examples: Sequence[Example] | None = None,
@@ -62,6 +63,7 @@ def export(
       `X`             The data frame that it was fitted on. Names, types, categories and missing values
                       of the API's fields come from it.
       `directory`     Where to write the package.
+      `feature_names` Names of the columns, if `X` is a matrix. Default: x0, x1, …
       `target`        What the model predicts, such as "species". A classifier answers at /species and
                       /species_probabilities, a regressor at /species.
       `descriptions`  Descriptions by field or prediction: {"age": "In completed years."}
@@ -120,6 +122,7 @@ def export(
             endpoints=endpoints,
             labels=labels,
             unknown=unknown,
+            feature_names=feature_names,
         )
         if fields is None or predictions is None:
             raise ExportError("a graph needs fields=[…] and predictions=[…], the tables of model.toml (docs/model-package.md).")
@@ -137,7 +140,7 @@ def export(
         refuse_arguments(fields=fields, predictions=predictions, examples=examples, golden=golden)
         if X is None or target is None:
             raise ExportError("an estimator needs X and target: export(model, X, 'models/penguins', target='species').")
-        frame, model = as_frame(X), as_estimator(model, labels)
+        frame, model = as_frame(X, feature_names), as_estimator(model, labels)
         fitted_on = partial(as_fitted, X)
         converted = convert(model, frame, fitted_on, target, kinds, endpoints or {}, descriptions or {}, labels, unknown)
         default = FLOAT32_TOLERANCE if converted.context.float32 else max(TOLERANCE, converted.context.rounding)

@@ -8,7 +8,7 @@ from ..context import Context
 from ..errors import ExportError
 from ..graph import Array
 from .dense import linear, matrix
-from .kernels import kernel
+from .kernels import kernel, squared_distances
 from .symbols import Column
 from .tensors import features_of, projected, widened
 from .transformers import class_names, refuse_texts
@@ -104,6 +104,29 @@ def kernel_pca(step: Any, columns: list[Column], context: Context, path: str) ->
     return features_of(graph.node("MatMul", values, graph.constant(scaled)), scaled.shape[1])
 
 
+def skewed_chi2(step: Any, columns: list[Column], context: Context, path: str) -> list[Column]:
+    graph = context.graph
+    context.cautions["The cosine of a large number depends on its last digits."] = None
+    logarithm = graph.node("Log", graph.node("Add", matrix(context, columns), graph.constant(float(step.skewedness))))
+    angles = graph.node("MatMul", logarithm, graph.constant(dense(step.random_weights_)))
+    angles = graph.node("Add", angles, graph.constant(dense(step.random_offset_).reshape(1, -1)))
+    factor = float(np.sqrt(2.0) / np.sqrt(step.n_components))
+    return features_of(graph.node("Mul", graph.node("Cos", angles), graph.constant(factor)), step.n_components)
+
+
+def hidden_units(step: Any, columns: list[Column], context: Context, path: str) -> list[Column]:
+    weights = dense(step.components_).T
+    sums = linear(context, columns, weights, dense(step.intercept_hidden_))
+    return features_of(context.graph.node("Sigmoid", sums), weights.shape[1])
+
+
+def distances(step: Any, columns: list[Column], context: Context, path: str) -> list[Column]:
+    """The distances from the centres of clusters."""
+    centres = dense(step.subcluster_centers_ if hasattr(step, "subcluster_centers_") else step.cluster_centers_)
+    squares = squared_distances(context, matrix(context, columns), centres)
+    return features_of(context.graph.node("Sqrt", squares), len(centres))
+
+
 PROJECTIONS = {
     "PCA": pca,
     "IncrementalPCA": pca,
@@ -118,6 +141,12 @@ PROJECTIONS = {
     "LinearDiscriminantAnalysis": discriminants,
     "FeatureAgglomeration": agglomeration,
     "RBFSampler": random_fourier,
+    "SkewedChi2Sampler": skewed_chi2,
+    "BernoulliRBM": hidden_units,
+    "KMeans": distances,
+    "MiniBatchKMeans": distances,
+    "BisectingKMeans": distances,
+    "Birch": distances,
     "Nystroem": nystroem,
     "KernelPCA": kernel_pca,
 }

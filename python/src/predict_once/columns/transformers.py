@@ -298,7 +298,8 @@ OF_MODULES = {
     "imputers": "KNNImputer IterativeImputer",
     "projections": "PCA IncrementalPCA TruncatedSVD FastICA FactorAnalysis SparsePCA MiniBatchSparsePCA "
     "GaussianRandomProjection SparseRandomProjection NeighborhoodComponentsAnalysis LinearDiscriminantAnalysis "
-    "FeatureAgglomeration RBFSampler Nystroem KernelPCA",
+    "FeatureAgglomeration RBFSampler Nystroem KernelPCA SkewedChi2Sampler BernoulliRBM KMeans MiniBatchKMeans BisectingKMeans "
+    "Birch",
 }
 MODULES = {f"sklearn.{name}": module for module, names in OF_MODULES.items() for name in names.split()}
 """The modules of the transformers that are not below. Each has a function `transform`."""
