@@ -59,7 +59,8 @@ def export(
 
     A fitted model of scikit-learn, LightGBM, XGBoost or CatBoost, or a Pipeline of them:
 
-      `model`         The fitted estimator.
+      `model`         The fitted estimator; or a booster of XGBoost, LightGBM or CatBoost, or its file
+                      (.json, .ubj, .txt, .cbm).
       `X`             The data frame that it was fitted on. Names, types, categories and missing values
                       of the API's fields come from it.
       `directory`     Where to write the package.
@@ -75,11 +76,12 @@ def export(
       `endpoints`     Paths by kind, in place of the default ones:
                       {"class": "kind", "probabilities": "kind_shares"}.
                       A regressor has the kind "value".
-      `labels`        Names of the classes, for a model that was fitted on 0, 1, 2, …; of a model with several
-                      targets, the names of the targets.
-      `unknown`       What the API does with a text that the model has not seen, for all fields of texts or by
-                      field: "refuse" is an error, "ignore" the rule of the model's encoder, "missing" reads it
-                      as a missing value. Default: the rule of the encoder if it has one, else "refuse".
+      `labels`        Names of the classes, for a model that was fitted on 0, 1, 2, …; of a model with
+                      several targets, the names of the targets.
+      `unknown`       What the API does with a text that the model has not seen, for all fields of texts
+                      or by field: "refuse" is an error, "ignore" the rule of the model's encoder,
+                      "missing" reads it as a missing value. Default: the rule of the encoder if it has
+                      one, else "refuse".
 
     A graph of your own: an ONNX file, or an onnx.ModelProto, as `model`, without `X` and `target`:
 
