@@ -6,7 +6,7 @@
 The path of a model, in reading order:
 
 * export.py: the only public function
-* estimator.py: from a fitted estimator to a graph, fields and predictions; native.py: boosters and their files as estimators
+* estimator.py: from a fitted estimator to a graph, fields and predictions; native.py, saved.py: boosters and saved models
 * offers.py: what a model can answer, and how the library answers it; accepted.py: what the library accepts
 * columns/: preprocessing as functions of the fields
 * lowering/: each family of estimators as ONNX operators

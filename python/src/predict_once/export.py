@@ -11,11 +11,12 @@ from .agreement import Bounds, Estimator, Limits, as_fitted
 from .errors import ExportError
 from .estimator import as_frame, convert
 from .names import package_name
-from .native import FILES, as_estimator
+from .native import as_estimator
 from .own_graph import Checked, check_graph, load_graph
 from .package import Package, refuse_existing, write
 from .report import Report
 from .rules import check_kinds, check_package, is_wide
+from .saved import example, is_saved, load
 from .types import Example, Field, Golden, Prediction, Scalar, Unknown, UnknownValue
 
 TOLERANCE = 1e-9
@@ -59,10 +60,11 @@ def export(
 
     A fitted model of scikit-learn, LightGBM, XGBoost or CatBoost, or a Pipeline of them:
 
-      `model`         The fitted estimator; or a booster of XGBoost, LightGBM or CatBoost, or its file
-                      (.json, .ubj, .txt, .cbm).
-      `X`             The data frame that it was fitted on. Names, types, categories and missing values
-                      of the API's fields come from it.
+      `model`         The fitted estimator; or a booster of XGBoost, LightGBM or CatBoost; or where a model
+                      was saved: a booster's file (.json, .ubj, .txt, .cbm), a skops file, or an MLflow
+                      directory. Loading the latter runs its pickle: only load what you trust.
+      `X`             The data frame that it was fitted on; by default, MLflow's input example. Names,
+                      types, categories and missing values of the API's fields come from it.
       `directory`     Where to write the package.
       `feature_names` Names of the columns, if `X` is a matrix. Default: x0, x1, …
       `target`        What the model predicts, such as "species". A classifier answers at /species and
@@ -113,7 +115,11 @@ def export(
     path = Path(directory)
     if not overwrite:
         refuse_existing(path)
-    if isinstance(model, onnx.ModelProto) or (isinstance(model, (str, Path)) and Path(model).suffix not in FILES):
+    if isinstance(model, (str, Path)) and is_saved(model):
+        if X is None and Path(model).is_dir():
+            X = example(Path(model))
+        model = load(Path(model))
+    if isinstance(model, (str, Path, onnx.ModelProto)):
         refuse_arguments(
             X=X,
             target=target,

@@ -1,4 +1,4 @@
-"""Boosters of the libraries' own interfaces, and their files, with the methods of an estimator."""
+"""Boosters of the libraries' own interfaces, with the methods of an estimator."""
 
 import tempfile
 from collections.abc import Sequence
@@ -8,19 +8,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .errors import ExportError
 from .graph import Array
 from .types import Scalar
-
-XGBOOST_FILES, LIGHTGBM_FILES, CATBOOST_FILES = (".json", ".ubj"), (".txt",), (".cbm",)
-FILES = (*XGBOOST_FILES, *LIGHTGBM_FILES, *CATBOOST_FILES)
-"""The endings of the files that XGBoost, LightGBM and CatBoost write."""
 
 
 def as_estimator(model: Any, labels: Sequence[Scalar] | None) -> Any:
     """The model with the methods of an estimator. Estimators stay as they are."""
-    if isinstance(model, (str, Path)):
-        model = loaded(Path(model))
     library, kind = type(model).__module__.split(".")[0], type(model).__name__
     if (library, kind) == ("xgboost", "Booster"):
         return with_classes(XgboostBooster(model), labels)
@@ -29,32 +22,6 @@ def as_estimator(model: Any, labels: Sequence[Scalar] | None) -> Any:
     if (library, kind) == ("catboost", "CatBoost"):
         return of_catboost(model)
     return model
-
-
-def loaded(path: Path) -> Any:
-    """The booster in a file."""
-    if not path.exists():
-        raise ExportError(f"model: the file {path} does not exist.")
-    try:
-        if path.suffix in XGBOOST_FILES:
-            import xgboost
-
-            booster = xgboost.Booster()
-            booster.load_model(path)
-            return booster
-        if path.suffix in LIGHTGBM_FILES:
-            import lightgbm
-
-            return lightgbm.Booster(model_file=str(path))
-        import catboost  # type: ignore[import-untyped]
-
-        model = catboost.CatBoost()
-        model.load_model(str(path))
-        return model
-    except ImportError as error:
-        raise ExportError(f"model: {path} needs {error.name}, which is not installed.") from error
-    except Exception as error:  # a library's own, such as XGBoostError
-        raise ExportError(f"model: {path} cannot be read: {str(error).splitlines()[0]}") from error
 
 
 class Booster:
