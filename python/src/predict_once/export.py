@@ -60,9 +60,9 @@ def export(
 
     A fitted model of scikit-learn, LightGBM, XGBoost or CatBoost, or a Pipeline of them:
 
-      `model`         The fitted estimator; or a booster of XGBoost, LightGBM or CatBoost; or where a model
-                      was saved: a booster's file (.json, .ubj, .txt, .cbm), a skops file, or an MLflow
-                      directory. Loading the latter runs its pickle: only load what you trust.
+      `model`         The fitted estimator; or a booster of XGBoost, LightGBM or CatBoost; or where a
+                      model was saved: a booster's file (.json, .ubj, .txt, .cbm), a skops file, or an
+                      MLflow directory. The latter holds a pickle, which runs: only load what you trust.
       `X`             The data frame that it was fitted on; by default, MLflow's input example. Names,
                       types, categories and missing values of the API's fields come from it.
       `directory`     Where to write the package.
