@@ -1,4 +1,4 @@
-//! Compresses the documentation's files and generates the Rust table of them.
+//! Compresses the files of the documentation and of the dashboard, and generates the Rust tables of them.
 
 use std::{
     fmt::Write as _,
@@ -15,7 +15,7 @@ use crate::short_digest;
 /// The placeholder in `errors.html` for the rendered `errors.md`.
 const CONTENT: &str = "<!-- content -->";
 
-/// Writes each file, gzipped, and `assets.rs`, the table of them, to `out`.
+/// Writes each file, gzipped, and the tables `assets.rs` and `dashboard.rs` to `out`.
 pub(crate) fn embed(root: &Path, out: &Path) {
     let mut assets: Vec<(String, Vec<u8>)> = Vec::new();
     for file in sorted_files(&root.join("assets/docs")) {
@@ -32,6 +32,22 @@ pub(crate) fn embed(root: &Path, out: &Path) {
             _ => assets.push((format!("/docs/{name}"), bytes)),
         }
     }
+    write_table(out, "assets.rs", assets);
+    let mut dashboard: Vec<_> = sorted_files(&root.join("assets/dashboard"))
+        .into_iter()
+        .map(|file| match file.file_name().and_then(|name| name.to_str()).expect("a file name in UTF-8") {
+            "index.html" => ("/dashboard".to_owned(), read(&file)),
+            name => (format!("/dashboard/{name}"), read(&file)),
+        })
+        .collect();
+    // The same look as the documentation.
+    for name in ["page.css", "icon.svg"] {
+        dashboard.push((format!("/dashboard/{name}"), read(&root.join("assets/docs").join(name))));
+    }
+    write_table(out, "dashboard.rs", dashboard);
+}
+
+fn write_table(out: &Path, name: &str, mut assets: Vec<(String, Vec<u8>)>) {
     assets.sort();
     let mut table = String::from("[\n");
     for (path, bytes) in &assets {
@@ -48,7 +64,7 @@ pub(crate) fn embed(root: &Path, out: &Path) {
         .expect("writing to a String does not fail");
     }
     table.push(']');
-    fs::write(out.join("assets.rs"), table).expect("OUT_DIR is writable");
+    fs::write(out.join(name), table).expect("OUT_DIR is writable");
 }
 
 fn sorted_files(folder: &Path) -> Vec<PathBuf> {

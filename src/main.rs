@@ -1,8 +1,12 @@
 //! Settings → model → service → Lambda function or server. The subcommands are in `commands`.
 
+mod banner;
 mod commands;
 
-use std::{future::Future, io, iter, num::NonZeroUsize, process::ExitCode, sync::Arc, thread, time::SystemTime};
+use std::{
+    future::Future, io, iter, net::SocketAddr, num::NonZeroUsize, process::ExitCode, sync::Arc, thread,
+    time::SystemTime,
+};
 
 use anyhow::Context;
 use futures_util::FutureExt;
@@ -14,13 +18,17 @@ use predict_once::{
     observe::{log, traces::Traces},
     server::{self, prometheus::Metrics},
     service::PredictionService,
-    settings::{CacheSettings, MetricsPlace, ServerSettings, Settings},
+    settings::{CacheSettings, MetricsPlace, ServerSettings, Settings, StoreSettings},
 };
 use prediction_cache::{
     MemoryCache, PredictionCache, Store,
+    dynamodb::DynamoDbStore,
     redis::{RedisConfig, RedisStore},
 };
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+};
 
 fn main() -> ExitCode {
     let result = if std::env::args_os().len() > 1 {
@@ -53,8 +61,18 @@ async fn serve() -> anyhow::Result<()> {
     let _flush = log::start(settings.log, in_lambda, &model).context("standard output")?;
     let traces =
         settings.traces.map(|traces| Arc::new(Traces::new(traces, &model, settings.caching.layout, in_lambda)));
+    let tiers = banner::cache(&settings.cache, settings.caching.layout);
     let cache = cache(settings.cache, in_lambda)?;
-    let service = Arc::new(PredictionService::new(model, cache, &settings.caching));
+    let mut service = PredictionService::new(model, cache, &settings.caching);
+    // A run delays no other request if there is one at a time.
+    if !in_lambda || lambda::is_concurrent() {
+        let (threads, queue) = (settings.runs.threads(), settings.runs.queue());
+        service = service.with_threads(threads, queue).context("threads for the model")?;
+    }
+    if !in_lambda && settings.server.has_dashboard() {
+        service = service.counting_inputs();
+    }
+    let service = Arc::new(service);
     let bodies = (!in_lambda).then(|| BodyMemory::new(settings.server.body_bytes()));
     let api = |service: &Arc<_>| {
         Api::new(Arc::clone(service), settings.api.clone()).traced(traces.clone()).limited(bodies.clone())
@@ -68,7 +86,11 @@ async fn serve() -> anyhow::Result<()> {
         if let Some(traces) = traces.clone() {
             tokio::spawn(async move { traces.run().await });
         }
-        http_server(settings.server, &service, api, started).await?.run(shutdown).await?;
+        banner::warn_of_near_misses();
+        let server = http_server(settings.server, &service, api, started).await?;
+        let directory = settings.model_dir.as_deref();
+        banner::log(service.model(), directory, &tiers, server.listener.local_addr().context("HOST and PORT")?);
+        server.run(shutdown).await?;
     }
     if let Some(traces) = traces {
         traces.close().await;
@@ -91,6 +113,8 @@ async fn http_server(
         keep_alive,
         body_bytes: _,
         metrics,
+        health,
+        dashboard,
         shutdown_delay,
         shutdown_timeout,
     } = settings;
@@ -102,14 +126,32 @@ async fn http_server(
         .await
         .with_context(|| format!("HOST and PORT: cannot listen on {host}:{port}"))?;
     let metrics_listener = match metrics {
-        Some(MetricsPlace::At(address)) => {
-            let bound = server::listen(address).await;
-            Some(bound.with_context(|| format!("METRICS_ADDRESS: cannot listen on {address}"))?)
-        }
+        Some(MetricsPlace::At(address)) => Some(listen_at("METRICS_ADDRESS", address).await?),
         Some(MetricsPlace::WithService) | None => None,
     };
-    let metrics = metrics.map(|_| (Arc::new(Metrics::new(services, started)), metrics_listener));
-    Ok(server::Server { apis, listener, max_connections, keep_alive, metrics, shutdown_delay, shutdown_timeout })
+    let health = match health {
+        Some(address) => Some(listen_at("HEALTH_ADDRESS", address).await?),
+        None => None,
+    };
+    let shows_metrics = metrics == Some(MetricsPlace::WithService);
+    let metrics = (metrics.is_some() || health.is_some()).then(|| Arc::new(Metrics::new(services, started)));
+    Ok(server::Server {
+        apis,
+        listener,
+        max_connections,
+        keep_alive,
+        metrics,
+        shows_metrics,
+        metrics_listener,
+        health,
+        dashboard,
+        shutdown_delay,
+        shutdown_timeout,
+    })
+}
+
+async fn listen_at(variable: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
+    server::listen(address).await.with_context(|| format!("{variable}: cannot listen on {address}"))
 }
 
 fn cache(settings: CacheSettings, in_lambda: bool) -> anyhow::Result<PredictionCache> {
@@ -119,12 +161,18 @@ fn cache(settings: CacheSettings, in_lambda: bool) -> anyhow::Result<PredictionC
     }
     let limits = settings.memory_entries.zip(settings.memory_bytes);
     let memory = limits.map(|(entries, bytes)| MemoryCache::new(entries.get(), bytes.get()));
-    let store = settings.redis.map(|config| {
-        // One request at a time needs one connection; a second would slow every cold start.
-        let config = RedisConfig { shared_connection: in_lambda && !lambda::is_concurrent(), ..config };
-        RedisStore::new(config).context("REDIS_URL").map(|redis| Box::new(redis) as Box<dyn Store>)
-    });
-    Ok(PredictionCache::new(memory, store.transpose()?).signed_by(settings.signer))
+    let store: Option<Box<dyn Store>> = match settings.store {
+        None => None,
+        Some(StoreSettings::Redis(config)) => {
+            // One request at a time needs one connection; a second would slow every cold start.
+            let config = RedisConfig { shared_connection: in_lambda && !lambda::is_concurrent(), ..*config };
+            Some(Box::new(RedisStore::new(config).context("REDIS_URL")?))
+        }
+        Some(StoreSettings::DynamoDb(config)) => {
+            Some(Box::new(DynamoDbStore::new(config).context("CACHE_STORE=dynamodb")?))
+        }
+    };
+    Ok(PredictionCache::new(memory, store).signed_by(settings.signer))
 }
 
 /// Completes on SIGTERM or Ctrl-C. A second signal ends the process at once.

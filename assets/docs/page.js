@@ -17,6 +17,9 @@ function timings(value) {
   return Object.fromEntries(entries.map(([name, milliseconds]) => [name, `${Number(milliseconds).toPrecision(2)} ms`]));
 }
 
+/** The caches by their name in `cache-status`. A test compares them with the service's. */
+const TIERS = { memory: "the service's memory", redis: "Redis", dynamodb: "DynamoDB" };
+
 /** Explains the headers of a prediction in a sentence or two; `undefined` without `cache-status`. */
 function howAnswered(status, headers) {
   if (!headers["cache-status"]) return undefined;
@@ -24,8 +27,7 @@ function howAnswered(status, headers) {
   const took = timings(headers["server-timing"] ?? "");
   const computed = `the model computed the answer in ${took.model}`;
   if (hit) {
-    const where = detail === "redis" ? "Redis" : "the service's memory";
-    return `From the cache (${where}) in ${took.cache}. The model did not run.`;
+    return `From the cache (${TIERS[detail] ?? detail}) in ${took.cache}. The model did not run.`;
   }
   if (status === 504) return "The request allowed only a cached answer, and none is available. The model did not run.";
   if (status !== 200) return undefined;

@@ -1,6 +1,6 @@
 //! The plots: hit ratio by policy and memory, bytes by layout, and reads saved by the memory tier.
 
-use test_support::bench::svg::{Anchor, Colour, Stroke, Svg};
+use cache_tools::svg::{Anchor, Colour, Stroke, Svg};
 
 use super::{
     plan::POLICIES,

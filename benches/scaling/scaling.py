@@ -39,14 +39,14 @@ def cpu(where, run, hits):
     return [(MEASURED[f"{where}_hit"], 1, hits), (MEASURED[f"{where}_miss"] + run, 2, 1 - hits)]
 
 
-def durations(run, hits, share=AVERAGE):
-    """Milliseconds of each kind of invocation, with the share of requests of that kind. Waiting for Redis needs no core."""
-    return [(time / share + trips * ASSUMED["lookup_ms"], part) for time, trips, part in cpu("function", run, hits)]
+def durations(run, hits, share=AVERAGE, trip=ASSUMED["lookup_ms"]):
+    """Milliseconds of each kind of invocation, with the share of requests of that kind. Waiting for the store needs no core."""
+    return [(time / share + trips * trip, part) for time, trips, part in cpu("function", run, hits)]
 
 
-def billed(run, hits, share=AVERAGE):
+def billed(run, hits, share=AVERAGE, trip=ASSUMED["lookup_ms"]):
     step = LIMIT["billing_ms"]
-    return sum(math.ceil(time / step) * step * part for time, part in durations(run, hits, share))
+    return sum(math.ceil(time / step) * step * part for time, part in durations(run, hits, share, trip))
 
 
 def busy(rate, run, hits):
@@ -63,8 +63,8 @@ def concurrency(rate, run, hits):
 # --- Dollars for a million requests ---
 
 
-def duration_cost(run, hits, share=AVERAGE):
-    return billed(run, hits, share) * 1000 * GIGABYTES * PRICE["lambda_arm64"]
+def duration_cost(run, hits, share=AVERAGE, trip=ASSUMED["lookup_ms"]):
+    return billed(run, hits, share, trip) * 1000 * GIGABYTES * PRICE["lambda_arm64"]
 
 
 def serverless_hour(rate, hits):
@@ -74,6 +74,11 @@ def serverless_hour(rate, hits):
 
 def redis_cost(rate, hits):
     return 0 if hits is None else serverless_hour(rate, hits) / (rate * 3600) * 1e6
+
+
+def dynamodb_cost(hits):
+    """A lookup for each request and a write for each miss, whatever the rate."""
+    return LIMIT["dynamodb_lookup"] * PRICE["dynamodb_read"] + (1 - hits) * PRICE["dynamodb_write"]
 
 
 def log_cost(hits):
@@ -130,6 +135,19 @@ def cache_pays_from(rate, hits, share):
     return first_from(
         lambda run: duration_cost(run, hits, share) + redis_cost(rate, hits) < duration_cost(run, None, share), 0.01, 2000
     )
+
+
+def dynamodb_pays_from(hits, share):
+    """The same with DynamoDB, at any rate."""
+    trip = ASSUMED["dynamodb_ms"]
+    return first_from(
+        lambda run: duration_cost(run, hits, share, trip) + dynamodb_cost(hits) < duration_cost(run, None, share), 0.01, 2000
+    )
+
+
+def faster_from(hits, share, trip):
+    """The model's time from which requests are faster on average: a hit saves a run, and each request waits for a lookup."""
+    return trip * share / hits
 
 
 def cheaper_from(this, that):
@@ -213,6 +231,19 @@ def cache_pays(rate):
     return [f"{rate:,}", *(between(*pair) for pair in bounds)]
 
 
+def stores(rate, hits=0.8):
+    month = rate * 3600 * MONTH / 1e6
+    waiting = duration_cost(1, hits, trip=ASSUMED["dynamodb_ms"]) - duration_cost(1, hits)
+    nodes = 2 * BOOK["node"]["t4g.micro"]["value"] * MONTH
+    return [f"{rate:,}", usd(serverless_hour(rate, hits) * MONTH), usd(nodes), usd(month * dynamodb_cost(hits)), usd(month * waiting)]
+
+
+def store_pays(hits):
+    redis, dynamodb = ([faster_from(hits, share, ASSUMED[name]) for share in (AVERAGE, FULL)] for name in ("lookup_ms", "dynamodb_ms"))
+    bill = [dynamodb_pays_from(hits, share) for share in (AVERAGE, FULL)]
+    return [f"{hits * 100:.0f} %", between(*redis), between(*dynamodb), between(*bill)]
+
+
 def alternatives(run, hits):
     def api(rate):
         return lambda_hour(rate, run, hits)
@@ -271,6 +302,15 @@ def values():
         "log_miss": usd(log_cost(0)),
         "egress": usd(EGRESS),
         "cache_pays": rows(map(cache_pays, (1, 10, 100, 1_000))),
+        "dynamodb_ms": ASSUMED["dynamodb_ms"],
+        "dynamodb_read": f"{LIMIT['dynamodb_lookup'] * PRICE['dynamodb_read']:.3g}",
+        "dynamodb_write": f"{PRICE['dynamodb_write']:.3g}",
+        "dynamodb_gb": usd(PRICE["dynamodb_gb"]),
+        "dynamodb_ten_million": f"{ASSUMED['dynamodb_entry_bytes'] * 10_000_000 / 1e9 * PRICE['dynamodb_gb']:.2f}",
+        "dynamodb_faster": count(faster_from(0.8, FULL, ASSUMED["dynamodb_ms"])),
+        "redis_cheaper": count(cheaper_from(lambda rate: serverless_hour(rate, 0.8), lambda rate: rate * 3600 / 1e6 * dynamodb_cost(0.8))),
+        "stores": rows(map(stores, (1, 10, 100, 1_000))),
+        "store_pays": rows(map(store_pays, (0.5, 0.8, 0.95))),
         "alternatives": rows(alternatives(run, hits) for run in RUNS[1:] for hits in (None, 0.8)),
         "utilisation": f"{utilisation * 100:.0f}",
         "least_billed": f"{utilisation * 1000 / LIMIT['requests_per_environment']:.0f}",

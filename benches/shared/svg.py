@@ -1,4 +1,4 @@
-"""SVG drawings for light and dark pages, in the style of crates/test-support/src/bench/svg.rs."""
+"""SVG drawings for light and dark pages, in the style of crates/cache-tools/src/svg.rs."""
 
 from html import escape
 

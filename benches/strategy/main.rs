@@ -12,7 +12,6 @@ mod changes;
 mod client;
 mod models;
 mod plan;
-mod plot;
 mod report;
 mod traffic;
 

@@ -210,3 +210,46 @@ def test_categories_of_the_data_are_rules_unless_the_encoder_ignores_others(tmp_
     with serve(tmp_path / "open") as client:
         probabilities = list(client.ask("outcome_probabilities", row).values())
     assert probabilities == pytest.approx(model.predict_proba(other)[0], abs=1e-5)
+
+
+def test_what_the_owner_wrote_stays_when_the_model_is_exported_again(tmp_path: Path) -> None:
+    X = mixed()
+    model = one_hot(X, handle_unknown="ignore")
+    directory = tmp_path / "package"
+    predict_once.export(model, X, directory, target="outcome", kinds=["probability"])
+    file = directory / "model.toml"
+    first = tomllib.loads(file.read_text())
+    [city] = [field for field in first["fields"] if field["name"] == "city"]
+    lowest = float(X["a"].min())
+    written = (
+        file.read_text()
+        .replace('name = "outcome"\n', 'name = "outcome"\ntitle = "Outcomes"\n', 1)
+        .replace('name = "a"\n', f'name = "a"\nunit = "m"\ndescription = "The height."\nexclusive_minimum = {lowest}\n')
+        .replace(f'["{city["values"][0]}"', f'[{{ name = "{city["values"][0]}", aliases = ["first"] }}', 1)
+        .replace('endpoint = "outcome_probability"', 'endpoint = "chances"')
+        .replace('summary = "', 'summary = "How likely it is: ')
+        .replace("[[fields]]", '[input]\nname = "Place"\n\n[[fields]]', 1)
+    )
+    file.write_text(written)
+    predict_once.export(model, X, directory, target="outcome", kinds=["probability"], units={"a": "ft"}, overwrite=True)
+    again = tomllib.loads(file.read_text())
+    [a] = [field for field in again["fields"] if field["name"] == "a"]
+    assert (again["title"], again["input"]["name"]) == ("Outcomes", "Place")
+    assert (a["unit"], a["description"], a["exclusive_minimum"]) == ("ft", "The height.", lowest)
+    assert "minimum" not in a
+    assert all(row["input"].get("a") != lowest for row in golden(directory))
+    [renamed] = [field for field in again["fields"] if field["name"] == "city"]
+    assert renamed["values"] == [{"name": city["values"][0], "aliases": ["first"]}, *city["values"][1:]]
+    assert again["predictions"][0]["endpoint"] == "chances"
+    assert again["predictions"][0]["summary"] == "How likely it is: " + first["predictions"][0]["summary"]
+    subprocess.run([BINARY, "check", directory], check=True, capture_output=True)
+
+    # The model says which fields and values exist.
+    other = X.assign(city=X["city"].replace({city["values"][0]: "elsewhere"}))
+    predict_once.export(one_hot(other), other, directory, target="outcome", kinds=["probability"], overwrite=True)
+    [changed] = [field for field in tomllib.loads(file.read_text())["fields"] if field["name"] == "city"]
+    assert "elsewhere" in changed["values"] and city["values"][0] not in map(str, changed["values"])
+    assert changed.get("unknown") is None
+    file.write_text("name = ")
+    with pytest.raises(ExportError, match=r"model.toml cannot be read.*Correct or delete it"):
+        predict_once.export(one_hot(other), other, directory, target="outcome", overwrite=True)

@@ -9,7 +9,7 @@ use model_package::{Input, ModelError, Output, Signature, Stored, printable};
 use predict_once::{
     model::Model,
     service::Caching,
-    settings::{CacheSettings, Settings},
+    settings::{CacheSettings, Settings, StoreSettings},
 };
 
 use super::{load, print};
@@ -25,9 +25,11 @@ pub(super) fn run(arguments: Parser) -> anyhow::Result<ExitCode> {
     };
     let settings = Settings::from_env()?;
     let model = load(settings.model_dir.as_deref())?;
-    let CacheSettings { redis, signer, .. } = settings.cache;
-    let Some(redis) = redis else {
-        bail!("REDIS_URL is not set: `predict-once cache` requires the service's Redis");
+    let CacheSettings { store, signer, .. } = settings.cache;
+    let redis = match store {
+        Some(StoreSettings::Redis(redis)) => *redis,
+        Some(StoreSettings::DynamoDb(_)) => bail!("CACHE_STORE is dynamodb: `predict-once cache` works on Redis only"),
+        None => bail!("REDIS_URL is not set: `predict-once cache` requires the service's Redis"),
     };
     let Caching { namespace, layout, per_tenant, .. } = settings.caching;
     let target = Target { model: Arc::new(LoadedModel(model)), redis, signer, namespace, layout, per_tenant };
@@ -37,7 +39,7 @@ pub(super) fn run(arguments: Parser) -> anyhow::Result<ExitCode> {
 }
 
 /// Implements the tools' interface of a model.
-struct LoadedModel(Model);
+pub(super) struct LoadedModel(pub(super) Model);
 
 impl cache_tools::Model for LoadedModel {
     fn signature(&self) -> &Signature {

@@ -1,7 +1,10 @@
-//! The subcommands: check a package, print its OpenAPI document, inspect the cache.
+//! The subcommands: check a package, compare two, print an OpenAPI document, estimate the gain of a cache, inspect it.
 
 #[cfg(feature = "cache-tools")]
 mod cache;
+mod diff;
+#[cfg(feature = "cache-tools")]
+mod gain;
 
 use std::{
     io::{self, Write},
@@ -10,11 +13,12 @@ use std::{
     process::ExitCode,
 };
 
+use self::diff::Diff;
 use lexopt::{
     Arg::{Long, Short, Value},
     Parser, ValueExt,
 };
-use model_package::printable;
+use model_package::{closest_match, printable};
 use predict_once::{
     http,
     model::{Model, Package, PackageError, check::Report},
@@ -26,11 +30,13 @@ predict-once: serves ONNX models and never computes the same prediction twice
 Usage:
   predict-once                       serve the model: over HTTP, or as a Lambda function if AWS_LAMBDA_RUNTIME_API is set
   predict-once check [DIR] [--json]  check a model package: load it, replay its golden answers, measure it
+  predict-once diff OLD NEW          compare two packages: what changes for clients and the cache; exits with 1 if it breaks clients
   predict-once openapi [DIR]         print the OpenAPI document of a model package
+  predict-once gain [DIR]            what a cache would bring: run time, lookup time, repetitions in a file of requests
   predict-once cache report          report on the service's Redis: hit ratio, memory, entries, warnings
   predict-once cache inspect KEY     show an entry: input fields, answers, time to live
   predict-once cache warm FILE       compute and store predictions in advance, from CSV or JSON lines
-  predict-once cache --help          print the options of the cache commands
+  predict-once cache --help          print the options of the cache commands; gain --help those of gain
   predict-once --version
   predict-once --help
 
@@ -41,7 +47,8 @@ Settings are environment variables: MODEL_DIR, PORT, REDIS_URL and others (docs/
 pub(crate) fn run(arguments: Parser) -> anyhow::Result<ExitCode> {
     match command(arguments) {
         Err(error) if error.is::<lexopt::Error>() => {
-            eprint!("Error: {}\n\n{USAGE}", printable(&error.to_string()));
+            // The mistake is last, where a terminal ends.
+            eprintln!("{USAGE}\nError: {}", printable(&error.to_string()));
             Ok(ExitCode::from(2))
         }
         result => result,
@@ -61,15 +68,30 @@ fn command(mut arguments: Parser) -> anyhow::Result<ExitCode> {
             let (directory, json) = package_arguments(arguments, true)?;
             check(directory.as_deref(), json)
         }
+        "diff" => {
+            let (old, new) = two_packages(arguments)?;
+            let diff = Diff::between(&load(Some(&old))?, &load(Some(&new))?)?;
+            print(&diff.to_string())?;
+            Ok(if diff.breaks() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+        }
         "openapi" => {
             let (directory, _) = package_arguments(arguments, false)?;
             print(&format!("{:#}", http::openapi_document(&load(directory.as_deref())?)?))
         }
         #[cfg(feature = "cache-tools")]
         "cache" => cache::run(arguments),
+        #[cfg(feature = "cache-tools")]
+        "gain" => gain::run(arguments),
         "help" => print(USAGE.trim_end()),
-        other => Err(lexopt::Error::from(format!("unknown command {other:?}")).into()),
+        other => Err(unknown_command(other).into()),
     }
+}
+
+/// Names the mistake, and the command that was probably meant.
+fn unknown_command(command: &str) -> lexopt::Error {
+    let commands = ["check", "openapi", "cache", "cache report", "cache inspect", "cache warm", "gain", "help"];
+    let hint = closest_match(command, commands.into_iter()).map(|meant| format!("; did you mean {meant}?"));
+    format!("unknown command {command:?}{}", hint.unwrap_or_default()).into()
 }
 
 /// Parses `[DIR]` and, if `json_allowed`, `[--json]`.
@@ -83,6 +105,20 @@ fn package_arguments(mut arguments: Parser, json_allowed: bool) -> Result<(Optio
         }
     }
     Ok((directory, json))
+}
+
+/// Parses `OLD NEW`.
+fn two_packages(mut arguments: Parser) -> Result<(PathBuf, PathBuf), lexopt::Error> {
+    let mut directories = Vec::new();
+    while let Some(argument) = arguments.next()? {
+        match argument {
+            Value(path) if directories.len() < 2 => directories.push(PathBuf::from(path)),
+            extra => return Err(extra.unexpected()),
+        }
+    }
+    <[_; 2]>::try_from(directories)
+        .map(|[old, new]| (old, new))
+        .map_err(|_| "diff needs the directories of two packages".into())
 }
 
 fn package(directory: Option<&Path>) -> Result<Package, PackageError> {

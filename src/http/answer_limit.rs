@@ -49,6 +49,7 @@ impl AnswerLimit {
         for name in [CACHE_STATUS, SERVER_TIMING, X_MODEL] {
             problem.headers_mut().extend(parts.headers.remove(&name).map(|value| (name, value)));
         }
+        parts.extensions.extend(std::mem::take(problem.extensions_mut()));
         *problem.extensions_mut() = parts.extensions;
         problem
     }

@@ -13,7 +13,7 @@ use flate2::{Compression, read::GzDecoder, write::GzEncoder};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use sha2::{Digest, Sha256};
 
-/// A file of the documentation, stored gzipped only. The entity tags are derived from the uncompressed bytes.
+/// A file of the documentation or the dashboard, stored gzipped only. The entity tags are derived from the uncompressed bytes.
 #[derive(Debug)]
 pub struct Asset {
     pub path: &'static str,
@@ -28,6 +28,9 @@ pub struct Asset {
 /// Every file except the OpenAPI document, which depends on the model.
 pub static ASSETS: [Asset; 9] = include!(concat!(env!("OUT_DIR"), "/assets.rs"));
 
+/// The files of the dashboard.
+pub static DASHBOARD: [Asset; 5] = include!(concat!(env!("OUT_DIR"), "/dashboard.rs"));
+
 /// The documentation changes only with a deployment, so a copy up to five minutes old is acceptable.
 const CACHE_CONTROL: HeaderValue = HeaderValue::from_static("public, max-age=300");
 
@@ -36,6 +39,14 @@ const CONTENT_SECURITY_POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; \
      form-action 'none'; frame-ancestors 'none'",
 );
+
+/// Redirects `/` to `/docs` below `base`. Not for ever: on a developer's machine, another service may use the address tomorrow.
+pub(super) fn redirect_to_docs(base: &str) -> Response {
+    // Base paths consist of characters that a URL may contain.
+    let location = HeaderValue::try_from(format!("{base}/docs"));
+    let location = location.unwrap_or(HeaderValue::from_static("/docs"));
+    (StatusCode::TEMPORARY_REDIRECT, [(header::LOCATION, location)]).into_response()
+}
 
 /// Redirects `/docs/` to `/docs`. The location is relative, so a path prefix added by a gateway is kept.
 pub(super) fn redirect() -> Response {
@@ -59,7 +70,7 @@ impl Asset {
     }
 
     /// Answers with the file, or with 304 if the client has the current version.
-    pub(super) fn answer(&self, request: &HeaderMap) -> Response {
+    pub(crate) fn answer(&self, request: &HeaderMap) -> Response {
         let gzip = accepts_gzip(request);
         let etag = if gzip { &self.gzip_etag } else { &self.etag };
         let common = [

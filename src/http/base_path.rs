@@ -43,7 +43,7 @@ impl BasePaths {
     }
 
     /// The path that is routed.
-    pub(super) fn strip<'a>(&self, path: &'a str) -> &'a str {
+    pub fn strip<'a>(&self, path: &'a str) -> &'a str {
         self.split(path).1
     }
 

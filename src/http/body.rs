@@ -10,6 +10,7 @@ use bytes::Bytes;
 use flate2::bufread::MultiGzDecoder;
 use http::{HeaderMap, HeaderValue, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::body::Body as _;
 use model_package::Inputs;
 use tokio::time::timeout;
 
@@ -24,6 +25,9 @@ pub(super) const BODY_LIMIT: usize = 1024 * 1024;
 
 /// How much of an oversized body is read and discarded: a client reads the response only when it has sent the whole body.
 const DISCARD_LIMIT: usize = 16 * BODY_LIMIT;
+
+/// A client that asks before it sends the body (RFC 9110, section 10.1.1), as curl does with a large one.
+const CONTINUE: &str = "100-continue";
 
 /// How long a client of the local server may take to send the body. Under Lambda, the whole body arrives with the event.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -41,6 +45,9 @@ pub(super) async fn read(request: Request, model: &Model) -> Result<Inputs, Prob
         return Err(not_json(headers.get(header::CONTENT_TYPE).map(|sent| sent.to_str().unwrap_or(OTHER_TYPE))));
     }
     let Some(coding) = Coding::of(headers) else { return Err(unknown_coding()) };
+    if is_refused_unread(&request) {
+        return Err(too_large());
+    }
     let share = request.extensions().get::<Share>().cloned();
     let mut body = request.into_body();
     let read = async {
@@ -126,8 +133,7 @@ fn inflates_too_far() -> Problem {
 
 /// The body, or its answer, does not fit in the [`body_memory`].
 pub(super) fn overloaded() -> Problem {
-    Problem::new(ProblemKind::Overloaded, "too many large bodies are being processed; try again")
-        .with_header(header::RETRY_AFTER, HeaderValue::from_static("1"))
+    Problem::overloaded("too many large bodies are being processed; try again")
 }
 
 /// Whether the media type is `application/json` or `application/*+json` (RFC 6839), with any parameters.
@@ -173,6 +179,17 @@ fn inflated(gzipped: &[u8]) -> io::Result<Option<Bytes>> {
     let mut body = Vec::new();
     let length = MultiGzDecoder::new(gzipped).take(limit as u64 + 1).read_to_end(&mut body)?;
     Ok((length <= limit).then(|| body.into()))
+}
+
+/// Whether the body is too large, and nothing of it has to be read before the client reads an answer: the client waits for leave to send
+/// it, or will not get to its end in any case.
+fn is_refused_unread(request: &Request) -> bool {
+    let Some(length) = request.body().size_hint().exact() else { return false };
+    let waits = request
+        .headers()
+        .get(header::EXPECT)
+        .is_some_and(|expects| expects.as_bytes().eq_ignore_ascii_case(CONTINUE.as_bytes()));
+    length > DISCARD_LIMIT as u64 || waits && length > BODY_LIMIT as u64
 }
 
 /// Reads the rest of the body up to [`DISCARD_LIMIT`].

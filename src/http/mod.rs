@@ -39,7 +39,7 @@ use crate::{
 
 pub use self::{
     answer_limit::AnswerLimit,
-    assets::{ASSETS, Asset},
+    assets::{ASSETS, Asset, DASHBOARD},
     base_path::{BasePath, BasePaths},
     body::UndecodableBody,
     body_memory::BodyMemory,
@@ -84,6 +84,8 @@ enum Route<'a> {
     Prediction(&'a Endpoint),
     Asset(&'static Asset),
     OpenApi,
+    /// `/`, which redirects readers to the documentation.
+    Root,
     /// `/docs/`, which redirects to `/docs`.
     DocsWithSlash,
     /// For load balancers. The local server answers it before the API.
@@ -98,6 +100,11 @@ impl Api {
         let cors = allowed_origins.map(|origins| cors::layer(origins, allowed_headers));
         let parts = Parts { service, endpoints, openapi: OpenApi::default(), base_paths, client_cache_control };
         Self { parts: Arc::new(parts), cors, traces: None, bodies: None }
+    }
+
+    /// The prefixes below which it answers too.
+    pub fn base_paths(&self) -> &BasePaths {
+        &self.parts.base_paths
     }
 
     /// The matched route's path, or `unmatched`. Unknown paths are never used as a label, so clients cannot create new metric series.
@@ -157,6 +164,7 @@ impl Parts {
         }
         match path {
             OPENAPI => Some(Route::OpenApi),
+            "/" => Some(Route::Root),
             "/docs/" => Some(Route::DocsWithSlash),
             HEALTH => Some(Route::Health),
             _ => ASSETS.iter().find(|asset| asset.path == path).map(Route::Asset),
@@ -182,15 +190,17 @@ impl Parts {
             }
             Some(Route::Asset(asset)) if is_read => asset.answer(request.headers()),
             Some(Route::OpenApi) if is_read => self.openapi.answer(self.service.model(), base, request.headers()),
+            Some(Route::Root) if is_read => assets::redirect_to_docs(base),
             Some(Route::DocsWithSlash) if is_read => assets::redirect(),
             Some(Route::Health) if is_read => "ok\n".into_response(),
-            Some(route) if method == Method::OPTIONS => route.options(),
-            Some(route) => problem::method_not_allowed(&method, route.allow()).below(base).into_response(),
-            None => {
+            // A body that is sent to the root needs a path, not another method.
+            Some(Route::Root) | None => {
                 let predictions: Vec<_> = self.endpoints.iter().map(|endpoint| endpoint.path.as_str()).collect();
                 let path = self.base_paths.strip(request.uri().path());
                 problem::no_such_path(path, &predictions, base).into_response()
             }
+            Some(route) if method == Method::OPTIONS => route.options(),
+            Some(route) => problem::method_not_allowed(&method, route.allow()).below(base).into_response(),
         };
         if let Some(limit) = limit {
             response = limit.enforce(response, base).await;
@@ -210,6 +220,7 @@ impl<'a> Route<'a> {
             Self::Prediction(endpoint) => &endpoint.path,
             Self::Asset(asset) => asset.path,
             Self::OpenApi => OPENAPI,
+            Self::Root => "/",
             Self::DocsWithSlash => "/docs/",
             Self::Health => HEALTH,
         }
@@ -218,7 +229,7 @@ impl<'a> Route<'a> {
     fn allow(self) -> HeaderValue {
         HeaderValue::from_static(match self {
             Self::Prediction(_) => "POST,OPTIONS",
-            Self::Asset(_) | Self::OpenApi | Self::DocsWithSlash | Self::Health => "GET,HEAD,OPTIONS",
+            Self::Asset(_) | Self::OpenApi | Self::Root | Self::DocsWithSlash | Self::Health => "GET,HEAD,OPTIONS",
         })
     }
 
@@ -236,7 +247,7 @@ impl<'a> Route<'a> {
 /// The path of the health check.
 pub const HEALTH: &str = "/health";
 
-/// The API's paths for `model`, except `/docs/`, which redirects to `/docs`.
+/// The API's paths for `model`, except `/` and `/docs/`, which redirect to `/docs`.
 pub fn paths(model: &Model) -> Vec<String> {
     let documentation = ASSETS.iter().map(|asset| asset.path).chain([OPENAPI]);
     prediction_paths(model).chain(documentation.map(str::to_owned)).collect()

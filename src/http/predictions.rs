@@ -20,7 +20,7 @@ use super::{
 use crate::{
     model::Model,
     observe::traces::Trace,
-    service::{Body, CachePolicy, PredictionService},
+    service::{Body, CachePolicy, NoPrediction, PredictionService},
 };
 
 pub(super) const X_MODEL: HeaderName = HeaderName::from_static("x-model");
@@ -91,6 +91,12 @@ impl Endpoint {
                     response.extensions_mut().insert(error);
                 }
                 response
+            }
+            Err(none @ NoPrediction::Overloaded) => {
+                // As for a body without room, the headers say nothing about the cache.
+                let mut response = Problem::from(none).below(base).into_response();
+                response.extensions_mut().insert(answer.served);
+                return Ok(response);
             }
             Err(none) => Problem::from(none).below(base).into_response(),
         };

@@ -31,7 +31,7 @@ pub enum ProblemKind {
     InvalidFields,
     /// The model failed.
     InternalError,
-    /// The bodies in memory leave no room for this one.
+    /// The bodies in memory leave no room for this one, or too many requests wait for the model.
     Overloaded,
     /// The request allowed only a cached prediction, and none was available.
     NotCached,
@@ -99,7 +99,7 @@ impl ProblemKind {
     }
 }
 
-/// An error response. Its texts are for the client; the internal cause reaches the log as an extension of the response.
+/// An error response. Its texts are for the client; the internal cause reaches the log as an extension of the response, and its kind the metrics.
 #[derive(Debug)]
 pub(crate) struct Problem {
     kind: ProblemKind,
@@ -138,6 +138,11 @@ impl Problem {
             "the model failed on this input; the error is logged under this x-request-id",
         )
     }
+
+    /// A lack of room that passes within a second or so.
+    pub(super) fn overloaded(detail: &'static str) -> Self {
+        Self::new(ProblemKind::Overloaded, detail).with_header(header::RETRY_AFTER, HeaderValue::from_static("1"))
+    }
 }
 
 impl From<NoPrediction> for Problem {
@@ -147,6 +152,7 @@ impl From<NoPrediction> for Problem {
                 ProblemKind::NotCached,
                 "this prediction is not cached, and cache-control: only-if-cached forbids computing it",
             ),
+            NoPrediction::Overloaded => Self::overloaded("too many requests are waiting for the model; try again"),
             NoPrediction::Failed(error) => Self { cause: Some(Arc::new(error)), ..Self::internal() },
         }
     }
@@ -273,6 +279,7 @@ impl IntoResponse for Problem {
         let body = serde_json::to_vec(&self).unwrap_or_default();
         let mut response = (self.kind.status(), content_type, body).into_response();
         response.headers_mut().extend(self.header);
+        response.extensions_mut().insert(self.kind);
         if let Some(cause) = self.cause {
             response.extensions_mut().insert(cause);
         }

@@ -22,6 +22,7 @@ pub(crate) struct Outcome {
 pub(crate) const OUTCOMES: [Outcome; Tier::ALL.len() + 10] = [
     of(CacheOutcome::Hit(Tier::Memory), false),
     of(CacheOutcome::Hit(Tier::Redis), false),
+    of(CacheOutcome::Hit(Tier::DynamoDb), false),
     of(CacheOutcome::Miss, false),
     of(CacheOutcome::Miss, true),
     of(CacheOutcome::Corrupt, false),
@@ -42,6 +43,9 @@ const fn of(outcome: CacheOutcome, collapsed: bool) -> Outcome {
         }
         (CacheOutcome::Hit(Tier::Redis), _) => {
             ("predict-once; hit; detail=redis", "hit_redis", "from the cache in Redis")
+        }
+        (CacheOutcome::Hit(Tier::DynamoDb), _) => {
+            ("predict-once; hit; detail=dynamodb", "hit_dynamodb", "from the cache in DynamoDB")
         }
         (CacheOutcome::Miss, false) => {
             ("predict-once; fwd=miss", "miss", "not in the cache: computed, and stored after the answer")
@@ -125,14 +129,40 @@ pub(crate) struct Series {
 impl Tally {
     /// The numbers, with the names of their metrics.
     pub(crate) fn series(self) -> [Series; Tier::ALL.len() + 3] {
-        let Self { hits, hits_in_memory, misses, unavailable, bypassed } = self;
+        let Self { hits: _, hits_by_tier: [in_memory, in_redis, in_dynamodb], misses, unavailable, bypassed } = self;
         [
-            ("hit_memory", "CacheHit", hits_in_memory),
-            ("hit_redis", "CacheHit", hits - hits_in_memory),
+            ("hit_memory", "CacheHit", in_memory),
+            ("hit_redis", "CacheHit", in_redis),
+            ("hit_dynamodb", "CacheHit", in_dynamodb),
             ("miss", "CacheMiss", misses),
             ("unavailable", "CacheUnavailable", unavailable),
             ("bypass", "CacheBypass", bypassed),
         ]
         .map(|(label, metric, predictions)| Series { label, metric, predictions })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The text after `start`, up to the brace that ends it.
+    fn table(text: &'static str, start: &str) -> &'static str {
+        let (_, table) = text.split_once(start).expect(start);
+        table.split('}').next().unwrap_or_default()
+    }
+
+    #[test]
+    fn the_page_and_the_scripts_know_every_tier() {
+        let page = table(include_str!("../../assets/docs/page.js"), "const TIERS = {");
+        let request = table(include_str!("../../scripts/request"), "PLACES = {");
+        let smoke_test = table(include_str!("../../scripts/smoke-test"), "STORES = {");
+        for tier in Tier::ALL {
+            let name = tier.name();
+            assert!(page.contains(&format!(" {name}: ")), "assets/docs/page.js: {name}");
+            assert!(request.contains(&format!("\"{name}\": ")), "scripts/request: {name}");
+            let is_store = tier != Tier::Memory;
+            assert_eq!(smoke_test.contains(&format!("\"{name}\": ")), is_store, "scripts/smoke-test: {name}");
+        }
     }
 }

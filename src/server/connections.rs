@@ -37,6 +37,8 @@ const WARNING_INTERVAL: Duration = Duration::from_secs(60);
 /// The open connections of a listener.
 pub(super) struct Connections {
     max: usize,
+    /// What the warning says of the limit.
+    limit: Limit,
     free: Arc<Semaphore>,
     keep_alive: Duration,
     /// The origin of the times in [`Activity`].
@@ -44,6 +46,15 @@ pub(super) struct Connections {
     /// Also holds some that have ended, until the next check.
     open: Mutex<Vec<Arc<Activity>>>,
     last_warning: Mutex<Option<Instant>>,
+}
+
+/// A listener's limit of open connections.
+#[derive(Clone, Copy)]
+pub(super) enum Limit {
+    /// The setting `MAX_CONNECTIONS`.
+    MaxConnections,
+    /// A fixed one, of the address in this variable.
+    OfAddress(&'static str),
 }
 
 /// One of the open connections; dropping it makes room for another.
@@ -87,9 +98,10 @@ pub(super) enum Order {
 }
 
 impl Connections {
-    pub(super) fn new(max: usize, keep_alive: Duration) -> Self {
+    pub(super) fn new(max: usize, limit: Limit, keep_alive: Duration) -> Self {
         Self {
             max,
+            limit,
             free: Arc::new(Semaphore::new(max)),
             keep_alive,
             start: Instant::now(),
@@ -125,7 +137,14 @@ impl Connections {
         if last.is_none_or(|last| last.elapsed() > WARNING_INTERVAL) {
             *last = Some(Instant::now());
             let max = self.max;
-            tracing::warn!("all {max} connections are open: each new one closes an idle one, or waits");
+            match self.limit {
+                Limit::MaxConnections => {
+                    tracing::warn!("all {max} connections are open: each new one closes an idle one, or waits");
+                }
+                Limit::OfAddress(variable) => tracing::warn!(
+                    "all {max} connections to {variable} are open: each new one closes an idle one, or waits; the API is not affected"
+                ),
+            }
         }
     }
 

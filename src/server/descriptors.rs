@@ -4,21 +4,21 @@ use std::io;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Descriptors for files, listeners and connections to `METRICS_ADDRESS`.
+/// Descriptors for files, listeners and connections to one private address.
 const RESERVED: usize = 32;
 /// Descriptors for a worker's runtime and its connections to Redis, including those that are being replaced.
 const RESERVED_PER_WORKER: usize = 16;
 /// With fewer connections, a load balancer's own would wait for each other.
 const FEWEST_CONNECTIONS: usize = 16;
 
-/// Raises the limit of descriptors as far as needed, and returns how many of the connections fit. Shells and service managers often
+/// Raises the limit of descriptors as far as needed, and returns how many of the connections fit beside `others`. Shells and service managers often
 /// default to a soft limit of 1,024 descriptors (for `select(2)`); programs that can use more are expected to raise it.
 ///
 /// # Errors
 ///
 /// If the limit leaves less than one connection per worker, or fewer than 16 of the connections.
-pub(super) fn allow(connections: usize, workers: usize) -> io::Result<usize> {
-    let reserved = RESERVED + RESERVED_PER_WORKER * workers;
+pub(super) fn allow(connections: usize, others: usize, workers: usize) -> io::Result<usize> {
+    let reserved = RESERVED + others + RESERVED_PER_WORKER * workers;
     let needed = (connections + reserved) as u64;
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     let Some(allowed) = current.filter(|current| *current < needed) else { return Ok(connections) };

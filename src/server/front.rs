@@ -1,6 +1,11 @@
 //! The first bytes of a connection decide which thread serves it.
 
-use std::{future::poll_fn, io, sync::Arc, task::Poll};
+use std::{
+    future::poll_fn,
+    io,
+    sync::Arc,
+    task::{Poll, ready},
+};
 
 use tokio::{io::ReadBuf, net::TcpStream};
 
@@ -12,8 +17,8 @@ use super::{
     worker::Worker,
 };
 
-/// As many bytes as tell one of the server's own endpoints from the rest: those of the longest, `HEAD /metrics `.
-const FIRST_BYTES: usize = 14;
+/// As many bytes as tell one of the server's own endpoints from the rest, also below a prefix. Below a longer one, a worker answers.
+const FIRST_BYTES: usize = 256;
 
 /// Serves a connection whose first request is for one of the server's own endpoints on this thread, which is never busy, and passes
 /// others to a worker. A connection that sends nothing never reaches one.
@@ -43,18 +48,21 @@ pub(super) async fn serve_or_pass(
 ///
 /// If the client closes the connection, or it is told to close.
 async fn wait_for_first_bytes(stream: &TcpStream, connection: &Connection, endpoints: &Endpoints) -> io::Result<bool> {
-    let mut first = [0; FIRST_BYTES];
-    let mut first = ReadBuf::new(&mut first);
     poll_fn(|context| match connection.activity().poll_order(context) {
-        Order::Continue => stream.poll_peek(context, &mut first),
+        Order::Continue => {
+            // Not kept while the connection is idle.
+            let mut first = [0; FIRST_BYTES];
+            let mut first = ReadBuf::new(&mut first);
+            ready!(stream.poll_peek(context, &mut first))?;
+            Poll::Ready(match first.filled() {
+                [] => Err(io::ErrorKind::UnexpectedEof.into()),
+                first => {
+                    connection.activity().received();
+                    Ok(endpoints.is_request(first))
+                }
+            })
+        }
         Order::Finish | Order::Abort => Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into())),
     })
-    .await?;
-    match first.filled() {
-        [] => Err(io::ErrorKind::UnexpectedEof.into()),
-        first => {
-            connection.activity().received();
-            Ok(endpoints.is_request(first))
-        }
-    }
+    .await
 }

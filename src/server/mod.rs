@@ -3,7 +3,7 @@
 //! ```text
 //! accept ─► front ─┬─► worker with the fewest connections ─► connection ─► app ─► http api
 //! (within          │   (a thread with its own runtime)       (HTTP)
-//! a limit)         └─► /health, /ready, /metrics
+//! a limit)         └─► /health, /ready, /metrics ◄─ private addresses ─► /dashboard
 //! ```
 //!
 //! One thread accepts connections, takes signals and answers for the server's own endpoints. It never runs a model or reads a body, so
@@ -14,10 +14,12 @@ mod accept;
 mod app;
 mod connection;
 mod connections;
+mod dashboard;
 mod descriptors;
 mod endpoints;
 mod exposition;
 mod front;
+mod private;
 pub mod prometheus;
 mod run_to_completion;
 mod shutdown;
@@ -34,21 +36,17 @@ use std::{
 use futures_util::future::BoxFuture;
 use tokio::net::TcpListener;
 
-pub use self::accept::listen;
-use self::prometheus::Metrics;
 use self::{
     accept::accept,
-    app::Handler,
-    connection::serve,
-    connections::Connections,
+    connections::{Connections, Limit},
+    dashboard::{Dashboard, PAGE},
     endpoints::{Endpoints, METRICS},
     front::serve_or_pass,
+    prometheus::Metrics,
     worker::Worker,
 };
-use crate::http::Api;
-
-/// The limit of open connections at `METRICS_ADDRESS`: enough for Prometheus, probes and a few people.
-const METRICS_CONNECTIONS: usize = 16;
+pub use self::{accept::listen, dashboard::DashboardSettings};
+use crate::http::{Api, HEALTH};
 
 pub struct Server {
     /// One API per worker.
@@ -57,8 +55,15 @@ pub struct Server {
     pub max_connections: NonZeroUsize,
     /// How long a connection may be idle.
     pub keep_alive: Duration,
-    /// `GET /metrics`, if enabled, and its own listener; without one, it is on the API's listener.
-    pub metrics: Option<(Arc<Metrics>, Option<TcpListener>)>,
+    /// Counts requests, for `GET /metrics` and the dashboard.
+    pub metrics: Option<Arc<Metrics>>,
+    /// Whether the API's listener answers `GET /metrics`.
+    pub shows_metrics: bool,
+    /// A listener of its own for `GET /metrics`, which also has the dashboard.
+    pub metrics_listener: Option<TcpListener>,
+    /// A listener of its own for `GET /health` and `GET /ready`, which also has the dashboard.
+    pub health: Option<TcpListener>,
+    pub dashboard: DashboardSettings,
     /// How long requests are still accepted after the stop signal.
     pub shutdown_delay: Duration,
     /// How long requests in progress and their deferred work may take after that.
@@ -67,19 +72,33 @@ pub struct Server {
 
 impl Server {
     /// Serves the API, `GET /health`, `GET /ready` and the metrics until `shutdown`, then finishes the requests in progress and
-    /// their deferred work within `shutdown_timeout`. The metrics' own listener also answers `/health` and `/ready`.
+    /// their deferred work within `shutdown_timeout`. Every listener answers `/health` and `/ready`.
     ///
     /// # Errors
     ///
     /// If a listener has no address, a thread cannot be started, or the process may open too few files.
     pub async fn run(self, shutdown: BoxFuture<'static, ()>) -> io::Result<()> {
-        let Self { apis, listener, max_connections, keep_alive, metrics, shutdown_delay, shutdown_timeout } = self;
-        let max_connections = descriptors::allow(max_connections.get(), apis.len())?;
-        let connections = Arc::new(Connections::new(max_connections, keep_alive));
-        let (metrics, metrics_listener) = metrics.unzip();
-        let metrics_listener = metrics_listener.flatten();
+        let Self {
+            apis,
+            listener,
+            max_connections,
+            keep_alive,
+            metrics,
+            shows_metrics,
+            metrics_listener,
+            health,
+            dashboard,
+            shutdown_delay,
+            shutdown_timeout,
+        } = self;
+        // The descriptors that are reserved in any case suffice for the metrics' address.
+        let others = health.as_ref().map_or(0, |_| private::MAX_CONNECTIONS);
+        let max_connections = descriptors::allow(max_connections.get(), others, apis.len())?;
+        let connections = Arc::new(Connections::new(max_connections, Limit::MaxConnections, keep_alive));
         let endpoints = Endpoints {
-            metrics: metrics.clone().filter(|_| metrics_listener.is_none()),
+            metrics: metrics.clone().filter(|_| shows_metrics),
+            dashboard: None,
+            base_paths: apis.first().map(|api| api.base_paths().clone()).unwrap_or_default(),
             connections: Arc::clone(&connections),
             is_stopping: Arc::default(),
         };
@@ -87,6 +106,12 @@ impl Server {
         tracing::info!("listening on http://{}", listener.local_addr()?);
         if let Some(listener) = &metrics_listener {
             tracing::info!("metrics on http://{}{METRICS}", listener.local_addr()?);
+        }
+        if let Some(listener) = &health {
+            tracing::info!("health on http://{}{HEALTH}", listener.local_addr()?);
+        }
+        if let Some(listener) = metrics_listener.as_ref().or(health.as_ref()) {
+            tracing::info!("dashboard on http://{}{PAGE}", listener.local_addr()?);
         }
         let stop = async {
             shutdown.await;
@@ -100,22 +125,25 @@ impl Server {
             .await;
             shutdown::finish(&workers, &connections, shutdown_timeout).await;
         };
-        let own_connections = Connections::new(METRICS_CONNECTIONS, keep_alive);
-        let serving_metrics = async {
-            let Some(listener) = metrics_listener else { return pending().await };
-            let handler = Handler::Front(Endpoints { metrics, ..endpoints.clone() });
-            accept(listener, &own_connections, pending(), |stream, connection| {
-                if let Ok(stream) = stream.into_std() {
-                    tokio::spawn(serve(stream, connection, handler.clone()));
-                }
-            })
-            .await;
+        let is_private = metrics_listener.is_some() || health.is_some();
+        let dashboard = metrics.clone().filter(|_| is_private).map(|metrics| {
+            let connections = Arc::clone(&connections);
+            Arc::new(Dashboard::new(metrics, connections, dashboard))
+        });
+        let recording = async {
+            match &dashboard {
+                Some(dashboard) => dashboard.record().await,
+                None => pending().await,
+            }
         };
+        let at_health_address = Endpoints { metrics: None, dashboard: dashboard.clone(), ..endpoints.clone() };
+        let at_metrics_address = Endpoints { metrics, ..at_health_address.clone() };
         tokio::select! {
             () = serving => {}
-            () = serving_metrics => {}
+            () = private::serve("METRICS_ADDRESS", metrics_listener, at_metrics_address, keep_alive) => {}
+            () = private::serve("HEALTH_ADDRESS", health, at_health_address, keep_alive) => {}
             () = connections.check() => {}
-            () = own_connections.check() => {}
+            () = recording => {}
         }
         Ok(())
     }

@@ -11,8 +11,11 @@ use futures_util::{FutureExt, future::BoxFuture};
 use tokio::runtime::Handle;
 use tokio_util::task::TaskTracker;
 
+use crate::service::unattended;
+
 /// The handling of a request. If the client disconnects, hyper drops this future, and the handling continues as a task: other
-/// requests may wait for its prediction, and the log counts every request.
+/// requests may wait for its prediction, and the log counts every request. A run of the model that only this request waits for is
+/// given up if it has not begun.
 pub(super) struct RunToCompletion {
     handling: Option<BoxFuture<'static, Response>>,
     tasks: TaskTracker,
@@ -41,7 +44,7 @@ impl Future for RunToCompletion {
 impl Drop for RunToCompletion {
     fn drop(&mut self) {
         if let Some(handling) = self.handling.take() {
-            self.tasks.spawn_on(handling.map(drop), &self.runtime);
+            self.tasks.spawn_on(unattended::run(handling.map(drop)), &self.runtime);
         }
     }
 }

@@ -7,7 +7,7 @@ use prediction_cache::CacheKey;
 use tokio::sync::watch;
 
 /// Work in progress in this process, by key.
-pub(super) struct Flights<T>(Mutex<HashMap<CacheKey, Flight<T>>>);
+pub(super) struct Flights<T>(Mutex<HashMap<CacheKey, watch::Sender<Option<T>>>>);
 
 /// Work in progress, whose result its followers await.
 pub(super) struct Flight<T>(watch::Receiver<Option<T>>);
@@ -36,16 +36,16 @@ impl<T> Flights<T> {
     /// Follows the flight for this key, or starts one and leads it.
     pub(super) fn join(self: &Arc<Self>, key: &CacheKey) -> Joined<T> {
         let mut flights = self.0.lock();
-        if let Some(flight) = flights.get(key) {
-            return Joined::Follow(flight.clone());
+        if let Some(result) = flights.get(key) {
+            return Joined::Follow(Flight(result.subscribe()));
         }
-        let (result, receiver) = watch::channel(None);
-        flights.insert(key.clone(), Flight(receiver));
+        let result = watch::Sender::new(None);
+        flights.insert(key.clone(), result.clone());
         Joined::Lead(Lead { flights: Arc::clone(self), key: key.clone(), result })
     }
 
     pub(super) fn get(&self, key: &CacheKey) -> Option<Flight<T>> {
-        self.0.lock().get(key).cloned()
+        self.0.lock().get(key).map(|result| Flight(result.subscribe()))
     }
 }
 
@@ -66,6 +66,15 @@ impl<T> Lead<T> {
     /// Gives the result to all followers, including those that join before `self` is dropped.
     pub(super) fn complete(&self, result: T) {
         self.result.send_replace(Some(result));
+    }
+
+    /// Waits until there are no followers. Others may follow later.
+    pub(super) async fn unfollowed(&self) {
+        self.result.closed().await;
+    }
+
+    pub(super) fn is_followed(&self) -> bool {
+        !self.result.is_closed()
     }
 }
 

@@ -1,5 +1,5 @@
 //! Cache-aside: look up; on a miss, run the model; answer, and store after the response. Lookups and runs in progress are shared by
-//! concurrent requests.
+//! concurrent requests. A run that takes long has a thread of its own.
 //!
 //! ```text
 //! predict ─► Work ─┬─ memory ─► store (unless the strategy expects the model to be faster) ─┬─► answer
@@ -7,29 +7,36 @@
 //!                  └─ run the model on a miss ────────────────────────────────────────► deferred: store
 //! ```
 
+mod commonest;
 mod deferred;
 mod flights;
 mod served;
 mod strategy;
+mod threads;
+pub mod unattended;
 mod work;
 
 use std::{
     borrow::Cow,
+    io,
+    num::NonZeroUsize,
     sync::{Arc, Once},
 };
 
 use bytes::Bytes;
 use model_package::{Inputs, ModelError, Output, Stored};
-use prediction_cache::{BreakerState, KeySpace, Layout, Namespace, PredictionCache, Tenant};
+use prediction_cache::{BreakerState, KeySpace, Layout, MemoryUsage, Namespace, PredictionCache, Tenant};
 
+pub use self::{
+    commonest::CommonestInputs,
+    served::{Answer, Body, CacheOutcome, CachePolicy, CacheProbe, CacheWrite, NoPrediction, Served, Tally},
+    strategy::Strategy,
+    threads::{ModelThreads, ThreadUse},
+};
 use self::{
     flights::Flights,
     strategy::{Planner, RunTime},
     work::{LookupResult, Work},
-};
-pub use self::{
-    served::{Answer, Body, CacheOutcome, CachePolicy, CacheProbe, CacheWrite, NoPrediction, Served, Tally},
-    strategy::Strategy,
 };
 use crate::model::Model;
 
@@ -57,6 +64,9 @@ pub struct PredictionService {
     planners: Arc<[Planner]>,
     /// The model's total run time on this thread.
     run_time: Arc<RunTime>,
+    /// The threads for runs that take long. `None` if all runs are on the thread of their request.
+    threads: Option<Arc<ModelThreads>>,
+    commonest: Option<Arc<CommonestInputs>>,
 }
 
 /// How predictions are cached.
@@ -104,11 +114,29 @@ impl PredictionService {
             runs,
             planners,
             run_time,
+            threads: None,
+            commonest: None,
         }
     }
 
-    /// The same service for another thread. Both share the model, the memory cache, the work in progress and the measured costs. Each
-    /// has its own connections to the store and its own count of the model's run time, since a run blocks only its own thread.
+    /// Counts how often each input is asked for, which takes a fraction of a microsecond per request.
+    pub fn counting_inputs(self) -> Self {
+        Self { commonest: Some(Arc::default()), ..self }
+    }
+
+    /// Runs that take long leave the thread of their request: up to `threads` run at once, and up to `queue` requests wait for them.
+    /// Further ones are [refused](NoPrediction::Overloaded).
+    ///
+    /// # Errors
+    ///
+    /// If the runtime for the threads cannot be built.
+    pub fn with_threads(self, threads: NonZeroUsize, queue: usize) -> io::Result<Self> {
+        let threads = ModelThreads::new(threads, queue, self.model.run_time())?;
+        Ok(Self { threads: Some(Arc::new(threads)), ..self })
+    }
+
+    /// The same service for another thread. Both share the model, its threads, the memory cache, the work in progress and the measured
+    /// costs. Each has its own connections to the store and its own count of the model's run time, since a run blocks only its own thread.
     pub fn for_another_worker(&self) -> Self {
         Self {
             model: Arc::clone(&self.model),
@@ -120,6 +148,8 @@ impl PredictionService {
             runs: Arc::clone(&self.runs),
             planners: Arc::clone(&self.planners),
             run_time: Arc::default(),
+            threads: self.threads.clone(),
+            commonest: self.commonest.clone(),
         }
     }
 
@@ -137,7 +167,11 @@ impl PredictionService {
         tenant: Option<&Tenant>,
     ) -> Answer {
         let (keys, is_off) = self.keys(tenant);
-        Work::new(self, prediction, inputs, &keys).answer(policy, is_off).await
+        let work = Work::new(self, prediction, inputs, &keys);
+        if let Some(commonest) = &self.commonest {
+            work.count_in(commonest);
+        }
+        work.answer(policy, is_off).await
     }
 
     /// The key space of a request, and whether the cache is off for it. If each tenant has its own entries, it is off for a request
@@ -189,9 +223,24 @@ impl PredictionService {
         self.per_tenant
     }
 
+    /// What the cache in memory holds. `None` without one.
+    pub fn memory_usage(&self) -> Option<MemoryUsage> {
+        self.cache.memory_usage()
+    }
+
+    /// The commonest inputs, if they are [counted](Self::counting_inputs).
+    pub fn commonest_inputs(&self) -> Option<&CommonestInputs> {
+        self.commonest.as_deref()
+    }
+
     /// The state of the store's circuit breakers. `None` without a store.
     pub fn breakers(&self) -> Option<[BreakerState; 2]> {
         self.cache.breakers()
+    }
+
+    /// The use of the model's threads; zero if it has none.
+    pub fn thread_use(&self) -> ThreadUse {
+        self.threads.as_ref().map(|threads| threads.in_use()).unwrap_or_default()
     }
 
     /// Closes the connections to the store.

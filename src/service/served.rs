@@ -53,8 +53,8 @@ pub enum CacheOutcome {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
     pub hits: usize,
-    /// The hits from this process's memory, included in `hits`.
-    pub hits_in_memory: usize,
+    /// The hits by tier, in the order of [`Tier::ALL`]. The hits of an array are all included.
+    pub hits_by_tier: [usize; Tier::ALL.len()],
     pub misses: usize,
     /// The cache did not answer.
     pub unavailable: usize,
@@ -86,6 +86,8 @@ pub enum Body {
 pub enum NoPrediction {
     /// The request allowed only a cached prediction, and the cache had none.
     NotCached,
+    /// Too many requests wait for the model, or the client disconnected while this one did.
+    Overloaded,
     /// The model failed, on every input if there are several.
     Failed(ModelError),
 }
@@ -132,8 +134,8 @@ pub struct CacheProbe {
 
 impl Tally {
     pub(super) fn add(&mut self, outcome: CacheOutcome, inputs: usize) {
-        if outcome == CacheOutcome::Hit(Tier::Memory) {
-            self.hits_in_memory += inputs;
+        if let CacheOutcome::Hit(tier) = outcome {
+            self.hits_by_tier[tier as usize] += inputs;
         }
         *match outcome {
             CacheOutcome::Hit(_) | CacheOutcome::Partial { .. } => &mut self.hits,

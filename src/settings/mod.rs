@@ -1,10 +1,15 @@
 //! The settings: environment variables, read once at start-up. An empty variable counts as unset.
 
 mod api;
+mod certificates;
+mod dynamodb;
 mod memory_limit;
 mod redis;
+mod runs;
 mod server;
+mod store;
 mod traces;
+mod unknown;
 
 use std::{
     fmt,
@@ -13,12 +18,15 @@ use std::{
     str::FromStr,
 };
 
-use prediction_cache::{Layout, MAX_MEMORY_CACHE_BYTES, Namespace, Signer, redis::RedisConfig};
+use prediction_cache::{Layout, MAX_MEMORY_CACHE_BYTES, Namespace, Signer};
 use tracing::level_filters::LevelFilter;
 
 pub use self::{
     memory_limit::memory_limit,
+    runs::RunSettings,
     server::{MetricsPlace, ServerSettings},
+    store::StoreSettings,
+    unknown::near_misses,
 };
 use crate::{
     http::ApiSettings,
@@ -33,6 +41,7 @@ pub struct Settings {
     pub model_dir: Option<PathBuf>,
     /// How predictions are cached: `CACHE_NAMESPACE`, `CACHE_LAYOUT`, `CACHE_STRATEGY`, `CACHE_PER_TENANT`.
     pub caching: Caching,
+    pub runs: RunSettings,
     pub server: ServerSettings,
     /// How the API is served.
     ///
@@ -57,8 +66,9 @@ pub struct Settings {
 /// The caches to use.
 #[derive(Debug)]
 pub struct CacheSettings {
-    /// `None` without `REDIS_URL`.
+    /// The store behind the memory. `None` without `REDIS_URL` and `CACHE_STORE=dynamodb`.
     ///
+    /// * `CACHE_STORE`: `redis`, the default, or `dynamodb`.
     /// * `REDIS_URL`: `redis://[user[:password]@]host[:port][/database]`, or `rediss://` for TLS. For a cluster, several nodes, separated by
     ///   commas: all with the same scheme, and with the user, password and database of the first or none.
     /// * `REDIS_USERNAME`, `REDIS_PASSWORD`: credentials; they override the URL's.
@@ -76,17 +86,21 @@ pub struct CacheSettings {
     /// * `CACHE_READ_TIMEOUT_MS`: the timeout of a lookup, including connecting and one retry, 1 to 10000; default 50. An open
     ///   connection gets two fifths of it before a new one is tried, so allow for at least three round trips.
     /// * `CACHE_WRITE_TIMEOUT_MS`: the timeout of the write after the response, 1 to 60000; default 250.
-    pub redis: Option<RedisConfig>,
+    /// * `DYNAMODB_TABLE`: the table's name, with `CACHE_STORE=dynamodb`; default `predict-once`. DynamoDB also needs `AWS_REGION` and the
+    ///   credentials in the environment.
+    /// * `AWS_ENDPOINT_URL_DYNAMODB`, `AWS_ENDPOINT_URL`: another address of DynamoDB; default: the region's.
+    /// * `AWS_CA_BUNDLE`: a PEM file of the only certificate authorities to trust for it; default: the bundled ones (Mozilla's).
+    pub store: Option<StoreSettings>,
     /// `MEMORY_CACHE_ENTRIES`: the maximum number of entries in process memory, 0 to 10000000; default 10000, or 1000 in front of
-    /// Redis. 0 keeps none.
+    /// a store. 0 keeps none.
     pub memory_entries: Option<NonZeroUsize>,
     /// `MEMORY_CACHE_BYTES`: the memory that these entries may take, 0 to 68719476736; default: a quarter of the memory that the function
     /// or the control group has, at most 64 MiB. 0 keeps none.
     pub memory_bytes: Option<NonZeroU64>,
-    /// `CACHE_SIGNING_KEY`: a secret of at least 16 bytes that signs the values in Redis with HMAC-SHA-256, so that others cannot forge
+    /// `CACHE_SIGNING_KEY`: a secret of at least 16 bytes that signs the values in the store with HMAC-SHA-256, so that others cannot forge
     /// predictions; default: an unsigned digest, which detects accidents only. A line break at its end is not part of it.
     pub signer: Signer,
-    /// `CACHE_BYPASS`: `true` neither looks up nor stores, in memory or in Redis, and opens no connection; default `false`. The cache and
+    /// `CACHE_BYPASS`: `true` neither looks up nor stores, in memory or in the store, and opens no connection; default `false`. The cache and
     /// its settings stay as they are.
     pub bypass: bool,
 }
@@ -124,8 +138,12 @@ impl Settings {
             None => Namespace::default(),
             Some(name) => Namespace::new(&name).ok_or_else(|| error("CACHE_NAMESPACE", Namespace::ALLOWED))?,
         };
-        let redis = redis::config(&env)?;
-        let default_entries = if redis.is_some() { 1_000 } else { 10_000 };
+        let layout = match env.get("CACHE_LAYOUT")? {
+            None => Layout::default(),
+            Some(name) => name.parse().map_err(|_| error("CACHE_LAYOUT", "must be string, hash or output"))?,
+        };
+        let store = store::settings(&env, layout)?;
+        let default_entries = if store.is_some() { 1_000 } else { 10_000 };
         let memory_entries = NonZeroUsize::new(env.number("MEMORY_CACHE_ENTRIES", default_entries, 0, 10_000_000)?);
         let memory_bytes = match env.get("MEMORY_CACHE_BYTES")? {
             None => default_memory_bytes(),
@@ -137,10 +155,6 @@ impl Settings {
             Some(secret) => Signer::with_secret(secret.trim_end_matches(['\r', '\n']).as_bytes()).ok_or_else(|| {
                 error("CACHE_SIGNING_KEY", format!("must have at least {} bytes", Signer::MIN_SECRET))
             })?,
-        };
-        let layout = match env.get("CACHE_LAYOUT")? {
-            None => Layout::default(),
-            Some(name) => name.parse().map_err(|_| error("CACHE_LAYOUT", "must be string, hash or output"))?,
         };
         let strategy = match env.get("CACHE_STRATEGY")? {
             None => Strategy::default(),
@@ -159,7 +173,7 @@ impl Settings {
         let traces = traces::settings(&env, &service_name)?;
         Ok(Self {
             cache: CacheSettings {
-                redis,
+                store,
                 memory_entries,
                 memory_bytes: NonZeroU64::new(memory_bytes),
                 signer,
@@ -167,6 +181,7 @@ impl Settings {
             },
             caching: Caching { namespace, layout, strategy, per_tenant: env.flag("CACHE_PER_TENANT")? },
             model_dir: env.get("MODEL_DIR")?.map(PathBuf::from),
+            runs: runs::settings(&env)?,
             server: server::settings(&env)?,
             api: api::settings(&env)?,
             log: LogSettings {
@@ -228,7 +243,7 @@ mod tests {
     use super::*;
     use crate::http::{AllowedHeaders, AllowedOrigins, BasePaths};
 
-    fn settings(variables: &[(&str, &str)]) -> Result<Settings, SettingsError> {
+    pub(super) fn settings(variables: &[(&str, &str)]) -> Result<Settings, SettingsError> {
         Settings::from_lookup(|name| {
             Ok(variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned()))
         })
@@ -237,7 +252,7 @@ mod tests {
     #[test]
     fn by_default_the_cache_is_in_memory_and_the_server_local() {
         let settings = settings(&[("REDIS_URL", ""), ("PORT", "")]).expect("defaults are valid");
-        assert!(settings.cache.redis.is_none());
+        assert!(settings.cache.store.is_none());
         assert_eq!(settings.cache.memory_entries, NonZeroUsize::new(10_000));
         assert_eq!((settings.caching.layout, settings.caching.strategy), (Layout::String, Strategy::LookupFirst));
         assert_eq!((settings.server.host.as_str(), settings.server.port), ("127.0.0.1", 8080));
@@ -270,25 +285,32 @@ mod tests {
         ("AWS_REGION", "eu-central-1"),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318"),
     ];
+    const DYNAMODB: &[(&str, &str)] = &[("CACHE_STORE", "dynamodb"), ("AWS_REGION", "eu-central-1")];
 
     #[test]
     fn the_documented_variables_are_those_that_are_read() {
         let read = RefCell::new(BTreeSet::new());
-        for variables in [&[], REDIS, ALL] {
+        for variables in [&[], REDIS, ALL, DYNAMODB] {
             Settings::from_lookup(|name| {
                 read.borrow_mut().insert(name);
                 Ok(variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned()))
             })
             .expect("valid");
         }
-        assert_eq!(documented().into_iter().map(|(variable, ..)| variable).collect::<BTreeSet<_>>(), read.into_inner());
+        let documented: BTreeSet<_> = documented().into_iter().map(|(variable, ..)| variable).collect();
+        assert_eq!(documented, read.into_inner());
+        assert_eq!(documented, unknown::VARIABLES.into_iter().collect());
     }
 
     #[test]
     fn the_documented_defaults_bounds_and_choices_are_those_of_the_code() {
         let mut checked = 0;
         for (variable, default, allowed) in documented() {
-            let base = if variable.starts_with("MEMORY") { &[] } else { ALL };
+            let base = match variable {
+                "CACHE_STORE" | "DYNAMODB_TABLE" => DYNAMODB,
+                _ if variable.starts_with("MEMORY") => &[],
+                _ => ALL,
+            };
             let with = |value: &str| {
                 let others = base.iter().filter(|(name, _)| *name != variable).copied();
                 settings(&others.chain([(variable, value)]).collect::<Vec<_>>())
@@ -322,7 +344,7 @@ mod tests {
                 }
             }
         }
-        assert_eq!(checked, 56, "29 defaults, 14 ranges, 13 choices");
+        assert_eq!(checked, 58, "29 defaults, 16 ranges, 13 choices");
     }
 
     #[test]
@@ -351,6 +373,9 @@ mod tests {
             ("PORT", "65536", "must be a whole number from 0 to 65535"),
             ("WORKERS", "two", "must be a whole number from 1 to 256"),
             ("MAX_CONNECTIONS", "0", "must be a whole number from 1 to 1000000"),
+            ("COST_PER_GB_SECOND", "-1", "must be a number of 0 or more"),
+            ("DASHBOARD_INPUTS", "yes", "must be hide or show"),
+            ("HEALTH_ADDRESS", "localhost:9091", "must be an IP address and a port, such as 127.0.0.1:9090"),
             ("METRICS_ADDRESS", "9090", "must be an IP address and a port, such as 127.0.0.1:9090"),
             ("BASE_PATH", "ml", BasePaths::ALLOWED),
             ("CLIENT_CACHE_CONTROL", "Ignore", "must be obey or ignore"),

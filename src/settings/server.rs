@@ -3,8 +3,9 @@
 use std::{net::SocketAddr, num::NonZeroUsize, time::Duration};
 
 use super::{Environment, SettingsError, error, memory_limit};
+use crate::server::DashboardSettings;
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ServerSettings {
     /// `HOST`: the address that the local server listens on; default `127.0.0.1`.
     pub host: String,
@@ -18,13 +19,22 @@ pub struct ServerSettings {
     /// `KEEP_ALIVE_SECONDS`: how long a connection may be idle before the server closes it, 1 to 86400; default 75, more than the idle
     /// timeout of usual load balancers: where the server closes first, a request can be lost.
     pub keep_alive: Duration,
-    /// `MAX_CONCURRENT_BODY_BYTES`: the bytes of bodies over 16 KiB that the process holds at once, of all connections together, 1048576
+    /// `MAX_CONCURRENT_BODY_BYTES`: the bytes of bodies over 16 KiB that the process holds at once, of all connections together, 4194304
     /// to 1099511627776. Default: see [`Self::body_bytes`].
     pub body_bytes: Option<usize>,
     /// `METRICS`: `true` if `GET /metrics` answers with metrics for Prometheus; default `false`.
     /// `METRICS_ADDRESS`: a separate address and port for metrics, such as `127.0.0.1:9090`, instead of `HOST` and `PORT`. It also
     /// answers `GET /health` and `GET /ready`, regardless of the number of connections to the API.
     pub metrics: Option<MetricsPlace>,
+    /// `HEALTH_ADDRESS`: a separate address and port for `GET /health` and `GET /ready`, such as `127.0.0.1:9091`, regardless of the number of
+    /// connections to the API, which answers both too; default none.
+    pub health: Option<SocketAddr>,
+    /// The dashboard at these addresses.
+    ///
+    /// * `COST_PER_GB_SECOND`: what a second of a gigabyte of memory costs, 0 or more, in any currency; default: the dashboard shows no costs.
+    ///   It is multiplied by the memory that the process may use, or by 1 GB if that has no limit.
+    /// * `DASHBOARD_INPUTS`: `hide`, the default, or `show`: whether the dashboard shows the fields of the commonest inputs.
+    pub dashboard: DashboardSettings,
     /// `SHUTDOWN_DELAY_SECONDS`: how long requests are still accepted after the stop signal, while `GET /ready` answers 503, 0 to 300;
     /// default 0.
     pub shutdown_delay: Duration,
@@ -34,6 +44,11 @@ pub struct ServerSettings {
 }
 
 impl ServerSettings {
+    /// Whether there is an address that clients cannot reach, which has the dashboard.
+    pub fn has_dashboard(&self) -> bool {
+        self.health.is_some() || matches!(self.metrics, Some(MetricsPlace::At(_)))
+    }
+
     /// The limit of the bytes in bodies. By default, a thirty-second of the memory that the process may use, from 4 to 64 MiB. An array
     /// takes up to eight times its bytes while it is parsed, so that all of them take at most a quarter of the memory.
     pub fn body_bytes(&self) -> usize {
@@ -57,12 +72,21 @@ pub(super) fn settings<L>(env: &Environment<L>) -> Result<ServerSettings, Settin
 where
     L: Fn(&'static str) -> Result<Option<String>, SettingsError>,
 {
-    let address = match env.get("METRICS_ADDRESS")? {
+    let address = |variable| -> Result<Option<SocketAddr>, SettingsError> {
+        let allowed = "must be an IP address and a port, such as 127.0.0.1:9090";
+        env.get(variable)?.map(|address| address.parse().map_err(|_| error(variable, allowed))).transpose()
+    };
+    let cost_per_gb_second = match env.get("COST_PER_GB_SECOND")? {
         None => None,
-        Some(address) => {
-            let allowed = "must be an IP address and a port, such as 127.0.0.1:9090";
-            Some(address.parse().map_err(|_| error("METRICS_ADDRESS", allowed))?)
+        Some(cost) => {
+            let cost = cost.parse().ok().filter(|cost: &f64| cost.is_finite() && *cost >= 0.0);
+            Some(cost.ok_or_else(|| error("COST_PER_GB_SECOND", "must be a number of 0 or more"))?)
         }
+    };
+    let show_inputs = match env.get("DASHBOARD_INPUTS")?.as_deref() {
+        None | Some("hide") => false,
+        Some("show") => true,
+        Some(_) => return Err(error("DASHBOARD_INPUTS", "must be hide or show")),
     };
     let with_service = env.flag("METRICS")?.then_some(MetricsPlace::WithService);
     let one = NonZeroUsize::MIN;
@@ -75,7 +99,7 @@ where
     let body_bytes = match env.get("MAX_CONCURRENT_BODY_BYTES")? {
         // Only the local server has this limit: reading the memory's would slow down cold starts.
         None => None,
-        Some(_) => Some(env.number("MAX_CONCURRENT_BODY_BYTES", 0, 1 << 20, 1 << 40)?),
+        Some(_) => Some(env.number("MAX_CONCURRENT_BODY_BYTES", 0, 4 << 20, 1 << 40)?),
     };
     Ok(ServerSettings {
         host: env.get("HOST")?.unwrap_or_else(|| "127.0.0.1".to_owned()),
@@ -84,7 +108,9 @@ where
         body_bytes,
         max_connections: env.number("MAX_CONNECTIONS", most(1024), one, most(1_000_000))?,
         keep_alive: Duration::from_secs(env.number("KEEP_ALIVE_SECONDS", 75, 1, 86_400)?),
-        metrics: address.map(MetricsPlace::At).or(with_service),
+        metrics: address("METRICS_ADDRESS")?.map(MetricsPlace::At).or(with_service),
+        health: address("HEALTH_ADDRESS")?,
+        dashboard: DashboardSettings { cost_per_gb_second, show_inputs },
         shutdown_delay: Duration::from_secs(env.number("SHUTDOWN_DELAY_SECONDS", 0, 0, 300)?),
         shutdown_timeout: Duration::from_secs(env.number("SHUTDOWN_TIMEOUT_SECONDS", 25, 0, 3600)?),
     })

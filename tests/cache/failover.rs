@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use serde_json::json;
 use test_support::{
     applications::aged,
     eventually,
@@ -74,15 +75,20 @@ async fn lookups_follow_the_writes_to_the_new_primary() {
 
 #[tokio::test]
 async fn lookups_that_a_replica_refuses_are_repeated_on_the_new_primary() {
-    let (old, new) = (Redis::start().await, Redis::start().await);
-    let name = Proxy::to_redis(&old).await;
-    let (_service, http) = service(&name, &[]).await;
-    assert_eq!(asked(&http, 20).await, MISS);
-    old.holds(1).await;
-    old.command::<()>(&["CONFIG", "SET", "replica-serve-stale-data", "no"]).await;
-    old.command::<()>(&["REPLICAOF", "127.0.0.1", "1"]).await;
-    name.lead_to(new.address());
-    assert_eq!(asked(&http, 20).await, MISS, "instead of MASTERDOWN");
+    for (layout, input) in
+        [("string", aged(20)), ("string", json!([aged(20), aged(21)])), ("hash", json!([aged(20), aged(21)]))]
+    {
+        let (old, new) = (Redis::start().await, Redis::start().await);
+        let name = Proxy::to_redis(&old).await;
+        let (_service, http) = service(&name, &[("CACHE_LAYOUT", layout)]).await;
+        let asked = async || http.post("/decisions", &input).await.cache_status().to_owned();
+        assert_eq!(asked().await, MISS);
+        old.holds(if input.is_array() { 2 } else { 1 }).await;
+        old.command::<()>(&["CONFIG", "SET", "replica-serve-stale-data", "no"]).await;
+        old.command::<()>(&["REPLICAOF", "127.0.0.1", "1"]).await;
+        name.lead_to(new.address());
+        assert_eq!(asked().await, MISS, "{layout}, {input}: instead of MASTERDOWN");
+    }
 }
 
 #[tokio::test]

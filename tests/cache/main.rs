@@ -3,9 +3,11 @@
 mod batch;
 mod bypass;
 mod cluster;
+mod dynamodb;
 mod error_replies;
 mod failover;
 mod faults;
+mod gain;
 mod inspecting;
 mod layouts;
 mod lost_replies;

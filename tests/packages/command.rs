@@ -519,5 +519,24 @@ fn help_and_version_are_printed_and_an_unknown_argument_prints_the_usage() {
         let ended = run(arguments, &[]);
         assert_eq!((ended.code, ended.out.as_str()), (Some(2), ""), "{arguments:?}");
         assert!(ended.err.contains("Usage:"), "{arguments:?}: {}", ended.err);
+        let last = ended.err.lines().last().expect("a line");
+        assert!(last.starts_with("Error: "), "the mistake is where a terminal ends: {}", ended.err);
     }
+}
+
+#[test]
+fn an_unknown_command_is_answered_with_the_one_that_was_probably_meant() {
+    for (command, hint) in [
+        ("chekc", "; did you mean check?"),
+        ("OpenAPI", "; did you mean openapi?"),
+        ("cahce", "; did you mean cache?"),
+        ("report", "; did you mean cache report?"),
+        ("warm", "; did you mean cache warm?"),
+        ("serve", ""),
+    ] {
+        let expected = format!("Error: unknown command {command:?}{hint}");
+        assert_eq!(run(&[command], &[]).err.lines().last(), Some(&*expected));
+    }
+    let ended = run(&["cache", "inspetc", "key"], &[]);
+    assert!(ended.err.starts_with("Error: unknown command \"inspetc\"; did you mean inspect?"), "{}", ended.err);
 }

@@ -5,6 +5,7 @@
 
 mod command;
 mod credit_risk;
+mod diff;
 mod every_package;
 mod fingerprints;
 mod float64;

@@ -1,7 +1,7 @@
 //! The API over plain HTTP: the three endpoints and every status of the documented table.
 
 use model_package::Stored;
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use serde_json::{Value, json};
 use test_support::{
@@ -248,7 +248,7 @@ async fn the_data_sets_spelling_and_rates_of_one_band_share_an_entry() {
 }
 
 #[tokio::test]
-async fn a_body_over_64_kib_is_a_413_and_one_of_64_kib_is_read() {
+async fn a_body_over_1_mib_is_a_413_and_one_of_1_mib_is_read() {
     let (_service, http) = started().await;
     let padded = |length: usize| {
         let text = example().to_string();
@@ -256,6 +256,21 @@ async fn a_body_over_64_kib_is_a_413_and_one_of_64_kib_is_read() {
     };
     assert_eq!(http.post_text("/decisions", "application/json", padded(1024 * 1024)).await.status, 200);
     problem(&http.post_text("/decisions", "application/json", padded(1024 * 1024 + 1)).await, 413);
+}
+
+#[tokio::test]
+async fn a_body_that_is_announced_as_too_large_is_a_413_before_it_is_sent() {
+    let (_service, http) = started().await;
+    for announced in ["content-length: 1048577\r\nexpect: 100-continue", "content-length: 99999999999"] {
+        let mut stream = TcpStream::connect(http.address).await.expect("the server listens");
+        let head =
+            format!("POST /decisions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n{announced}\r\n\r\n");
+        stream.write_all(head.as_bytes()).await.expect("sent");
+        let mut answer = String::new();
+        let ended = tokio::time::timeout(Duration::from_secs(5), stream.read_to_string(&mut answer)).await;
+        ended.expect("the server waits for no body").expect("an answer");
+        assert!(answer.starts_with("HTTP/1.1 413 "), "{announced}: {answer}");
+    }
 }
 
 #[tokio::test]

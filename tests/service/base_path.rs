@@ -70,6 +70,46 @@ async fn below_each_base_path_everything_is_as_at_the_root() {
 }
 
 #[tokio::test]
+async fn probes_below_a_base_path_are_answered_by_the_thread_that_is_never_busy_and_metrics_only_at_the_root() {
+    let long = format!("/{}", "segment/".repeat(12)) + "end";
+    let variables = [("BASE_PATH", &*format!("/ml,{long}")), ("METRICS", "true")];
+    let (_service, http) = Service::local(&variables).await;
+    for base in ["", "/ml", &long] {
+        for (path, text) in [("/health", "ok\n"), ("/ready", "ready\n")] {
+            // A connection for each: that thread closes it, workers keep theirs.
+            let client = Http::new(http.address);
+            let answer = client.get(&format!("{base}{path}?from=lb")).await;
+            assert_eq!(
+                (answer.status, &*answer.text, answer.header("connection")),
+                (200, text, "close"),
+                "{base}{path}"
+            );
+        }
+    }
+    assert_eq!(http.get("/ml/metrics").await.status, 404);
+    assert_eq!(http.get("/metrics").await.status, 200);
+}
+
+#[tokio::test]
+async fn the_root_leads_to_the_documentation_below_the_base_path() {
+    for (base_path, path, location) in [
+        ("", "/", "/docs"),
+        ("/ml,/v1", "/", "/ml/docs"),
+        ("/ml,/v1", "/ml/", "/ml/docs"),
+        ("/ml,/v1", "/v1/", "/v1/docs"),
+    ] {
+        let (_service, http) = Service::local(&[("BASE_PATH", base_path)]).await;
+        let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().expect("a client");
+        let answer = http.send(client.get(http.url(path))).await;
+        assert_eq!((answer.status, answer.header("location")), (307, location), "{base_path} {path}");
+        let page = http.get(path).await;
+        assert_eq!((page.status, page.header("content-type")), (200, "text/html; charset=utf-8"));
+        let posted = http.post(path, &json!({})).await;
+        assert_eq!(posted.status, 404, "a prediction needs its path");
+    }
+}
+
+#[tokio::test]
 async fn without_a_base_path_the_server_is_the_root() {
     let (_service, http) = Service::local(&[]).await;
     assert_eq!(server(&http.get("/openapi.json").await.json()), "/");

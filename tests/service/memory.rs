@@ -91,7 +91,7 @@ async fn many_large_bodies_at_once_take_a_multiple_of_the_limit_and_others_are_a
 }
 
 /// Sends the head of a request with a body of 1 MiB, and this much of it.
-async fn half_sent(http: &Http, bytes: usize) -> TcpStream {
+pub(crate) async fn half_sent(http: &Http, bytes: usize) -> TcpStream {
     let mut stream = TcpStream::connect(http.address).await.expect("it listens");
     let head =
         "POST /decisions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 1048576\r\n\r\n";
@@ -102,15 +102,14 @@ async fn half_sent(http: &Http, bytes: usize) -> TcpStream {
 
 #[tokio::test]
 async fn bodies_that_do_not_arrive_keep_out_other_large_ones_only_and_only_while_they_are_there() {
-    let (_service, http) = Service::local(&[("MAX_CONCURRENT_BODY_BYTES", "1048576")]).await;
-    // An array of about 300 KB.
-    let large: Value = (0..400).map(|n| aged(18 + (n % 80) as u8)).collect();
+    let (_service, http) = Service::local(&[("MAX_CONCURRENT_BODY_BYTES", "4194304")]).await;
+    // An array of about 180 KB.
+    let large: Value = (0..1_000).map(|n| aged(18 + (n % 80) as u8)).collect();
     assert_eq!(http.post("/decisions", &large).await.status, 200);
-    // Their heads alone, and small parts, take nothing of the limit.
+    // Each takes only what has arrived of it.
     let _stalled = join_all((0..100).map(|_| half_sent(&http, 10_000))).await;
-    let arrived = half_sent(&http, 900_000).await;
-    eventually("most of the first body has arrived", async || http.post("/decisions", &large).await.status == 503)
-        .await;
+    let arrived = join_all((0..4).map(|_| half_sent(&http, 1_040_000))).await;
+    eventually("most of four bodies has arrived", async || http.post("/decisions", &large).await.status == 503).await;
     assert_eq!(http.post("/decisions", &example()).await.status, 200);
     assert_eq!(http.post("/decisions", &json!([aged(30), aged(31)])).await.status, 200);
     drop(arrived);
@@ -120,9 +119,9 @@ async fn bodies_that_do_not_arrive_keep_out_other_large_ones_only_and_only_while
 #[tokio::test]
 async fn answers_that_are_not_read_count_until_they_are() {
     let directory = packages::write(&packages::long_answers(), "long-answers");
-    let variables = [("MAX_CONCURRENT_BODY_BYTES", "1048576"), ("MODEL_DIR", directory.to_str().expect("UTF-8"))];
+    let variables = [("MAX_CONCURRENT_BODY_BYTES", "4194304"), ("MODEL_DIR", directory.to_str().expect("UTF-8"))];
     let (_service, http) = Service::local(&variables).await;
-    // A small body, whose answer has over 400 KB: two of them leave no room for a third.
+    // A small body, whose answer has over 400 KB: nine of them leave no room for a tenth.
     let array: Value = (0..1_000).map(|number| json!({"number": number})).collect();
     let body = array.to_string();
     assert!(body.len() < 20_000);
@@ -136,7 +135,7 @@ async fn answers_that_are_not_read_count_until_they_are() {
         stream.readable().await.expect("the answer begins");
         stream
     };
-    let mut unread = [ask().await, ask().await];
+    let mut unread = join_all((0..9).map(|_| ask())).await;
     let refused = http.post("/odds", &array).await;
     assert_eq!((refused.status, refused.header("retry-after")), (503, "1"));
     assert_eq!(http.post("/odds", &json!({"number": 1})).await.status, 200);

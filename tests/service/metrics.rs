@@ -9,6 +9,11 @@ use test_support::{
     eventually, models,
     redis::Redis,
     service::{Http, Service},
+    soon,
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
 };
 
 /// The value of the metric that a line starts with.
@@ -38,8 +43,9 @@ async fn requests_and_their_outcomes_are_counted() {
     redis.holds(1).await;
     let variables = [("METRICS", "true"), ("REDIS_URL", &*redis.url()), ("MEMORY_CACHE_ENTRIES", "100")];
     let (service, http) = Service::local(&variables).await;
-    let predictions = |cache: &str| format!("predict_once_predictions_total{{cache=\"{cache}\"}}");
-    for cache in ["hit_memory", "hit_redis", "miss", "unavailable", "bypass"] {
+    let predictions =
+        |cache: &str| format!("predict_once_predictions_total{{endpoint=\"/decisions\",cache=\"{cache}\"}}");
+    for cache in ["hit_memory", "hit_redis", "hit_dynamodb", "miss", "unavailable", "bypass"] {
         assert_eq!(value(&http, &predictions(cache)).await, Some(0.0), "{cache}: a rate needs a beginning");
     }
     let written = async |writes: f64| {
@@ -122,18 +128,84 @@ async fn metrics_with_their_own_address_are_served_only_there_and_nothing_else_i
     let address = line.rsplit("http://").next().and_then(|url| url.strip_suffix("/metrics")).expect("a URL");
     let own = Http { address: address.parse().expect("an address"), client: reqwest::Client::new() };
     http.post("/decisions", &aged(30)).await;
-    assert_values(&own, [("predict_once_predictions_total{cache=\"miss\"}", 1.0)]).await;
+    assert_values(&own, [("predict_once_predictions_total{endpoint=\"/decisions\",cache=\"miss\"}", 1.0)]).await;
     assert_eq!(http.get("/metrics").await.status, 404);
     assert_eq!(own.post("/decisions", &aged(30)).await.status, 404);
+}
+
+/// A client of the address at which the service says that it serves this.
+async fn at(service: &Service, what: &str) -> Http {
+    let line = service.line_with(&format!("{what} on http://")).await;
+    let address = line.rsplit("http://").next().and_then(|url| url.split('/').next()).expect("a URL");
+    Http::new(address.parse().expect("an address"))
+}
+
+#[tokio::test]
+async fn health_at_its_own_address_is_answered_there_and_by_the_api_and_nothing_else_is() {
+    let (service, http) = Service::local(&[("HEALTH_ADDRESS", "127.0.0.1:0"), ("METRICS", "true")]).await;
+    let own = at(&service, "health").await;
+    for client in [&own, &http] {
+        for (path, text) in [("/health", "ok\n"), ("/ready", "ready\n")] {
+            let answer = client.get(path).await;
+            assert_eq!((answer.status, &*answer.text), (200, text), "{path}");
+        }
+    }
+    assert_eq!((own.get("/metrics").await.status, http.get("/metrics").await.status), (404, 200));
+    assert_eq!(own.post("/decisions", &aged(30)).await.status, 404);
+}
+
+#[tokio::test]
+async fn health_and_metrics_may_have_an_address_each() {
+    let variables = [("HEALTH_ADDRESS", "127.0.0.1:0"), ("METRICS_ADDRESS", "127.0.0.1:0")];
+    let (service, _http) = Service::local(&variables).await;
+    let (health, metrics) = (at(&service, "health").await, at(&service, "metrics").await);
+    assert_eq!((health.get("/ready").await.status, health.get("/metrics").await.status), (200, 404));
+    assert_eq!((metrics.get("/ready").await.status, metrics.get("/metrics").await.status), (200, 200));
+}
+
+#[tokio::test]
+async fn the_health_address_answers_while_all_connections_to_the_api_are_taken() {
+    let variables = [("HEALTH_ADDRESS", "127.0.0.1:0"), ("MAX_CONNECTIONS", "1"), ("WORKERS", "1")];
+    let (service, http) = Service::local(&variables).await;
+    let own = at(&service, "health").await;
+    let mut slow = TcpStream::connect(http.address).await.expect("it listens");
+    slow.write_all(b"POST /decisions HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n{").await.expect("sent");
+    let mut waiting = TcpStream::connect(http.address).await.expect("it listens");
+    waiting.write_all(b"GET /health HTTP/1.1\r\nhost: x\r\n\r\n").await.expect("sent");
+    service.line_with("all 1 connections are open").await;
+    assert_eq!(own.get("/health").await.text, "ok\n");
+    drop(slow);
+    let mut answer = [0; 12];
+    soon("the other one is answered", waiting.read_exact(&mut answer)).await.expect("an answer");
+}
+
+#[tokio::test]
+async fn the_warning_about_connections_to_a_private_address_says_which_and_that_the_api_is_not_affected() {
+    for (variable, what) in [("METRICS_ADDRESS", "metrics"), ("HEALTH_ADDRESS", "health")] {
+        let (service, http) = Service::local(&[(variable, "127.0.0.1:0")]).await;
+        let own = at(&service, what).await;
+        let mut idle = Vec::new();
+        for _ in 0..17 {
+            idle.push(TcpStream::connect(own.address).await.expect("it listens"));
+        }
+        let line = service.line_with("connections").await;
+        let expected = format!(
+            "all 16 connections to {variable} are open: each new one closes an idle one, or waits; the API is not affected"
+        );
+        assert!(line.ends_with(&expected), "{line}");
+        assert_eq!(http.post("/decisions", &aged(30)).await.status, 200);
+    }
 }
 
 #[tokio::test]
 async fn an_address_in_use_stops_the_start_and_names_its_variable() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = taken.local_addr().expect("bound").to_string();
-    let mut service = Service::start(&[("PORT", "0"), ("METRICS_ADDRESS", &address)]);
-    assert!(!service.ended().await);
-    service.line_with(&format!("METRICS_ADDRESS: cannot listen on {address}")).await;
+    for variable in ["METRICS_ADDRESS", "HEALTH_ADDRESS"] {
+        let mut service = Service::start(&[("PORT", "0"), (variable, &address)]);
+        assert!(!service.ended().await);
+        service.line_with(&format!("{variable}: cannot listen on {address}")).await;
+    }
 }
 
 #[tokio::test]

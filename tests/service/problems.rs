@@ -108,14 +108,14 @@ async fn timed_out(http: &Http) -> Value {
     serde_json::from_str(answer.split("\r\n\r\n").nth(1).expect("a body")).expect("JSON")
 }
 
-/// The answer to a large body while another takes all the memory for bodies.
+/// The answer to a large body while others take all the memory for bodies.
 async fn overloaded() -> Value {
-    let (_service, http) = Service::local(&[("MAX_CONCURRENT_BODY_BYTES", "1048576")]).await;
+    let (_service, http) = Service::local(&[("MAX_CONCURRENT_BODY_BYTES", "4194304")]).await;
     let head =
         "POST /decisions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 1048576\r\n\r\n";
     let mut streams = Vec::new();
     loop {
-        // Until most of such a body has arrived, or if it takes too long, there is room for a second.
+        // Until most of four such bodies has arrived, or if it takes too long, there is room for another.
         let mut stream = TcpStream::connect(http.address).await.expect("the server listens");
         stream.write_all(head.as_bytes()).await.expect("sent");
         stream.write_all(&b" ".repeat(1_000_000)).await.expect("sent");

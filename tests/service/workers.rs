@@ -1,16 +1,9 @@
-//! The local server's threads: their number, how connections are distributed among the workers, and that the thread in front of them is
-//! never busy.
+//! The local server's threads: their number, and how connections are distributed among the workers.
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    path::PathBuf,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeMap, fs, path::PathBuf};
 
-use serde_json::json;
 use test_support::{
-    eventually, packages,
+    eventually,
     service::{Http, Service},
     soon,
 };
@@ -105,52 +98,4 @@ async fn each_connection_goes_to_the_worker_with_the_fewest() {
         connections.push(used(&http).await);
     }
     assert_eq!(shares(&service, &before, 16).await, [8, 8]);
-}
-
-/// The processor time that a thread of this name has used.
-fn processor_time(service: &Service, name: &str) -> Duration {
-    let threads = fs::read_dir(of_process(service, "task")).expect("it runs");
-    let mut stats =
-        threads.map(|thread| fs::read_to_string(thread.expect("it runs").path().join("stat")).expect("it runs"));
-    let stat = stats.find(|stat| stat.contains(&format!("({name})"))).expect("a thread of this name");
-    let fields: Vec<_> = stat.rsplit(')').next().expect("split yields").split_whitespace().collect();
-    // utime and stime, in hundredths of a second.
-    Duration::from_millis(
-        [fields[11], fields[12]].map(|ticks| ticks.parse::<u64>().expect("a number") * 10).iter().sum(),
-    )
-}
-
-#[tokio::test]
-async fn health_readiness_metrics_and_the_stop_signal_are_answered_while_every_worker_runs_the_model() {
-    let directory = packages::write(&packages::long_run(), "long-run");
-    let variables = [
-        ("WORKERS", "1"),
-        ("METRICS", "true"),
-        ("MODEL_DIR", directory.to_str().expect("UTF-8")),
-        ("SHUTDOWN_DELAY_SECONDS", "300"),
-    ];
-    let (service, http) = Service::local(&variables).await;
-    // Long runs follow each other, so that the test does not depend on how fast the machine is.
-    let inputs: Vec<_> = (0..1_000).map(|number| json!({"number": number})).collect();
-    let asking = tokio::spawn({
-        let http = Http::new(http.address);
-        async move { http.post("/values", &inputs.into()).await }
-    });
-    let idle = processor_time(&service, "worker-1");
-    eventually("the worker is busy", async || processor_time(&service, "worker-1") > idle + Duration::from_millis(50))
-        .await;
-    let start = Instant::now();
-    for _ in 0..10 {
-        for path in ["/health", "/ready", "/metrics"] {
-            // Each on a connection of its own, as probes do.
-            let answer = Http::new(http.address).get(path).await;
-            assert_eq!((answer.status, answer.header("connection")), (200, "close"), "{path}");
-        }
-    }
-    service.signal(rustix::process::Signal::TERM);
-    eventually("it is not ready", async || Http::new(http.address).get("/ready").await.status == 503).await;
-    // With a run of the model before each, these would take far longer.
-    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
-    assert!(!asking.is_finished(), "the worker was busy throughout");
-    asking.abort();
 }

@@ -40,11 +40,14 @@ APIS = [
     {"ApiType": "rest", "Authorization": "iam"},
     {"ApiType": "rest", "Authorization": "api-key"},
 ]
+# With two caches only, because they share nothing with it.
+URLS = [{"ApiType": "url", "Authorization": "iam"}, {"ApiType": "url", "ReservedConcurrency": "20"}]
 CACHES = [
     {},
     URL,
     URL | {"SubnetIds": VPC["SubnetIds"], "RedisPasswordSecret": "a"} | GROUP,
     URL | {"RedisIamCache": "a", "RedisIamUser": "b"},
+    {"Cache": "dynamodb"},
     *({"Cache": kind} | network for kind in ("serverless", "nodes") for network in ({}, VPC, VPC | GROUP)),
 ]
 REST = [
@@ -59,6 +62,8 @@ NEED_RELEASE = {
     "CollectorLayerArn", "CorsAllowedOrigins", "ModelDir", "ModelLayerArn", "RedisCaFile", "RedisCluster", "RedisIamCache",
     "RedisIamServerless", "RedisIamUser", "RedisPasswordSecret", "RedisUrl", "SecurityGroupId", "SubnetIds", "TraceSampleRatio", "VpcId",
 }  # fmt: skip
+
+ALIAS = {"Fn::Split": [":", {"Ref": "PredictOnceAliaslive"}]}
 
 checks = Checks()
 
@@ -123,8 +128,13 @@ def prove_combinations():
     layouts = itertools.cycle(("string", "hash", "output"))
     count = 0
     found_in = functools.cache(linted)  # Many combinations share nested stacks.
-    for api, cache in itertools.product(APIS, CACHES):
+    pairs = [*itertools.product(APIS, CACHES), *itertools.product(URLS, ({}, {"Cache": "dynamodb"}))]
+    for api, cache in pairs:
         parameters = api | cache | next(others) | {"CacheLayout": next(layouts)}
+        if api in URLS:
+            parameters |= {"AccessLogRetentionDays": "0"} | ({"CorsAllowedOrigins": ""} if "Authorization" in api else {})
+        if cache.get("Cache") == "dynamodb" and parameters["CacheLayout"] == "hash":
+            parameters["CacheLayout"] = "string"
         templates = stacks(parameters)
         count += 1
         for stack, template in templates.items():
@@ -132,7 +142,7 @@ def prove_combinations():
                 checks.check(f"cfn-lint: {stack} {parameters}", False, found)
         prove_least_privilege(templates, parameters)
         prove_preflight(templates, parameters)
-    checks.check(f"{count} combinations transformed and linted", count == len(APIS) * len(CACHES), count)
+    checks.check(f"{count} combinations transformed and linted", count == len(pairs), count)
     # Proves that the linter is active.
     broken, _ = transformed({})
     broken["Resources"]["HttpStage"]["Properties"]["ApiId"] = {"Ref": "Nothing"}
@@ -184,7 +194,7 @@ def prove_least_privilege(templates, parameters):
     cache = parameters.get("Cache", "none")
     created = cache in ("serverless", "nodes")
     by_iam = created or "RedisIamCache" in parameters
-    connects = []
+    connects, on_table = [], []
     for statement in statements(resources):
         actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
         must("no action has a wildcard", not any("*" in action for action in actions), actions)
@@ -193,16 +203,22 @@ def prove_least_privilege(templates, parameters):
             must("only the actions of X-Ray and of Lambda's network interfaces apply to all resources", free, actions)
         if "elasticache:Connect" in actions:
             connects.append(statement["Resource"])
+        if any(action.startswith("dynamodb:") for action in actions):
+            on_table.append((set(actions), statement["Resource"]))
     must("one statement connects to a cache with IAM", len(connects) == by_iam, connects)
     if by_iam:
         must("it names the cache and the user", len(connects[0]) == 2 and "*" not in str(connects), connects)
+
+    rights = [({"dynamodb:BatchGetItem", "dynamodb:BatchWriteItem"}, {"Fn::GetAtt": ["CacheTable", "Arn"]})] * (cache == "dynamodb")
+    must("the function may only read and write items of its table", on_table == rights, on_table)
 
     types = {resource["Type"] for resource in resources.values()}
     ways_out = {f"AWS::EC2::{kind}" for kind in ("NatGateway", "InternetGateway", "Route", "VPCEndpoint")} & types
     must("the network has no way out", not ways_out, ways_out)
     stages = [resource["Properties"] for resource in resources.values() if resource["Type"].endswith("::Stage")]
     logs = [stage.get("AccessLogSettings") or stage.get("AccessLogSetting") for stage in stages]
-    must("the access log exists only if requested", bool(logs[0]) == (parameters["AccessLogRetentionDays"] != "0"), logs)
+    must("the access log exists only if requested", any(logs) == (parameters["AccessLogRetentionDays"] != "0"), logs)
+    must("an API has one stage, a function URL none", len(stages) == (parameters.get("ApiType") != "url"), stages)
     must("its lines are JSON", all(is_json(log["Format"]) for log in logs if log), logs)
     must("conditions leave no entry empty", not list(empty(templates)), list(empty(templates)))
     if created:
@@ -218,6 +234,18 @@ def prove_preflight(templates, parameters):
     must, resources = must_for(parameters), resources_of(templates)
     authorised = parameters.get("Authorization", "none") != "none"
     expected = authorised and parameters["CorsAllowedOrigins"] != ""
+    if parameters.get("ApiType") == "url":
+        urls = [one["Properties"] for one in resources.values() if one["Type"] == "AWS::Lambda::Url"]
+        must("one function URL, of the alias", [url["Qualifier"] for url in urls] == [{"Fn::Select": [7, ALIAS]}], urls)
+        must("it demands IAM if the API is authorised", urls[0]["AuthType"] == ("AWS_IAM" if authorised else "NONE"), urls)
+        open_to = {
+            (one["Properties"]["Action"], one["Properties"]["Principal"])
+            for one in resources.values()
+            if one["Type"] == "AWS::Lambda::Permission"
+        }
+        everybody = {("lambda:InvokeFunctionUrl", "*"), ("lambda:InvokeFunction", "*")}
+        must("everybody may call it only without authorisation", open_to == (set() if authorised else everybody), open_to)
+        return
     ways = [one["Properties"] for one in resources.values() if one["Type"] in ("AWS::ApiGateway::Method", "AWS::ApiGatewayV2::Route")]
     free = [way for way in ways if way["AuthorizationType"] == "NONE" and not way.get("ApiKeyRequired")]
     if authorised:

@@ -51,6 +51,10 @@ NEEDS = {
     ),
     "AWS::CodeDeploy::Application": (APPLICATION, "codedeploy:CreateApplication codedeploy:DeleteApplication"),
     "AWS::CodeDeploy::DeploymentGroup": (GROUP, "codedeploy:CreateDeploymentGroup codedeploy:UpdateDeploymentGroup codedeploy:CreateDeployment"),
+    "AWS::DynamoDB::Table": (
+        f"arn:aws:dynamodb:{REGION}:table/predict-once-CacheTable-1",
+        "dynamodb:CreateTable dynamodb:DescribeTable dynamodb:UpdateTable dynamodb:UpdateTimeToLive dynamodb:DeleteTable",
+    ),
     "AWS::EC2::SecurityGroup": (
         f"arn:aws:ec2:{REGION}:security-group/sg-1",
         "ec2:CreateSecurityGroup ec2:AuthorizeSecurityGroupEgress ec2:RevokeSecurityGroupEgress ec2:DeleteSecurityGroup",
@@ -100,6 +104,10 @@ NEEDS = {
         " lambda:PutFunctionConcurrency lambda:TagResource",
     ),
     "AWS::Lambda::Permission": (FUNCTION, "lambda:AddPermission lambda:RemovePermission"),
+    "AWS::Lambda::Url": (
+        FUNCTION,
+        "lambda:CreateFunctionUrlConfig lambda:GetFunctionUrlConfig lambda:UpdateFunctionUrlConfig lambda:DeleteFunctionUrlConfig",
+    ),
     "AWS::Lambda::Version": (FUNCTION, "lambda:PublishVersion lambda:ListVersionsByFunction"),
     "AWS::Logs::LogGroup": (
         f"arn:aws:logs:{REGION}:log-group:predict-once-FunctionLog-1",
@@ -114,6 +122,7 @@ FOREIGN = {
     "iam:PutRolePolicy": "arn:aws:iam::123456789012:role/Administrator",
     "lambda:UpdateFunctionCode": f"arn:aws:lambda:{REGION}:function:payments",
     "cloudformation:DeleteStack": f"arn:aws:cloudformation:{REGION}:stack/payments/1",
+    "dynamodb:DeleteTable": f"arn:aws:dynamodb:{REGION}:table/orders",
     "elasticache:DeleteReplicationGroup": f"arn:aws:elasticache:{REGION}:replicationgroup:sessions",
     "s3:GetObject": "arn:aws:s3:::payments/a",
     "secretsmanager:GetSecretValue": f"arn:aws:secretsmanager:{REGION}:secret:payments-1",

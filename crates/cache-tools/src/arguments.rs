@@ -4,6 +4,7 @@ use lexopt::{
     Arg::{Long, Short, Value},
     Error, Parser, ValueExt,
 };
+use model_package::closest_match;
 use prediction_cache::Tenant;
 
 /// A tool and its options.
@@ -97,7 +98,12 @@ impl Tool {
         };
         let is_warm = command == "warm";
         if !matches!(command.as_str(), "report" | "inspect" | "warm" | "help") {
-            return Err(format!("unknown command {command:?}: expected report, inspect or warm").into());
+            let hint = closest_match(&command, ["report", "inspect", "warm"].into_iter());
+            let hint = hint.map_or_else(
+                || ": expected report, inspect or warm".into(),
+                |meant| format!("; did you mean {meant}?"),
+            );
+            return Err(format!("unknown command {command:?}{hint}").into());
         }
         while let Some(argument) = arguments.next()? {
             match argument {
@@ -138,7 +144,12 @@ impl Tool {
 }
 
 /// The value of an option, if `parse` accepts it.
-fn value<T>(arguments: &mut Parser, name: &str, allowed: &str, parse: impl Fn(&str) -> Option<T>) -> Result<T, Error> {
+pub(crate) fn value<T>(
+    arguments: &mut Parser,
+    name: &str,
+    allowed: &str,
+    parse: impl Fn(&str) -> Option<T>,
+) -> Result<T, Error> {
     let text = arguments.value().ok().and_then(|text| text.into_string().ok());
     let value = text.as_deref().and_then(parse);
     value.ok_or_else(|| format!("{name} requires {allowed}").into())
@@ -175,7 +186,8 @@ mod tests {
     fn a_mistake_is_named() {
         for (line, problem) in [
             ("", "needs a command"),
-            ("list", "unknown command \"list\""),
+            ("list", "unknown command \"list\": expected report, inspect or warm"),
+            ("inspetc KEY", "unknown command \"inspetc\"; did you mean inspect?"),
             ("inspect", "KEY is missing"),
             ("inspect a b", "unexpected argument \"b\""),
             ("report --jsn", "invalid option '--jsn'"),

@@ -1,4 +1,5 @@
-//! `predict-once cache …`: reports on the service's Redis, inspects an entry, computes predictions ahead of requests.
+//! `predict-once cache …`: reports on the service's Redis, inspects an entry, computes predictions ahead of requests. `predict-once gain`:
+//! what a cache would bring.
 //!
 //! ```text
 //! arguments ─► Tool ─┬─► report:  INFO, a bounded sample of keys ─► table or JSON, warnings
@@ -6,16 +7,21 @@
 //!                    └─► warm:    rows ─► inputs ─► batches, paced and resumable
 //! ```
 //!
-//! The tools connect as the service does. They never run a command whose time grows with the number of keys. Only `inspect` prints
+//! The plots are also those of the benches. The tools connect as the service does. They never run a command whose time grows with the number of keys. Only `inspect` prints
 //! inputs.
 
 mod arguments;
+pub mod break_even;
+mod cells;
 mod format;
+pub mod gain;
 mod info;
 mod inspect;
 mod nodes;
 mod report;
+mod rows;
 mod sample;
+pub mod svg;
 mod warm;
 
 use std::{fmt::Display, sync::Arc};

@@ -11,7 +11,7 @@ use std::{
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use crate::Fault;
+use crate::{BreakerState, Fault};
 
 /// The time from a failure to the first probe, and between probes.
 pub(crate) const PROBE_INTERVAL: Duration = Duration::from_secs(1);
@@ -66,8 +66,10 @@ impl CircuitBreaker {
     }
 
     /// Whether only probes are let through, as of the last probe.
-    pub(super) fn is_open(&self) -> bool {
-        self.state.lock().paused_until.is_some_and(|until| Instant::now() < until + REPORTED_OPEN)
+    pub(super) fn state(&self) -> BreakerState {
+        let paused_until = self.state.lock().paused_until;
+        let is_open = paused_until.is_some_and(|until| Instant::now() < until + REPORTED_OPEN);
+        BreakerState { commands: self.commands, is_open }
     }
 
     /// Records the failure of a request that started at `began`, and logs the start of an outage. If another request has been

@@ -15,6 +15,9 @@ pub enum Fault {
     Connection(String),
     #[error("authentication failed")]
     Authentication,
+    /// The service refuses this caller, or has no such table: `AccessDeniedException`, `ExpiredTokenException`…
+    #[error("access refused ({0})")]
+    Refused(String),
     #[error("the key holds another type (WRONGTYPE)")]
     WrongType,
     /// No reply to this command: one was lost or came twice, so that later ones on the connection belong to other commands, too.
@@ -50,7 +53,7 @@ impl Fault {
     /// Whether the connection is unusable after this fault. An error reply leaves it usable.
     pub(crate) fn breaks_connection(&self) -> bool {
         match self {
-            Self::Timeout | Self::Connection(_) | Self::Authentication => true,
+            Self::Timeout | Self::Connection(_) | Self::Authentication | Self::Refused(_) => true,
             Self::Connecting
             | Self::WrongType
             | Self::Misdirected

@@ -1,20 +1,24 @@
 //! The prediction cache: a key-value cache in this process and in a store behind it. Values are opaque bytes.
 //!
 //! ```text
-//! CacheKey ─► memory (this process) ─► signer ─► Store: redis ─► lookups, writes ─► link ─► connection
+//! CacheKey ─► memory (this process) ─► signer ─► Store ─┬─► redis: lookups, writes ─► link ─► connection
+//!                                                       └─► dynamodb: lookups, writes ─► requests to AWS
 //! ```
 //!
 //! A slow, full or unavailable cache is never an error for the caller: a lookup without an answer is [`Lookup::Unavailable`], which
 //! counts as a miss.
 
 mod breaker;
+pub mod dynamodb;
 mod fault;
+mod health;
 mod key;
 mod memory;
 pub mod redis;
 mod reply_log;
 mod signer;
 mod store;
+mod ttl;
 
 use std::time::Duration;
 
@@ -23,7 +27,7 @@ use bytes::Bytes;
 pub use self::{
     fault::Fault,
     key::{CacheKey, KeySpace, Layout, Namespace, ParsedKey, Tenant, UnknownLayout},
-    memory::{MAX_MEMORY_CACHE_BYTES, MemoryCache},
+    memory::{MAX_MEMORY_CACHE_BYTES, MemoryCache, MemoryUsage},
     signer::{Signer, Unsigned},
     store::{BreakerState, Lookup, Store},
 };
@@ -46,16 +50,19 @@ pub enum Tier {
     Memory,
     /// Redis.
     Redis,
+    /// A table in DynamoDB.
+    DynamoDb,
 }
 
 impl Tier {
-    pub const ALL: [Self; 2] = [Self::Memory, Self::Redis];
+    pub const ALL: [Self; 3] = [Self::Memory, Self::Redis, Self::DynamoDb];
 
     /// The name in headers, logs and metrics.
     pub fn name(self) -> &'static str {
         match self {
             Self::Memory => "memory",
             Self::Redis => "redis",
+            Self::DynamoDb => "dynamodb",
         }
     }
 }
@@ -137,6 +144,11 @@ impl PredictionCache {
         let Some(store) = &self.store else { return Ok(()) };
         let signed: Vec<_> = entries.iter().map(|(key, value)| (key, self.signer.sign(key, value))).collect();
         store.store(&signed, time_left).await
+    }
+
+    /// What the memory holds. `None` without a cache in memory.
+    pub fn memory_usage(&self) -> Option<MemoryUsage> {
+        self.memory.as_ref().map(MemoryCache::usage)
     }
 
     /// The state of the store's circuit breakers. `None` without a store.

@@ -20,13 +20,26 @@ pub const MAX_MEMORY_CACHE_BYTES: u64 = 1 << 36;
 /// A cache with a limited number of entries, which also take a limited number of bytes. Clones share them. Entries need no time to live:
 /// a prediction depends only on the model and its input, both are in the key, and the process ends before the model changes.
 #[derive(Clone)]
-pub struct MemoryCache(Arc<Cache<CacheKey, Bytes, Shares>>);
+pub struct MemoryCache {
+    cache: Arc<Cache<CacheKey, Bytes, Shares>>,
+    limits: Shares,
+}
+
+/// What the cache holds, and its limits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MemoryUsage {
+    pub entries: u64,
+    pub max_entries: u64,
+    /// Estimated from a thousand entries if there are more.
+    pub bytes: u64,
+    pub max_bytes: u64,
+}
 
 /// Weighs an entry by the larger of its two shares: of the entries, and of the bytes. If the weights are within the capacity, so are both
 /// sums; once they reach it, at least one of the limits is more than half used.
 ///
 /// A share is in units of 1 / (`entries` × `bytes`), which makes both shares whole numbers.
-#[derive(Clone)]
+#[derive(Clone, Copy)]
 struct Shares {
     entries: u64,
     bytes: u64,
@@ -61,15 +74,31 @@ impl MemoryCache {
             .build()
             .expect("both capacities are set");
         let lifecycle = DefaultLifecycle::default();
-        Self(Arc::new(Cache::with_options(options, shares, DefaultHashBuilder::default(), lifecycle)))
+        let cache = Cache::with_options(options, shares, DefaultHashBuilder::default(), lifecycle);
+        Self { cache: Arc::new(cache), limits: shares }
     }
 
     pub fn get(&self, key: &CacheKey) -> Option<Bytes> {
-        self.0.get(key)
+        self.cache.get(key)
     }
 
     pub fn put(&self, key: CacheKey, value: Bytes) {
-        self.0.insert(key, value);
+        self.cache.insert(key, value);
+    }
+
+    /// What it holds now. Takes time for at most a thousand entries.
+    pub fn usage(&self) -> MemoryUsage {
+        const SAMPLE: usize = 1_000;
+        let entries = self.cache.len() as u64;
+        let (count, bytes) = self
+            .cache
+            .iter()
+            .take(SAMPLE)
+            .fold((0, 0), |(count, bytes), (key, value)| (count + 1, bytes + size(&key, &value)));
+        let Shares { entries: max_entries, bytes: max_bytes } = self.limits;
+        // Sampled entries may be evicted meanwhile, and others added.
+        let bytes = if entries > count && count > 0 { bytes * entries / count } else { bytes };
+        MemoryUsage { entries, max_entries, bytes: bytes.min(max_bytes), max_bytes }
     }
 }
 
@@ -84,7 +113,7 @@ mod tests {
 
     /// The bytes that the entries take.
     fn size_of(cache: &MemoryCache) -> u64 {
-        cache.0.iter().map(|(key, value)| size(&key, &value)).sum()
+        cache.cache.iter().map(|(key, value)| size(&key, &value)).sum()
     }
 
     #[test]
@@ -93,9 +122,9 @@ mod tests {
             let cache = MemoryCache::new(entries, 1 << 26);
             for n in 0..3 * entries {
                 cache.put(keys().key("decision", n), Bytes::from_static(b"ACCEPT"));
-                assert!(cache.0.len() <= entries);
+                assert!(cache.cache.len() <= entries);
             }
-            assert!(cache.0.len() * 10 >= entries * 9, "{} of {entries} are used", cache.0.len());
+            assert!(cache.cache.len() * 10 >= entries * 9, "{} of {entries} are used", cache.cache.len());
         }
     }
 
@@ -120,10 +149,26 @@ mod tests {
         let cache = MemoryCache::new(100, BYTES);
         for n in 0..10_000 {
             cache.put(keys().key("probabilities", n), vec![0; if n % 2 == 0 { 40_000 } else { 10 }].into());
-            assert!(size_of(&cache) <= BYTES && cache.0.len() <= 100);
+            assert!(size_of(&cache) <= BYTES && cache.cache.len() <= 100);
         }
-        let used = (size_of(&cache) as f64 / BYTES as f64).max(cache.0.len() as f64 / 100.0);
+        let used = (size_of(&cache) as f64 / BYTES as f64).max(cache.cache.len() as f64 / 100.0);
         assert!(used > 0.45, "{used}");
+    }
+
+    #[test]
+    fn its_usage_is_exact_up_to_a_thousand_entries_and_close_beyond() {
+        let cache = MemoryCache::new(100_000, 1 << 26);
+        let empty = MemoryUsage { entries: 0, max_entries: 100_000, bytes: 0, max_bytes: 1 << 26 };
+        assert_eq!(cache.usage(), empty);
+        for n in 0..1_000 {
+            cache.put(keys().key("decision", n), vec![0; n % 100].into());
+        }
+        assert_eq!((cache.usage().entries, cache.usage().bytes), (1_000, size_of(&cache)));
+        for n in 1_000..20_000 {
+            cache.put(keys().key("decision", n), vec![0; n % 100].into());
+        }
+        let ratio = cache.usage().bytes as f64 / size_of(&cache) as f64;
+        assert!(cache.usage().entries == 20_000 && (0.9..1.1).contains(&ratio), "{ratio}");
     }
 
     #[test]

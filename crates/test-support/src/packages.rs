@@ -150,10 +150,11 @@ pub fn products(width: usize, products: usize) -> Package {
     package(NUMBER, graph.node("MatMul", &[&format!("h{products}"), "out"], "y", &[]).file("y", 1))
 }
 
-/// A model of one number whose every run takes long, up to a second where it is not optimised: a sine of a sine, and so on, for each of a million numbers.
+/// A model of one number whose every run takes long, a good part of a second where it is not optimised: a sine of a sine, and so on, for
+/// each of many numbers.
 pub fn long_run() -> Package {
-    const WIDTH: usize = 1 << 20;
-    const SINES: usize = 16;
+    const WIDTH: usize = 1 << 18;
+    const SINES: usize = 2;
     let graph = Onnx::new(1)
         .constant("in", &[1, WIDTH], &vec![1.0; WIDTH])
         .constant("out", &[WIDTH, 1], &vec![1.0 / WIDTH as f64; WIDTH])

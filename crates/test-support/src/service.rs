@@ -36,7 +36,7 @@ pub struct Service {
 
 impl Service {
     /// Starts the binary with these variables over defaults for tests: deadlines of the cache that hold on a busy machine, no memory tier
-    /// in front of Redis, and two workers for a local server on any machine.
+    /// in front of a store, and two workers for a local server on any machine.
     pub fn start(variables: &[(&str, &str)]) -> Self {
         Self::spawn(Command::new(binary()), variables)
     }
@@ -49,11 +49,12 @@ impl Service {
     }
 
     fn spawn(mut command: Command, variables: &[(&str, &str)]) -> Self {
-        let in_front_of_redis = variables.iter().any(|(name, _)| *name == "REDIS_URL").then_some("0");
+        let is_of_a_store = |name: &str| matches!(name, "REDIS_URL" | "CACHE_STORE");
+        let in_front_of_a_store = variables.iter().any(|(name, _)| is_of_a_store(name)).then_some("0");
         let mut child = command
             .env_clear()
             .env("WORKERS", "2")
-            .env("MEMORY_CACHE_ENTRIES", in_front_of_redis.unwrap_or_default())
+            .env("MEMORY_CACHE_ENTRIES", in_front_of_a_store.unwrap_or_default())
             .env("CACHE_READ_TIMEOUT_MS", "10000")
             .env("CACHE_WRITE_TIMEOUT_MS", "10000")
             .envs(variables.iter().copied())

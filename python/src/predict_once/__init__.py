@@ -2,10 +2,11 @@
 
     import predict_once
     print(predict_once.export(model, X, "models/penguins", target="species"))
+    print(predict_once.serve("models/penguins"))
 
 The path of a model, in reading order:
 
-* export.py: the only public function
+* export.py: `export`, the entry point; serve.py: `serve`, which also starts the service (binary.py)
 * estimator.py: from a fitted estimator to a graph, fields and predictions; native.py, saved.py: boosters and saved models
 * offers.py: what a model can answer, and how the library answers it; accepted.py: what the library accepts
 * columns/: preprocessing as functions of the fields
@@ -15,11 +16,12 @@ The path of a model, in reading order:
 * hostile.py: rows of hard values; agreement.py: the package, compared with the library on these rows and on those of X
 * rules.py, names.py: the service's rules for names, values and bounds
 * service.py, verify.py: the service's answers, recomputed and compared with the training library's
-* package.py: the files
+* owner.py: what the owner of a replaced package wrote; package.py: the files
 """
 
 from .errors import ExportError
 from .export import export
 from .report import Report
+from .serve import Server, serve
 
-__all__ = ["ExportError", "Report", "export"]
+__all__ = ["ExportError", "Report", "Server", "export", "serve"]

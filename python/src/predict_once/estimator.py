@@ -35,6 +35,11 @@ class Converted:
     """How the library answers each prediction."""
     context: Context
 
+    @property
+    def read(self) -> list[Variable]:
+        """The variables that the model reads."""
+        return [self.variables[position] for position in self.layout.codings]
+
 
 def as_frame(X: Any, names: Sequence[str] | None = None) -> pd.DataFrame:
     """The data as a data frame. `names` are those of a matrix's columns: x0, x1, … by default."""

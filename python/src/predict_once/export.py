@@ -1,4 +1,4 @@
-"""`export`, the only public function of this package."""
+"""`export`: from a model to its package."""
 
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -13,6 +13,7 @@ from .estimator import as_frame, convert
 from .names import package_name
 from .native import as_estimator
 from .own_graph import Checked, check_graph, load_graph
+from .owner import Owner
 from .package import Package, refuse_existing, write
 from .report import Report
 from .rules import check_kinds, check_package, is_wide
@@ -96,7 +97,9 @@ def export(
       `unknown_fields`
                       What the API does with fields that the model does not have: "refuse", the default,
                       lists them as errors; "ignore" answers without them.
-      `overwrite`     Replace an existing package. Other files in the directory stay.
+      `overwrite`     Replace an existing package. What its owner wrote into model.toml stays, unless an
+                      argument says otherwise: titles, descriptions, units, hints, bounds, endpoints,
+                      aliases. So do other files in the directory.
       `name`, `title`, `description`
                       Texts about the package. The default name is the target.
       `tolerance`     The largest difference of a number; relative for numbers above 1. Default: 1e-9,
@@ -115,6 +118,7 @@ def export(
     path = Path(directory)
     if not overwrite:
         refuse_existing(path)
+    owner = Owner.of(path)
     if isinstance(model, (str, Path)) and is_saved(model):
         if X is None and Path(model).is_dir():
             X = example(Path(model))
@@ -154,11 +158,12 @@ def export(
         default = FLOAT32_TOLERANCE if converted.context.float32 else max(TOLERANCE, converted.context.rounding)
         limits = Limits(default if tolerance is None else tolerance, max_other_class)
         package, agreement = Estimator(model, X, frame, converted, limits).package(
-            name or package_name(target), descriptions or {}, units or {}, bounds or {}
+            name or package_name(target), descriptions or {}, units or {}, {**owner.bounds(converted.read), **(bounds or {})}
         )
     package.title, package.description, package.input = title, description, dict(input or {})
     if unknown_fields is not None:
         package.input["unknown_fields"] = unknown_fields
+    owner.keep(package, {entry["name"]: given_keys(entry, predictions, endpoints, descriptions) for entry in package.predictions})
     package.tolerance, package.max_other_class = limits.tolerance, max_other_class
     check_package(package)
     write(package, path)
@@ -171,6 +176,18 @@ def export(
         agreement.share,
         len(package.golden),
     )
+
+
+def given_keys(
+    entry: Prediction,
+    predictions: Sequence[Prediction] | None,
+    endpoints: Mapping[str, str] | None,
+    descriptions: Mapping[str, str] | None,
+) -> set[str]:
+    """The keys of a prediction that the caller has given."""
+    keys = set(entry) if predictions else set()
+    keys |= {"endpoint"} if entry["kind"] in (endpoints or {}) else set()
+    return keys | ({"description"} if entry["name"] in (descriptions or {}) else set())
 
 
 def refuse_arguments(**given: Any) -> None:

@@ -82,8 +82,12 @@ pub(super) fn responses(model: &Model, base: &str) -> Value {
         let examples: Vec<_> = examples.collect();
         let titles: Vec<_> = examples.iter().map(|problem| problem.kind().title()).collect();
         let mut response = response(&format!("{}.", titles.join(". ")), examples);
-        if [StatusCode::REQUEST_TIMEOUT, StatusCode::SERVICE_UNAVAILABLE].contains(&status) {
+        if status == StatusCode::REQUEST_TIMEOUT {
             response["description"] = format!("{}. (Local server only.)", titles.join(". ")).into();
+        }
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            response["description"] =
+                format!("{}. (Not from a function that answers one request at a time.)", titles.join(". ")).into();
         }
         if [StatusCode::INTERNAL_SERVER_ERROR, StatusCode::GATEWAY_TIMEOUT].contains(&status) {
             let more = headers::header_references(&[

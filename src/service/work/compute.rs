@@ -1,21 +1,29 @@
 //! Runs the model for the items of a request that have no answer yet, and waits for the runs of other requests.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use model_package::{Input, ModelError, Output};
 
 use super::{Item, Work};
-use crate::service::{
-    Derived, PredictionService, Served,
-    deferred::NewEntries,
-    flights::{Flight, Joined, Lead},
+use crate::{
+    model::Model,
+    service::{
+        Derived, PredictionService, Served,
+        deferred::NewEntries,
+        flights::{Flight, Joined, Lead},
+        threads::{ModelThreads, Place},
+        unattended,
+    },
 };
 
 /// Batch size of the first model run. Each run doubles it for the next one, or halves it if the run took [`LONG_RUN`] or longer.
 const FIRST_RUN: usize = 16;
 
-/// A run blocks every other request on this thread, so keep runs below this.
+/// A run blocks other requests on its thread, so keep runs below this.
 const LONG_RUN: Duration = Duration::from_millis(5);
 
 /// The request that runs the model for an item.
@@ -48,6 +56,18 @@ pub(super) struct Computed {
     pub(super) new: NewEntries,
     /// The time spent waiting for other requests' runs.
     waited: Option<Duration>,
+    /// Whether there was no place for a run, or the client disconnected before a thread was free for it.
+    pub(super) is_refused: bool,
+}
+
+/// The inputs of one run, each with its item.
+type Batch<'a, 'b> = Vec<(&'a mut Item<'b>, Option<Lead<Bytes>>)>;
+
+/// The outputs of a run.
+struct Ran {
+    outputs: Vec<Result<Output, ModelError>>,
+    start: Instant,
+    time: Duration,
 }
 
 impl Work<'_> {
@@ -76,13 +96,21 @@ impl Work<'_> {
                 return computed;
             }
             service.run(self.prediction, ours, &mut computed).await;
-            if theirs.is_empty() {
+            if theirs.is_empty() || computed.is_refused {
                 return computed;
             }
             let start = Instant::now();
             for (item, run) in theirs {
+                let entry = tokio::select! {
+                    biased;
+                    entry = run.result() => entry,
+                    () = unattended::client_is_gone() => {
+                        computed.is_refused = true;
+                        return computed;
+                    }
+                };
                 // If the leader gives up, this request leads in the next round, without another lookup.
-                let Some(entry) = run.result().await else { continue };
+                let Some(entry) = entry else { continue };
                 item.body = service.read(self.prediction, &entry).map(Ok);
                 if item.body.is_none() {
                     item.run = Run::Alone;
@@ -96,15 +124,32 @@ impl Work<'_> {
 impl PredictionService {
     /// Runs the model for `items` in batches, and gives each answer to its followers. An input on which the model fails has an error,
     /// which does not affect the others.
-    async fn run(&self, prediction: usize, items: Vec<(&mut Item<'_>, Option<Lead<Bytes>>)>, computed: &mut Computed) {
-        let (mut items, mut size) = (items.into_iter().peekable(), FIRST_RUN);
+    ///
+    /// A run that is expected to take long leaves this thread. If there is no place for it, the items from there on have no answer.
+    async fn run(&self, prediction: usize, items: Batch<'_, '_>, computed: &mut Computed) {
+        let (mut items, mut size, mut place) = (items.into_iter().peekable(), self.first_run(), None);
         let before = (computed.time, computed.inputs);
         while items.peek().is_some() {
             let batch: Vec<_> = items.by_ref().take(size).collect();
-            let start = Instant::now();
-            computed.start.get_or_insert(start);
-            let outputs = self.outputs(&batch.iter().map(|(item, _)| item.input).collect::<Vec<_>>());
-            for ((item, lead), output) in batch.into_iter().zip(outputs) {
+            let inputs = batch.len();
+            let elsewhere = self.threads.as_ref().filter(|threads| threads.are_for(inputs));
+            let ran = match elsewhere {
+                // Boxed, so that short runs do not move its variables.
+                Some(threads) => match Box::pin(self.run_elsewhere(threads, &batch, &mut place)).await {
+                    Some(ran) => ran,
+                    None => {
+                        computed.is_refused = true;
+                        break;
+                    }
+                },
+                None => {
+                    let start = Instant::now();
+                    let outputs = outputs(&self.model, &batch.iter().map(|(item, _)| item.input).collect::<Vec<_>>());
+                    Ran { outputs, start, time: Duration::ZERO }
+                }
+            };
+            computed.start.get_or_insert(ran.start);
+            for ((item, lead), output) in batch.into_iter().zip(ran.outputs) {
                 computed.inputs += 1;
                 let Derived { entry, may_store, body } =
                     match output.and_then(|output| self.derive(prediction, &output)) {
@@ -123,8 +168,17 @@ impl PredictionService {
                     }
                 }
             }
-            let time = start.elapsed();
-            self.run_time.add(time);
+            let time = match elsewhere {
+                Some(_) => ran.time,
+                None => {
+                    let time = ran.start.elapsed();
+                    self.run_time.add(time);
+                    time
+                }
+            };
+            if let Some(threads) = &self.threads {
+                threads.record(time, inputs);
+            }
             computed.time += time;
             size = if time < LONG_RUN { size * 2 } else { (size / 2).max(1) };
             if items.peek().is_some() {
@@ -134,13 +188,48 @@ impl PredictionService {
         self.planners[prediction].record_runs(computed.time - before.0, computed.inputs - before.1);
     }
 
-    /// Runs the model on a batch or, if that fails, on each input alone.
-    fn outputs(&self, inputs: &[&Input]) -> Vec<Result<Output, ModelError>> {
-        match self.model.run_many(inputs) {
-            Ok(outputs) => outputs.into_iter().map(Ok).collect(),
-            Err(error) if inputs.len() == 1 => vec![Err(error)],
-            Err(_) => inputs.iter().map(|input| self.model.run(input)).collect(),
+    /// The size of a request's first batch.
+    fn first_run(&self) -> usize {
+        let is_long = |size: &usize| self.threads.as_ref().is_some_and(|threads| threads.expected(*size) >= LONG_RUN);
+        std::iter::successors(Some(FIRST_RUN), |size| Some(size / 2))
+            .find(|size| *size == 1 || !is_long(size))
+            .unwrap_or(1)
+    }
+
+    /// Runs the model on one of `threads`. `None` if there is no place for the request, which it otherwise keeps in `place`; or if its
+    /// client disconnected before a thread was free, and no other request waits for the run.
+    async fn run_elsewhere(
+        &self,
+        threads: &ModelThreads,
+        batch: &Batch<'_, '_>,
+        place: &mut Option<Place>,
+    ) -> Option<Ran> {
+        if place.is_none() {
+            *place = Some(threads.admit()?);
         }
+        let inputs: Vec<Input> = batch.iter().map(|(item, _)| item.input.clone()).collect();
+        let model = Arc::clone(&self.model);
+        let work = move || {
+            let start = Instant::now();
+            let outputs = outputs(&model, &inputs.iter().collect::<Vec<_>>());
+            Ran { outputs, start, time: start.elapsed() }
+        };
+        let leads = || batch.iter().filter_map(|(_, lead)| lead.as_ref());
+        let unneeded = async {
+            while let Some(lead) = leads().find(|lead| lead.is_followed()) {
+                lead.unfollowed().await;
+            }
+        };
+        threads.run(work, unneeded).await
+    }
+}
+
+/// Runs the model on a batch or, if that fails, on each input alone.
+fn outputs(model: &Model, inputs: &[&Input]) -> Vec<Result<Output, ModelError>> {
+    match model.run_many(inputs) {
+        Ok(outputs) => outputs.into_iter().map(Ok).collect(),
+        Err(error) if inputs.len() == 1 => vec![Err(error)],
+        Err(_) => inputs.iter().map(|input| model.run(input)).collect(),
     }
 }
 
@@ -154,6 +243,6 @@ impl Computed {
         if let Some(waited) = self.waited {
             served.cache_time = Some(served.cache_time.unwrap_or_default() + waited);
         }
-        served.collapsed = !served.is_many && self.inputs == 0;
+        served.collapsed = !served.is_many && self.inputs == 0 && !self.is_refused;
     }
 }

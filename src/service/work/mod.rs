@@ -14,7 +14,10 @@ use prediction_cache::{CacheKey, KeySpace, Tier};
 
 use self::compute::Run;
 pub(super) use self::lookup::LookupResult;
-use super::{Answer, Body, CacheOutcome, CachePolicy, NoPrediction, PredictionService, Served, Tally, strategy::Plan};
+use super::{
+    Answer, Body, CacheOutcome, CachePolicy, CommonestInputs, NoPrediction, PredictionService, Served, Tally,
+    strategy::Plan,
+};
 use crate::after_response;
 
 pub(super) struct Work<'a> {
@@ -75,6 +78,11 @@ impl<'a> Work<'a> {
         Self { service, prediction, items, order }
     }
 
+    /// Counts the request's inputs.
+    pub(super) fn count_in(&self, commonest: &CommonestInputs) {
+        self.items.iter().for_each(|item| commonest.count(item.key.as_str(), item.times as u64));
+    }
+
     /// Looks up the items, runs the model for the missing ones, and defers storing until after the response.
     pub(super) async fn answer(mut self, policy: CachePolicy, is_off: bool) -> Answer {
         let start = Instant::now();
@@ -92,7 +100,7 @@ impl<'a> Work<'a> {
         }
         if !self.is_answered() {
             let mut computed = self.compute(policy.store && !is_off, policy.read).await;
-            let new = std::mem::take(&mut computed.new);
+            let (new, is_refused) = (std::mem::take(&mut computed.new), computed.is_refused);
             computed.record(&mut served);
             if new.entries.is_empty() && !new.leads.is_empty() {
                 // Until the response has been sent, other requests join these runs, too.
@@ -102,6 +110,9 @@ impl<'a> Work<'a> {
                     Plan::LookUp => served.write = Some(self.service.defer_store(new)),
                     Plan::Compute(probe) => served.probe = self.service.defer_probe(self.prediction, new, probe),
                 }
+            }
+            if is_refused {
+                return Answer { body: Err(NoPrediction::Overloaded), served };
             }
         }
         Answer { body: self.body(), served }

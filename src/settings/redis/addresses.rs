@@ -89,7 +89,7 @@ where
 
 #[cfg(test)]
 mod tests {
-    use crate::settings::redis::tests::{redis, settings};
+    use crate::settings::{redis::tests::redis, tests::settings};
 
     #[test]
     fn a_query_that_the_client_would_ignore_is_refused() {

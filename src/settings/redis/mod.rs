@@ -1,7 +1,6 @@
 //! The Redis settings.
 
 mod addresses;
-mod certificates;
 
 use std::time::Duration;
 
@@ -9,16 +8,13 @@ use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use prediction_cache::redis::{IamTokens, RedisConfig};
 
-use super::{Environment, SettingsError, error};
+use super::{Environment, SettingsError, certificates, error, store::Limits};
 
 /// `None` without `REDIS_URL`; invalid numbers, flags and choices are still rejected.
-pub(super) fn config<L>(env: &Environment<L>) -> Result<Option<RedisConfig>, SettingsError>
+pub(super) fn config<L>(env: &Environment<L>, limits: Limits) -> Result<Option<RedisConfig>, SettingsError>
 where
     L: Fn(&'static str) -> Result<Option<String>, SettingsError>,
 {
-    let ttl = Duration::from_secs(env.number("CACHE_TTL_SECONDS", 604_800, 1, 31_536_000)?);
-    let read_timeout = Duration::from_millis(env.number("CACHE_READ_TIMEOUT_MS", 50, 1, 10_000)?);
-    let write_timeout = Duration::from_millis(env.number("CACHE_WRITE_TIMEOUT_MS", 250, 1, 60_000)?);
     // ElastiCache closes a connection 12 hours after it has logged in with IAM.
     let max_age = Duration::from_secs(env.number("REDIS_CONNECTION_MAX_AGE_SECONDS", 300, 1, 43_200)?);
     let cluster = env.flag("REDIS_CLUSTER")?;
@@ -50,6 +46,7 @@ where
             })
         }
     };
+    let Limits { ttl, read_timeout, write_timeout } = limits;
     Ok(Some(RedisConfig {
         cluster,
         other_nodes,
@@ -67,16 +64,13 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::settings::Settings;
-
-    pub(super) fn settings(variables: &[(&str, &str)]) -> Result<Settings, SettingsError> {
-        Settings::from_lookup(|name| {
-            Ok(variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned()))
-        })
-    }
+    use crate::settings::{StoreSettings, tests::settings};
 
     pub(super) fn redis(variables: &[(&str, &str)]) -> RedisConfig {
-        settings(variables).expect("valid").cache.redis.expect("REDIS_URL is set")
+        match settings(variables).expect("valid").cache.store {
+            Some(StoreSettings::Redis(redis)) => *redis,
+            other => panic!("REDIS_URL is set: {other:?}"),
+        }
     }
 
     const IAM: [(&str, &str); 5] = [

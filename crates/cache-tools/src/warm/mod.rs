@@ -6,11 +6,9 @@
 //!
 //! One batch of few commands is in flight at a time, so that Redis can serve the service in between.
 
-mod cells;
 mod entries;
 mod memory;
 mod progress;
-mod rows;
 
 use std::{sync::Arc, time::Duration};
 
@@ -20,10 +18,11 @@ use tokio::{
     time::sleep,
 };
 
-use self::{entries::Entries, memory::MemoryWatch, progress::Progress, rows::Rows};
+use self::{entries::Entries, memory::MemoryWatch, progress::Progress};
 use super::{
     Target, ToolError, ToolOutput, WarmOptions,
     format::{count, percent, plural},
+    rows::Rows,
 };
 
 /// The largest number of entries in a batch.

@@ -3,8 +3,8 @@
 use std::{fmt, time::Duration};
 
 use ::redis::{
-    AsyncConnectionConfig, Client, ClientTlsConfig, Cmd, ConnectionAddr, ConnectionInfo, ErrorKind, FromRedisValue,
-    Pipeline, RedisError, RedisResult, ServerError, TlsCertificates, aio::MultiplexedConnection,
+    AsyncConnectionConfig, Client, ClientTlsConfig, Cmd, ConnectionAddr, ConnectionInfo, ErrorKind, Pipeline,
+    RedisError, RedisResult, ServerError, TlsCertificates, Value, aio::MultiplexedConnection,
     cluster_async::ClusterConnection,
 };
 
@@ -207,7 +207,7 @@ pub(super) enum Command {
 
 impl Connection {
     /// Runs a command. The caller bounds the time that it takes.
-    pub(super) async fn run<T: FromRedisValue>(&mut self, command: &Command) -> RedisResult<T> {
+    pub(super) async fn run(&mut self, command: &Command) -> RedisResult<Value> {
         match (self, command) {
             (Self::Single(connection), Command::One(command)) => command.query_async(connection).await,
             (Self::Single(connection), Command::Many(commands)) => commands.query_async(connection).await,

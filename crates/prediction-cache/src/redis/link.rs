@@ -16,7 +16,7 @@ use std::{
     time::Duration,
 };
 
-use ::redis::FromRedisValue;
+use ::redis::Value;
 use futures_util::{
     FutureExt,
     future::{BoxFuture, Shared},
@@ -128,29 +128,34 @@ impl Link {
         }
     }
 
-    pub(super) async fn run<T: FromRedisValue>(&self, command: &Command, timeouts: Timeouts) -> Result<T, Fault> {
+    pub(super) async fn run<T>(
+        &self,
+        command: &Command,
+        timeouts: Timeouts,
+        convert: impl Fn(Value) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
         let start = Instant::now();
         let attempt = self.connection(start)?;
-        let answer = self.run_on(&attempt, command, start, timeouts, false).await;
+        let answer = self.run_on(&attempt, command, start, timeouts, false).await.and_then(&convert);
         let Err(fault) = &answer else { return answer };
         let is_over = start.elapsed() >= timeouts.total;
         if is_over || !(fault.breaks_connection() || self.leaves_replica(&attempt, fault)) {
             return answer;
         }
         match self.connection(Instant::now()) {
-            Ok(another) => self.run_on(&another, command, start, timeouts, true).await,
+            Ok(another) => self.run_on(&another, command, start, timeouts, true).await.and_then(convert),
             Err(_) => answer,
         }
     }
 
-    async fn run_on<T: FromRedisValue>(
+    async fn run_on(
         &self,
         attempt: &Arc<Attempt>,
         command: &Command,
         start: Instant,
         timeouts: Timeouts,
         is_retry: bool,
-    ) -> Result<T, Fault> {
+    ) -> Result<Value, Fault> {
         let mut deadline = start + timeouts.total;
         let opened = match attempt.result() {
             Some(opened) => {

@@ -6,11 +6,7 @@ mod iam;
 mod link;
 mod reply;
 
-use std::{
-    hash::{DefaultHasher, Hash, Hasher},
-    sync::Arc,
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use ::redis::{Cmd, Value};
 use bytes::Bytes;
@@ -34,7 +30,7 @@ pub use self::{
     connection::{ClientCertificate, Connection, RedisConfig},
     iam::{IamError, IamTokens},
 };
-use crate::{BreakerState, CacheKey, Fault, Lookup, Store, breaker::CircuitBreaker, reply_log::ReplyLog};
+use crate::{BreakerState, CacheKey, Fault, Lookup, Store, breaker::CircuitBreaker, health::Health, ttl::spread};
 
 /// The limit of concurrent writes. Writes run after the response, so a slow Redis would let them pile up.
 const MAX_WRITES: usize = 256;
@@ -58,8 +54,7 @@ pub struct RedisStore {
 /// The lookups or the writes. Each lane has its own breaker, so that lookups continue while Redis delays writes (a failover).
 struct Lane {
     link: Arc<Link>,
-    breaker: Arc<CircuitBreaker>,
-    replies: Arc<ReplyLog>,
+    health: Health,
     distrusted_at: Mutex<Option<Instant>>,
 }
 
@@ -71,18 +66,11 @@ impl RedisStore {
     /// If the client does not support the address or the certificates.
     pub fn new(config: RedisConfig) -> Result<Self, Fault> {
         config.prepare()?;
-        let breakers = ["lookups", "writes"].map(CircuitBreaker::new);
-        let replies = ["lookups", "writes"].map(|commands| Arc::new(ReplyLog::new(commands)));
-        Ok(Self::with(Arc::new(config), breakers, replies, KnownNodes::default()))
+        Ok(Self::with(Arc::new(config), ["lookups", "writes"].map(Health::new), KnownNodes::default()))
     }
 
-    fn with(
-        config: Arc<RedisConfig>,
-        breakers: [CircuitBreaker; 2],
-        replies: [Arc<ReplyLog>; 2],
-        known_nodes: KnownNodes,
-    ) -> Self {
-        let breakers = breakers.map(Arc::new);
+    fn with(config: Arc<RedisConfig>, health: [Health; 2], known_nodes: KnownNodes) -> Self {
+        let breakers = health.each_ref().map(|health| Arc::clone(&health.breaker));
         let failovers = Arc::new(Failovers::default());
         let link = |breakers: &[Arc<CircuitBreaker>]| {
             Arc::new(Link::new(Arc::clone(&config), breakers.to_vec(), Arc::clone(&failovers), known_nodes.clone()))
@@ -93,12 +81,11 @@ impl RedisStore {
         } else {
             [link(&breakers[..1]), link(&breakers[1..])]
         };
-        let [read_breaker, write_breaker] = breakers;
-        let [read_replies, write_replies] = replies;
+        let [of_reads, of_writes] = health;
         Self {
             config,
-            reads: Lane::new(read_link, read_breaker, read_replies),
-            writes: Lane::new(write_link, write_breaker, write_replies),
+            reads: Lane::new(read_link, of_reads),
+            writes: Lane::new(write_link, of_writes),
             write_permits: Semaphore::new(MAX_WRITES),
             known_nodes,
         }
@@ -144,28 +131,28 @@ impl RedisStore {
         if limit.is_zero() {
             return Err(Fault::OutOfTime);
         }
-        if !self.writes.breaker.allows() {
+        if !self.writes.health.breaker.allows() {
             return Err(Fault::Paused);
         }
         let Ok(_permit) = self.write_permits.try_acquire() else { return Err(Fault::Busy) };
         let commands = self.sets(entries);
         let began = Instant::now();
         let timeouts = Timeouts { total: self.config.write_timeout, on_open_connection: self.config.write_timeout };
-        let writing = join_all(commands.iter().map(|command| self.writes.link.run::<Value>(command, timeouts)));
+        let writing = join_all(commands.iter().map(|command| self.writes.link.run(command, timeouts, to_written)));
         let answer = if limit < self.config.write_timeout {
             // This timeout neither drops the connection nor opens the breaker.
             timeout(limit, writing).await.map_err(|_| Fault::OutOfTime)?
         } else {
             writing.await
         };
-        let answer = answer.into_iter().try_for_each(|reply| to_written(reply?));
+        let answer = answer.into_iter().collect();
         self.writes.record(&answer, began);
         answer
     }
 
     /// The commands that store entries: as few as possible.
     fn sets(&self, entries: &[(&CacheKey, Bytes)]) -> Vec<Command> {
-        let ttl = |key: &CacheKey| spread(self.config.ttl.as_secs(), key);
+        let ttl = |key: &CacheKey| spread(self.config.ttl, key);
         if let [(key, value)] = entries
             && key.field().is_none()
         {
@@ -192,15 +179,15 @@ impl RedisStore {
         entries.chunks(chunk_size).map(pipeline).collect()
     }
 
-    async fn read<T>(&self, command: &Command, convert: impl FnOnce(Value) -> Result<T, Fault>) -> Result<T, Fault> {
-        if !self.reads.breaker.allows() {
+    async fn read<T>(&self, command: &Command, convert: impl Fn(Value) -> Result<T, Fault>) -> Result<T, Fault> {
+        if !self.reads.health.breaker.allows() {
             return Err(Fault::Paused);
         }
         let limit = self.config.read_timeout;
         // Leaves enough of the deadline to retry on a new connection.
         let timeouts = Timeouts { total: limit, on_open_connection: limit * 2 / 5 };
         let began = Instant::now();
-        let answer = self.reads.link.run(command, timeouts).await.and_then(convert);
+        let answer = self.reads.link.run(command, timeouts, convert).await;
         self.reads.record(&answer, began);
         answer
     }
@@ -209,10 +196,8 @@ impl RedisStore {
 impl Store for RedisStore {
     /// The new store has its own connections, breakers and write limit. An outage is logged once for all workers.
     fn for_another_worker(&self) -> Box<dyn Store> {
-        let lanes = [&self.reads, &self.writes];
-        let breakers = lanes.map(|lane| lane.breaker.for_another_worker());
-        let replies = lanes.map(|lane| Arc::clone(&lane.replies));
-        Box::new(Self::with(Arc::clone(&self.config), breakers, replies, self.known_nodes.clone()))
+        let health = [&self.reads, &self.writes].map(|lane| lane.health.for_another_worker());
+        Box::new(Self::with(Arc::clone(&self.config), health, self.known_nodes.clone()))
     }
 
     /// Opens the connection for lookups, and logs a failure.
@@ -237,8 +222,7 @@ impl Store for RedisStore {
     }
 
     fn breakers(&self) -> [BreakerState; 2] {
-        [("lookups", &self.reads), ("writes", &self.writes)]
-            .map(|(commands, lane)| BreakerState { commands, is_open: lane.breaker.is_open() })
+        [&self.reads, &self.writes].map(|lane| lane.health.breaker.state())
     }
 
     fn close(&self) {
@@ -248,8 +232,8 @@ impl Store for RedisStore {
 }
 
 impl Lane {
-    fn new(link: Arc<Link>, breaker: Arc<CircuitBreaker>, replies: Arc<ReplyLog>) -> Self {
-        Self { link, breaker, replies, distrusted_at: Mutex::default() }
+    fn new(link: Arc<Link>, health: Health) -> Self {
+        Self { link, health, distrusted_at: Mutex::default() }
     }
 
     /// Drops the connection, whose later replies may belong to other commands, too, unless one was dropped within [`DISTRUST_INTERVAL`].
@@ -265,21 +249,9 @@ impl Lane {
 
     /// Reports the result of a command that started at `began` to the breaker and the log.
     fn record<T>(&self, answer: &Result<T, Fault>, began: Instant) {
-        match answer {
-            Ok(_) => {
-                self.breaker.answered();
-                self.replies.success();
-            }
-            Err(Fault::Misdirected) => {
-                self.breaker.answered();
-                self.distrust();
-            }
-            Err(Fault::Connecting) => self.breaker.ended_before_opening(began),
-            Err(fault) if fault.breaks_connection() => self.breaker.failed(fault, began),
-            Err(reply) => {
-                self.breaker.answered();
-                self.replies.error(reply);
-            }
+        self.health.record(answer, began);
+        if let Err(Fault::Misdirected) = answer {
+            self.distrust();
         }
     }
 }
@@ -291,31 +263,8 @@ fn get(key: &CacheKey) -> Cmd {
     }
 }
 
-/// A time to live within 10 % of `seconds`, which the key determines: entries that are stored together do not expire together.
-fn spread(seconds: u64, key: &CacheKey) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    key.as_str().hash(&mut hasher);
-    (seconds * (900 + hasher.finish() % 201) / 1000).max(1)
-}
-
 fn set(key: &CacheKey, value: &Bytes, ttl: u64) -> Cmd {
     let mut set = ::redis::cmd("SET");
     set.arg(key.as_str()).arg(&value[..]).arg("EX").arg(ttl);
     set
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{KeySpace, Layout, Namespace};
-
-    #[test]
-    fn entries_that_are_stored_together_expire_within_ten_per_cent_of_the_time_to_live() {
-        let keys = KeySpace::new(&Namespace::default(), Layout::String, "model");
-        let times: Vec<_> = (0..1000).map(|input| spread(1000, &keys.key("decision", input))).collect();
-        assert!(times.iter().all(|seconds| (900..=1100).contains(seconds)));
-        let in_one_second = |second: u64| times.iter().filter(|seconds| **seconds == second).count();
-        assert!((900..=1100).map(in_one_second).max() < Some(30));
-        assert_eq!(spread(1, &keys.key("decision", 0)), 1);
-    }
 }

@@ -2,4 +2,3 @@
 
 pub mod functions;
 pub mod progress;
-pub mod svg;

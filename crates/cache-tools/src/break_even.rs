@@ -1,8 +1,6 @@
-//! The plot: for which models a network cache pays off.
+//! The break-even plot: for which models a cache behind a network pays.
 
-use test_support::bench::svg::{Anchor, Colour, Stroke, Svg};
-
-use super::cell::Cell;
+use crate::svg::{Anchor, Colour, Stroke, Svg};
 
 const LEFT: f64 = 96.0;
 const TOP: f64 = 64.0;
@@ -24,8 +22,21 @@ fn at(lookup: f64, run: f64) -> (f64, f64) {
     (LEFT + WIDTH * share(lookup, LOOKUPS), TOP + HEIGHT * (1.0 - share(run, RUNS)))
 }
 
-/// The break-even lines, and the cells measured with this hit ratio.
-pub(crate) fn break_even(cells: &[Cell], hit_ratio: f64) -> String {
+/// A model behind a Redis.
+#[derive(Clone, Copy, Debug)]
+pub struct Point {
+    /// In milliseconds.
+    pub lookup: f64,
+    /// In milliseconds.
+    pub run: f64,
+    /// Whether looking up is faster than computing.
+    pub pays: bool,
+}
+
+/// The break-even lines at hit ratios of 95, 80 and 50 %, and `points`. `legend` says how they came about, and names those that pay and
+/// those that do not.
+pub fn plot(points: &[Point], legend: [&str; 3]) -> String {
+    let [measured, pays, costs] = legend;
     let mut svg = Svg::new(940, 540, "Which models a cache behind a network pays for");
     svg.heading((20.0, 28.0), "A cache behind a network pays for models above the line");
     for (lookup, name) in LOOKUP_MARKS {
@@ -50,8 +61,10 @@ pub(crate) fn break_even(cells: &[Cell], hit_ratio: f64) -> String {
     svg.text(at(0.024, 60.0), Anchor::Start, "looking up is faster");
     svg.text(at(1.7, 0.3), Anchor::Start, "computing is faster");
     svg.text(at(0.024, 0.0028), Anchor::Start, "tree ensembles of 100 to 1,000 trees");
-    for cell in cells.iter().filter(|cell| cell.hit_ratio == hit_ratio) {
-        svg.dot(at(cell.lookup, cell.run), if cell.pays() { PAYS } else { COSTS });
+    for Point { lookup, run, pays } in points {
+        // A point beyond an axis lies at its end.
+        let at = at(lookup.clamp(LOOKUPS[0], LOOKUPS[1]), run.clamp(RUNS[0], RUNS[1]));
+        svg.dot(at, if *pays { PAYS } else { COSTS });
     }
     let left = LEFT + WIDTH + 28.0;
     let mut y = TOP + 10.0;
@@ -62,8 +75,8 @@ pub(crate) fn break_even(cells: &[Cell], hit_ratio: f64) -> String {
         svg.text((left + 46.0, y), Anchor::Start, name);
     }
     y += 44.0;
-    svg.text((left, y), Anchor::Start, "measured with 80 % hits");
-    for (name, colour) in [("looking up was faster", PAYS), ("computing was faster", COSTS)] {
+    svg.text((left, y), Anchor::Start, measured);
+    for (name, colour) in [(pays, PAYS), (costs, COSTS)] {
         y += 22.0;
         svg.dot((left + 18.0, y - 4.0), colour);
         svg.text((left + 46.0, y), Anchor::Start, name);

@@ -4,7 +4,7 @@ use model_package::{Signature, closest_match, field::Kind};
 use serde_json::{Map, Number, Value};
 
 /// The columns of the file, which are fields of the model.
-pub(super) struct Columns(Vec<Column>);
+pub(crate) struct Columns(Vec<Column>);
 
 struct Column {
     name: String,
@@ -21,7 +21,7 @@ enum CellType {
 
 impl Columns {
     /// From the header line. Every column must be a field, and every required field a column.
-    pub(super) fn new<'a>(model: &Signature, names: impl Iterator<Item = &'a str>) -> Result<Self, String> {
+    pub(crate) fn new<'a>(model: &Signature, names: impl Iterator<Item = &'a str>) -> Result<Self, String> {
         let mut columns: Vec<Column> = Vec::new();
         for name in names {
             let Some(field) = model.fields().iter().find(|field| field.name() == name) else {
@@ -48,13 +48,13 @@ impl Columns {
         }
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.0.len()
     }
 
     /// A JSON object of a row's cells, without empty ones. A cell that does not parse stays a string, so that the model's validation
     /// reports it.
-    pub(super) fn to_json<'a>(&self, cells: impl Iterator<Item = &'a str>) -> String {
+    pub(crate) fn to_json<'a>(&self, cells: impl Iterator<Item = &'a str>) -> String {
         let filled = self.0.iter().zip(cells).filter(|(_, cell)| !cell.is_empty());
         let members = filled.map(|(Column { name, cell_type }, cell)| (name.clone(), value(*cell_type, cell)));
         Value::Object(members.collect::<Map<_, _>>()).to_string()
@@ -104,7 +104,7 @@ mod tests {
 
     #[test]
     fn every_column_is_a_field_and_every_required_field_a_column() {
-        let toml = include_str!("../../../../models/credit_risk/model.toml");
+        let toml = include_str!("../../../models/credit_risk/model.toml");
         let graph = Declaration::unknown(Precision::Float32);
         let model = Signature::parse(toml, &graph).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
         let mut names: Vec<_> = model.fields().iter().rev().map(|field| field.name()).collect();

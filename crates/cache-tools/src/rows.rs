@@ -13,34 +13,33 @@ use std::{
 use model_package::{Input, InvalidInput, Signature};
 use tokio::sync::mpsc;
 
-use super::cells::Columns;
-use crate::{Model, ToolError};
+use super::{Model, ToolError, cells::Columns};
 
 #[derive(Debug, Default)]
-pub(super) struct Batch {
-    pub(super) inputs: Vec<Input>,
+pub(crate) struct Batch {
+    pub(crate) inputs: Vec<Input>,
     /// The line of each input.
-    pub(super) lines: Vec<u64>,
+    pub(crate) lines: Vec<u64>,
     /// A message for each invalid row.
-    pub(super) problems: Vec<String>,
+    pub(crate) problems: Vec<String>,
     /// The number of rows, valid or not.
-    pub(super) rows: u64,
+    pub(crate) rows: u64,
     /// The line where the next batch begins.
-    pub(super) next_line: u64,
+    pub(crate) next_line: u64,
     /// The number of bytes read from the file so far.
-    pub(super) bytes_read: u64,
+    pub(crate) bytes_read: u64,
 }
 
 /// The receiving end of the reader thread.
-pub(super) struct Rows {
+pub(crate) struct Rows {
     batches: mpsc::Receiver<Result<Batch, ToolError>>,
     /// The size in bytes, if the source is a regular file.
-    pub(super) size: Option<u64>,
+    pub(crate) size: Option<u64>,
 }
 
 impl Rows {
     /// Starts the reader thread.
-    pub(super) fn open(file: &str, from_line: u64, batch: usize, model: Arc<dyn Model>) -> Result<Self, ToolError> {
+    pub(crate) fn open(file: &str, from_line: u64, batch: usize, model: Arc<dyn Model>) -> Result<Self, ToolError> {
         let unreadable = |error: io::Error| ToolError::File { file: file.to_owned(), problem: error.to_string() };
         let (source, size): (Box<dyn Read + Send>, _) = if file == "-" {
             (Box::new(io::stdin()), None)
@@ -61,7 +60,7 @@ impl Rows {
         Ok(Self { batches, size })
     }
 
-    pub(super) async fn next(&mut self) -> Option<Result<Batch, ToolError>> {
+    pub(crate) async fn next(&mut self) -> Option<Result<Batch, ToolError>> {
         self.batches.recv().await
     }
 }

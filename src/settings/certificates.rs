@@ -1,4 +1,4 @@
-//! The certificates of a TLS connection: `REDIS_CA_FILE`, `REDIS_CERT_FILE`, `REDIS_KEY_FILE`.
+//! The certificates of a TLS connection: `REDIS_CA_FILE`, `REDIS_CERT_FILE`, `REDIS_KEY_FILE`, `AWS_CA_BUNDLE`.
 
 use prediction_cache::redis::ClientCertificate;
 use rustls::{
@@ -7,7 +7,7 @@ use rustls::{
     sign::CertifiedKey,
 };
 
-use crate::settings::{Environment, SettingsError, error};
+use super::{Environment, SettingsError, error};
 
 /// The authorities to trust, in PEM, and the certificate of this client.
 pub(super) fn read<L>(
@@ -21,7 +21,7 @@ where
         Some(_) if !tls => Err(error(variable, "needs a REDIS_URL that starts with rediss://")),
         path => Ok(path),
     };
-    let authorities = path("REDIS_CA_FILE")?.map(|path| authorities(&path)).transpose()?;
+    let authorities = path("REDIS_CA_FILE")?.map(|path| authorities("REDIS_CA_FILE", &path)).transpose()?;
     let client = match (path("REDIS_CERT_FILE")?, path("REDIS_KEY_FILE")?) {
         (None, None) => None,
         (Some(certificate), Some(key)) => Some(client_certificate(&certificate, &key)?),
@@ -31,14 +31,13 @@ where
     Ok((authorities, client))
 }
 
-fn authorities(path: &str) -> Result<Vec<u8>, SettingsError> {
-    let pem = bytes("REDIS_CA_FILE", path)?;
+/// The authorities in a file, in PEM, all of them valid.
+pub(super) fn authorities(variable: &'static str, path: &str) -> Result<Vec<u8>, SettingsError> {
+    let pem = bytes(variable, path)?;
     let mut authorities = RootCertStore::empty();
-    for (position, certificate) in (1..).zip(certificates("REDIS_CA_FILE", &pem)?) {
+    for (position, certificate) in (1..).zip(certificates(variable, &pem)?) {
         let added = authorities.add(certificate);
-        added.map_err(|reason| {
-            error("REDIS_CA_FILE", format!("has an invalid certificate, number {position}: {reason}"))
-        })?;
+        added.map_err(|reason| error(variable, format!("has an invalid certificate, number {position}: {reason}")))?;
     }
     Ok(pem)
 }
@@ -70,7 +69,7 @@ fn certificates(variable: &'static str, pem: &[u8]) -> Result<Vec<CertificateDer
 
 #[cfg(test)]
 mod tests {
-    use crate::settings::redis::tests::settings;
+    use crate::settings::tests::settings;
 
     #[test]
     fn a_malformed_ca_file_is_reported_under_its_variable() {

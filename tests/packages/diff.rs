@@ -1,0 +1,94 @@
+//! `predict-once diff`: what changes for clients and the cache when a package replaces another.
+
+use predict_once::model::Package;
+
+use crate::{
+    command::{Ended, run},
+    packages,
+};
+
+/// Compares the shipped package with a new one.
+fn diff(name: &str, new: &Package) -> Ended {
+    between(name, &packages::shipped(), new)
+}
+
+fn between(name: &str, old: &Package, new: &Package) -> Ended {
+    let directories =
+        [(old, "old"), (new, "new")].map(|(package, side)| packages::write(package, &format!("diff-{name}-{side}")));
+    let [old, new] = directories.each_ref().map(|directory| directory.to_str().expect("UTF-8"));
+    run(&["diff", old, new], &[])
+}
+
+#[test]
+fn packages_that_differ_in_texts_and_wider_bounds_keep_clients_and_cache() {
+    let same = diff("same", &packages::shipped());
+    assert_eq!(same.code, Some(0));
+    assert!(
+        same.out.starts_with("clients          no change\ncache            kept: the fingerprint is "),
+        "{}",
+        same.out
+    );
+    let described = packages::changed(&packages::shipped(), "title = \"", "title = \"The best ");
+    assert!(diff("texts", &described).out.starts_with("clients          no change\ncache            kept"));
+    let wider = diff("wider", &packages::changed(&packages::shipped(), "maximum = 120", "maximum = 130"));
+    assert_eq!(wider.code, Some(0));
+    let expected = "                 field \"age_in_years\": maximum 120 → 130\ncache            kept";
+    assert!(wider.out.starts_with(expected), "{}", wider.out);
+}
+
+#[test]
+fn changes_that_break_clients_are_marked_and_fail_the_command() {
+    for (name, from, to, line) in [
+        ("bound", "minimum = 18", "minimum = 21", "field \"age_in_years\": minimum 18 → 21"),
+        ("endpoint", "endpoint = \"decisions\"", "endpoint = \"verdicts\"", "POST /decisions is gone"),
+        (
+            "answer",
+            "name = \"DECLINE\"",
+            "name = \"REFUSE\"",
+            "POST /decisions: decision.enum: without \"DECLINE\" with \"REFUSE\"",
+        ),
+        ("type", "type = \"integer\"", "type = \"number\"", "field \"age_in_years\": type \"integer\" → \"number\""),
+    ] {
+        let ended = diff(name, &packages::changed(&packages::shipped(), from, to));
+        assert_eq!(ended.code, Some(1), "{name}: {}", ended.out);
+        assert!(ended.out.contains(&format!("breaks clients:  {line}\n")), "{name}: {}", ended.out);
+    }
+}
+
+#[test]
+fn a_new_field_breaks_clients_only_if_it_is_required() {
+    let package = |second: &str| {
+        let fields =
+            format!("[[fields]]\nname = \"first\"\ntype = \"number\"\n[[fields]]\n{second}\ntype = \"number\"\n");
+        let prediction = "[[predictions]]\nname = \"value\"\nendpoint = \"values\"\nkind = \"value\"\noutput = 0\n";
+        packages::package(format!("name = \"two\"\n{fields}{prediction}"), packages::identity(2))
+    };
+    let [old, required] = ["name = \"old\"", "name = \"new\""].map(package);
+    let optional = package("name = \"new\"\nrequired = false\nmissing = \"nan\"");
+    for (name, new, added) in [
+        ("required", required, "breaks clients:  field \"new\" is new and required"),
+        ("optional", optional, "                 field \"new\" is new and optional"),
+    ] {
+        let ended = between(name, &old, &new);
+        assert_eq!(ended.code, Some(1), "{name}: {}", ended.out);
+        let expected = format!("breaks clients:  field \"old\" is gone\n{added}\n");
+        assert!(ended.out.starts_with(&expected), "{name}: {}", ended.out);
+    }
+}
+
+#[test]
+fn a_change_of_an_answer_empties_the_cache_and_a_new_graph_every_layout() {
+    let answer = diff("answers", &packages::changed(&packages::shipped(), "name = \"DECLINE\"", "name = \"REFUSE\""));
+    assert!(answer.out.contains("cache            starts empty, except in the layout `output`: the fingerprint was "));
+    let other = diff("other", &packages::every_kind());
+    assert!(other.out.contains("cache            starts empty: the fingerprint was "), "{}", other.out);
+    assert_eq!(other.code, Some(1));
+}
+
+#[test]
+fn a_missing_or_third_package_is_a_mistake_in_the_command_line() {
+    for arguments in [&["diff"][..], &["diff", "one"], &["diff", "one", "two", "three"]] {
+        assert_eq!(run(arguments, &[]).code, Some(2), "{arguments:?}");
+    }
+    assert_eq!(run(&["diff", "/nowhere", "/nowhere"], &[]).code, Some(1));
+}
