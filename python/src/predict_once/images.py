@@ -24,6 +24,11 @@ SIZES = ((160, 120), (90, 130), (64, 64))
 Config = dict[str, Any]
 
 
+def is_image_classifier(model: Any) -> bool:
+    """Whether it is the path of a directory with an ONNX graph, other than MLflow's."""
+    return isinstance(model, (str, Path)) and (Path(model) / GRAPH).is_file() and not (Path(model) / "MLmodel").exists()
+
+
 def image_classifier(folder: Path, name: str, target: str) -> Package:
     """The package of a classifier, with golden answers of ONNX Runtime to generated pictures that Pillow has prepared."""
     labels = [label for _, label in sorted(read(folder, CONFIG).get("id2label", {}).items(), key=lambda entry: int(entry[0]))]
