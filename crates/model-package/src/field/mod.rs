@@ -218,7 +218,11 @@ impl Field {
             );
         }
         let Some((smallest, largest)) = datatype.integers() else { return };
-        let is_number = matches!(&self.kind, Kind::Number(number) if !number.is_integer() && number.bands().is_none());
+        let is_number = match &self.kind {
+            Kind::Number(number) => !number.is_integer() && number.bands().is_none(),
+            Kind::Text(_) => true,
+            Kind::Boolean | Kind::Category(_) | Kind::Array(_) => false,
+        };
         entry.require(
             !is_number,
             format_args!(
@@ -230,7 +234,7 @@ impl Field {
             Kind::Number(number) => number.bands().map_or(0, |limits| limits.len() + 1),
             Kind::Boolean => 2,
             Kind::Category(category) => category.values().len(),
-            Kind::Array(_) => 0,
+            Kind::Array(_) | Kind::Text(_) => 0,
         };
         entry.require(
             codes as f64 <= largest + 1.0,
@@ -375,7 +379,7 @@ impl Field {
     pub(crate) fn is_batched(&self) -> bool {
         match &self.kind {
             Kind::Array(array) => array.is_batched(),
-            Kind::Number(_) | Kind::Boolean | Kind::Category(_) => true,
+            Kind::Number(_) | Kind::Boolean | Kind::Category(_) | Kind::Text(_) => true,
         }
     }
 
