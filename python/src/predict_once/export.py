@@ -16,6 +16,8 @@ from .owner import Owner
 from .package import Package, refuse_existing, write
 from .report import Report
 from .rules import check_kinds, check_package, is_wide
+from .text_model import TOLERANCE as TEXT_TOLERANCE
+from .text_model import is_text_model, package_of
 from .types import Example, Field, Golden, Prediction, Scalar, Unknown
 
 TOLERANCE = 1e-9
@@ -80,7 +82,15 @@ def export(
                       The tables of model.toml, as dictionaries (docs/model-package.md).
       `golden`        Inputs with the training library's answers, at most 1,000.
 
-    Both:
+    A model of text, in a directory as `optimum-cli export onnx` writes it (model.onnx, tokenizer.json,
+    config.json), as `model`. Needs `pip install tokenizers`:
+
+      `X`             Texts, on which the package is compared with the model; by default, a few.
+      `target`        The name of the answer. Default: "label" for text classification, whose classes are
+                      those of config.json, and "embedding" for feature extraction, pooled and normalised
+                      as 1_Pooling and modules.json say; by default, pooled by the mean.
+
+    All of them:
 
       `unknown_fields`
                       What the API does with fields that the model does not have: "refuse", the default,
@@ -107,7 +117,14 @@ def export(
     if not overwrite:
         refuse_existing(path)
     owner = Owner.of(path)
-    if isinstance(model, (str, Path, onnx.ModelProto)):
+    if is_text_model(model):
+        refuse_arguments(units=units, bounds=bounds, fields=fields, predictions=predictions, examples=examples, golden=golden)
+        limits = Limits(TEXT_TOLERANCE if tolerance is None else tolerance, max_other_class)
+        package, agreement = package_of(
+            Path(model), X, target, name, kinds, endpoints or {}, descriptions or {}, labels, limits.tolerance
+        )
+        limits.enforce(agreement, "the texts")
+    elif isinstance(model, (str, Path, onnx.ModelProto)):
         refuse_arguments(
             X=X,
             target=target,

@@ -7,11 +7,11 @@ import numpy as np
 
 Scalar = str | int | float | bool
 Row = Mapping[str, Any]
-FieldType = Literal["number", "integer", "boolean", "string"]
+FieldType = Literal["number", "integer", "boolean", "string", "text"]
 VariableType = Literal["number", "integer", "boolean", "string", "other"]  # "other": no field can hold the column's values
 Encoding = Literal["ordinal", "one_hot"]
 Unknown = Literal["refuse", "ignore"]
-Kind = Literal["value", "probability", "class", "probabilities", "bands"]
+Kind = Literal["value", "probability", "class", "probabilities", "bands", "vector"]
 
 
 class Value(TypedDict, total=False):
@@ -42,6 +42,8 @@ class Field(TypedDict, total=False):
     unknown: Unknown
     required: bool
     missing: Any
+    tokenizer: str
+    max_tokens: int
 
 
 class Prediction(TypedDict, total=False):
