@@ -90,7 +90,7 @@ fn value(field: &Field, aliases: Vec<String>) -> BoxedStrategy<Value> {
         Kind::Category(category) => {
             let names = category.values().iter().map(|value| value.name.clone());
             let known = select(names.chain(aliases).collect::<Vec<_>>()).prop_map(Value::from);
-            if category.ignores_unknown() {
+            if category.accepts_unknown() {
                 prop_oneof![4 => known, 1 => "[a-zäöü ]{0,12}".prop_map(Value::from)].boxed()
             } else {
                 known.boxed()
@@ -223,7 +223,7 @@ fn wrong_values(field: &Field, aliases: &[String]) -> Vec<Mistake> {
 
 /// Texts that name no value; some are close to a name.
 fn unknown_names(category: &Category, aliases: &[String]) -> Vec<String> {
-    if category.ignores_unknown() {
+    if category.accepts_unknown() {
         return Vec::new();
     }
     let names: Vec<_> = category.values().iter().map(|value| value.name.clone()).collect();

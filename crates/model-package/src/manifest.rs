@@ -117,7 +117,7 @@ pub(crate) struct FieldEntry {
     pub(crate) bands: Option<Vec<f64>>,
     pub(crate) values: Option<Vec<CategoryEntry>>,
     pub(crate) encoding: Option<EncodingEntry>,
-    pub(crate) unknown: Option<Unknown>,
+    pub(crate) unknown: Option<UnknownValue>,
     #[serde(default = "yes")]
     pub(crate) required: bool,
     pub(crate) missing: Option<MissingEntry>,
@@ -176,12 +176,24 @@ pub(crate) enum EncodingEntry {
     Ordinal,
 }
 
-/// `unknown` of a field, and `unknown_fields` of the input.
+/// `unknown_fields` of the input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Unknown {
     Refuse,
     Ignore,
+}
+
+/// `unknown` of a field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum UnknownValue {
+    /// An error.
+    Refuse,
+    /// A row of zeros.
+    Ignore,
+    /// What the model reads for a missing value.
+    Missing,
 }
 
 /// One of the `values` of a field: a string or a table.
@@ -235,6 +247,8 @@ pub(crate) enum KindEntry {
     Value,
     Probability,
     Class,
+    Values,
+    Labels,
     Probabilities,
     Bands,
     Vector,

@@ -407,6 +407,7 @@ values = ["north", "south"]
 name = "season"
 type = "string"
 encoding = "one_hot"
+unknown = "missing"
 required = false
 missing = "zeros"
 values = ["summer", "winter"]
@@ -466,6 +467,22 @@ summary = "The probability of each class"
 kind = "probabilities"
 outputs = [2, 0, 1]
 values = [false, "Adélie", 2]
+
+[[predictions]]
+name = "measures"
+endpoint = "measures"
+summary = "Two columns, named"
+kind = "values"
+outputs = [3, 0]
+values = ["score: raw", { name = "first", description = "from 0 to 1" }]
+
+[[predictions]]
+name = "tags"
+endpoint = "tags"
+summary = "What is likely"
+kind = "labels"
+outputs = [0, 1, 3]
+values = ["red, or pink", 7, true]
 
 [[examples]]
 name = "whole"

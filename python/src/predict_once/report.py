@@ -63,6 +63,10 @@ def shape(prediction: Prediction) -> str:
             return "{class: probability, …}"
         case "vector":
             return "[number, …]"
+        case "values":
+            return "{name: number, …}"
+        case "labels":
+            return "[label, …]"
         case unknown:
             assert_never(unknown)
 

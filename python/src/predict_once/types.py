@@ -11,7 +11,8 @@ FieldType = Literal["number", "integer", "boolean", "string", "text"]
 VariableType = Literal["number", "integer", "boolean", "string", "other"]  # "other": no field can hold the column's values
 Encoding = Literal["ordinal", "one_hot"]
 Unknown = Literal["refuse", "ignore"]
-Kind = Literal["value", "probability", "class", "probabilities", "bands", "vector"]
+UnknownValue = Literal["refuse", "ignore", "missing"]
+Kind = Literal["value", "values", "probability", "class", "labels", "probabilities", "bands", "vector"]
 
 
 class Value(TypedDict, total=False):
@@ -39,10 +40,11 @@ class Field(TypedDict, total=False):
     bands: Sequence[float]
     values: Sequence[str | Value]
     encoding: Encoding
-    unknown: Unknown
+    unknown: UnknownValue
     required: bool
     missing: Any
     tokenizer: str
+    vectorizer: str
     max_tokens: int
 
 

@@ -46,7 +46,8 @@ def compare(expected: Mapping[str, Sequence[Any]], actual: Mapping[str, Sequence
 
 def scale_of(answers: Sequence[Any]) -> float:
     """The size below which differences are absolute: 1, or less if all answers are smaller."""
-    numbers = [abs(answer) for answer in answers if isinstance(answer, float) and math.isfinite(answer)]
+    parts = [part for answer in answers for part in (answer.values() if isinstance(answer, Mapping) else [answer])]
+    numbers = [abs(part) for part in parts if isinstance(part, float) and math.isfinite(part)]
     return min(1.0, max(numbers, default=1.0)) or 1.0
 
 

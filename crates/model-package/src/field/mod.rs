@@ -322,7 +322,7 @@ impl Field {
             }
             Kind::Category(category) => {
                 if let Json::Text(text) = value {
-                    category.read(text)
+                    category.read(text, self.missing.as_ref())
                 } else {
                     None
                 }
