@@ -19,6 +19,10 @@ from .package import Package, refuse_existing, write
 from .report import Report
 from .rules import check_kinds, check_package, is_wide
 from .saved import example, is_saved, load
+from .text_model import TOLERANCE as TEXT_TOLERANCE
+from .text_model import is_text_model, package_of
+from .text_pipeline import is_text_pipeline
+from .text_pipeline import package_of as pipeline_package_of
 from .types import Example, Field, Golden, Prediction, Scalar, Unknown, UnknownValue
 from .verify import Agreement
 
@@ -95,12 +99,23 @@ def export(
                       The tables of model.toml, as dictionaries (docs/model-package.md).
       `golden`        Inputs with the training library's answers, at most 1,000.
 
+    A Pipeline of scikit-learn that begins with a TfidfVectorizer, CountVectorizer or HashingVectorizer, as
+    `model`, with its texts as `X`, and a `target`: the API's field is `text`.
+
+    A model of text, in a directory as `optimum-cli export onnx` writes it (model.onnx, tokenizer.json,
+    config.json), as `model`. Needs `pip install tokenizers`:
+
+      `X`             Texts, on which the package is compared with the model; by default, a few.
+      `target`        The name of the answer. Default: "label" for text classification, whose classes are
+                      those of config.json, and "embedding" for feature extraction, pooled and normalised
+                      as 1_Pooling and modules.json say; by default, pooled by the mean.
+
     An image classifier: a directory as `optimum-cli export onnx` writes it, with model.onnx, config.json
     (`id2label`) and preprocessor_config.json, as `model`, without `X`. Needs Pillow.
 
       `target`        What it predicts. Default: "label".
 
-    All:
+    All of them:
 
       `unknown_fields`
                       What the API does with fields that the model does not have: "refuse", the default,
@@ -127,7 +142,7 @@ def export(
     if not overwrite:
         refuse_existing(path)
     owner = Owner.of(path)
-    if is_saved(model) and not is_image_classifier(model):
+    if isinstance(model, (str, Path)) and is_saved(model) and not is_text_model(model) and not is_image_classifier(model):
         if X is None and Path(model).is_dir():
             X = example(Path(model))
         model = load(Path(model))
@@ -136,6 +151,40 @@ def export(
         refuse_arguments(descriptions=descriptions, units=units, bounds=bounds, kinds=kinds, endpoints=endpoints)
         package = image_classifier(Path(model), name or package_name(path.name), target or "label")
         agreement, limits = Agreement(), Limits(IMAGE_TOLERANCE if tolerance is None else tolerance, max_other_class)
+    elif is_text_model(model):
+        refuse_arguments(
+            units=units,
+            bounds=bounds,
+            unknown=unknown,
+            feature_names=feature_names,
+            fields=fields,
+            predictions=predictions,
+            examples=examples,
+            golden=golden,
+        )
+        limits = Limits(TEXT_TOLERANCE if tolerance is None else tolerance, max_other_class)
+        package, agreement = package_of(
+            Path(model), X, target, name, kinds, endpoints or {}, descriptions or {}, labels, limits.tolerance
+        )
+        limits.enforce(agreement, "the texts")
+    elif is_text_pipeline(model):
+        refuse_arguments(
+            units=units,
+            bounds=bounds,
+            unknown=unknown,
+            feature_names=feature_names,
+            fields=fields,
+            predictions=predictions,
+            examples=examples,
+            golden=golden,
+        )
+        if X is None or target is None:
+            raise ExportError("a pipeline of texts needs X and target: export(model, texts, 'models/mails', target='spam').")
+        limits = Limits(TOLERANCE if tolerance is None else tolerance, max_other_class)
+        package, agreement = pipeline_package_of(
+            model, X, target, name, kinds, endpoints or {}, descriptions or {}, labels, limits.tolerance
+        )
+        limits.enforce(agreement, "the training library on the texts of X")
     elif isinstance(model, (str, Path, onnx.ModelProto)):
         refuse_arguments(
             X=X,

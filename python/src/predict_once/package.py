@@ -1,4 +1,4 @@
-"""Writes the three files of a package, all of them or none."""
+"""Writes the files of a package, all of them or none."""
 
 import json
 import os
@@ -34,6 +34,7 @@ class Package:
     tolerance: float = 1e-5
     max_other_class: float = 0.001
     comments: dict[str, list[str]] = field(default_factory=dict)  # of fields, by name
+    files: dict[str, bytes] = field(default_factory=dict)  # that model.toml names
 
     def toml(self) -> str:
         top = {"name": self.name, "title": self.title, "description": self.description}
@@ -51,7 +52,7 @@ class Package:
         """The bytes of each file, by name."""
         lines = [json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in self.golden]
         files = {"model.onnx": self.model.SerializeToString(deterministic=True), "model.toml": self.toml().encode()}
-        return files | ({"golden.jsonl": "".join(lines).encode()} if lines else {})
+        return self.files | files | ({"golden.jsonl": "".join(lines).encode()} if lines else {})
 
 
 def refuse_existing(directory: Path) -> None:
@@ -78,7 +79,7 @@ def write(package: Package, directory: Path) -> None:
             temporary.rename(directory)
             return
         # Other files of the directory, such as the training code, stay.
-        for name in FILES:
+        for name in (*package.files, *FILES):
             if name in contents:
                 os.replace(temporary / name, directory / name)
             else:

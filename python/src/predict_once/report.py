@@ -61,6 +61,8 @@ def shape(prediction: Prediction) -> str:
             return "class"
         case "probabilities":
             return "{class: probability, …}"
+        case "vector":
+            return "[number, …]"
         case "values":
             return "{name: number, …}"
         case "labels":

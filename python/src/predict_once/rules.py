@@ -107,7 +107,7 @@ def check_prediction(prediction: Prediction) -> None:
     check_prediction_name(name)
     check_endpoint(prediction)
     check_schema(schema_of(prediction), f"prediction {name!r}")
-    if prediction["kind"] not in ("value", "probability"):
+    if prediction["kind"] not in ("value", "probability", "vector"):
         labels = [label_text(name_of(value)) for value in prediction.get("values", ())]
         least = 1 if prediction["kind"] in ("values", "labels") else 2
         check_count(len(labels), least, MOST_VALUES, f"prediction {name!r}", "values")

@@ -146,5 +146,7 @@ def answers(prediction: Prediction, output: Array) -> list[Any]:
         case "probabilities":
             names = [label_text(label) for label in labels]
             return [dict(zip(names, (min(1.0, max(0.0, float(p))) for p in row), strict=True)) for row in several]
+        case "vector":
+            return [[float(number) for number in row] for row in output]
         case unknown:
             assert_never(unknown)

@@ -7,12 +7,12 @@ import numpy as np
 
 Scalar = str | int | float | bool
 Row = Mapping[str, Any]
-FieldType = Literal["number", "integer", "boolean", "string", "image"]
+FieldType = Literal["number", "integer", "boolean", "string", "text", "image"]
 VariableType = Literal["number", "integer", "boolean", "string", "other"]  # "other": no field can hold the column's values
 Encoding = Literal["ordinal", "one_hot"]
 Unknown = Literal["refuse", "ignore"]
 UnknownValue = Literal["refuse", "ignore", "missing"]
-Kind = Literal["value", "values", "probability", "class", "labels", "probabilities", "bands"]
+Kind = Literal["value", "values", "probability", "class", "labels", "probabilities", "bands", "vector"]
 
 
 class Value(TypedDict, total=False):
@@ -46,6 +46,9 @@ class Field(TypedDict, total=False):
     preprocessor: Mapping[str, Any]
     max_bytes: int
     max_pixels: int
+    tokenizer: str
+    vectorizer: str
+    max_tokens: int
 
 
 class Prediction(TypedDict, total=False):

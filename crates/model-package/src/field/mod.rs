@@ -233,7 +233,11 @@ impl Field {
             );
         }
         let Some((smallest, largest)) = datatype.integers() else { return };
-        let is_number = matches!(&self.kind, Kind::Number(number) if !number.is_integer() && number.bands().is_none());
+        let is_number = match &self.kind {
+            Kind::Number(number) => !number.is_integer() && number.bands().is_none(),
+            Kind::Text(_) => true,
+            Kind::Boolean | Kind::Category(_) | Kind::Array(_) => false,
+        };
         entry.require(
             !is_number,
             format_args!(

@@ -399,7 +399,7 @@ impl Parser<'_> {
             items.push(match range {
                 None => item,
                 Some((first, last)) => {
-                    (self.rest.next(), self.rest.next());
+                    self.rest.nth(1);
                     let last = if last == '\\' { self.escape()? } else { Item::Range(last, last) };
                     match last {
                         Item::Range(last, _) if first <= last => Item::Range(first, last),

@@ -56,10 +56,14 @@ def named(step: Any, path: str) -> str:
 OTHER_REMEDY = (
     "Apply it to the data before the fit, so that the API takes its result; or write the graph yourself and pass that to export."
 )
+TEXTS = (
+    "Texts beside other columns are not supported. Turn them into numbers or categories before the fit, or fit a pipeline that "
+    "begins with the vectorizer on the texts alone."
+)
 REMEDIES = {
-    "CountVectorizer": "A field of the API cannot hold free text. Turn the text into numbers or categories before the fit.",
-    "TfidfVectorizer": "A field of the API cannot hold free text. Turn the text into numbers or categories before the fit.",
-    "HashingVectorizer": "A field of the API cannot hold free text. Turn the text into numbers or categories before the fit.",
+    "CountVectorizer": TEXTS,
+    "TfidfVectorizer": TEXTS,
+    "HashingVectorizer": TEXTS,
 }
 
 
