@@ -96,6 +96,17 @@ async fn the_documentation_is_that_of_the_package_of_model_dir() {
 }
 
 #[tokio::test]
+async fn a_model_of_another_fingerprint_than_expected_is_not_served() {
+    let fingerprint = models::shipped().fingerprint(Stored::Answer).to_owned();
+    let (_service, http) = Service::local(&[("MODEL_FINGERPRINT", &fingerprint)]).await;
+    assert_eq!(http.post("/decisions", &example()).await.status, 200);
+    let ended = run(&[], &[("MODEL_FINGERPRINT", "0123456789abcdef"), ("PORT", "0")]);
+    let expected =
+        format!("Error: MODEL_FINGERPRINT is 0123456789abcdef, but the model has the fingerprint {fingerprint}\n");
+    assert_eq!((ended.code, ended.err), (Some(1), expected));
+}
+
+#[tokio::test]
 async fn an_empty_model_dir_counts_as_unset() {
     let (_service, http) = Service::local(&[("MODEL_DIR", "")]).await;
     assert_eq!(http.post("/decisions", &example()).await.status, 200);

@@ -59,7 +59,7 @@ REST = [
 
 # Parameters whose values do not fit into the version's description, so changing them needs a new Release (docs/aws.md).
 NEED_RELEASE = {
-    "CollectorLayerArn", "CorsAllowedOrigins", "ModelDir", "ModelLayerArn", "RedisCaFile", "RedisCluster", "RedisIamCache",
+    "CollectorLayerArn", "CorsAllowedOrigins", "ModelDir", "ModelFingerprint", "ModelLayerArn", "ModelUri", "RedisCaFile", "RedisCluster", "RedisIamCache",
     "RedisIamServerless", "RedisIamUser", "RedisPasswordSecret", "RedisUrl", "SecurityGroupId", "SubnetIds", "TraceSampleRatio", "VpcId",
 }  # fmt: skip
 
@@ -281,7 +281,7 @@ def prove_versions():
     changes = {
         "Architecture": "x86_64", "Cache": "serverless", "CacheLayout": "hash", "CacheNamespace": "a", "CacheStrategy": "auto",
         "CacheTtlSeconds": "60", "CorsAllowedOrigins": "*", "LogLevel": "debug", "MemoryCacheEntries": "5", "MemorySize": "1024",
-        "ModelDir": "/var/task/model", "ModelLayerArn": "arn:aws:lambda:eu-central-1:123456789012:layer:a:1", "Release": "2",
+        "ModelDir": "/var/task/model", "ModelUri": "s3://models/a", "ModelFingerprint": "0123456789abcdef", "ModelLayerArn": "arn:aws:lambda:eu-central-1:123456789012:layer:a:1", "Release": "2",
         "CollectorLayerArn": "arn:aws:lambda:eu-central-1:123456789012:layer:b:1",
         "Tracing": "true", "RedisUrl": "redis://b", "RedisPasswordSecret": "b", "RedisCluster": "true", "RedisCaFile": "/opt/ca.pem",
         "Timeout": "6", "CacheBypass": "true", "CacheReadTimeoutMs": "20", "CacheWriteTimeoutMs": "20",

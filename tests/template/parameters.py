@@ -16,6 +16,7 @@ from processes import binary, environment  # noqa: E402
 REDIS = {"REDIS_URL": "rediss://cache.example"}
 COLLECTOR = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://localhost:4318"}
 IAM = REDIS | {"REDIS_AUTH": "iam", "AWS_REGION": "eu-central-1"}
+REGION = {"AWS_REGION": "eu-central-1"}
 BOOLEANS = ["true", "false", "True", "1", "yes"]
 
 # The variable behind each parameter, the variables that it needs, and values of which the service accepts some and refuses others.
@@ -33,6 +34,13 @@ VALUES = {
             "http://a.example:80,http://b.example", "https://a example", "https://a.example?b",
         ],
     ),
+    "ModelUri": (
+        "MODEL_URI",
+        REGION,
+        ["", "s3://models/a.tar", "s3://my.models-1/a/b_c-1.tar.gz"]
+        + ["s3://models", "s3://models/", "s3://m/a", "s3://Models/a", "https://models/a", "s3://models/a b", "s3://models/a%20b", "models/a"],
+    ),
+    "ModelFingerprint": ("MODEL_FINGERPRINT", {}, ["", "0123456789abcdef", "0123456789ABCDEF", "0123", "0123456789abcdef0", "x" * 16]),
     "MemoryCacheEntries": ("MEMORY_CACHE_ENTRIES", {}, ["", "0", "1000", "9999999", "10000000", "10000001", "99999999", "-1", "1.5", "many"]),
     "CacheTtlSeconds": (
         "CACHE_TTL_SECONDS",
@@ -83,7 +91,8 @@ def service_accepts(program, variable, value, others):
     variables = others | {variable: value, "MODEL_DIR": "/nonexistent"}
     done = subprocess.run([program], env=environment(**variables), capture_output=True, text=True, timeout=60)
     (line,) = done.stderr.splitlines()
-    if "/nonexistent" in line:
+    # A valid MODEL_URI overrides the directory, and there are no credentials to fetch it with.
+    if "/nonexistent" in line or "no AWS credentials" in line:
         return True
     if not line.startswith(f"Error: {variable} "):
         raise ValueError(f"{variable}={value}: {line}")
