@@ -346,7 +346,7 @@ mod tests {
                 }
             }
         }
-        assert_eq!(checked, 58, "29 defaults, 16 ranges, 13 choices");
+        assert_eq!(checked, 63, "32 defaults, 16 ranges, 15 choices");
     }
 
     #[test]

@@ -1,7 +1,11 @@
 //! Variables that were probably meant as settings: a typo would otherwise leave the default in place without a word.
 
 /// All settings.
-pub(super) const VARIABLES: [&str; 54] = [
+pub(super) const VARIABLES: [&str; 64] = [
+    "AWS_CA_BUNDLE",
+    "AWS_ENDPOINT_URL",
+    "AWS_ENDPOINT_URL_DYNAMODB",
+    "AWS_ENDPOINT_URL_S3",
     "AWS_REGION",
     "BASE_PATH",
     "CACHE_BYPASS",
@@ -10,6 +14,7 @@ pub(super) const VARIABLES: [&str; 54] = [
     "CACHE_PER_TENANT",
     "CACHE_READ_TIMEOUT_MS",
     "CACHE_SIGNING_KEY",
+    "CACHE_STORE",
     "CACHE_STRATEGY",
     "CACHE_TTL_SECONDS",
     "CACHE_WRITE_TIMEOUT_MS",
@@ -18,6 +23,7 @@ pub(super) const VARIABLES: [&str; 54] = [
     "CORS_ALLOWED_ORIGINS",
     "COST_PER_GB_SECOND",
     "DASHBOARD_INPUTS",
+    "DYNAMODB_TABLE",
     "HEALTH_ADDRESS",
     "HOST",
     "KEEP_ALIVE_SECONDS",
@@ -29,6 +35,10 @@ pub(super) const VARIABLES: [&str; 54] = [
     "METRICS",
     "METRICS_ADDRESS",
     "MODEL_DIR",
+    "MODEL_FINGERPRINT",
+    "MODEL_QUEUE",
+    "MODEL_THREADS",
+    "MODEL_URI",
     "OTEL_EXPORTER_OTLP_ENDPOINT",
     "OTEL_EXPORTER_OTLP_HEADERS",
     "OTEL_EXPORTER_OTLP_PROTOCOL",
@@ -58,8 +68,9 @@ pub(super) const VARIABLES: [&str; 54] = [
     "WORKERS",
 ];
 
-/// Too short or too common to be guessed, or another program's own: variables that resemble these mean something else.
-const NOT_GUESSED: [&str; 5] = ["AWS_REGION", "HOST", "METRICS", "PORT", "WORKERS"];
+/// Too short or too common to be guessed: variables that resemble these mean something else. So do those that resemble AWS's own, such as
+/// `AWS_ENDPOINT_URL_SQS`.
+const NOT_GUESSED: [&str; 4] = ["HOST", "METRICS", "PORT", "WORKERS"];
 
 /// The edits (a letter more, less, other, or two swapped) by which a name may differ from a setting's.
 const MAX_EDITS: usize = 2;
@@ -84,7 +95,8 @@ fn meant(name: &str) -> Option<&'static str> {
     if VARIABLES.contains(&name) {
         return None;
     }
-    let guessed = || VARIABLES.into_iter().filter(|setting| !NOT_GUESSED.contains(setting));
+    let guessed =
+        || VARIABLES.into_iter().filter(|setting| !NOT_GUESSED.contains(setting) && !setting.starts_with("AWS_"));
     let upper = name.to_ascii_uppercase().replace(['-', '.'], "_");
     let bare = upper.strip_prefix("PREDICT_ONCE_").unwrap_or(&upper);
     let lacks_last_word = |setting: &&str| {
@@ -146,6 +158,7 @@ mod tests {
             "LOGNAME",
             "AWS_REGIONS",
             "AWS_DEFAULT_REGION",
+            "AWS_ENDPOINT_URL_SQS",
             "AWS_ACCESS_KEY_ID",
             "AWS_LAMBDA_LOG_LEVEL",
             "REDIS_HOST",

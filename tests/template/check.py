@@ -50,6 +50,7 @@ CACHES = [
     {"Cache": "dynamodb"},
     *({"Cache": kind} | network for kind in ("serverless", "nodes") for network in ({}, VPC, VPC | GROUP)),
 ]
+DOMAIN = {"DomainName": "a.example.com", "DomainCertificateArn": "arn:aws:acm:eu-central-1:123456789012:certificate/a"}
 REST = [
     {"Deployment": deployment, "Tracing": tracing, "AccessLogRetentionDays": days, "CorsAllowedOrigins": origins} | alarms
     for deployment, origins in (("AllAtOnce", ""), ("Canary10Percent5Minutes", "*"))
@@ -133,6 +134,8 @@ def prove_combinations():
     pairs = [*itertools.product(APIS, CACHES), *itertools.product(URLS, ({}, {"Cache": "dynamodb"}))]
     for api, cache in pairs:
         parameters = api | cache | next(others) | {"CacheLayout": next(layouts)}
+        if cache.get("Cache") == "dynamodb" and api in APIS:
+            parameters |= DOMAIN
         if api in URLS:
             parameters |= {"AccessLogRetentionDays": "0"} | ({"CorsAllowedOrigins": ""} if "Authorization" in api else {})
         if cache.get("Cache") == "dynamodb" and parameters["CacheLayout"] == "hash":
@@ -265,6 +268,9 @@ def prove_preflight(templates, parameters):
     else:
         sources = [one["Properties"]["SourceArn"]["Fn::Sub"] for one in resources.values() if one["Type"] == "AWS::Lambda::Permission"]
         must("the gateway may invoke the function for each route", len(sources) == len(ways), sources)
+    if "DomainName" in parameters:
+        mapping, prefix = resources["DomainMapping"]["Properties"], "Rest" if parameters.get("ApiType") == "rest" else "Http"
+        must("the domain leads to the API's stage", mapping["Stage"] == {"Ref": f"{prefix}Stage"}, mapping)
 
 
 def prove_versions():

@@ -33,6 +33,8 @@ NEEDS = {
     "AWS::ApiGateway::UsagePlan": (f"{API}/usageplans", "apigateway:POST apigateway:PATCH apigateway:DELETE"),
     "AWS::ApiGateway::UsagePlanKey": (f"{API}/usageplans/a/keys", "apigateway:POST apigateway:DELETE"),
     "AWS::ApiGatewayV2::Api": (f"{API}/apis", "apigateway:POST apigateway:PATCH apigateway:DELETE"),
+    "AWS::ApiGatewayV2::ApiMapping": (f"{API}/domainnames/a.example.com/apimappings", "apigateway:POST apigateway:PATCH apigateway:DELETE"),
+    "AWS::ApiGatewayV2::DomainName": (f"{API}/domainnames", "apigateway:POST apigateway:PATCH apigateway:DELETE"),
     "AWS::ApiGatewayV2::Authorizer": (f"{API}/apis/a/authorizers", "apigateway:POST apigateway:PATCH apigateway:DELETE"),
     "AWS::ApiGatewayV2::Integration": (f"{API}/apis/a/integrations", "apigateway:POST apigateway:PATCH apigateway:DELETE"),
     "AWS::ApiGatewayV2::Route": (f"{API}/apis/a/routes", "apigateway:POST apigateway:PATCH apigateway:DELETE"),
@@ -112,6 +114,11 @@ NEEDS = {
     "AWS::Logs::LogGroup": (
         f"arn:aws:logs:{REGION}:log-group:predict-once-FunctionLog-1",
         "logs:CreateLogGroup logs:PutRetentionPolicy logs:DeleteLogGroup",
+    ),
+    "AWS::Route53::RecordSet": ("arn:aws:route53:::hostedzone/Z1", "route53:ChangeResourceRecordSets route53:ListResourceRecordSets"),
+    "AWS::WAFv2::WebACLAssociation": (
+        f"arn:aws:wafv2:{REGION}:regional/webacl/a/b",
+        "wafv2:AssociateWebACL wafv2:DisassociateWebACL wafv2:GetWebACLForResource",
     ),
     "AWS::SNS::Topic": (f"arn:aws:sns:{REGION}:predict-once-Alarms-1-Topic-1", "sns:CreateTopic sns:Subscribe sns:DeleteTopic"),
 }
