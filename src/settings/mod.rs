@@ -24,7 +24,10 @@ pub use self::{
 };
 use crate::{
     http::ApiSettings,
-    observe::{log::LogSettings, traces::TraceSettings},
+    observe::{
+        log::{LogFormat, LogSettings},
+        traces::TraceSettings,
+    },
     service::{Caching, Strategy},
 };
 
@@ -49,6 +52,8 @@ pub struct Settings {
     ///
     /// * `LOG_LEVEL`: `off`, `error`, `warn`, `info`, `debug` or `trace`; default `info`. It applies to the service's own messages; its libraries
     ///   log only warnings and errors.
+    /// * `LOG_FORMAT`: `json` or `text`; default: `json` under Lambda, `text` elsewhere. Under Lambda, the lines of requests are JSON in any case,
+    ///   since they carry the metrics.
     /// * `POWERTOOLS_METRICS_NAMESPACE`: the CloudWatch namespace of the metrics; default `predict-once`.
     /// * `POWERTOOLS_SERVICE_NAME`: the metrics' dimension `service`; default `predict-once`.
     pub log: LogSettings,
@@ -156,6 +161,12 @@ impl Settings {
                 .and_then(|known| known.parse().ok())
                 .ok_or_else(|| error("LOG_LEVEL", "must be off, error, warn, info, debug or trace"))?,
         };
+        let log_format = match env.get("LOG_FORMAT")?.as_deref() {
+            None => None,
+            Some("json") => Some(LogFormat::Json),
+            Some("text") => Some(LogFormat::Text),
+            Some(_) => return Err(error("LOG_FORMAT", "must be json or text")),
+        };
         let or_name = |name: Option<String>| name.unwrap_or_else(|| "predict-once".to_owned());
         let service_name = or_name(env.get("POWERTOOLS_SERVICE_NAME")?);
         let traces = traces::settings(&env, &service_name)?;
@@ -173,6 +184,7 @@ impl Settings {
             api: api::settings(&env)?,
             log: LogSettings {
                 log_level,
+                format: log_format,
                 metrics_namespace: or_name(env.get("POWERTOOLS_METRICS_NAMESPACE")?),
                 service_name,
             },
@@ -326,7 +338,7 @@ mod tests {
                 }
             }
         }
-        assert_eq!(checked, 58, "30 defaults, 14 ranges, 14 choices");
+        assert_eq!(checked, 59, "30 defaults, 14 ranges, 15 choices");
     }
 
     #[test]
@@ -363,6 +375,7 @@ mod tests {
             ("CLIENT_CACHE_CONTROL", "Ignore", "must be obey or ignore"),
             ("CORS_ALLOWED_ORIGINS", "example.com", AllowedOrigins::ALLOWED),
             ("CORS_ALLOWED_HEADERS", "x client", AllowedHeaders::ALLOWED),
+            ("LOG_FORMAT", "yaml", "must be json or text"),
             ("LOG_LEVEL", "loud", "must be off, error, warn, info, debug or trace"),
         ] {
             let found = settings(&[(variable, value)]).expect_err(value);

@@ -1,7 +1,7 @@
 //! Variables that were probably meant as settings: a typo would otherwise leave the default in place without a word.
 
 /// All settings.
-pub(super) const VARIABLES: [&str; 54] = [
+pub(super) const VARIABLES: [&str; 55] = [
     "AWS_REGION",
     "BASE_PATH",
     "CACHE_BYPASS",
@@ -21,6 +21,7 @@ pub(super) const VARIABLES: [&str; 54] = [
     "HEALTH_ADDRESS",
     "HOST",
     "KEEP_ALIVE_SECONDS",
+    "LOG_FORMAT",
     "LOG_LEVEL",
     "MAX_CONCURRENT_BODY_BYTES",
     "MAX_CONNECTIONS",
