@@ -10,12 +10,12 @@ use bytes::Bytes;
 use flate2::bufread::MultiGzDecoder;
 use http::{HeaderMap, HeaderValue, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use model_package::Inputs;
+use model_package::{Inputs, InvalidInput};
 use tokio::time::timeout;
 
 use super::{
     body_memory::{self, Share},
-    problem::{Problem, ProblemKind},
+    problem::{Problem, ProblemKind, invalid_json},
 };
 use crate::model::Model;
 
@@ -74,7 +74,10 @@ pub(super) async fn read(request: Request, model: &Model) -> Result<Inputs, Prob
     };
     // Some programs write a byte order mark, which RFC 8259 lets a parser ignore.
     let body = body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&body);
-    Ok(model.signature().read_all(body)?)
+    model.signature().read_all(body).map_err(|invalid| match invalid {
+        InvalidInput::Syntax(error) => invalid_json(body, &error),
+        invalid => invalid.into(),
+    })
 }
 
 pub(super) fn undecodable() -> Problem {

@@ -81,7 +81,7 @@ pub struct CacheSettings {
     ///   `REDIS_IAM_SERVERLESS`: `true` if the cache is serverless; default `false`.
     /// * `CACHE_TTL_SECONDS`: how long an entry lives, 1 to 31536000; default 604800, a week.
     /// * `CACHE_READ_TIMEOUT_MS`: the timeout of a lookup, including connecting and one retry, 1 to 10000; default 50. An open
-    ///   connection gets two fifths of it before a new one is tried, so allow for at least three round trips.
+    ///   connection gets two fifths of it if the rest suffices to open another.
     /// * `CACHE_WRITE_TIMEOUT_MS`: the timeout of the write after the response, 1 to 60000; default 250.
     pub redis: Option<RedisConfig>,
     /// `MEMORY_CACHE_ENTRIES`: the maximum number of entries in process memory, 0 to 10000000; default 10000, or 1000 in front of

@@ -209,3 +209,29 @@ async fn a_function_that_logs_text_still_writes_its_requests_and_metrics_as_json
     assert_eq!(service.json_lines().len(), 1);
     assert_eq!(service.json_lines()[0]["CacheBypass"], 1);
 }
+
+#[tokio::test]
+async fn a_refused_request_is_logged_with_the_names_and_codes_of_its_invalid_fields_and_never_with_what_was_sent() {
+    let (service, http) = Service::local(&[("LOG_LEVEL", "trace")]).await;
+    let line = async |body: &Value| {
+        let before = service.lines().len();
+        assert_eq!(http.post("/decisions", body).await.status, 422);
+        eventually("its line", async || service.lines().len() > before).await;
+        service.lines()[before..].join("\n")
+    };
+    let mut application = example();
+    application["age_in_years"] = json!(4711);
+    application.as_object_mut().expect("an object").remove("foreign_worker");
+    application["Mr Smith's secret"] = json!("s3cret");
+    let one = line(&application).await;
+    let expected = "error=\"invalid-fields\" invalid_fields=\"?:unknown age_in_years:invalid foreign_worker:missing\"";
+    assert!(one.contains(expected), "{one}");
+    let many = line(&json!([aged(4), aged(5), 7, example()])).await;
+    assert!(many.contains("invalid_fields=\"#:invalid age_in_years:invalid*2\""), "{many}");
+    let posted = http.post_text("/decisions", "text/plain", "{}").await;
+    assert_eq!(posted.status, 415);
+    service.line_with("error=\"unsupported-media-type\"").await;
+    for sent in ["4711", "Smith", "s3cret"] {
+        assert!(service.lines().iter().all(|line| !line.contains(sent)), "{sent}");
+    }
+}
