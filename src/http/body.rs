@@ -12,14 +12,14 @@ use http::{HeaderMap, HeaderValue, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Body as _;
 use model_package::{
-    Format, Inputs,
+    Format, Inputs, InvalidInput,
     field::{Field, Kind},
 };
 use tokio::time::timeout;
 
 use super::{
     body_memory::{self, Share},
-    problem::{Problem, ProblemKind},
+    problem::{Problem, ProblemKind, invalid_json},
 };
 use crate::model::Model;
 
@@ -116,7 +116,10 @@ pub(super) async fn read(request: Request, model: &Model) -> Result<Inputs, Prob
     }
     // Some programs write a byte order mark, which RFC 8259 lets a parser ignore.
     let body = body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&body);
-    Ok(model.signature().read_all(body)?)
+    model.signature().read_all(body).map_err(|invalid| match invalid {
+        InvalidInput::Syntax(error) => invalid_json(body, &error),
+        invalid => invalid.into(),
+    })
 }
 
 pub(super) fn undecodable() -> Problem {

@@ -1,6 +1,6 @@
 //! The errors that clients see: `application/problem+json` (RFC 9457).
 
-use std::{borrow::Cow, sync::Arc};
+use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
 use axum_core::response::{IntoResponse, Response};
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
@@ -8,7 +8,7 @@ use model_package::{FieldError, FieldErrorCode, InvalidInput, ItemError, ItemPro
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Serialize, Serializer};
 
-use crate::service::NoPrediction;
+use crate::{observe::request_line::Refusal, service::NoPrediction};
 
 /// The kinds of error. `docs/errors.md`, which the service serves, explains each; a problem's `type` links to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,7 +97,7 @@ impl ProblemKind {
     }
 }
 
-/// An error response. Its texts are for the client; the internal cause reaches the log as an extension of the response, and its kind the metrics.
+/// An error response. Its texts are for the client; the internal cause reaches the log as an extension of the response, as do its kind and the names of invalid fields.
 #[derive(Debug)]
 pub(crate) struct Problem {
     kind: ProblemKind,
@@ -127,6 +127,22 @@ impl Problem {
 
     pub(super) fn kind(&self) -> ProblemKind {
         self.kind
+    }
+
+    /// The invalid fields with their codes, for the log: only names that the model has.
+    fn invalid_fields(&self) -> Option<String> {
+        /// The most fields that are named.
+        const MOST: usize = 20;
+        let mut counts: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+        for error in &self.errors {
+            *counts.entry((&error.logged, error.code.name())).or_default() += 1;
+        }
+        let list = counts.iter().take(MOST).map(|((field, code), count)| match count {
+            1 => format!("{field}:{code}"),
+            _ => format!("{field}:{code}*{count}"),
+        });
+        let list = list.collect::<Vec<_>>().join(" ");
+        (!list.is_empty()).then_some(list)
     }
 
     /// An internal failure. The client does not see its cause.
@@ -183,6 +199,30 @@ impl From<InvalidInput> for Problem {
     }
 }
 
+/// 400 for a body that is not JSON. Names the numbers that many programs write although JSON does not have them.
+pub(super) fn invalid_json(body: &[u8], error: &serde_json::Error) -> Problem {
+    let detail = match no_number(body, error) {
+        Some(word) => format!(
+            "the body is not valid JSON: {word} at line {} column {} is not a JSON value; where a value is missing, send null or leave the \
+             field out",
+            error.line(),
+            error.column()
+        ),
+        None => format!("the body is not valid JSON: {error}"),
+    };
+    Problem::new(ProblemKind::InvalidJson, detail)
+}
+
+/// `NaN` or an infinity, if that is where the parser stopped.
+fn no_number(body: &[u8], error: &serde_json::Error) -> Option<&'static str> {
+    let line = body.split(|byte| *byte == b'\n').nth(error.line().checked_sub(1)?)?;
+    let at = error.column().checked_sub(1)?.min(line.len());
+    let is_word = |byte: &u8| byte.is_ascii_alphabetic();
+    let start = line[..at].iter().rposition(|byte| !is_word(byte)).map_or(0, |before| before + 1);
+    let word = line[start..].split(|byte| !is_word(byte)).next()?;
+    ["NaN", "Infinity", "inf"].into_iter().find(|known| word.eq_ignore_ascii_case(known.as_bytes()))
+}
+
 fn others(unlisted: usize) -> String {
     if unlisted == 0 { String::new() } else { format!(" ({unlisted} more are not listed)") }
 }
@@ -208,6 +248,9 @@ impl Serialize for Problem {
 /// An error of a field or an item of the body.
 #[derive(Debug, Serialize)]
 struct PointedError {
+    /// The name for the log: the model's, or that of the field that an unknown one resembles.
+    #[serde(skip)]
+    logged: String,
     pointer: String,
     code: FieldErrorCode,
     detail: Cow<'static, str>,
@@ -221,7 +264,12 @@ impl PointedError {
     /// `object` is the pointer to the object that has the field.
     fn new(object: &str, error: FieldError) -> Self {
         let FieldError { field, code, detail, received, suggestion } = error;
-        Self { pointer: pointer(object, &field), code, detail, received, suggestion }
+        let pointer = pointer(object, &field);
+        let logged = match code {
+            FieldErrorCode::Unknown => "?".to_owned(),
+            FieldErrorCode::Missing | FieldErrorCode::Invalid | FieldErrorCode::Repeated => field,
+        };
+        Self { logged, pointer, code, detail, received, suggestion }
     }
 }
 
@@ -231,6 +279,7 @@ impl From<ItemError> for PointedError {
         match problem {
             ItemProblem::Field(error) => Self::new(&item, error),
             ItemProblem::NotAnObject(kind) => Self {
+                logged: "#".to_owned(),
                 pointer: item,
                 code: FieldErrorCode::Invalid,
                 detail: "must be a JSON object".into(),
@@ -274,9 +323,10 @@ impl IntoResponse for Problem {
         let content_type = [(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"))];
         // Strings and numbers always serialise; even an empty body would leave the status.
         let body = serde_json::to_vec(&self).unwrap_or_default();
+        let refusal = Refusal { error: self.kind.slug(), invalid_fields: self.invalid_fields() };
         let mut response = (self.kind.status(), content_type, body).into_response();
         response.headers_mut().extend(self.header);
-        response.extensions_mut().insert(self.kind);
+        response.extensions_mut().insert(refusal);
         if let Some(cause) = self.cause {
             response.extensions_mut().insert(cause);
         }
@@ -332,6 +382,46 @@ mod tests {
             detail(InvalidInput::Items { errors: Vec::new(), unlisted: 3 }),
             "one or more inputs are invalid; see errors (3 more are not listed)"
         );
+    }
+
+    #[test]
+    fn the_names_of_invalid_fields_for_the_log_are_counted_and_never_the_clients() {
+        let error = |field: &str, code| {
+            let detail = "must be valid".into();
+            FieldError { field: field.to_owned(), code, detail, received: Some("4711".to_owned()), suggestion: None }
+        };
+        let items =
+            [("age", FieldErrorCode::Invalid), ("age", FieldErrorCode::Invalid), ("Mr Smith", FieldErrorCode::Unknown)];
+        let items = items
+            .into_iter()
+            .zip(0..)
+            .map(|((field, code), position)| ItemError { position, problem: ItemProblem::Field(error(field, code)) });
+        let other = ItemError { position: 9, problem: ItemProblem::NotAnObject("null") };
+        let errors = items.chain([other]).collect();
+        let problem = Problem::from(InvalidInput::Items { errors, unlisted: 0 });
+        assert_eq!(problem.invalid_fields().as_deref(), Some("#:invalid ?:unknown age:invalid*2"));
+        assert_eq!(Problem::from(InvalidInput::Empty).invalid_fields(), None);
+    }
+
+    #[test]
+    fn a_number_that_json_does_not_have_is_named() {
+        let detail = |body: &str| {
+            let error = serde_json::from_str::<serde_json::Value>(body).expect_err(body);
+            invalid_json(body.as_bytes(), &error).detail.into_owned()
+        };
+        for (body, word, place) in [
+            ("{\"a\": NaN}", "NaN", "line 1 column 7"),
+            ("{\"a\": 1,\n \"b\":NaN}", "NaN", "line 2 column 6"),
+            ("[{\"a\": -Infinity}]", "Infinity", "line 1 column 9"),
+            ("{\"a\": Infinity}", "Infinity", "line 1 column 7"),
+            ("{\"a\": inf}", "inf", "line 1 column 7"),
+        ] {
+            let expected = format!("the body is not valid JSON: {word} at {place} is not a JSON value; ");
+            assert!(detail(body).starts_with(&expected), "{}", detail(body));
+        }
+        for body in ["{\"NaN\": x}", "{", "{\"a\": \"NaN\" b}", ""] {
+            assert!(!detail(body).contains("is not a JSON value"), "{}", detail(body));
+        }
     }
 
     #[test]

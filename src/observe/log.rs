@@ -1,4 +1,4 @@
-//! Log output: JSON under Lambda, readable text elsewhere.
+//! Log output: by default JSON under Lambda, and readable text elsewhere.
 
 use std::{
     fs::File,
@@ -29,10 +29,21 @@ const AFTER_INVOCATION: Duration = Duration::from_millis(100);
 pub struct LogSettings {
     /// The level of the service's own messages; those of other crates are logged from `warn`.
     pub log_level: LevelFilter,
+    /// `None`: JSON under Lambda, text elsewhere.
+    pub format: Option<LogFormat>,
     /// The CloudWatch namespace of the metrics.
     pub metrics_namespace: String,
     /// The value of the metric dimension `service`.
     pub service_name: String,
+}
+
+/// The form of a log line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// An object.
+    Json,
+    /// For people.
+    Text,
 }
 
 /// Set only under Lambda, where log lines are JSON and carry metrics.
@@ -70,13 +81,19 @@ pub fn start(settings: LogSettings, in_lambda: bool, model: &Model) -> io::Resul
         // For the span of an invocation, which adds the request id to the lines within it.
         .with_target("lambda_runtime::layers::trace", LevelFilter::INFO);
     let lines = fmt::layer().with_writer(|| &LINES);
+    let default = if in_lambda { LogFormat::Json } else { LogFormat::Text };
+    match settings.format.unwrap_or(default) {
+        LogFormat::Json => {
+            let lines = lines.json().flatten_event(true).with_current_span(true).with_span_list(false);
+            tracing_subscriber::registry().with(lines.with_filter(targets)).init();
+        }
+        LogFormat::Text => {
+            let lines = lines.with_ansi(io::stdout().is_terminal()).with_target(false).with_filter(targets);
+            tracing_subscriber::registry().with(lines).init();
+        }
+    }
     if in_lambda {
-        let lines = lines.json().flatten_event(true).with_current_span(true).with_span_list(false).with_filter(targets);
-        tracing_subscriber::registry().with(lines).init();
         METRICS.get_or_init(|| settings);
-    } else {
-        let lines = lines.with_ansi(io::stdout().is_terminal()).with_target(false).with_filter(targets);
-        tracing_subscriber::registry().with(lines).init();
     }
     panic::set_hook(Box::new(log_panic));
     Ok(FlushAtExit(()))

@@ -30,6 +30,15 @@ use super::{
 };
 use crate::{after_response, service::Served};
 
+/// Why a request was refused, as an extension of its response: for the log line and the metrics.
+#[derive(Clone, Debug)]
+pub(crate) struct Refusal {
+    /// The last part of the error's `type`: `invalid-fields`.
+    pub(crate) error: &'static str,
+    /// The invalid fields, each with its code: `age_in_years:missing`. Never what the client sent: values, or names that are not the model's.
+    pub(crate) invalid_fields: Option<String>,
+}
+
 /// The log line of a request in progress.
 pub(crate) struct RequestLine {
     request_id: String,
@@ -58,8 +67,11 @@ impl RequestLine {
             tracing::error!(%error, request_id = self.request_id, "the model failed");
         }
         let served: Option<Served> = response.extensions().get().cloned();
+        let refusal: Option<Refusal> = response.extensions().get().cloned();
         let status = response.status().as_u16();
-        after_response::defer(move |time_left| async move { write(&self, status, served.as_ref(), time_left) });
+        after_response::defer(move |time_left| async move {
+            write(&self, status, served.as_ref(), refusal.as_ref(), time_left);
+        });
     }
 }
 
@@ -67,9 +79,17 @@ impl RequestLine {
 static REPORTED_DROPPED: AtomicU64 = AtomicU64::new(0);
 
 /// Writes the line, under Lambda within `time_left`. The request's write must have ended.
-fn write(request: &RequestLine, status: u16, served: Option<&Served>, time_left: Option<Duration>) {
+fn write(
+    request: &RequestLine,
+    status: u16,
+    served: Option<&Served>,
+    refusal: Option<&Refusal>,
+    time_left: Option<Duration>,
+) {
     let RequestLine { request_id, function_request_id, trace_id, endpoint } = request;
     let cache = served.map(Served::word);
+    let error = refusal.map(|refusal| refusal.error);
+    let invalid_fields = refusal.and_then(|refusal| refusal.invalid_fields.as_deref());
     let cache_ms = served.and_then(|served| served.cache_time).map(milliseconds);
     let model_ms = served.and_then(|served| served.model_time).map(milliseconds);
     let many = served.filter(|served| served.is_many);
@@ -87,6 +107,8 @@ fn write(request: &RequestLine, status: u16, served: Option<&Served>, time_left:
         tracing::info!(
             endpoint,
             status,
+            error,
+            invalid_fields,
             cache,
             inputs,
             hits,
@@ -117,6 +139,8 @@ fn write(request: &RequestLine, status: u16, served: Option<&Served>, time_left:
         service: &settings.service_name,
         function_request_id: function_request_id.as_deref(),
         trace_id: trace_id.as_deref(),
+        error,
+        invalid_fields,
         cache,
         inputs,
         hits,
@@ -184,6 +208,10 @@ struct Line<'a> {
     function_request_id: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     trace_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    invalid_fields: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     cache: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]

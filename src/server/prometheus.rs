@@ -26,7 +26,7 @@ use super::exposition::Format;
 use crate::{
     after_response,
     http::{Api, ProblemKind},
-    observe::{log, outcome::Series},
+    observe::{log, outcome::Series, request_line::Refusal},
     service::{CacheWrite, PredictionService, Served, Tally, ThreadUse},
 };
 
@@ -175,8 +175,8 @@ impl Metrics {
         let response = api.answer(request).await;
         let time = start.elapsed();
         self.count_request(&endpoint, response.status(), time);
-        if let Some(kind) = response.extensions().get::<ProblemKind>() {
-            self.errors.get_or_create(&label("type", kind.slug())).inc();
+        if let Some(Refusal { error, .. }) = response.extensions().get() {
+            self.errors.get_or_create(&label("type", error)).inc();
         }
         if let Some(served) = response.extensions().get::<Served>() {
             self.count_predictions(&endpoint, served.tally);

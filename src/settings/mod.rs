@@ -32,7 +32,10 @@ pub use self::{
 };
 use crate::{
     http::ApiSettings,
-    observe::{log::LogSettings, traces::TraceSettings},
+    observe::{
+        log::{LogFormat, LogSettings},
+        traces::TraceSettings,
+    },
     service::{Caching, Strategy},
 };
 
@@ -57,6 +60,8 @@ pub struct Settings {
     ///
     /// * `LOG_LEVEL`: `off`, `error`, `warn`, `info`, `debug` or `trace`; default `info`. It applies to the service's own messages; its libraries
     ///   log only warnings and errors.
+    /// * `LOG_FORMAT`: `json` or `text`; default: `json` under Lambda, `text` elsewhere. Under Lambda, the lines of requests are JSON in any case,
+    ///   since they carry the metrics.
     /// * `POWERTOOLS_METRICS_NAMESPACE`: the CloudWatch namespace of the metrics; default `predict-once`.
     /// * `POWERTOOLS_SERVICE_NAME`: the metrics' dimension `service`; default `predict-once`.
     pub log: LogSettings,
@@ -85,7 +90,7 @@ pub struct CacheSettings {
     ///   `REDIS_IAM_SERVERLESS`: `true` if the cache is serverless; default `false`.
     /// * `CACHE_TTL_SECONDS`: how long an entry lives, 1 to 31536000; default 604800, a week.
     /// * `CACHE_READ_TIMEOUT_MS`: the timeout of a lookup, including connecting and one retry, 1 to 10000; default 50. An open
-    ///   connection gets two fifths of it before a new one is tried, so allow for at least three round trips.
+    ///   connection gets two fifths of it if the rest suffices to open another.
     /// * `CACHE_WRITE_TIMEOUT_MS`: the timeout of the write after the response, 1 to 60000; default 250.
     /// * `DYNAMODB_TABLE`: the table's name, with `CACHE_STORE=dynamodb`; default `predict-once`. DynamoDB also needs `AWS_REGION` and the
     ///   credentials in the environment.
@@ -169,6 +174,12 @@ impl Settings {
                 .and_then(|known| known.parse().ok())
                 .ok_or_else(|| error("LOG_LEVEL", "must be off, error, warn, info, debug or trace"))?,
         };
+        let log_format = match env.get("LOG_FORMAT")?.as_deref() {
+            None => None,
+            Some("json") => Some(LogFormat::Json),
+            Some("text") => Some(LogFormat::Text),
+            Some(_) => return Err(error("LOG_FORMAT", "must be json or text")),
+        };
         let or_name = |name: Option<String>| name.unwrap_or_else(|| "predict-once".to_owned());
         let service_name = or_name(env.get("POWERTOOLS_SERVICE_NAME")?);
         let traces = traces::settings(&env, &service_name)?;
@@ -187,6 +198,7 @@ impl Settings {
             api: api::settings(&env)?,
             log: LogSettings {
                 log_level,
+                format: log_format,
                 metrics_namespace: or_name(env.get("POWERTOOLS_METRICS_NAMESPACE")?),
                 service_name,
             },
@@ -383,6 +395,7 @@ mod tests {
             ("CLIENT_CACHE_CONTROL", "Ignore", "must be obey or ignore"),
             ("CORS_ALLOWED_ORIGINS", "example.com", AllowedOrigins::ALLOWED),
             ("CORS_ALLOWED_HEADERS", "x client", AllowedHeaders::ALLOWED),
+            ("LOG_FORMAT", "yaml", "must be json or text"),
             ("LOG_LEVEL", "loud", "must be off, error, warn, info, debug or trace"),
         ] {
             let found = settings(&[(variable, value)]).expect_err(value);

@@ -27,6 +27,7 @@ pub(super) const VARIABLES: [&str; 64] = [
     "HEALTH_ADDRESS",
     "HOST",
     "KEEP_ALIVE_SECONDS",
+    "LOG_FORMAT",
     "LOG_LEVEL",
     "MAX_CONCURRENT_BODY_BYTES",
     "MAX_CONNECTIONS",

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use test_support::{
     applications::{aged, example},
-    models,
+    eventually, models,
     proxy::{Mode, Proxy},
     redis::Redis,
     service::{Http, Service},
@@ -106,7 +106,7 @@ async fn an_invalid_entry_is_a_miss_and_is_overwritten() {
         redis.command::<()>(command).await;
         let answer = http.post("/decisions", &example()).await;
         assert_eq!((answer.cache_status(), &answer.text), (CORRUPT, &truth.text), "{command:?}");
-        test_support::eventually("the entry is mended", || async {
+        eventually("the entry is mended", || async {
             http.post_with("/decisions", &example(), "only-if-cached").await.status == 200
         })
         .await;
@@ -205,8 +205,7 @@ async fn requests_that_must_not_compute_also_notice_that_redis_is_gone() {
 
 /// Posts the example until it is a hit.
 async fn hits_again(http: &Http) {
-    test_support::eventually("a hit", || async { http.post("/decisions", &example()).await.cache_status() == HIT })
-        .await;
+    eventually("a hit", || async { http.post("/decisions", &example()).await.cache_status() == HIT }).await;
 }
 
 #[tokio::test]
@@ -314,4 +313,26 @@ async fn credentials_come_from_the_url_or_from_settings_and_wrong_ones_disable_t
     assert_eq!(http.post("/decisions", &aged(52)).await.cache_status(), UNAVAILABLE);
     service.line_with("authentication failed").await;
     assert!(service.lines().iter().all(|line| !line.contains("wrong-secret")), "{:?}", service.lines());
+}
+
+#[tokio::test]
+async fn a_distant_redis_is_used_if_it_answers_within_the_deadline_and_a_fault_says_how_long_it_took() {
+    let redis = Redis::start().await;
+    let (_near, near) = Service::local(&[("REDIS_URL", &redis.url())]).await;
+    near.post("/decisions", &aged(30)).await;
+    redis.holds(1).await;
+    let proxy = Proxy::to_redis(&redis).await;
+    // More than the two fifths of the deadline that are for an open connection where there is time to open another.
+    proxy.set(Mode::Distance(Duration::from_millis(600)));
+    let variables = [("REDIS_URL", &*proxy.url()), ("CACHE_READ_TIMEOUT_MS", "1000"), ("WORKERS", "1")];
+    let (service, http) = Service::local(&variables).await;
+    let hit = "predict-once; hit; detail=redis";
+    eventually("the connection is open", async || http.post("/decisions", &aged(30)).await.cache_status() == hit).await;
+    for _ in 0..3 {
+        assert_eq!(http.post("/decisions", &aged(30)).await.cache_status(), hit);
+    }
+    proxy.set(Mode::Hold);
+    let answer = http.post("/decisions", &aged(30)).await;
+    assert_eq!(answer.cache_status(), "predict-once; fwd=miss; detail=unavailable");
+    service.line_with("fault=no answer in time (1000 ms, of a deadline of 1000 ms)").await;
 }

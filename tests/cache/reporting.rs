@@ -175,3 +175,24 @@ async fn a_large_redis_is_sampled_and_the_estimate_comes_with_its_margin() {
     assert!(calls(&server, "scan").await <= 60);
     assert!(calls(&server, "memory|usage").await <= 300 && calls(&server, "pttl").await <= 100);
 }
+
+#[tokio::test]
+async fn a_full_redis_under_noeviction_is_reported_with_the_writes_that_it_has_refused() {
+    let redis = Redis::start().await;
+    redis.command::<()>(&["CONFIG", "SET", "maxmemory", "3mb", "maxmemory-policy", "noeviction"]).await;
+    let mut connection = redis.connection().await;
+    let value = vec![b'x'; 100_000];
+    let mut refused = 0_u64;
+    for n in 0..40 {
+        let stored: Result<(), ::redis::RedisError> =
+            ::redis::cmd("SET").arg(format!("key {n}")).arg(&value).query_async(&mut connection).await;
+        refused += u64::from(stored.is_err());
+    }
+    assert!(refused > 0);
+    let report = report(&[("REDIS_URL", redis.url())]).await;
+    assert_eq!(report["nodes"][0]["refused_writes"], refused, "{report:#}");
+    let expected = format!(
+        "maxmemory-policy is noeviction: it has refused {refused} writes, and when full, it will refuse new entries"
+    );
+    assert!(warnings(&report).contains(&expected), "{report:#}");
+}

@@ -1,5 +1,5 @@
-"""Checks that /metrics is valid OpenMetrics and as text (0.0.4), that its names follow Prometheus' conventions, and that
-docs/operations.md lists exactly these metrics. `run` starts it.
+"""Checks that /metrics is valid OpenMetrics and as text (0.0.4), that its names follow Prometheus' conventions, that docs/operations.md
+lists exactly these metrics, and that the Grafana dashboard and the alert rules name nothing else. `run` starts it.
 """
 
 import json
@@ -9,6 +9,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+import yaml
 from prometheus_client import parser as text_format
 from prometheus_client.openmetrics import parser as openmetrics
 
@@ -17,6 +18,8 @@ from checks import Checks  # noqa: E402
 from processes import APPLICATION, ROOT, binary, redis, service_url, until  # noqa: E402
 
 checks = Checks()
+# The labels that Prometheus adds to each sample.
+SCRAPED = {"instance", "job"}
 
 
 def post(url, body):
@@ -77,6 +80,42 @@ def prove_document(families):
     checks.check("its queries name existing metrics", named and named <= samples(families), named - samples(families))
 
 
+def prove_queries(families):
+    """The Grafana dashboard and the alert rules name only samples, labels and values that exist."""
+    dashboard = json.loads((ROOT / "container/grafana-dashboard.json").read_text())
+    rules = [rule for group in yaml.safe_load((ROOT / "container/prometheus-alerts.yaml").read_text())["groups"] for rule in group["rules"]]
+    queries = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
+    queries += [entry["query"] for entry in dashboard["templating"]["list"] if entry["type"] == "query"]
+    queries += [annotation["expr"] for annotation in dashboard["annotations"]["list"]]
+    queries += [rule["expr"] for rule in rules]
+    queries = [" ".join(query.split()) for query in queries]
+    values = {}
+    for sample in (sample for family in families.values() for sample in family.samples):
+        labels = values.setdefault(sample.name, {})
+        for label, value in sample.labels.items():
+            labels.setdefault(label, set()).add(value)
+    for query in queries:
+        named = re.findall(r"((?:predict_once|process)_\w+)(?:\{([^}]*)\})?", query)
+        checks.check(f"names only existing samples: {query}", named and {name for name, _ in named} <= values.keys(), named)
+        known = set().union(*(values.get(name, {}) for name, _ in named)) | SCRAPED
+        grouped = {label for group in re.findall(r"(?:by|on) \(([^)]*)\)", query) for label in group.split(", ")}
+        checks.check(f"groups by existing labels: {query}", grouped <= known, grouped - known)
+        for name, selectors in named:
+            for label, operator, value in re.findall(r'(\w+)(=~|!~|!=|=)"([^"]*)"', selectors):
+                if label in SCRAPED:
+                    continue
+                found = values.get(name, {}).get(label, set())
+                matches = any(re.fullmatch(value, one) for one in found)
+                # The status of a fault, which none of these requests has.
+                checks.check(f"selects existing values: {name}{{{label}{operator}{value}}}", matches or (label, value) == ("status", "500"), found)
+    shown = {name for query in queries for name in re.findall(r"predict_once_\w+", query)}
+    unused = {name for name, family in families.items() if name.startswith("predict_once") and not any(one.startswith(name) for one in shown)}
+    checks.equal("each metric is on the dashboard or in a rule", unused, {"predict_once_http_request_duration_seconds"})
+    for rule in rules:
+        complete = rule["labels"]["severity"] in ("critical", "warning") and {"summary", "description"} <= rule["annotations"].keys()
+        checks.check(f"{rule['alert']}: has a severity and says what to do", complete, rule)
+
+
 def prove_text(families, text):
     """The text format has the same samples, and a type for each family."""
     found = list(text_format.text_string_to_metric_families(text))
@@ -103,7 +142,7 @@ def main():
         text = scrape(url, "text/plain; version=0.0.4")
     with checks.part("prove_text"):
         prove_text(families, text)
-    for part in (prove_names, prove_buckets, prove_document):
+    for part in (prove_names, prove_buckets, prove_document, prove_queries):
         with checks.part(part.__name__):
             part(families)
     return checks.finish()

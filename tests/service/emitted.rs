@@ -47,6 +47,7 @@ async fn lines_of_every_outcome() -> Vec<Value> {
     api.invoke(&event(&aged(30), &json!({}))).await; // A hit.
     api.invoke(&event(&json!([aged(30), aged(31)]), &json!({}))).await; // An array.
     api.invoke(&event(&aged(30), &json!({"cache-control": "no-store"}))).await; // No lookup.
+    api.invoke(&event(&json!({}), &json!({}))).await; // Invalid fields.
     redis.command::<()>(&["ACL", "SETUSER", "default", "-get"]).await;
     api.invoke(&event(&aged(33), &json!({}))).await; // Redis refuses: a warning in the request.
     api.idle().await;

@@ -178,3 +178,60 @@ async fn the_local_servers_log_is_readable_and_obeys_its_level() {
     let quiet = Service::start(&[("PORT", "0"), ("LOG_LEVEL", "error"), ("HOST", "192.0.2.1")]);
     quiet.line_with("HOST and PORT: cannot listen").await;
 }
+
+#[tokio::test]
+async fn the_local_server_logs_json_if_told_to_one_object_per_event() {
+    let (service, http) = Service::local(&[("LOG_FORMAT", "json"), ("MODEL_DRI", "x")]).await;
+    http.post("/decisions", &example()).await;
+    http.post("/decisions", &json!({})).await;
+    service.line_with("\"status\":422").await;
+    let lines = service.json_lines();
+    assert_eq!(lines.len(), service.lines().len(), "each line is an object: {:?}", service.lines());
+    let [answered, refused] = [200, 422].map(|status| {
+        lines.iter().find(|line| line["status"] == status).unwrap_or_else(|| panic!("{status}: {lines:?}"))
+    });
+    let named = ["level", "message", "endpoint", "cache"].map(|field| answered[field].as_str());
+    assert_eq!(named, [Some("INFO"), Some("request"), Some("/decisions"), Some("miss")]);
+    assert!(answered["model_ms"].is_number() && answered["timestamp"].is_string());
+    assert_eq!((&refused["cache"], refused.get("model_ms")), (&Value::Null, None));
+    let warning = lines.iter().find(|line| line["level"] == "WARN").expect("the variable with a typo");
+    assert_eq!(warning["message"], "MODEL_DRI is not a setting: did you mean MODEL_DIR?");
+}
+
+#[tokio::test]
+async fn a_function_that_logs_text_still_writes_its_requests_and_metrics_as_json() {
+    let mut api = RuntimeApi::start().await;
+    let service = Service::lambda(&api, &[("LOG_FORMAT", "text"), ("CACHE_BYPASS", "true")]);
+    api.invoke(&event(&example())).await;
+    service.line_with("\"message\":\"request\"").await;
+    let warning = service.line_with("CACHE_BYPASS is set").await;
+    assert!(warning.contains(" WARN ") && !warning.starts_with('{'), "{warning}");
+    assert_eq!(service.json_lines().len(), 1);
+    assert_eq!(service.json_lines()[0]["CacheBypass"], 1);
+}
+
+#[tokio::test]
+async fn a_refused_request_is_logged_with_the_names_and_codes_of_its_invalid_fields_and_never_with_what_was_sent() {
+    let (service, http) = Service::local(&[("LOG_LEVEL", "trace")]).await;
+    let line = async |body: &Value| {
+        let before = service.lines().len();
+        assert_eq!(http.post("/decisions", body).await.status, 422);
+        eventually("its line", async || service.lines().len() > before).await;
+        service.lines()[before..].join("\n")
+    };
+    let mut application = example();
+    application["age_in_years"] = json!(4711);
+    application.as_object_mut().expect("an object").remove("foreign_worker");
+    application["Mr Smith's secret"] = json!("s3cret");
+    let one = line(&application).await;
+    let expected = "error=\"invalid-fields\" invalid_fields=\"?:unknown age_in_years:invalid foreign_worker:missing\"";
+    assert!(one.contains(expected), "{one}");
+    let many = line(&json!([aged(4), aged(5), 7, example()])).await;
+    assert!(many.contains("invalid_fields=\"#:invalid age_in_years:invalid*2\""), "{many}");
+    let posted = http.post_text("/decisions", "text/plain", "{}").await;
+    assert_eq!(posted.status, 415);
+    service.line_with("error=\"unsupported-media-type\"").await;
+    for sent in ["4711", "Smith", "s3cret"] {
+        assert!(service.lines().iter().all(|line| !line.contains(sent)), "{sent}");
+    }
+}

@@ -35,6 +35,12 @@ impl Info {
         (part("keys").unwrap_or_default(), part("expires").unwrap_or_default())
     }
 
+    /// The number of error replies with this code. 0 before Redis 6.2, which does not count them.
+    pub(super) fn error_replies(&self, code: &str) -> u64 {
+        let line = self.text(&format!("errorstat_{code}"));
+        line.and_then(|line| line.strip_prefix("count=")?.split(',').next()?.parse().ok()).unwrap_or_default()
+    }
+
     /// The bytes used by keys, values and their tables, without those of the server, its clients and its replication.
     pub(super) fn used_by_keys(&self) -> u64 {
         let overhead =
@@ -56,6 +62,10 @@ mod tests {
         assert_eq!(info.server(), "Redis 7.0.15");
         assert_eq!((info.keys(0), info.keys(1)), ((0, 0), (3, 2)));
         assert_eq!((info.number("used_memory"), info.number("maxmemory"), info.used_by_keys()), (100, 0, 100));
+        assert_eq!(
+            (Info::parse("errorstat_OOM:count=34\r\n").error_replies("OOM"), info.error_replies("OOM")),
+            (34, 0)
+        );
         let valkey = Info::parse("redis_version:7.2.4\nvalkey_version:8.1.0\n");
         assert_eq!(valkey.server(), "Valkey 8.1.0");
     }

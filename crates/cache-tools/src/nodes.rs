@@ -48,7 +48,7 @@ impl RedisNodes {
         let config = with_tool_timeouts(config.clone());
         config.prepare()?;
         let limit = config.read_timeout;
-        let connection = timeout(limit, config.open()).await.map_err(|_| Fault::Timeout)??;
+        let connection = timeout(limit, config.open()).await.map_err(|_| Fault::Timeout(None))??;
         Ok(Self { connection, address: config.connection.addr().to_string(), timeout: limit })
     }
 
@@ -97,7 +97,7 @@ impl RedisNodes {
                 Connection::Cluster(mut cluster) => command.query_async(&mut cluster).await,
             }
         };
-        timeout(self.timeout, running).await.map_err(|_| Fault::Timeout)?.map_err(Fault::from)
+        timeout(self.timeout, running).await.map_err(|_| Fault::Timeout(None))?.map_err(Fault::from)
     }
 
     async fn run_routed(&self, command: Cmd, routing: RoutingInfo) -> Result<Value, Fault> {
@@ -109,7 +109,7 @@ impl RedisNodes {
                 timeout(self.timeout, async move { command.query_async(&mut server).await }).await
             }
         };
-        answer.map_err(|_| Fault::Timeout)?.map_err(Fault::from)
+        answer.map_err(|_| Fault::Timeout(None))?.map_err(Fault::from)
     }
 }
 

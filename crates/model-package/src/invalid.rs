@@ -53,6 +53,18 @@ pub enum FieldErrorCode {
     Unknown,
 }
 
+impl FieldErrorCode {
+    /// The name in errors and in the log.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::Invalid => "invalid",
+            Self::Repeated => "repeated",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{field:?} {detail}")]
 pub struct FieldError {

@@ -131,7 +131,7 @@ mod tests {
     async fn a_fault_pauses_everything_but_one_probe_per_second_until_one_is_answered() {
         let breaker = breaker();
         assert!(breaker.allows() && breaker.allows());
-        breaker.failed(&Fault::Timeout, Instant::now());
+        breaker.failed(&Fault::Timeout(None), Instant::now());
         assert!(!breaker.allows());
         tokio::time::advance(PROBE_INTERVAL).await;
         assert!(breaker.allows(), "the probe");
@@ -146,7 +146,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_connection_that_opens_after_its_probe_has_ended_admits_one_more_probe() {
         let breaker = breaker();
-        breaker.failed(&Fault::Timeout, Instant::now());
+        breaker.failed(&Fault::Timeout(None), Instant::now());
         breaker.opened();
         assert!(!breaker.allows(), "no probe has waited for the connection");
         tokio::time::advance(PROBE_INTERVAL).await;
@@ -178,7 +178,7 @@ mod tests {
         let breaker = breaker();
         assert!(breaker.allows());
         breaker.ended_before_opening(Instant::now());
-        breaker.failed(&Fault::Timeout, Instant::now());
+        breaker.failed(&Fault::Timeout(None), Instant::now());
         breaker.opened();
         assert!(!breaker.allows());
     }
@@ -189,10 +189,10 @@ mod tests {
         let began = Instant::now();
         tokio::time::advance(Duration::from_millis(10)).await;
         breaker.answered();
-        breaker.failed(&Fault::Timeout, began);
+        breaker.failed(&Fault::Timeout(None), began);
         assert!(breaker.allows());
         tokio::time::advance(Duration::from_millis(10)).await;
-        breaker.failed(&Fault::Timeout, Instant::now());
+        breaker.failed(&Fault::Timeout(None), Instant::now());
         assert!(!breaker.allows());
     }
 }

@@ -1,12 +1,28 @@
 //! Faults of the cache.
 
+use std::{fmt, time::Duration};
+
+/// How long a command waited for its answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Waited {
+    pub time: Duration,
+    /// The most that it may take, with a retry.
+    pub deadline: Duration,
+}
+
+impl fmt::Display for Waited {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, " ({} ms, of a deadline of {} ms)", self.time.as_millis(), self.deadline.as_millis())
+    }
+}
+
 /// Why the cache did not answer, or did not store.
 ///
 /// The texts are logged. They never quote a reply in full, because an error reply can contain the command, and with it personal data.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
-    #[error("no answer in time")]
-    Timeout,
+    #[error("no answer in time{}", .0.map(|waited| waited.to_string()).unwrap_or_default())]
+    Timeout(Option<Waited>),
     /// The connection is still being opened.
     #[error("no connection in time")]
     Connecting,
@@ -53,7 +69,7 @@ impl Fault {
     /// Whether the connection is unusable after this fault. An error reply leaves it usable.
     pub(crate) fn breaks_connection(&self) -> bool {
         match self {
-            Self::Timeout | Self::Connection(_) | Self::Authentication | Self::Refused(_) => true,
+            Self::Timeout(_) | Self::Connection(_) | Self::Authentication | Self::Refused(_) => true,
             Self::Connecting
             | Self::WrongType
             | Self::Misdirected

@@ -25,7 +25,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 pub use self::{
-    fault::Fault,
+    fault::{Fault, Waited},
     key::{CacheKey, KeySpace, Layout, Namespace, ParsedKey, Tenant, UnknownLayout},
     memory::{MAX_MEMORY_CACHE_BYTES, MemoryCache, MemoryUsage},
     signer::{Signer, Unsigned},

@@ -92,7 +92,8 @@ impl Service {
     /// Waits until the server listens and returns a client.
     pub async fn http(&self) -> Http {
         let line = self.line_with("listening on http://").await;
-        let address = line.rsplit("http://").next().expect("split yields").trim();
+        // In a JSON line, a quote follows the address.
+        let address = line.rsplit("http://").next().and_then(|url| url.split('"').next()).expect("split yields").trim();
         Http::new(address.parse().unwrap_or_else(|error| panic!("{line}: {error}")))
     }
 

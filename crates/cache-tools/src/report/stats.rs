@@ -39,6 +39,8 @@ pub(super) struct Stats {
     pub(super) clients: u64,
     /// The limit of connections; 0 if the server does not report it.
     pub(super) max_clients: u64,
+    /// Writes that were refused because memory was full (OOM), by all users of this Redis.
+    pub(super) refused_writes: u64,
     /// Connections beyond the limit.
     pub(super) rejected_connections: u64,
 }
@@ -82,6 +84,7 @@ impl NodeReport {
                 },
                 clients: after.number("connected_clients"),
                 max_clients: after.number("maxclients"),
+                refused_writes: after.error_replies("OOM"),
                 rejected_connections: after.number("rejected_connections"),
             },
         }
@@ -108,6 +111,7 @@ impl Stats {
             },
             clients: sum.clients + node.clients,
             max_clients: sum.max_clients + node.max_clients,
+            refused_writes: sum.refused_writes + node.refused_writes,
             rejected_connections: sum.rejected_connections + node.rejected_connections,
         });
         total.hit_ratio = ratio(total.hits, total.misses);

@@ -46,6 +46,12 @@ impl CacheReport {
             }
             if node.policy == "noeviction" {
                 let when = match fullness {
+                    _ if stats.refused_writes > 0 => {
+                        format!(
+                            "it has refused {}, and when full, it will",
+                            plural(stats.refused_writes, "write", "writes")
+                        )
+                    }
                     Some(share) if share >= NEARLY => format!("at {} of maxmemory, it will soon", percent(share)),
                     _ => "once full, it will".to_owned(),
                 };

@@ -150,7 +150,17 @@ impl Number {
             None if self.fraction => ": a fraction (0.25 is 25 %)".to_owned(),
             None => String::new(),
         };
-        format!("must be {kind}{}{hint}", Range(self.lower, self.upper))
+        // A bound that the type implies is no rule of the model's owner.
+        let implied = self.precision.largest_integer();
+        let written = |bound: &Bound| !self.integer || bound.exclusive || bound.limit.abs() < implied;
+        let (lower, upper) = (self.lower.filter(written), self.upper.filter(written));
+        let range = Range(lower, upper);
+        match self.integer && (lower.is_none() || upper.is_none()) {
+            true => {
+                format!("must be {kind}{range}, within ±{implied}, up to which the model can tell integers apart{hint}")
+            }
+            false => format!("must be {kind}{range}{hint}"),
+        }
     }
 
     pub(crate) fn precision(&self) -> Precision {
@@ -249,7 +259,7 @@ mod tests {
         }
         assert_eq!(
             field_of(Precision::Float64, "type = 'integer'").allowed(),
-            "must be an integer from -9007199254740992 to 9007199254740992"
+            "must be an integer, within ±9007199254740992, up to which the model can tell integers apart"
         );
     }
 
@@ -306,10 +316,10 @@ mod tests {
                 "must be a number greater than 0 and at most 1: a fraction (0.25 is 25 %)",
             ),
             ("type = 'number'\nminimum = 0\nhint = 'in euros'", "must be a number of at least 0: in euros"),
-            ("type = 'integer'", "must be an integer from -16777216 to 16777216"),
+            ("type = 'integer'", "must be an integer, within ±16777216, up to which the model can tell integers apart"),
             (
                 "type = 'integer'\nminimum = 1\nrequired = false\nmissing = 'nan'",
-                "must be an integer from 1 to 16777216, or null",
+                "must be an integer of at least 1, within ±16777216, up to which the model can tell integers apart, or null",
             ),
         ] {
             assert_eq!(field(written).allowed(), expected, "{written}");

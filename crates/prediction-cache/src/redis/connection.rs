@@ -234,7 +234,7 @@ impl From<RedisError> for Fault {
             ErrorKind::AuthenticationFailed => Self::Authentication,
             // A reply that the client has rephrased, such as that of a database that does not exist.
             ErrorKind::Server(_) | ErrorKind::Extension => Self::Reply(error.code().unwrap_or_default().to_owned()),
-            _ if error.is_timeout() => Self::Timeout,
+            _ if error.is_timeout() => Self::Timeout(None),
             // The client's words could quote the answer.
             ErrorKind::Parse => Self::Connection("the answer is not in Redis's protocol".to_owned()),
             // The operating system's or the TLS library's words. A cluster's client wraps them in an error of its own.

@@ -1,8 +1,8 @@
 //! A link to Redis: one connection, opened on first use or ahead of it, and reused until it breaks or gets old.
 //!
 //! A Lambda environment is frozen between invocations, and meanwhile its connection can be closed, reset or silently dropped.
-//! Therefore an open connection gets only part of a command's deadline to answer. If it does not, it is dropped, and the command is
-//! retried once on a new one.
+//! Therefore an open connection gets only part of a command's deadline to answer, if the rest suffices to open another. If it does not
+//! answer, it is dropped, and the command is retried once on a new one.
 //!
 //! A failover moves the name of a primary to another server, and can leave the old one behind as a replica whose connections stay open.
 //! Therefore an error reply of a replica also leads to a new connection, which resolves the name again, and so does a connection's age.
@@ -29,7 +29,7 @@ use super::{
     connection::{Command, Connection, RedisConfig},
 };
 use crate::{
-    Fault,
+    Fault, Waited,
     breaker::{CircuitBreaker, PROBE_INTERVAL},
 };
 
@@ -71,6 +71,8 @@ struct Attempt {
 struct Opened {
     connection: Connection,
     at: Instant,
+    /// How long opening took.
+    took: Duration,
 }
 
 /// Timeouts of a command.
@@ -106,6 +108,14 @@ impl Attempt {
     /// The connection, or why there is none. `None` while it is being opened.
     fn result(&self) -> Option<Result<Opened, Fault>> {
         self.connection.clone().now_or_never()
+    }
+}
+
+impl Opened {
+    /// Whether the rest of the deadline suffices for another connection and an answer on it, going by how long this one took to open: at
+    /// least two round trips. To a server so distant that it does not, the whole deadline is for this connection.
+    fn can_be_replaced_within(&self, timeouts: Timeouts) -> bool {
+        timeouts.on_open_connection + self.took * 3 / 2 <= timeouts.total
     }
 }
 
@@ -159,7 +169,7 @@ impl Link {
         let mut deadline = start + timeouts.total;
         let opened = match attempt.result() {
             Some(opened) => {
-                if !is_retry {
+                if !is_retry && opened.as_ref().is_ok_and(|opened| opened.can_be_replaced_within(timeouts)) {
                     deadline = start + timeouts.on_open_connection;
                 }
                 opened
@@ -167,14 +177,17 @@ impl Link {
             // Connecting continues for the next request.
             None => timeout_at(deadline, attempt.connection.clone()).await.map_err(|_| Fault::Connecting)?,
         };
-        let Opened { mut connection, at } = opened.inspect_err(|fault| self.drop_connection(attempt, fault))?;
+        let Opened { mut connection, at, .. } = opened.inspect_err(|fault| self.drop_connection(attempt, fault))?;
         let answer = match timeout_at(deadline, connection.run(command)).await {
             Ok(answer) => answer.map_err(Fault::from),
             // A connection that opened just before the deadline had no time to answer.
             Err(_) if deadline < at.max(start) + timeouts.on_open_connection.min(timeouts.total * 2 / 5) => {
                 return Err(Fault::Connecting);
             }
-            Err(_) => Err(Fault::Timeout),
+            Err(_) => Err(Fault::Timeout(Some(Waited {
+                time: deadline.min(Instant::now()) - start,
+                deadline: timeouts.total,
+            }))),
         };
         match &answer {
             Err(fault) if fault.breaks_connection() => self.drop_connection(attempt, fault),
@@ -251,7 +264,7 @@ impl Link {
                     Err(_) => {}
                 }
             }
-            opened.map(|connection| Opened { connection, at: Instant::now() })
+            opened.map(|connection| Opened { connection, at: Instant::now(), took: began.elapsed() })
         });
         let connection = async { task.await.unwrap_or_else(|error| Err(Fault::Connection(error.to_string()))) };
         Arc::new(Attempt { connection: connection.boxed().shared(), began, answered: AtomicBool::new(false) })
