@@ -1,7 +1,7 @@
 //! Variables that were probably meant as settings: a typo would otherwise leave the default in place without a word.
 
 /// All settings.
-pub(super) const VARIABLES: [&str; 64] = [
+pub(super) const VARIABLES: [&str; 65] = [
     "AWS_CA_BUNDLE",
     "AWS_ENDPOINT_URL",
     "AWS_ENDPOINT_URL_DYNAMODB",

@@ -236,7 +236,7 @@ impl Field {
         let is_number = match &self.kind {
             Kind::Number(number) => !number.is_integer() && number.bands().is_none(),
             Kind::Text(_) => true,
-            Kind::Boolean | Kind::Category(_) | Kind::Array(_) => false,
+            Kind::Boolean | Kind::Category(_) | Kind::Array(_) | Kind::Image(_) => false,
         };
         entry.require(
             !is_number,

@@ -231,7 +231,7 @@ fn seconds_since_1970() -> u64 {
 impl From<aws_client::Error> for Fault {
     fn from(error: aws_client::Error) -> Self {
         match error {
-            aws_client::Error::Timeout => Self::Timeout,
+            aws_client::Error::Timeout => Self::Timeout(None),
             aws_client::Error::Connecting => Self::Connecting,
             aws_client::Error::Busy => Self::Busy,
             aws_client::Error::Connection(reason) => Self::Connection(reason),
