@@ -118,7 +118,7 @@ fn each_mistake_in_an_images_entry_is_named() {
         ),
         (FLOAT, kind, "type = 'image'\nmax_bytes = 5_000_000", "`max_bytes` must be 1 to 4400000, not 5000000"),
         (FLOAT, kind, "type = 'image'\nmax_pixels = 0", "`max_pixels` must be 1 to 67108864, not 0"),
-        (FLOAT, kind, "type = 'image'\nmaximum = 1", "`maximum` applies only to numbers and integers"),
+        (FLOAT, kind, "type = 'image'\nmaximum = 1", "`maximum` applies only to numbers"),
         (FLOAT, kind, "type = 'image'\nexample = 'AAAA'", "not a JPEG, PNG or WebP image"),
         (FLOAT, kind, "type = 'number'", "`preprocessor` applies only to images"),
         (UINT8, kind, "type = 'image'", "the graph reads UINT8, so `do_rescale` and `do_normalize`"),
