@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use model_package::{Input, MAX_INPUTS, Mistake, Stored, printable_line};
+use model_package::{GraphInput, Input, MAX_INPUTS, Mistake, Size, Stored, printable_line};
 use serde::Serialize;
 
 use super::{Apart, Model, Package, PackageError, drawn, golden::Replay};
@@ -36,6 +36,10 @@ pub struct Loaded {
     pub fields: Vec<String>,
     /// The number of the graph's input columns.
     pub columns: usize,
+    /// The graph's inputs: `window FP32 [N, 300, 4]`.
+    pub inputs: Vec<String>,
+    /// The graph's outputs that no prediction reads.
+    pub unread_outputs: Vec<String>,
     pub endpoints: Vec<String>,
     pub load_ms: f64,
     /// Why the inputs of an array run one at a time; `None` if they run together.
@@ -72,6 +76,8 @@ impl Report {
                 fingerprint: model.fingerprint(Stored::Answer).to_owned(),
                 fields: model.signature().fields().iter().map(|field| field.name().to_owned()).collect(),
                 columns: model.signature().width(),
+                inputs: model.signature().inputs().iter().map(|input| input_text(&model, input)).collect(),
+                unread_outputs: model.unread_outputs().iter().map(|name| format!("{name:?}")).collect(),
                 endpoints: model
                     .signature()
                     .predictions()
@@ -103,6 +109,12 @@ impl fmt::Display for Report {
             row("fingerprint", &loaded.fingerprint)?;
             let fields = loaded.fields.len();
             row("input", &format_args!("{fields} {}, {} columns", plural("field", fields), loaded.columns))?;
+            for (position, input) in loaded.inputs.iter().enumerate() {
+                row(if position == 0 { "the graph reads" } else { "" }, input)?;
+            }
+            if !loaded.unread_outputs.is_empty() {
+                row("outputs not read", &loaded.unread_outputs.join(", "))?;
+            }
             for (position, endpoint) in loaded.endpoints.iter().enumerate() {
                 row(if position == 0 { "endpoints" } else { "" }, &format_args!("POST {endpoint}"))?;
             }
@@ -134,6 +146,18 @@ impl fmt::Display for Report {
         write!(f, "\n{count} {}:", plural("mistake", count))?;
         mistakes.iter().try_for_each(|mistake| write!(f, "\n  {}", printable_line(mistake)))
     }
+}
+
+/// `window FP32 [N, 300, 4]`
+fn input_text(model: &Model, input: &GraphInput) -> String {
+    let fields = model.signature().fields();
+    let batch = input.is_batched(fields).then(|| "N".to_owned());
+    let size = |size: Size<'_>| match size {
+        Size::Fixed(size) => size.to_string(),
+        Size::Named(name) => name.to_owned(),
+    };
+    let shape: Vec<_> = batch.into_iter().chain(input.shape(fields).into_iter().map(size)).collect();
+    format!("{} {} [{}]", input.name(), input.datatype(), shape.join(", "))
 }
 
 fn plural(noun: &str, count: usize) -> String {

@@ -2,7 +2,8 @@
 
 use std::collections::HashSet;
 
-use model_package::{GOLDEN, GRAPH, Input, Mistake, Output, Prediction};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use model_package::{GOLDEN, GRAPH, Input, Mistake, Output, Prediction, PredictionKind, VectorEncoding};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -188,7 +189,20 @@ fn derived(model: &Model, name: &str, output: &Output) -> Result<Value, String> 
 fn difference(model: &Model, name: &str, expected: &Value, found: &Value) -> Option<f64> {
     let is_class = |prediction: &Prediction| prediction.name() == name && prediction.is_class();
     let is_class = model.signature().predictions().iter().any(is_class);
+    let is_base64 = |prediction: &Prediction| {
+        prediction.name() == name && matches!(prediction.kind(), PredictionKind::Vector(VectorEncoding::Base64))
+    };
+    if model.signature().predictions().iter().any(is_base64) {
+        return largest_difference(&decoded(expected)?, &decoded(found)?);
+    }
     largest_difference(expected, found).filter(|number| !is_class || *number == 0.0)
+}
+
+/// The numbers of a vector in base64.
+fn decoded(vector: &Value) -> Option<Value> {
+    let bytes = STANDARD.decode(vector.as_str()?).ok()?;
+    let (numbers, []) = bytes.as_chunks() else { return None };
+    Some(numbers.iter().map(|number| f32::from_le_bytes(*number)).collect())
 }
 
 fn largest_difference(expected: &Value, found: &Value) -> Option<f64> {
@@ -199,6 +213,10 @@ fn largest_difference(expected: &Value, found: &Value) -> Option<f64> {
         }
         (Value::Object(expected), Value::Object(found)) if expected.len() == found.len() => {
             let mut each = expected.iter().map(|(name, value)| largest_difference(value, found.get(name)?));
+            each.try_fold(0.0, |largest: f64, difference| Some(largest.max(difference?)))
+        }
+        (Value::Array(expected), Value::Array(found)) if expected.len() == found.len() => {
+            let mut each = expected.iter().zip(found).map(|(expected, found)| largest_difference(expected, found));
             each.try_fold(0.0, |largest: f64, difference| Some(largest.max(difference?)))
         }
         (expected, found) => (expected == found).then_some(0.0),

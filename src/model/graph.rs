@@ -32,12 +32,22 @@ pub(super) struct GraphFile {
 /// What a graph is fed, and what is read of its outputs.
 #[derive(Clone)]
 struct Use {
-    /// Of each input, its type and shape after the batch dimension.
-    inputs: Vec<(DatumType, TVec<TDim>)>,
+    inputs: Vec<Fed>,
     /// The positions of the outputs.
     outputs: Vec<usize>,
     /// The type in which integers of outputs are compared and written.
     of_integers: Precision,
+    /// Whether any input has a dimension for the batch, as outputs then have.
+    has_batch: bool,
+}
+
+/// What an input is fed.
+#[derive(Clone)]
+struct Fed {
+    datum_type: DatumType,
+    /// Without the batch dimension.
+    shape: TVec<TDim>,
+    is_batched: bool,
 }
 
 /// A graph that maps rows to rows: tensors whose first dimension is that of the batch.
@@ -91,14 +101,17 @@ impl Graph {
             Size::Fixed(size) => size.to_dim(),
             Size::Named(name) => model.symbols.sym(name).to_dim(),
         };
-        let inputs = signature
-            .inputs()
-            .iter()
-            .map(|input| (datum_type(input.datatype()), input.shape(signature.fields()).iter().map(size).collect()));
+        let fields = signature.fields();
+        let inputs = signature.inputs().iter().map(|input| Fed {
+            datum_type: datum_type(input.datatype()),
+            shape: input.shape(fields).iter().map(size).collect(),
+            is_batched: input.is_batched(fields),
+        });
         let used = Use {
             inputs: inputs.collect(),
             outputs: signature.outputs().to_vec(),
             of_integers: signature.precision_of_integers(),
+            has_batch: signature.has_batch(),
         };
         let read = model.clone();
         let runnable = runnable(model, &used, &1.to_dim())?;
@@ -123,7 +136,11 @@ impl Graph {
     ///
     /// If the graph fails, or an output is not numeric.
     pub(super) fn run(&self, row: &[Tensor]) -> Result<Output, ModelError> {
-        outputs(&self.runnable, self.used.of_integers, row, 1).map(|mut outputs| outputs.remove(0))
+        let outputs = raw(&self.runnable, row)?;
+        if self.used.has_batch {
+            return rows(&outputs, self.used.of_integers, 1).map(|mut rows| rows.remove(0));
+        }
+        Ok(Output::new(outputs, self.used.of_integers))
     }
 
     /// The graph for `count` rows at once, or why each row needs a run of its own. It is tried on drawn inputs, which `feed` makes rows.
@@ -133,6 +150,9 @@ impl Graph {
         draw: impl Fn(Draw) -> Input,
         feed: impl Fn(&[&Input]) -> Option<Vec<Tensor>>,
     ) -> Result<&Rows, &Apart> {
+        if self.used.inputs.iter().any(|input| !input.is_batched) {
+            return Err(&Apart::OneRowOnly);
+        }
         let size = |row: &[Tensor]| row.iter().map(Tensor::len).sum();
         let prepared = || self.prepare_batched(feed(&[&draw(Draw::Smallest)]).as_deref().map_or(1, size));
         let rows = self.batched.get_or_init(prepared).as_ref().ok_or(&Apart::OneRowOnly)?;
@@ -141,7 +161,8 @@ impl Graph {
 
     /// `size` is the number of numbers of a row.
     fn prepare_batched(&self, size: usize) -> Option<Rows> {
-        let rows = self.read.symbols.sym("N").to_dim();
+        // A dimension of the graph may have this name.
+        let rows = self.read.symbols.new_with_prefix("N").to_dim();
         let batched = panic::catch_unwind(AssertUnwindSafe(|| runnable(self.read.clone(), &self.used, &rows)));
         Some(Rows::new(batched.ok()?.ok()?, self.used.of_integers, size))
     }
@@ -151,22 +172,30 @@ impl Graph {
 pub(super) fn outputs(
     graph: &Arc<TypedRunnableModel>,
     of_integers: Precision,
-    rows: &[Tensor],
+    fed: &[Tensor],
     count: usize,
 ) -> Result<Vec<Output>, ModelError> {
+    rows(&raw(graph, fed)?, of_integers, count)
+}
+
+/// Runs the graph, and returns its outputs.
+fn raw(graph: &Arc<TypedRunnableModel>, inputs: &[Tensor]) -> Result<Vec<Tensor>, ModelError> {
     let fail = |error: TractError| ModelError::Output(format!("{error:#}"));
-    let inputs = rows.iter().map(|tensor| Ok(fed(tensor)?.into_tvalue())).collect::<TractResult<TVec<_>>>();
+    let inputs = inputs.iter().map(|tensor| Ok(fed(tensor)?.into_tvalue())).collect::<TractResult<TVec<_>>>();
     let inputs = inputs.map_err(fail)?;
     // A panic in the graph fails this request, not the process.
     let outputs = panic::catch_unwind(AssertUnwindSafe(|| graph.run(inputs)))
         .map_err(|_| ModelError::Output("tract panicked".to_owned()))?
         .map_err(fail)?;
+    outputs.iter().map(|output| read(output).map_err(fail)).collect()
+}
+
+/// The outputs of each of `count` rows.
+fn rows(outputs: &[Tensor], of_integers: Precision, count: usize) -> Result<Vec<Output>, ModelError> {
     let mut all = vec![Vec::with_capacity(outputs.len()); count];
-    for output in &outputs {
-        let read = read(output).map_err(fail)?;
-        let rows = read
-            .unstack(count)
-            .ok_or_else(|| ModelError::Output(format!("an output of shape {:?} for {count} inputs", read.shape())))?;
+    for output in outputs {
+        let shape = || ModelError::Output(format!("an output of shape {:?} for {count} inputs", output.shape()));
+        let rows = output.unstack(count).ok_or_else(shape)?;
         all.iter_mut().zip(rows).for_each(|(tensors, row)| tensors.push(row));
     }
     Ok(all.into_iter().map(|tensors| Output::new(tensors, of_integers)).collect())
@@ -193,8 +222,9 @@ fn read(tensor: &tract::Tensor) -> TractResult<Tensor> {
 /// the time that a cold start waits.
 fn runnable(model: InferenceModel, used: &Use, rows: &TDim) -> TractResult<Arc<TypedRunnableModel>> {
     let mut model = model;
-    for (position, (datum_type, shape)) in used.inputs.iter().enumerate() {
-        let shape: TVec<_> = [rows.clone()].into_iter().chain(shape.iter().cloned()).collect();
+    for (position, Fed { datum_type, shape, is_batched }) in used.inputs.iter().enumerate() {
+        let batch = is_batched.then(|| rows.clone());
+        let shape: TVec<_> = batch.into_iter().chain(shape.iter().cloned()).collect();
         model.set_input_fact(position, datum_type.fact(shape).into())?;
     }
     let outlets = model.output_outlets()?.to_vec();
@@ -204,7 +234,7 @@ fn runnable(model: InferenceModel, used: &Use, rows: &TDim) -> TractResult<Arc<T
     let mut typed = model.into_typed()?;
     float64::replace(&mut typed)?;
     matrix_product::replace(&mut typed);
-    let inputs = used.inputs.iter().map(|(datum_type, _)| Ok(*datum_type));
+    let inputs = used.inputs.iter().map(|input| Ok(input.datum_type));
     let outputs = (0..used.outputs.len()).map(|output| Ok(typed.output_fact(output)?.datum_type));
     if inputs.chain(outputs).collect::<TractResult<Vec<_>>>()?.contains(&DatumType::F64) {
         float64::optimize(&mut typed)?;
@@ -259,8 +289,8 @@ fn declaration(model: &InferenceModel) -> Result<Declaration, String> {
         let datatype = declared.map(|declared| {
             data_type(declared).ok_or_else(|| {
                 format!(
-                    "reads {}, but the service feeds graphs float32 or float64: declare the input as one of them, and cast it inside the \
-                     graph",
+                    "reads {} for {name:?}, which the service cannot feed: declare the input as float32, float64, int32, int64, uint8 or \
+                     bool, and cast it inside the graph",
                     type_name(declared)
                 )
             })

@@ -41,6 +41,7 @@ const ENGINE_VERSION: u32 = 4;
 pub struct Model {
     signature: Signature,
     graph: Graph,
+    unread_outputs: Vec<String>,
     run_fingerprint: String,
     fingerprint: String,
 }
@@ -59,14 +60,17 @@ impl Model {
         let unknown = || Cow::Owned(Declaration::unknown(Precision::Float64));
         let declaration = file.as_ref().map_or_else(|_| unknown(), |file| Cow::Borrowed(file.declaration()));
         let signature = match &package.manifest {
-            ManifestFile::Written(toml) => Signature::parse(toml, &declaration),
-            ManifestFile::Embedded { json, .. } => Signature::parse_json(json, &declaration),
+            ManifestFile::Written(toml) => Signature::parse(toml, &declaration, &package.files),
+            ManifestFile::Embedded { json, .. } => Signature::parse_json(json, &declaration, &package.files),
         };
         let (mut signature, file) = match (signature, file) {
             (Ok(signature), Ok(file)) => (signature, file),
             (Err(mistakes), Ok(_)) | (Ok(_), Err(mistakes)) => return Err(fail(mistakes)),
             (Err(mistakes), Err(in_graph)) => return Err(fail([mistakes, in_graph].concat())),
         };
+        let outputs = file.declaration().outputs.iter().enumerate();
+        let unread = outputs.filter(|(position, _)| !signature.outputs().contains(position));
+        let unread_outputs = unread.map(|(_, output)| output.name.clone()).collect();
         let graph = file.prepare(&signature).map_err(|problem| fail(in_graph(problem)))?;
         if let Some(problem) =
             graph.feature_names().and_then(|names| feature_name_mismatch(names, &signature.columns()))
@@ -103,7 +107,7 @@ impl Model {
             digest.update((identity.len() as u64).to_le_bytes());
             digest.update(identity);
         });
-        Ok(Self { signature, graph, run_fingerprint, fingerprint: short(digest) })
+        Ok(Self { signature, graph, unread_outputs, run_fingerprint, fingerprint: short(digest) })
     }
 
     /// Runs the graph.
@@ -138,10 +142,12 @@ impl Model {
         if let [input] = inputs {
             return Ok(vec![self.run(input)?]);
         }
-        let Some(rows) = self.signature.feed(inputs) else { return self.run_by_shape(inputs) };
-        match self.together(inputs.len()) {
-            Ok(together) => together.run(&rows, inputs.len()),
-            Err(_) => inputs.iter().map(|input| self.run(input)).collect(),
+        let Ok(together) = self.together(inputs.len()) else {
+            return inputs.iter().map(|input| self.run(input)).collect();
+        };
+        match self.signature.feed(inputs) {
+            Some(rows) => together.run(&rows, inputs.len()),
+            None => self.run_by_shape(inputs),
         }
     }
 
@@ -185,6 +191,11 @@ impl Model {
     /// If the graph fails, or the prediction cannot be derived from its output.
     pub fn predict(&self, prediction: usize, input: &Input) -> Result<Answer, ModelError> {
         self.signature.predictions()[prediction].derive(&self.run(input)?)
+    }
+
+    /// The names of the graph's outputs that no prediction reads.
+    pub fn unread_outputs(&self) -> &[String] {
+        &self.unread_outputs
     }
 
     pub fn signature(&self) -> &Signature {

@@ -4,7 +4,7 @@
 use model_package::{Input, Precision};
 use predict_once::model::Model;
 use serde_json::{Value, json};
-use test_support::onnx::{Attribute, DOUBLE, FLOAT, INT64, Onnx};
+use test_support::onnx::{Attribute, BOOL, DOUBLE, FLOAT, FLOAT16, INT32, INT64, Onnx, UINT8};
 
 use crate::packages::{self, package};
 
@@ -434,12 +434,20 @@ fn a_row_has_the_same_answer_alone_and_among_others() {
 }
 
 #[test]
-fn a_graph_that_reads_another_type_is_refused_by_the_name_of_the_type() {
-    for (number, name) in [(INT64, "int64"), (2, "uint8"), (6, "int32"), (8, "string"), (9, "bool"), (10, "float16")] {
+fn a_graph_that_reads_another_type_than_the_field_is_refused_by_the_name_of_the_type() {
+    let only = "model.toml: field \"a\": feeds an input of";
+    for (number, named) in [
+        (INT64, format!("{only} int64, which holds only integers: use `type = \"integer\"`")),
+        (UINT8, format!("{only} uint8, which holds only integers")),
+        (INT32, format!("{only} int32, which holds only integers")),
+        (BOOL, format!("{only} bool, which holds only integers")),
+        (FLOAT16, format!("{only} float16, which only arrays can")),
+        (8, "model.onnx: reads string for \"x\", which the service cannot feed".to_owned()),
+        (13, "model.onnx: reads uint64 for \"x\", which the service cannot feed".to_owned()),
+    ] {
         let graph = Onnx::new(1).with_input_type(number).node("Identity", &["x"], "y", &[]).file("y", 1);
         let found = packages::mistakes(&package(manifest(&["a"]), graph));
         let [mistake] = &found[..] else { panic!("{found:?}") };
-        let named = format!("model.onnx: reads {name}, but the service feeds graphs float32 or float64");
         assert!(mistake.starts_with(&named), "{mistake}");
     }
 }

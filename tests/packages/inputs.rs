@@ -97,14 +97,23 @@ fn value(field: &Field, aliases: Vec<String>) -> BoxedStrategy<Value> {
             }
         }
         Kind::Array(array) => array_value(array),
+        Kind::Text(text) => {
+            let most = text.max_length();
+            let texts = any::<String>().prop_map(move |text| text.chars().take(most).collect::<String>());
+            texts.prop_map(Value::from).boxed()
+        }
     }
 }
 
 /// With 1 to 3 for each name.
 fn array_value(array: &Array) -> BoxedStrategy<Value> {
+    let (lower, upper) = array.bounds();
+    let (lower, upper) = (lower.map_or(0.0, |bound| bound.limit), upper.map_or(255.0, |bound| bound.limit));
     let item = match array.datatype() {
-        DataType::Float16 | DataType::Float32 | DataType::Float64 => (-1e3..1e3).prop_map(|x: f64| json!(x)).boxed(),
-        DataType::Int32 | DataType::Int64 | DataType::Uint8 => (0..=255).prop_map(|x| json!(x)).boxed(),
+        DataType::Float16 | DataType::Float32 | DataType::Float64 => (lower..upper).prop_map(|x| json!(x)).boxed(),
+        DataType::Int32 | DataType::Int64 | DataType::Uint8 => {
+            (lower as i64..=upper as i64).prop_map(|x| json!(x)).boxed()
+        }
         DataType::Bool => any::<bool>().prop_map(Value::from).boxed(),
     };
     let sizes: Vec<_> = array
@@ -198,6 +207,7 @@ fn wrong_values(field: &Field, aliases: &[String]) -> Vec<Mistake> {
             invalid.extend([json!(1), json!(false)]);
             invalid.extend(unknown_names(category, aliases).into_iter().map(Value::from));
         }
+        Kind::Text(text) => invalid.extend([json!(1), json!(true), json!("é".repeat(text.max_length() + 1))]),
         Kind::Array(array) => {
             // The rank is another, or the items are.
             let nested = array.shape().iter().fold(json!("x"), |item, _| json!([item]));

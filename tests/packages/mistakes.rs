@@ -184,16 +184,13 @@ fn names_are_printable_and_unique() {
 fn entries_for_another_type_of_field_are_refused() {
     for lines in ["minimum = 0", "exclusive_minimum = 0", "maximum = 9", "exclusive_maximum = 9", "bands = [1]"] {
         let key = lines.split(' ').next().expect("split yields");
+        let to = if key == "bands" { "numbers and integers" } else { "numbers, integers and arrays" };
         refused(
             colour(&format!("type = \"string\"\nvalues = [\"red\", \"green\"]\n{lines}")),
             "field \"colour\"",
-            &format!("`{key}` applies only to numbers and integers"),
+            &format!("`{key}` applies only to {to}"),
         );
-        refused(
-            size(&format!("type = \"boolean\"\n{lines}")),
-            "field \"size\"",
-            "applies only to numbers and integers",
-        );
+        refused(size(&format!("type = \"boolean\"\n{lines}")), "field \"size\"", &format!("applies only to {to}"));
     }
     for (lines, part) in [
         ("values = [\"1\"]", "`values` applies only to strings"),

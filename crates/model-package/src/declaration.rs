@@ -2,7 +2,13 @@
 
 use std::fmt;
 
-use super::{precision::Precision, tensor::DataType};
+use super::{
+    json::shape_text,
+    manifest::TensorEntry,
+    mistake::{Entry, Mistake},
+    precision::Precision,
+    tensor::{DataType, Tensor},
+};
 
 /// The inputs and outputs of a graph, in its order.
 #[derive(Clone, Debug)]
@@ -58,6 +64,83 @@ impl Declaration {
 
     pub(crate) fn precision(&self) -> Precision {
         self.precision
+    }
+
+    /// Adds what `[[inputs]]` and `[[outputs]]` say and the graph does not.
+    pub(crate) fn with(&self, inputs: &[TensorEntry], outputs: &[TensorEntry], mistakes: &mut Vec<Mistake>) -> Self {
+        let mut all = self.clone();
+        // Without the graph, nothing is known of its tensors.
+        if self.is_known() {
+            for (what, declared, written) in [("input", &mut all.inputs, inputs), ("output", &mut all.outputs, outputs)]
+            {
+                for written in written {
+                    let mut entry = Entry::new(format!("{what} {:?}", written.name), mistakes);
+                    let names = names(declared);
+                    match declared.iter_mut().find(|tensor| tensor.name == written.name) {
+                        Some(tensor) => tensor.complete(written, &mut entry),
+                        None => entry.mistake(format_args!(
+                            "the {what}s of the graph are {names}: correct `name`, or remove the entry"
+                        )),
+                    }
+                }
+            }
+        }
+        all
+    }
+}
+
+impl TensorDeclaration {
+    fn complete(&mut self, written: &TensorEntry, entry: &mut Entry<'_>) {
+        if let Some(datatype) = written.datatype {
+            let declared = *self.datatype.get_or_insert(datatype);
+            entry.require(
+                declared == datatype,
+                format_args!("`datatype` is {datatype}, but the graph declares {declared}: correct one of them"),
+            );
+        }
+        let Some(shape) = &written.shape else { return };
+        entry.require(shape.iter().all(|size| *size >= -1), "`shape` must be sizes, or -1 for any size");
+        let sizes = shape.iter().map(|size| usize::try_from(*size).map_or(DeclaredSize::Unknown, DeclaredSize::Fixed));
+        let sizes: Vec<_> = sizes.collect();
+        let declared = self.shape.get_or_insert_with(|| sizes.clone());
+        let agrees = |(declared, size): (&DeclaredSize, &DeclaredSize)| match (declared, size) {
+            (DeclaredSize::Fixed(declared), DeclaredSize::Fixed(size)) => declared == size,
+            (DeclaredSize::Fixed(_), _) => false,
+            (DeclaredSize::Named(_) | DeclaredSize::Unknown, _) => true,
+        };
+        entry.require(
+            declared.len() == sizes.len() && declared.iter().zip(&sizes).all(agrees),
+            format_args!("`shape` is {shape:?}, but the graph declares {}: correct one of them", shape_text(declared)),
+        );
+        for (declared, size) in declared.iter_mut().zip(sizes) {
+            if let DeclaredSize::Fixed(_) = size {
+                *declared = size;
+            }
+        }
+    }
+
+    /// Whether a tensor is as declared. Otherwise, the problem.
+    pub(crate) fn check(&self, tensor: &Tensor) -> Result<(), String> {
+        if let Some(datatype) = self.datatype.filter(|datatype| *datatype != tensor.datatype()) {
+            return Err(format!("`datatype` is {datatype}, but the graph returns {}: correct it", tensor.datatype()));
+        }
+        let Some(declared) = &self.shape else { return Ok(()) };
+        // The first dimension is that of the batch, which the tensor of one input has lost.
+        let shape = &tensor.shape()[tensor.shape().len().saturating_sub(declared.len())..];
+        let rest = &declared[declared.len().saturating_sub(shape.len())..];
+        let is_declared = |(declared, size): (&DeclaredSize, &usize)| match declared {
+            DeclaredSize::Fixed(declared) => declared == size,
+            DeclaredSize::Named(_) | DeclaredSize::Unknown => true,
+        };
+        if declared.len() <= shape.len() + 1 && rest.iter().zip(shape).all(is_declared) {
+            Ok(())
+        } else {
+            let returned = shape_text(tensor.shape());
+            Err(format!(
+                "`shape` is {}, but the graph returns {returned} for one input: correct it",
+                shape_text(declared)
+            ))
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! Valid inputs drawn from the fields, to try a model on.
 
+use serde_json::{Value, json};
+
 use super::{
     field::{Array, Encoded, Field, Kind, Number, Tensors},
     input::Input,
@@ -61,12 +63,28 @@ impl Field {
             },
             Kind::Boolean => code(2),
             Kind::Category(category) => code(category.values().len()),
+            Kind::Text(text) => Encoded::Tensors(text.drawn(position.to_bits() >> 20)),
             Kind::Array(array) => Encoded::Tensors(Tensors::new(vec![array.tensor_at(position, reach).into()])),
         }
     }
 }
 
 impl Array {
+    /// Arrays that a request may send. Equal seeds give equal arrays.
+    pub fn drawn(&self, seed: u64) -> Value {
+        let share = (mixed(seed) >> 11) as f64 / (1_u64 << 53) as f64;
+        let tensor = self.tensor_at(share, 10.0);
+        let item = |number: f64| match tensor.datatype() {
+            DataType::Bool => json!(number != 0.0),
+            DataType::Float16 | DataType::Float32 | DataType::Float64 => json!(number),
+            DataType::Int32 | DataType::Int64 | DataType::Uint8 => json!(number as i64),
+        };
+        let items = tensor.numbers().into_iter().map(item).collect();
+        let nest = |items: Vec<Value>, size: &usize| items.chunks(*size).map(Value::from).collect();
+        let mut nested: Vec<Value> = tensor.shape().iter().rev().fold(items, nest);
+        nested.remove(0)
+    }
+
     /// At 0 and 1, all elements are the smallest or largest; in between, they are random.
     fn tensor_at(&self, position: f64, reach: f64) -> Tensor {
         let (low, high) = match self.format.datatype {
@@ -75,13 +93,17 @@ impl Array {
             DataType::Int32 | DataType::Int64 | DataType::Bool => (0.0, 1.0),
             DataType::Uint8 => (0.0, 255.0),
         };
+        let low = self.format.lower.map_or(low, |bound| bound.limit + if bound.exclusive { 1e-3 } else { 0.0 });
+        let high =
+            self.format.upper.map_or(high.max(low), |bound| bound.limit - if bound.exclusive { 1e-3 } else { 0.0 });
         let element = |element: u64| {
             let share = match position {
                 0.0 | 1.0 => position,
                 _ => (mixed(position.to_bits() ^ element) >> 11) as f64 / (1_u64 << 53) as f64,
             };
             let number = low + (high - low) * share;
-            if self.format.datatype.is_float() { number } else { number.round() }
+            // An excluded bound is a little off an integer.
+            if self.format.datatype.is_float() { number } else { number.round().max(low.ceil()).min(high.floor()) }
         };
         let shape = self.usual_shape();
         let numbers: Vec<_> = (0..shape.iter().product::<usize>() as u64).map(element).collect();

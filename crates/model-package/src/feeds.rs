@@ -2,9 +2,9 @@
 
 use super::{
     declaration::{Declaration, DeclaredSize, TensorDeclaration, names},
-    field::Field,
+    field::{Field, default_inputs},
     input::Input,
-    manifest::FieldEntry,
+    manifest::{FieldEntry, InputsEntry},
     mistake::{Entry, GRAPH, Mistake},
     precision::Precision,
     tensor::{DataType, Tensor},
@@ -46,7 +46,32 @@ pub(crate) fn assign(fields: &[FieldEntry], declaration: &Declaration, mistakes:
     let named = |name: &str| inputs.iter().position(|input| input.name == name);
     let mut assigned: Vec<Option<usize>> =
         fields.iter().map(|field| named(field.input.as_deref().unwrap_or(&field.name))).collect();
-    let left: Vec<_> = (0..inputs.len()).filter(|input| !assigned.contains(&Some(*input))).collect();
+    // A text feeds several: those in `inputs`, or those of their usual names.
+    let mut others: Vec<Fed> = vec![Fed::new(); fields.len()];
+    for ((field, first), others) in fields.iter().zip(&mut assigned).zip(&mut others) {
+        for (name, is_first) in default_inputs(field) {
+            match named(name) {
+                Some(input) if *is_first => *first = first.or(Some(input)),
+                Some(input) => others.push(input),
+                None => {}
+            }
+        }
+        let mut names = field.inputs.iter().flat_map(InputsEntry::names).map(|name| {
+            let input = named(name);
+            if input.is_none() {
+                Entry::new(format!("field {:?}", field.name), mistakes).mistake(format_args!(
+                    "`inputs` has {name:?}, but the inputs of the graph are {}: name one of them",
+                    names(inputs)
+                ));
+            }
+            input.unwrap_or_default()
+        });
+        *first = names.next().or(*first);
+        others.extend(names);
+    }
+    let assigned_to_others: Vec<_> = others.iter().flatten().copied().collect();
+    let is_free = |input: &usize| !assigned.contains(&Some(*input)) && !assigned_to_others.contains(input);
+    let left: Vec<_> = (0..inputs.len()).filter(is_free).collect();
     let default = if let [only] = &left[..] { Some(*only) } else { (inputs.len() == 1).then_some(0) };
     for (field, input) in fields.iter().zip(&mut assigned).filter(|(_, input)| input.is_none()) {
         let mut entry = Entry::new(format!("field {:?}", field.name), mistakes);
@@ -60,7 +85,7 @@ pub(crate) fn assign(fields: &[FieldEntry], declaration: &Declaration, mistakes:
             None => *input = default,
         }
     }
-    assigned.into_iter().map(|input| input.into_iter().collect()).collect()
+    assigned.into_iter().zip(others).map(|(first, others)| first.into_iter().chain(others).collect()).collect()
 }
 
 /// The declarations of the inputs that a field feeds.
@@ -68,33 +93,18 @@ pub(crate) fn declared<'a>(declaration: &'a Declaration, fed: &Fed) -> Vec<&'a T
     fed.iter().map(|input| &declaration.inputs[*input]).collect()
 }
 
-/// The type of the scalars of an input.
-pub(crate) fn precision(declaration: &Declaration, fed: &Fed) -> Precision {
-    match declared(declaration, fed)[..] {
-        [] => declaration.precision(),
-        [input, ..] => match input.datatype {
-            Some(DataType::Float64) => Precision::Float64,
-            _ => Precision::Float32,
-        },
-    }
-}
-
-/// The name of a type in ONNX.
-fn onnx_name(datatype: DataType) -> &'static str {
-    match datatype {
-        DataType::Float16 => "float16",
-        DataType::Float32 => "float32",
-        DataType::Float64 => "float64",
-        DataType::Int32 => "int32",
-        DataType::Int64 => "int64",
-        DataType::Uint8 => "uint8",
-        DataType::Bool => "bool",
-    }
-}
-
 /// The type of an input; one that is not declared is float32.
 pub(crate) fn datatype(declared: Option<&TensorDeclaration>) -> DataType {
     declared.and_then(|input| input.datatype).unwrap_or(DataType::Float32)
+}
+
+/// The type of the first input that a field feeds.
+pub(crate) fn datatype_of(declaration: &Declaration, fed: &Fed) -> DataType {
+    match declared(declaration, fed)[..] {
+        [] if declaration.precision() == Precision::Float64 => DataType::Float64,
+        [] => DataType::Float32,
+        [input, ..] => datatype(Some(input)),
+    }
 }
 
 impl GraphInput {
@@ -134,14 +144,6 @@ impl GraphInput {
                         ));
                         continue;
                     }
-                    if !matches!(datatype, DataType::Float32 | DataType::Float64) {
-                        in_graph(format!(
-                            "reads {}, but the service feeds graphs float32 or float64: declare the input as one of them, and cast it \
-                             inside the graph",
-                            onnx_name(datatype)
-                        ));
-                        continue;
-                    }
                     let width = feeding.iter().map(|field| fields[*field].width()).sum();
                     if let Some(columns) = input.columns().filter(|columns| *columns != width) {
                         in_graph(format!(
@@ -161,11 +163,19 @@ impl GraphInput {
         &self.name
     }
 
+    /// Whether its first dimension is that of the batch.
+    pub fn is_batched(&self, fields: &[Field]) -> bool {
+        match &self.source {
+            Source::Columns { .. } => true,
+            Source::Tensor { field, .. } => fields[*field].is_batched(),
+        }
+    }
+
     pub fn datatype(&self) -> DataType {
         self.datatype
     }
 
-    /// After the batch dimension.
+    /// Without the batch dimension.
     pub fn shape<'a>(&'a self, fields: &'a [Field]) -> Vec<Size<'a>> {
         match &self.source {
             Source::Columns { width, .. } => vec![Size::Fixed(*width)],
@@ -177,12 +187,15 @@ impl GraphInput {
     pub(crate) fn blank(&self, fields: &[Field]) -> Tensor {
         let shape = match &self.source {
             Source::Columns { width, .. } => vec![1, *width],
-            Source::Tensor { field, part } => [1].into_iter().chain(fields[*field].usual_shape(*part)).collect(),
+            Source::Tensor { field, part } => {
+                let batch = fields[*field].is_batched().then_some(1);
+                batch.into_iter().chain(fields[*field].usual_shape(*part)).collect()
+            }
         };
         Tensor::zeros(self.datatype, shape)
     }
 
-    /// Its tensor for some inputs. `None` if they have different shapes.
+    /// Its tensor for some inputs. `None` if they cannot run together.
     pub(crate) fn feed(&self, fields: &[Field], inputs: &[&Input]) -> Option<Tensor> {
         match &self.source {
             Source::Columns { fields: positions, width } => {
@@ -194,6 +207,10 @@ impl GraphInput {
                 }
                 Some(Tensor::from_numbers(self.datatype, vec![inputs.len(), *width], &numbers))
             }
+            Source::Tensor { field, part } if !fields[*field].is_batched() => match inputs {
+                [input] => input.values()[*field].tensor(*part).cloned(),
+                _ => None,
+            },
             Source::Tensor { field, part } => {
                 let tensors = inputs.iter().map(|input| input.values()[*field].tensor(*part));
                 Tensor::stack(&tensors.collect::<Option<Vec<_>>>()?)

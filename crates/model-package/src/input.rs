@@ -7,9 +7,10 @@ use serde::de::DeserializeSeed;
 use super::{
     field::{Encoded, Field},
     invalid::{FieldError, FieldErrorCode, InvalidInput},
-    json::{ArrayFormat, ArrayFormats, Json, JsonSeed, Members},
+    json::{ArrayFormat, ArrayFormats, Dimension, Json, JsonSeed, Members, shape_text},
     normal_form::Spellings,
     suggestion::{closest_match, work},
+    tensor::Tensor,
 };
 
 /// Limits the size of the error response.
@@ -92,6 +93,8 @@ pub(crate) struct Fields {
     required: usize,
     /// The positions of the fields that have an [`ArrayFormat`].
     arrays: Vec<usize>,
+    /// The dimensions that have the same name in several places: the position of each place's field, and its axis.
+    shared: Vec<(String, Vec<(usize, usize)>)>,
 }
 
 impl Fields {
@@ -100,7 +103,8 @@ impl Fields {
         let spellings = Spellings::new(fields.iter().map(Field::name).zip(0..));
         let required = fields.iter().filter(|field| field.is_required()).count();
         let arrays = (0..fields.len()).filter(|position| fields[*position].array_format().is_some()).collect();
-        Self { fields, spellings, ignore_unknown, required, arrays }
+        let shared = shared_dimensions(&fields);
+        Self { fields, spellings, ignore_unknown, required, arrays, shared }
     }
 
     pub(crate) fn as_slice(&self) -> &[Field] {
@@ -141,6 +145,9 @@ impl Fields {
         let Members { kept, discarded } = &members;
         let read = || self.read_in_order(kept).or_else(|| self.read_in_any_order(kept));
         let read = if *discarded == 0 || self.ignore_unknown { read() } else { None };
+        if let Some(error) = read.as_ref().and_then(|input| self.disagreement(input)) {
+            return Err(budget.list().then_some(error).into_iter().collect());
+        }
         read.ok_or_else(|| {
             if budget.is_spent() {
                 budget.unlisted += self.count_errors(&members);
@@ -179,6 +186,23 @@ impl Fields {
         }
         let present_or_missing = |(field, value): (&Field, Option<Encoded>)| value.or_else(|| field.missing().cloned());
         Input::of(self.fields.len(), self.fields.iter().zip(values).map(present_or_missing))
+    }
+
+    /// The error of the first array whose length is another than that of a dimension with the same name.
+    fn disagreement(&self, input: &Input) -> Option<FieldError> {
+        let size = |(field, axis): (usize, usize)| Some(input.0[field].tensor(0)?.shape()[axis]);
+        self.shared.iter().find_map(|(name, places)| {
+            let (first, expected) = (places[0].0, size(places[0])?);
+            let place = places.iter().copied().find(|place| size(*place) != Some(expected))?;
+            let shape = input.0[place.0].tensor(0).map(Tensor::shape).unwrap_or_default();
+            Some(FieldError {
+                field: self.fields[place.0].name().to_owned(),
+                code: FieldErrorCode::Invalid,
+                detail: format!("must have the same {name} as {:?}, {expected}", self.fields[first].name()).into(),
+                received: Some(format!("an array of shape {}", shape_text(shape))),
+                suggestion: None,
+            })
+        })
     }
 
     /// The number of errors that [`Errors`] would list, in time that does not depend on the number of fields.
@@ -222,6 +246,22 @@ impl ArrayFormats for Fields {
         let named = self.arrays.iter().copied().find(|position| self.fields[*position].name() == name);
         self.fields[named.or_else(|| self.spellings.find(name))?].array_format()
     }
+}
+
+fn shared_dimensions(fields: &[Field]) -> Vec<(String, Vec<(usize, usize)>)> {
+    let mut dimensions: Vec<(String, Vec<(usize, usize)>)> = Vec::new();
+    let formats = fields.iter().enumerate().filter_map(|(position, field)| Some((position, field.array_format()?)));
+    for (position, format) in formats {
+        for (axis, size) in format.shape.iter().enumerate() {
+            let Dimension::Named(name) = size else { continue };
+            match dimensions.iter_mut().find(|(known, _)| known == name) {
+                Some((_, places)) => places.push((position, axis)),
+                None => dimensions.push((name.clone(), vec![(position, axis)])),
+            }
+        }
+    }
+    dimensions.retain(|(_, places)| places.len() > 1);
+    dimensions
 }
 
 /// Collects all errors of an object's members.
@@ -275,7 +315,7 @@ impl<'a> Errors<'a> {
                 }
                 let suggestion = self.budget.suggest(field.suggestion_work(&value), || field.suggestion(&value));
                 Some(FieldError {
-                    received: Some(value.to_string()),
+                    received: Some(field.received(&value)),
                     suggestion,
                     ..error(FieldErrorCode::Invalid, field.allowed())
                 })

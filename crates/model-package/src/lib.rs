@@ -8,11 +8,13 @@
 //! The build script uses it to check the embedded package's manifest; the service uses all of it. `docs/model-package.md` describes the
 //! files.
 
+mod bound;
 mod declaration;
 mod decode;
 mod drawn;
 mod feeds;
 pub mod field;
+mod files;
 mod input;
 mod inputs;
 mod invalid;
@@ -36,6 +38,7 @@ pub use self::{
     drawn::Draw,
     feeds::{GraphInput, Size},
     field::Field,
+    files::{Files, file_names},
     input::Input,
     inputs::Inputs,
     invalid::{FieldError, FieldErrorCode, InvalidInput, ItemError, ItemProblem, MAX_INPUTS},
@@ -43,7 +46,7 @@ pub use self::{
     mistake::{GOLDEN, GRAPH, MANIFEST, Mistake},
     output::Output,
     precision::Precision,
-    prediction::{Answer, AnswerValue, ModelError, Prediction, PredictionKind},
+    prediction::{Answer, AnswerValue, ModelError, Prediction, PredictionKind, VectorEncoding},
     printable::{printable, printable_line},
     signature::{Example, GoldenTolerance, Signature},
     stored::Stored,
@@ -55,9 +58,11 @@ pub use self::{
 mod testing {
     use super::{
         field::Field,
+        files::Files,
         manifest::FieldEntry,
         mistake::{Entry, Mistake},
         precision::Precision,
+        tensor::DataType,
     };
 
     /// The field that these lines of `model.toml` describe, of a graph that reads float32.
@@ -78,9 +83,10 @@ mod testing {
     }
 
     fn read(name: &str, precision: Precision, toml: &str) -> Result<Field, Vec<Mistake>> {
+        let datatype = if precision == Precision::Float64 { DataType::Float64 } else { DataType::Float32 };
         let written: FieldEntry = toml::from_str(&format!("name = '{name}'\n{toml}")).expect("a field's entry");
         let mut mistakes = Vec::new();
-        let field = Field::new(&written, precision, &[], &mut Entry::new("field", &mut mistakes));
+        let field = Field::new(&written, datatype, &[], &Files::new(), &mut Entry::new("field", &mut mistakes));
         field.ok_or(mistakes)
     }
 }

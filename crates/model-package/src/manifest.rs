@@ -5,6 +5,8 @@
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 
+use super::tensor::DataType;
+
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Manifest {
@@ -16,6 +18,10 @@ pub(crate) struct Manifest {
     pub(crate) input: InputEntry,
     #[serde(default)]
     pub(crate) golden: GoldenEntry,
+    #[serde(default)]
+    pub(crate) inputs: Vec<TensorEntry>,
+    #[serde(default)]
+    pub(crate) outputs: Vec<TensorEntry>,
     pub(crate) fields: Vec<FieldEntry>,
     pub(crate) predictions: Vec<PredictionEntry>,
     #[serde(default)]
@@ -69,6 +75,16 @@ impl Default for InputEntry {
     }
 }
 
+/// `[[inputs]]` and `[[outputs]]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TensorEntry {
+    pub(crate) name: String,
+    pub(crate) datatype: Option<DataType>,
+    /// With the batch dimension; -1 for any size.
+    pub(crate) shape: Option<Vec<i64>>,
+}
+
 /// `[golden]`
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -108,6 +124,24 @@ pub(crate) struct FieldEntry {
     pub(crate) input: Option<String>,
     pub(crate) shape: Option<Vec<SizeEntry>>,
     pub(crate) max_items: Option<usize>,
+    pub(crate) max_length: Option<usize>,
+    pub(crate) tokenizer: Option<String>,
+    pub(crate) max_tokens: Option<usize>,
+    #[serde(default)]
+    pub(crate) special_tokens: bool,
+    pub(crate) vectorizer: Option<String>,
+    pub(crate) inputs: Option<InputsEntry>,
+}
+
+/// `inputs` of a text: the inputs of the graph that it feeds.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct InputsEntry {
+    pub(crate) ids: Option<String>,
+    pub(crate) mask: Option<String>,
+    pub(crate) types: Option<String>,
+    pub(crate) columns: Option<String>,
+    pub(crate) values: Option<String>,
 }
 
 fn yes() -> bool {
@@ -123,6 +157,7 @@ pub(crate) enum FieldType {
     Boolean,
     String,
     Array,
+    Text,
 }
 
 /// A dimension in `shape` of a field.
@@ -199,6 +234,8 @@ pub(crate) struct PredictionEntry {
     pub(crate) output: Option<usize>,
     pub(crate) outputs: Option<Vec<usize>>,
     pub(crate) from: Option<String>,
+    pub(crate) k: Option<usize>,
+    pub(crate) encoding: Option<VectorEncoding>,
     pub(crate) cuts: Option<Vec<f64>>,
     pub(crate) values: Option<Vec<AnswerEntry>>,
 }
@@ -215,6 +252,19 @@ pub(crate) enum KindEntry {
     Probabilities,
     Bands,
     Vector,
+    Top,
+    Tensor,
+}
+
+/// `encoding` of a prediction.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum VectorEncoding {
+    /// A list of numbers.
+    #[default]
+    Float,
+    /// The little-endian numbers in base64, as OpenAI's `encoding_format` has them.
+    Base64,
 }
 
 /// One of the `values` of a prediction: a scalar or a table.

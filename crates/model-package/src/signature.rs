@@ -6,10 +6,11 @@ use bytes::Bytes;
 use serde_json::{Map, Value};
 
 use super::{
-    declaration::{Declaration, names as names_of},
+    declaration::{Declaration, TensorDeclaration, names as names_of},
     decode::DecodedField,
     feeds::{self, Fed, GraphInput},
     field::{Field, MAX_NAME_LENGTH, is_name},
+    files::Files,
     input::{Fields, Input},
     inputs::Inputs,
     invalid::InvalidInput,
@@ -47,6 +48,8 @@ pub struct Signature {
     inputs: Vec<GraphInput>,
     /// The positions of the graph's outputs that predictions read.
     outputs: Vec<usize>,
+    /// What is declared about them.
+    declared_outputs: Vec<TensorDeclaration>,
     predictions: Vec<Prediction>,
     /// Known once the graph has run.
     output_form: Option<OutputForm>,
@@ -73,13 +76,13 @@ pub struct GoldenTolerance {
 }
 
 impl Signature {
-    /// Reads the `model.toml` of such a graph.
+    /// Reads the `model.toml` of such a graph. `files` are those that it names.
     ///
     /// # Errors
     ///
     /// All mistakes, or only the first if the file is not TOML or an entry has the wrong type.
-    pub fn parse(toml: &str, graph: &Declaration) -> Result<Self, Vec<Mistake>> {
-        Self::check(Manifest::from_toml(toml).map_err(unreadable)?, graph, check_examples)
+    pub fn parse(toml: &str, graph: &Declaration, files: &Files) -> Result<Self, Vec<Mistake>> {
+        Self::check(Manifest::from_toml(toml).map_err(unreadable)?, graph, files, check_examples)
     }
 
     /// Reads the JSON form of a `model.toml` that the build has checked. Skips the check of the examples to save time in a cold start.
@@ -87,17 +90,19 @@ impl Signature {
     /// # Errors
     ///
     /// As [`Self::parse`], without mistakes in examples.
-    pub fn parse_json(json: &str, graph: &Declaration) -> Result<Self, Vec<Mistake>> {
-        Self::check(Manifest::from_json(json).map_err(unreadable)?, graph, |_, _, _| {})
+    pub fn parse_json(json: &str, graph: &Declaration, files: &Files) -> Result<Self, Vec<Mistake>> {
+        Self::check(Manifest::from_json(json).map_err(unreadable)?, graph, files, |_, _, _| {})
     }
 
     fn check(
         manifest: Manifest,
         graph: &Declaration,
+        files: &Files,
         check_examples: impl FnOnce(&[ExampleEntry], &Fields, &mut Vec<Mistake>),
     ) -> Result<Self, Vec<Mistake>> {
         let mut mistakes = Vec::new();
-        let (fields, fed) = fields(&manifest, graph, &mut mistakes);
+        let graph = &graph.with(&manifest.inputs, &manifest.outputs, &mut mistakes);
+        let (fields, fed) = fields(&manifest, graph, files, &mut mistakes);
         let (predictions, outputs) = predictions(&manifest, graph, &mut mistakes);
         let mut name = Entry::new("name", &mut mistakes);
         let letters = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-';
@@ -130,8 +135,10 @@ impl Signature {
         let inputs =
             if mistakes.is_empty() { GraphInput::all(&fields, &fed, graph, &mut mistakes) } else { Vec::new() };
         let fields = Fields::new(fields, manifest.input.unknown_fields == Unknown::Ignore);
-        // `fields` lacks the fields with mistakes, so every example would seem invalid.
-        if mistakes.is_empty() {
+        // `fields` lacks the fields with mistakes, so every example would seem invalid. Without the graph, the arrays that it reads are
+        // unknown.
+        let is_known = graph.is_known() || !fields.as_slice().iter().any(Field::is_tensor);
+        if mistakes.is_empty() && is_known {
             check_examples(&manifest.examples, &fields, &mut mistakes);
         }
         if !mistakes.is_empty() {
@@ -151,6 +158,7 @@ impl Signature {
             golden: GoldenTolerance { number: tolerance, share: max_other_class },
             fields,
             inputs,
+            declared_outputs: outputs.iter().filter_map(|output| graph.outputs.get(*output)).cloned().collect(),
             outputs,
             predictions,
             output_form: None,
@@ -196,6 +204,16 @@ impl Signature {
     /// together, because their tensors have different shapes.
     pub fn feed(&self, inputs: &[&Input]) -> Option<Vec<Tensor>> {
         self.inputs.iter().map(|input| input.feed(self.fields(), inputs)).collect()
+    }
+
+    /// Whether several inputs can be the rows of one run.
+    pub fn is_batched(&self) -> bool {
+        self.inputs.iter().all(|input| input.is_batched(self.fields()))
+    }
+
+    /// Whether an output's first dimension can be that of the batch.
+    pub fn has_batch(&self) -> bool {
+        self.inputs.iter().any(|input| input.is_batched(self.fields()))
     }
 
     /// The tensors of an input of zeros, to try the graph on.
@@ -246,7 +264,16 @@ impl Signature {
                 Entry::new(prediction_entry(prediction.name()), &mut mistakes).mistake(problem);
             }
         }
-        let as_text = !self.predictions.iter().any(|prediction| matches!(prediction.kind(), PredictionKind::Vector));
+        for (declared, tensor) in self.declared_outputs.iter().zip(output.tensors()) {
+            if let Err(problem) = declared.check(tensor) {
+                Entry::new(format!("output {:?}", declared.name), &mut mistakes).mistake(problem);
+            }
+        }
+        // As text, a long output would be several times as long.
+        let is_array = |prediction: &Prediction| {
+            matches!(prediction.kind(), PredictionKind::Vector(_) | PredictionKind::Top(..) | PredictionKind::Tensor)
+        };
+        let as_text = !self.predictions.iter().any(is_array);
         self.output_form = Some(OutputForm::of(output, as_text));
         if mistakes.is_empty() { Ok(()) } else { Err(mistakes) }
     }
@@ -292,7 +319,12 @@ fn unreadable(Unreadable { line, problem }: Unreadable) -> Vec<Mistake> {
     vec![Mistake { file: MANIFEST, entry, problem }]
 }
 
-fn fields(manifest: &Manifest, graph: &Declaration, mistakes: &mut Vec<Mistake>) -> (Vec<Field>, Vec<Fed>) {
+fn fields(
+    manifest: &Manifest,
+    graph: &Declaration,
+    files: &Files,
+    mistakes: &mut Vec<Mistake>,
+) -> (Vec<Field>, Vec<Fed>) {
     let count = manifest.fields.len();
     Entry::new("fields", mistakes).require(
         (1..=MAX_FIELDS).contains(&count),
@@ -310,8 +342,8 @@ fn fields(manifest: &Manifest, graph: &Declaration, mistakes: &mut Vec<Mistake>)
     for (written, fed) in manifest.fields.iter().zip(&fed) {
         let mut entry = Entry::new(format!("field {:?}", written.name), mistakes);
         entry.require(names.insert(&written.name), "another field has this `name`: rename one");
-        let (precision, declared) = (feeds::precision(graph, fed), feeds::declared(graph, fed));
-        checked.extend(Field::new(written, precision, &declared, &mut entry));
+        let (datatype, declared) = (feeds::datatype_of(graph, fed), feeds::declared(graph, fed));
+        checked.extend(Field::new(written, datatype, &declared, files, &mut entry));
     }
     (checked, fed)
 }

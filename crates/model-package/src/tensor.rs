@@ -5,6 +5,8 @@ use std::fmt;
 use half::f16;
 use serde::Deserialize;
 
+use super::precision::Precision;
+
 /// The type of a tensor's elements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
 pub enum DataType {
@@ -25,6 +27,19 @@ pub enum DataType {
 }
 
 impl DataType {
+    /// The name in ONNX: `int64`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Float16 => "float16",
+            Self::Float32 => "float32",
+            Self::Float64 => "float64",
+            Self::Int32 => "int32",
+            Self::Int64 => "int64",
+            Self::Uint8 => "uint8",
+            Self::Bool => "bool",
+        }
+    }
+
     /// In bytes.
     pub fn size(self) -> usize {
         match self {
@@ -32,6 +47,26 @@ impl DataType {
             Self::Float16 => 2,
             Self::Float32 | Self::Int32 => 4,
             Self::Float64 | Self::Int64 => 8,
+        }
+    }
+
+    /// The type in which the numbers of scalar fields are calculated on their way to a tensor of this type.
+    pub(crate) fn precision(self) -> Precision {
+        match self {
+            Self::Float16 | Self::Float32 => Precision::Float32,
+            Self::Float64 | Self::Int32 | Self::Int64 | Self::Uint8 | Self::Bool => Precision::Float64,
+        }
+    }
+
+    /// The range of integers that are one of their own both in this type and in float64. `None` for floating-point types.
+    pub(crate) fn integers(self) -> Option<(f64, f64)> {
+        let exact = Precision::Float64.largest_integer();
+        match self {
+            Self::Float16 | Self::Float32 | Self::Float64 => None,
+            Self::Int32 => Some((i32::MIN.into(), i32::MAX.into())),
+            Self::Int64 => Some((-exact, exact)),
+            Self::Uint8 => Some((0.0, 255.0)),
+            Self::Bool => Some((0.0, 1.0)),
         }
     }
 
@@ -160,6 +195,17 @@ impl Tensor {
 
     pub fn is_empty(&self) -> bool {
         self.bytes.is_empty()
+    }
+
+    /// The integers of a tensor of integers, all of which are exact. Empty for other types.
+    pub(crate) fn integers(&self) -> Vec<i64> {
+        let bytes = &self.bytes;
+        match self.datatype {
+            DataType::Int32 => bytes.as_chunks().0.iter().map(|bytes| i32::from_le_bytes(*bytes).into()).collect(),
+            DataType::Int64 => bytes.as_chunks().0.iter().map(|bytes| i64::from_le_bytes(*bytes)).collect(),
+            DataType::Uint8 => bytes.iter().map(|byte| (*byte).into()).collect(),
+            DataType::Float16 | DataType::Float32 | DataType::Float64 | DataType::Bool => Vec::new(),
+        }
     }
 
     /// The nearest doubles; booleans are 0 and 1.

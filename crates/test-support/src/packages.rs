@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     ROOT,
-    onnx::{DOUBLE, FLOAT, Onnx},
+    onnx::{DOUBLE, FLOAT, INT32, INT64, Onnx},
     scratch_directory,
 };
 
@@ -33,6 +33,7 @@ pub fn package(manifest: impl Into<String>, onnx: Vec<u8>) -> Package {
     let mut package = shipped();
     package.manifest = ManifestFile::Written(manifest.into());
     package.onnx = onnx.into();
+    package.files.clear();
     package.golden = None;
     package
 }
@@ -60,6 +61,9 @@ pub fn write(package: &Package, name: &str) -> PathBuf {
     let directory = empty_directory(name);
     fs::write(directory.join("model.toml"), package.manifest.toml()).expect("written");
     fs::write(directory.join("model.onnx"), &*package.onnx).expect("written");
+    for (name, file) in &package.files {
+        fs::write(directory.join(name), file).expect("written");
+    }
     if let Some(golden) = &package.golden {
         fs::write(directory.join("golden.jsonl"), &**golden).expect("written");
     }
@@ -93,6 +97,7 @@ fn some_value(kind: &Kind) -> Value {
         Kind::Boolean => true.into(),
         Kind::Category(category) => category.values()[0].name.as_str().into(),
         Kind::Array(array) => some_array(array),
+        Kind::Text(_) => "some text".into(),
     }
 }
 
@@ -190,6 +195,115 @@ input = {{ number = 7 }}
     );
     package(manifest, graph.node("Softmax", &["scores"], "y", &[("axis", 1)]).file("y", 2))
 }
+
+/// A package whose graph has two matrices of scalars, an array of ids and several outputs, with a prediction of each kind that is an array.
+/// It adds the scalars to the rows of a table at the ids.
+pub fn tensors() -> Package {
+    let graph = Onnx::empty()
+        .with_input("dense", FLOAT, &["N", "2"])
+        .with_input("sparse", INT64, &["N", "2"])
+        .with_input("ids", INT32, &["N", "length"])
+        .integers("axes", &[1], &[1])
+        .constant("table", &[3, 2], &[0.0, 0.0, 10.0, 20.0, 100.0, 200.0])
+        .node("Gather", &["table", "ids"], "rows", &[])
+        .node("ReduceSum", &["rows", "axes"], "sum", &[("keepdims", 0)])
+        .node("Cast", &["sparse"], "numbers", &[("to", FLOAT)])
+        .node("Add", &["dense", "numbers"], "scalars", &[])
+        .node("Add", &["scalars", "sum"], "y", &[])
+        .node("ArgMax", &["y"], "best", &[("axis", 1), ("keepdims", 0)])
+        .with_output("best", INT64, &["N"])
+        .with_output("rows", FLOAT, &["N", "length", "2"]);
+    package(TENSORS, graph.file("y", 2))
+}
+
+const TENSORS: &str = r#"
+name = "tensors"
+
+[[fields]]
+name = "ids"
+type = "array"
+minimum = 0
+maximum = 2
+max_items = 5
+example = [0, 2]
+
+[[fields]]
+name = "height"
+type = "number"
+input = "dense"
+
+[[fields]]
+name = "colour"
+type = "string"
+values = ["red", "green"]
+input = "sparse"
+
+[[fields]]
+name = "width"
+type = "number"
+input = "dense"
+
+[[fields]]
+name = "count"
+type = "integer"
+input = "sparse"
+
+[[predictions]]
+name = "sum"
+endpoint = "sum"
+kind = "value"
+output = 0
+
+[[predictions]]
+name = "best"
+endpoint = "best"
+kind = "class"
+output = 0
+from = "best"
+values = ["left", "right"]
+
+[[predictions]]
+name = "position"
+endpoint = "position"
+kind = "value"
+from = "best"
+
+[[predictions]]
+name = "top"
+endpoint = "top"
+kind = "top"
+k = 2
+values = ["left", "right"]
+
+[[predictions]]
+name = "rows"
+endpoint = "rows"
+kind = "tensor"
+from = "rows"
+
+[[predictions]]
+name = "flat"
+endpoint = "flat"
+kind = "vector"
+from = "rows"
+
+[[predictions]]
+name = "bytes"
+endpoint = "bytes"
+kind = "vector"
+encoding = "base64"
+
+[[examples]]
+name = "whole"
+summary = "Three ids"
+input = { ids = [1, 2, 1], height = 0.5, width = -1, colour = "green", count = 7 }
+
+[[examples]]
+name = "wrong"
+summary = "An id that is not in the table"
+valid = false
+input = { ids = [3], height = 0.5, width = -1, colour = "green", count = 7 }
+"#;
 
 /// A graph that returns its input.
 pub fn identity(columns: usize) -> Vec<u8> {

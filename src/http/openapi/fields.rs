@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use model_package::{
-    AnswerValue, DataType, Precision, Prediction, PredictionKind, Signature,
+    AnswerValue, DataType, Precision, Prediction, PredictionKind, Signature, VectorEncoding,
     field::{Array, Bound, Category, Dimension, Field, Kind, Number},
 };
 use serde_json::{Map, Value, json};
@@ -29,6 +29,7 @@ fn field_schema(field: &Field) -> Value {
         Kind::Boolean => json!({ "type": "boolean" }),
         Kind::Category(category) => category_schema(category),
         Kind::Array(array) => array_schema(array),
+        Kind::Text(text) => json!({ "type": "string", "maxLength": text.max_length() }),
     };
     let mut description = field.description().to_owned();
     let mut add = |text: &str| {
@@ -55,7 +56,7 @@ fn field_schema(field: &Field) -> Value {
                 add(&format!("At most {} items in all.", array.max_items()));
             }
         }
-        Kind::Boolean => {}
+        Kind::Boolean | Kind::Text(_) => {}
     }
     if !field.is_required() {
         add("May be omitted or `null`.");
@@ -83,14 +84,18 @@ fn number_schema(number: &Number) -> Value {
     } else {
         json!({ "type": "number", "format": "double" })
     };
+    add_bounds(&mut schema, number.lower(), number.upper());
+    schema
+}
+
+fn add_bounds(schema: &mut Value, lower: Option<Bound>, upper: Option<Bound>) {
     let mut limit = |inclusive: &str, exclusive: &str, bound: Option<Bound>| {
         if let Some(Bound { limit, exclusive: is_exclusive }) = bound {
             schema[if is_exclusive { exclusive } else { inclusive }] = plain(limit);
         }
     };
-    limit("minimum", "exclusiveMinimum", number.lower());
-    limit("maximum", "exclusiveMaximum", number.upper());
-    schema
+    limit("minimum", "exclusiveMinimum", lower);
+    limit("maximum", "exclusiveMaximum", upper);
 }
 
 /// `18` for 18.0.
@@ -110,13 +115,15 @@ fn category_schema(category: &Category) -> Value {
 
 /// Arrays within arrays, of the field's lengths.
 fn array_schema(array: &Array) -> Value {
-    let element = match array.datatype() {
+    let mut element = match array.datatype() {
         DataType::Float16 | DataType::Float32 | DataType::Float64 => json!({ "type": "number" }),
         DataType::Int32 => json!({ "type": "integer", "minimum": i32::MIN, "maximum": i32::MAX }),
         DataType::Int64 => json!({ "type": "integer", "format": "int64" }),
         DataType::Uint8 => json!({ "type": "integer", "minimum": 0, "maximum": 255 }),
         DataType::Bool => json!({ "type": "boolean" }),
     };
+    let (lower, upper) = array.bounds();
+    add_bounds(&mut element, lower, upper);
     array.shape().iter().rev().fold(element, |items, size| match size {
         Dimension::Fixed(size) => json!({ "type": "array", "items": items, "minItems": size, "maxItems": size }),
         Dimension::Named(_) => json!({ "type": "array", "items": items, "minItems": 1 }),
@@ -172,9 +179,48 @@ pub(super) fn prediction(prediction: &Prediction) -> Value {
             add("\n\n", &format!("The probability of each class. {}", digits(prediction.precision())));
             named(values, probability)
         }
-        PredictionKind::Vector => {
+        PredictionKind::Vector(VectorEncoding::Float) => {
             add(" ", digits(prediction.precision()));
-            json!({ "type": "array", "items": { "type": "number", "format": "double" }, "minItems": 1 })
+            let mut schema =
+                json!({ "type": "array", "items": { "type": "number", "format": "double" }, "minItems": 1 });
+            if let Some(shape) = prediction.shape() {
+                let length: usize = shape.iter().product();
+                (schema["minItems"], schema["maxItems"]) = (length.into(), length.into());
+            }
+            schema
+        }
+        PredictionKind::Vector(VectorEncoding::Base64) => {
+            add(" ", "Little-endian float32 numbers in base64.");
+            json!({ "type": "string", "contentEncoding": "base64" })
+        }
+        PredictionKind::Top(_, k, values) => {
+            add("\n\n", "The classes with the highest scores, the highest first.");
+            json!({
+                "type": "array",
+                "items": {
+                    "type": "object",
+                    "properties": { "class": one_of(values), "score": { "type": "number", "format": "double" } },
+                    "required": ["class", "score"],
+                    "additionalProperties": false,
+                },
+                "minItems": k,
+                "maxItems": k,
+            })
+        }
+        PredictionKind::Tensor => {
+            let item = match prediction.datatype() {
+                DataType::Float16 | DataType::Float32 | DataType::Float64 => json!({ "type": "number" }),
+                DataType::Int32 | DataType::Int64 | DataType::Uint8 => json!({ "type": "integer" }),
+                DataType::Bool => json!({ "type": "boolean" }),
+            };
+            match prediction.shape() {
+                Some(shape) => shape.iter().rev().fold(
+                    item,
+                    |items, size| json!({ "type": "array", "items": items, "minItems": size, "maxItems": size }),
+                ),
+                // Arrays of any depth.
+                None => json!({ "type": "array" }),
+            }
         }
     };
     if !description.is_empty() {

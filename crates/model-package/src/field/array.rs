@@ -1,6 +1,7 @@
 //! Arrays of numbers or booleans, of any rank, which feed an input of the graph of their own.
 
 use crate::{
+    bound::{Bound, Range},
     declaration::{DeclaredSize, TensorDeclaration},
     feeds,
     json::{ArrayFormat, Dimension, shape_text},
@@ -20,6 +21,8 @@ const MAX_RANK: usize = 8;
 #[derive(Clone, Debug)]
 pub struct Array {
     pub(crate) format: ArrayFormat,
+    /// Whether the graph's input has a dimension for the batch.
+    is_batched: bool,
     /// A shape to try the model on: the example's, if there is one.
     usual_shape: Vec<usize>,
 }
@@ -36,8 +39,7 @@ impl Array {
                     SizeEntry::Named(name) => Dimension::Named(name.clone()),
                 })
                 .collect(),
-            // The first dimension is that of the batch.
-            (None, Some([_, declared @ ..])) => declared
+            (None, Some(declared)) => declared[usize::from(has_batch(declared))..]
                 .iter()
                 .enumerate()
                 .map(|(position, size)| match size {
@@ -55,16 +57,18 @@ impl Array {
         };
         entry.require(shape.len() <= MAX_RANK, format_args!("`shape` may have at most {MAX_RANK} dimensions"));
         entry.require(!shape.contains(&Dimension::Fixed(0)), "no dimension in `shape` may be 0");
-        if let Some([_, declared @ ..]) = declared {
+        if let Some(declared) = declared {
             let is_declared = |(size, declared): (&Dimension, &DeclaredSize)| match (size, declared) {
                 (Dimension::Fixed(size), DeclaredSize::Fixed(declared)) => size == declared,
                 (Dimension::Named(_), DeclaredSize::Fixed(_)) => false,
                 (_, DeclaredSize::Named(_) | DeclaredSize::Unknown) => true,
             };
+            // A shape of as many dimensions as the graph declares includes the one of the batch.
+            let rest = &declared[declared.len().min(usize::from(shape.len() < declared.len()))..];
             entry.require(
-                shape.len() == declared.len() && shape.iter().zip(declared).all(is_declared),
+                shape.len() == rest.len() && shape.iter().zip(rest).all(is_declared),
                 format_args!(
-                    "`shape` is {}, but the graph declares {} after the batch dimension: correct one of them",
+                    "`shape` is {}, but the graph declares {}, with the batch dimension: correct one of them",
                     shape_text(&shape),
                     shape_text(declared)
                 ),
@@ -84,10 +88,29 @@ impl Array {
             format_args!("an array may have 1 to {MOST_ITEMS} items, not {max_items}"),
         );
         let datatype = feeds::datatype(input);
-        let format = ArrayFormat { datatype, shape, max_items };
+        let is_batched = declared.is_none_or(|declared| shape.len() < declared.len());
+        let bounds = [(written.minimum, written.exclusive_minimum), (written.maximum, written.exclusive_maximum)];
+        let [lower, upper] = bounds.map(|(inclusive, exclusive)| {
+            entry.require(inclusive.is_none() || exclusive.is_none(), "give a bound or the `exclusive_` one, not both");
+            let inclusive = inclusive.map(|limit| Bound { limit, exclusive: false });
+            inclusive.or(exclusive.map(|limit| Bound { limit, exclusive: true }))
+        });
+        entry.require(
+            datatype != DataType::Bool || (lower.is_none() && upper.is_none()),
+            "booleans have no bounds: remove them",
+        );
+        let is_empty = lower.zip(upper).is_some_and(|(lower, upper)| {
+            lower.limit > upper.limit || (lower.limit == upper.limit && (lower.exclusive || upper.exclusive))
+        });
+        entry.require(!is_empty, "no number lies between the minimum and the maximum: correct one of them");
+        let format = ArrayFormat { datatype, shape, max_items, lower, upper };
         let usual_shape = written.example.as_ref().and_then(|example| format.shape_of(example));
         let usual_shape = usual_shape.unwrap_or_else(|| usual_shape_of(&format));
-        Some(Self { format, usual_shape })
+        Some(Self { format, is_batched, usual_shape })
+    }
+
+    pub(crate) fn is_batched(&self) -> bool {
+        self.is_batched
     }
 
     /// A shape to try the model on.
@@ -110,17 +133,37 @@ impl Array {
         self.format.max_items
     }
 
-    /// Describes the allowed values, as a predicate.
+    /// The bounds of each item: the lower and the upper one.
+    pub fn bounds(&self) -> (Option<Bound>, Option<Bound>) {
+        (self.format.lower, self.format.upper)
+    }
+
+    /// Describes the allowed values, as a predicate: `must be an array of shape [length, 4] of numbers, with at most 100 items in all`.
     pub(crate) fn allowed(&self) -> String {
-        let ArrayFormat { shape, max_items, .. } = &self.format;
-        let elements = self.format.elements();
+        let ArrayFormat { datatype, shape, max_items, lower, upper } = &self.format;
+        let (one, several) = match datatype {
+            DataType::Float16 | DataType::Float32 | DataType::Float64 => ("a number", "numbers"),
+            DataType::Int32 | DataType::Int64 | DataType::Uint8 => ("an integer", "integers"),
+            DataType::Bool => ("true or false", "booleans"),
+        };
+        let range = match (lower, upper, datatype) {
+            (None, None, DataType::Int32) => format!(" from {} to {}", i32::MIN, i32::MAX),
+            (None, None, DataType::Int64) => format!(" from {} to {}", i64::MIN, i64::MAX),
+            (None, None, DataType::Uint8) => " from 0 to 255".to_owned(),
+            (lower, upper, _) => Range(*lower, *upper).to_string(),
+        };
         if shape.is_empty() {
-            return format!("must be one of the {elements}");
+            return format!("must be {one}{range}");
         }
         let is_fixed = shape.iter().all(|size| matches!(size, Dimension::Fixed(_)));
         let limit = if is_fixed { String::new() } else { format!(", with at most {max_items} items in all") };
-        format!("must be an array of shape {} of {elements}{limit}", shape_text(shape))
+        format!("must be an array of shape {} of {several}{range}{limit}", shape_text(shape))
     }
+}
+
+/// Whether the first dimension of an input, of which the field declares no shape, is that of the batch.
+fn has_batch(declared: &[DeclaredSize]) -> bool {
+    declared.first().is_some_and(|first| !matches!(first, DeclaredSize::Fixed(size) if *size != 1))
 }
 
 /// The shape with [`USUAL_SIZE`] for names, or less if that would be too many items.

@@ -2,32 +2,33 @@
 
 mod array;
 mod boolean;
-mod bound;
 mod category;
 mod number;
 mod tensors;
+mod text;
 
 use std::{borrow::Cow, sync::Arc};
 
 use serde::de::DeserializeSeed;
 use serde_json::Value;
 
-pub(crate) use self::tensors::Tensors;
 pub use self::{
     array::Array,
-    bound::Bound,
     category::{Category, CategoryValue},
     number::Number,
+    text::Text,
 };
-pub use super::json::Dimension;
+pub(crate) use self::{tensors::Tensors, text::default_inputs};
+pub use super::{bound::Bound, json::Dimension};
 use super::{
     declaration::TensorDeclaration,
     feeds::Size,
+    files::Files,
     json::{ArrayFormat, Json, JsonSeed},
     manifest::{EncodingEntry, FieldEntry, FieldType, MissingEntry},
     mistake::Entry,
     precision::Precision,
-    tensor::Tensor,
+    tensor::{DataType, Tensor},
 };
 
 /// Limit for the names of fields, values and examples, in characters.
@@ -55,6 +56,7 @@ pub enum Kind {
     Boolean,
     Category(Category),
     Array(Array),
+    Text(Text),
 }
 
 /// How a value becomes input columns of the graph.
@@ -78,7 +80,7 @@ pub(crate) enum Encoded {
     Nan,
     /// A row of zeros: an ignored unknown category, or a missing one.
     Zeros,
-    /// The value of a field that feeds inputs of the graph alone.
+    /// The value of a field that feeds inputs of the graph alone, or the columns of a text that are not zero and their values.
     Tensors(Arc<Tensors>),
 }
 
@@ -103,29 +105,41 @@ impl Encoded {
 }
 
 impl Field {
-    /// Checks an entry of `[[fields]]`, for these inputs of the graph, whose scalars are of this type. `None` if it has mistakes, which
-    /// are added to `entry`.
+    /// Checks an entry of `[[fields]]`, for these inputs of the graph, the first of this type. `None` if it has mistakes, which are added
+    /// to `entry`.
     pub(crate) fn new(
         written: &FieldEntry,
-        precision: Precision,
+        datatype: DataType,
         inputs: &[&TensorDeclaration],
+        files: &Files,
         entry: &mut Entry<'_>,
     ) -> Option<Self> {
         entry.require(
             is_name(&written.name),
             format_args!("`name` must be 1 to {MAX_NAME_LENGTH} printable characters"),
         );
-        let (is_number, is_string, is_array) = match written.r#type {
-            FieldType::Number | FieldType::Integer => (true, false, false),
-            FieldType::Boolean => (false, false, false),
-            FieldType::String => (false, true, false),
-            FieldType::Array => (false, false, true),
+        let (is_number, is_string, is_array, is_text) = match written.r#type {
+            FieldType::Number | FieldType::Integer => (true, false, false, false),
+            FieldType::Boolean => (false, false, false, false),
+            FieldType::String => (false, true, false, false),
+            FieldType::Array => (false, false, true, false),
+            FieldType::Text => (false, false, false, true),
         };
         for (key, given, applies, to) in [
-            ("minimum", written.minimum.is_some(), is_number, "numbers and integers"),
-            ("exclusive_minimum", written.exclusive_minimum.is_some(), is_number, "numbers and integers"),
-            ("maximum", written.maximum.is_some(), is_number, "numbers and integers"),
-            ("exclusive_maximum", written.exclusive_maximum.is_some(), is_number, "numbers and integers"),
+            ("minimum", written.minimum.is_some(), is_number || is_array, "numbers, integers and arrays"),
+            (
+                "exclusive_minimum",
+                written.exclusive_minimum.is_some(),
+                is_number || is_array,
+                "numbers, integers and arrays",
+            ),
+            ("maximum", written.maximum.is_some(), is_number || is_array, "numbers, integers and arrays"),
+            (
+                "exclusive_maximum",
+                written.exclusive_maximum.is_some(),
+                is_number || is_array,
+                "numbers, integers and arrays",
+            ),
             ("bands", written.bands.is_some(), is_number, "numbers and integers"),
             ("values", written.values.is_some(), is_string, "strings"),
             ("unknown", written.unknown.is_some(), is_string, "strings"),
@@ -136,21 +150,28 @@ impl Field {
                 "strings and fields with `bands`",
             ),
             ("missing", written.missing.is_some(), !written.required, "fields with `required = false`"),
-            ("required", !written.required, !is_array, "numbers, integers, booleans and strings"),
+            ("required", !written.required, !is_array && !is_text, "numbers, integers, booleans and strings"),
             ("shape", written.shape.is_some(), is_array, "arrays"),
             ("max_items", written.max_items.is_some(), is_array, "arrays"),
+            ("max_length", written.max_length.is_some(), is_text, "texts"),
+            ("tokenizer", written.tokenizer.is_some(), is_text, "texts"),
+            ("vectorizer", written.vectorizer.is_some(), is_text, "texts"),
+            ("inputs", written.inputs.is_some(), is_text, "texts"),
+            ("max_tokens", written.max_tokens.is_some(), written.tokenizer.is_some(), "texts with a `tokenizer`"),
+            ("special_tokens", written.special_tokens, written.tokenizer.is_some(), "texts with a `tokenizer`"),
         ] {
             entry.require(!given || applies, format_args!("`{key}` applies only to {to}: remove it"));
         }
         let kind = match written.r#type {
-            FieldType::Number | FieldType::Integer => Kind::Number(Number::new(written, precision, entry)?),
+            FieldType::Number | FieldType::Integer => Kind::Number(Number::new(written, datatype, entry)?),
             FieldType::Boolean => Kind::Boolean,
             FieldType::String => Kind::Category(Category::new(written, entry)?),
             FieldType::Array => Kind::Array(Array::new(written, inputs.first().copied(), entry)?),
+            FieldType::Text => Kind::Text(Text::new(written, inputs, files, entry)?),
         };
         let codes = match &kind {
             Kind::Number(number) => number.bands().map(|limits| limits.len() + 1),
-            Kind::Boolean | Kind::Array(_) => None,
+            Kind::Boolean | Kind::Array(_) | Kind::Text(_) => None,
             Kind::Category(category) => Some(category.values().len()),
         };
         let encoding = match (written.encoding, codes) {
@@ -163,20 +184,67 @@ impl Field {
             description: written.description.trim().to_owned(),
             unit: written.unit.clone(),
             example: written.example.clone(),
-            precision,
+            precision: datatype.precision(),
             missing: None,
             input: written.input.clone(),
             kind,
             encoding,
         };
-        let missing = if written.required { None } else { Some(field.read_missing(written.missing.as_ref(), entry)?) };
+        let missing = if written.required || is_array {
+            None
+        } else {
+            Some(field.read_missing(written.missing.as_ref(), entry)?)
+        };
         let field = Self { missing, ..field };
-        if let Some(example) = &field.example
+        if !field.is_tensor() {
+            field.check_datatype(datatype, entry);
+        }
+        // Without the graph, neither the shape nor the type of an array is known.
+        let is_known = !field.is_tensor() || !inputs.is_empty();
+        if let Some(example) = field.example.as_ref().filter(|_| is_known)
             && field.read_value(example).is_none()
         {
             entry.mistake(format_args!("`example` is {example} but {}", field.allowed()));
         }
         entry.has_no_mistakes().then_some(field)
+    }
+
+    /// Checks that the columns are numbers of the type of the graph's input.
+    fn check_datatype(&self, datatype: DataType, entry: &mut Entry<'_>) {
+        let name = datatype.name();
+        if datatype == DataType::Float16 {
+            entry.mistake(
+                "feeds an input of float16, which only arrays can: declare the input as float32, and cast it inside the graph",
+            );
+        }
+        let Some((smallest, largest)) = datatype.integers() else { return };
+        let is_number = matches!(&self.kind, Kind::Number(number) if !number.is_integer() && number.bands().is_none());
+        entry.require(
+            !is_number,
+            format_args!(
+                "feeds an input of {name}, which holds only integers: use `type = \"integer\"`, or declare the input as float32 or float64"
+            ),
+        );
+        let codes = match &self.kind {
+            _ if self.encoding != Encoding::Column => 2,
+            Kind::Number(number) => number.bands().map_or(0, |limits| limits.len() + 1),
+            Kind::Boolean => 2,
+            Kind::Category(category) => category.values().len(),
+            Kind::Array(_) | Kind::Text(_) => 0,
+        };
+        entry.require(
+            codes as f64 <= largest + 1.0,
+            format_args!("has {codes} codes, but feeds an input of {name}, which holds at most {}", largest + 1.0),
+        );
+        let is_held = match self.missing {
+            Some(Encoded::Nan) => false,
+            Some(Encoded::Double(number)) => number.fract() == 0.0 && (smallest..=largest).contains(&number),
+            _ => true,
+        };
+        entry.require(
+            is_held,
+            format_args!("`missing` must be an integer that {name} holds, the type of the graph's input"),
+        );
     }
 
     /// Checks `missing`: the value that the model reads if a request leaves the field out.
@@ -190,7 +258,7 @@ impl Field {
             (Some(MissingEntry::Number(number)), Encoding::Column) => self.missing_number(*number),
             (Some(MissingEntry::Value(name)), _) => match &self.kind {
                 Kind::Category(category) => category.code(name).map(Encoded::Code),
-                Kind::Number(_) | Kind::Boolean | Kind::Array(_) => None,
+                Kind::Number(_) | Kind::Boolean | Kind::Array(_) | Kind::Text(_) => None,
             },
         };
         if missing.is_none() {
@@ -199,9 +267,9 @@ impl Field {
                     "\"nan\", \"zeros\", or { value = \"…\" } with one of `values`"
                 }
                 (Kind::Category(_), Encoding::Column) => "\"nan\", a number, or { value = \"…\" } with one of `values`",
-                (Kind::Number(_) | Kind::Boolean | Kind::Array(_), Encoding::OneHot(_)) => "\"nan\" or \"zeros\"",
+                (_, Encoding::OneHot(_)) => "\"nan\" or \"zeros\"",
                 (Kind::Number(number), Encoding::Column) if number.bands().is_some() => "\"nan\"",
-                (Kind::Number(_) | Kind::Boolean | Kind::Array(_), Encoding::Column) => match self.precision {
+                (_, Encoding::Column) => match self.precision {
                     Precision::Float32 => "\"nan\" or a number within the range of float32",
                     Precision::Float64 => "\"nan\" or a finite number",
                 },
@@ -217,7 +285,7 @@ impl Field {
     fn missing_number(&self, number: f64) -> Option<Encoded> {
         let codes = match &self.kind {
             Kind::Number(kind) if kind.bands().is_some() => return None,
-            Kind::Number(_) | Kind::Array(_) => 0..0,
+            Kind::Number(_) | Kind::Array(_) | Kind::Text(_) => 0..0,
             Kind::Boolean => 0..2,
             // The cast is lossless: a category has at most 10,000 values.
             Kind::Category(category) => 0..category.values().len() as u16,
@@ -255,6 +323,13 @@ impl Field {
                     None
                 }
             }
+            Kind::Text(text) => {
+                if let Json::Text(value) = value {
+                    text.read(value).map(Encoded::Tensors)
+                } else {
+                    None
+                }
+            }
             Kind::Array(_) => {
                 if let Json::Tensor(tensor) = value {
                     Some(Encoded::Tensors(Tensors::new(vec![Arc::clone(tensor)])))
@@ -269,7 +344,7 @@ impl Field {
     pub(crate) fn array_format(&self) -> Option<&ArrayFormat> {
         match &self.kind {
             Kind::Array(array) => Some(&array.format),
-            Kind::Number(_) | Kind::Boolean | Kind::Category(_) => None,
+            Kind::Number(_) | Kind::Boolean | Kind::Category(_) | Kind::Text(_) => None,
         }
     }
 
@@ -277,15 +352,30 @@ impl Field {
     pub fn is_tensor(&self) -> bool {
         match &self.kind {
             Kind::Array(_) => true,
+            Kind::Text(text) => text.is_tensor(),
             Kind::Number(_) | Kind::Boolean | Kind::Category(_) => false,
         }
+    }
+
+    /// Whether a cache key has the digest of its value, rather than the value.
+    pub(crate) fn has_digest(&self) -> bool {
+        matches!(self.kind, Kind::Array(_) | Kind::Text(_))
     }
 
     /// A shape of the tensor for its input of the graph at this position, to try a model on. Empty for a field that is not a tensor.
     pub(crate) fn usual_shape(&self, _part: usize) -> Vec<usize> {
         match &self.kind {
             Kind::Array(array) => array.usual_shape().to_vec(),
+            Kind::Text(text) => text.usual_shape(),
             Kind::Number(_) | Kind::Boolean | Kind::Category(_) => Vec::new(),
+        }
+    }
+
+    /// Whether the graph's inputs that it feeds have a dimension for the batch.
+    pub(crate) fn is_batched(&self) -> bool {
+        match &self.kind {
+            Kind::Array(array) => array.is_batched(),
+            Kind::Number(_) | Kind::Boolean | Kind::Category(_) | Kind::Text(_) => true,
         }
     }
 
@@ -297,6 +387,7 @@ impl Field {
         };
         match &self.kind {
             Kind::Array(array) => array.shape().iter().map(size).collect(),
+            Kind::Text(text) => text.tensor_shape(),
             Kind::Number(_) | Kind::Boolean | Kind::Category(_) => Vec::new(),
         }
     }
@@ -328,6 +419,7 @@ impl Field {
             Kind::Boolean => "must be true or false".into(),
             Kind::Category(category) => category.allowed().into(),
             Kind::Array(array) => array.allowed().into(),
+            Kind::Text(text) => text.allowed().into(),
         };
         match self.missing {
             Some(_) => format!("{allowed}, or null").into(),
@@ -335,10 +427,18 @@ impl Field {
         }
     }
 
+    /// Describes what a request sent in place of an allowed value.
+    pub(crate) fn received(&self, value: &Json<'_>) -> String {
+        match (&self.kind, value) {
+            (Kind::Text(_), Json::Text(text)) => format!("a string of {} characters", text.chars().count()),
+            _ => value.to_string(),
+        }
+    }
+
     /// The work of [`Self::suggestion`], in pairs of characters that are compared.
     pub(crate) fn suggestion_work(&self, value: &Json<'_>) -> usize {
         match &self.kind {
-            Kind::Number(_) | Kind::Boolean | Kind::Array(_) => 0,
+            Kind::Number(_) | Kind::Boolean | Kind::Array(_) | Kind::Text(_) => 0,
             Kind::Category(category) => category.suggestion_work(value),
         }
     }
@@ -349,7 +449,7 @@ impl Field {
             Kind::Number(number) => number.suggestion(value, self.unit.as_deref()),
             Kind::Boolean => boolean::suggestion(value).map(|meant| meant.to_string()),
             Kind::Category(category) => category.suggestion(value),
-            Kind::Array(_) => None,
+            Kind::Array(_) | Kind::Text(_) => None,
         }
     }
 
@@ -361,7 +461,12 @@ impl Field {
             Encoded::Code(code) => code.into(),
             Encoded::Nan => f64::NAN,
             Encoded::Zeros => 0.0,
-            Encoded::Tensors(_) => return,
+            Encoded::Tensors(ref tensors) => {
+                let first = columns.len();
+                columns.resize(first + self.width(), 0.0);
+                text::scatter(tensors, &mut columns[first..]);
+                return;
+            }
         };
         match (self.encoding, value) {
             (Encoding::Column, _) => columns.push(number),
@@ -378,6 +483,7 @@ impl Field {
     pub fn columns(&self) -> Vec<String> {
         match (self.encoding, &self.kind) {
             (_, Kind::Array(_)) => Vec::new(),
+            (_, Kind::Text(text)) => (0..text.width()).map(|column| format!("{}[{column}]", self.name)).collect(),
             (Encoding::Column, _) => vec![self.name.clone()],
             (Encoding::OneHot(_), Kind::Category(category)) => {
                 category.values().iter().map(|value| format!("{}={}", self.name, value.name)).collect()
@@ -391,8 +497,11 @@ impl Field {
     /// The number of columns that the model reads.
     pub fn width(&self) -> usize {
         match self.encoding {
-            Encoding::Column if self.is_tensor() => 0,
-            Encoding::Column => 1,
+            Encoding::Column => match &self.kind {
+                Kind::Array(_) => 0,
+                Kind::Text(text) => text.width(),
+                Kind::Number(_) | Kind::Boolean | Kind::Category(_) => 1,
+            },
             Encoding::OneHot(codes) => codes,
         }
     }
@@ -443,7 +552,8 @@ impl Field {
                 format!("{names:?}")
             }
             // A request with more items than `max_items` has no answer.
-            Kind::Array(array) => format!("array {:?}", array.shape()),
+            Kind::Array(array) => format!("array {:?} {}", array.shape(), array.is_batched()),
+            Kind::Text(text) => text.identity().to_owned(),
         };
         format!("{kind} {encoding:?} {missing:?}{input}")
     }

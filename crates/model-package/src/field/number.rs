@@ -2,14 +2,13 @@
 
 mod suggestion;
 
-use super::{
-    Encoded,
-    bound::{Bound, Range},
-};
+use super::Encoded;
 use crate::{
+    bound::{Bound, Range},
     manifest::{FieldEntry, FieldType},
     mistake::Entry,
     precision::Precision,
+    tensor::DataType,
 };
 
 /// The unit whose values clients tend to send in percent.
@@ -31,8 +30,12 @@ pub struct Number {
 }
 
 impl Number {
-    pub(crate) fn new(written: &FieldEntry, precision: Precision, entry: &mut Entry<'_>) -> Option<Self> {
+    /// `datatype` is the type of the graph's input.
+    pub(crate) fn new(written: &FieldEntry, datatype: DataType, entry: &mut Entry<'_>) -> Option<Self> {
+        let precision = datatype.precision();
         let largest_integer = precision.largest_integer();
+        // In the range of the type, every integer of these is one of its own.
+        let (smallest, largest) = datatype.integers().unwrap_or((-largest_integer, largest_integer));
         let integer = written.r#type == FieldType::Integer;
         let FieldEntry { minimum, exclusive_minimum, maximum, exclusive_maximum, .. } = written;
         let mut bound = |inclusive: Option<f64>, exclusive: Option<f64>, end: &str| {
@@ -47,6 +50,13 @@ impl Number {
             };
             if integer {
                 entry.require(bound.limit.fract() == 0.0, format_args!("`{end}` of an integer must be a whole number"));
+                entry.require(
+                    datatype.integers().is_none() || (smallest..=largest).contains(&bound.limit),
+                    format_args!(
+                        "`{end}` is {} but must lie from {smallest} to {largest}, because the graph reads {datatype}",
+                        bound.limit
+                    ),
+                );
                 entry.require(
                     bound.limit.abs() <= largest_integer,
                     format_args!(
@@ -67,7 +77,7 @@ impl Number {
         let upper = bound(*maximum, *exclusive_maximum, "maximum");
         let (lower, upper) = if integer {
             let within = |limit| Bound { limit, exclusive: false };
-            (lower.or(Some(within(-largest_integer))), upper.or(Some(within(largest_integer))))
+            (lower.or(Some(within(smallest))), upper.or(Some(within(largest))))
         } else {
             (lower, upper)
         };
@@ -113,13 +123,11 @@ impl Number {
 
     /// Whether the number is within the bounds.
     fn holds(&self, number: f64) -> bool {
-        let above =
-            self.lower.is_none_or(|bound| if bound.exclusive { number > bound.limit } else { number >= bound.limit });
-        above && self.below_upper(number)
+        self.lower.is_none_or(|bound| bound.is_below(number)) && self.below_upper(number)
     }
 
     fn below_upper(&self, number: f64) -> bool {
-        self.upper.is_none_or(|bound| if bound.exclusive { number < bound.limit } else { number <= bound.limit })
+        self.upper.is_none_or(|bound| bound.is_above(number))
     }
 
     /// The number of the band, or the nearest number that the model reads.

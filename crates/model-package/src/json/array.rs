@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::Json;
 use crate::{
+    bound::Bound,
     precision::Precision,
     tensor::{DataType, Tensor},
 };
@@ -23,6 +24,9 @@ pub(crate) struct ArrayFormat {
     pub(crate) shape: Vec<Dimension>,
     /// The most elements.
     pub(crate) max_items: usize,
+    /// The bounds of each element.
+    pub(crate) lower: Option<Bound>,
+    pub(crate) upper: Option<Bound>,
 }
 
 /// The length of an array.
@@ -51,15 +55,9 @@ impl ArrayFormat {
         }
     }
 
-    /// What an element may be: `integers from 0 to 255`.
-    pub(crate) fn elements(&self) -> &'static str {
-        match self.datatype {
-            DataType::Float16 | DataType::Float32 | DataType::Float64 => "numbers",
-            DataType::Int32 => "integers from -2147483648 to 2147483647",
-            DataType::Int64 => "integers from -9223372036854775808 to 9223372036854775807",
-            DataType::Uint8 => "integers from 0 to 255",
-            DataType::Bool => "booleans",
-        }
+    fn holds(&self, number: f64) -> bool {
+        let Self { lower, upper, .. } = self;
+        lower.is_none_or(|bound| bound.is_below(number)) && upper.is_none_or(|bound| bound.is_above(number))
     }
 }
 
@@ -176,6 +174,9 @@ impl<'de> Items<'_, 'de> {
 
     /// The element in this type. `None` if it has no such element.
     fn integer(&self, number: i128) -> Option<([u8; 8], usize)> {
+        if !self.format.holds(number as f64) {
+            return None;
+        }
         match self.format.datatype {
             DataType::Int32 => i32::try_from(number).ok().map(|number| padded(number.to_le_bytes())),
             DataType::Int64 => i64::try_from(number).ok().map(|number| padded(number.to_le_bytes())),
@@ -186,6 +187,9 @@ impl<'de> Items<'_, 'de> {
     }
 
     fn number(&self, number: f64) -> Option<([u8; 8], usize)> {
+        if !self.format.holds(number) {
+            return None;
+        }
         match self.format.datatype {
             // Adding zero turns negative zero into zero, as for scalars.
             DataType::Float16 => {
@@ -289,7 +293,7 @@ mod tests {
     use super::*;
 
     fn read(datatype: DataType, shape: &[Dimension], json: &str) -> Result<Tensor, String> {
-        let format = ArrayFormat { datatype, shape: shape.to_vec(), max_items: 6 };
+        let format = ArrayFormat { datatype, shape: shape.to_vec(), max_items: 6, lower: None, upper: None };
         let mut json = serde_json::Deserializer::from_str(json);
         let read = (&format).deserialize(&mut json).expect("JSON");
         json.end().expect("JSON");

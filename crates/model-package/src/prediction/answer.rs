@@ -4,10 +4,10 @@ use std::fmt::Write;
 
 use bytes::Bytes;
 
-use super::{AnswerValue, Column, ModelError, Prediction, PredictionKind, Scores};
+use super::{AnswerValue, Column, ModelError, Prediction, PredictionKind, Scores, arrays::highest};
 use crate::{
     output::{Decimal, Output},
-    precision::Precision,
+    tensor::Tensor,
 };
 
 /// Tolerance for probabilities outside 0 to 1. The rounding error of a float32 sum of a thousand trees is smaller.
@@ -31,6 +31,9 @@ enum Derived<'a> {
     Distribution(Vec<f64>),
     Chosen(Vec<bool>),
     Vector(Vec<f64>),
+    /// The positions of classes, and their scores.
+    Top(Vec<(usize, f64)>),
+    Tensor(&'a Tensor),
 }
 
 impl Prediction {
@@ -49,6 +52,11 @@ impl Prediction {
             }
             Derived::Chosen(flags) => self.chosen(&flags),
             Derived::Vector(numbers) => self.vector(&numbers, self.vector_entry(&numbers)),
+            Derived::Top(classes) => {
+                let texts: Vec<_> = classes.into_iter().map(|(class, score)| (class, self.decimal(score))).collect();
+                self.top(&texts)
+            }
+            Derived::Tensor(tensor) => self.tensor(tensor),
         })
     }
 
@@ -57,7 +65,7 @@ impl Prediction {
         self.value(output).is_ok()
     }
 
-    fn value(&self, output: &Output) -> Result<Derived<'_>, ModelError> {
+    fn value<'a>(&'a self, output: &'a Output) -> Result<Derived<'a>, ModelError> {
         let outputs = output.columns(self.source);
         let outputs = &outputs[..];
         let fail = |what: String| ModelError::Output(format!("{}: {what}", self.name));
@@ -108,14 +116,27 @@ impl Prediction {
             PredictionKind::Probabilities(scores, _) => {
                 Derived::Distribution(scores.of(outputs).map(probability).collect::<Result<_, _>>()?)
             }
-            PredictionKind::Vector => Derived::Vector(outputs.iter().copied().map(finite).collect::<Result<_, _>>()?),
+            PredictionKind::Top(scores, k, _) => {
+                let scores = scores.of(outputs).map(finite).collect::<Result<Vec<_>, _>>()?;
+                Derived::Top(highest(&scores, *k))
+            }
+            PredictionKind::Tensor => {
+                outputs.iter().copied().try_for_each(|number| finite(number).map(drop))?;
+                Derived::Tensor(&output.tensors()[self.source])
+            }
+            PredictionKind::Vector(_) => {
+                Derived::Vector(outputs.iter().copied().map(finite).collect::<Result<_, _>>()?)
+            }
         })
     }
 
     /// Parses a cache entry. `None` for anything that [`Self::derive`] would not produce.
     pub fn read(&self, entry: &Bytes) -> Option<Answer> {
-        if let PredictionKind::Vector = &self.kind {
+        if let PredictionKind::Vector(_) = &self.kind {
             return Some(self.vector(&self.read_vector(entry)?, entry.clone()));
+        }
+        if let PredictionKind::Tensor = &self.kind {
+            return self.read_tensor(entry);
         }
         let text = std::str::from_utf8(entry).ok()?;
         let body = match &self.kind {
@@ -149,7 +170,8 @@ impl Prediction {
                 }
                 return Some(Answer { entry: entry.clone(), body: self.distribution(&texts).body });
             }
-            PredictionKind::Vector => return None,
+            PredictionKind::Top(..) => return self.read_top(text),
+            PredictionKind::Vector(_) | PredictionKind::Tensor => return None,
         };
         Some(Answer { entry: entry.clone(), body })
     }
@@ -158,7 +180,7 @@ impl Prediction {
         Decimal(number, self.precision).to_string()
     }
 
-    fn read_decimal(&self, text: &str) -> Option<f64> {
+    pub(super) fn read_decimal(&self, text: &str) -> Option<f64> {
         Decimal::read(text, self.precision)
     }
 
@@ -191,41 +213,7 @@ impl Prediction {
         Answer { body: self.body(&format!("{{{object}}}")), entry: entry.into() }
     }
 
-    fn vector(&self, numbers: &[f64], entry: Bytes) -> Answer {
-        let mut array = String::with_capacity(14 * numbers.len());
-        for number in numbers {
-            // Writing to a String does not fail.
-            let _ = write!(array, "{}{}", if array.is_empty() { '[' } else { ',' }, Decimal(*number, self.precision));
-        }
-        array.push(']');
-        Answer { entry, body: self.body(&array) }
-    }
-
-    /// The numbers in little-endian order.
-    fn vector_entry(&self, numbers: &[f64]) -> Bytes {
-        match self.precision {
-            Precision::Float32 => numbers.iter().flat_map(|number| (*number as f32).to_le_bytes()).collect(),
-            Precision::Float64 => numbers.iter().flat_map(|number| number.to_le_bytes()).collect(),
-        }
-    }
-
-    fn read_vector(&self, entry: &[u8]) -> Option<Vec<f64>> {
-        let numbers: Vec<f64> = match self.precision {
-            Precision::Float32 => {
-                let (numbers, []) = entry.as_chunks() else { return None };
-                numbers.iter().map(|bytes| f32::from_le_bytes(*bytes).into()).collect()
-            }
-            Precision::Float64 => {
-                let (numbers, []) = entry.as_chunks() else { return None };
-                numbers.iter().map(|bytes| f64::from_le_bytes(*bytes)).collect()
-            }
-        };
-        let is_answer = |number: &f64| number.is_finite() && !(*number == 0.0 && number.is_sign_negative());
-        let is_whole = !numbers.is_empty() && self.columns.is_none_or(|columns| columns == numbers.len());
-        (is_whole && numbers.iter().all(is_answer)).then_some(numbers)
-    }
-
-    fn body(&self, json: &str) -> Bytes {
+    pub(super) fn body(&self, json: &str) -> Bytes {
         let mut body = Vec::with_capacity(self.opening.len() + json.len() + 1);
         body.extend_from_slice(self.opening.as_bytes());
         body.extend_from_slice(json.as_bytes());

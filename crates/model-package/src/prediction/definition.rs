@@ -9,10 +9,14 @@ use crate::{
     mistake::Entry,
     precision::Precision,
     signature::require_schema_name,
+    tensor::DataType,
 };
 
 /// Paths of the service's own endpoints.
 const RESERVED_ENDPOINTS: [&str; 5] = ["docs", "openapi.json", "health", "ready", "metrics"];
+
+/// The classes of a `top` that says no other number.
+const DEFAULT_K: usize = 5;
 
 const MAX_VALUES: usize = 10_000;
 
@@ -30,6 +34,8 @@ impl Prediction {
             output,
             outputs,
             from,
+            k,
+            encoding,
             cuts,
             values,
         } = written;
@@ -53,11 +59,15 @@ impl Prediction {
         let (has_cuts, has_values, has_outputs, has_output) = match kind {
             KindEntry::Value | KindEntry::Probability => (false, false, false, true),
             KindEntry::Class => (false, true, true, true),
-            KindEntry::Values | KindEntry::Labels | KindEntry::Probabilities => (false, true, true, false),
+            KindEntry::Values | KindEntry::Labels | KindEntry::Probabilities | KindEntry::Top => {
+                (false, true, true, false)
+            }
             KindEntry::Bands => (true, true, false, true),
-            KindEntry::Vector => (false, false, false, false),
+            KindEntry::Vector | KindEntry::Tensor => (false, false, false, false),
         };
         for (key, given, applies) in [
+            ("k", k.is_some(), *kind == KindEntry::Top),
+            ("encoding", encoding.is_some(), *kind == KindEntry::Vector),
             ("cuts", cuts.is_some(), has_cuts),
             ("values", values.is_some(), has_values),
             ("outputs", outputs.is_some(), has_outputs),
@@ -110,7 +120,16 @@ impl Prediction {
                 );
                 PredictionKind::Bands(column, cuts, values)
             }
-            KindEntry::Vector => PredictionKind::Vector,
+            KindEntry::Vector => PredictionKind::Vector(encoding.unwrap_or_default()),
+            KindEntry::Top => {
+                let k = k.unwrap_or_else(|| DEFAULT_K.min(values.len()));
+                entry.require(
+                    (1..=values.len().max(1)).contains(&k),
+                    format_args!("`k` must be 1 to {}, the number of `values`, not {k}", values.len()),
+                );
+                PredictionKind::Top(scores, k, values)
+            }
+            KindEntry::Tensor => PredictionKind::Tensor,
         };
         entry.has_no_mistakes().then(|| Self {
             opening: format!("{{{}:", Value::from(name.as_str())),
@@ -124,7 +143,8 @@ impl Prediction {
             from: from.clone(),
             source: 0,
             precision: Precision::default(),
-            columns: None,
+            datatype: DataType::Float32,
+            shape: None,
         })
     }
 }

@@ -1,12 +1,14 @@
 //! Predictions: values derived from the graph's output, each with its own endpoint.
 
 mod answer;
+mod arrays;
 mod definition;
 
 use serde_json::Value;
 
 pub use self::answer::Answer;
-use super::{output::Output, precision::Precision};
+pub use super::manifest::VectorEncoding;
+use super::{output::Output, precision::Precision, tensor::DataType};
 
 /// A value that is derived from the graph's output, cached, and served at its own endpoint.
 #[derive(Clone, Debug)]
@@ -24,8 +26,10 @@ pub struct Prediction {
     source: usize,
     /// The type of its tensor's numbers.
     precision: Precision,
-    /// The number of its tensor's numbers, if it is the same for every input.
-    columns: Option<usize>,
+    /// The type of its tensor.
+    datatype: DataType,
+    /// The shape of its tensor, if it is the same for every input.
+    shape: Option<Vec<usize>>,
     /// `{"name":`, the start of every answer.
     opening: String,
 }
@@ -50,7 +54,11 @@ pub enum PredictionKind {
     /// The band that contains the number in a column. A limit belongs to the band above it.
     Bands(Column, Vec<f64>, Vec<AnswerValue>),
     /// All numbers of an output.
-    Vector,
+    Vector(VectorEncoding),
+    /// So many classes with the highest scores, the highest first.
+    Top(Scores, usize, Vec<AnswerValue>),
+    /// An output in its shape.
+    Tensor,
 }
 
 /// A column of the graph's output; `None` if the output has only one.
@@ -93,7 +101,8 @@ impl Prediction {
     pub(crate) fn set_output(&mut self, output: &Output, is_fixed: &[bool]) -> Result<(), String> {
         let (columns, precision) = (output.tensors()[self.source].len(), output.precision(self.source));
         self.precision = precision;
-        self.columns = is_fixed[self.source].then_some(columns);
+        self.datatype = output.tensors()[self.source].datatype();
+        self.shape = is_fixed[self.source].then(|| output.tensors()[self.source].shape().to_vec());
         if columns == 0 {
             return Err("reads an output of the graph that is empty".to_owned());
         }
@@ -134,7 +143,8 @@ impl Prediction {
             PredictionKind::Class(scores, values)
             | PredictionKind::Values(scores, values)
             | PredictionKind::Labels(scores, values)
-            | PredictionKind::Probabilities(scores, values) => match &scores.0 {
+            | PredictionKind::Probabilities(scores, values)
+            | PredictionKind::Top(scores, _, values) => match &scores.0 {
                 Some(chosen) => chosen.iter().copied().try_for_each(exists),
                 None if columns == values.len() => Ok(()),
                 None => Err(format!(
@@ -143,7 +153,7 @@ impl Prediction {
                     values.len()
                 )),
             },
-            PredictionKind::Vector => Ok(()),
+            PredictionKind::Vector(_) | PredictionKind::Tensor => Ok(()),
         }
     }
 
@@ -187,6 +197,16 @@ impl Prediction {
         self.precision
     }
 
+    /// The shape of the graph's output, if it is the same for every input.
+    pub fn shape(&self) -> Option<&[usize]> {
+        self.shape.as_deref()
+    }
+
+    /// The type of the graph's output.
+    pub fn datatype(&self) -> DataType {
+        self.datatype
+    }
+
     pub fn kind(&self) -> &PredictionKind {
         &self.kind
     }
@@ -200,7 +220,9 @@ impl Prediction {
             | PredictionKind::Values(..)
             | PredictionKind::Labels(..)
             | PredictionKind::Probabilities(..)
-            | PredictionKind::Vector => false,
+            | PredictionKind::Vector(_)
+            | PredictionKind::Top(..)
+            | PredictionKind::Tensor => false,
         }
     }
 
@@ -208,13 +230,17 @@ impl Prediction {
     /// a number.
     pub fn values(&self) -> &[AnswerValue] {
         match &self.kind {
-            PredictionKind::Value(_) | PredictionKind::Probability(_) | PredictionKind::Vector => &[],
+            PredictionKind::Value(_)
+            | PredictionKind::Probability(_)
+            | PredictionKind::Vector(_)
+            | PredictionKind::Tensor => &[],
             PredictionKind::Class(_, values)
             | PredictionKind::ClassAt(_, values)
             | PredictionKind::Values(_, values)
             | PredictionKind::Labels(_, values)
             | PredictionKind::Probabilities(_, values)
-            | PredictionKind::Bands(_, _, values) => values,
+            | PredictionKind::Bands(_, _, values)
+            | PredictionKind::Top(_, _, values) => values,
         }
     }
 
@@ -236,7 +262,9 @@ impl Prediction {
                 }
                 Precision::Float64 => format!("bands {column:?} {cuts:?}"),
             },
-            PredictionKind::Vector => "vector".to_owned(),
+            PredictionKind::Vector(encoding) => format!("vector {encoding:?}"),
+            PredictionKind::Top(scores, k, _) => format!("top {k} {scores:?}"),
+            PredictionKind::Tensor => "tensor".to_owned(),
         };
         // Without `from`, the graph decides.
         let from = self.from.as_ref().map(|from| format!(" from {from:?}")).unwrap_or_default();

@@ -9,6 +9,18 @@ pub struct Bound {
     pub exclusive: bool,
 }
 
+impl Bound {
+    /// Whether it holds as a lower bound of the number.
+    pub(crate) fn is_below(&self, number: f64) -> bool {
+        if self.exclusive { number > self.limit } else { number >= self.limit }
+    }
+
+    /// Whether it holds as an upper bound of the number.
+    pub(crate) fn is_above(&self, number: f64) -> bool {
+        if self.exclusive { number < self.limit } else { number <= self.limit }
+    }
+}
+
 /// Displays a lower and an upper bound: ` from 0 to 1`, ` greater than 0 and at most 1`. Empty without bounds.
 pub(crate) struct Range(pub(crate) Option<Bound>, pub(crate) Option<Bound>);
 
