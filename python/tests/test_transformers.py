@@ -116,3 +116,15 @@ def test_powers_bound_what_a_forest_reads_as_float32(tmp_path: Path) -> None:
     [_, count] = report.fields
     bound = int(count["maximum"])
     assert np.isfinite(np.float32(float(bound) ** 3)) and not np.isfinite(np.float32((bound + 1.0) ** 3))
+
+
+def test_many_columns_behind_one_function_are_exported_in_seconds(tmp_path: Path) -> None:
+    X = pd.DataFrame(np.abs(np.random.default_rng(0).normal(size=(60, 150))), columns=[f"c{index}" for index in range(150)])
+    model = make_pipeline(FunctionTransformer(np.log), Ridge())
+    asked = []
+    model.fit(X, X["c0"])
+    predict = model.predict
+    model.predict = lambda rows: asked.append(len(rows)) or predict(rows)
+    report = predict_once.export(model, X, tmp_path / "package", target="outcome")
+    assert {field["exclusive_minimum"] for field in report.fields} == {0.0}
+    assert len(asked) < 40  # not for each column

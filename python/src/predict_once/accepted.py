@@ -1,13 +1,13 @@
 """Finds out what the library accepts, by asking it: missing values, and the range of numbers."""
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from .columns.symbols import Number
+from .columns.symbols import Number, Step
 from .columns.variables import Variable
 from .context import Context
 from .rules import LARGEST_INTEGER
@@ -79,35 +79,75 @@ def accepts(model: Any, data: Any) -> bool:
 
 
 def restrict(model: Any, frame: pd.DataFrame, variables: list[Variable], context: Context, as_fitted: AsFitted) -> None:
-    """Finds the range of each number that goes through a function, such as a logarithm, if the library refuses others."""
-    for position, asked in context.requests.columns.items():
-        read = [request.column for request in asked if isinstance(request.column, Number) and request.column.functions]
-        variable = variables[position]
-        if variable.type not in ("integer", "number") or not (read or position in context.curved):
-            continue
+    """Finds the range of each number that goes through a function, such as a logarithm, if the library refuses others.
 
-        def accepted(number: float, position: int = position) -> bool:
-            rows = frame.iloc[[0]].reset_index(drop=True)
-            columns = {name: rows.iloc[:, other] for other, name in enumerate(rows.columns)}
+    Columns that go through the same functions are alike: the library is asked about the first of them.
+    """
+    first = frame.iloc[[0]].reset_index(drop=True)
+
+    def accepted(numbers: Mapping[int, float]) -> bool:
+        rows = first.copy()
+        for position, number in numbers.items():
             name = rows.columns[position]
-            number = round(number) if variables[position].type == "integer" else number
-            return accepts(model, as_fitted(pd.DataFrame(columns | {name: with_values(columns[name], [0], [number])})))
+            value = round(number) if variables[position].type == "integer" else number
+            rows[name] = with_values(rows[name], [0], [value])
+        return accepts(model, as_fitted(rows))
 
-        for side in (-1.0, 1.0):
+    known: dict[Any, int | None] = {}
+    for side in (-1.0, 1.0):
+        curved = [p for p in sorted(context.curved) if (variables[p].bounds or (None, None))[side > 0] is None]
+        curved = [p for p in curved if variables[p].type in ("integer", "number")]
+        if curved and accepted(dict.fromkeys(curved, side * PLAUSIBLE)):
+            curved = []
+        for position, asked in context.requests.columns.items():
+            read = [request.column for request in asked if isinstance(request.column, Number) and request.column.functions]
+            variable = variables[position]
+            if variable.type not in ("integer", "number") or not (read or position in curved):
+                continue
             ends = [end for column in read for end in last_defined(column, variable.reference, side)]
-            if position in context.curved and (variable.bounds or (None, None))[side > 0] is None:
-                ends += last_accepted(accepted, variable.reference, side)
-            for end in sorted(set(ends), reverse=side > 0):  # the outermost first
-                beyond = float(np.nextafter(end, side * np.inf))
-                if variable.type == "integer":
-                    end = float(np.floor(end) if side > 0 else np.ceil(end))
-                    beyond = end + side
-                if accepted(beyond):
-                    break
-                if accepted(end):
-                    bound = int(end) if variable.type == "integer" else end
-                    variable.restrict(*((bound, None) if side < 0 else (None, bound)))
-                    break
+            if position in curved:
+
+                def one(number: float, position: int = position) -> bool:
+                    return accepted({position: number})
+
+                ends += last_accepted(one, variable.reference, side)
+            candidates = sorted(set(ends), reverse=side > 0)  # the outermost first
+            key = (side, variable.type, position if position in curved else None, *(tuple(map(described, c.steps)) for c in read))
+            if key not in known:
+                known[key] = refused_beyond(candidates, partial_of(accepted, position), variable, side)
+            chosen = known[key]
+            if chosen is not None and chosen < len(candidates):
+                bound, _ = inside_and_beyond(candidates[chosen], variable, side)
+                variable.restrict(*((bound, None) if side < 0 else (None, bound)))
+
+
+def described(step: Step) -> str:
+    """What a step does, apart from its numbers."""
+    return step.function.name if step.function is not None else step.kind
+
+
+def partial_of(accepted: Callable[[Mapping[int, float]], bool], position: int) -> Callable[[float], bool]:
+    """Whether the library accepts a number of one column."""
+    return lambda number: accepted({position: number})
+
+
+def inside_and_beyond(end: float, variable: Variable, side: float) -> tuple[float, float]:
+    """The last number at an end, and the next one."""
+    if variable.type == "integer":
+        whole = int(np.floor(end) if side > 0 else np.ceil(end))
+        return whole, whole + int(side)
+    return end, float(np.nextafter(end, side * np.inf))
+
+
+def refused_beyond(candidates: Sequence[float], accepted: Callable[[float], bool], variable: Variable, side: float) -> int | None:
+    """The position of the end that the library has; None if it accepts more."""
+    for index, end in enumerate(candidates):
+        inside, beyond = inside_and_beyond(end, variable, side)
+        if accepted(beyond):
+            return None
+        if accepted(inside):
+            return index
+    return None
 
 
 def last_defined(column: Number, reference: float, side: float) -> list[float]:

@@ -123,6 +123,9 @@ def hidden_units(step: Any, columns: list[Column], context: Context, path: str) 
 def distances(step: Any, columns: list[Column], context: Context, path: str) -> list[Column]:
     """The distances from the centres of clusters."""
     centres = dense(step.subcluster_centers_ if hasattr(step, "subcluster_centers_") else step.cluster_centers_)
+    # The library subtracts squares, so its distance from a point close by is no more exact than this.
+    largest = float(np.sqrt((centres**2).sum(axis=1).max()))
+    context.rounding = max(context.rounding, 4 * largest * float(np.sqrt(np.finfo(np.float64).eps)))
     squares = squared_distances(context, matrix(context, columns), centres)
     return features_of(context.graph.node("Sqrt", squares), len(centres))
 
