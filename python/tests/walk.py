@@ -47,11 +47,12 @@ REASONS = {
     "its probabilities are an integral over the error function, which graphs in float64 do not have": "GaussianProcessClassifier",
     "makes a sparse graph of neighbours": "KNeighborsTransformer",
     "reads dictionaries or images, which are no columns": "DictVectorizer FeatureHasher PatchExtractor",
-    "reads texts, or counts of their words": "CountVectorizer HashingVectorizer TfidfVectorizer TfidfTransformer",
     "reads a kernel instead of columns": "KernelCenterer",
     "cannot be a step of a Pipeline": "PLSSVD",
     "is not converted": "AdditiveChi2Sampler PolynomialCountSketch RandomTreesEmbedding",
 }
+TEXTS = {"CountVectorizer", "HashingVectorizer", "TfidfVectorizer", "TfidfTransformer"}
+"""Served at the start of a pipeline: test_text_pipelines.py."""
 REFUSED = {name: reason for reason, names in REASONS.items() for name in names.split()}
 
 
@@ -65,4 +66,4 @@ def names() -> list[str]:
 def served() -> set[str]:
     """The names of those that the exporter converts."""
     converted = {name.removeprefix("sklearn.") for name in (*KNOWN, *MODULES, *HANDLERS) if name.startswith("sklearn.")}
-    return converted | set(CONTAINERS) | set(SELECTIONS)
+    return converted | set(CONTAINERS) | set(SELECTIONS) | TEXTS
