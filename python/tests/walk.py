@@ -51,8 +51,8 @@ REASONS = {
     "cannot be a step of a Pipeline": "PLSSVD",
     "is not converted": "AdditiveChi2Sampler PolynomialCountSketch RandomTreesEmbedding",
 }
-# The first steps of a pipeline of texts.
-OF_TEXTS = {"CountVectorizer", "HashingVectorizer", "TfidfTransformer", "TfidfVectorizer"}
+TEXTS = {"CountVectorizer", "HashingVectorizer", "TfidfVectorizer", "TfidfTransformer"}
+"""Served at the start of a pipeline: test_text_pipelines.py."""
 REFUSED = {name: reason for reason, names in REASONS.items() for name in names.split()}
 
 
@@ -66,4 +66,4 @@ def names() -> list[str]:
 def served() -> set[str]:
     """The names of those that the exporter converts."""
     converted = {name.removeprefix("sklearn.") for name in (*KNOWN, *MODULES, *HANDLERS) if name.startswith("sklearn.")}
-    return converted | set(CONTAINERS) | set(SELECTIONS) | OF_TEXTS
+    return converted | set(CONTAINERS) | set(SELECTIONS) | TEXTS
