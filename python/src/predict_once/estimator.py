@@ -286,8 +286,8 @@ def library_answers(model: Any, data: Any, converted: Converted) -> dict[str, li
             case "probabilities":
                 rows = np.asarray(model.predict_proba(data), dtype=np.float64).tolist()
                 result[entry["name"]] = [dict(zip(names, row, strict=True)) for row in rows]
-            case "bands":
-                raise AssertionError("no estimator answers with bands")
+            case "bands" | "vector" | "top" | "tensor":
+                raise AssertionError(f"no estimator answers with {entry['kind']}")
             case unknown:
                 assert_never(unknown)
     return result

@@ -61,6 +61,12 @@ def shape(prediction: Prediction) -> str:
             return "class"
         case "probabilities":
             return "{class: probability, …}"
+        case "vector":
+            return "base64" if prediction.get("encoding") == "base64" else "[number, …]"
+        case "top":
+            return "[{class, score}, …]"
+        case "tensor":
+            return "[…]"
         case unknown:
             assert_never(unknown)
 

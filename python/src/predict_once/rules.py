@@ -14,7 +14,7 @@ import onnx
 from .errors import ExportError
 from .names import INPUT_SCHEMA, RESERVED_ENDPOINTS, RESERVED_SCHEMAS, pascal_case
 from .package import Package
-from .types import Encoding, Example, Field, FieldType, Kind, Prediction, Unknown, label_text, name_of, plain
+from .types import Encoding, Example, Field, FieldType, Kind, Prediction, Unknown, VectorEncoding, label_text, name_of, plain
 
 MOST_FIELDS = 1000
 MOST_PREDICTIONS = 16
@@ -48,7 +48,9 @@ def check_kinds(fields: Sequence[Field], predictions: Sequence[Prediction]) -> N
         known_key(field.get("encoding", "ordinal"), get_args(Encoding), f"{owner}: encoding")
         known_key(field.get("unknown", "refuse"), get_args(Unknown), f"{owner}: unknown")
     for prediction in predictions:
-        known_key(prediction.get("kind"), get_args(Kind), f"prediction {prediction['name']!r}: kind")
+        owner = f"prediction {prediction['name']!r}"
+        known_key(prediction.get("kind"), get_args(Kind), f"{owner}: kind")
+        known_key(prediction.get("encoding", "float"), get_args(VectorEncoding), f"{owner}: encoding")
 
 
 def check_package(package: Package) -> None:
@@ -93,7 +95,7 @@ def check_field(field: Field, wide: bool) -> None:
             check_text(text, f"a value of field {name!r}")
         check_unique(texts, f"values of field {name!r}", "name or alias")
     bounds = field.get("minimum"), field.get("maximum")
-    if bounds != (None, None):
+    if bounds != (None, None) and field["type"] != "array":
         check_bounds({name: bounds}, {name: field["type"]}, wide)
 
 
@@ -107,7 +109,7 @@ def check_prediction(prediction: Prediction) -> None:
     check_prediction_name(name)
     check_endpoint(prediction)
     check_schema(schema_of(prediction), f"prediction {name!r}")
-    if prediction["kind"] in ("class", "probabilities", "bands"):
+    if prediction["kind"] in ("class", "probabilities", "bands", "top"):
         labels = [label_text(name_of(value)) for value in prediction.get("values", ())]
         check_count(len(labels), 2, MOST_VALUES, f"prediction {name!r}", "values")
         for label in labels:

@@ -63,6 +63,11 @@ def difference_of(wanted: Any, got: Any, scale: float = 1.0) -> float | None:
             return None
         parts = [difference_of(wanted[key], got[key]) for key in wanted]
         return max((part for part in parts if part is not None), default=0.0)
+    if isinstance(wanted, list):
+        if not isinstance(got, list) or len(wanted) != len(got):
+            return None
+        parts = [difference_of(item, other, scale) for item, other in zip(wanted, got, strict=True)]
+        return None if None in parts else max((part for part in parts if part is not None), default=0.0)
     if isinstance(wanted, float) and not isinstance(got, (bool, str)):
         if wanted == got or math.isnan(wanted):  # no response can hold NaN
             return 0.0
