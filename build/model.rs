@@ -7,7 +7,7 @@ use std::{
     process,
 };
 
-use model_package::{Declaration, GOLDEN, GRAPH, MANIFEST, Mistake, Precision, Signature};
+use model_package::{Declaration, Files, GOLDEN, GRAPH, MANIFEST, Mistake, Precision, Signature};
 
 /// The default package.
 const SHIPPED: &str = "models/credit_risk";
@@ -25,7 +25,9 @@ pub(crate) fn embed(root: &Path, out: &Path) {
     let (manifest, graph, golden) = (file(MANIFEST), file(GRAPH), file(GOLDEN));
     let toml = fs::read_to_string(&manifest)
         .unwrap_or_else(|error| stop(&[format!("{} cannot be read: {error}", manifest.display())]));
-    let json = checked(&toml).unwrap_or_else(|mistakes| {
+    let named: Vec<_> = model_package::file_names(&toml).into_iter().map(|name| (file(&name), name)).collect();
+    let present = named.iter().filter_map(|(path, name)| Some((name.clone(), fs::read(path).ok()?.into())));
+    let json = checked(&toml, &present.collect()).unwrap_or_else(|mistakes| {
         let lines: Vec<_> = mistakes.iter().map(|mistake| format!("{}/{mistake}", directory.display())).collect();
         stop(&lines)
     });
@@ -34,18 +36,19 @@ pub(crate) fn embed(root: &Path, out: &Path) {
         stop(&[format!("{} is missing", graph.display())]);
     }
     let golden = if golden.is_file() { format!("Some(include_str!({golden:?}))") } else { "None".to_owned() };
-    let files = format!("(include_str!({manifest:?}), include_bytes!({graph:?}), {golden})");
+    let named: String = named.iter().map(|(path, name)| format!("({name:?}, include_bytes!({path:?})), ")).collect();
+    let files = format!("(include_str!({manifest:?}), include_bytes!({graph:?}), {golden}, &[{named}])");
     fs::write(out.join("embedded.rs"), files).expect("OUT_DIR is writable");
 }
 
 /// The manifest as JSON, which the service reads. Only the graph says which type of numbers it reads, so the manifest must be right for
 /// one of them.
-fn checked(toml: &str) -> Result<String, Vec<Mistake>> {
+fn checked(toml: &str, files: &Files) -> Result<String, Vec<Mistake>> {
     let parse = |precision| {
         let graph = Declaration::unknown(precision);
-        Signature::parse(toml, &graph)?;
+        Signature::parse(toml, &graph, files)?;
         let json = model_package::to_json(toml);
-        Signature::parse_json(&json, &graph).map(|_| json)
+        Signature::parse_json(&json, &graph, files).map(|_| json)
     };
     parse(Precision::Float32).or_else(|_| parse(Precision::Float64))
 }

@@ -1,11 +1,11 @@
 //! What the local server says of itself when it starts: one line each for the model, the cache, the predictions and the documentation.
 
-use std::{net::SocketAddr, path::Path};
+use std::net::SocketAddr;
 
 use model_package::Stored;
 use predict_once::{
     model::Model,
-    settings::{CacheSettings, StoreSettings, near_misses},
+    settings::{CacheSettings, ModelSource, StoreSettings, near_misses},
 };
 use prediction_cache::Layout;
 
@@ -40,9 +40,13 @@ pub(crate) fn cache(settings: &CacheSettings, layout: Layout) -> String {
 }
 
 /// Logs the model and where to find what, once the server's address is known.
-pub(crate) fn log(model: &Model, directory: Option<&Path>, cache: &str, address: SocketAddr) {
+pub(crate) fn log(model: &Model, source: &ModelSource, cache: &str, address: SocketAddr) {
     let (name, fingerprint) = (&model.signature().name, model.fingerprint(Stored::Answer));
-    let origin = directory.map_or_else(|| "embedded in the binary".into(), |path| format!("from {}", path.display()));
+    let origin = match source {
+        ModelSource::Embedded => "embedded in the binary".to_owned(),
+        ModelSource::Directory(path) => format!("from {}", path.display()),
+        ModelSource::Remote(remote) => format!("from {}", remote.uri),
+    };
     tracing::info!("model {name}, fingerprint {fingerprint}, {origin}");
     tracing::info!("cache: {cache}");
     let base = base(address);

@@ -17,6 +17,7 @@
 //! * [`lambda`] and [`server`]: the two entry points, the Lambda function and the local server.
 //! * [`http`]: routes, bodies, errors, headers and documentation: every word that a client reads.
 //! * [`service`]: looks up the cache, otherwise runs the model; answers, then stores. Model, cache and transport meet here.
+//! * [`fetch`]: a package in S3, for `MODEL_URI`.
 //! * [`model`]: the graph in tract, and the checks of a package.
 //! * [`after_response`]: work deferred until the response has been sent.
 //! * [`observe`]: log lines, metrics, traces, and the names of outcomes.
@@ -25,6 +26,7 @@
 //! (`predict-once cache`).
 
 pub mod after_response;
+pub mod fetch;
 pub mod http;
 pub mod lambda;
 pub mod model;

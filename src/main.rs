@@ -57,7 +57,7 @@ async fn serve() -> anyhow::Result<()> {
     let started = SystemTime::now();
     let settings = Settings::from_env()?;
     let in_lambda = lambda::is_environment();
-    let model = commands::load(settings.model_dir.as_deref())?;
+    let model = commands::load_served(&settings.model, in_lambda).await?;
     let _flush = log::start(settings.log, in_lambda, &model).context("standard output")?;
     let traces =
         settings.traces.map(|traces| Arc::new(Traces::new(traces, &model, settings.caching.layout, in_lambda)));
@@ -88,8 +88,12 @@ async fn serve() -> anyhow::Result<()> {
         }
         banner::warn_of_near_misses();
         let server = http_server(settings.server, &service, api, started).await?;
-        let directory = settings.model_dir.as_deref();
-        banner::log(service.model(), directory, &tiers, server.listener.local_addr().context("HOST and PORT")?);
+        banner::log(
+            service.model(),
+            &settings.model.source,
+            &tiers,
+            server.listener.local_addr().context("HOST and PORT")?,
+        );
         server.run(shutdown).await?;
     }
     if let Some(traces) = traces {
@@ -169,7 +173,7 @@ fn cache(settings: CacheSettings, in_lambda: bool) -> anyhow::Result<PredictionC
             Some(Box::new(RedisStore::new(config).context("REDIS_URL")?))
         }
         Some(StoreSettings::DynamoDb(config)) => {
-            Some(Box::new(DynamoDbStore::new(config).context("CACHE_STORE=dynamodb")?))
+            Some(Box::new(DynamoDbStore::new(*config).context("CACHE_STORE=dynamodb")?))
         }
     };
     Ok(PredictionCache::new(memory, store).signed_by(settings.signer))

@@ -4,15 +4,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from catboost import CatBoostClassifier, CatBoostRegressor
 from data import categorical, mixed, numbers
 from lightgbm import LGBMClassifier, LGBMRegressor
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
-from sklearn.compose import make_column_transformer
-from sklearn.cross_decomposition import PLSRegression
-from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.compose import ColumnTransformer, TransformedTargetRegressor, make_column_transformer
+from sklearn.cross_decomposition import CCA, PLSCanonical, PLSRegression
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis, QuadraticDiscriminantAnalysis
 from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.ensemble import (
     AdaBoostClassifier,
@@ -32,35 +33,61 @@ from sklearn.ensemble import (
     VotingClassifier,
     VotingRegressor,
 )
+from sklearn.gaussian_process import GaussianProcessRegressor
+from sklearn.gaussian_process.kernels import RBF, ConstantKernel, DotProduct, Matern, RationalQuadratic, WhiteKernel
 from sklearn.impute import SimpleImputer
+from sklearn.isotonic import IsotonicRegression
+from sklearn.kernel_ridge import KernelRidge
 from sklearn.linear_model import (
+    ARDRegression,
     BayesianRidge,
     ElasticNet,
     ElasticNetCV,
     GammaRegressor,
     HuberRegressor,
+    Lars,
+    LarsCV,
     Lasso,
     LassoCV,
+    LassoLars,
+    LassoLarsCV,
+    LassoLarsIC,
     LinearRegression,
     LogisticRegression,
     LogisticRegressionCV,
+    OrthogonalMatchingPursuit,
+    OrthogonalMatchingPursuitCV,
+    PassiveAggressiveClassifier,
+    PassiveAggressiveRegressor,
     Perceptron,
     PoissonRegressor,
     QuantileRegressor,
+    RANSACRegressor,
     Ridge,
     RidgeClassifier,
     RidgeClassifierCV,
     RidgeCV,
     SGDClassifier,
     SGDRegressor,
+    TheilSenRegressor,
     TweedieRegressor,
 )
-from sklearn.model_selection import GridSearchCV
-from sklearn.naive_bayes import GaussianNB
-from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
+from sklearn.model_selection import FixedThresholdClassifier, GridSearchCV, TunedThresholdClassifierCV
+from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier, OutputCodeClassifier
+from sklearn.naive_bayes import BernoulliNB, CategoricalNB, ComplementNB, GaussianNB, MultinomialNB
+from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor, NearestCentroid
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import MinMaxScaler, OneHotEncoder, OrdinalEncoder, RobustScaler, StandardScaler
+from sklearn.preprocessing import (
+    KBinsDiscretizer,
+    MinMaxScaler,
+    OneHotEncoder,
+    OrdinalEncoder,
+    PowerTransformer,
+    RobustScaler,
+    StandardScaler,
+)
+from sklearn.semi_supervised import LabelPropagation, LabelSpreading, SelfTrainingClassifier
 from sklearn.svm import SVC, SVR, LinearSVC, LinearSVR, NuSVC, NuSVR
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor, ExtraTreeClassifier, ExtraTreeRegressor
 from xgboost import XGBClassifier, XGBRegressor, XGBRFClassifier, XGBRFRegressor
@@ -134,6 +161,24 @@ OTHER_CLASSIFIERS = {
     ),
     "DummyClassifier": DummyClassifier(),
     "XGBRFClassifier": XGBRFClassifier(n_estimators=20, n_jobs=1),
+    "MultinomialNB": make_pipeline(MinMaxScaler(clip=True), MultinomialNB()),
+    "ComplementNB": make_pipeline(MinMaxScaler(clip=True), ComplementNB()),
+    "BernoulliNB": BernoulliNB(binarize=0.1),
+    "CategoricalNB": make_pipeline(KBinsDiscretizer(4, encode="ordinal", strategy="uniform"), CategoricalNB()),
+    "QuadraticDiscriminantAnalysis": QuadraticDiscriminantAnalysis(),
+    "NearestCentroid": NearestCentroid(),
+    "NearestCentroid, metric='manhattan'": NearestCentroid(metric="manhattan"),
+    "PassiveAggressiveClassifier": make_pipeline(StandardScaler(), PassiveAggressiveClassifier(random_state=0)),
+    "OneVsRestClassifier": OneVsRestClassifier(LogisticRegression(max_iter=1000)),
+    "OneVsRestClassifier, LinearSVC": OneVsRestClassifier(LinearSVC(random_state=0)),
+    "OneVsOneClassifier": OneVsOneClassifier(LogisticRegression(max_iter=1000)),
+    "OutputCodeClassifier": OutputCodeClassifier(LogisticRegression(max_iter=1000), random_state=0),
+    "SelfTrainingClassifier": SelfTrainingClassifier(LogisticRegression(max_iter=1000)),
+    "LabelPropagation": make_pipeline(StandardScaler(), LabelPropagation(gamma=0.5)),
+    "LabelSpreading": make_pipeline(StandardScaler(), LabelSpreading(gamma=0.5)),
+    "FixedThresholdClassifier": FixedThresholdClassifier(LogisticRegression(max_iter=1000), threshold=0.3, pos_label="no"),
+    "FixedThresholdClassifier, LinearSVC": FixedThresholdClassifier(LinearSVC(random_state=0), threshold=0.2),
+    "TunedThresholdClassifierCV": TunedThresholdClassifierCV(DecisionTreeClassifier(max_depth=4, random_state=0), cv=2),
     "GridSearchCV": GridSearchCV(DecisionTreeClassifier(random_state=0), {"max_depth": [2, 4]}, cv=3),
 }
 OTHER_REGRESSORS = {
@@ -150,12 +195,39 @@ OTHER_REGRESSORS = {
     "TweedieRegressor": TweedieRegressor(power=1.5, alpha=1),
     "QuantileRegressor": QuantileRegressor(alpha=0.01),
     "PLSRegression": PLSRegression(),
+    "PLSCanonical": PLSCanonical(1),
+    "CCA": CCA(1),
+    "ARDRegression": ARDRegression(),
+    "Lars": Lars(),
+    "LarsCV": LarsCV(cv=3),
+    "LassoLars": LassoLars(alpha=0.01),
+    "LassoLarsCV": LassoLarsCV(cv=3),
+    "LassoLarsIC": LassoLarsIC(),
+    "OrthogonalMatchingPursuit": OrthogonalMatchingPursuit(),
+    "OrthogonalMatchingPursuitCV": OrthogonalMatchingPursuitCV(cv=3),
+    "TheilSenRegressor": TheilSenRegressor(random_state=0, max_subpopulation=100),
+    "RANSACRegressor": RANSACRegressor(random_state=0),
+    "PassiveAggressiveRegressor": PassiveAggressiveRegressor(random_state=0),
+    "KernelRidge": KernelRidge(kernel="rbf", gamma=0.1),
+    "GaussianProcessRegressor": GaussianProcessRegressor(ConstantKernel() * Matern(nu=1.5) + WhiteKernel(), normalize_y=True),
+    "GaussianProcessRegressor, other kernels": GaussianProcessRegressor(
+        RationalQuadratic() + DotProduct() ** 2 + RBF(np.ones(5)) + WhiteKernel(), optimizer=None
+    ),
+    "IsotonicRegression": make_pipeline(
+        ColumnTransformer([("one", "passthrough", ["a"])]), IsotonicRegression(out_of_bounds="clip")
+    ),
+    "TransformedTargetRegressor": TransformedTargetRegressor(LinearRegression(), func=np.log1p, inverse_func=np.expm1),
+    "TransformedTargetRegressor, PowerTransformer": TransformedTargetRegressor(
+        RandomForestRegressor(5, random_state=0), transformer=PowerTransformer()
+    ),
     "ExtraTreeRegressor": ExtraTreeRegressor(max_depth=6, random_state=0),
     "NuSVR": NuSVR(),
     "DummyRegressor": DummyRegressor(),
     "XGBRFRegressor": XGBRFRegressor(n_estimators=20, n_jobs=1),
 }
-POSITIVE = ("PoissonRegressor", "GammaRegressor", "TweedieRegressor")
+POSITIVE = ("PoissonRegressor", "GammaRegressor", "TweedieRegressor", "TransformedTargetRegressor")
+BINARY = ("FixedThresholdClassifier", "FixedThresholdClassifier, LinearSVC", "TunedThresholdClassifierCV")
+NUMBERED = ("SelfTrainingClassifier",)  # takes no texts as classes
 OTHERS = OTHER_CLASSIFIERS | OTHER_REGRESSORS
 
 TEXTS, NUMBERS = ["city", "type of flat"], ["a", "b b", "größe", "d", "count"]
@@ -214,5 +286,5 @@ def model_for(name: str, preparation: Preparation) -> Any:
 def kinds_of(name: str) -> list[str]:
     """The targets that an estimator is tested on: see data.target."""
     if name in CLASSIFIERS | OTHER_CLASSIFIERS:
-        return ["binary", "classes"]
+        return ["binary"] if name in BINARY else ["classes"] if name in NUMBERED else ["binary", "classes"]
     return ["positive"] if name in POSITIVE else ["regression"]

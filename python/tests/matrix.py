@@ -13,11 +13,18 @@ import tempfile
 import time
 import warnings
 from pathlib import Path
+from typing import Any
 
 os.environ["OMP_NUM_THREADS"] = "1"
 
+import pandas as pd
+from clusters import UNSUPERVISED
+from data import numbers
 from estimators import ESTIMATORS, OTHERS, PREPARATIONS, Preparation, kinds_of, model_for
 from served import assert_served, fitted
+from sklearn.base import clone
+from transformers import READERS, TRANSFORMERS, behind
+from walk import REFUSED, names, served
 
 from predict_once import ExportError
 
@@ -34,6 +41,11 @@ def tried(name: str, preparation: Preparation, kind: str) -> tuple[str, str]:
         if not X.isna().any(axis=None):
             raise
         return NOT_FITTED, ""  # the library itself does not support missing values
+    return outcome(model, X, labels)
+
+
+def outcome(model: Any, X: pd.DataFrame, labels: Any = None) -> tuple[str, str]:
+    """The sign of a fitted model, and the message if it does not work."""
     try:
         with tempfile.TemporaryDirectory() as folder:
             assert_served(model, X, Path(folder), labels)
@@ -76,8 +88,48 @@ class Matrix:
 
     def others(self) -> str:
         """The other estimators, which are tested on numbers only."""
-        names = [name for name in OTHERS if self.cell(name, "numbers") == WORKS]
-        return ", ".join(names)
+        return ", ".join(name for name in OTHERS if self.cell(name, "numbers") == WORKS)
+
+    def sign(self, what: str, model: Any, X: pd.DataFrame, labels: Any = None) -> str:
+        """The sign of a fitted model, which is counted."""
+        sign, message = outcome(model, X, labels)
+        self.asked += 1
+        if message:
+            self.failures.append(f"{what}: {sign}: {message}")
+        return sign
+
+    def transformers(self) -> str:
+        """Each transformer in front of each of three estimators."""
+        heads = [f"{type(reader).__name__}" for reader in READERS.values()]
+        rows = ["| | " + " | ".join(heads) + " |", "|---|" + ":-:|" * len(heads)]
+        for name, entry in TRANSFORMERS.items():
+            signs = []
+            for kind in READERS:
+                if entry.only and kind not in entry.only:
+                    signs.append(NOT_FITTED)
+                    continue
+                X = entry.X()
+                model, labels = fitted(behind(name, kind), X, kind)
+                signs.append(self.sign(f"{name}, {kind}", model, X, labels))
+            rows.append(f"| {name} | " + " | ".join(signs) + " |")
+            print(rows[-1], flush=True)
+        return "\n".join(rows)
+
+    def unsupervised(self) -> str:
+        """Those without a target."""
+        X = numbers().drop(columns=["count"])
+        works = [name for name, model in UNSUPERVISED.items() if self.sign(name, clone(model).fit(X), X) == WORKS]
+        return ", ".join(works)
+
+
+def walk() -> str:
+    """Every estimator of scikit-learn."""
+    rows = ["| | |", "|---|---|"]
+    groups = {reason: [name for name in names() if REFUSED.get(name) == reason] for reason in dict.fromkeys(REFUSED.values())}
+    converted = [name for name in names() if name in served()]
+    rows.append(f"| **served** ({len(converted)}) | {', '.join(converted)} |")
+    rows += [f"| refused: {reason} | {', '.join(group)} |" for reason, group in groups.items() if group]
+    return "\n".join(rows)
 
 
 def main() -> None:
@@ -85,7 +137,8 @@ def main() -> None:
     warnings.filterwarnings("ignore")
     started = time.monotonic()
     matrix = Matrix()
-    values = {"matrix": matrix.table(), "others": matrix.others(), "asked": str(matrix.asked)}
+    values = {"matrix": matrix.table(), "others": matrix.others(), "walk": walk()}
+    values |= {"transformers": matrix.transformers(), "unsupervised": matrix.unsupervised(), "asked": str(matrix.asked)}
     values["versions"] = ", ".join(f"{library} {importlib.metadata.version(library)}" for library in LIBRARIES)
     text = Path(template).read_text(encoding="utf-8")
     for marker, value in values.items():

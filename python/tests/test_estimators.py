@@ -6,11 +6,14 @@ from typing import Any
 import numpy as np
 import pytest
 from catboost import CatBoostClassifier, CatBoostRegressor
+from clusters import UNSUPERVISED
 from conftest import serve
 from data import numbers, target
 from estimators import ESTIMATORS, OTHERS, PREPARATIONS, kinds_of, model_for
 from lightgbm import LGBMClassifier
 from served import assert_served, fitted
+from sklearn.pipeline import Pipeline
+from targets import SEVERAL
 
 import predict_once
 from predict_once.columns.transformers import class_names
@@ -25,8 +28,15 @@ def test_an_estimator_on_numbers_is_served_as_it_predicts(name: str, kind: str, 
 
 
 def test_every_supported_estimator_is_tested() -> None:
-    tried = {name.split(".")[-1] for model in (ESTIMATORS | OTHERS).values() for name in class_names(model)}
-    assert {name.split(".")[-1] for name in KNOWN} <= tried
+    models = [part for model in (*(ESTIMATORS | OTHERS).values(), *UNSUPERVISED.values()) for part in steps_of(model)]
+    tried = {name.split(".")[-1] for model in [*models, *SEVERAL] for name in class_names(model)}
+    boosters = {"XgboostBooster", "LightgbmBooster", "XGBRanker", "LGBMRanker", "CatBoostRanker"}  # in test_boosters.py
+    assert {name.split(".")[-1] for name in KNOWN} <= tried | boosters
+
+
+def steps_of(model: Any) -> list[Any]:
+    """The model, or the steps of a Pipeline."""
+    return [step for _, step in model.steps] if isinstance(model, Pipeline) else [model]
 
 
 @pytest.mark.parametrize(

@@ -180,8 +180,12 @@ def test_a_graph_of_tensors_is_served_as_it_was_checked(tmp_path: Path) -> None:
         ({"predictions": [TENSOR_PREDICTIONS[0] | {"from": "other"}]}, "reads the output 'other'"),
         ({"predictions": [TENSOR_PREDICTIONS[0] | {"encoding": "hex"}]}, "encoding refers to unknown 'hex'"),
         ({"golden": [TENSOR_GOLDEN[0] | {"answers": {"sums": [1.5, 1.5]}}]}, "disagrees with the golden answers"),
+        (
+            {"golden": [TENSOR_GOLDEN[0] | {"answers": {"best": [{"class": "right", "score": 1.5}]}}]},
+            "disagrees with the golden answers",
+        ),
     ],
-    ids=["unfed", "shared", "input", "output", "encoding", "wrong"],
+    ids=["unfed", "shared", "input", "output", "encoding", "wrong", "class"],
 )
 def test_what_does_not_fit_a_graph_of_tensors_is_named(changed: dict[str, Any], part: str, tmp_path: Path) -> None:
     arguments = {"fields": TENSOR_FIELDS, "predictions": TENSOR_PREDICTIONS, "golden": TENSOR_GOLDEN} | changed

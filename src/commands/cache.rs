@@ -12,7 +12,7 @@ use predict_once::{
     settings::{CacheSettings, Settings, StoreSettings},
 };
 
-use super::{load, print};
+use super::{load_served, print};
 
 pub(super) fn run(arguments: Parser) -> anyhow::Result<ExitCode> {
     let tool = match Tool::parse(arguments) {
@@ -24,7 +24,7 @@ pub(super) fn run(arguments: Parser) -> anyhow::Result<ExitCode> {
         }
     };
     let settings = Settings::from_env()?;
-    let model = load(settings.model_dir.as_deref())?;
+    let model = crate::on_this_thread(load_served(&settings.model, false))?;
     let CacheSettings { store, signer, .. } = settings.cache;
     let redis = match store {
         Some(StoreSettings::Redis(redis)) => *redis,

@@ -9,7 +9,7 @@ use model_package::printable;
 use predict_once::settings::{Settings, StoreSettings, memory_limit};
 use prediction_cache::KeySpace;
 
-use super::{cache::LoadedModel, load, print};
+use super::{cache::LoadedModel, load, load_served, print};
 
 pub(super) fn run(arguments: Parser) -> anyhow::Result<ExitCode> {
     let options = match GainOptions::parse(arguments) {
@@ -28,8 +28,10 @@ pub(super) fn run(arguments: Parser) -> anyhow::Result<ExitCode> {
         }
         None => None,
     };
-    let directory = options.directory.as_deref().map(Path::new).or(settings.model_dir.as_deref());
-    let model = load(directory)?;
+    let model = match options.directory.as_deref().map(Path::new) {
+        Some(directory) => load(Some(directory))?,
+        None => crate::on_this_thread(load_served(&settings.model, false))?,
+    };
     let stored = settings.caching.stored();
     let keys = KeySpace::new(&settings.caching.namespace, settings.caching.layout, model.fingerprint(stored));
     let service = Service {

@@ -13,16 +13,20 @@ use std::{
     process::ExitCode,
 };
 
-use self::diff::Diff;
+use anyhow::{Context, bail};
 use lexopt::{
     Arg::{Long, Short, Value},
     Parser, ValueExt,
 };
-use model_package::{closest_match, printable};
+use model_package::{Stored, closest_match, printable};
 use predict_once::{
+    fetch::fetch,
     http,
     model::{Model, Package, PackageError, check::Report},
+    settings::{ModelSettings, ModelSource},
 };
+
+use self::diff::Diff;
 
 const USAGE: &str = "\
 predict-once: serves ONNX models and never computes the same prediction twice
@@ -134,8 +138,25 @@ fn without_panic_output<T>(load: impl FnOnce() -> T) -> T {
     loaded
 }
 
-pub(crate) fn load(directory: Option<&Path>) -> Result<Model, PackageError> {
+fn load(directory: Option<&Path>) -> Result<Model, PackageError> {
     without_panic_output(|| Model::load(&package(directory)?))
+}
+
+/// Loads the model that the settings name. A package from elsewhere is kept for the next start if `keep`.
+pub(crate) async fn load_served(settings: &ModelSettings, keep: bool) -> anyhow::Result<Model> {
+    let model = match &settings.source {
+        ModelSource::Embedded => load(None)?,
+        ModelSource::Directory(directory) => load(Some(directory))?,
+        ModelSource::Remote(remote) => {
+            let fetched = fetch(remote, keep).await.with_context(|| format!("MODEL_URI: {}", remote.uri))?;
+            load(Some(fetched.package())).with_context(|| format!("MODEL_URI: {}", remote.uri))?
+        }
+    };
+    let found = model.fingerprint(Stored::Answer);
+    if let Some(expected) = settings.fingerprint.as_deref().filter(|expected| *expected != found) {
+        bail!("MODEL_FINGERPRINT is {expected}, but the model has the fingerprint {found}");
+    }
+    Ok(model)
 }
 
 fn check(directory: Option<&Path>, json: bool) -> anyhow::Result<ExitCode> {

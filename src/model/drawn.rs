@@ -13,6 +13,14 @@ const NUMBERS: [f64; 6] = [0.0, 1.0, -1.0, 0.5, 2.0, 10.0];
 /// The number of arrays of a field for which neither golden rows nor examples have any.
 const ARRAYS: u64 = 8;
 
+/// Texts, among them none, one that no vocabulary has, and one of many words.
+const TEXTS: [&str; 4] = [
+    "",
+    "The quick brown fox jumps over the lazy dog.",
+    "漢字 😀 \u{0} Ωmega",
+    "one two three four five six seven eight nine ten",
+];
+
 /// Runs every prediction on drawn inputs, and describes the first failure of each.
 pub(super) fn mistakes(model: &Model, golden: Option<&str>) -> Vec<Mistake> {
     let signature = model.signature();
@@ -76,6 +84,10 @@ fn known(model: &Model, golden: Option<&str>) -> Vec<Map<String, Value>> {
 fn values(field: &Field, known: &[Map<String, Value>]) -> Vec<Value> {
     let mut values: Vec<Value> = match field.kind() {
         Kind::Number(_) | Kind::Array(_) => known.iter().filter_map(|input| input.get(field.name())).cloned().collect(),
+        Kind::Text(_) => {
+            let texts = known.iter().filter_map(|input| input.get(field.name())).cloned();
+            TEXTS.iter().map(|text| json!(text)).chain(texts).collect()
+        }
         Kind::Boolean => vec![json!(false), json!(true)],
         Kind::Category(category) => category.values().iter().map(|value| json!(value.name)).collect(),
     };

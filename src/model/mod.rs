@@ -60,8 +60,8 @@ impl Model {
         let unknown = || Cow::Owned(Declaration::unknown(Precision::Float64));
         let declaration = file.as_ref().map_or_else(|_| unknown(), |file| Cow::Borrowed(file.declaration()));
         let signature = match &package.manifest {
-            ManifestFile::Written(toml) => Signature::parse(toml, &declaration),
-            ManifestFile::Embedded { json, .. } => Signature::parse_json(json, &declaration),
+            ManifestFile::Written(toml) => Signature::parse(toml, &declaration, &package.files),
+            ManifestFile::Embedded { json, .. } => Signature::parse_json(json, &declaration, &package.files),
         };
         let (mut signature, file) = match (signature, file) {
             (Ok(signature), Ok(file)) => (signature, file),

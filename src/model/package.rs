@@ -8,14 +8,19 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use model_package::{GOLDEN, GRAPH, MANIFEST, Mistake};
+use model_package::{Files, GOLDEN, GRAPH, MANIFEST, Mistake, file_names};
 
 /// The largest `model.toml`, in bytes: 8 MiB. Ten times as many would take a second to parse.
 const MAX_MANIFEST: u64 = 8 << 20;
 /// The largest `model.onnx`, in bytes: 1 GiB.
 const MAX_GRAPH: u64 = 1 << 30;
+/// The largest tokenizer or vectorizer, in bytes: 64 MiB.
+const MAX_FILE: u64 = 64 << 20;
 /// The largest `golden.jsonl`, in bytes: 64 MiB, for 1,000 rows of 64 KiB.
 const MAX_GOLDEN: u64 = 64 << 20;
+
+/// What the build embeds: `model.toml`, `model.onnx`, `golden.jsonl`, and the files that `model.toml` names.
+type Embedded = (&'static str, &'static [u8], Option<&'static str>, &'static [(&'static str, &'static [u8])]);
 
 /// The files of a model package.
 #[derive(Clone, Debug)]
@@ -25,6 +30,8 @@ pub struct Package {
     pub manifest: ManifestFile,
     /// `model.onnx`
     pub onnx: Cow<'static, [u8]>,
+    /// The files that `model.toml` names.
+    pub files: Files,
     /// `golden.jsonl`, if present.
     pub golden: Option<Cow<'static, str>>,
 }
@@ -59,12 +66,13 @@ pub struct PackageError {
 impl Package {
     /// The package embedded at build time: the shipped one, or the one in the directory `EMBED_MODEL_DIR`.
     pub fn embedded() -> Self {
-        let (toml, onnx, golden): (&str, &[u8], Option<&str>) = include!(concat!(env!("OUT_DIR"), "/embedded.rs"));
+        let (toml, onnx, golden, files): Embedded = include!(concat!(env!("OUT_DIR"), "/embedded.rs"));
         let json = include_str!(concat!(env!("OUT_DIR"), "/model.json"));
         Self {
             origin: Origin::Embedded,
             manifest: ManifestFile::Embedded { toml, json },
             onnx: onnx.into(),
+            files: files.iter().map(|(name, file)| ((*name).to_owned(), Cow::Borrowed(*file))).collect(),
             golden: golden.map(Cow::Borrowed),
         }
     }
@@ -77,7 +85,7 @@ impl Package {
     /// Lists all files that cannot be read.
     pub fn read(directory: &Path) -> Result<Self, PackageError> {
         let mut mistakes = Vec::new();
-        let mut unreadable = |file, error: Unreadable| {
+        let mut unreadable = |file, error: Unreadable, name: &str| {
             let problem = match error {
                 Unreadable::Io(error) if error.kind() == io::ErrorKind::NotFound && directory.is_dir() => {
                     "is missing from the package".to_owned()
@@ -85,25 +93,34 @@ impl Package {
                 Unreadable::Io(error) if error.kind() == io::ErrorKind::NotFound => {
                     format!("{} does not exist; is the directory correct?", directory.display())
                 }
-                error => format!("{} {error}", directory.join(file).display()),
+                error => format!("{} {error}", directory.join(name).display()),
             };
             mistakes.push(Mistake { file, entry: String::new(), problem });
         };
         let text = |file, limit| bytes(&directory.join(file), limit).and_then(text);
-        let manifest = text(MANIFEST, MAX_MANIFEST).map_err(|error| unreadable(MANIFEST, error));
-        let onnx = bytes(&directory.join(GRAPH), MAX_GRAPH).map_err(|error| unreadable(GRAPH, error));
+        let manifest = text(MANIFEST, MAX_MANIFEST).map_err(|error| unreadable(MANIFEST, error, MANIFEST));
+        let onnx = bytes(&directory.join(GRAPH), MAX_GRAPH).map_err(|error| unreadable(GRAPH, error, GRAPH));
         let golden = match text(GOLDEN, MAX_GOLDEN) {
             Ok(text) => Some(text.into()),
             Err(Unreadable::Io(error)) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => {
-                unreadable(GOLDEN, error);
+                unreadable(GOLDEN, error, GOLDEN);
                 None
             }
         };
+        let mut files = Files::new();
+        for name in manifest.as_deref().map_or_else(|()| Vec::new(), file_names) {
+            match bytes(&directory.join(&name), MAX_FILE) {
+                Ok(file) => drop(files.insert(name, file.into())),
+                // The field that names it reports it.
+                Err(Unreadable::Io(error)) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => unreadable(MANIFEST, error, &name),
+            }
+        }
         let origin = Origin::Directory(directory.to_owned());
         match (manifest, onnx) {
             (Ok(manifest), Ok(onnx)) if mistakes.is_empty() => {
-                Ok(Self { origin, manifest: ManifestFile::Written(manifest), onnx: onnx.into(), golden })
+                Ok(Self { origin, manifest: ManifestFile::Written(manifest), onnx: onnx.into(), files, golden })
             }
             _ => Err(PackageError { origin, mistakes }),
         }

@@ -1,11 +1,8 @@
 //! The settings of the store in DynamoDB.
 
-use aws_client::{Endpoint, Service};
-use aws_config::environment::EnvironmentVariableCredentialsProvider;
-use aws_credential_types::provider::SharedCredentialsProvider;
 use prediction_cache::dynamodb::DynamoDbConfig;
 
-use super::{Environment, SettingsError, certificates, error, store::Limits};
+use super::{Environment, SettingsError, aws, error, store::Limits};
 
 /// Only called with `CACHE_STORE=dynamodb`.
 pub(super) fn config<L>(
@@ -21,40 +18,15 @@ where
     if !(3..=255).contains(&table.len()) || !table.chars().all(allowed) {
         return Err(error("DYNAMODB_TABLE", "must be 3 to 255 characters of A-Z, a-z, 0-9, `.`, `_` and `-`"));
     }
-    let service = service(env, "dynamodb", "AWS_ENDPOINT_URL_DYNAMODB", "CACHE_STORE=dynamodb")?;
+    let service = aws::service(env, "dynamodb", "AWS_ENDPOINT_URL_DYNAMODB", "CACHE_STORE=dynamodb")?;
     Ok(DynamoDbConfig { service, table, ttl, read_timeout, write_timeout })
-}
-
-/// A service of AWS that the setting `needed_by` uses.
-fn service<L>(
-    env: &Environment<L>,
-    name: &'static str,
-    url_variable: &'static str,
-    needed_by: &str,
-) -> Result<Service, SettingsError>
-where
-    L: Fn(&'static str) -> Result<Option<String>, SettingsError>,
-{
-    let missing = || error("AWS_REGION", format!("must be set with {needed_by}"));
-    let region = env.get("AWS_REGION")?.ok_or_else(missing)?;
-    let mut endpoint = None;
-    for variable in [url_variable, "AWS_ENDPOINT_URL"] {
-        if let Some(url) = env.get(variable)? {
-            let url = Endpoint::parse(&url).ok_or_else(|| error(variable, Endpoint::ALLOWED))?;
-            endpoint.get_or_insert(url);
-        }
-    }
-    let invalid = || error("AWS_REGION", "must be the name of a region");
-    let endpoint = endpoint.or_else(|| Endpoint::of(name, &region)).ok_or_else(invalid)?;
-    let path = env.get("AWS_CA_BUNDLE")?;
-    let certificate_authorities = path.map(|path| certificates::authorities("AWS_CA_BUNDLE", &path)).transpose()?;
-    let credentials = SharedCredentialsProvider::new(EnvironmentVariableCredentialsProvider::new());
-    Ok(Service { name, region, endpoint, certificate_authorities, credentials })
 }
 
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
+
+    use aws_client::Endpoint;
 
     use super::*;
     use crate::settings::{StoreSettings, tests::settings};
@@ -63,7 +35,7 @@ mod tests {
 
     fn dynamodb(more: &[(&str, &str)]) -> DynamoDbConfig {
         match settings(&[&DYNAMODB, more].concat()).expect("valid").cache.store {
-            Some(StoreSettings::DynamoDb(config)) => config,
+            Some(StoreSettings::DynamoDb(config)) => *config,
             other => panic!("CACHE_STORE is dynamodb: {other:?}"),
         }
     }

@@ -1,9 +1,11 @@
 //! The settings: environment variables, read once at start-up. An empty variable counts as unset.
 
 mod api;
+mod aws;
 mod certificates;
 mod dynamodb;
 mod memory_limit;
+mod model;
 mod redis;
 mod runs;
 mod server;
@@ -14,7 +16,6 @@ mod unknown;
 use std::{
     fmt,
     num::{NonZeroU64, NonZeroUsize},
-    path::PathBuf,
     str::FromStr,
 };
 
@@ -23,6 +24,7 @@ use tracing::level_filters::LevelFilter;
 
 pub use self::{
     memory_limit::memory_limit,
+    model::{ModelSettings, ModelSource, Remote},
     runs::RunSettings,
     server::{MetricsPlace, ServerSettings},
     store::StoreSettings,
@@ -37,8 +39,7 @@ use crate::{
 #[derive(Debug)]
 pub struct Settings {
     pub cache: CacheSettings,
-    /// `MODEL_DIR`: the directory of the model package to serve; default: the embedded package.
-    pub model_dir: Option<PathBuf>,
+    pub model: ModelSettings,
     /// How predictions are cached: `CACHE_NAMESPACE`, `CACHE_LAYOUT`, `CACHE_STRATEGY`, `CACHE_PER_TENANT`.
     pub caching: Caching,
     pub runs: RunSettings,
@@ -180,8 +181,8 @@ impl Settings {
                 bypass: env.flag("CACHE_BYPASS")?,
             },
             caching: Caching { namespace, layout, strategy, per_tenant: env.flag("CACHE_PER_TENANT")? },
-            model_dir: env.get("MODEL_DIR")?.map(PathBuf::from),
             runs: runs::settings(&env)?,
+            model: model::settings(&env)?,
             server: server::settings(&env)?,
             api: api::settings(&env)?,
             log: LogSettings {
@@ -285,12 +286,13 @@ mod tests {
         ("AWS_REGION", "eu-central-1"),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318"),
     ];
+    const S3: &[(&str, &str)] = &[("MODEL_URI", "s3://bucket/model.tar"), ("AWS_REGION", "eu-central-1")];
     const DYNAMODB: &[(&str, &str)] = &[("CACHE_STORE", "dynamodb"), ("AWS_REGION", "eu-central-1")];
 
     #[test]
     fn the_documented_variables_are_those_that_are_read() {
         let read = RefCell::new(BTreeSet::new());
-        for variables in [&[], REDIS, ALL, DYNAMODB] {
+        for variables in [&[], REDIS, ALL, DYNAMODB, S3] {
             Settings::from_lookup(|name| {
                 read.borrow_mut().insert(name);
                 Ok(variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned()))

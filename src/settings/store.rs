@@ -10,7 +10,7 @@ use super::{Environment, SettingsError, dynamodb, error, redis};
 #[derive(Debug)]
 pub enum StoreSettings {
     Redis(Box<RedisConfig>),
-    DynamoDb(DynamoDbConfig),
+    DynamoDb(Box<DynamoDbConfig>),
 }
 
 /// How long entries live, and requests to the store may take.
@@ -41,7 +41,10 @@ where
         Some("dynamodb") if layout == Layout::Hash => {
             Err(error("CACHE_LAYOUT", "must be string or output with CACHE_STORE=dynamodb"))
         }
-        Some("dynamodb") => dynamodb::config(env, table, limits).map(|config| Some(StoreSettings::DynamoDb(config))),
+        Some("dynamodb") => {
+            let config = dynamodb::config(env, table, limits)?;
+            Ok(Some(StoreSettings::DynamoDb(Box::new(config))))
+        }
         Some(_) => Err(error("CACHE_STORE", "must be redis or dynamodb")),
     }
 }

@@ -61,12 +61,13 @@ async fn a_copy_of_the_shipped_package_gives_the_same_answers_and_shares_the_cac
 }
 
 #[tokio::test]
-async fn a_function_serves_the_package_of_model_dir() {
+async fn a_function_serves_the_package_of_model_dir_also_with_the_variables_of_the_container_image() {
     let package = packages::every_kind();
     let directory = packages::write(&package, "function");
     let model = packages::load(&package);
     let mut api = RuntimeApi::start().await;
-    let service = Service::lambda(&api, &[("MODEL_DIR", text(&directory))]);
+    let image = [("MODEL_DIR", text(&directory)), ("HOST", "0.0.0.0"), ("PORT", "8080")];
+    let service = Service::lambda(&api, &image);
     let input = Value::from(model.signature().examples[0].input.clone()).to_string();
     let mut event: Value = serde_json::from_str(include_str!("../../events/http-api.json")).expect("JSON");
     event["body"] = input.as_str().into();
@@ -93,6 +94,17 @@ async fn the_documentation_is_that_of_the_package_of_model_dir() {
     assert_eq!(http.get("/openapi.json").await.json(), document);
     let missing = http.get("/score").await.json();
     assert_eq!(missing["detail"], "there is no such path; did you mean /scores?");
+}
+
+#[tokio::test]
+async fn a_model_of_another_fingerprint_than_expected_is_not_served() {
+    let fingerprint = models::shipped().fingerprint(Stored::Answer).to_owned();
+    let (_service, http) = Service::local(&[("MODEL_FINGERPRINT", &fingerprint)]).await;
+    assert_eq!(http.post("/decisions", &example()).await.status, 200);
+    let ended = run(&[], &[("MODEL_FINGERPRINT", "0123456789abcdef"), ("PORT", "0")]);
+    let expected =
+        format!("Error: MODEL_FINGERPRINT is 0123456789abcdef, but the model has the fingerprint {fingerprint}\n");
+    assert_eq!((ended.code, ended.err), (Some(1), expected));
 }
 
 #[tokio::test]

@@ -90,13 +90,18 @@ fn value(field: &Field, aliases: Vec<String>) -> BoxedStrategy<Value> {
         Kind::Category(category) => {
             let names = category.values().iter().map(|value| value.name.clone());
             let known = select(names.chain(aliases).collect::<Vec<_>>()).prop_map(Value::from);
-            if category.ignores_unknown() {
+            if category.accepts_unknown() {
                 prop_oneof![4 => known, 1 => "[a-zäöü ]{0,12}".prop_map(Value::from)].boxed()
             } else {
                 known.boxed()
             }
         }
         Kind::Array(array) => array_value(array),
+        Kind::Text(text) => {
+            let most = text.max_length();
+            let texts = any::<String>().prop_map(move |text| text.chars().take(most).collect::<String>());
+            texts.prop_map(Value::from).boxed()
+        }
     }
 }
 
@@ -202,6 +207,7 @@ fn wrong_values(field: &Field, aliases: &[String]) -> Vec<Mistake> {
             invalid.extend([json!(1), json!(false)]);
             invalid.extend(unknown_names(category, aliases).into_iter().map(Value::from));
         }
+        Kind::Text(text) => invalid.extend([json!(1), json!(true), json!("é".repeat(text.max_length() + 1))]),
         Kind::Array(array) => {
             // The rank is another, or the items are.
             let nested = array.shape().iter().fold(json!("x"), |item, _| json!([item]));
@@ -217,7 +223,7 @@ fn wrong_values(field: &Field, aliases: &[String]) -> Vec<Mistake> {
 
 /// Texts that name no value; some are close to a name.
 fn unknown_names(category: &Category, aliases: &[String]) -> Vec<String> {
-    if category.ignores_unknown() {
+    if category.accepts_unknown() {
         return Vec::new();
     }
     let names: Vec<_> = category.values().iter().map(|value| value.name.clone()).collect();

@@ -18,5 +18,6 @@ mod rules;
 mod schema;
 mod spellings;
 mod tensors;
+mod texts;
 
 use test_support::packages;

@@ -93,7 +93,7 @@ fn invalid_toml_or_an_unknown_structure_is_refused_with_its_line() {
         ("type = \"number\"", "type = \"decimal\"", "line 6", "unknown variant `decimal`"),
         ("type = \"number\"", "", "line 4", "missing field `type`"),
         ("type = \"number\"", "type = \"number\"\nminimum = \"0\"", "line 7", ""),
-        ("kind = \"value\"", "kind = \"values\"", "line 16", "unknown variant `values`"),
+        ("kind = \"value\"", "kind = \"valued\"", "line 16", "unknown variant `valued`"),
         ("output = 0", "output = -1", "line 17", ""),
         ("endpoint = \"scores\"", "", "line 13", "missing field `endpoint`"),
         ("endpoint = \"scores\"", "endpoint = \"scores\"\nhint = 1", "line 16", "unknown field `hint`"),
@@ -265,6 +265,7 @@ fn a_string_field_has_a_closed_set_of_values() {
     for (lines, part) in [
         ("unknown = \"ignore\"", "`unknown = \"ignore\"` needs `encoding = \"one_hot\"`"),
         ("unknown = \"ignore\"\nencoding = \"ordinal\"", "`unknown = \"ignore\"` needs `encoding = \"one_hot\"`"),
+        ("unknown = \"missing\"", "`unknown = \"missing\"` needs `required = false`"),
     ] {
         refused(colour(&format!("type = \"string\"\nvalues = [\"red\"]\n{lines}")), "field \"colour\"", part);
     }
@@ -367,6 +368,8 @@ fn entries_for_another_kind_of_prediction_are_refused() {
         ("kind = \"probability\"\noutput = 0\noutputs = [0]", "outputs"),
         ("kind = \"bands\"\noutput = 0\ncuts = [1]\nvalues = [1, 2]\noutputs = [0]", "outputs"),
         ("kind = \"probabilities\"\nvalues = [1, 2]\noutput = 0", "output"),
+        ("kind = \"values\"\nvalues = [1, 2]\noutput = 0", "output"),
+        ("kind = \"labels\"\nvalues = [1, 2]\ncuts = [0]", "cuts"),
         ("kind = \"class\"\nvalues = [1, 2]\ncuts = [1]", "cuts"),
     ] {
         let found = packages::mistakes(&package(prediction(lines), identity(2)));
@@ -402,6 +405,10 @@ fn cuts_ascend_and_define_one_band_per_value() {
 
 #[test]
 fn a_prediction_has_at_least_two_scalar_values_that_differ_as_text() {
+    for kind in ["values", "labels"] {
+        let manifest = prediction(&format!("kind = {kind:?}\nvalues = []"));
+        refused(manifest, "prediction \"score\"", "this `kind` needs 1 to 10000 `values`, but has 0");
+    }
     for kind in ["class", "probabilities", "bands"] {
         for values in ["", "values = []", "values = [1]"] {
             let manifest = prediction(&format!("kind = {kind:?}\n{values}"));

@@ -144,6 +144,36 @@ fn probabilities_are_an_object_with_the_values_as_text_in_their_order() {
 }
 
 #[test]
+fn named_numbers_are_an_object_in_their_order() {
+    let values = model(3, "kind = \"values\"\noutputs = [2, 0]\nvalues = [\"height\", \"mass: kg\"]");
+    let (entry, body) = derived(&values, &[-2.5, 9.0, 1e3]).expect("numbers");
+    assert_eq!((&*entry, &*body), ("1000.0,-2.5", r#"{"p":{"height":1000.0,"mass: kg":-2.5}}"#));
+    assert_eq!(read(&values, &entry), Some(body));
+    for wrong in ["", "1000.0", "1000.0,-2.5,0.0", "1000.0,NaN", "1000.0;-2.5", "1e3,-2.5"] {
+        assert_eq!(read(&values, wrong), None, "{wrong:?}");
+    }
+    assert!(derived(&values, &[f64::INFINITY, 0.0, 1.0]).is_err());
+}
+
+#[test]
+fn labels_are_a_list_of_the_values_whose_column_is_at_least_a_half() {
+    let labels = model(3, "kind = \"labels\"\nvalues = [\"a, b\", 2, true]");
+    for (outputs, flags, list) in [
+        ([0.5, 0.0, 1.0], "101", r#"{"p":["a, b",true]}"#),
+        ([0.49, 0.6, -7.0], "010", r#"{"p":[2]}"#),
+        ([0.0, 0.0, 0.0], "000", r#"{"p":[]}"#),
+    ] {
+        let (entry, body) = derived(&labels, &outputs).expect("labels");
+        assert_eq!((&*entry, &*body), (flags, list));
+        assert_eq!(read(&labels, &entry), Some(body));
+    }
+    for wrong in ["", "10", "1010", "102", "1,0", " 01"] {
+        assert_eq!(read(&labels, wrong), None, "{wrong:?}");
+    }
+    assert!(derived(&labels, &[f64::NAN, 0.0, 1.0]).is_err());
+}
+
+#[test]
 fn an_invalid_entry_is_not_an_answer() {
     let decision = model(1, DECISION);
     for entry in ["", "accept", "ACCEPT ", "\"ACCEPT\"", "DECLINED", "0", "ACCEPT\n"] {

@@ -56,6 +56,7 @@ fn broken(
         "items" => value.as_array().is_none_or(|all| all.iter().all(|one| violation(document, limit, one).is_none())),
         "minItems" => value.as_array().is_none_or(|all| all.len() as u64 >= limit.as_u64().expect("a number")),
         "maxItems" => value.as_array().is_none_or(|all| all.len() as u64 <= limit.as_u64().expect("a number")),
+        "uniqueItems" => value.as_array().is_none_or(|all| (1..all.len()).all(|n| !all[..n].contains(&all[n]))),
         "oneOf" => {
             let schemas = limit.as_array().expect("a list").iter();
             schemas.filter(|schema| violation(document, schema, value).is_none()).count() == 1

@@ -26,5 +26,6 @@ mod shutdown;
 mod slow_clients;
 mod start;
 mod stuck_logs;
+mod texts;
 mod traces;
 mod workers;

@@ -16,6 +16,7 @@ from processes import binary, environment  # noqa: E402
 REDIS = {"REDIS_URL": "rediss://cache.example"}
 COLLECTOR = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://localhost:4318"}
 IAM = REDIS | {"REDIS_AUTH": "iam", "AWS_REGION": "eu-central-1"}
+REGION = {"AWS_REGION": "eu-central-1"}
 BOOLEANS = ["true", "false", "True", "1", "yes"]
 
 # The variable behind each parameter, the variables that it needs, and values of which the service accepts some and refuses others.
@@ -32,6 +33,38 @@ VALUES = {
             "*,https://a.example", "https://b.example,https://a.example:443", "https://a.example:443,https://b.example",
             "http://a.example:80,http://b.example", "https://a example", "https://a.example?b",
         ],
+    ),
+    "ModelUri": (
+        "MODEL_URI",
+        REGION,
+        ["", "s3://models/a.tar", "s3://my.models-1/a/b_c-1.tar.gz"]
+        + ["s3://models", "s3://models/", "s3://m/a", "s3://Models/a", "https://models/a", "s3://models/a b", "s3://models/a%20b", "models/a"],
+    ),
+    "ModelFingerprint": ("MODEL_FINGERPRINT", {}, ["", "0123456789abcdef", "0123456789ABCDEF", "0123", "0123456789abcdef0", "x" * 16]),
+    "CorsAllowedHeaders": (
+        "CORS_ALLOWED_HEADERS",
+        {},
+        ["", "x-client-version", "X-A,x-b", "x-a, x-b", "x_a!", "x a", "x:a", "x-a,", ",x-a", "é", "x-a;b", "(x)"],
+    ),
+    "ClientCacheControl": ("CLIENT_CACHE_CONTROL", {}, ["obey", "ignore", "Obey", "never"]),
+    "BasePath": (
+        "BASE_PATH",
+        {},
+        ["", "/ml", "/ml/v1", "/ml,/x", "/ml, /ml/v1", "/a-b.c_d~e", "/%20", "/$default", "/...", "/.a"]
+        + ["/", "ml", "/ml/", "//ml", "/ml//v1", "/..", "/ml/.", "/../ml", "/.,/ml", "/ml,", "/ml,x", "/ml?x", "/a b", "/ä"],
+    ),
+    "MemoryCacheBytes": (
+        "MEMORY_CACHE_BYTES",
+        {},
+        ["", "0", "67108864", "9999999999", "59999999999", "67999999999", "68699999999", "68709999999", "68718999999", "68719399999"]
+        + ["68719469999", "68719475999", "68719476699", "68719476729", "68719476736"]
+        + ["68719476737", "68719476740", "68719476800", "68719477000", "68719480000", "68720000000", "69000000000", "70000000000"]
+        + ["100000000000", "-1", "1.5", "64M"],
+    ),
+    "RedisConnectionMaxAgeSeconds": (
+        "REDIS_CONNECTION_MAX_AGE_SECONDS",
+        REDIS,
+        ["1", "300", "9999", "39999", "42999", "43199", "43200", "0", "43201", "43300", "44000", "50000", "100000", "-1", "1.5"],
     ),
     "MemoryCacheEntries": ("MEMORY_CACHE_ENTRIES", {}, ["", "0", "1000", "9999999", "10000000", "10000001", "99999999", "-1", "1.5", "many"]),
     "CacheTtlSeconds": (
@@ -62,8 +95,8 @@ VALUES = {
     "RedisIamUser": ("REDIS_USERNAME", IAM | {"REDIS_IAM_CACHE_NAME": "a"}, ["predict-once"]),
     "RedisIamCache": ("REDIS_IAM_CACHE_NAME", IAM | {"REDIS_USERNAME": "a"}, ["Predictions-1"]),
 }  # fmt: skip
-# Paths in the function's file system, a secret and a flag that picks a fixed value: their text cannot be wrong.
-UNCHECKED = {"ModelDir", "RedisCaFile", "RedisPasswordSecret"}
+# Paths in the function's file system, secrets and a flag that picks a fixed value: their text cannot be wrong.
+UNCHECKED = {"ModelDir", "RedisCaFile", "RedisPasswordSecret", "CacheSigningKeySecret"}
 # Names of AWS, whose rules the service does not know.
 ONLY_ACCEPTED = {"RedisIamUser", "RedisIamCache"}
 
@@ -83,7 +116,8 @@ def service_accepts(program, variable, value, others):
     variables = others | {variable: value, "MODEL_DIR": "/nonexistent"}
     done = subprocess.run([program], env=environment(**variables), capture_output=True, text=True, timeout=60)
     (line,) = done.stderr.splitlines()
-    if "/nonexistent" in line:
+    # A valid MODEL_URI overrides the directory, and there are no credentials to fetch it with.
+    if "/nonexistent" in line or "no AWS credentials" in line:
         return True
     if not line.startswith(f"Error: {variable} "):
         raise ValueError(f"{variable}={value}: {line}")

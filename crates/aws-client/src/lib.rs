@@ -66,9 +66,10 @@ impl Endpoint {
             return None;
         }
         let default = if is_tls { 443 } else { 80 };
-        let port = uri.port_u16().unwrap_or(default);
         // A URI has an IPv6 address in brackets.
         let bracketed = uri.host().filter(|host| !host.is_empty())?;
+        let has_port = uri.authority()?.as_str() != bracketed;
+        let port = if has_port { uri.port_u16()? } else { default };
         let authority = if port == default { bracketed.to_owned() } else { format!("{bracketed}:{port}") };
         let host = bracketed.trim_start_matches('[').trim_end_matches(']').to_owned();
         Some(Self { is_tls, host, port, authority })

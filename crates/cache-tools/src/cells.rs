@@ -36,7 +36,7 @@ impl Columns {
             let cell_type = match field.kind() {
                 Kind::Number(_) => CellType::Number,
                 Kind::Boolean => CellType::Boolean,
-                Kind::Category(_) => CellType::Text,
+                Kind::Category(_) | Kind::Text(_) => CellType::Text,
                 Kind::Array(_) => CellType::Json,
             };
             columns.push(Column { name: name.to_owned(), cell_type });
@@ -106,7 +106,8 @@ mod tests {
     fn every_column_is_a_field_and_every_required_field_a_column() {
         let toml = include_str!("../../../models/credit_risk/model.toml");
         let graph = Declaration::unknown(Precision::Float32);
-        let model = Signature::parse(toml, &graph).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
+        let model = Signature::parse(toml, &graph, &model_package::Files::new())
+            .unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
         let mut names: Vec<_> = model.fields().iter().rev().map(|field| field.name()).collect();
         assert!(Columns::new(&model, names.iter().copied()).is_ok());
         let error = |names: &[&str]| Columns::new(&model, names.iter().copied()).err().expect("refused");

@@ -34,7 +34,7 @@ impl Fields {
 
 impl Field {
     fn decoded(&self, code: &str) -> Option<DecodedField> {
-        if self.is_tensor() {
+        if self.has_digest() {
             let field = || {
                 let text = format!("a tensor with the digest {code}");
                 DecodedField { name: self.name().to_owned(), value: json!({ "digest": code }), text }
@@ -52,7 +52,7 @@ impl Field {
             Kind::Number(number) => (number.bands().map_or(0, |limits| limits.len() + 1), false),
             Kind::Boolean => (2, false),
             Kind::Category(category) => (category.values().len(), category.ignores_unknown()),
-            Kind::Array(_) => return None,
+            Kind::Array(_) | Kind::Text(_) => return None,
         };
         let if_missing = |value| self.missing().filter(|missing| **missing == value).cloned();
         match code {

@@ -63,6 +63,7 @@ impl Field {
             },
             Kind::Boolean => code(2),
             Kind::Category(category) => code(category.values().len()),
+            Kind::Text(text) => Encoded::Tensors(text.drawn(position.to_bits() >> 20)),
             Kind::Array(array) => Encoded::Tensors(Tensors::new(vec![array.tensor_at(position, reach).into()])),
         }
     }

@@ -2,9 +2,9 @@
 
 use super::{
     declaration::{Declaration, DeclaredSize, TensorDeclaration, names},
-    field::Field,
+    field::{Field, default_inputs},
     input::Input,
-    manifest::FieldEntry,
+    manifest::{FieldEntry, InputsEntry},
     mistake::{Entry, GRAPH, Mistake},
     precision::Precision,
     tensor::{DataType, Tensor},
@@ -46,7 +46,32 @@ pub(crate) fn assign(fields: &[FieldEntry], declaration: &Declaration, mistakes:
     let named = |name: &str| inputs.iter().position(|input| input.name == name);
     let mut assigned: Vec<Option<usize>> =
         fields.iter().map(|field| named(field.input.as_deref().unwrap_or(&field.name))).collect();
-    let left: Vec<_> = (0..inputs.len()).filter(|input| !assigned.contains(&Some(*input))).collect();
+    // A text feeds several: those in `inputs`, or those of their usual names.
+    let mut others: Vec<Fed> = vec![Fed::new(); fields.len()];
+    for ((field, first), others) in fields.iter().zip(&mut assigned).zip(&mut others) {
+        for (name, is_first) in default_inputs(field) {
+            match named(name) {
+                Some(input) if *is_first => *first = first.or(Some(input)),
+                Some(input) => others.push(input),
+                None => {}
+            }
+        }
+        let mut names = field.inputs.iter().flat_map(InputsEntry::names).map(|name| {
+            let input = named(name);
+            if input.is_none() {
+                Entry::new(format!("field {:?}", field.name), mistakes).mistake(format_args!(
+                    "`inputs` has {name:?}, but the inputs of the graph are {}: name one of them",
+                    names(inputs)
+                ));
+            }
+            input.unwrap_or_default()
+        });
+        *first = names.next().or(*first);
+        others.extend(names);
+    }
+    let assigned_to_others: Vec<_> = others.iter().flatten().copied().collect();
+    let is_free = |input: &usize| !assigned.contains(&Some(*input)) && !assigned_to_others.contains(input);
+    let left: Vec<_> = (0..inputs.len()).filter(is_free).collect();
     let default = if let [only] = &left[..] { Some(*only) } else { (inputs.len() == 1).then_some(0) };
     for (field, input) in fields.iter().zip(&mut assigned).filter(|(_, input)| input.is_none()) {
         let mut entry = Entry::new(format!("field {:?}", field.name), mistakes);
@@ -60,7 +85,7 @@ pub(crate) fn assign(fields: &[FieldEntry], declaration: &Declaration, mistakes:
             None => *input = default,
         }
     }
-    assigned.into_iter().map(|input| input.into_iter().collect()).collect()
+    assigned.into_iter().zip(others).map(|(first, others)| first.into_iter().chain(others).collect()).collect()
 }
 
 /// The declarations of the inputs that a field feeds.

@@ -315,7 +315,7 @@ impl<'a> Errors<'a> {
                 }
                 let suggestion = self.budget.suggest(field.suggestion_work(&value), || field.suggestion(&value));
                 Some(FieldError {
-                    received: Some(value.to_string()),
+                    received: Some(field.received(&value)),
                     suggestion,
                     ..error(FieldErrorCode::Invalid, field.allowed())
                 })

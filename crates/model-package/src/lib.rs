@@ -14,6 +14,7 @@ mod decode;
 mod drawn;
 mod feeds;
 pub mod field;
+mod files;
 mod input;
 mod inputs;
 mod invalid;
@@ -37,6 +38,7 @@ pub use self::{
     drawn::Draw,
     feeds::{GraphInput, Size},
     field::Field,
+    files::{Files, file_names},
     input::Input,
     inputs::Inputs,
     invalid::{FieldError, FieldErrorCode, InvalidInput, ItemError, ItemProblem, MAX_INPUTS},
@@ -56,6 +58,7 @@ pub use self::{
 mod testing {
     use super::{
         field::Field,
+        files::Files,
         manifest::FieldEntry,
         mistake::{Entry, Mistake},
         precision::Precision,
@@ -83,7 +86,7 @@ mod testing {
         let datatype = if precision == Precision::Float64 { DataType::Float64 } else { DataType::Float32 };
         let written: FieldEntry = toml::from_str(&format!("name = '{name}'\n{toml}")).expect("a field's entry");
         let mut mistakes = Vec::new();
-        let field = Field::new(&written, datatype, &[], &mut Entry::new("field", &mut mistakes));
+        let field = Field::new(&written, datatype, &[], &Files::new(), &mut Entry::new("field", &mut mistakes));
         field.ok_or(mistakes)
     }
 }

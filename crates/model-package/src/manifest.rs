@@ -117,13 +117,31 @@ pub(crate) struct FieldEntry {
     pub(crate) bands: Option<Vec<f64>>,
     pub(crate) values: Option<Vec<CategoryEntry>>,
     pub(crate) encoding: Option<EncodingEntry>,
-    pub(crate) unknown: Option<Unknown>,
+    pub(crate) unknown: Option<UnknownValue>,
     #[serde(default = "yes")]
     pub(crate) required: bool,
     pub(crate) missing: Option<MissingEntry>,
     pub(crate) input: Option<String>,
     pub(crate) shape: Option<Vec<SizeEntry>>,
     pub(crate) max_items: Option<usize>,
+    pub(crate) max_length: Option<usize>,
+    pub(crate) tokenizer: Option<String>,
+    pub(crate) max_tokens: Option<usize>,
+    #[serde(default)]
+    pub(crate) special_tokens: bool,
+    pub(crate) vectorizer: Option<String>,
+    pub(crate) inputs: Option<InputsEntry>,
+}
+
+/// `inputs` of a text: the inputs of the graph that it feeds.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct InputsEntry {
+    pub(crate) ids: Option<String>,
+    pub(crate) mask: Option<String>,
+    pub(crate) types: Option<String>,
+    pub(crate) columns: Option<String>,
+    pub(crate) values: Option<String>,
 }
 
 fn yes() -> bool {
@@ -139,6 +157,7 @@ pub(crate) enum FieldType {
     Boolean,
     String,
     Array,
+    Text,
 }
 
 /// A dimension in `shape` of a field.
@@ -157,12 +176,24 @@ pub(crate) enum EncodingEntry {
     Ordinal,
 }
 
-/// `unknown` of a field, and `unknown_fields` of the input.
+/// `unknown_fields` of the input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Unknown {
     Refuse,
     Ignore,
+}
+
+/// `unknown` of a field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum UnknownValue {
+    /// An error.
+    Refuse,
+    /// A row of zeros.
+    Ignore,
+    /// What the model reads for a missing value.
+    Missing,
 }
 
 /// One of the `values` of a field: a string or a table.
@@ -216,6 +247,8 @@ pub(crate) enum KindEntry {
     Value,
     Probability,
     Class,
+    Values,
+    Labels,
     Probabilities,
     Bands,
     Vector,

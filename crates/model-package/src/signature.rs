@@ -10,6 +10,7 @@ use super::{
     decode::DecodedField,
     feeds::{self, Fed, GraphInput},
     field::{Field, MAX_NAME_LENGTH, is_name},
+    files::Files,
     input::{Fields, Input},
     inputs::Inputs,
     invalid::InvalidInput,
@@ -75,13 +76,13 @@ pub struct GoldenTolerance {
 }
 
 impl Signature {
-    /// Reads the `model.toml` of such a graph.
+    /// Reads the `model.toml` of such a graph. `files` are those that it names.
     ///
     /// # Errors
     ///
     /// All mistakes, or only the first if the file is not TOML or an entry has the wrong type.
-    pub fn parse(toml: &str, graph: &Declaration) -> Result<Self, Vec<Mistake>> {
-        Self::check(Manifest::from_toml(toml).map_err(unreadable)?, graph, check_examples)
+    pub fn parse(toml: &str, graph: &Declaration, files: &Files) -> Result<Self, Vec<Mistake>> {
+        Self::check(Manifest::from_toml(toml).map_err(unreadable)?, graph, files, check_examples)
     }
 
     /// Reads the JSON form of a `model.toml` that the build has checked. Skips the check of the examples to save time in a cold start.
@@ -89,18 +90,19 @@ impl Signature {
     /// # Errors
     ///
     /// As [`Self::parse`], without mistakes in examples.
-    pub fn parse_json(json: &str, graph: &Declaration) -> Result<Self, Vec<Mistake>> {
-        Self::check(Manifest::from_json(json).map_err(unreadable)?, graph, |_, _, _| {})
+    pub fn parse_json(json: &str, graph: &Declaration, files: &Files) -> Result<Self, Vec<Mistake>> {
+        Self::check(Manifest::from_json(json).map_err(unreadable)?, graph, files, |_, _, _| {})
     }
 
     fn check(
         manifest: Manifest,
         graph: &Declaration,
+        files: &Files,
         check_examples: impl FnOnce(&[ExampleEntry], &Fields, &mut Vec<Mistake>),
     ) -> Result<Self, Vec<Mistake>> {
         let mut mistakes = Vec::new();
         let graph = &graph.with(&manifest.inputs, &manifest.outputs, &mut mistakes);
-        let (fields, fed) = fields(&manifest, graph, &mut mistakes);
+        let (fields, fed) = fields(&manifest, graph, files, &mut mistakes);
         let (predictions, outputs) = predictions(&manifest, graph, &mut mistakes);
         let mut name = Entry::new("name", &mut mistakes);
         let letters = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-';
@@ -317,7 +319,12 @@ fn unreadable(Unreadable { line, problem }: Unreadable) -> Vec<Mistake> {
     vec![Mistake { file: MANIFEST, entry, problem }]
 }
 
-fn fields(manifest: &Manifest, graph: &Declaration, mistakes: &mut Vec<Mistake>) -> (Vec<Field>, Vec<Fed>) {
+fn fields(
+    manifest: &Manifest,
+    graph: &Declaration,
+    files: &Files,
+    mistakes: &mut Vec<Mistake>,
+) -> (Vec<Field>, Vec<Fed>) {
     let count = manifest.fields.len();
     Entry::new("fields", mistakes).require(
         (1..=MAX_FIELDS).contains(&count),
@@ -336,7 +343,7 @@ fn fields(manifest: &Manifest, graph: &Declaration, mistakes: &mut Vec<Mistake>)
         let mut entry = Entry::new(format!("field {:?}", written.name), mistakes);
         entry.require(names.insert(&written.name), "another field has this `name`: rename one");
         let (datatype, declared) = (feeds::datatype_of(graph, fed), feeds::declared(graph, fed));
-        checked.extend(Field::new(written, datatype, &declared, &mut entry));
+        checked.extend(Field::new(written, datatype, &declared, files, &mut entry));
     }
     (checked, fed)
 }

@@ -54,7 +54,11 @@ pub fn entry_of(prediction: &Prediction, body: &[u8]) -> Vec<u8> {
             let value = prediction.values().iter().find(|value| value.value == *answer);
             value.unwrap_or_else(|| panic!("{answer} is not among the values")).text().to_owned()
         }
-        PredictionKind::Probabilities(..) => {
+        PredictionKind::Labels(_, values) => {
+            let chosen = answer.as_array().expect("an array");
+            values.iter().map(|value| if chosen.contains(&value.value) { '1' } else { '0' }).collect()
+        }
+        PredictionKind::Values(..) | PredictionKind::Probabilities(..) => {
             let values = prediction.values().iter();
             values.map(|value| decimal(&answer[value.text()])).collect::<Vec<_>>().join(",")
         }

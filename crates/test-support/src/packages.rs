@@ -33,6 +33,7 @@ pub fn package(manifest: impl Into<String>, onnx: Vec<u8>) -> Package {
     let mut package = shipped();
     package.manifest = ManifestFile::Written(manifest.into());
     package.onnx = onnx.into();
+    package.files.clear();
     package.golden = None;
     package
 }
@@ -60,6 +61,9 @@ pub fn write(package: &Package, name: &str) -> PathBuf {
     let directory = empty_directory(name);
     fs::write(directory.join("model.toml"), package.manifest.toml()).expect("written");
     fs::write(directory.join("model.onnx"), &*package.onnx).expect("written");
+    for (name, file) in &package.files {
+        fs::write(directory.join(name), file).expect("written");
+    }
     if let Some(golden) = &package.golden {
         fs::write(directory.join("golden.jsonl"), &**golden).expect("written");
     }
@@ -93,6 +97,7 @@ fn some_value(kind: &Kind) -> Value {
         Kind::Boolean => true.into(),
         Kind::Category(category) => category.values()[0].name.as_str().into(),
         Kind::Array(array) => some_array(array),
+        Kind::Text(_) => "some text".into(),
     }
 }
 
@@ -402,6 +407,7 @@ values = ["north", "south"]
 name = "season"
 type = "string"
 encoding = "one_hot"
+unknown = "missing"
 required = false
 missing = "zeros"
 values = ["summer", "winter"]
@@ -461,6 +467,22 @@ summary = "The probability of each class"
 kind = "probabilities"
 outputs = [2, 0, 1]
 values = [false, "Adélie", 2]
+
+[[predictions]]
+name = "measures"
+endpoint = "measures"
+summary = "Two columns, named"
+kind = "values"
+outputs = [3, 0]
+values = ["score: raw", { name = "first", description = "from 0 to 1" }]
+
+[[predictions]]
+name = "tags"
+endpoint = "tags"
+summary = "What is likely"
+kind = "labels"
+outputs = [0, 1, 3]
+values = ["red, or pink", 7, true]
 
 [[examples]]
 name = "whole"

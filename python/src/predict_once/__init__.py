@@ -7,10 +7,11 @@
 The path of a model, in reading order:
 
 * export.py: `export`, the entry point; serve.py: `serve`, which also starts the service (binary.py)
-* estimator.py: from a fitted estimator to a graph, fields and predictions
+* estimator.py: from a fitted estimator to a graph, fields and predictions; native.py, saved.py: boosters and saved models
+* offers.py: what a model can answer, and how the library answers it; accepted.py: what the library accepts
 * columns/: preprocessing as functions of the fields
 * lowering/: each family of estimators as ONNX operators
-* trees.py: trees of all libraries as one TreeEnsembleRegressor
+* trees.py: trees of all libraries as one operator
 * describe.py: the fields, golden rows and examples, from the data frame
 * hostile.py: rows of hard values; agreement.py: the package, compared with the library on these rows and on those of X
 * rules.py, names.py: the service's rules for names, values and bounds

@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from .accepted import accepts
 from .describe import GOLDEN_ROWS, examples_of, fields_of, golden_frame, observed, requests_of
 from .errors import ExportError
-from .estimator import Converted, accepts, library_answers
+from .estimator import Converted, library_answers
 from .hostile import hostile_frame
 from .package import Package
 from .rules import check_bounds, known_keys
@@ -94,7 +95,7 @@ class Estimator:
         """Compares these rows; stops if they disagree."""
         data = as_fitted(self.X, rows)
         try:
-            wanted = library_answers(self.model, data, self.converted)
+            wanted = library_answers(data, self.converted)
         except Exception as error:  # a library's own, such as XGBoostError
             raise ExportError(self.unpredicted(rows, what)) from error
         requests: list[Row] = list(requests_of(rows, self.converted.variables, self.converted.layout))
@@ -145,7 +146,7 @@ class Estimator:
                 if not accepts(self.model, data):
                     continue
                 answered = self.answers(requests_of(changed, converted.variables, converted.layout))
-                if not compare(library_answers(self.model, data, converted), answered, self.limits.tolerance).failed:
+                if not compare(library_answers(data, converted), answered, self.limits.tolerance).failed:
                     steps = " and ".join(converted.context.readers.get(position, {}))
                     return f" With another value of column {name!r}, which {steps} reads, they agree."
         return ""

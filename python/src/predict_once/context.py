@@ -20,8 +20,12 @@ class Context:
     """The numbers at which the model's trees branch, by variable."""
     float32: bool = False
     """Whether the library itself calculates in float32."""
+    rounding: float = 0.0
+    """The rounding error of the library's own answers, where it is large."""
     readers: dict[int, dict[str, None]] = field(default_factory=dict)
     """The steps that read each variable, for messages."""
+    curved: set[int] = field(default_factory=set)
+    """The variables whose powers the model reads, which may become too large for the library."""
     cautions: dict[str, None] = field(default_factory=dict)
     """What the graph cannot reproduce for all inputs, for messages."""
 

@@ -1,7 +1,7 @@
 """Derives the API's fields from the data frame and the layout, and makes golden rows and examples that are not records of it."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, assert_never
+from typing import Any, Literal, assert_never
 
 import numpy as np
 import pandas as pd
@@ -45,13 +45,14 @@ def field_of(
         result["unit"] = units[name]
     numeric = variable.type in ("number", "integer")
     lower, upper = bounds.get(name, (None, None))
-    if numeric and variable.bounds is not None:  # an encoder fails on any other number
-        lower = variable.bounds[0] if lower is None else max(lower, variable.bounds[0])
-        upper = variable.bounds[1] if upper is None else min(upper, variable.bounds[1])
+    if numeric and variable.bounds is not None:  # the library fails on any other number
+        known = variable.bounds
+        lower = max((bound for bound in (lower, known[0]) if bound is not None), default=None)
+        upper = min((bound for bound in (upper, known[1]) if bound is not None), default=None)
     if lower is not None:
-        result["minimum"] = lower
+        write_bound(result, "minimum", lower, -np.inf if variable.bounds and lower == variable.bounds[0] else None)
     if upper is not None:
-        result["maximum"] = upper
+        write_bound(result, "maximum", upper, np.inf if variable.bounds and upper == variable.bounds[1] else None)
     example = typical(variable)
     if example is not None:
         result["example"] = inside(example, lower, upper)
@@ -61,10 +62,31 @@ def field_of(
             result["encoding"] = "one_hot"
         if coding.unknown:
             result["unknown"] = "ignore"
+        elif variable.rule == "missing":
+            result["unknown"] = "missing"
     if coding.missing is not NONE:
         result["required"] = False
         result["missing"] = {"value": coding.missing[1]} if isinstance(coding.missing, tuple) else coding.missing
     return result
+
+
+def write_bound(field: Field, key: Literal["minimum", "maximum"], bound: float, beyond: float | None) -> None:
+    """Writes a bound; as an exclusive one if it is the library's and the number `beyond` it is rounder, such as 0."""
+    outside = bound if beyond is None else float(np.nextafter(bound, beyond))
+    if outside != bound and isinstance(bound, float) and (outside == 0 or len(repr(outside)) < len(repr(bound)) - 8):
+        field["exclusive_minimum" if key == "minimum" else "exclusive_maximum"] = outside
+    else:
+        field[key] = bound
+
+
+def range_of(field: Field) -> tuple[float, float]:
+    """The smallest and the largest number that the field accepts."""
+    lower, upper = field.get("minimum", -np.inf), field.get("maximum", np.inf)
+    if "exclusive_minimum" in field:
+        lower = float(np.nextafter(field["exclusive_minimum"], np.inf))
+    if "exclusive_maximum" in field:
+        upper = float(np.nextafter(field["exclusive_maximum"], -np.inf))
+    return lower, upper
 
 
 def observed(variable: Variable) -> list[str]:
@@ -152,7 +174,7 @@ def examples_of(fields: Sequence[Field]) -> list[Example]:
     usual: dict[str, Any] = {field["name"]: field["example"] for field in fields if "example" in field}
     examples: list[Example] = [{"name": "typical", "summary": "Medians and most frequent values", "input": usual}]
     for field in sorted(fields, key=lambda field: (field["type"] != "string", field["type"] == "boolean")):
-        if field.get("unknown") == "ignore":
+        if field.get("unknown", "refuse") != "refuse":
             continue
         wrong = "something else" if field["type"] == "string" else "a lot"
         article = "an" if field["type"] == "integer" else "a"

@@ -11,12 +11,14 @@ from .agreement import Bounds, Estimator, Limits, as_fitted
 from .errors import ExportError
 from .estimator import as_frame, convert
 from .names import package_name
+from .native import as_estimator
 from .own_graph import Checked, check_graph, load_graph
 from .owner import Owner
 from .package import Package, refuse_existing, write
 from .report import Report
 from .rules import check_kinds, check_package, is_wide
-from .types import Example, Field, Golden, Prediction, Scalar, Unknown
+from .saved import example, is_saved, load
+from .types import Example, Field, Golden, Prediction, Scalar, Unknown, UnknownValue
 
 TOLERANCE = 1e-9
 FLOAT32_TOLERANCE = 1e-5
@@ -37,11 +39,13 @@ def export(
     kinds: Sequence[str] | None = None,
     endpoints: Mapping[str, str] | None = None,
     labels: Sequence[Scalar] | None = None,
+    feature_names: Sequence[str] | None = None,
     fields: Sequence[Field] | None = None,
     predictions: Sequence[Prediction] | None = None,
     examples: Sequence[Example] | None = None,
     golden: Sequence[Golden] | None = None,
     input: Mapping[str, str] | None = None,
+    unknown: UnknownValue | Mapping[str, UnknownValue] | None = None,
     unknown_fields: Unknown | None = None,
     overwrite: bool = False,
     tolerance: float | None = None,
@@ -57,10 +61,13 @@ def export(
 
     A fitted model of scikit-learn, LightGBM, XGBoost or CatBoost, or a Pipeline of them:
 
-      `model`         The fitted estimator.
-      `X`             The data frame that it was fitted on. Names, types, categories and missing values
-                      of the API's fields come from it.
+      `model`         The fitted estimator; or a booster of XGBoost, LightGBM or CatBoost; or where a
+                      model was saved: a booster's file (.json, .ubj, .txt, .cbm), a skops file, or an
+                      MLflow directory. The latter holds a pickle, which runs: only load what you trust.
+      `X`             The data frame that it was fitted on; by default, MLflow's input example. Names,
+                      types, categories and missing values of the API's fields come from it.
       `directory`     Where to write the package.
+      `feature_names` Names of the columns, if `X` is a matrix. Default: x0, x1, …
       `target`        What the model predicts, such as "species". A classifier answers at /species and
                       /species_probabilities, a regressor at /species.
       `descriptions`  Descriptions by field or prediction: {"age": "In completed years."}
@@ -72,7 +79,12 @@ def export(
       `endpoints`     Paths by kind, in place of the default ones:
                       {"class": "kind", "probabilities": "kind_shares"}.
                       A regressor has the kind "value".
-      `labels`        Names of the classes, for a model that was fitted on 0, 1, 2, …
+      `labels`        Names of the classes, for a model that was fitted on 0, 1, 2, …; of a model with
+                      several targets, the names of the targets.
+      `unknown`       What the API does with a text that the model has not seen, for all fields of texts
+                      or by field: "refuse" is an error, "ignore" the rule of the model's encoder,
+                      "missing" reads it as a missing value. Default: the rule of the encoder if it has
+                      one, else "refuse".
 
     A graph of your own: an ONNX file, or an onnx.ModelProto, as `model`, without `X` and `target`:
 
@@ -107,6 +119,10 @@ def export(
     if not overwrite:
         refuse_existing(path)
     owner = Owner.of(path)
+    if isinstance(model, (str, Path)) and is_saved(model):
+        if X is None and Path(model).is_dir():
+            X = example(Path(model))
+        model = load(Path(model))
     if isinstance(model, (str, Path, onnx.ModelProto)):
         refuse_arguments(
             X=X,
@@ -117,6 +133,8 @@ def export(
             kinds=kinds,
             endpoints=endpoints,
             labels=labels,
+            unknown=unknown,
+            feature_names=feature_names,
         )
         if fields is None or predictions is None:
             raise ExportError("a graph needs fields=[…] and predictions=[…], the tables of model.toml (docs/model-package.md).")
@@ -134,9 +152,10 @@ def export(
         refuse_arguments(fields=fields, predictions=predictions, examples=examples, golden=golden)
         if X is None or target is None:
             raise ExportError("an estimator needs X and target: export(model, X, 'models/penguins', target='species').")
-        frame = as_frame(X)
-        converted = convert(model, frame, partial(as_fitted, X), target, kinds, endpoints or {}, descriptions or {}, labels)
-        default = FLOAT32_TOLERANCE if converted.context.float32 else TOLERANCE
+        frame, model = as_frame(X, feature_names), as_estimator(model, labels)
+        fitted_on = partial(as_fitted, X)
+        converted = convert(model, frame, fitted_on, target, kinds, endpoints or {}, descriptions or {}, labels, unknown)
+        default = FLOAT32_TOLERANCE if converted.context.float32 else max(TOLERANCE, converted.context.rounding)
         limits = Limits(default if tolerance is None else tolerance, max_other_class)
         package, agreement = Estimator(model, X, frame, converted, limits).package(
             name or package_name(target), descriptions or {}, units or {}, {**owner.bounds(converted.read), **(bounds or {})}

@@ -11,6 +11,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 OPSET = 17
 ML_OPSET = 3
+TREES_OPSET = 5
+"""The version of ai.onnx.ml that has `TreeEnsemble`, and no longer `TreeEnsembleRegressor`."""
 IR_VERSION = 8
 INPUT = "input"
 OUTPUT = "output"
@@ -128,7 +130,8 @@ class Graph:
         )
         opsets = [helper.make_opsetid("", OPSET)]
         if any(node.domain for node in nodes):
-            opsets.append(helper.make_opsetid("ai.onnx.ml", ML_OPSET))
+            version = TREES_OPSET if any(node.op_type == "TreeEnsemble" for node in nodes) else ML_OPSET
+            opsets.append(helper.make_opsetid("ai.onnx.ml", version))
         model = helper.make_model(graph, producer_name="predict-once", opset_imports=opsets, ir_version=IR_VERSION)
         helper.set_model_props(model, {"feature_names": json.dumps(list(columns), ensure_ascii=False)})
         onnx.checker.check_model(model)

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from .accepted import with_values
 from .columns.layout import Coding
 from .columns.variables import Variable
-from .describe import finite
-from .estimator import Converted, with_values
+from .describe import finite, range_of
+from .estimator import Converted
 from .graph import Array
 from .rules import LARGEST_INTEGER, LARGEST_INTEGER32
 from .types import Field
@@ -80,7 +81,7 @@ def hostile_numbers(variable: Variable, field: Field, converted: Converted) -> A
     if variable.type == "integer":
         around = [np.floor(thresholds), np.ceil(thresholds)]
         numbers += [-largest, largest, 2**24 - 1, 2**24 + 1]
-    known = [float(value) for value in variable.values] + [float(value) for value in variable.bounds or ()]
+    known = [float(value) for value in variable.values] + [float(bound) for bound in variable.bounds or () if bound is not None]
     result = np.unique(np.concatenate([numbers, known, *around]))
     if variable.type == "integer":
         result = np.unique(np.round(result))
@@ -89,4 +90,5 @@ def hostile_numbers(variable: Variable, field: Field, converted: Converted) -> A
         result = np.append(result, -0.0)
     if converted.context.cautions:  # far from the training rows, the distances to them are equal
         result = result[(result >= low - span) & (result <= high + span)]
-    return result[(result >= field.get("minimum", -np.inf)) & (result <= field.get("maximum", np.inf))]
+    lowest, highest = range_of(field)
+    return result[(result >= lowest) & (result <= highest)]

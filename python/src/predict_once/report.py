@@ -61,6 +61,10 @@ def shape(prediction: Prediction) -> str:
             return "class"
         case "probabilities":
             return "{class: probability, …}"
+        case "values":
+            return "{name: number, …}"
+        case "labels":
+            return "[label, …]"
         case "vector":
             return "base64" if prediction.get("encoding") == "base64" else "[number, …]"
         case "top":

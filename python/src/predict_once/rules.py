@@ -14,7 +14,20 @@ import onnx
 from .errors import ExportError
 from .names import INPUT_SCHEMA, RESERVED_ENDPOINTS, RESERVED_SCHEMAS, pascal_case
 from .package import Package
-from .types import Encoding, Example, Field, FieldType, Kind, Prediction, Unknown, VectorEncoding, label_text, name_of, plain
+from .types import (
+    Encoding,
+    Example,
+    Field,
+    FieldType,
+    Kind,
+    Prediction,
+    Unknown,
+    UnknownValue,
+    VectorEncoding,
+    label_text,
+    name_of,
+    plain,
+)
 
 MOST_FIELDS = 1000
 MOST_PREDICTIONS = 16
@@ -46,7 +59,7 @@ def check_kinds(fields: Sequence[Field], predictions: Sequence[Prediction]) -> N
         owner = f"field {field['name']!r}"
         known_key(field.get("type"), get_args(FieldType), f"{owner}: type")
         known_key(field.get("encoding", "ordinal"), get_args(Encoding), f"{owner}: encoding")
-        known_key(field.get("unknown", "refuse"), get_args(Unknown), f"{owner}: unknown")
+        known_key(field.get("unknown", "refuse"), get_args(UnknownValue), f"{owner}: unknown")
     for prediction in predictions:
         owner = f"prediction {prediction['name']!r}"
         known_key(prediction.get("kind"), get_args(Kind), f"{owner}: kind")
@@ -109,9 +122,10 @@ def check_prediction(prediction: Prediction) -> None:
     check_prediction_name(name)
     check_endpoint(prediction)
     check_schema(schema_of(prediction), f"prediction {name!r}")
-    if prediction["kind"] in ("class", "probabilities", "bands", "top"):
+    if prediction["kind"] not in ("value", "probability", "vector", "tensor"):
         labels = [label_text(name_of(value)) for value in prediction.get("values", ())]
-        check_count(len(labels), 2, MOST_VALUES, f"prediction {name!r}", "values")
+        least = 1 if prediction["kind"] in ("values", "labels") else 2
+        check_count(len(labels), least, MOST_VALUES, f"prediction {name!r}", "values")
         for label in labels:
             check_text(label, f"a class of prediction {name!r}")
         check_unique(labels, f"values of prediction {name!r}", "text")

@@ -16,6 +16,8 @@ from .graph import Array
 from .types import Field, Prediction, Row, label_text, name_of
 
 ROWS_AT_ONCE = 256
+LEAST = 0.5
+"""From here on, a number of the kind `labels` stands for yes."""
 NO_COLUMN = -1.0
 """The code of a row of zeros."""
 
@@ -107,8 +109,11 @@ class Encoder:
         if isinstance(value, float):
             return value  # the replacement of a missing value
         code = (self.codes or {}).get(value)
-        if code is None and self.field.get("unknown") != "ignore":
+        rule = self.field.get("unknown", "refuse")
+        if code is None and rule == "refuse":
             raise ExportError(f"field {self.name!r}: {value!r} is not one of its values.")
+        if code is None and rule == "missing":
+            return self.code(self.replacement())
         return NO_COLUMN if code is None else code
 
 
@@ -141,6 +146,10 @@ def answers(prediction: Prediction, output: Array) -> list[Any]:
         case "class":
             positions = column.astype(int) if "output" in prediction else several.argmax(axis=1)
             return [labels[position] for position in positions]
+        case "values":
+            return [dict(zip(map(label_text, labels), map(float, row), strict=True)) for row in several]
+        case "labels":
+            return [[label for label, number in zip(labels, row, strict=True) if number >= LEAST] for row in several]
         case "probabilities":
             names = [label_text(label) for label in labels]
             return [dict(zip(names, (min(1.0, max(0.0, float(p))) for p in row), strict=True)) for row in several]

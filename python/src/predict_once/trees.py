@@ -1,4 +1,4 @@
-"""Converts trees of any library into one TreeEnsembleRegressor: a sum of leaf values for each target."""
+"""Converts trees of any library into one operator: a sum of leaf values for each target."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -8,7 +8,8 @@ import numpy as np
 from onnx import numpy_helper
 
 from .columns.splits import LEQ, NEQ, Extras, Split, membership_of, number_thresholds, split_of
-from .columns.symbols import Category, Column, Number, Tensor
+from .columns.stepwise import stepwise
+from .columns.symbols import Category, Column, Number, Tensor, computed
 from .context import Context
 from .graph import INPUT, Array
 
@@ -54,9 +55,72 @@ def ensemble(
     targets: int = 1,
 ) -> str:
     """The sums of the trees' leaves in float32, in the order of the trees: a tensor [N, targets]."""
+    context.requests.shares_leaves = True
+    forest = compared(context, columns, trees, comparison)
+    return INPUT if forest is None else float32_sums(context, trees, forest, targets)
+
+
+def exact_ensemble(
+    context: Context,
+    columns: Sequence[Column],
+    trees: Sequence[Tree],
+    comparison: Comparison,
+    targets: int = 1,
+    weights: Array | float = 1.0,
+) -> str:
+    """The sums in float64, times `weights`: a matrix with a row for each target, or one number.
+
+    `TreeEnsemble` has leaves in float64, but each belongs to one target. `TreeEnsembleRegressor`, whose leaves several targets
+    share, answers in float32. So each leaf's value is split into a multiple of a quantum, which is large enough for every sum of
+    multiples to be exact, and a small remainder, whose sum has a small error. The two sums are added in float64. A graph has one
+    of the two operators, since no version of ai.onnx.ml has both.
+    """
+    graph = context.graph
+    matrix = np.eye(targets) * weights if np.ndim(weights) == 0 else np.asarray(weights)
+    context.requests.shares_leaves |= any(len(tree.targets) > 1 for tree in trees)
+    if not context.layout.shares_leaves and all(len(tree.targets) == 1 for tree in trees):
+        forest = compared(context, columns, trees, comparison)
+        if forest is None:
+            return INPUT
+        sums = float64_sums(context, trees, forest, targets)
+        if np.array_equal(matrix, np.eye(targets)):
+            return sums
+        return graph.node("MatMul", sums, graph.constant(matrix))
+    largest = sum(float(np.abs(tree.values[tree.leaf]).max()) for tree in trees)
+    quantum = 2.0 ** (np.ceil(np.log2(largest)) - 23) if largest else 1.0
+    halves = []
+    for tree in trees:
+        values = np.asarray(tree.values, dtype=np.float64).reshape(len(tree.left), -1)
+        coarse = np.round(values / quantum) * quantum
+        both = (*tree.targets, *(target + targets for target in tree.targets))
+        halves.append(replace(tree, values=np.hstack([coarse, values - coarse]), targets=both))
+    forest = compared(context, columns, halves, comparison)
+    if forest is None:
+        return INPUT
+    sums = graph.double(float32_sums(context, halves, forest, 2 * targets))
+    return graph.node("MatMul", sums, graph.constant(np.vstack([matrix, matrix])))
+
+
+@dataclass
+class Forest:
+    """All trees' nodes one after the other, compared with columns of a tensor."""
+
+    tensor: str
+    wide: bool  # whether the tensor is float64
+    nodes: "Nodes"
+    leaf: Array
+    starts: Array  # the first node of each tree, and the end
+    feature: Array  # the column of the tensor
+    true: Array  # the children, as positions within the tree
+    false: Array
+    missing_true: Array  # whether a missing value takes the true branch
+
+
+def compared(context: Context, columns: Sequence[Column], trees: Sequence[Tree], comparison: Comparison) -> Forest | None:
+    """The comparisons of all nodes; None in the first lowering, which only finds out what the model reads."""
     context.request(columns, dense=False, missing=comparison.missing, narrow=comparison.dtype is np.float32)
     if context.layout.provisional:
-        return INPUT
+        return None
     extras = Extras(context)
     feature = np.concatenate([tree.feature for tree in trees]).astype(np.int64)
     leaf = np.concatenate([tree.leaf for tree in trees])
@@ -80,59 +144,87 @@ def ensemble(
             compare_number(extras, nodes, mine, column, threshold[mine], missing_left[mine], comparison)
         else:
             compare_category(extras, nodes, mine, column, threshold, missing_left, sets, comparison)
-
     tensor, order = extras.tensor()
     left = np.concatenate([tree.left for tree in trees])
     right = np.concatenate([tree.right for tree in trees])
-    true = np.where(nodes.swapped, right, left)
-    false = np.where(nodes.swapped, left, right)
-    sizes = np.diff(starts)
-    wide = context.layout.wide or bool(extras.entries)
+    return Forest(
+        tensor=tensor,
+        wide=context.layout.wide or bool(extras.entries),
+        nodes=nodes,
+        leaf=leaf,
+        starts=starts,
+        feature=np.where(leaf, 0, order[nodes.column]),
+        true=np.where(nodes.swapped, right, left),
+        false=np.where(nodes.swapped, left, right),
+        # Where the comparison is reversed, its "true" is the feature's "false".
+        missing_true=np.where(leaf | ~nodes.can_be_nan, False, nodes.missing != nodes.swapped),
+    )
+
+
+def float32_sums(context: Context, trees: Sequence[Tree], forest: Forest, targets: int) -> str:
+    """`TreeEnsembleRegressor`, of version 3 of ai.onnx.ml."""
+    nodes, leaf = forest.nodes, forest.leaf
+    sizes = np.diff(forest.starts)
     attributes: dict[str, Any] = {
         "nodes_treeids": np.repeat(np.arange(len(trees)), sizes).tolist(),
-        "nodes_nodeids": (np.arange(len(feature)) - np.repeat(starts[:-1], sizes)).tolist(),
-        "nodes_featureids": np.where(leaf, 0, order[nodes.column]).tolist(),
+        "nodes_nodeids": (np.arange(len(leaf)) - np.repeat(forest.starts[:-1], sizes)).tolist(),
+        "nodes_featureids": forest.feature.tolist(),
         "nodes_modes": np.where(leaf, LEAF, np.where(nodes.unequal, NEQ, LEQ)).tolist(),
-        "nodes_truenodeids": np.where(leaf, 0, true).tolist(),
-        "nodes_falsenodeids": np.where(leaf, 0, false).tolist(),
+        "nodes_truenodeids": np.where(leaf, 0, forest.true).tolist(),
+        "nodes_falsenodeids": np.where(leaf, 0, forest.false).tolist(),
         "n_targets": targets,
         "aggregate_function": "SUM",
         "post_transform": "NONE",
-        **numbers("nodes_values", np.where(leaf, 0, nodes.threshold), wide),
-        **leaves(trees, wide),
+        **numbers("nodes_values", np.where(leaf, 0, nodes.threshold), forest.wide),
+        **leaves(trees, forest.wide),
     }
-    # Where the comparison is reversed, its "true" is the feature's "false".
-    tracks_true = np.where(leaf | ~nodes.can_be_nan, False, nodes.missing != nodes.swapped)
-    if tracks_true.any():
-        attributes["nodes_missing_value_tracks_true"] = tracks_true.astype(int).tolist()
-    return context.graph.nodes("TreeEnsembleRegressor", [tensor], 1, domain="ai.onnx.ml", **attributes)[0]
+    if forest.missing_true.any():
+        attributes["nodes_missing_value_tracks_true"] = forest.missing_true.astype(int).tolist()
+    return context.graph.nodes("TreeEnsembleRegressor", [forest.tensor], 1, domain="ai.onnx.ml", **attributes)[0]
 
 
-def exact_ensemble(
-    context: Context,
-    columns: Sequence[Column],
-    trees: Sequence[Tree],
-    comparison: Comparison,
-    targets: int = 1,
-    weights: Array | float = 1.0,
-) -> str:
-    """The sums in float64, times `weights`: a matrix with a row for each target, or one number.
+def float64_sums(context: Context, trees: Sequence[Tree], forest: Forest, targets: int) -> str:
+    """`TreeEnsemble`, of version 5 of ai.onnx.ml: branches and leaves are numbered apart, each leaf belongs to one target."""
+    graph, nodes, leaf = context.graph, forest.nodes, forest.leaf
+    first = np.repeat(forest.starts[:-1], np.diff(forest.starts))
+    values = np.concatenate([np.asarray(tree.values, dtype=np.float64).ravel() for tree in trees])[leaf]
+    owners = np.repeat([tree.targets[0] for tree in trees], [np.count_nonzero(tree.leaf) for tree in trees])
+    alone = leaf[forest.starts[:-1]]  # trees that are one leaf get a branch, whose children both are that leaf
+    number = np.where(leaf, np.cumsum(leaf), np.cumsum(~leaf)) - 1
+    branches = np.count_nonzero(~leaf)
+    roots = np.where(alone, branches + np.cumsum(alone) - 1, number[forest.starts[:-1]])
+    lone = number[forest.starts[:-1]][alone]
 
-    The operator answers in float32. So each leaf's value is split into a multiple of a quantum, which is large enough for every
-    sum of multiples to be exact, and a small remainder, whose sum has a small error. The two sums are added in float64.
-    """
-    graph = context.graph
-    largest = sum(float(np.abs(tree.values[tree.leaf]).max()) for tree in trees)
-    quantum = 2.0 ** (np.ceil(np.log2(largest)) - 23) if largest else 1.0
-    halves = []
-    for tree in trees:
-        values = np.asarray(tree.values, dtype=np.float64).reshape(len(tree.left), -1)
-        coarse = np.round(values / quantum) * quantum
-        both = (*tree.targets, *(target + targets for target in tree.targets))
-        halves.append(replace(tree, values=np.hstack([coarse, values - coarse]), targets=both))
-    sums = graph.double(ensemble(context, columns, halves, comparison, 2 * targets))
-    matrix = np.eye(targets) * weights if np.ndim(weights) == 0 else weights
-    return graph.node("MatMul", sums, graph.constant(np.vstack([matrix, matrix])))
+    def children(side: Array) -> tuple[list[int], list[int]]:
+        child = (first + side)[~leaf]
+        numbers_of = np.append(number[child], lone)
+        return numbers_of.tolist(), np.append(leaf[child], np.ones(len(lone), dtype=int)).astype(int).tolist()
+
+    def with_lone(entries: Array, fill: float = 0) -> Array:
+        return np.append(entries[~leaf], np.full(len(lone), fill, dtype=entries.dtype))
+
+    true, true_leaf = children(forest.true)
+    false, false_leaf = children(forest.false)
+    tensor = forest.tensor if forest.wide else graph.double(forest.tensor)
+    modes = with_lone(np.where(nodes.unequal, 5, 0).astype(np.uint8))
+    attributes: dict[str, Any] = {
+        "aggregate_function": 1,
+        "leaf_targetids": owners.tolist(),
+        "leaf_weights": numpy_helper.from_array(values, "leaf_weights"),
+        "n_targets": targets,
+        "nodes_falseleafs": false_leaf,
+        "nodes_falsenodeids": false,
+        "nodes_featureids": with_lone(forest.feature).tolist(),
+        "nodes_modes": numpy_helper.from_array(modes, "nodes_modes"),
+        "nodes_splits": numpy_helper.from_array(with_lone(nodes.threshold), "nodes_splits"),
+        "nodes_trueleafs": true_leaf,
+        "nodes_truenodeids": true,
+        "post_transform": 0,
+        "tree_roots": roots.tolist(),
+    }
+    if forest.missing_true.any():
+        attributes["nodes_missing_value_tracks_true"] = with_lone(forest.missing_true).astype(int).tolist()
+    return graph.nodes("TreeEnsemble", [tensor], 1, domain="ai.onnx.ml", **attributes)[0]
 
 
 class Nodes:
@@ -166,9 +258,10 @@ def compare_number(
     """Fills in the nodes that compare one number."""
     context = extras.context
     layout = context.layout
+    column = comparable(context, column)
     different, inverse = np.unique(threshold, return_inverse=True)
     if isinstance(column.source, Tensor):
-        nodes.column[mine], can_be_nan = extras.column(column.source), False
+        nodes.column[mine], can_be_nan = extras.column(column.source), column.source.can_be_nan
         borders = number_thresholds(column, different, how.strict, how.dtype, np.float64)
     else:
         nodes.column[mine], can_be_nan = layout.first[column.source], layout.codings[column.source].can_be_nan
@@ -181,6 +274,21 @@ def compare_number(
     else:
         nodes.missing[mine] = value < threshold if how.strict else value <= threshold
     nodes.can_be_nan[mine] = can_be_nan
+
+
+def comparable(context: Context, column: Number) -> Number:
+    """The column as an increasing function of a field or a tensor: the graph computes functions that are not."""
+    if not column.functions:
+        return column
+    bounds = context.variables[column.source].bounds if isinstance(column.source, int) else None
+    largest = float(np.finfo(np.float64).max)
+    ends = [side if bound is None else bound for side, bound in zip((-largest, largest), bounds or (None, None), strict=True)]
+    defined = not np.isnan(column.evaluate(np.array(ends, dtype=np.float64))).any()
+    if defined and all(function.increasing for function in column.functions):
+        return column
+    cut = computed(column.steps)
+    tensor = stepwise(context, replace(column, steps=column.steps[:cut]))
+    return Number(Tensor(tensor, 0, can_be_nan=True), column.steps[cut:], column.dtype)
 
 
 def compare_category(
@@ -217,13 +325,14 @@ def compare_category(
 
 
 def leaves(trees: Sequence[Tree], wide: bool) -> dict[str, Any]:
-    """The leaves' values, as attributes of the operator. Zeros are omitted, except that each leaf needs an entry."""
+    """The leaves' values, as attributes of the operator. Most zeros are omitted."""
     tree_ids, node_ids, target_ids, weights = [], [], [], []
     for index, tree in enumerate(trees):
         at = np.flatnonzero(tree.leaf)
         values = np.asarray(tree.values, dtype=np.float64).reshape(len(tree.left), -1)[at]
         keep = values != 0
         keep[~keep.any(axis=1), 0] = True
+        keep[0] = True  # no fewer weights than targets
         row, column = np.nonzero(keep)
         tree_ids.append(np.full(len(row), index))
         node_ids.append(at[row])

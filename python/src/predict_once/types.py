@@ -11,7 +11,8 @@ FieldType = Literal["number", "integer", "boolean", "string", "array"]
 VariableType = Literal["number", "integer", "boolean", "string", "other"]  # "other": no field can hold the column's values
 Encoding = Literal["ordinal", "one_hot"]
 Unknown = Literal["refuse", "ignore"]
-Kind = Literal["value", "probability", "class", "probabilities", "bands", "vector", "top", "tensor"]
+UnknownValue = Literal["refuse", "ignore", "missing"]
+Kind = Literal["value", "values", "probability", "class", "labels", "probabilities", "bands", "vector", "top", "tensor"]
 VectorEncoding = Literal["float", "base64"]
 
 
@@ -40,7 +41,7 @@ class Field(TypedDict, total=False):
     bands: Sequence[float]
     values: Sequence[str | Value]
     encoding: Encoding
-    unknown: Unknown
+    unknown: UnknownValue
     required: bool
     missing: Any
     input: str

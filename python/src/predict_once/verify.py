@@ -46,7 +46,8 @@ def compare(expected: Mapping[str, Sequence[Any]], actual: Mapping[str, Sequence
 
 def scale_of(answers: Sequence[Any]) -> float:
     """The size below which differences are absolute: 1, or less if all answers are smaller."""
-    numbers = [abs(answer) for answer in answers if isinstance(answer, float) and math.isfinite(answer)]
+    parts = [part for answer in answers for part in (answer.values() if isinstance(answer, Mapping) else [answer])]
+    numbers = [abs(part) for part in parts if isinstance(part, float) and math.isfinite(part)]
     return min(1.0, max(numbers, default=1.0)) or 1.0
 
 
@@ -61,15 +62,19 @@ def difference_of(wanted: Any, got: Any, scale: float = 1.0) -> float | None:
     if isinstance(wanted, Mapping):
         if not isinstance(got, Mapping) or wanted.keys() != got.keys():
             return None
-        parts = [difference_of(wanted[key], got[key]) for key in wanted]
-        return max((part for part in parts if part is not None), default=0.0)
+        return largest_of([difference_of(wanted[key], got[key]) for key in wanted])
     if isinstance(wanted, list):
         if not isinstance(got, list) or len(wanted) != len(got):
             return None
-        parts = [difference_of(item, other, scale) for item, other in zip(wanted, got, strict=True)]
-        return None if None in parts else max((part for part in parts if part is not None), default=0.0)
-    if isinstance(wanted, float) and not isinstance(got, (bool, str)):
+        return largest_of([difference_of(item, other, scale) for item, other in zip(wanted, got, strict=True)])
+    if (isinstance(wanted, float) and not isinstance(got, (bool, str))) or (type(wanted) is int and isinstance(got, float)):
         if wanted == got or math.isnan(wanted):  # no response can hold NaN
             return 0.0
         return abs(wanted - float(got)) / max(scale, abs(wanted)) if math.isfinite(wanted) else math.inf
     return 0.0 if type(wanted) is type(got) and wanted == got else None
+
+
+def largest_of(differences: Sequence[float | None]) -> float | None:
+    """None if any class differs."""
+    numbers = [difference for difference in differences if difference is not None]
+    return max(numbers, default=0.0) if len(numbers) == len(differences) else None

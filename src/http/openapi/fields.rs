@@ -29,6 +29,7 @@ fn field_schema(field: &Field) -> Value {
         Kind::Boolean => json!({ "type": "boolean" }),
         Kind::Category(category) => category_schema(category),
         Kind::Array(array) => array_schema(array),
+        Kind::Text(text) => json!({ "type": "string", "maxLength": text.max_length() }),
     };
     let mut description = field.description().to_owned();
     let mut add = |text: &str| {
@@ -46,6 +47,8 @@ fn field_schema(field: &Field) -> Value {
             list.iter().for_each(|text| add(text));
             if category.ignores_unknown() {
                 add("Any other text is accepted; the model treats it as none of these.");
+            } else if category.accepts_unknown() {
+                add("Any other text is accepted; the model treats it as a missing value.");
             }
         }
         Kind::Array(array) => {
@@ -53,7 +56,7 @@ fn field_schema(field: &Field) -> Value {
                 add(&format!("At most {} items in all.", array.max_items()));
             }
         }
-        Kind::Boolean => {}
+        Kind::Boolean | Kind::Text(_) => {}
     }
     if !field.is_required() {
         add("May be omitted or `null`.");
@@ -103,7 +106,7 @@ fn plain(number: f64) -> Value {
 
 fn category_schema(category: &Category) -> Value {
     let names: Vec<_> = category.values().iter().map(|value| value.name.as_str()).collect();
-    if category.ignores_unknown() {
+    if category.accepts_unknown() {
         json!({ "type": "string", "examples": names.iter().take(20).collect::<Vec<_>>() })
     } else {
         json!({ "type": "string", "enum": names })
@@ -170,22 +173,11 @@ pub(super) fn prediction(prediction: &Prediction) -> Value {
             add("\n\n", &limits(cuts));
             one_of(values)
         }
+        PredictionKind::Values(_, values) => named(values, || json!({ "type": "number", "format": "double" })),
+        PredictionKind::Labels(_, values) => json!({ "type": "array", "items": one_of(values), "uniqueItems": true }),
         PredictionKind::Probabilities(_, values) => {
             add("\n\n", &format!("The probability of each class. {}", digits(prediction.precision())));
-            let names: Vec<_> = values.iter().map(AnswerValue::text).collect();
-            let member = |value: &AnswerValue| {
-                let mut schema = probability();
-                if !value.description.is_empty() {
-                    schema["description"] = value.description.as_str().into();
-                }
-                (value.text().to_owned(), schema)
-            };
-            json!({
-                "type": "object",
-                "properties": values.iter().map(member).collect::<Map<_, _>>(),
-                "required": names,
-                "additionalProperties": false,
-            })
+            named(values, probability)
         }
         PredictionKind::Vector(VectorEncoding::Float) => {
             add(" ", digits(prediction.precision()));
@@ -235,6 +227,23 @@ pub(super) fn prediction(prediction: &Prediction) -> Value {
         schema["description"] = description.into();
     }
     schema
+}
+
+/// An object with a member for each of the values.
+fn named(values: &[AnswerValue], schema: impl Fn() -> Value) -> Value {
+    let member = |value: &AnswerValue| {
+        let mut schema = schema();
+        if !value.description.is_empty() {
+            schema["description"] = value.description.as_str().into();
+        }
+        (value.text().to_owned(), schema)
+    };
+    json!({
+        "type": "object",
+        "properties": values.iter().map(member).collect::<Map<_, _>>(),
+        "required": values.iter().map(AnswerValue::text).collect::<Vec<_>>(),
+        "additionalProperties": false,
+    })
 }
 
 fn digits(precision: Precision) -> &'static str {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::{Encoded, Json, MAX_NAME_LENGTH, is_name};
 use crate::{
-    manifest::{CategoryEntry, EncodingEntry, FieldEntry, Unknown},
+    manifest::{CategoryEntry, EncodingEntry, FieldEntry, UnknownValue},
     mistake::Entry,
     normal_form::Spellings,
     suggestion::{closest_match, work},
@@ -21,7 +21,7 @@ pub struct Category {
     values: Vec<CategoryValue>,
     codes: HashMap<String, u16>,
     spellings: Spellings,
-    ignore_unknown: bool,
+    unknown: UnknownValue,
 }
 
 #[derive(Clone, Debug)]
@@ -40,10 +40,14 @@ impl Category {
             (1..=MAX_VALUES).contains(&values.len()),
             format_args!("a string field needs 1 to {MAX_VALUES} `values`, but has {}", values.len()),
         );
-        let ignore_unknown = written.unknown == Some(Unknown::Ignore);
+        let unknown = written.unknown.unwrap_or(UnknownValue::Refuse);
         entry.require(
-            !ignore_unknown || written.encoding == Some(EncodingEntry::OneHot),
+            unknown != UnknownValue::Ignore || written.encoding == Some(EncodingEntry::OneHot),
             "`unknown = \"ignore\"` needs `encoding = \"one_hot\"`: an ordinal code cannot express an unknown value",
+        );
+        entry.require(
+            unknown != UnknownValue::Missing || !written.required,
+            "`unknown = \"missing\"` needs `required = false` and `missing`: what the model reads for a missing value",
         );
         let mut codes = HashMap::new();
         for (code, CategoryEntry { name, aliases, .. }) in (0..).zip(values.iter().take(MAX_VALUES)) {
@@ -69,7 +73,7 @@ impl Category {
             description,
             boolean,
         });
-        entry.has_no_mistakes().then(|| Self { values: values.collect(), codes, spellings, ignore_unknown })
+        entry.has_no_mistakes().then(|| Self { values: values.collect(), codes, spellings, unknown })
     }
 
     /// The code of the value with this name or alias or, if there is none, with another Unicode spelling of it.
@@ -81,10 +85,13 @@ impl Category {
         }
     }
 
-    pub(crate) fn read(&self, text: &str) -> Option<Encoded> {
-        match self.code(text) {
-            Some(code) => Some(Encoded::Code(code)),
-            None => self.ignore_unknown.then_some(Encoded::Zeros),
+    /// `missing` is what the model reads for a missing value.
+    pub(crate) fn read(&self, text: &str, missing: Option<&Encoded>) -> Option<Encoded> {
+        match (self.code(text), self.unknown) {
+            (Some(code), _) => Some(Encoded::Code(code)),
+            (None, UnknownValue::Refuse) => None,
+            (None, UnknownValue::Ignore) => Some(Encoded::Zeros),
+            (None, UnknownValue::Missing) => missing.cloned(),
         }
     }
 
@@ -92,7 +99,7 @@ impl Category {
     pub(crate) fn allowed(&self) -> String {
         let names: Vec<_> = self.values.iter().take(MAX_LISTED_VALUES).map(|value| quoted(&value.name)).collect();
         let names = names.join(", ");
-        match (self.ignore_unknown, self.values.len().saturating_sub(MAX_LISTED_VALUES)) {
+        match (self.accepts_unknown(), self.values.len().saturating_sub(MAX_LISTED_VALUES)) {
             (true, _) => "must be a string".to_owned(),
             (false, 0) => format!("must be one of {names}"),
             (false, others) => format!("must be one of {names}, or one of {others} more"),
@@ -138,7 +145,12 @@ impl Category {
 
     /// Whether any other string is accepted and encoded as a row of zeros.
     pub fn ignores_unknown(&self) -> bool {
-        self.ignore_unknown
+        self.unknown == UnknownValue::Ignore
+    }
+
+    /// Whether any other string is accepted.
+    pub fn accepts_unknown(&self) -> bool {
+        self.unknown != UnknownValue::Refuse
     }
 }
 
@@ -194,6 +206,20 @@ mod tests {
         };
         assert_eq!(["green", "red"].map(encoded), [[0.0, 1.0], [0.0, 0.0]]);
         assert_eq!((colour.read(&Json::Null), &*colour.allowed()), (None, "must be a string"));
+    }
+
+    #[test]
+    fn an_unknown_value_can_be_read_as_a_missing_one() {
+        let read = |missing: &str| {
+            let lines = format!(
+                "type = 'string'\nunknown = 'missing'\nvalues = ['blue', 'green']\nrequired = false\n{missing}"
+            );
+            let colour = field(&lines);
+            (["green", "red"].map(|text| colour.read(&Json::Text(text.into()))), colour.allowed().into_owned())
+        };
+        let allowed = "must be a string, or null".to_owned();
+        assert_eq!(read("missing = 'nan'"), ([Some(Encoded::Code(1)), Some(Encoded::Nan)], allowed.clone()));
+        assert_eq!(read("missing = { value = 'blue' }"), ([Some(Encoded::Code(1)), Some(Encoded::Code(0))], allowed));
     }
 
     #[test]

@@ -5,22 +5,25 @@ mod boolean;
 mod category;
 mod number;
 mod tensors;
+mod text;
 
 use std::{borrow::Cow, sync::Arc};
 
 use serde::de::DeserializeSeed;
 use serde_json::Value;
 
-pub(crate) use self::tensors::Tensors;
 pub use self::{
     array::Array,
     category::{Category, CategoryValue},
     number::Number,
+    text::Text,
 };
+pub(crate) use self::{tensors::Tensors, text::default_inputs};
 pub use super::{bound::Bound, json::Dimension};
 use super::{
     declaration::TensorDeclaration,
     feeds::Size,
+    files::Files,
     json::{ArrayFormat, Json, JsonSeed},
     manifest::{EncodingEntry, FieldEntry, FieldType, MissingEntry},
     mistake::Entry,
@@ -53,6 +56,7 @@ pub enum Kind {
     Boolean,
     Category(Category),
     Array(Array),
+    Text(Text),
 }
 
 /// How a value becomes input columns of the graph.
@@ -76,7 +80,7 @@ pub(crate) enum Encoded {
     Nan,
     /// A row of zeros: an ignored unknown category, or a missing one.
     Zeros,
-    /// The value of a field that feeds inputs of the graph alone.
+    /// The value of a field that feeds inputs of the graph alone, or the columns of a text that are not zero and their values.
     Tensors(Arc<Tensors>),
 }
 
@@ -107,17 +111,19 @@ impl Field {
         written: &FieldEntry,
         datatype: DataType,
         inputs: &[&TensorDeclaration],
+        files: &Files,
         entry: &mut Entry<'_>,
     ) -> Option<Self> {
         entry.require(
             is_name(&written.name),
             format_args!("`name` must be 1 to {MAX_NAME_LENGTH} printable characters"),
         );
-        let (is_number, is_string, is_array) = match written.r#type {
-            FieldType::Number | FieldType::Integer => (true, false, false),
-            FieldType::Boolean => (false, false, false),
-            FieldType::String => (false, true, false),
-            FieldType::Array => (false, false, true),
+        let (is_number, is_string, is_array, is_text) = match written.r#type {
+            FieldType::Number | FieldType::Integer => (true, false, false, false),
+            FieldType::Boolean => (false, false, false, false),
+            FieldType::String => (false, true, false, false),
+            FieldType::Array => (false, false, true, false),
+            FieldType::Text => (false, false, false, true),
         };
         for (key, given, applies, to) in [
             ("minimum", written.minimum.is_some(), is_number || is_array, "numbers, integers and arrays"),
@@ -144,9 +150,15 @@ impl Field {
                 "strings and fields with `bands`",
             ),
             ("missing", written.missing.is_some(), !written.required, "fields with `required = false`"),
-            ("required", !written.required, !is_array, "numbers, integers, booleans and strings"),
+            ("required", !written.required, !is_array && !is_text, "numbers, integers, booleans and strings"),
             ("shape", written.shape.is_some(), is_array, "arrays"),
             ("max_items", written.max_items.is_some(), is_array, "arrays"),
+            ("max_length", written.max_length.is_some(), is_text, "texts"),
+            ("tokenizer", written.tokenizer.is_some(), is_text, "texts"),
+            ("vectorizer", written.vectorizer.is_some(), is_text, "texts"),
+            ("inputs", written.inputs.is_some(), is_text, "texts"),
+            ("max_tokens", written.max_tokens.is_some(), written.tokenizer.is_some(), "texts with a `tokenizer`"),
+            ("special_tokens", written.special_tokens, written.tokenizer.is_some(), "texts with a `tokenizer`"),
         ] {
             entry.require(!given || applies, format_args!("`{key}` applies only to {to}: remove it"));
         }
@@ -155,10 +167,11 @@ impl Field {
             FieldType::Boolean => Kind::Boolean,
             FieldType::String => Kind::Category(Category::new(written, entry)?),
             FieldType::Array => Kind::Array(Array::new(written, inputs.first().copied(), entry)?),
+            FieldType::Text => Kind::Text(Text::new(written, inputs, files, entry)?),
         };
         let codes = match &kind {
             Kind::Number(number) => number.bands().map(|limits| limits.len() + 1),
-            Kind::Boolean | Kind::Array(_) => None,
+            Kind::Boolean | Kind::Array(_) | Kind::Text(_) => None,
             Kind::Category(category) => Some(category.values().len()),
         };
         let encoding = match (written.encoding, codes) {
@@ -217,7 +230,7 @@ impl Field {
             Kind::Number(number) => number.bands().map_or(0, |limits| limits.len() + 1),
             Kind::Boolean => 2,
             Kind::Category(category) => category.values().len(),
-            Kind::Array(_) => 0,
+            Kind::Array(_) | Kind::Text(_) => 0,
         };
         entry.require(
             codes as f64 <= largest + 1.0,
@@ -245,7 +258,7 @@ impl Field {
             (Some(MissingEntry::Number(number)), Encoding::Column) => self.missing_number(*number),
             (Some(MissingEntry::Value(name)), _) => match &self.kind {
                 Kind::Category(category) => category.code(name).map(Encoded::Code),
-                Kind::Number(_) | Kind::Boolean | Kind::Array(_) => None,
+                Kind::Number(_) | Kind::Boolean | Kind::Array(_) | Kind::Text(_) => None,
             },
         };
         if missing.is_none() {
@@ -254,9 +267,9 @@ impl Field {
                     "\"nan\", \"zeros\", or { value = \"…\" } with one of `values`"
                 }
                 (Kind::Category(_), Encoding::Column) => "\"nan\", a number, or { value = \"…\" } with one of `values`",
-                (Kind::Number(_) | Kind::Boolean | Kind::Array(_), Encoding::OneHot(_)) => "\"nan\" or \"zeros\"",
+                (_, Encoding::OneHot(_)) => "\"nan\" or \"zeros\"",
                 (Kind::Number(number), Encoding::Column) if number.bands().is_some() => "\"nan\"",
-                (Kind::Number(_) | Kind::Boolean | Kind::Array(_), Encoding::Column) => match self.precision {
+                (_, Encoding::Column) => match self.precision {
                     Precision::Float32 => "\"nan\" or a number within the range of float32",
                     Precision::Float64 => "\"nan\" or a finite number",
                 },
@@ -272,7 +285,7 @@ impl Field {
     fn missing_number(&self, number: f64) -> Option<Encoded> {
         let codes = match &self.kind {
             Kind::Number(kind) if kind.bands().is_some() => return None,
-            Kind::Number(_) | Kind::Array(_) => 0..0,
+            Kind::Number(_) | Kind::Array(_) | Kind::Text(_) => 0..0,
             Kind::Boolean => 0..2,
             // The cast is lossless: a category has at most 10,000 values.
             Kind::Category(category) => 0..category.values().len() as u16,
@@ -305,7 +318,14 @@ impl Field {
             }
             Kind::Category(category) => {
                 if let Json::Text(text) = value {
-                    category.read(text)
+                    category.read(text, self.missing.as_ref())
+                } else {
+                    None
+                }
+            }
+            Kind::Text(text) => {
+                if let Json::Text(value) = value {
+                    text.read(value).map(Encoded::Tensors)
                 } else {
                     None
                 }
@@ -324,7 +344,7 @@ impl Field {
     pub(crate) fn array_format(&self) -> Option<&ArrayFormat> {
         match &self.kind {
             Kind::Array(array) => Some(&array.format),
-            Kind::Number(_) | Kind::Boolean | Kind::Category(_) => None,
+            Kind::Number(_) | Kind::Boolean | Kind::Category(_) | Kind::Text(_) => None,
         }
     }
 
@@ -332,14 +352,21 @@ impl Field {
     pub fn is_tensor(&self) -> bool {
         match &self.kind {
             Kind::Array(_) => true,
+            Kind::Text(text) => text.is_tensor(),
             Kind::Number(_) | Kind::Boolean | Kind::Category(_) => false,
         }
+    }
+
+    /// Whether a cache key has the digest of its value, rather than the value.
+    pub(crate) fn has_digest(&self) -> bool {
+        matches!(self.kind, Kind::Array(_) | Kind::Text(_))
     }
 
     /// A shape of the tensor for its input of the graph at this position, to try a model on. Empty for a field that is not a tensor.
     pub(crate) fn usual_shape(&self, _part: usize) -> Vec<usize> {
         match &self.kind {
             Kind::Array(array) => array.usual_shape().to_vec(),
+            Kind::Text(text) => text.usual_shape(),
             Kind::Number(_) | Kind::Boolean | Kind::Category(_) => Vec::new(),
         }
     }
@@ -348,7 +375,7 @@ impl Field {
     pub(crate) fn is_batched(&self) -> bool {
         match &self.kind {
             Kind::Array(array) => array.is_batched(),
-            Kind::Number(_) | Kind::Boolean | Kind::Category(_) => true,
+            Kind::Number(_) | Kind::Boolean | Kind::Category(_) | Kind::Text(_) => true,
         }
     }
 
@@ -360,6 +387,7 @@ impl Field {
         };
         match &self.kind {
             Kind::Array(array) => array.shape().iter().map(size).collect(),
+            Kind::Text(text) => text.tensor_shape(),
             Kind::Number(_) | Kind::Boolean | Kind::Category(_) => Vec::new(),
         }
     }
@@ -391,6 +419,7 @@ impl Field {
             Kind::Boolean => "must be true or false".into(),
             Kind::Category(category) => category.allowed().into(),
             Kind::Array(array) => array.allowed().into(),
+            Kind::Text(text) => text.allowed().into(),
         };
         match self.missing {
             Some(_) => format!("{allowed}, or null").into(),
@@ -398,10 +427,18 @@ impl Field {
         }
     }
 
+    /// Describes what a request sent in place of an allowed value.
+    pub(crate) fn received(&self, value: &Json<'_>) -> String {
+        match (&self.kind, value) {
+            (Kind::Text(_), Json::Text(text)) => format!("a string of {} characters", text.chars().count()),
+            _ => value.to_string(),
+        }
+    }
+
     /// The work of [`Self::suggestion`], in pairs of characters that are compared.
     pub(crate) fn suggestion_work(&self, value: &Json<'_>) -> usize {
         match &self.kind {
-            Kind::Number(_) | Kind::Boolean | Kind::Array(_) => 0,
+            Kind::Number(_) | Kind::Boolean | Kind::Array(_) | Kind::Text(_) => 0,
             Kind::Category(category) => category.suggestion_work(value),
         }
     }
@@ -412,7 +449,7 @@ impl Field {
             Kind::Number(number) => number.suggestion(value, self.unit.as_deref()),
             Kind::Boolean => boolean::suggestion(value).map(|meant| meant.to_string()),
             Kind::Category(category) => category.suggestion(value),
-            Kind::Array(_) => None,
+            Kind::Array(_) | Kind::Text(_) => None,
         }
     }
 
@@ -424,7 +461,12 @@ impl Field {
             Encoded::Code(code) => code.into(),
             Encoded::Nan => f64::NAN,
             Encoded::Zeros => 0.0,
-            Encoded::Tensors(_) => return,
+            Encoded::Tensors(ref tensors) => {
+                let first = columns.len();
+                columns.resize(first + self.width(), 0.0);
+                text::scatter(tensors, &mut columns[first..]);
+                return;
+            }
         };
         match (self.encoding, value) {
             (Encoding::Column, _) => columns.push(number),
@@ -441,6 +483,7 @@ impl Field {
     pub fn columns(&self) -> Vec<String> {
         match (self.encoding, &self.kind) {
             (_, Kind::Array(_)) => Vec::new(),
+            (_, Kind::Text(text)) => (0..text.width()).map(|column| format!("{}[{column}]", self.name)).collect(),
             (Encoding::Column, _) => vec![self.name.clone()],
             (Encoding::OneHot(_), Kind::Category(category)) => {
                 category.values().iter().map(|value| format!("{}={}", self.name, value.name)).collect()
@@ -454,8 +497,11 @@ impl Field {
     /// The number of columns that the model reads.
     pub fn width(&self) -> usize {
         match self.encoding {
-            Encoding::Column if self.is_tensor() => 0,
-            Encoding::Column => 1,
+            Encoding::Column => match &self.kind {
+                Kind::Array(_) => 0,
+                Kind::Text(text) => text.width(),
+                Kind::Number(_) | Kind::Boolean | Kind::Category(_) => 1,
+            },
             Encoding::OneHot(codes) => codes,
         }
     }
@@ -507,6 +553,7 @@ impl Field {
             }
             // A request with more items than `max_items` has no answer.
             Kind::Array(array) => format!("array {:?} {}", array.shape(), array.is_batched()),
+            Kind::Text(text) => text.identity().to_owned(),
         };
         format!("{kind} {encoding:?} {missing:?}{input}")
     }

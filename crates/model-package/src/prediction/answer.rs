@@ -13,6 +13,9 @@ use crate::{
 /// Tolerance for probabilities outside 0 to 1. The rounding error of a float32 sum of a thousand trees is smaller.
 const ROUNDING: f32 = 1e-5;
 
+/// From here on, a column of [`PredictionKind::Labels`] stands for yes.
+pub(super) const LEAST: f64 = 0.5;
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
     /// The cache entry: short readable text, or the bytes of a vector.
@@ -26,6 +29,7 @@ enum Derived<'a> {
     Number(f64),
     OneOf(&'a AnswerValue),
     Distribution(Vec<f64>),
+    Chosen(Vec<bool>),
     Vector(Vec<f64>),
     /// The positions of classes, and their scores.
     Top(Vec<(usize, f64)>),
@@ -46,6 +50,7 @@ impl Prediction {
                 let texts: Vec<_> = probabilities.into_iter().map(|number| self.decimal(number)).collect();
                 self.distribution(&texts)
             }
+            Derived::Chosen(flags) => self.chosen(&flags),
             Derived::Vector(numbers) => self.vector(&numbers, self.vector_entry(&numbers)),
             Derived::Top(classes) => {
                 let texts: Vec<_> = classes.into_iter().map(|(class, score)| (class, self.decimal(score))).collect();
@@ -102,6 +107,12 @@ impl Prediction {
                 }
                 Derived::OneOf(best.ok_or_else(|| fail("the graph returned no scores".to_owned()))?.1)
             }
+            PredictionKind::Values(scores, _) => {
+                Derived::Distribution(scores.of(outputs).map(finite).collect::<Result<_, _>>()?)
+            }
+            PredictionKind::Labels(scores, _) => Derived::Chosen(
+                scores.of(outputs).map(|number| Ok(finite(number)? >= LEAST)).collect::<Result<_, _>>()?,
+            ),
             PredictionKind::Probabilities(scores, _) => {
                 Derived::Distribution(scores.of(outputs).map(probability).collect::<Result<_, _>>()?)
             }
@@ -140,11 +151,21 @@ impl Prediction {
             PredictionKind::Class(_, values)
             | PredictionKind::ClassAt(_, values)
             | PredictionKind::Bands(_, _, values) => self.body(&values.iter().find(|value| value.text == text)?.json),
-            PredictionKind::Probabilities(_, values) => {
+            PredictionKind::Labels(_, values) => {
+                let flags = text.bytes().map(|byte| match byte {
+                    b'0' => Some(false),
+                    b'1' => Some(true),
+                    _ => None,
+                });
+                let flags = flags.collect::<Option<Vec<_>>>()?;
+                return (flags.len() == values.len()).then(|| self.chosen(&flags));
+            }
+            PredictionKind::Values(_, values) | PredictionKind::Probabilities(_, values) => {
                 let texts: Vec<_> = text.split(',').collect();
-                let probable =
-                    |text: &&str| self.read_decimal(text).is_some_and(|number| (0.0..=1.0).contains(&number));
-                if texts.len() != values.len() || !texts.iter().all(probable) {
+                let any = matches!(self.kind, PredictionKind::Values(..));
+                let possible =
+                    |text: &&str| self.read_decimal(text).is_some_and(|number| any || (0.0..=1.0).contains(&number));
+                if texts.len() != values.len() || !texts.iter().all(possible) {
                     return None;
                 }
                 return Some(Answer { entry: entry.clone(), body: self.distribution(&texts).body });
@@ -172,14 +193,22 @@ impl Prediction {
         Answer { entry: Bytes::copy_from_slice(value.text.as_bytes()), body: self.body(&value.json) }
     }
 
-    fn distribution<T: AsRef<str>>(&self, probabilities: &[T]) -> Answer {
-        let mut entry = String::with_capacity(12 * probabilities.len());
-        let mut object = String::with_capacity(24 * probabilities.len());
-        for (probability, value) in probabilities.iter().map(AsRef::as_ref).zip(self.values()) {
+    /// Those of the values whose flag is set. The entry holds the flags: `101`.
+    fn chosen(&self, flags: &[bool]) -> Answer {
+        let entry: String = flags.iter().map(|flag| if *flag { '1' } else { '0' }).collect();
+        let chosen = flags.iter().zip(self.values()).filter(|(flag, _)| **flag).map(|(_, value)| value.json.as_str());
+        let array = chosen.collect::<Vec<_>>().join(",");
+        Answer { body: self.body(&format!("[{array}]")), entry: entry.into() }
+    }
+
+    fn distribution<T: AsRef<str>>(&self, numbers: &[T]) -> Answer {
+        let mut entry = String::with_capacity(12 * numbers.len());
+        let mut object = String::with_capacity(24 * numbers.len());
+        for (number, value) in numbers.iter().map(AsRef::as_ref).zip(self.values()) {
             let separator = if entry.is_empty() { "" } else { "," };
             // Writing to a String does not fail.
-            let _ = write!(entry, "{separator}{probability}");
-            let _ = write!(object, "{separator}{}:{probability}", value.member());
+            let _ = write!(entry, "{separator}{number}");
+            let _ = write!(object, "{separator}{}:{number}", value.member());
         }
         Answer { body: self.body(&format!("{{{object}}}")), entry: entry.into() }
     }

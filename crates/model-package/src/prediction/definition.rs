@@ -59,7 +59,9 @@ impl Prediction {
         let (has_cuts, has_values, has_outputs, has_output) = match kind {
             KindEntry::Value | KindEntry::Probability => (false, false, false, true),
             KindEntry::Class => (false, true, true, true),
-            KindEntry::Probabilities | KindEntry::Top => (false, true, true, false),
+            KindEntry::Values | KindEntry::Labels | KindEntry::Probabilities | KindEntry::Top => {
+                (false, true, true, false)
+            }
             KindEntry::Bands => (true, true, false, true),
             KindEntry::Vector | KindEntry::Tensor => (false, false, false, false),
         };
@@ -73,7 +75,8 @@ impl Prediction {
         ] {
             entry.require(!given || applies, format_args!("`{key}` does not apply to this `kind`: remove it"));
         }
-        let values = if has_values { answer_values(written, entry) } else { Vec::new() };
+        let least = if matches!(kind, KindEntry::Values | KindEntry::Labels) { 1 } else { 2 };
+        let values = if has_values { answer_values(written, least, entry) } else { Vec::new() };
         let column = Column(*output);
         let scores = Scores(outputs.clone());
         if let Some(outputs) = outputs {
@@ -95,6 +98,8 @@ impl Prediction {
             KindEntry::Probability => PredictionKind::Probability(column),
             KindEntry::Class if output.is_some() => PredictionKind::ClassAt(column, values),
             KindEntry::Class => PredictionKind::Class(scores, values),
+            KindEntry::Values => PredictionKind::Values(scores, values),
+            KindEntry::Labels => PredictionKind::Labels(scores, values),
             KindEntry::Probabilities => PredictionKind::Probabilities(scores, values),
             KindEntry::Bands => {
                 let cuts = cuts.clone().unwrap_or_default();
@@ -144,11 +149,11 @@ impl Prediction {
     }
 }
 
-fn answer_values(written: &PredictionEntry, entry: &mut Entry<'_>) -> Vec<AnswerValue> {
+fn answer_values(written: &PredictionEntry, least: usize, entry: &mut Entry<'_>) -> Vec<AnswerValue> {
     let values = written.values.as_deref().unwrap_or_default();
     entry.require(
-        (2..=MAX_VALUES).contains(&values.len()),
-        format_args!("this `kind` needs 2 to {MAX_VALUES} `values`, but has {}", values.len()),
+        (least..=MAX_VALUES).contains(&values.len()),
+        format_args!("this `kind` needs {least} to {MAX_VALUES} `values`, but has {}", values.len()),
     );
     let values: Vec<_> = values
         .iter()

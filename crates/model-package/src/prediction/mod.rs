@@ -45,6 +45,10 @@ pub enum PredictionKind {
     Class(Scores, Vec<AnswerValue>),
     /// The class whose position is the number in a column.
     ClassAt(Column, Vec<AnswerValue>),
+    /// A number with a name for each column.
+    Values(Scores, Vec<AnswerValue>),
+    /// Those of the values whose column is at least [`LEAST`](answer::LEAST).
+    Labels(Scores, Vec<AnswerValue>),
     /// A probability for each class.
     Probabilities(Scores, Vec<AnswerValue>),
     /// The band that contains the number in a column. A limit belongs to the band above it.
@@ -137,6 +141,8 @@ impl Prediction {
                 None => Err(format!("needs `output`, since the graph has {columns} output columns")),
             },
             PredictionKind::Class(scores, values)
+            | PredictionKind::Values(scores, values)
+            | PredictionKind::Labels(scores, values)
             | PredictionKind::Probabilities(scores, values)
             | PredictionKind::Top(scores, _, values) => match &scores.0 {
                 Some(chosen) => chosen.iter().copied().try_for_each(exists),
@@ -211,6 +217,8 @@ impl Prediction {
             PredictionKind::Class(..) | PredictionKind::ClassAt(..) | PredictionKind::Bands(..) => true,
             PredictionKind::Value(_)
             | PredictionKind::Probability(_)
+            | PredictionKind::Values(..)
+            | PredictionKind::Labels(..)
             | PredictionKind::Probabilities(..)
             | PredictionKind::Vector(_)
             | PredictionKind::Top(..)
@@ -218,7 +226,8 @@ impl Prediction {
         }
     }
 
-    /// The closed set of values, or of the members' names for [`PredictionKind::Probabilities`]. Empty for a number.
+    /// The closed set of values, or of the members' names for [`PredictionKind::Values`] and [`PredictionKind::Probabilities`]. Empty for
+    /// a number.
     pub fn values(&self) -> &[AnswerValue] {
         match &self.kind {
             PredictionKind::Value(_)
@@ -227,6 +236,8 @@ impl Prediction {
             | PredictionKind::Tensor => &[],
             PredictionKind::Class(_, values)
             | PredictionKind::ClassAt(_, values)
+            | PredictionKind::Values(_, values)
+            | PredictionKind::Labels(_, values)
             | PredictionKind::Probabilities(_, values)
             | PredictionKind::Bands(_, _, values)
             | PredictionKind::Top(_, _, values) => values,
@@ -241,6 +252,8 @@ impl Prediction {
             PredictionKind::Probability(column) => format!("probability {column:?}"),
             PredictionKind::Class(scores, _) => format!("class {scores:?}"),
             PredictionKind::ClassAt(column, _) => format!("class at {column:?}"),
+            PredictionKind::Values(scores, _) => format!("values {scores:?}"),
+            PredictionKind::Labels(scores, _) => format!("labels {scores:?}"),
             PredictionKind::Probabilities(scores, _) => format!("probabilities {scores:?}"),
             PredictionKind::Bands(column, cuts, _) => match self.precision {
                 Precision::Float32 => {

@@ -5,11 +5,10 @@ linear model absorbs the matrix of that function into its weights, so the graph 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, assert_never
 
 import numpy as np
-from onnx import TensorProto
 from scipy import sparse
 
 from ..context import Context
@@ -17,7 +16,8 @@ from ..graph import INPUT, Array
 from .layout import Coding
 from .layout import affine as affine_table
 from .splits import indicators
-from .symbols import NONE, Category, Column, Number, Step, Tensor, as_number
+from .stepwise import rounded, stepwise
+from .symbols import NONE, Category, Column, Number, Step, Tensor, as_number, computed
 
 NO_BOUND = float("inf")
 CANCELLATION = 1024
@@ -110,12 +110,6 @@ class Base:
         return graph.concat(tensors), order, first
 
 
-def rounded(context: Context) -> str:
-    """The input, rounded to float32."""
-    graph = context.graph
-    return graph.double(graph.cast(INPUT, TensorProto.FLOAT)) if graph.wide else INPUT
-
-
 def cleaned(context: Context, source: str, rows: list[Entry | None], can_be_nan: bool) -> str:
     """A part of the base, with NaN replaced and values clipped."""
     graph = context.graph
@@ -159,6 +153,9 @@ def affine(context: Context, columns: Sequence[Column]) -> Affine:
 
 def number_terms(base: Base, column: Number) -> Terms:
     """The feature of a number: its steps combined."""
+    if cut := computed(column.steps):
+        computed_part = Tensor(stepwise(base.context, replace(column, steps=column.steps[:cut])), 0)
+        return number_terms(base, Number(computed_part, column.steps[cut:], column.dtype))
     source, context = column.source, base.context
     graph = context.graph
     tensor, index, centre, can_be_nan = INPUT, 0, 0.0, False
@@ -193,6 +190,8 @@ def number_terms(base: Base, column: Number) -> Terms:
                     return Terms({}, value, value)
                 tensor, index, centre = graph.missing(graph.take(INPUT, [index])), 0, 0.0
                 factor, offset, can_be_nan, lower, upper = 1.0, 0.0, False, -NO_BOUND, NO_BOUND
+            case "apply":
+                raise AssertionError("the graph computes functions step by step")
             case unknown:
                 assert_never(unknown)
     centre = min(max(centre, lower), upper)

@@ -63,6 +63,8 @@ class Requests:
     """The columns that the model reads, by variable."""
 
     columns: dict[int, list[Request]] = field(default_factory=dict)
+    shares_leaves: bool = False
+    """Whether several targets share the leaves of a tree, or a library adds in float32."""
 
     def add(self, column: Column, request: Request) -> None:
         variable = variable_of(column)
@@ -74,12 +76,16 @@ class Layout:
     """The codings of the fields that the model reads, and the positions of their columns.
 
     The graph's input is float64 if `wide`, else float32. A `provisional` layout serves to find out what the model reads.
+    `shares_leaves` as in `Requests`.
     """
 
-    def __init__(self, codings: dict[int, Coding], wide: bool = True, provisional: bool = False) -> None:
+    def __init__(
+        self, codings: dict[int, Coding], wide: bool = True, provisional: bool = False, shares_leaves: bool = False
+    ) -> None:
         self.codings = dict(sorted(codings.items()))
         self.wide = wide
         self.provisional = provisional
+        self.shares_leaves = shares_leaves
         self.first: dict[int, int] = {}
         self.width = 0
         for variable, coding in self.codings.items():
@@ -123,7 +129,8 @@ def layout_for(variables: list[Variable], requests: Requests) -> Layout:
     """The layout for what the model reads. Fields that it does not read are left out."""
     codings = {position: coding_for(variables[position], asked) for position, asked in requests.columns.items()}
     narrow = all(request.takes_float32 for asked in requests.columns.values() for request in asked)
-    return Layout(codings, wide=not narrow or any(variables[position].is_large for position in codings))
+    wide = not narrow or any(variables[position].is_large for position in codings)
+    return Layout(codings, wide, shares_leaves=requests.shares_leaves)
 
 
 def coding_for(variable: Variable, asked: list[Request]) -> Coding:

@@ -4,13 +4,14 @@ from typing import Any
 
 import numpy as np
 
+from ..context import Context
 from ..errors import ExportError
 from .symbols import AnyColumn
 from .transformers import class_names, named, transform
-from .variables import Variable, usable
+from .variables import usable
 
 
-def preprocess(step: Any, columns: list[AnyColumn], variables: list[Variable], path: str) -> list[AnyColumn]:
+def preprocess(step: Any, columns: list[AnyColumn], context: Context, path: str) -> list[AnyColumn]:
     """The output columns of a transformer of any kind."""
     # A fitted ColumnTransformer replaces "passthrough" with a FunctionTransformer without a function.
     identity = type(step).__name__ == "FunctionTransformer" and step.func is None
@@ -19,21 +20,21 @@ def preprocess(step: Any, columns: list[AnyColumn], variables: list[Variable], p
     names = class_names(step)
     if "sklearn.Pipeline" in names:
         for name, part in step.steps:
-            columns = preprocess(part, columns, variables, f"{path} → {name!r}")
+            columns = preprocess(part, columns, context, f"{path} → {name!r}")
         return columns
     if "sklearn.ColumnTransformer" in names:
-        return column_transformer(step, columns, variables, path)
+        return column_transformer(step, columns, context, path)
     if "sklearn.FeatureUnion" in names:
         if step.transformer_weights:
             raise ExportError(f"{path}: a FeatureUnion with weights cannot be exported. Scale within its transformers.")
         parts = [(name, part) for name, part in step.transformer_list if not isinstance(part, str) or part != "drop"]
-        return [c for name, part in parts for c in preprocess(part, columns, variables, f"{path} → {name!r}")]
+        return [c for name, part in parts for c in preprocess(part, columns, context, f"{path} → {name!r}")]
     if hasattr(step, "get_support") and hasattr(step, "n_features_in_"):  # feature selection
         return [columns[index] for index in step.get_support(indices=True)]
-    return list(transform(step, usable(columns, variables, named(step, path)), variables, path))
+    return list(transform(step, usable(columns, context.variables, named(step, path)), context, path))
 
 
-def column_transformer(step: Any, columns: list[AnyColumn], variables: list[Variable], path: str) -> list[AnyColumn]:
+def column_transformer(step: Any, columns: list[AnyColumn], context: Context, path: str) -> list[AnyColumn]:
     """The outputs of the transformers side by side, in the ColumnTransformer's order."""
     if step.transformer_weights:
         raise ExportError(f"{path}: a ColumnTransformer with weights cannot be exported. Scale within its transformers.")
@@ -48,7 +49,7 @@ def column_transformer(step: Any, columns: list[AnyColumn], variables: list[Vari
             continue
         if name not in step.output_indices_:
             raise ExportError(f"{path} → {name!r} is not found in the fitted ColumnTransformer.")
-        made = preprocess(part, chosen, variables, f"{path} → {name!r}")
+        made = preprocess(part, chosen, context, f"{path} → {name!r}")
         expected = step.output_indices_[name]
         if len(made) != expected.stop - expected.start:
             raise ExportError(f"{path} → {name!r} makes {expected.stop - expected.start} columns, but {len(made)} were derived.")

@@ -105,6 +105,7 @@ def number_thresholds(column: Number, thresholds: Array, strict: bool, dtype: An
     def holds(rank: Array) -> Array:
         with np.errstate(all="ignore"):
             value = column.evaluate(number(rank).astype(np.float64)).astype(dtype)
+            value = np.where(np.isnan(value), -np.inf, value)  # below the numbers for which a function is defined
         return np.asarray(value < thresholds if strict else value <= thresholds)
 
     # The order of floating-point numbers is that of their bits, read as integers.

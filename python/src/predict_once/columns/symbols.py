@@ -10,7 +10,7 @@ from typing import Any, Literal, assert_never
 
 import numpy as np
 
-from ..graph import Array
+from ..graph import Array, Graph
 
 NONE: Any = type("None_", (), {"__repr__": lambda self: "NONE"})()
 """The entry of a category's table for a state that cannot occur."""
@@ -22,17 +22,30 @@ class Tensor:
 
     name: str
     index: int
+    can_be_nan: bool = False
+
+
+@dataclass(frozen=True)
+class Function:
+    """An element-wise function: as the library computes it, and as operators of the graph."""
+
+    name: str
+    evaluate: Callable[[Array], Array]
+    build: Callable[[Graph, str], str]
+    increasing: bool = False
+    """Whether it never decreases where it is defined."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """One element-wise operation: `fill` (of missing values), `add`, `subtract`, `multiply`, `divide`, `clip` or `flag` (1 where
-    the value is missing). In float64 if `wide`, whatever the data type of the column."""
+    """One element-wise operation: `fill` (of missing values), `add`, `subtract`, `multiply`, `divide`, `clip`, `flag` (1 where
+    the value is missing) or `apply` (a function). In float64 if `wide`, whatever the data type of the column."""
 
-    kind: Literal["fill", "add", "subtract", "multiply", "divide", "clip", "flag"]
+    kind: Literal["fill", "add", "subtract", "multiply", "divide", "clip", "flag", "apply"]
     value: float = 0.0
     upper: float = 0.0
     wide: bool = False
+    function: Function | None = None
 
     def apply(self, x: Array) -> Array:
         """Applies the operation; the result has the data type of `x`."""
@@ -56,8 +69,23 @@ class Step:
                 return np.clip(x, value, x.dtype.type(self.upper))
             case "flag":
                 return np.isnan(x).astype(x.dtype)
+            case "apply":
+                return np.asarray(self.function.evaluate(x)).astype(x.dtype) if self.function else x
             case unknown:
                 assert_never(unknown)
+
+
+def applied(function: Function) -> Step:
+    """The step that applies a function."""
+    return Step("apply", function=function)
+
+
+def computed(steps: Sequence[Step]) -> int:
+    """How many of the steps the graph must compute one by one: up to the last function, and to what then replaces its NaN."""
+    functions = [position for position, step in enumerate(steps) if step.kind == "apply"]
+    if not functions:
+        return 0
+    return 1 + max(p for p, step in enumerate(steps) if p in functions or (p > functions[0] and step.kind in ("fill", "flag")))
 
 
 @dataclass(frozen=True)
@@ -88,6 +116,11 @@ class Number:
     def takes_missing(self) -> bool:
         """Whether a step turns missing values into numbers."""
         return any(step.kind in ("fill", "flag") for step in self.steps)
+
+    @property
+    def functions(self) -> list[Function]:
+        """The functions that the steps apply."""
+        return [step.function for step in self.steps if step.function is not None]
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,6 +4,7 @@ A scaler is a few steps on each column. An encoder is run on all values that its
 table of its outputs is right whatever its options are.
 """
 
+import importlib
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
@@ -15,26 +16,34 @@ import numpy as np
 import pandas as pd
 from sklearn.preprocessing import StandardScaler
 
+from ..context import Context
 from ..errors import ExportError
 from ..types import plain
 from .symbols import NONE, Category, Column, Number, Step, Table, variable_of
 from .variables import UNKNOWN, Variable
 
-Handler = Callable[[Any, list[Column], list[Variable], str], list[Column]]
+Handler = Callable[[Any, list[Column], Context, str], list[Column]]
 
 
 def class_names(model: Any) -> list[str]:
     """The names of the model's class and its base classes, with the library: `sklearn.StandardScaler`."""
-    return [f"{kind.__module__.split('.')[0]}.{kind.__name__}" for kind in type(model).__mro__]
+    inner = getattr(model, "inner", model)  # of a native booster
+    return [f"{kind.__module__.split('.')[0]}.{kind.__name__}" for kind in type(inner).__mro__]
 
 
-def transform(step: Any, columns: list[Column], variables: list[Variable], path: str) -> list[Column]:
+def transform(step: Any, columns: list[Column], context: Context, path: str) -> list[Column]:
     """The output columns of one transformer. `path` names the step in messages."""
     for name in class_names(step):
+        if name in MODULES:
+            module = importlib.import_module(f".{MODULES[name]}", __package__)
+            if MODULES[name] in CURVED:
+                context.curved |= {position for column in columns if (position := variable_of(column)) is not None}
+            handler: Handler = module.transform
+            return handler(step, columns, context, path)
         if name in HANDLERS:
-            return HANDLERS[name](step, columns, variables, path)
+            return HANDLERS[name](step, columns, context, path)
     raise ExportError(
-        f"{named(step, path)} on {described(columns, variables)} cannot be exported. "
+        f"{named(step, path)} on {described(columns, context.variables)} cannot be exported. "
         f"{REMEDIES.get(type(step).__name__, OTHER_REMEDY)}"
     )
 
@@ -48,7 +57,6 @@ OTHER_REMEDY = (
     "Apply it to the data before the fit, so that the API takes its result; or write the graph yourself and pass that to export."
 )
 REMEDIES = {
-    "FunctionTransformer": "A Python function has no counterpart in a graph. Apply it to the data before the fit.",
     "CountVectorizer": "A field of the API cannot hold free text. Turn the text into numbers or categories before the fit.",
     "TfidfVectorizer": "A field of the API cannot hold free text. Turn the text into numbers or categories before the fit.",
     "HashingVectorizer": "A field of the API cannot hold free text. Turn the text into numbers or categories before the fit.",
@@ -66,8 +74,8 @@ def described(columns: Sequence[Column], variables: list[Variable]) -> str:
 def scaler(steps: Callable[[Any, int], list[Step]]) -> Handler:
     """Handles a transformer that applies the same few steps to each column."""
 
-    def handler(step: Any, columns: list[Column], variables: list[Variable], path: str) -> list[Column]:
-        refuse_texts(columns, variables, path)
+    def handler(step: Any, columns: list[Column], context: Context, path: str) -> list[Column]:
+        refuse_texts(columns, context.variables, path)
         wide = any(isinstance(column, Category) or column.dtype == np.float64 for column in columns)
         result: list[Column] = []
         for index, column in enumerate(columns):
@@ -118,7 +126,7 @@ def clip(lower: float, upper: float) -> Step:
     return Step("clip", float(lower), float(upper))
 
 
-def imputer(step: Any, columns: list[Column], variables: list[Variable], path: str) -> list[Column]:
+def imputer(step: Any, columns: list[Column], context: Context, path: str) -> list[Column]:
     """SimpleImputer: numbers are filled; for categories it is run on their states."""
     nan = step.missing_values is pd.NA or (isinstance(step.missing_values, float) and np.isnan(step.missing_values))
     if not nan and any(isinstance(column, Number) for column in columns):
@@ -128,7 +136,7 @@ def imputer(step: Any, columns: list[Column], variables: list[Variable], path: s
         for index, fill in enumerate(step.statistics_)
         if step.keep_empty_features or not (isinstance(fill, float) and np.isnan(fill))
     ]  # scikit-learn drops a column without a single value
-    filled = run(step, columns, variables, {column: place for place, column in enumerate(kept)})
+    filled = run(step, columns, {column: place for place, column in enumerate(kept)})
     result: list[Column] = []
     for index in kept:
         column = columns[index]
@@ -141,7 +149,7 @@ def imputer(step: Any, columns: list[Column], variables: list[Variable], path: s
     return result
 
 
-def missing_indicator(step: Any, columns: list[Column], variables: list[Variable], path: str) -> list[Column]:
+def missing_indicator(step: Any, columns: list[Column], context: Context, path: str) -> list[Column]:
     return [flag_of(columns[index], step.missing_values) for index in step.features_]
 
 
@@ -154,14 +162,17 @@ def flag_of(column: Column, missing: Any) -> Column:
     return column.map(lambda state: float(state is missing or (state is not pd.NA and state == missing)))
 
 
-def encoder(step: Any, columns: list[Column], variables: list[Variable], path: str) -> list[Column]:
+def encoder(step: Any, columns: list[Column], context: Context, path: str) -> list[Column]:
     """An encoder with `categories_`: run on each column's values, column by column."""
-    closed: list[Column] = [as_category(column, step, index, variables, path) for index, column in enumerate(columns)]
-    one_hot = "sklearn.OneHotEncoder" in class_names(step)
-    widths = [int(width) for width in step._n_features_outs] if one_hot else [1] * len(columns)
+    closed: list[Column] = [as_category(column, step, index, context.variables, path) for index, column in enumerate(columns)]
+    widths = [1] * len(columns)
+    if "sklearn.OneHotEncoder" in class_names(step):
+        widths = [int(width) for width in step._n_features_outs]
+    elif getattr(step, "target_type_", "") == "multiclass":  # a TargetEncoder
+        widths = [len(step.classes_)] * len(columns)
     ends = np.cumsum(widths)
     places = {index: range(int(end) - width, int(end)) for index, (end, width) in enumerate(zip(ends, widths, strict=True))}
-    made = run(step, closed, variables, places)
+    made = run(step, closed, places)
     return [column.map(float) for index in places for column in made[index]]
 
 
@@ -170,7 +181,7 @@ def as_category(column: Column, step: Any, index: int, variables: list[Variable]
     known = [plain(value) for value in step.categories_[index]]
     absent = [value for value in known if pd.isna(value)]
     present = [value for value in known if not pd.isna(value)]
-    refuses = getattr(step, "handle_unknown", "error") == "error"
+    refuses = "sklearn.TargetEncoder" not in class_names(step) and getattr(step, "handle_unknown", "error") == "error"
 
     def accepted(missing: Any) -> Any:
         """The missing value, unless the encoder fails on it."""
@@ -205,9 +216,7 @@ def whole_range(known: list[Any], variable: Variable, path: str) -> list[int]:
     )
 
 
-def run(
-    step: Any, columns: Sequence[Column], variables: list[Variable], places: Mapping[int, int | Sequence[int]]
-) -> dict[int, list[Category]]:
+def run(step: Any, columns: Sequence[Column], places: Mapping[int, int | Sequence[int]]) -> dict[int, list[Category]]:
     """The output columns (at `places`) of each input column that is a category: tables of the transformer's output on its states.
 
     All columns go through their states at once, so the output of one must not depend on another. This holds for encoders and
@@ -278,6 +287,24 @@ def series_of(states: list[Any]) -> "pd.Series[Any]":
     return pd.Series(states, dtype=object)
 
 
+OF_MODULES = {
+    "functions": "FunctionTransformer",
+    "power": "PowerTransformer",
+    "quantile": "QuantileTransformer",
+    "bins": "KBinsDiscretizer Binarizer",
+    "normalizer": "Normalizer",
+    "polynomial": "PolynomialFeatures",
+    "splines": "SplineTransformer",
+    "imputers": "KNNImputer IterativeImputer",
+    "projections": "PCA IncrementalPCA TruncatedSVD FastICA FactorAnalysis SparsePCA MiniBatchSparsePCA "
+    "GaussianRandomProjection SparseRandomProjection NeighborhoodComponentsAnalysis LinearDiscriminantAnalysis "
+    "FeatureAgglomeration RBFSampler Nystroem KernelPCA SkewedChi2Sampler BernoulliRBM KMeans MiniBatchKMeans BisectingKMeans "
+    "Birch",
+}
+MODULES = {f"sklearn.{name}": module for module, names in OF_MODULES.items() for name in names.split()}
+"""The modules of the transformers that are not below. Each has a function `transform`."""
+CURVED = ("polynomial", "splines", "projections")
+
 HANDLERS: dict[str, Handler] = {
     "sklearn.StandardScaler": scaler(standard_steps),
     "sklearn.RobustScaler": scaler(robust_steps),
@@ -287,4 +314,5 @@ HANDLERS: dict[str, Handler] = {
     "sklearn.MissingIndicator": missing_indicator,
     "sklearn.OneHotEncoder": encoder,
     "sklearn.OrdinalEncoder": encoder,
+    "sklearn.TargetEncoder": encoder,
 }

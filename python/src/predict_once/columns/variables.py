@@ -9,7 +9,7 @@ import pandas as pd
 
 from ..errors import ExportError
 from ..rules import LARGEST_INTEGER, LARGEST_INTEGER32, LONGEST_TEXT, MOST_VALUES, printable
-from ..types import VariableType, plain
+from ..types import UnknownValue, VariableType, plain
 from .symbols import NONE, AnyColumn, Category, Column, Number, Unusable
 
 UNKNOWN = "\x00unknown"
@@ -27,18 +27,24 @@ class Variable:
     required: bool = False  # whether the library refuses missing values
     why: str = ""  # for "other": the reason
     reference: float = 0.0  # a typical value of a number, around which sums are centred
+    rule: UnknownValue | None = None  # what the owner wants of unknown texts; None: the model's own rule
     claimed: dict[Any, None] = field(default_factory=dict)  # the values that fitted steps know, in their order
-    bounds: tuple[int, int] | None = None  # the whole numbers that an encoder knows, if it refuses all others
+    bounds: tuple[float | None, float | None] | None = None  # the numbers that a step accepts, if the library refuses others
 
     def column(self, position: int) -> AnyColumn:
         """The column as the model's first step sees it."""
         if self.type == "other":
             return Unusable(position)
         if self.type == "string" or (self.type == "boolean" and self.series.dtype == object):
-            unknown = UNKNOWN if self.type == "string" else NONE
+            unknown = UNKNOWN if self.type == "string" and self.knows_unknown else NONE
             return Category.plain(position, self.values, self.missing, unknown)
         narrow = self.series.dtype == np.float32
         return Number(position, (), np.float32 if narrow else np.float64, narrow)
+
+    @property
+    def knows_unknown(self) -> bool:
+        """Whether the model may see an unknown text."""
+        return self.rule in (None, "ignore")
 
     def claim(self, values: Iterable[Any]) -> None:
         """Records values that a fitted step knows. They replace those of the data frame, which may be a sample."""
@@ -52,6 +58,13 @@ class Variable:
             if len(self.values) > MOST_VALUES:
                 raise ExportError(too_many(self.name, len(self.values)))
         return set(before) != set(self.values)
+
+    def restrict(self, lower: float | None, upper: float | None) -> None:
+        """Records that the library refuses numbers below and above these."""
+        before = self.bounds or (None, None)
+        lowest = [bound for bound in (before[0], lower) if bound is not None]
+        highest = [bound for bound in (before[1], upper) if bound is not None]
+        self.bounds = max(lowest, default=None), min(highest, default=None)
 
     @property
     def is_large(self) -> bool:

@@ -85,7 +85,7 @@ def histogram_sums(context: Context, model: Any, columns: list[Column], path: st
         others = np.flatnonzero(~np.asarray(model.is_categorical_))
         fitted = preprocessor.named_transformers_["encoder"]
         coded = [columns[index] for index in chosen]
-        columns = encoder(fitted, coded, context.variables, path) + [columns[index] for index in others]
+        columns = encoder(fitted, coded, context, path) + [columns[index] for index in others]
     trees = [histogram_tree(predictor, target) for group in model._predictors for target, predictor in enumerate(group)]
     for position in {int(f) for tree in trees for f in tree.feature[sorted(tree.sets)]}:
         if isinstance(columns[position], Number):

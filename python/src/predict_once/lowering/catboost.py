@@ -14,9 +14,18 @@ from ..errors import ExportError
 from ..trees import Tree
 from .boosting import Sums, binary
 from .forests import FLOAT32
+from .mlp import labels_of_shares
 from .registry import Lowered
 
-IDENTITY = {"RMSE", "MAE", "Quantile", "MAPE", "Huber", "Expectile", "Lq", "LogCosh"}
+IDENTITY = {"RMSE", "MAE", "Quantile", "MAPE", "Huber", "Expectile", "Lq", "LogCosh", "MultiRMSE", "MultiQuantile"} | {
+    "YetiRank",
+    "YetiRankPairwise",
+    "PairLogit",
+    "PairLogitPairwise",
+    "QueryRMSE",
+    "QuerySoftMax",
+    "LambdaMart",
+}
 LOGARITHM = {"Poisson", "Tweedie"}
 LOGISTIC = {"Logloss", "CrossEntropy"}
 MISSING_LEFT = {"AsIs": True, "AsFalse": True, "AsTrue": False}
@@ -43,11 +52,16 @@ def lower(context: Context, model: Any, columns: Sequence[Column], path: str) ->
     if hasattr(model, "classes_") and len(model.classes_):
         if loss in LOGISTIC:
             return binary(context, sums)
+        if loss in ("MultiLogloss", "MultiCrossEntropy"):
+            return labels_of_shares(graph, graph.node("Sigmoid", sums.tensor(context)), len(base))
+        if loss == "MultiClassOneVsAll":
+            raw = sums.tensor(context)
+            return Lowered(probabilities=graph.node("Sigmoid", raw), scores=raw, index=graph.index(raw))
         if loss == "MultiClass":
             raw = sums.tensor(context)
             return Lowered(probabilities=graph.node("Softmax", raw, axis=1), scores=raw)
     elif loss in IDENTITY:
-        return Lowered(value=sums.tensor(context))
+        return Lowered(value=sums.tensor(context), count=len(base))
     elif loss in LOGARITHM:
         return Lowered(value=graph.node("Exp", sums.tensor(context)))
     raise ExportError(f"{path} has the loss function {loss!r}, which cannot be exported. Fit with a standard loss function.")

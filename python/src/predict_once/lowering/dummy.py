@@ -14,7 +14,8 @@ from .registry import Lowered
 
 def lower(context: Context, model: Any, columns: Sequence[Column], path: str) -> Lowered:
     if not hasattr(model, "classes_"):
-        return Lowered(value=constant(context, columns, np.asarray(model.constant_, dtype=np.float64).ravel()))
+        values = np.asarray(model.constant_, dtype=np.float64).ravel()
+        return Lowered(value=constant(context, columns, values), count=len(values))
     if model.strategy not in ("prior", "most_frequent", "constant"):
         raise ExportError(f"{path} predicts at random (strategy={model.strategy!r}). Use strategy='prior'.")
     shares = model.predict_proba(np.zeros((1, 1)))[0]

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from ..columns.functions import log1p
 from ..columns.symbols import Category, Column, Number, Table, variable_of
 from ..columns.variables import Variable
 from ..context import Context
@@ -15,7 +16,7 @@ from .boosting import Sums, binary
 from .registry import Lowered
 from .xgboost import coded
 
-IDENTITY = {"regression", "regression_l1", "huber", "fair", "quantile", "mape"}
+IDENTITY = {"regression", "regression_l1", "huber", "fair", "quantile", "mape", "lambdarank", "rank_xendcg"}
 LOGARITHM = {"poisson", "gamma", "tweedie"}
 OWN_OBJECTIVE = "custom"
 ZERO = float(np.float32(1e-35))
@@ -38,7 +39,8 @@ def lower(context: Context, model: Any, columns: Sequence[Column], path: str) ->
     symbols = categorical_columns(context, list(columns), trees, dump.get("pandas_categorical") or [], path)
     sums = Sums(symbols, trees, Comparison(np.float64), count)
     if objective == "binary":
-        return binary(context, sums, option(options, "sigmoid"))
+        shares = binary(context, sums, option(options, "sigmoid"))
+        return shares if hasattr(model, "classes_") else Lowered(value=graph.take(shares.probabilities or "", [1]))
     raw = sums.tensor(context)
     if objective == "multiclass":
         return Lowered(probabilities=graph.node("Softmax", raw, axis=1), scores=raw, decision=raw)
@@ -47,12 +49,16 @@ def lower(context: Context, model: Any, columns: Sequence[Column], path: str) ->
         return Lowered(probabilities=graph.node("Sigmoid", graph.node("Mul", raw, graph.constant(option(options, "sigmoid")))))
     if objective == OWN_OBJECTIVE and not hasattr(model, "classes_"):  # LightGBM answers with the sum
         return Lowered(value=raw)
-    if objective in IDENTITY and "sqrt" not in options:
+    if objective in IDENTITY and "sqrt" in options:
+        return Lowered(value=graph.node("Mul", raw, graph.node("Abs", raw)))
+    if objective in IDENTITY:
         return Lowered(value=raw)
     if objective in LOGARITHM:
         return Lowered(value=graph.node("Exp", raw))
     if objective == "cross_entropy":
         return Lowered(value=graph.node("Sigmoid", raw))
+    if objective == "cross_entropy_lambda":
+        return Lowered(value=log1p(graph, graph.node("Exp", raw)))
     raise ExportError(f"{path} has the objective {objective!r}, which cannot be exported. Fit with a standard objective.")
 
 

@@ -21,14 +21,12 @@ def lower(context: Context, model: Any, columns: Sequence[Column], path: str) ->
     names = class_names(model)
 
     if not hasattr(model, "classes_"):
-        if len(coefficients) > 1:
-            raise ExportError(f"{path} predicts several targets at once. Fit and export one model for each.")
-        weights = coefficients
-        if "sklearn.PLSRegression" in names:  # works on centred features
-            bias = bias - weights @ model._x_mean
-        return Lowered(
-            value=inverse_link(context, getattr(model, "_base_loss", None), linear(context, columns, weights.T, bias), path)
-        )
+        if "sklearn._PLS" in names:  # works on centred features
+            bias = bias - coefficients @ model._x_mean
+        sums = linear(context, columns, coefficients.T, bias)
+        return Lowered(value=inverse_link(context, getattr(model, "_base_loss", None), sums, path), count=len(coefficients))
+    if getattr(model, "_label_binarizer", None) is not None and model._label_binarizer.y_type_.startswith("multilabel"):
+        return labels_of_signs(context, linear(context, columns, coefficients.T, bias), len(coefficients))
     multi_class = getattr(model, "multi_class", "")  # until scikit-learn 1.7
     if len(model.classes_) == 2:
         # Two sums, the negative and the positive: no operator is needed to derive one class from the other.
@@ -49,6 +47,16 @@ def lower(context: Context, model: Any, columns: Sequence[Column], path: str) ->
         return Lowered(probabilities=shares, scores=scores, decision=scores, index=index)
     probabilities = graph.node("Softmax", scores, axis=1)
     return Lowered(probabilities=probabilities, scores=scores, decision=scores)
+
+
+def labels_of_signs(context: Context, decisions: str, count: int) -> Lowered:
+    """A label for each positive decision."""
+    graph = context.graph
+    members = []
+    for index in range(count):
+        decision = graph.take(decisions, [index])
+        members.append(Lowered(scores=graph.node("MatMul", decision, graph.constant([[-1.0, 1.0]])), labels=(0, 1)))
+    return Lowered(members=members)
 
 
 def two_sided(context: Context, columns: Sequence[Column], weights: Array, bias: float) -> str:

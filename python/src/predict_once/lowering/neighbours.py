@@ -21,14 +21,14 @@ TIES = (
 def lower(context: Context, model: Any, columns: Sequence[Column], path: str) -> Lowered:
     graph = context.graph
     targets = np.asarray(model._y)
+    targets = targets.reshape(len(targets), -1)
+    classes: list[Any] = []
     if hasattr(model, "classes_"):
-        if targets.ndim > 1 and targets.shape[1] > 1:
-            raise ExportError(f"{path} predicts several targets at once. Fit and export one model for each.")
-        table = np.eye(len(model.classes_))[targets.ravel().astype(int)]
+        classes = list(model.classes_) if model.outputs_2d_ else [model.classes_]
+        tables = [np.eye(len(known))[targets[:, index].astype(int)] for index, known in enumerate(classes)]
+        table = np.hstack(tables)
     else:
-        table = targets.reshape(len(targets), -1).astype(np.float64)
-        if table.shape[1] > 1:
-            raise ExportError(f"{path} predicts several targets at once. Fit and export one model for each.")
+        table = targets.astype(np.float64)
     context.cautions[TIES] = None
     count = graph.constant([model.n_neighbors], np.int64)
     distances = distance(context, model, columns, path)
@@ -44,7 +44,13 @@ def lower(context: Context, model: Any, columns: Sequence[Column], path: str) ->
         mean = graph.node("ReduceSum", graph.node("Mul", found, share), graph.constant([1], np.int64), keepdims=0)
     else:
         raise ExportError(f"{path} has a function as weights. Fit with weights='uniform' or 'distance'.")
-    return Lowered(probabilities=mean) if hasattr(model, "classes_") else Lowered(value=mean)
+    if not classes:
+        return Lowered(value=mean, count=table.shape[1])
+    if not model.outputs_2d_:
+        return Lowered(probabilities=mean)
+    ends = np.cumsum([len(known) for known in classes])
+    parts = [graph.take(mean, range(end - len(known), end)) for end, known in zip(ends, classes, strict=True)]
+    return Lowered(members=[Lowered(probabilities=part, labels=known) for part, known in zip(parts, classes, strict=True)])
 
 
 def distance(context: Context, model: Any, columns: Sequence[Column], path: str) -> str:

@@ -2,7 +2,7 @@
 
 import importlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..columns.preprocessing import preprocess
@@ -15,16 +15,20 @@ from ..errors import ExportError
 
 @dataclass(frozen=True)
 class Lowered:
-    """The tensors of an estimator's predictions. A classifier has at least one of `probabilities` and `scores`.
+    """The tensors of an estimator's predictions. What has classes has at least one of `probabilities` and `scores`.
 
     They are float64, or all float32 where `wide` is False: XGBoost calculates in float32.
     """
 
-    value: str | None = None  # of a regressor: [N, 1]
+    value: str | None = None  # of a regressor: [N, count]
+    count: int = 1  # how many targets a regressor has
     probabilities: str | None = None  # [N, classes]
     scores: str | None = None  # [N, classes]: the first maximum is the class
     decision: str | None = None  # as `decision_function`, with [N, 1] for two classes
     index: str | None = None  # [N, 1]: the class's position, where it is not the first maximum of `probabilities`
+    score: str | None = None  # as `score_samples`, [N, 1]
+    labels: Sequence[Any] | None = None  # the classes, where the estimator has no `classes_`
+    members: Sequence["Lowered"] = ()  # of a classifier with several targets: one for each, with its `labels`
     wide: bool = True
 
     @property
@@ -40,8 +44,11 @@ Lowering = Callable[[Context, Any, Sequence[Column], str], Lowered]
 
 MODULES = {
     "linear": "LogisticRegression LogisticRegressionCV LinearRegression Ridge RidgeCV Lasso LassoCV ElasticNet ElasticNetCV "
-    "RidgeClassifier RidgeClassifierCV SGDClassifier SGDRegressor LinearSVC LinearSVR Perceptron HuberRegressor BayesianRidge "
-    "PoissonRegressor GammaRegressor TweedieRegressor QuantileRegressor LinearDiscriminantAnalysis PLSRegression",
+    "RidgeClassifier RidgeClassifierCV SGDClassifier SGDRegressor LinearSVC LinearSVR Perceptron PassiveAggressiveClassifier "
+    "PassiveAggressiveRegressor HuberRegressor BayesianRidge ARDRegression PoissonRegressor GammaRegressor TweedieRegressor "
+    "QuantileRegressor LinearDiscriminantAnalysis PLSRegression PLSCanonical CCA Lars LarsCV LassoLars LassoLarsCV LassoLarsIC "
+    "OrthogonalMatchingPursuit OrthogonalMatchingPursuitCV TheilSenRegressor MultiTaskLasso MultiTaskLassoCV "
+    "MultiTaskElasticNet MultiTaskElasticNetCV",
     "forests": "DecisionTreeClassifier DecisionTreeRegressor ExtraTreeClassifier ExtraTreeRegressor RandomForestClassifier "
     "RandomForestRegressor ExtraTreesClassifier ExtraTreesRegressor",
     "boosting": "GradientBoostingClassifier GradientBoostingRegressor HistGradientBoostingClassifier "
@@ -50,8 +57,21 @@ MODULES = {
     "averages": "BaggingClassifier BaggingRegressor VotingClassifier VotingRegressor",
     "stacking": "StackingClassifier StackingRegressor",
     "calibration": "CalibratedClassifierCV",
-    "bayes": "GaussianNB",
+    "thresholds": "FixedThresholdClassifier TunedThresholdClassifierCV",
+    "targets": "TransformedTargetRegressor",
+    "multiclass": "OneVsRestClassifier OneVsOneClassifier OutputCodeClassifier",
+    "multioutput": "MultiOutputClassifier MultiOutputRegressor ClassifierChain RegressorChain",
+    "fitted": "RANSACRegressor SelfTrainingClassifier",
+    "bayes": "GaussianNB MultinomialNB ComplementNB BernoulliNB CategoricalNB",
+    "quadratic": "QuadraticDiscriminantAnalysis",
     "neighbours": "KNeighborsClassifier KNeighborsRegressor",
+    "centroids": "NearestCentroid KMeans MiniBatchKMeans BisectingKMeans MeanShift AffinityPropagation Birch",
+    "kernel_models": "KernelRidge LabelPropagation LabelSpreading",
+    "gaussian_process": "GaussianProcessRegressor",
+    "isotonic_regression": "IsotonicRegression",
+    "mixtures": "GaussianMixture BayesianGaussianMixture",
+    "isolation": "IsolationForest",
+    "outliers": "OneClassSVM SGDOneClassSVM LocalOutlierFactor EllipticEnvelope",
     "svm": "SVC NuSVC SVR NuSVR",
     "mlp": "MLPClassifier MLPRegressor",
     "dummy": "DummyClassifier DummyRegressor",
@@ -63,6 +83,11 @@ KNOWN = {f"sklearn.{name}": module for module, names in MODULES.items() for name
     "xgboost.XGBRegressor": "xgboost",
     "xgboost.XGBRFClassifier": "xgboost",
     "xgboost.XGBRFRegressor": "xgboost",
+    "xgboost.XGBRanker": "xgboost",
+    "lightgbm.LGBMRanker": "lightgbm",
+    "predict_once.XgboostBooster": "xgboost",
+    "predict_once.LightgbmBooster": "lightgbm",
+    "catboost.CatBoostRanker": "catboost",
     "catboost.CatBoostClassifier": "catboost",
     "catboost.CatBoostRegressor": "catboost",
 }
@@ -77,11 +102,13 @@ def lower_member(context: Context, model: Any, columns: Sequence[AnyColumn], pat
     def double(tensor: str | None) -> str | None:
         return None if tensor is None else context.graph.double(tensor)
 
-    return Lowered(
+    return replace(
+        lowered,
         value=double(lowered.value),
         probabilities=double(lowered.probabilities),
         scores=double(lowered.scores),
         decision=double(lowered.decision),
+        wide=True,
     )
 
 
@@ -93,7 +120,7 @@ def lower(context: Context, model: Any, columns: Sequence[AnyColumn], path: str)
         for name, step in model.steps[:-1]:
             if samples(step):
                 continue
-            symbols = preprocess(step, symbols, context.variables, step_path(path, name))
+            symbols = preprocess(step, symbols, context, step_path(path, name))
         return lower(context, model.steps[-1][1], symbols, step_path(path, model.steps[-1][0]))
     if "sklearn.BaseSearchCV" in names:
         if not hasattr(model, "best_estimator_"):
@@ -101,10 +128,6 @@ def lower(context: Context, model: Any, columns: Sequence[AnyColumn], path: str)
         return lower(context, model.best_estimator_, columns, path)
     if "sklearn.FrozenEstimator" in names:
         return lower(context, model.estimator, columns, path)
-    # A multi-layer perceptron counts its classes as outputs.
-    targets = 1 if "sklearn.MLPClassifier" in names else getattr(model, "n_outputs_", 1)
-    if targets not in (1, None):
-        raise ExportError(f"{path} predicts several targets at once. Fit and export one model for each.")
     for name in names:
         if name in KNOWN:
             module = importlib.import_module(f".{KNOWN[name]}", __package__)
@@ -124,10 +147,6 @@ def samples(step: Any) -> bool:
 
 
 def remedy(names: list[str]) -> str:
-    if "sklearn.TransformedTargetRegressor" in names:
-        return "Fit its regressor on the transformed target, and turn the prediction back in the client."
-    if names[0].startswith("sklearn.MultiOutput"):
-        return "Fit and export one model for each target."
     return (
         "Supported are scikit-learn's common estimators, LightGBM, XGBoost and CatBoost (docs/exporter-matrix.md lists them). "
         "For others, write the ONNX graph yourself and pass it to export with fields= and predictions=."

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..columns.dense import matrix
+from ..columns.kernels import kernel
 from ..columns.symbols import Column
 from ..context import Context
 from ..errors import ExportError
@@ -21,14 +22,14 @@ MOST_COUPLED = 10
 
 def lower(context: Context, model: Any, columns: Sequence[Column], path: str) -> Lowered:
     graph = context.graph
-    kernel = kernel_matrix(context, model, columns, path)
+    values = kernel_matrix(context, model, columns, path)
     if not hasattr(model, "classes_"):
-        value = graph.node("MatMul", kernel, graph.constant(model._dual_coef_.T))
+        value = graph.node("MatMul", values, graph.constant(model._dual_coef_.T))
         value = graph.node("Add", value, graph.constant([model._intercept_]))
         return Lowered(value=value)
     size = len(model.classes_)
     pairs = list(combinations(range(size), 2))
-    sums = graph.node("MatMul", kernel, graph.constant(pair_weights(model, pairs)))
+    sums = graph.node("MatMul", values, graph.constant(pair_weights(model, pairs)))
     sums = graph.node("Add", sums, graph.constant([model._intercept_]))  # > 0: the first of the pair
     lowered = two_classes(context, sums) if size == 2 else several_classes(context, model, sums, pairs)
     if getattr(model, "_effective_probability", getattr(model, "probability", False)) is not True:
@@ -89,28 +90,9 @@ def pair_weights(model: Any, pairs: list[tuple[int, int]]) -> Array:
 
 def kernel_matrix(context: Context, model: Any, columns: Sequence[Column], path: str) -> str:
     """The kernel of each input with each support vector."""
-    graph = context.graph
     vectors = np.asarray(model.support_vectors_, dtype=np.float64)
     if hasattr(model.support_vectors_, "toarray"):
         vectors = model.support_vectors_.toarray()
     features = matrix(context, columns)
     gamma, constant = float(getattr(model, "_gamma", 0)), float(model.coef0)
-    if model.kernel == "rbf":
-        # Squares of the differences rather than differences of squares, which are large compared with the result.
-        wide = graph.node("Unsqueeze", features, graph.constant([1], np.int64))
-        difference = graph.node("Sub", wide, graph.constant(vectors[np.newaxis]))
-        squares = graph.node("ReduceSum", graph.node("Mul", difference, difference), graph.constant([2], np.int64), keepdims=0)
-        return graph.node("Exp", graph.node("Mul", squares, graph.constant(-gamma)))
-    product = graph.node("MatMul", features, graph.constant(vectors.T))
-    if model.kernel == "linear":
-        return product
-    if model.kernel not in ("poly", "sigmoid"):
-        raise ExportError(f"{path} has the kernel {model.kernel!r}. Fit with 'linear', 'rbf', 'poly' or 'sigmoid'.")
-    scaled = graph.node("Mul", product, graph.constant(gamma))
-    scaled = graph.node("Add", scaled, graph.constant(constant))
-    if model.kernel == "sigmoid":
-        return graph.node("Tanh", scaled)
-    power = scaled
-    for _ in range(model.degree - 1):
-        power = graph.node("Mul", power, scaled)
-    return power
+    return kernel(context, features, vectors, model.kernel, gamma, constant, model.degree, path)

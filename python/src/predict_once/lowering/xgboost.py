@@ -6,6 +6,7 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+from onnx import TensorProto
 
 from ..columns.symbols import NONE, Category, Column, Number, Table, variable_of
 from ..columns.transformers import whole_range
@@ -15,10 +16,16 @@ from ..errors import ExportError
 from ..trees import Comparison, Tree, ensemble
 from ..types import plain
 from .boosting import add_start
+from .mlp import labels_of_shares
 from .registry import Lowered
 
-IDENTITY = {"reg:squarederror", "reg:absoluteerror", "reg:pseudohubererror", "reg:squaredlogerror", "reg:quantileerror"}
-LOGARITHM = {"count:poisson", "reg:gamma", "reg:tweedie"}
+IDENTITY = {"reg:squarederror", "reg:absoluteerror", "reg:pseudohubererror", "reg:squaredlogerror", "reg:quantileerror"} | {
+    "binary:logitraw",
+    "rank:ndcg",
+    "rank:pairwise",
+    "rank:map",
+}
+LOGARITHM = {"count:poisson", "reg:gamma", "reg:tweedie", "survival:aft", "survival:cox"}
 LOGISTIC = {"binary:logistic", "reg:logistic"}
 SOFTMAX = {"multi:softprob", "multi:softmax"}
 
@@ -34,9 +41,10 @@ def lower(context: Context, model: Any, columns: Sequence[Column], path: str) ->
     if booster["name"] not in ("gbtree", "dart"):
         raise ExportError(f"{path} has booster={booster['name']!r}. Fit with booster='gbtree'.")
     forest = (booster.get("gbtree") or booster)["model"]
-    targets = max(1, int(learner["learner_model_param"]["num_class"]))
-    if int(learner["learner_model_param"].get("num_target", 1)) > 1:
-        raise ExportError(f"{path} predicts several targets at once. Fit and export one model for each.")
+    param = learner["learner_model_param"]
+    targets = max(1, int(param["num_class"]), int(param.get("num_target", 1)))
+    if forest["trees"] and any(int(tree["tree_param"].get("size_leaf_vector", 1)) > 1 for tree in forest["trees"]):
+        raise ExportError(f"{path} has leaves for several targets. Fit with multi_strategy='one_output_per_tree'.")
     trees = [
         tree_of(tree, target, 1.0 if weights is None else weights[index])
         for index, (tree, target) in enumerate(zip(forest["trees"], forest["tree_info"], strict=True))
@@ -46,19 +54,39 @@ def lower(context: Context, model: Any, columns: Sequence[Column], path: str) ->
     add_start(trees[:used], start(learner["learner_model_param"]["base_score"], objective, targets), np.float32)
     context.float32 = True
     raw = ensemble(context, symbols, trees[:used], Comparison(np.float32, strict=True), targets)
+    return answer(context, model, objective, raw, targets, path)
+
+
+def answer(context: Context, model: Any, objective: str, raw: str, targets: int, path: str) -> Lowered:
+    """What the objective makes of the sums."""
     graph = context.graph
-    if objective in LOGISTIC:
-        if not hasattr(model, "classes_"):
-            return Lowered(value=graph.node("Sigmoid", raw), wide=False)
+    if hasattr(model, "classes_"):
+        if objective in SOFTMAX:
+            only_class = objective == "multi:softmax" and native(model)
+            shares = None if only_class else graph.node("Softmax", raw, axis=1)
+            return Lowered(probabilities=shares, scores=raw, wide=False)
+        if objective in LOGISTIC and targets > 1:
+            return labels_of_shares(graph, graph.double(graph.node("Sigmoid", raw)), targets)
         both = graph.node("Mul", raw, graph.constant([[-1, 1]], np.float32))
-        return Lowered(probabilities=graph.node("Sigmoid", both), scores=both, wide=False)
-    if objective in SOFTMAX:
-        return Lowered(probabilities=graph.node("Softmax", raw, axis=1), scores=raw, wide=False)
-    if objective in IDENTITY:
-        return Lowered(value=raw, wide=False)
-    if objective in LOGARITHM:
-        return Lowered(value=graph.node("Exp", raw), wide=False)
+        if objective in LOGISTIC:
+            return Lowered(probabilities=graph.node("Sigmoid", both), scores=both, wide=False)
+        if objective == "binary:hinge":
+            return Lowered(scores=both, wide=False)
+    elif objective in LOGISTIC:
+        return Lowered(value=graph.node("Sigmoid", raw), count=targets, wide=False)
+    elif objective in IDENTITY:
+        return Lowered(value=raw, count=targets, wide=False)
+    elif objective in LOGARITHM:
+        return Lowered(value=graph.node("Exp", raw), count=targets, wide=False)
+    elif objective == "binary:hinge":
+        positive = graph.node("Greater", raw, graph.constant(0.0, np.float32))
+        return Lowered(value=graph.cast(positive, TensorProto.FLOAT), count=targets, wide=False)
     raise ExportError(f"{path} has the objective {objective!r}, which cannot be exported. Fit with a standard objective.")
+
+
+def native(model: Any) -> bool:
+    """Whether it is a booster, whose `multi:softmax` answers with the class alone."""
+    return hasattr(model, "inner")
 
 
 def start(text: str, objective: str, targets: int) -> list[float]:
@@ -137,7 +165,8 @@ def coded(variable: Variable, position: int, known: Sequence[Any], unknown: Any 
     codes = {value: float(code) for code, value in enumerate(known)}
     values = variable.values if variable.type == "string" else tuple(known)
     table = Table.of([codes.get(value, np.nan) for value in values])
-    return Category(position, values, table, np.nan, NONE if variable.type == "boolean" else unknown)
+    known_unknown = variable.type != "boolean" and variable.knows_unknown
+    return Category(position, values, table, np.nan, unknown if known_unknown else NONE)
 
 
 def known_categories(forest: dict[str, Any]) -> list[list[Any]]:

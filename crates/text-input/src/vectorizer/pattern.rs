@@ -1,0 +1,412 @@
+//! `token_pattern`: the part of Python's regular expressions that says what a word is. Each construct means what it means in Python;
+//! others are refused by name.
+
+use std::{iter::Peekable, str::Chars};
+
+use super::{
+    UnsupportedVectorizer,
+    python::{is_digit, is_space, is_word},
+};
+
+/// The most instructions of a compiled pattern: bounds the time and the memory of a match.
+const MAX_INSTRUCTIONS: usize = 1_000;
+
+#[derive(Clone, Debug)]
+pub(super) enum Pattern {
+    /// The longest runs of word characters that have at least so many: the default pattern, and `\w+`.
+    Runs {
+        minimum: usize,
+    },
+    Program(Program),
+}
+
+/// A pattern that matches at least one character.
+#[derive(Clone, Debug)]
+pub(super) struct Program(Vec<Instruction>);
+
+#[derive(Clone, Debug)]
+enum Instruction {
+    One(Class),
+    /// Continues at the first; at the second if that fails.
+    Either(usize, usize),
+    Jump(usize),
+    /// A word begins or ends here, or not.
+    Boundary(bool),
+    Match,
+}
+
+/// A set of characters.
+#[derive(Clone, Debug)]
+struct Class {
+    items: Vec<Item>,
+    negated: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Item {
+    Range(char, char),
+    /// A kind, or all others.
+    Word(bool),
+    Digit(bool),
+    Space(bool),
+}
+
+impl Class {
+    fn contains(&self, c: char) -> bool {
+        let holds = |item: &Item| match *item {
+            Item::Range(first, last) => (first..=last).contains(&c),
+            Item::Word(is) => is_word(c) == is,
+            Item::Digit(is) => is_digit(c) == is,
+            Item::Space(is) => is_space(c) == is,
+        };
+        self.items.iter().any(holds) != self.negated
+    }
+}
+
+impl Pattern {
+    pub(super) fn new(written: &str) -> Result<Self, UnsupportedVectorizer> {
+        Ok(match written.trim_start_matches("(?u)") {
+            r"\b\w\w+\b" => Self::Runs { minimum: 2 },
+            r"\b\w+\b" | r"\w+" | r"\w{1,}" => Self::Runs { minimum: 1 },
+            pattern => Self::Program(Program::new(pattern)?),
+        })
+    }
+
+    /// Calls `word` with each match, as `re.findall` does.
+    pub(super) fn find<'t>(&self, text: &'t str, mut word: impl FnMut(&'t str)) {
+        match self {
+            Self::Runs { minimum } => {
+                let is_ascii_word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+                let (bytes, mut at) = (text.as_bytes(), 0);
+                while at < bytes.len() {
+                    let (start, mut count) = (at, 0);
+                    while let Some(byte) = bytes.get(at) {
+                        if byte.is_ascii() {
+                            if !is_ascii_word(*byte) {
+                                break;
+                            }
+                            at += 1;
+                        } else {
+                            match text[at..].chars().next() {
+                                Some(c) if is_word(c) => at += c.len_utf8(),
+                                _ => break,
+                            }
+                        }
+                        count += 1;
+                    }
+                    if count >= *minimum && count > 0 {
+                        word(&text[start..at]);
+                    }
+                    // The character that ended the run.
+                    at += text[at..].chars().next().map_or(0, char::len_utf8);
+                }
+            }
+            Self::Program(program) => program.find(text, word),
+        }
+    }
+}
+
+impl Program {
+    fn new(pattern: &str) -> Result<Self, UnsupportedVectorizer> {
+        let mut parser = Parser { rest: pattern.chars().peekable(), program: Vec::new(), pattern };
+        // One group around everything is what `findall` returns then.
+        let inner = pattern.strip_prefix('(').and_then(|rest| rest.strip_suffix(')'));
+        if let Some(inner) = inner
+            && !inner.starts_with('?')
+            && !inner.contains(['(', ')'])
+        {
+            parser.rest = inner.chars().peekable();
+        }
+        let shortest = parser.alternatives()?;
+        if parser.rest.peek().is_some() {
+            return Err(parser.refuse("an unbalanced )"));
+        }
+        if shortest == 0 {
+            return Err(parser.refuse("a match of no characters"));
+        }
+        parser.push(Instruction::Match)?;
+        Ok(Self(parser.program))
+    }
+
+    fn find<'t>(&self, text: &'t str, mut word: impl FnMut(&'t str)) {
+        let characters: Vec<(usize, char)> = text.char_indices().collect();
+        // What has failed at a position fails again, whatever led there: so the time is bounded by their product.
+        let mut tried = vec![false; self.0.len() * (characters.len() + 1)];
+        let offset = |at: usize| characters.get(at).map_or(text.len(), |(offset, _)| *offset);
+        let mut at = 0;
+        while at < characters.len() {
+            match self.end_of_match(&characters, at, &mut tried) {
+                Some(end) => {
+                    word(&text[offset(at)..offset(end)]);
+                    // What succeeded here may succeed again.
+                    tried[end * self.0.len()..][..self.0.len()].fill(false);
+                    at = end;
+                }
+                None => at += 1,
+            }
+        }
+    }
+
+    fn end_of_match(&self, characters: &[(usize, char)], start: usize, tried: &mut [bool]) -> Option<usize> {
+        let is_word_at = |at: Option<usize>| at.and_then(|at| characters.get(at)).is_some_and(|(_, c)| is_word(*c));
+        let mut waiting = vec![(0, start)];
+        while let Some((mut instruction, mut at)) = waiting.pop() {
+            loop {
+                if std::mem::replace(&mut tried[at * self.0.len() + instruction], true) {
+                    break;
+                }
+                match &self.0[instruction] {
+                    Instruction::One(class) => match characters.get(at) {
+                        Some((_, c)) if class.contains(*c) => (instruction, at) = (instruction + 1, at + 1),
+                        _ => break,
+                    },
+                    Instruction::Either(first, second) => {
+                        waiting.push((*second, at));
+                        instruction = *first;
+                    }
+                    Instruction::Jump(to) => instruction = *to,
+                    Instruction::Boundary(is) => {
+                        if (is_word_at(at.checked_sub(1)) != is_word_at(Some(at))) != *is {
+                            break;
+                        }
+                        instruction += 1;
+                    }
+                    Instruction::Match => return Some(at),
+                }
+            }
+        }
+        None
+    }
+}
+
+/// Reads a pattern. Its methods return the fewest characters that what they read matches.
+struct Parser<'p> {
+    rest: Peekable<Chars<'p>>,
+    program: Vec<Instruction>,
+    pattern: &'p str,
+}
+
+impl Parser<'_> {
+    fn refuse(&self, construct: impl Into<String>) -> UnsupportedVectorizer {
+        UnsupportedVectorizer::Pattern { pattern: self.pattern.to_owned(), construct: construct.into() }
+    }
+
+    fn push(&mut self, instruction: Instruction) -> Result<(), UnsupportedVectorizer> {
+        if self.program.len() == MAX_INSTRUCTIONS {
+            return Err(self.refuse("more repetitions than supported"));
+        }
+        self.program.push(instruction);
+        Ok(())
+    }
+
+    /// `a|b|c`
+    fn alternatives(&mut self) -> Result<usize, UnsupportedVectorizer> {
+        let start = self.program.len();
+        let mut shortest = self.sequence()?;
+        let mut ends = Vec::new();
+        let mut last = start;
+        while self.rest.next_if_eq(&'|').is_some() {
+            self.insert_choice(last, self.program.len() + 2)?;
+            ends.push(self.program.len());
+            self.push(Instruction::Jump(0))?;
+            last = self.program.len();
+            shortest = shortest.min(self.sequence()?);
+        }
+        let end = self.program.len();
+        for position in ends {
+            self.program[position] = Instruction::Jump(end);
+        }
+        Ok(shortest)
+    }
+
+    /// Inserts a choice between what is at `position` and `other`, and moves what follows.
+    fn insert_choice(&mut self, position: usize, other: usize) -> Result<(), UnsupportedVectorizer> {
+        self.push(Instruction::Match)?;
+        for instruction in &mut self.program[position..] {
+            match instruction {
+                Instruction::Either(first, second) => (*first, *second) = (*first + 1, *second + 1),
+                Instruction::Jump(to) => *to += 1,
+                Instruction::One(_) | Instruction::Boundary(_) | Instruction::Match => {}
+            }
+        }
+        self.program.pop();
+        self.program.insert(position, Instruction::Either(position + 1, other));
+        Ok(())
+    }
+
+    fn sequence(&mut self) -> Result<usize, UnsupportedVectorizer> {
+        let mut shortest = 0_usize;
+        while let Some(next) = self.rest.peek()
+            && !matches!(next, '|' | ')')
+        {
+            shortest = shortest.saturating_add(self.repeated()?);
+        }
+        Ok(shortest)
+    }
+
+    /// One item with its quantifier.
+    fn repeated(&mut self) -> Result<usize, UnsupportedVectorizer> {
+        let start = self.program.len();
+        let length = self.item()?;
+        let (minimum, maximum) = match self.rest.next_if(|c| matches!(c, '*' | '+' | '?' | '{')) {
+            Some('*') => (0, None),
+            Some('+') => (1, None),
+            Some('?') => (0, Some(1)),
+            Some(_) => self.bounds()?,
+            None => return Ok(length),
+        };
+        match self.rest.peek() {
+            Some('?') => return Err(self.refuse("a lazy quantifier")),
+            Some('+') => return Err(self.refuse("a possessive quantifier")),
+            Some('*' | '{') => return Err(self.refuse("a quantifier of a quantifier")),
+            _ => {}
+        }
+        if length == 0 {
+            return Err(self.refuse("a quantifier of what may match no characters"));
+        }
+        self.repeat(start, minimum, maximum)?;
+        Ok(length.saturating_mul(minimum))
+    }
+
+    /// `3}`, `3,}`, `,3}` or `3,5}`.
+    fn bounds(&mut self) -> Result<(usize, Option<usize>), UnsupportedVectorizer> {
+        let number = |parser: &mut Self| {
+            let mut digits = String::new();
+            while let Some(digit) = parser.rest.next_if(char::is_ascii_digit) {
+                digits.push(digit);
+            }
+            digits.parse::<usize>().ok()
+        };
+        let minimum = number(self);
+        let bounds = if self.rest.next_if_eq(&',').is_some() {
+            let maximum = number(self);
+            (minimum.unwrap_or(0), maximum)
+        } else {
+            (minimum.unwrap_or(0), minimum)
+        };
+        let is_ordered = bounds.1.is_none_or(|maximum| maximum >= bounds.0 && maximum > 0);
+        if self.rest.next() != Some('}') || (minimum, bounds.1) == (None, None) || !is_ordered {
+            return Err(self.refuse("an unusual { }"));
+        }
+        Ok(bounds)
+    }
+
+    /// Repeats the instructions from `start` on.
+    fn repeat(&mut self, start: usize, minimum: usize, maximum: Option<usize>) -> Result<(), UnsupportedVectorizer> {
+        let once: Vec<Instruction> = self.program.drain(start..).collect();
+        let again = |parser: &mut Self| {
+            let offset = parser.program.len() as isize - start as isize;
+            let moved = |to: usize| (to as isize + offset) as usize;
+            once.iter().try_for_each(|instruction| {
+                parser.push(match instruction {
+                    Instruction::Either(first, second) => Instruction::Either(moved(*first), moved(*second)),
+                    Instruction::Jump(to) => Instruction::Jump(moved(*to)),
+                    other => other.clone(),
+                })
+            })
+        };
+        for _ in 0..minimum {
+            again(self)?;
+        }
+        let Some(maximum) = maximum else {
+            let choice = self.program.len();
+            self.push(Instruction::Match)?;
+            again(self)?;
+            self.push(Instruction::Jump(choice))?;
+            self.program[choice] = Instruction::Either(choice + 1, self.program.len());
+            return Ok(());
+        };
+        let mut choices = Vec::new();
+        for _ in minimum..maximum {
+            choices.push(self.program.len());
+            self.push(Instruction::Match)?;
+            again(self)?;
+        }
+        let end = self.program.len();
+        for choice in choices {
+            self.program[choice] = Instruction::Either(choice + 1, end);
+        }
+        Ok(())
+    }
+
+    fn item(&mut self) -> Result<usize, UnsupportedVectorizer> {
+        let class = |item: Item| Class { items: vec![item], negated: false };
+        let read = match self.rest.next() {
+            None => return Err(self.refuse("an end where an item is expected")),
+            Some('(') => {
+                if (self.rest.next(), self.rest.next()) != (Some('?'), Some(':')) {
+                    return Err(self.refuse("a group other than (?:…), or a flag"));
+                }
+                let shortest = self.alternatives()?;
+                if self.rest.next() != Some(')') {
+                    return Err(self.refuse("an unbalanced ("));
+                }
+                return Ok(shortest);
+            }
+            Some('[') => self.set()?,
+            Some('.') => Class { items: vec![Item::Range('\n', '\n')], negated: true },
+            Some('^' | '$') => return Err(self.refuse("an anchor")),
+            Some('*' | '+' | '?' | '{') => return Err(self.refuse("a quantifier without an item")),
+            Some('\\') => match self.rest.peek() {
+                Some('b' | 'B') => {
+                    let is = self.rest.next() == Some('b');
+                    self.push(Instruction::Boundary(is))?;
+                    return Ok(0);
+                }
+                _ => class(self.escape()?),
+            },
+            Some(c) => class(Item::Range(c, c)),
+        };
+        self.push(Instruction::One(read))?;
+        Ok(1)
+    }
+
+    /// The item after a backslash.
+    fn escape(&mut self) -> Result<Item, UnsupportedVectorizer> {
+        Ok(match self.rest.next() {
+            Some('w') => Item::Word(true),
+            Some('W') => Item::Word(false),
+            Some('d') => Item::Digit(true),
+            Some('D') => Item::Digit(false),
+            Some('s') => Item::Space(true),
+            Some('S') => Item::Space(false),
+            Some('n') => Item::Range('\n', '\n'),
+            Some('t') => Item::Range('\t', '\t'),
+            Some('r') => Item::Range('\r', '\r'),
+            Some(c) if !c.is_alphanumeric() => Item::Range(c, c),
+            Some(c) => return Err(self.refuse(format!("\\{c}"))),
+            None => return Err(self.refuse("a \\ at its end")),
+        })
+    }
+
+    /// A set of characters, after its bracket.
+    fn set(&mut self) -> Result<Class, UnsupportedVectorizer> {
+        let negated = self.rest.next_if_eq(&'^').is_some();
+        let mut items = Vec::new();
+        loop {
+            let item = match self.rest.next() {
+                None => return Err(self.refuse("an unbalanced [")),
+                // The first one is a character.
+                Some(']') if !items.is_empty() => return Ok(Class { items, negated }),
+                Some('\\') => self.escape()?,
+                Some(c) => Item::Range(c, c),
+            };
+            let mut ahead = self.rest.clone();
+            let range = match (item, ahead.next(), ahead.next()) {
+                (Item::Range(first, _), Some('-'), Some(last)) if last != ']' => Some((first, last)),
+                _ => None,
+            };
+            items.push(match range {
+                None => item,
+                Some((first, last)) => {
+                    (self.rest.next(), self.rest.next());
+                    let last = if last == '\\' { self.escape()? } else { Item::Range(last, last) };
+                    match last {
+                        Item::Range(last, _) if first <= last => Item::Range(first, last),
+                        _ => return Err(self.refuse("an unusual range")),
+                    }
+                }
+            });
+        }
+    }
+}
