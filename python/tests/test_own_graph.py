@@ -112,3 +112,82 @@ def test_unknown_fields_are_ignored_if_the_package_says_so(tmp_path: Path) -> No
         assert client.answer("weight", request) == {"weight": 3.25}
     with pytest.raises(ExportError, match="unknown_fields refers to unknown 'drop'"):
         export(graph(), tmp_path / "neither", unknown_fields="drop")
+
+
+def tensors() -> onnx.ModelProto:
+    """The sum of a window's samples per sensor plus a bias, and the samples beside it."""
+    body = helper.make_graph(
+        [
+            helper.make_node("ReduceSum", ["window", "axes"], ["sum"], keepdims=0),
+            helper.make_node("Add", ["sum", "bias"], ["y"]),
+            helper.make_node("Identity", ["window"], ["samples"]),
+        ],
+        "tensors",
+        [
+            helper.make_tensor_value_info("window", TensorProto.FLOAT, ["N", "length", 2]),
+            helper.make_tensor_value_info("bias", TensorProto.FLOAT, ["N", 2]),
+        ],
+        [
+            helper.make_tensor_value_info("y", TensorProto.FLOAT, ["N", 2]),
+            helper.make_tensor_value_info("samples", TensorProto.FLOAT, ["N", "length", 2]),
+        ],
+        [helper.make_tensor("axes", TensorProto.INT64, [1], [1])],
+    )
+    return helper.make_model(body, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
+TENSOR_FIELDS: list[Any] = [
+    {"name": "window", "type": "array", "max_items": 100},
+    {"name": "left", "type": "number"},
+    {"name": "right", "type": "number"},
+]
+TENSOR_PREDICTIONS: list[Any] = [
+    {"name": "sums", "endpoint": "sums", "kind": "vector"},
+    {"name": "best", "endpoint": "best", "kind": "top", "k": 1, "values": ["left", "right"]},
+    {"name": "samples", "endpoint": "samples", "kind": "tensor", "from": "samples"},
+    {"name": "bytes", "endpoint": "bytes", "kind": "vector", "encoding": "base64"},
+]
+TENSOR_GOLDEN: list[Any] = [
+    {
+        "input": {"window": window, "left": 0.5, "right": -1},
+        "answers": {
+            "sums": [sum(sample[0] for sample in window) + 0.5, sum(sample[1] for sample in window) - 1.0],
+            "samples": [[float(number) for number in sample] for sample in window],
+        },
+    }
+    for window in ([[1, 2]], [[1, 2], [3, 5]], [[0, -8], [1, 1], [2, 2]])
+]
+
+
+def test_a_graph_of_tensors_is_served_as_it_was_checked(tmp_path: Path) -> None:
+    export(tensors(), tmp_path / "package", fields=TENSOR_FIELDS, predictions=TENSOR_PREDICTIONS, golden=TENSOR_GOLDEN)
+    checked = subprocess.run([BINARY, "check", tmp_path / "package"], check=False, capture_output=True, text=True)
+    assert checked.returncode == 0, checked.stdout
+    request = {"window": [[1, 2], [3, 5]], "left": 0.5, "right": -1}
+    with serve(tmp_path / "package") as client:
+        assert client.answer("sums", request) == {"sums": [4.5, 6.0]}
+        assert client.answer("best", request) == {"best": [{"class": "right", "score": 6.0}]}
+        assert client.answer("samples", request) == {"samples": [[1.0, 2.0], [3.0, 5.0]]}
+        assert client.answer("bytes", request) == {"bytes": "AACQQAAAwEA="}
+
+
+@pytest.mark.parametrize(
+    ("changed", "part"),
+    [
+        ({"fields": TENSOR_FIELDS[:1]}, "no field feeds the graph's input 'bias'"),
+        ({"fields": [TENSOR_FIELDS[0], TENSOR_FIELDS[1] | {"input": "window"}]}, "'window' must be the only one"),
+        ({"fields": [TENSOR_FIELDS[0], TENSOR_FIELDS[1] | {"input": "other"}]}, "'left': pass input=…"),
+        ({"predictions": [TENSOR_PREDICTIONS[0] | {"from": "other"}]}, "reads the output 'other'"),
+        ({"predictions": [TENSOR_PREDICTIONS[0] | {"encoding": "hex"}]}, "encoding refers to unknown 'hex'"),
+        ({"golden": [TENSOR_GOLDEN[0] | {"answers": {"sums": [1.5, 1.5]}}]}, "disagrees with the golden answers"),
+        (
+            {"golden": [TENSOR_GOLDEN[0] | {"answers": {"best": [{"class": "right", "score": 1.5}]}}]},
+            "disagrees with the golden answers",
+        ),
+    ],
+    ids=["unfed", "shared", "input", "output", "encoding", "wrong", "class"],
+)
+def test_what_does_not_fit_a_graph_of_tensors_is_named(changed: dict[str, Any], part: str, tmp_path: Path) -> None:
+    arguments = {"fields": TENSOR_FIELDS, "predictions": TENSOR_PREDICTIONS, "golden": TENSOR_GOLDEN} | changed
+    with pytest.raises(ExportError, match=part):
+        export(tensors(), tmp_path / "package", **arguments)

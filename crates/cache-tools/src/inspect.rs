@@ -92,7 +92,7 @@ impl Inspection {
         };
         for (name, value) in names.iter().zip(values) {
             let Some(value) = value.map(Bytes::from) else { continue };
-            found.stored.insert((*name).to_owned(), String::from_utf8_lossy(&value).into());
+            found.stored.insert((*name).to_owned(), stored_text(&value).into());
             let field = (parsed.layout == Layout::Hash).then_some(*name);
             let verified = target.signer.verify(&CacheKey::from_parts(key, field), value);
             let digest = match verified {
@@ -217,6 +217,14 @@ impl Inspection {
             _ => {}
         }
         Ok(())
+    }
+}
+
+/// The value, or its length if it is bytes.
+fn stored_text(value: &[u8]) -> String {
+    match str::from_utf8(value) {
+        Ok(text) if !text.chars().any(char::is_control) => text.to_owned(),
+        _ => format!("{} bytes", value.len()),
     }
 }
 

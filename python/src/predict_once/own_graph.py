@@ -5,11 +5,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
 
 from .errors import ExportError
+from .graph_runner import GraphRunner
 from .service import Runner, answers, columns_of
-from .types import Field, Golden, Prediction, plain
+from .types import Field, Golden, Prediction, plain, source_of
 from .verify import Agreement, compare
 
 MOST_GOLDEN = 1000
@@ -37,7 +39,43 @@ def load_graph(model: Any) -> onnx.ModelProto:
 
 
 def check_graph(checked: Checked, tolerance: float) -> None:
-    """Stops unless the graph's input fits the fields, and compares its answers with the golden ones."""
+    """Stops unless the graph's inputs fit the fields, and compares its answers with the golden ones."""
+    if len(checked.golden) > MOST_GOLDEN:
+        raise ExportError(f"golden has {len(checked.golden):,} rows, but a package holds at most {MOST_GOLDEN:,}.")
+    if has_tensors(checked):
+        runner = GraphRunner(checked.model, checked.fields)
+        outputs = runner.run([row["input"] for row in checked.golden])
+        sources = {entry["name"]: source_of(entry) or runner.outputs[0] for entry in checked.predictions}
+        for name, source in sources.items():
+            if source not in runner.outputs:
+                known = ", ".join(map(repr, runner.outputs))
+                raise ExportError(f"prediction {name!r} reads the output {source!r}, but those of the graph are {known}.")
+        compare_golden(
+            checked,
+            {
+                entry["name"]: [answers(entry, row[sources[entry["name"]]][np.newaxis])[0] for row in outputs]
+                for entry in checked.predictions
+            },
+            tolerance,
+        )
+        return
+    check_columns(checked)
+    if checked.golden:
+        output = Runner(checked.model, checked.fields).run([row["input"] for row in checked.golden])
+        compare_golden(checked, {entry["name"]: answers(entry, output) for entry in checked.predictions}, tolerance)
+
+
+def has_tensors(checked: Checked) -> bool:
+    """Whether it has more than one matrix of scalars in, and reads more than the first output."""
+    return (
+        len(checked.model.graph.input) > 1
+        or any(field["type"] == "array" or "input" in field for field in checked.fields)
+        or any(source_of(entry) for entry in checked.predictions)
+    )
+
+
+def check_columns(checked: Checked) -> None:
+    """Stops unless the fields make the columns of the graph's input."""
     columns = [name for entry in checked.fields for name in columns_of(entry)]
     entry = checked.model.graph.input[0]
     shape = [dimension.dim_value for dimension in entry.type.tensor_type.shape.dim]
@@ -49,12 +87,10 @@ def check_graph(checked: Checked, tolerance: float) -> None:
     for property in checked.model.metadata_props:
         if property.key == "feature_names" and json.loads(property.value) != columns:
             raise ExportError(f"the graph's feature_names must be the columns of the fields: {columns}.")
-    if len(checked.golden) > MOST_GOLDEN:
-        raise ExportError(f"golden has {len(checked.golden):,} rows, but a package holds at most {MOST_GOLDEN:,}.")
-    if not checked.golden:
-        return
-    output = Runner(checked.model, checked.fields).run([row["input"] for row in checked.golden])
-    actual = {entry["name"]: answers(entry, output) for entry in checked.predictions}
+
+
+def compare_golden(checked: Checked, actual: dict[str, list[Any]], tolerance: float) -> None:
+    """Compares the graph's answers with the golden ones."""
     unknown = {key for row in checked.golden for key in row.get("answers", {})} - set(actual)
     if unknown:
         raise ExportError(f"golden has answers for unknown predictions {sorted(unknown)}. Known: {', '.join(map(repr, actual))}.")

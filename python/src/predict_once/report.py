@@ -67,6 +67,12 @@ def shape(prediction: Prediction) -> str:
             return "{name: number, …}"
         case "labels":
             return "[label, …]"
+        case "vector":
+            return "base64" if prediction.get("encoding") == "base64" else "[number, …]"
+        case "top":
+            return "[{class, score}, …]"
+        case "tensor":
+            return "[…]"
         case unknown:
             assert_never(unknown)
 

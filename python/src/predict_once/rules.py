@@ -14,7 +14,20 @@ import onnx
 from .errors import ExportError
 from .names import INPUT_SCHEMA, RESERVED_ENDPOINTS, RESERVED_SCHEMAS, pascal_case
 from .package import Package
-from .types import Encoding, Example, Field, FieldType, Kind, Prediction, Unknown, UnknownValue, label_text, name_of, plain
+from .types import (
+    Encoding,
+    Example,
+    Field,
+    FieldType,
+    Kind,
+    Prediction,
+    Unknown,
+    UnknownValue,
+    VectorEncoding,
+    label_text,
+    name_of,
+    plain,
+)
 
 MOST_FIELDS = 1000
 MOST_PREDICTIONS = 16
@@ -48,7 +61,9 @@ def check_kinds(fields: Sequence[Field], predictions: Sequence[Prediction]) -> N
         known_key(field.get("encoding", "ordinal"), get_args(Encoding), f"{owner}: encoding")
         known_key(field.get("unknown", "refuse"), get_args(UnknownValue), f"{owner}: unknown")
     for prediction in predictions:
-        known_key(prediction.get("kind"), get_args(Kind), f"prediction {prediction['name']!r}: kind")
+        owner = f"prediction {prediction['name']!r}"
+        known_key(prediction.get("kind"), get_args(Kind), f"{owner}: kind")
+        known_key(prediction.get("encoding", "float"), get_args(VectorEncoding), f"{owner}: encoding")
 
 
 def check_package(package: Package) -> None:
@@ -93,7 +108,7 @@ def check_field(field: Field, wide: bool) -> None:
             check_text(text, f"a value of field {name!r}")
         check_unique(texts, f"values of field {name!r}", "name or alias")
     bounds = field.get("minimum"), field.get("maximum")
-    if bounds != (None, None):
+    if bounds != (None, None) and field["type"] != "array":
         check_bounds({name: bounds}, {name: field["type"]}, wide)
 
 
@@ -107,7 +122,7 @@ def check_prediction(prediction: Prediction) -> None:
     check_prediction_name(name)
     check_endpoint(prediction)
     check_schema(schema_of(prediction), f"prediction {name!r}")
-    if prediction["kind"] not in ("value", "probability", "vector"):
+    if prediction["kind"] not in ("value", "probability", "vector", "tensor"):
         labels = [label_text(name_of(value)) for value in prediction.get("values", ())]
         least = 1 if prediction["kind"] in ("values", "labels") else 2
         check_count(len(labels), least, MOST_VALUES, f"prediction {name!r}", "values")

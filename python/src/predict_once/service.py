@@ -3,6 +3,7 @@
 So `export` checks the whole path from a request to its answer, not only the graph.
 """
 
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from typing import Any, assert_never
 
@@ -30,14 +31,19 @@ def columns_of(field: Field) -> list[str]:
     return [f"{field['name']}={name_of(value)}" for value in field["values"]]
 
 
+def session_of(model: onnx.ModelProto) -> Any:
+    """Runs the graph on one thread."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+
+
 class Runner:
     """Runs a graph on requests, with ONNX Runtime."""
 
     def __init__(self, model: onnx.ModelProto, fields: Sequence[Field]) -> None:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.log_severity_level = 3
-        self.session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        self.session = session_of(model)
         self.encoders = [Encoder(field) for field in fields]
         self.input = self.session.get_inputs()[0]
         self.dtype: Any = np.float64 if self.input.type == "tensor(double)" else np.float32
@@ -126,6 +132,7 @@ def positions_of(field: Field) -> dict[Any, int] | None:
 def answers(prediction: Prediction, output: Array) -> list[Any]:
     """One endpoint's answer to each row."""
     labels = [name_of(value) for value in prediction.get("values", ())]
+    whole, output = output, output.reshape(len(output), -1)
     column = output[:, prediction.get("output", 0)]
     several = output[:, list(prediction["outputs"])] if "outputs" in prediction else output
     match prediction["kind"]:
@@ -146,7 +153,18 @@ def answers(prediction: Prediction, output: Array) -> list[Any]:
         case "probabilities":
             names = [label_text(label) for label in labels]
             return [dict(zip(names, (min(1.0, max(0.0, float(p))) for p in row), strict=True)) for row in several]
+        case "vector" if prediction.get("encoding") == "base64":
+            return [b64encode(row.astype("<f4").tobytes()).decode() for row in output]
         case "vector":
-            return [[float(number) for number in row] for row in output]
+            return [row.astype(float).tolist() for row in output]
+        case "top":
+            k = prediction.get("k", min(5, len(labels)))
+            best = np.argsort(-several, axis=1, kind="stable")[:, :k]
+            return [
+                [{"class": labels[position], "score": float(row[position])} for position in positions]
+                for row, positions in zip(several, best, strict=True)
+            ]
+        case "tensor":
+            return [row.tolist() for row in whole]
         case unknown:
             assert_never(unknown)

@@ -7,12 +7,13 @@ import numpy as np
 
 Scalar = str | int | float | bool
 Row = Mapping[str, Any]
-FieldType = Literal["number", "integer", "boolean", "string", "text", "image"]
+FieldType = Literal["number", "integer", "boolean", "string", "array", "text", "image"]
 VariableType = Literal["number", "integer", "boolean", "string", "other"]  # "other": no field can hold the column's values
 Encoding = Literal["ordinal", "one_hot"]
 Unknown = Literal["refuse", "ignore"]
 UnknownValue = Literal["refuse", "ignore", "missing"]
-Kind = Literal["value", "values", "probability", "class", "labels", "probabilities", "bands", "vector"]
+Kind = Literal["value", "values", "probability", "class", "labels", "probabilities", "bands", "vector", "top", "tensor"]
+VectorEncoding = Literal["float", "base64"]
 
 
 class Value(TypedDict, total=False):
@@ -32,7 +33,7 @@ class Field(TypedDict, total=False):
     description: str
     unit: str
     hint: str
-    example: Scalar
+    example: Any
     minimum: float
     exclusive_minimum: float
     maximum: float
@@ -49,6 +50,9 @@ class Field(TypedDict, total=False):
     tokenizer: str
     vectorizer: str
     max_tokens: int
+    input: str
+    shape: Sequence[int | str]
+    max_items: int
 
 
 class Prediction(TypedDict, total=False):
@@ -63,6 +67,8 @@ class Prediction(TypedDict, total=False):
     kind: Kind
     output: int
     outputs: Sequence[int]
+    k: int
+    encoding: VectorEncoding
     cuts: Sequence[float]
     values: Sequence[Scalar | Value]
 
@@ -89,8 +95,17 @@ def name_of(value: Any) -> Any:
 
 
 def plain(value: Any) -> Any:
-    """A NumPy scalar as a Python object."""
+    """A NumPy scalar or array as a Python object."""
+    if isinstance(value, np.ndarray):
+        return value.tolist()
     return value.item() if isinstance(value, np.generic) else value
+
+
+def source_of(prediction: Prediction) -> str | None:
+    """The name of the graph's output that it reads; None for the first."""
+    table: Mapping[str, Any] = prediction  # a class cannot have the key `from`
+    source = table.get("from")
+    return None if source is None else str(source)
 
 
 def label_text(label: Any) -> str:

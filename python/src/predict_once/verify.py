@@ -62,10 +62,19 @@ def difference_of(wanted: Any, got: Any, scale: float = 1.0) -> float | None:
     if isinstance(wanted, Mapping):
         if not isinstance(got, Mapping) or wanted.keys() != got.keys():
             return None
-        parts = [difference_of(wanted[key], got[key]) for key in wanted]
-        return max((part for part in parts if part is not None), default=0.0)
-    if isinstance(wanted, float) and not isinstance(got, (bool, str)):
+        return largest_of([difference_of(wanted[key], got[key]) for key in wanted])
+    if isinstance(wanted, list):
+        if not isinstance(got, list) or len(wanted) != len(got):
+            return None
+        return largest_of([difference_of(item, other, scale) for item, other in zip(wanted, got, strict=True)])
+    if (isinstance(wanted, float) and not isinstance(got, (bool, str))) or (type(wanted) is int and isinstance(got, float)):
         if wanted == got or math.isnan(wanted):  # no response can hold NaN
             return 0.0
         return abs(wanted - float(got)) / max(scale, abs(wanted)) if math.isfinite(wanted) else math.inf
     return 0.0 if type(wanted) is type(got) and wanted == got else None
+
+
+def largest_of(differences: Sequence[float | None]) -> float | None:
+    """None if any class differs."""
+    numbers = [difference for difference in differences if difference is not None]
+    return max(numbers, default=0.0) if len(numbers) == len(differences) else None
