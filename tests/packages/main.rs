@@ -12,6 +12,7 @@ mod float64;
 mod golden;
 mod inputs;
 mod mistakes;
+mod networks;
 mod predictions;
 mod rows;
 mod rules;
