@@ -139,7 +139,7 @@ fn without_panic_output<T>(load: impl FnOnce() -> T) -> T {
 }
 
 fn load(directory: Option<&Path>) -> Result<Model, PackageError> {
-    without_panic_output(|| Model::load(&package(directory)?))
+    without_panic_output(|| Model::load(package(directory)?))
 }
 
 /// Loads the model that the settings name. A package from elsewhere is kept for the next start if `keep`.

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use model_package::{GraphInput, Input, Mistake, Size, Stored, printable_line};
+use model_package::{GOLDEN, GRAPH, GraphInput, Input, Mistake, Size, Stored, printable_line};
 use serde::Serialize;
 
 use super::{Apart, Model, Package, PackageError, drawn, golden::Replay};
@@ -52,23 +52,32 @@ pub struct Loaded {
 impl Report {
     /// Checks a package, or reports why it could not be read.
     pub fn of(package: Result<Package, PackageError>) -> Self {
-        let package = match package {
+        let mut package = match package {
             Ok(package) => package,
             Err(error) => return Self::failed(error),
         };
+        let (origin, golden_rows) = (package.origin().to_string(), package.golden.take());
+        let golden_rows = golden_rows.as_deref();
         let start = Instant::now();
-        let model = match Model::load(&package) {
+        let model = match Model::load(package) {
             Ok(model) => model,
             Err(error) => return Self::failed(error),
         };
         let load_ms = round(start.elapsed().as_secs_f64() * 1e3);
         let one_at_a_time = together(&model).err().map(|apart| apart.to_string());
-        let mut golden = package.golden.as_deref().map(|golden| Replay::run(&model, golden));
+        let mut golden = golden_rows.map(|golden| Replay::run(&model, golden));
         let mut mistakes = golden.as_mut().map(|replay| std::mem::take(&mut replay.mistakes)).unwrap_or_default();
-        mistakes.extend(drawn::mistakes(&model, package.golden.as_deref()));
-        let run_us = median_run(&model, &inputs(&model, package.golden.as_deref())).map(round);
+        if let (quantised @ [_, ..], None) = (model.quantised_operators(), golden_rows) {
+            let problem = format!(
+                "calculates with quantised numbers ({}), which tract does many times more slowly than ONNX Runtime, and not always with                  the same result: export the graph in float32, or add {GOLDEN} with ONNX Runtime's answers, which are then compared",
+                quantised.join(", ")
+            );
+            mistakes.push(Mistake { file: GRAPH, entry: String::new(), problem });
+        }
+        mistakes.extend(drawn::mistakes(&model, golden_rows));
+        let run_us = median_run(&model, &inputs(&model, golden_rows)).map(round);
         Self {
-            package: package.origin().to_string(),
+            package: origin,
             ok: mistakes.is_empty(),
             mistakes: mistakes.iter().map(Mistake::to_string).collect(),
             loaded: Some(Loaded {

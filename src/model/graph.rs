@@ -7,6 +7,7 @@ use std::{
 };
 
 use anyhow::Context;
+use bytes::Bytes;
 use model_package::{
     DataType, Declaration, DeclaredSize, Draw, Input, ModelError, Output, Precision, Signature, Size, Tensor,
     TensorDeclaration,
@@ -20,6 +21,8 @@ use tract_onnx::{
 
 use super::{
     float64,
+    onnx_file::OnnxFile,
+    prepare::{Prepared, prepare},
     rows::{Apart, Rows},
 };
 
@@ -27,6 +30,8 @@ use super::{
 pub(super) struct GraphFile {
     model: InferenceModel,
     declaration: Declaration,
+    quantised: Vec<String>,
+    unknown: Vec<String>,
 }
 
 /// What a graph is fed, and what is read of its outputs.
@@ -53,13 +58,14 @@ struct Fed {
 /// A graph that maps rows to rows: tensors whose first dimension is that of the batch.
 pub(super) struct Graph {
     /// For one row.
-    runnable: Arc<TypedRunnableModel>,
-    /// The graph as read, from which `batched` is prepared. Its constants and trees are shared with `runnable`.
+    prepared: Prepared,
+    /// The graph as read, from which `batched` is prepared. Its constants and trees are shared with `prepared`.
     read: InferenceModel,
     used: Use,
     /// For many rows, prepared on first use. `None` if the graph accepts only one row.
     batched: OnceLock<Option<Rows>>,
     feature_names: Option<String>,
+    quantised: Vec<String>,
 }
 
 impl GraphFile {
@@ -68,13 +74,14 @@ impl GraphFile {
     /// # Errors
     ///
     /// If the graph is not valid ONNX, uses an operator that tract does not know, or reads a type that the service cannot feed.
-    pub(super) fn read(onnx: &[u8]) -> Result<Self, String> {
+    pub(super) fn read(onnx: Bytes) -> Result<Self, String> {
         // tract can panic on a malformed graph.
-        let read = panic::catch_unwind(|| operators().model_for_read(&mut std::io::Cursor::new(onnx)))
+        let read = panic::catch_unwind(|| OnnxFile::read(onnx, operators()))
             .map_err(|_| "is not an ONNX graph: tract panicked on it".to_owned())?;
-        let model = read.map_err(|error| format!("is not an ONNX graph that can be served: {error:#}"))?;
+        let OnnxFile { model, quantised, unknown } =
+            read.map_err(|error| format!("is not an ONNX graph that can be served: {error:#}"))?;
         let declaration = declaration(&model)?;
-        Ok(Self { model, declaration })
+        Ok(Self { model, declaration, quantised, unknown })
     }
 
     pub(super) fn declaration(&self) -> &Declaration {
@@ -87,14 +94,18 @@ impl GraphFile {
     ///
     /// If the graph cannot be prepared.
     pub(super) fn prepare(self, signature: &Signature) -> Result<Graph, String> {
-        panic::catch_unwind(AssertUnwindSafe(|| Graph::new(self.model, signature)))
-            .map_err(|_| "cannot be prepared: tract panicked on it".to_owned())?
-            .map_err(|error| format!("cannot be prepared: {error:#}"))
+        let unknown = match &self.unknown[..] {
+            [] => String::new(),
+            unknown => format!("tract does not know {}; ", unknown.join(", ")),
+        };
+        panic::catch_unwind(AssertUnwindSafe(|| Graph::new(self, signature)))
+            .map_err(|_| format!("cannot be prepared: {unknown}tract panicked on it"))?
+            .map_err(|error| format!("cannot be prepared: {unknown}{error:#}"))
     }
 }
 
 impl Graph {
-    fn new(model: InferenceModel, signature: &Signature) -> TractResult<Self> {
+    fn new(GraphFile { model, quantised, .. }: GraphFile, signature: &Signature) -> TractResult<Self> {
         let names = model.properties.get("onnx.metadata_props.feature_names");
         let feature_names = names.and_then(|names| Some(names.to_plain_array_view::<String>().ok()?.first()?.clone()));
         let size = |size: &Size<'_>| match size {
@@ -113,9 +124,8 @@ impl Graph {
             of_integers: signature.precision_of_integers(),
             has_batch: signature.has_batch(),
         };
-        let read = model.clone();
-        let runnable = runnable(model, &used, &1.to_dim())?;
-        Ok(Self { runnable, read, used, batched: OnceLock::new(), feature_names })
+        let prepared = prepare(|| typed(model.clone(), &used, &1.to_dim()))?;
+        Ok(Self { prepared, read: model, used, batched: OnceLock::new(), feature_names, quantised })
     }
 
     /// The metadata entry `feature_names`, as JSON text.
@@ -123,9 +133,19 @@ impl Graph {
         self.feature_names.as_deref()
     }
 
+    /// The operators that calculate with quantised numbers, each once.
+    pub(super) fn quantised(&self) -> &[String] {
+        &self.quantised
+    }
+
+    /// Whether the graph has been [simplified](Prepared::is_simplified).
+    pub(super) fn is_simplified(&self) -> bool {
+        self.prepared.is_simplified
+    }
+
     /// Whether each output that is read has one shape for every row.
     pub(super) fn has_fixed_shapes(&self) -> Vec<bool> {
-        let model = self.runnable.model();
+        let model = self.prepared.runnable.model();
         let is_fixed = |output| model.output_fact(output).is_ok_and(|fact| fact.shape.as_concrete().is_some());
         (0..self.used.outputs.len()).map(is_fixed).collect()
     }
@@ -136,7 +156,7 @@ impl Graph {
     ///
     /// If the graph fails, or an output is not numeric.
     pub(super) fn run(&self, row: &[Tensor]) -> Result<Output, ModelError> {
-        let outputs = raw(&self.runnable, row)?;
+        let outputs = raw(&self.prepared.runnable, row)?;
         if self.used.has_batch {
             return rows(&outputs, self.used.of_integers, 1).map(|mut rows| rows.remove(0));
         }
@@ -163,8 +183,8 @@ impl Graph {
     fn prepare_batched(&self, size: usize) -> Option<Rows> {
         // A dimension of the graph may have this name.
         let rows = self.read.symbols.new_with_prefix("N").to_dim();
-        let batched = panic::catch_unwind(AssertUnwindSafe(|| runnable(self.read.clone(), &self.used, &rows)));
-        Some(Rows::new(batched.ok()?.ok()?, self.used.of_integers, size))
+        let batched = panic::catch_unwind(AssertUnwindSafe(|| prepare(|| typed(self.read.clone(), &self.used, &rows))));
+        Some(Rows::new(batched.ok()?.ok()?.runnable, self.used.of_integers, size))
     }
 }
 
@@ -218,10 +238,8 @@ fn read(tensor: &tract::Tensor) -> TractResult<Tensor> {
     Tensor::new(datatype, tensor.shape().to_vec(), bytes).context("a tensor of another length than its shape")
 }
 
-/// `into_optimized` would first simplify the graph, with passes for large networks. They make tabular models no faster, and double
-/// the time that a cold start waits.
-fn runnable(model: InferenceModel, used: &Use, rows: &TDim) -> TractResult<Arc<TypedRunnableModel>> {
-    let mut model = model;
+/// The graph for so many rows, before it is prepared, and whether it calculates in float64.
+fn typed(mut model: InferenceModel, used: &Use, rows: &TDim) -> TractResult<(TypedModel, bool)> {
     for (position, Fed { datum_type, shape, is_batched }) in used.inputs.iter().enumerate() {
         let batch = is_batched.then(|| rows.clone());
         let shape: TVec<_> = batch.into_iter().chain(shape.iter().cloned()).collect();
@@ -233,15 +251,10 @@ fn runnable(model: InferenceModel, used: &Use, rows: &TDim) -> TractResult<Arc<T
     }
     let mut typed = model.into_typed()?;
     float64::replace(&mut typed)?;
-    matrix_product::replace(&mut typed);
     let inputs = used.inputs.iter().map(|input| Ok(input.datum_type));
     let outputs = (0..used.outputs.len()).map(|output| Ok(typed.output_fact(output)?.datum_type));
-    if inputs.chain(outputs).collect::<TractResult<Vec<_>>>()?.contains(&DatumType::F64) {
-        float64::optimize(&mut typed)?;
-    } else {
-        typed.optimize()?;
-    }
-    typed.into_runnable()
+    let in_float64 = inputs.chain(outputs).collect::<TractResult<Vec<_>>>()?.contains(&DatumType::F64);
+    Ok((typed, in_float64))
 }
 
 fn datum_type(datatype: DataType) -> DatumType {

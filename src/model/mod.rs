@@ -8,7 +8,9 @@ mod drawn;
 mod float64;
 pub mod golden;
 mod graph;
+mod onnx_file;
 mod package;
+mod prepare;
 mod rows;
 
 use std::{
@@ -47,21 +49,32 @@ pub struct Model {
 }
 
 impl Model {
-    /// Loads a package, checks that its files match, and runs it once, so that a model that cannot answer fails at start-up.
+    /// Loads a package, checks that its files match, and runs it once, so that a model that cannot answer fails at start-up. A package
+    /// that is passed by value is freed as soon as possible: its graph can be large.
     ///
     /// # Errors
     ///
     /// All mistakes found in the package.
-    pub fn load(package: &Package) -> Result<Self, PackageError> {
-        let fail = |mistakes| PackageError { origin: package.origin().clone(), mistakes };
+    pub fn load(package: impl Into<Package>) -> Result<Self, PackageError> {
+        let Package { origin, manifest, onnx, files, golden: _ } = package.into();
+        let fail = |mistakes| PackageError { origin: origin.clone(), mistakes };
         let in_graph = |problem| vec![Mistake { file: GRAPH, entry: String::new(), problem }];
-        let file = GraphFile::read(&package.onnx).map_err(in_graph);
+        let mut digest = Sha256::new();
+        let mut add = |part: &[u8]| {
+            digest.update((part.len() as u64).to_le_bytes());
+            digest.update(part);
+        };
+        add(&ENGINE_VERSION.to_le_bytes());
+        add(&tree_ensemble::OPERATORS_VERSION.to_le_bytes());
+        add(&matrix_product::PRODUCTS_VERSION.to_le_bytes());
+        add(&onnx);
+        let file = GraphFile::read(onnx).map_err(in_graph);
         // If the graph cannot be read, the type of numbers that accepts more shows which other mistakes there are.
         let unknown = || Cow::Owned(Declaration::unknown(Precision::Float64));
         let declaration = file.as_ref().map_or_else(|_| unknown(), |file| Cow::Borrowed(file.declaration()));
-        let signature = match &package.manifest {
-            ManifestFile::Written(toml) => Signature::parse(toml, &declaration, &package.files),
-            ManifestFile::Embedded { json, .. } => Signature::parse_json(json, &declaration, &package.files),
+        let signature = match &manifest {
+            ManifestFile::Written(toml) => Signature::parse(toml, &declaration, &files),
+            ManifestFile::Embedded { json, .. } => Signature::parse_json(json, &declaration, &files),
         };
         let (mut signature, file) = match (signature, file) {
             (Ok(signature), Ok(file)) => (signature, file),
@@ -83,15 +96,10 @@ impl Model {
         }
         let output = graph.run(&signature.blank()).map_err(|error| fail(in_graph(error.to_string())))?;
         signature.set_output(&output, &graph.has_fixed_shapes()).map_err(fail)?;
-        let mut digest = Sha256::new();
-        let mut add = |part: &[u8]| {
-            digest.update((part.len() as u64).to_le_bytes());
-            digest.update(part);
-        };
-        add(&ENGINE_VERSION.to_le_bytes());
-        add(&tree_ensemble::OPERATORS_VERSION.to_le_bytes());
-        add(&matrix_product::PRODUCTS_VERSION.to_le_bytes());
-        add(&package.onnx);
+        // Versions before this one did not simplify such graphs.
+        if graph.is_simplified() {
+            add(b"simplified");
+        }
         // Versions before these types answered such a graph in float32.
         for (part, of) in [("input", signature.precision_of_columns()), ("output", Some(output.precision(0)))] {
             if of == Some(Precision::Float64) {
@@ -200,6 +208,11 @@ impl Model {
 
     pub fn signature(&self) -> &Signature {
         &self.signature
+    }
+
+    /// The operators of the graph that calculate with quantised numbers, each once.
+    pub fn quantised_operators(&self) -> &[String] {
+        self.graph.quantised()
     }
 
     /// Identifies the model in the keys of cache entries that hold `stored`: 64 bits in hexadecimal. It covers the graph, whatever in

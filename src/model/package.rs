@@ -8,6 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use bytes::Bytes;
 use model_package::{Files, GOLDEN, GRAPH, MANIFEST, Mistake, file_names};
 
 /// The largest `model.toml`, in bytes: 8 MiB. Ten times as many would take a second to parse.
@@ -25,11 +26,11 @@ type Embedded = (&'static str, &'static [u8], Option<&'static str>, &'static [(&
 /// The files of a model package.
 #[derive(Clone, Debug)]
 pub struct Package {
-    origin: Origin,
+    pub(super) origin: Origin,
     /// `model.toml`
     pub manifest: ManifestFile,
     /// `model.onnx`
-    pub onnx: Cow<'static, [u8]>,
+    pub onnx: Bytes,
     /// The files that `model.toml` names.
     pub files: Files,
     /// `golden.jsonl`, if present.
@@ -71,7 +72,7 @@ impl Package {
         Self {
             origin: Origin::Embedded,
             manifest: ManifestFile::Embedded { toml, json },
-            onnx: onnx.into(),
+            onnx: Bytes::from_static(onnx),
             files: files.iter().map(|(name, file)| ((*name).to_owned(), Cow::Borrowed(*file))).collect(),
             golden: golden.map(Cow::Borrowed),
         }
@@ -128,6 +129,13 @@ impl Package {
 
     pub fn origin(&self) -> &Origin {
         &self.origin
+    }
+}
+
+/// Shares the graph's bytes.
+impl From<&Self> for Package {
+    fn from(package: &Self) -> Self {
+        package.clone()
     }
 }
 

@@ -13,6 +13,7 @@ mod golden;
 mod images;
 mod inputs;
 mod mistakes;
+mod networks;
 mod predictions;
 mod rows;
 mod rules;

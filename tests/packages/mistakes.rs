@@ -491,7 +491,7 @@ fn a_file_that_is_not_a_graph_is_refused() {
     }
     let unknown = Onnx::new(2).node("NoSuchOperator", &["x"], "y", &[]).file("y", 2);
     let mistake = graph_mistake(&package(SMALL, unknown));
-    assert!(mistake.starts_with("model.onnx: ") && mistake.contains("NoSuchOperator"), "{mistake}");
+    assert!(mistake.starts_with("model.onnx: ") && mistake.contains("tract does not know NoSuchOperator"), "{mistake}");
 }
 
 #[test]

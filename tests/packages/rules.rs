@@ -265,7 +265,7 @@ fn the_service_allows_and_refuses_what_the_rules_say() {
             for value in items(values) {
                 let (manifest, entry) = case(rule, &expanded(value));
                 let graph = identity(manifest.fields.len());
-                let mistakes = match Model::load(&package(manifest.text(), graph)) {
+                let mistakes = match Model::load(package(manifest.text(), graph)) {
                     Ok(_) => Vec::new(),
                     Err(error) => error.mistakes,
                 };

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 /// The shipped model.
 pub fn shipped() -> Model {
-    Model::load(&Package::embedded()).unwrap_or_else(|error| panic!("{error}"))
+    Model::load(Package::embedded()).unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// The names of a model's category fields, each with the names of its values.

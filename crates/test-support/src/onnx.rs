@@ -23,6 +23,8 @@ struct Message(Vec<u8>);
 pub const FLOAT: u64 = 1;
 /// ONNX's number of uint8.
 pub const UINT8: u64 = 2;
+/// ONNX's number of int8.
+const INT8: u64 = 3;
 /// ONNX's number of int32.
 pub const INT32: u64 = 6;
 /// ONNX's number of int64.
@@ -100,8 +102,27 @@ impl Onnx {
         self.tensor(name, shape, INT64, values.iter().flat_map(|value| value.to_le_bytes()).collect())
     }
 
+    /// Adds a constant tensor of bytes.
+    pub fn int8s(self, name: &str, shape: &[usize], values: &[i8]) -> Self {
+        self.tensor(name, shape, INT8, values.iter().flat_map(|value| value.to_le_bytes()).collect())
+    }
+
+    /// Adds a constant tensor whose bytes are in the file `weights.bin`.
+    pub fn in_another_file(mut self, name: &str, shape: &[usize]) -> Self {
+        const EXTERNAL: u64 = 1;
+        let tensor = shape.iter().fold(Message::default(), |tensor, size| tensor.number(1, *size as u64));
+        let location = Message::default().bytes(1, b"location").bytes(2, b"weights.bin");
+        let tensor = tensor.number(2, FLOAT).bytes(8, name.as_bytes()).message(13, location).number(14, EXTERNAL);
+        self.constants.push(tensor);
+        self
+    }
+
     fn tensor(mut self, name: &str, shape: &[usize], number: u64, bytes: Vec<u8>) -> Self {
-        let size = if number == FLOAT { 4 } else { 8 };
+        let size = match number {
+            INT8 => 1,
+            FLOAT => 4,
+            _ => 8,
+        };
         assert_eq!(shape.iter().product::<usize>() * size, bytes.len(), "{name}");
         let tensor = shape.iter().fold(Message::default(), |tensor, size| tensor.number(1, *size as u64));
         self.constants.push(tensor.number(2, number).bytes(8, name.as_bytes()).bytes(9, &bytes));

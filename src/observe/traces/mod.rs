@@ -183,7 +183,7 @@ mod tests {
             sampler: Sampler::AlwaysOn,
             resource: Vec::new(),
         };
-        let model = Model::load(&Package::embedded()).expect("valid");
+        let model = Model::load(Package::embedded()).expect("valid");
         Traces::new(settings, &model, Layout::String, false)
     }
 
