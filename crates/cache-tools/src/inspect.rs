@@ -223,7 +223,7 @@ impl Inspection {
 /// The value, or its length if it is bytes.
 fn stored_text(value: &[u8]) -> String {
     match str::from_utf8(value) {
-        Ok(text) if !text.chars().any(char::is_control) => text.to_owned(),
+        Ok(text) if !text.contains('\0') => text.to_owned(),
         _ => format!("{} bytes", value.len()),
     }
 }
