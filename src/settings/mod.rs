@@ -358,7 +358,7 @@ mod tests {
                 }
             }
         }
-        assert_eq!(checked, 63, "32 defaults, 16 ranges, 15 choices");
+        assert_eq!(checked, 64, "32 defaults, 16 ranges, 16 choices");
     }
 
     #[test]
