@@ -7,11 +7,13 @@ const EVERY = 5000;
 const OUTCOMES = {
   hit_memory: "hits in memory",
   hit_redis: "hits in Redis",
+  hit_dynamodb: "hits in DynamoDB",
   miss: "misses",
   unavailable: "store unavailable",
   bypass: "not looked up",
 };
-const SOURCES = { memory: "memory", redis: "Redis", model: "the model (misses)" };
+const SOURCES = { memory: "memory", store: "the store", model: "the model (misses)" };
+const STORES = { redis: "Redis", dynamodb: "DynamoDB" };
 
 const part = (id) => document.getElementById(id);
 const sum = (numbers) => numbers.reduce((total, number) => total + number, 0);
@@ -82,7 +84,7 @@ function tile(name, value, isBad) {
 // --- The parts of the page ---------------------------------------------------------------------
 
 function showTiles({ predictions, saved, latency, store }) {
-  const hits = predictions.hit_memory + predictions.hit_redis;
+  const hits = predictions.hit_memory + predictions.hit_redis + predictions.hit_dynamodb;
   const looked = hits + predictions.miss + predictions.unavailable;
   const requests = sum(Object.values(latency).map((source) => source.requests));
   const tiles = [
@@ -94,7 +96,7 @@ function showTiles({ predictions, saved, latency, store }) {
   if (saved && saved.money !== null) tiles.push(tile("money saved", saved.money.toPrecision(2), saved.money < 0));
   if (store) {
     const isOpen = Object.values(store.breakers_open).includes(true);
-    tiles.push(tile(store.name, isOpen ? "unavailable" : "available", isOpen));
+    tiles.push(tile(STORES[store.name], isOpen ? "unavailable" : "available", isOpen));
   }
   part("tiles").replaceChildren(...tiles);
 }
@@ -135,7 +137,7 @@ function showLatency(latency) {
   rows("latency", made, "No request yet.");
 }
 
-function showProcess({ memory, store, saved, connections, log_lines_dropped: dropped, uptime_seconds: uptime, version }) {
+function showProcess({ memory, store, runs, saved, connections, log_lines_dropped: dropped, uptime_seconds: uptime, version }) {
   const made = [row(["up for", time(uptime)]), row(["version", version]), row(["open connections", whole(connections)])];
   if (memory) {
     made.push(row(["entries in memory", `${whole(memory.entries)} of ${whole(memory.max_entries)}`]));
@@ -145,12 +147,14 @@ function showProcess({ memory, store, saved, connections, log_lines_dropped: dro
   }
   if (store) {
     for (const [commands, isOpen] of Object.entries(store.breakers_open)) {
-      made.push(row([`${store.name}: ${commands}`, isOpen ? "paused" : "working"], isOpen ? "bad" : ""));
+      made.push(row([`${STORES[store.name]}: ${commands}`, isOpen ? "paused" : "working"], isOpen ? "bad" : ""));
     }
-    made.push(row([`${store.name}: failed writes`, whole(store.failed_writes)], store.failed_writes > 0 ? "bad" : ""));
+    made.push(row([`${STORES[store.name]}: failed writes`, whole(store.failed_writes)], store.failed_writes > 0 ? "bad" : ""));
   } else {
     made.push(row(["store behind it", "none"]));
   }
+  made.push(row(["runs of the model now, waiting", `${whole(runs.running)}, ${whole(runs.waiting)}`]));
+  if (runs.refused > 0) made.push(row(["requests refused: no room in the queue", whole(runs.refused)], "bad"));
   if (saved) made.push(row(["mean run of the model", milliseconds(saved.mean_run_ms)]));
   made.push(row(["log lines dropped", whole(dropped)], dropped > 0 ? "bad" : ""));
   rows("process", made);

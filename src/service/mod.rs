@@ -25,7 +25,7 @@ use std::{
 
 use bytes::Bytes;
 use model_package::{Inputs, ModelError, Output, Stored};
-use prediction_cache::{BreakerState, KeySpace, Layout, MemoryUsage, Namespace, PredictionCache, Tenant};
+use prediction_cache::{BreakerState, KeySpace, Layout, MemoryUsage, Namespace, PredictionCache, Tenant, Tier};
 
 pub use self::{
     commonest::CommonestInputs,
@@ -231,6 +231,11 @@ impl PredictionService {
     /// The commonest inputs, if they are [counted](Self::counting_inputs).
     pub fn commonest_inputs(&self) -> Option<&CommonestInputs> {
         self.commonest.as_deref()
+    }
+
+    /// Which store there is behind the memory, if any.
+    pub fn store_tier(&self) -> Option<Tier> {
+        self.cache.store_tier()
     }
 
     /// The state of the store's circuit breakers. `None` without a store.

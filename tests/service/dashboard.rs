@@ -86,10 +86,10 @@ async fn its_numbers_are_those_of_the_requests() {
     http.post("/decisions", &json!({})).await;
     http.post("/decisions", &json!({})).await;
     let shown = data(&own).await;
-    let predictions = json!({ "hit_memory": 1.0, "hit_redis": 1.0, "miss": 3.0, "unavailable": 0.0, "bypass": 1.0 });
+    let predictions = json!({ "hit_memory": 1.0, "hit_redis": 1.0, "hit_dynamodb": 0.0, "miss": 3.0, "unavailable": 0.0, "bypass": 1.0 });
     assert_eq!(shown["predictions"], predictions);
-    assert_eq!(shown["minutes"], json!([[1.0, 1.0, 3.0, 0.0, 1.0]]));
-    for (source, requests) in [("memory", 1.0), ("redis", 1.0), ("model", 3.0)] {
+    assert_eq!(shown["minutes"], json!([[1.0, 1.0, 0.0, 3.0, 0.0, 1.0]]));
+    for (source, requests) in [("memory", 1.0), ("store", 1.0), ("model", 3.0)] {
         let latency = &shown["latency"][source];
         assert_eq!(latency["requests"], requests, "{source}");
         let [median, p99] = ["median_ms", "p99_ms"].map(|name| latency[name].as_f64().expect("a time"));
@@ -100,6 +100,7 @@ async fn its_numbers_are_those_of_the_requests() {
     assert_eq!((&memory["entries"], &memory["max_entries"]), (&json!(3), &json!(100)));
     assert!(memory["bytes"].as_u64().expect("bytes") > 3 * 256);
     assert_eq!(shown["store"]["breakers_open"], json!({ "lookups": false, "writes": false }));
+    assert_eq!((&shown["store"]["name"], &shown["runs"]["waiting"]), (&json!("redis"), &json!(0)));
     let [saved, run] = ["seconds", "mean_run_ms"].map(|name| shown["saved"][name].as_f64().expect("a time"));
     // Six predictions took three runs, and the lookups are subtracted.
     assert!(saved < 3.0 * run / 1e3 && run > 0.0, "{saved} {run}");

@@ -151,6 +151,11 @@ impl PredictionCache {
         self.memory.as_ref().map(MemoryCache::usage)
     }
 
+    /// Which store there is, if any.
+    pub fn store_tier(&self) -> Option<Tier> {
+        self.store.as_ref().map(|store| store.tier())
+    }
+
     /// The state of the store's circuit breakers. `None` without a store.
     pub fn breakers(&self) -> Option<[BreakerState; 2]> {
         self.store.as_ref().map(|store| store.breakers())

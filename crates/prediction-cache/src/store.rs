@@ -54,6 +54,9 @@ pub trait Store: Send + Sync {
     /// commands, so the store drops it: at most once per second, because entries written with another secret look the same.
     fn distrust(&self);
 
+    /// Which store it is.
+    fn tier(&self) -> Tier;
+
     fn breakers(&self) -> [BreakerState; 2];
 
     /// Closes the connections. A later request opens them again.

@@ -65,11 +65,11 @@ mod tests {
     use super::*;
 
     fn totals(misses: f64) -> Totals {
-        Totals { predictions: [0.0, 0.0, misses, 0.0, 0.0], ..Totals::default() }
+        Totals { predictions: [0.0, 0.0, 0.0, misses, 0.0, 0.0], ..Totals::default() }
     }
 
     fn misses(history: &History, now: f64) -> Vec<f64> {
-        history.minutes(&totals(now)).into_iter().map(|minute| minute[2]).collect()
+        history.minutes(&totals(now)).into_iter().map(|minute| minute[3]).collect()
     }
 
     #[test]

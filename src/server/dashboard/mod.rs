@@ -29,6 +29,7 @@ use self::{
 use super::{connections::Connections, prometheus::Metrics};
 use crate::{
     http::{Asset, DASHBOARD, ProblemKind},
+    service::ThreadUse,
     settings::memory_limit,
 };
 
@@ -128,8 +129,10 @@ impl Dashboard {
             json!({ "entries": entries, "max_entries": max_entries, "bytes": bytes, "max_bytes": max_bytes })
         });
         let breakers = self.metrics.open_breakers();
-        let store = (!breakers.is_empty())
-            .then(|| json!({ "name": "Redis", "breakers_open": breakers, "failed_writes": hour.failed_writes }));
+        let store = service
+            .store_tier()
+            .map(|tier| json!({ "name": tier.name(), "breakers_open": breakers, "failed_writes": hour.failed_writes }));
+        let ThreadUse { running, waiting, refused } = service.thread_use();
         json!({
             "version": env!("CARGO_PKG_VERSION"),
             "model": model.signature().name,
@@ -143,6 +146,7 @@ impl Dashboard {
             "saved": self.saved(&hour, &now),
             "memory": memory,
             "store": store,
+            "runs": { "running": running, "waiting": waiting, "refused": refused },
             "log_lines_dropped": now.dropped_lines,
             "connections": self.connections.open(),
             "errors": errors.collect::<Vec<_>>(),

@@ -3,7 +3,7 @@
 use crate::{http::ProblemKind, server::prometheus::REQUEST_TIMES};
 
 /// The values of the label `cache` of the predictions.
-pub(super) const OUTCOMES: [&str; 5] = ["hit_memory", "hit_redis", "miss", "unavailable", "bypass"];
+pub(super) const OUTCOMES: [&str; 6] = ["hit_memory", "hit_redis", "hit_dynamodb", "miss", "unavailable", "bypass"];
 
 /// Read from the text of `/metrics`, so that both always agree.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -27,18 +27,18 @@ pub(super) struct Totals {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Source {
     Memory,
-    Redis,
+    Store,
     /// The model ran, for this request or for another that it joined.
     Model,
 }
 
 impl Source {
-    pub(super) const ALL: [Self; 3] = [Self::Memory, Self::Redis, Self::Model];
+    pub(super) const ALL: [Self; 3] = [Self::Memory, Self::Store, Self::Model];
 
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Memory => "memory",
-            Self::Redis => "redis",
+            Self::Store => "store",
             Self::Model => "model",
         }
     }
@@ -47,7 +47,7 @@ impl Source {
     fn of_outcome(word: &str) -> Option<Self> {
         match word {
             "hit_memory" => Some(Self::Memory),
-            "hit_redis" => Some(Self::Redis),
+            "hit_redis" | "hit_dynamodb" => Some(Self::Store),
             "partial" => None,
             _ => Some(Self::Model),
         }
@@ -172,7 +172,7 @@ mod tests {
              predict_once_cache_writes_total{result=\"stored\"} 9\n\
              predict_once_log_lines_dropped_total 2\n# EOF\n",
         );
-        assert_eq!(totals.predictions, [7.0, 0.0, 0.0, 0.0, 1.0]);
+        assert_eq!(totals.predictions, [7.0, 0.0, 0.0, 0.0, 0.0, 1.0]);
         let [memory, _, model] = &totals.latency;
         assert_eq!((memory.count(), model.count(), model.0[1]), (0.0, 5.0, 3.0));
         assert_eq!(totals.errors.iter().sum::<f64>(), 6.0);

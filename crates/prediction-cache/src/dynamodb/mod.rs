@@ -25,7 +25,7 @@ use tokio::{
 };
 
 use self::protocol::{Found, GetReply, GetRequest, PutReply, PutRequest};
-use crate::{BreakerState, CacheKey, Fault, Lookup, Store, health::Health, ttl::spread};
+use crate::{BreakerState, CacheKey, Fault, Lookup, Store, Tier, health::Health, ttl::spread};
 
 /// DynamoDB's limits of a request.
 const MAX_KEYS: usize = 100;
@@ -267,6 +267,10 @@ impl Store for DynamoDbStore {
     /// A connection carries one request at a time and ends if an answer is late, so an answer belongs to its request, and an item to the
     /// key in it.
     fn distrust(&self) {}
+
+    fn tier(&self) -> Tier {
+        Tier::DynamoDb
+    }
 
     fn breakers(&self) -> [BreakerState; 2] {
         [&self.reads, &self.writes].map(|health| health.breaker.state())

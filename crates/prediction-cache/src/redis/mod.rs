@@ -30,7 +30,7 @@ pub use self::{
     connection::{ClientCertificate, Connection, RedisConfig},
     iam::{IamError, IamTokens},
 };
-use crate::{BreakerState, CacheKey, Fault, Lookup, Store, breaker::CircuitBreaker, health::Health, ttl::spread};
+use crate::{BreakerState, CacheKey, Fault, Lookup, Store, Tier, breaker::CircuitBreaker, health::Health, ttl::spread};
 
 /// The limit of concurrent writes. Writes run after the response, so a slow Redis would let them pile up.
 const MAX_WRITES: usize = 256;
@@ -219,6 +219,10 @@ impl Store for RedisStore {
 
     fn distrust(&self) {
         self.reads.distrust();
+    }
+
+    fn tier(&self) -> Tier {
+        Tier::Redis
     }
 
     fn breakers(&self) -> [BreakerState; 2] {
