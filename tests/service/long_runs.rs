@@ -107,7 +107,7 @@ async fn requests_beyond_the_queue_are_refused_at_once() {
     );
     assert!(!first.is_finished() && !second.is_finished());
     assert_eq!(metric(&http, "model_requests_refused_total").await, 1.0);
-    service.line_with("status=503 cache=\"miss\"").await;
+    service.line_with("status=503 error=\"overloaded\" cache=\"miss\"").await;
     for asked in [first, second] {
         assert_eq!(asked.await.expect("no panic").status, 200);
     }
@@ -130,7 +130,7 @@ async fn the_run_of_a_client_that_disconnects_in_the_queue_is_dropped_and_its_pl
     let second = ask(&http, 3);
     in_use(&http, 1, 1).await;
     assert!(!first.is_finished());
-    service.line_with("status=503 cache=\"miss\"").await;
+    service.line_with("status=503 error=\"overloaded\" cache=\"miss\"").await;
     for asked in [first, second] {
         assert_eq!(asked.await.expect("no panic").status, 200);
     }

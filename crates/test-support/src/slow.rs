@@ -16,7 +16,7 @@ pub async fn never_reading(http: &Http) -> TcpStream {
     eventually("the socket buffers are full", async || {
         let now = unacknowledged(http.address, client);
         repeated.set(if now == last.replace(now) { repeated.get() + 1 } else { 0 });
-        now > 0 && repeated.get() == 100
+        now > 0 && repeated.get() == 25
     })
     .await;
     stream
