@@ -14,40 +14,44 @@ use model_package::{
 use tract_onnx::{
     Onnx,
     ops::register_all_ops,
+    pb::ModelProto,
     prelude::{self as tract, *},
     tract_hir::infer::{DimFact, Factoid, ShapeFactoid},
 };
 
 use super::{
+    contributions::Explainer,
     float64,
     rows::{Apart, Rows},
 };
 
 /// A graph as read from its file, before the shapes of its tensors are known.
 pub(super) struct GraphFile {
+    operators: Onnx,
+    proto: ModelProto,
     model: InferenceModel,
     declaration: Declaration,
 }
 
 /// What a graph is fed, and what is read of its outputs.
 #[derive(Clone)]
-struct Use {
-    inputs: Vec<Fed>,
+pub(super) struct Use {
+    pub(super) inputs: Vec<Fed>,
     /// The positions of the outputs.
-    outputs: Vec<usize>,
+    pub(super) outputs: Vec<usize>,
     /// The type in which integers of outputs are compared and written.
-    of_integers: Precision,
+    pub(super) of_integers: Precision,
     /// Whether any input has a dimension for the batch, as outputs then have.
-    has_batch: bool,
+    pub(super) has_batch: bool,
 }
 
 /// What an input is fed.
 #[derive(Clone)]
-struct Fed {
-    datum_type: DatumType,
+pub(super) struct Fed {
+    pub(super) datum_type: DatumType,
     /// Without the batch dimension.
-    shape: TVec<TDim>,
-    is_batched: bool,
+    pub(super) shape: TVec<TDim>,
+    pub(super) is_batched: bool,
 }
 
 /// A graph that maps rows to rows: tensors whose first dimension is that of the batch.
@@ -70,15 +74,30 @@ impl GraphFile {
     /// If the graph is not valid ONNX, uses an operator that tract does not know, or reads a type that the service cannot feed.
     pub(super) fn read(onnx: &[u8]) -> Result<Self, String> {
         // tract can panic on a malformed graph.
-        let read = panic::catch_unwind(|| operators().model_for_read(&mut std::io::Cursor::new(onnx)))
-            .map_err(|_| "is not an ONNX graph: tract panicked on it".to_owned())?;
-        let model = read.map_err(|error| format!("is not an ONNX graph that can be served: {error:#}"))?;
+        let read = || {
+            let operators = operators();
+            let proto = operators.proto_model_for_read(&mut std::io::Cursor::new(onnx))?;
+            let model = operators.model_for_proto_model(&proto)?;
+            Ok::<_, TractError>((operators, proto, model))
+        };
+        let read = panic::catch_unwind(read).map_err(|_| "is not an ONNX graph: tract panicked on it".to_owned())?;
+        let (operators, proto, model) =
+            read.map_err(|error| format!("is not an ONNX graph that can be served: {error:#}"))?;
         let declaration = declaration(&model)?;
-        Ok(Self { model, declaration })
+        Ok(Self { operators, proto, model, declaration })
     }
 
     pub(super) fn declaration(&self) -> &Declaration {
         &self.declaration
+    }
+
+    /// Explains the score of column `output` of the first output.
+    ///
+    /// # Errors
+    ///
+    /// If the graph cannot be explained.
+    pub(super) fn explainer(&self, signature: &Signature, output: Option<usize>) -> Result<Explainer, String> {
+        Explainer::new(&self.operators, &self.proto, signature, output)
     }
 
     /// Prepares the graph for what the signature feeds it and reads of it.
@@ -87,7 +106,10 @@ impl GraphFile {
     ///
     /// If the graph cannot be prepared.
     pub(super) fn prepare(self, signature: &Signature) -> Result<Graph, String> {
-        panic::catch_unwind(AssertUnwindSafe(|| Graph::new(self.model, signature)))
+        let Self { model, proto, .. } = self;
+        // It can be as large as the model.
+        drop(proto);
+        panic::catch_unwind(AssertUnwindSafe(|| Graph::new(model, signature)))
             .map_err(|_| "cannot be prepared: tract panicked on it".to_owned())?
             .map_err(|error| format!("cannot be prepared: {error:#}"))
     }
@@ -220,7 +242,7 @@ fn read(tensor: &tract::Tensor) -> TractResult<Tensor> {
 
 /// `into_optimized` would first simplify the graph, with passes for large networks. They make tabular models no faster, and double
 /// the time that a cold start waits.
-fn runnable(model: InferenceModel, used: &Use, rows: &TDim) -> TractResult<Arc<TypedRunnableModel>> {
+pub(super) fn runnable(model: InferenceModel, used: &Use, rows: &TDim) -> TractResult<Arc<TypedRunnableModel>> {
     let mut model = model;
     for (position, Fed { datum_type, shape, is_batched }) in used.inputs.iter().enumerate() {
         let batch = is_batched.then(|| rows.clone());
