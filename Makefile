@@ -174,6 +174,12 @@ bench-trees: # Compare the tree operators with ONNX Runtime, speed and answers (
 			| sed -n 's/.*"name":"trees".*"executable":"\([^"]*\)".*/\1/p')" \
 		$(TREES)/benches/trees.md.in docs/trees.md
 
+bench-explanations: # Compare contributions with shap's (minutes); writes docs/explanations.md and its plot
+	cargo build --profile $(PROFILE) --bin predict-once
+	PYTHONPATH=python/src "$$(scripts/python-tool explanations -r benches/explanations/requirements.txt)/python" \
+		benches/explanations/explanations.py "$(BUILT)/predict-once" benches/explanations/explanations.md.in \
+		docs/explanations.md docs/explanations.svg
+
 bench-arrays: # Measure the cost of an input alone and in an array of 1,000; writes it into docs/caching.md
 	scripts/install-redis
 	cargo build --profile $(PROFILE)

@@ -66,8 +66,8 @@ def to_step(values: np.ndarray) -> np.ndarray:
     return np.round(values / WEIGHT_STEP) * WEIGHT_STEP + 0.0  # + 0.0: no negative zero
 
 
-def to_onnx(model: LogisticRegression) -> onnx.ModelProto:
-    """Gemm and Sigmoid on the service's columns, with the columns' names as metadata."""
+def to_onnx(model: LogisticRegression, inputs: np.ndarray) -> onnx.ModelProto:
+    """Gemm and Sigmoid on the service's columns, with the columns' names and their means in the training data as metadata."""
     weights = model.coef_.T.astype(np.float32)[ORDER]
     graph = helper.make_graph(
         name="credit_risk",
@@ -88,7 +88,8 @@ def to_onnx(model: LogisticRegression) -> onnx.ModelProto:
         opset_imports=[helper.make_opsetid("", OPSET)],
         ir_version=IR_VERSION,
     )
-    helper.set_model_props(exported, {"feature_names": json.dumps(COLUMNS)})
+    means = {"application": [round(float(mean), 6) for mean in inputs[:, ORDER].mean(axis=0)]}
+    helper.set_model_props(exported, {"feature_names": json.dumps(COLUMNS), "feature_means": json.dumps(means)})
     onnx.checker.check_model(exported, full_check=True)
     return exported
 

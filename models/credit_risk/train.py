@@ -44,7 +44,7 @@ def main() -> None:
     assert_risk_rises(bands(RISK_CATEGORY_CUT_POINTS, out_of_fold, went_bad))
 
     model = final_model(CANDIDATES[chosen], inputs, went_bad)
-    exported = to_onnx(model)
+    exported = to_onnx(model, inputs)
     difference = assert_unambiguous(model, exported)
     print(f"scikit-learn and onnxruntime differ by at most {difference:.1e} on every possible input")
 

@@ -1,4 +1,4 @@
-//! Reads a request's body as the model's inputs.
+//! Reads a request's body.
 
 use std::{
     io::{self, Read},
@@ -63,7 +63,8 @@ pub(super) fn accepted(model: &Model) -> HeaderValue {
     HeaderValue::try_from(media_types(model).join(", ")).expect("media types are ASCII")
 }
 
-pub(super) async fn read(request: Request, model: &Model) -> Result<Inputs, Problem> {
+/// The inputs, and the JSON that they were read from.
+pub(super) async fn read(request: Request, model: &Model) -> Result<(Inputs, Bytes), Problem> {
     if request.extensions().get::<UndecodableBody>().is_some() {
         return Err(undecodable());
     }
@@ -112,14 +113,16 @@ pub(super) async fn read(request: Request, model: &Model) -> Result<Inputs, Prob
         }
     };
     if let Some(image) = image {
-        return Ok(Inputs::One(model.signature().read_image(image, &body)?));
+        return Ok((Inputs::One(model.signature().read_image(image, &body)?), Bytes::new()));
     }
     // Some programs write a byte order mark, which RFC 8259 lets a parser ignore.
-    let body = body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&body);
-    model.signature().read_all(body).map_err(|invalid| match invalid {
-        InvalidInput::Syntax(error) => invalid_json(body, &error),
+    const MARK: &[u8] = "\u{feff}".as_bytes();
+    let body = if body.starts_with(MARK) { body.slice(MARK.len()..) } else { body };
+    let inputs = model.signature().read_all(&body).map_err(|invalid| match invalid {
+        InvalidInput::Syntax(error) => invalid_json(&body, &error),
         invalid => invalid.into(),
-    })
+    })?;
+    Ok((inputs, body))
 }
 
 pub(super) fn undecodable() -> Problem {

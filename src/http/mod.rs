@@ -6,6 +6,7 @@ mod base_path;
 mod body;
 mod body_memory;
 mod cache_status;
+mod contributions;
 mod cors;
 mod openapi;
 mod predictions;
@@ -26,7 +27,7 @@ use tower_http::cors::CorsLayer;
 
 use self::{
     openapi::{OPENAPI, OpenApi},
-    predictions::{Endpoint, prediction_paths},
+    predictions::{Endpoint, contributions_path, prediction_paths},
 };
 use crate::{
     model::Model,
@@ -115,9 +116,11 @@ impl Api {
     /// The path of the prediction with this name or this endpoint. For others, a path that leads to an error.
     pub fn path_of(&self, prediction: &str) -> String {
         let name = prediction.strip_prefix('/').unwrap_or(prediction);
-        let mut predictions = self.parts.service.model().signature().predictions().iter();
-        let named = predictions.find(|prediction| prediction.name() == name);
-        format!("/{}", named.map_or(name, |prediction| prediction.endpoint()))
+        let signature = self.parts.service.model().signature();
+        let named = signature.predictions().iter().find(|prediction| prediction.name() == name);
+        let contributions = signature.contributions().filter(|contributions| contributions.name == name);
+        let endpoint = contributions.and_then(|contributions| contributions.endpoint.as_deref());
+        format!("/{}", named.map(|prediction| prediction.endpoint()).or(endpoint).unwrap_or(name))
     }
 
     /// Traces requests with `traces`, if any.
@@ -250,5 +253,5 @@ pub const HEALTH: &str = "/health";
 /// The API's paths for `model`, except `/` and `/docs/`, which redirect to `/docs`.
 pub fn paths(model: &Model) -> Vec<String> {
     let documentation = ASSETS.iter().map(|asset| asset.path).chain([OPENAPI]);
-    prediction_paths(model).chain(documentation.map(str::to_owned)).collect()
+    prediction_paths(model).chain(contributions_path(model)).chain(documentation.map(str::to_owned)).collect()
 }

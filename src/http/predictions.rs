@@ -15,19 +15,20 @@ use super::{
     body::{self, overloaded},
     body_memory::BodyMemory,
     cache_status,
+    contributions::{self, InvalidExplain},
     problem::Problem,
 };
 use crate::{
     model::Model,
     observe::traces::Trace,
-    service::{Body, CachePolicy, NoPrediction, PredictionService},
+    service::{Body, CachePolicy, NoPrediction, PredictionService, Question},
 };
 
 pub(super) const X_MODEL: HeaderName = HeaderName::from_static("x-model");
 
 pub(super) struct Endpoint {
     pub(super) path: String,
-    prediction: usize,
+    question: Question,
     x_model: HeaderValue,
 }
 
@@ -36,8 +37,10 @@ pub(super) fn endpoints(model: &Model) -> Vec<Endpoint> {
     // Names consist of a-z, 0-9, `_` and `-`, fingerprints of hexadecimal digits.
     let x_model = format!("{}; fingerprint={}", model.signature().name, model.fingerprint(Stored::Answer));
     let x_model = HeaderValue::try_from(x_model).expect("its parts are ASCII");
-    let paths = prediction_paths(model).enumerate();
-    paths.map(|(prediction, path)| Endpoint { path, prediction, x_model: x_model.clone() }).collect()
+    let predictions =
+        prediction_paths(model).enumerate().map(|(prediction, path)| (Question::Prediction(prediction), path));
+    let all = predictions.chain(contributions_path(model).map(|path| (Question::Contributions, path)));
+    all.map(|(question, path)| Endpoint { path, question, x_model: x_model.clone() }).collect()
 }
 
 impl Endpoint {
@@ -70,11 +73,23 @@ impl Endpoint {
             Some(bodies) => bodies.count(request),
             None => (request, None),
         };
-        let inputs = body::read(request, service.model()).await;
+        let top = contributions::requested(service.model(), self.question, request.uri().query());
+        let top = top.map_err(|InvalidExplain| contributions::invalid_query(service.model()))?;
+        let read = body::read(request, service.model()).await;
         if let Some((trace, start)) = trace {
             trace.parsed(start);
         }
-        let answer = service.predict(self.prediction, &inputs?, policy, tenant).await;
+        let (inputs, body) = read?;
+        let mut answer = service.predict(self.question, &inputs, policy, tenant).await;
+        if let Some(top) = top {
+            let explained = match self.question {
+                Question::Contributions => None,
+                Question::Prediction(_) => {
+                    Some(service.predict(Question::Contributions, &inputs, policy, tenant).await)
+                }
+            };
+            answer = contributions::explained(service.model(), answer, explained, &body, top);
+        }
         let mut response = match answer.body {
             Ok(predictions) => {
                 let (body, error) = match predictions {
@@ -131,4 +146,10 @@ fn array(distinct: Vec<Result<Bytes, ModelError>>, order: &[usize], base: &str) 
 /// The paths of a model's predictions, in their order.
 pub(super) fn prediction_paths(model: &Model) -> impl Iterator<Item = String> {
     model.signature().predictions().iter().map(|prediction| format!("/{}", prediction.endpoint()))
+}
+
+/// The path of the contributions, if they have an endpoint.
+pub(super) fn contributions_path(model: &Model) -> Option<String> {
+    let endpoint = model.signature().contributions()?.endpoint.as_ref()?;
+    Some(format!("/{endpoint}"))
 }

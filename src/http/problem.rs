@@ -15,6 +15,8 @@ use crate::{observe::request_line::Refusal, service::NoPrediction};
 pub enum ProblemKind {
     /// The body is not valid base64 or gzip, or did not arrive completely.
     UnreadableBody,
+    /// A parameter of the query has an invalid value.
+    InvalidQuery,
     /// The body is not JSON.
     InvalidJson,
     NoSuchPath,
@@ -37,8 +39,9 @@ pub enum ProblemKind {
 
 impl ProblemKind {
     /// In ascending order of status.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::UnreadableBody,
+        Self::InvalidQuery,
         Self::InvalidJson,
         Self::NoSuchPath,
         Self::MethodNotAllowed,
@@ -56,6 +59,7 @@ impl ProblemKind {
     fn describe(self) -> (StatusCode, &'static str, &'static str) {
         match self {
             Self::UnreadableBody => (StatusCode::BAD_REQUEST, "/docs/errors#unreadable-body", "Unreadable body"),
+            Self::InvalidQuery => (StatusCode::BAD_REQUEST, "/docs/errors#invalid-query", "Invalid query"),
             Self::InvalidJson => (StatusCode::BAD_REQUEST, "/docs/errors#invalid-json", "Invalid JSON"),
             Self::NoSuchPath => (StatusCode::NOT_FOUND, "/docs/errors#no-such-path", "Path not found"),
             Self::MethodNotAllowed => {

@@ -91,7 +91,9 @@ impl Report {
                     .signature()
                     .predictions()
                     .iter()
-                    .map(|prediction| format!("/{}", prediction.endpoint()))
+                    .map(|prediction| prediction.endpoint())
+                    .chain(model.signature().contributions().and_then(|reasons| reasons.endpoint.as_deref()))
+                    .map(|endpoint| format!("/{endpoint}"))
                     .collect(),
                 load_ms,
                 one_at_a_time,

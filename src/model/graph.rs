@@ -15,11 +15,13 @@ use model_package::{
 use tract_onnx::{
     Onnx,
     ops::register_all_ops,
+    pb::ModelProto,
     prelude::{self as tract, *},
     tract_hir::infer::{DimFact, Factoid, ShapeFactoid},
 };
 
 use super::{
+    contributions::Explainer,
     float64,
     onnx_file::OnnxFile,
     prepare::{Prepared, prepare},
@@ -28,6 +30,8 @@ use super::{
 
 /// A graph as read from its file, before the shapes of its tensors are known.
 pub(super) struct GraphFile {
+    operators: Onnx,
+    proto: ModelProto,
     model: InferenceModel,
     declaration: Declaration,
     quantised: Vec<String>,
@@ -36,23 +40,23 @@ pub(super) struct GraphFile {
 
 /// What a graph is fed, and what is read of its outputs.
 #[derive(Clone)]
-struct Use {
-    inputs: Vec<Fed>,
+pub(super) struct Use {
+    pub(super) inputs: Vec<Fed>,
     /// The positions of the outputs.
-    outputs: Vec<usize>,
+    pub(super) outputs: Vec<usize>,
     /// The type in which integers of outputs are compared and written.
-    of_integers: Precision,
+    pub(super) of_integers: Precision,
     /// Whether any input has a dimension for the batch, as outputs then have.
-    has_batch: bool,
+    pub(super) has_batch: bool,
 }
 
 /// What an input is fed.
 #[derive(Clone)]
-struct Fed {
-    datum_type: DatumType,
+pub(super) struct Fed {
+    pub(super) datum_type: DatumType,
     /// Without the batch dimension.
-    shape: TVec<TDim>,
-    is_batched: bool,
+    pub(super) shape: TVec<TDim>,
+    pub(super) is_batched: bool,
 }
 
 /// A graph that maps rows to rows: tensors whose first dimension is that of the batch.
@@ -78,14 +82,23 @@ impl GraphFile {
         // tract can panic on a malformed graph.
         let read = panic::catch_unwind(|| OnnxFile::read(onnx, operators()))
             .map_err(|_| "is not an ONNX graph: tract panicked on it".to_owned())?;
-        let OnnxFile { model, quantised, unknown } =
+        let OnnxFile { onnx, proto, model, quantised, unknown } =
             read.map_err(|error| format!("is not an ONNX graph that can be served: {error:#}"))?;
         let declaration = declaration(&model)?;
-        Ok(Self { model, declaration, quantised, unknown })
+        Ok(Self { operators: onnx, proto, model, declaration, quantised, unknown })
     }
 
     pub(super) fn declaration(&self) -> &Declaration {
         &self.declaration
+    }
+
+    /// Explains the score of column `output` of the first output.
+    ///
+    /// # Errors
+    ///
+    /// If the graph cannot be explained.
+    pub(super) fn explainer(&self, signature: &Signature, output: Option<usize>) -> Result<Explainer, String> {
+        Explainer::new(&self.operators, &self.proto, signature, output)
     }
 
     /// Prepares the graph for what the signature feeds it and reads of it.
@@ -93,7 +106,9 @@ impl GraphFile {
     /// # Errors
     ///
     /// If the graph cannot be prepared.
-    pub(super) fn prepare(self, signature: &Signature) -> Result<Graph, String> {
+    pub(super) fn prepare(mut self, signature: &Signature) -> Result<Graph, String> {
+        // It can be as large as the model.
+        self.proto = ModelProto::default();
         let unknown = match &self.unknown[..] {
             [] => String::new(),
             unknown => format!("tract does not know {}; ", unknown.join(", ")),
@@ -239,7 +254,7 @@ fn read(tensor: &tract::Tensor) -> TractResult<Tensor> {
 }
 
 /// The graph for so many rows, before it is prepared, and whether it calculates in float64.
-fn typed(mut model: InferenceModel, used: &Use, rows: &TDim) -> TractResult<(TypedModel, bool)> {
+pub(super) fn typed(mut model: InferenceModel, used: &Use, rows: &TDim) -> TractResult<(TypedModel, bool)> {
     for (position, Fed { datum_type, shape, is_batched }) in used.inputs.iter().enumerate() {
         let batch = is_batched.then(|| rows.clone());
         let shape: TVec<_> = batch.into_iter().chain(shape.iter().cloned()).collect();

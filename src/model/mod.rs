@@ -4,6 +4,7 @@
 //! on HTTP, Lambda or Redis.
 
 pub mod check;
+mod contributions;
 mod drawn;
 mod float64;
 pub mod golden;
@@ -20,11 +21,12 @@ use std::{
 };
 
 use model_package::{
-    Answer, Declaration, GRAPH, Input, Mistake, ModelError, Output, Precision, Signature, Stored, Tensor,
+    Answer, Declaration, Explained, GRAPH, Input, Mistake, ModelError, Output, Precision, Signature, Stored, Tensor,
 };
 use sha2::{Digest, Sha256};
 
 use self::{
+    contributions::Explainer,
     graph::{Graph, GraphFile},
     rows::Rows,
 };
@@ -44,6 +46,7 @@ pub struct Model {
     signature: Signature,
     graph: Graph,
     unread_outputs: Vec<String>,
+    explainer: Option<Explainer>,
     run_fingerprint: String,
     fingerprint: String,
 }
@@ -84,6 +87,9 @@ impl Model {
         let outputs = file.declaration().outputs.iter().enumerate();
         let unread = outputs.filter(|(position, _)| !signature.outputs().contains(position));
         let unread_outputs = unread.map(|(_, output)| output.name.clone()).collect();
+        let contributions = signature.contributions();
+        let explainer = contributions.map(|contributions| file.explainer(&signature, contributions.output));
+        let explainer = explainer.transpose().map_err(|problem| fail(in_graph(problem)))?;
         let graph = file.prepare(&signature).map_err(|problem| fail(in_graph(problem)))?;
         if let Some(problem) =
             graph.feature_names().and_then(|names| feature_name_mismatch(names, &signature.columns()))
@@ -108,6 +114,11 @@ impl Model {
         }
         signature.fields().iter().for_each(|field| add(field.identity().as_bytes()));
         signature.output_identity().iter().for_each(|outputs| add(outputs.as_bytes()));
+        // Contributions have entries of their own in every layout.
+        if let Some(contributions) = signature.contributions() {
+            add(&tree_ensemble::CONTRIBUTIONS_VERSION.to_le_bytes());
+            add(contributions.identity().as_bytes());
+        }
         let run_fingerprint = short(digest.clone());
         digest.update(b"predictions");
         signature.predictions().iter().for_each(|prediction| {
@@ -115,7 +126,7 @@ impl Model {
             digest.update((identity.len() as u64).to_le_bytes());
             digest.update(identity);
         });
-        Ok(Self { signature, graph, unread_outputs, run_fingerprint, fingerprint: short(digest) })
+        Ok(Self { signature, graph, unread_outputs, explainer, run_fingerprint, fingerprint: short(digest) })
     }
 
     /// Runs the graph.
@@ -125,6 +136,16 @@ impl Model {
     /// If the graph fails.
     pub fn run(&self, input: &Input) -> Result<Output, ModelError> {
         self.graph.run(&self.feed(&[input])?)
+    }
+
+    /// The contributions of the fields to the score.
+    ///
+    /// # Errors
+    ///
+    /// If the package has no prediction of the kind `contributions`, or the graph fails.
+    pub fn explain(&self, input: &Input) -> Result<Explained, ModelError> {
+        let none = || ModelError::Output("the package has no contributions".to_owned());
+        self.explainer.as_ref().ok_or_else(none)?.explain(&self.signature.encode(input))
     }
 
     /// Measures a run of the graph: the shortest of those that start within 1 ms, at least one.

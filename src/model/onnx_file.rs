@@ -19,6 +19,10 @@ const LARGE: usize = 64 * 1024;
 
 /// A graph as tract reads it.
 pub(super) struct OnnxFile {
+    /// The operators that read it.
+    pub(super) onnx: Onnx,
+    /// The decoded file, without its large tensors.
+    pub(super) proto: ModelProto,
     pub(super) model: InferenceModel,
     /// The operators that calculate with quantised numbers, each once.
     pub(super) quantised: Vec<String>,
@@ -49,7 +53,7 @@ impl OnnxFile {
         let onnx = Onnx { provider: Arc::new(tensors), ..onnx };
         let ParseResult { model, unresolved_inputs, .. } = onnx.parse(&proto, Some(HERE))?;
         ensure!(unresolved_inputs.is_empty(), "nothing computes its tensors {unresolved_inputs:?}");
-        Ok(Self { model, quantised, unknown })
+        Ok(Self { onnx, proto, model, quantised, unknown })
     }
 }
 

@@ -10,7 +10,7 @@ use prediction_cache::{CacheKey, Fault, Lookup};
 use tokio::time::timeout;
 
 use super::{
-    CacheProbe, CacheWrite, PredictionService,
+    CacheProbe, CacheWrite, PredictionService, Question,
     flights::Lead,
     strategy::{Probe, is_sample},
 };
@@ -42,7 +42,7 @@ impl PredictionService {
     /// The returned cell is filled when the lookup ends.
     pub(super) fn defer_probe(
         &self,
-        prediction: usize,
+        question: Question,
         new: NewEntries,
         probe: Probe,
     ) -> Option<Arc<OnceLock<CacheProbe>>> {
@@ -51,7 +51,7 @@ impl PredictionService {
         let is_probed = move |(key, _): &(CacheKey, Bytes)| probe != Probe::No && (!are_many || is_sample(key));
         let result: Option<Arc<OnceLock<CacheProbe>>> = entries.iter().any(is_probed).then(Arc::default);
         let (cache, planners, done) = (Arc::clone(&self.cache), Arc::clone(&self.planners), result.clone());
-        let run_time = Arc::clone(&self.run_time);
+        let (run_time, position) = (Arc::clone(&self.run_time), self.position(question));
         after_response::defer(move |time_left| async move {
             let _leads = leads;
             entries.iter().for_each(|(key, entry)| cache.keep_in_memory(key, entry));
@@ -66,7 +66,7 @@ impl PredictionService {
             done.get_or_init(|| CacheProbe { start, time: time.total });
             if found.iter().any(|lookup| !matches!(lookup, Lookup::Unavailable(Fault::Paused))) {
                 let hits = found.iter().map(|lookup| matches!(lookup, Lookup::Hit(..)));
-                planners[prediction].record_lookup(time, keys.into_iter().zip(hits));
+                planners[position].record_lookup(time, keys.into_iter().zip(hits));
             }
             let mut lookups = found.iter();
             entries.retain(|_| matches!(lookups.next(), Some(Lookup::Miss | Lookup::Corrupt)));

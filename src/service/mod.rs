@@ -24,7 +24,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use model_package::{Inputs, ModelError, Output, Stored};
+use model_package::{Explained, Inputs, ModelError, Output, Stored};
 use prediction_cache::{BreakerState, KeySpace, Layout, MemoryUsage, Namespace, PredictionCache, Tenant, Tier};
 
 pub use self::{
@@ -40,7 +40,16 @@ use self::{
 };
 use crate::model::Model;
 
-/// A prediction derived from the model's output.
+/// What a request asks about its inputs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Question {
+    /// The prediction at this position.
+    Prediction(usize),
+    /// The contributions of the fields. The body is their entry, of which an answer is made with the values that the client sent.
+    Contributions,
+}
+
+/// An answer to a question, derived from the model's output.
 struct Derived {
     /// The entry, for the requests that wait for this run and for the cache. `None` if the output cannot be written as one.
     entry: Option<Bytes>,
@@ -55,12 +64,14 @@ pub struct PredictionService {
     model: Arc<Model>,
     cache: Arc<PredictionCache>,
     keys: KeySpace,
+    /// Contributions have keys of their own, in the form of [`Layout::String`] in every layout.
+    contribution_keys: KeySpace,
     stored: Stored,
     per_tenant: bool,
     lookups: Arc<Flights<LookupResult>>,
     /// Runs of the model; each stays in flight until its entry is stored.
     runs: Arc<Flights<Bytes>>,
-    /// One per prediction.
+    /// One per prediction, and one for contributions.
     planners: Arc<[Planner]>,
     /// The model's total run time on this thread.
     run_time: Arc<RunTime>,
@@ -100,14 +111,17 @@ impl PredictionService {
         let stored = caching.stored();
         let &Caching { ref namespace, layout, strategy, per_tenant } = caching;
         let keys = KeySpace::new(namespace, layout, model.fingerprint(stored));
+        let contribution_keys = KeySpace::new(namespace, Layout::String, model.fingerprint(stored));
         // Measured now: a short-lived environment may receive too few requests to measure it.
         let one_run = (strategy == Strategy::Auto && cache.has_store()).then(|| model.run_time());
-        let planners = model.signature().predictions().iter().map(|_| Planner::new(strategy, one_run)).collect();
+        let questions = model.signature().predictions().len() + 1;
+        let planners = (0..questions).map(|_| Planner::new(strategy, one_run)).collect();
         let (lookups, runs, run_time) = Default::default();
         Self {
             model: Arc::new(model),
             cache: Arc::new(cache),
             keys,
+            contribution_keys,
             stored,
             per_tenant,
             lookups,
@@ -142,6 +156,7 @@ impl PredictionService {
             model: Arc::clone(&self.model),
             cache: Arc::new(self.cache.for_another_worker()),
             keys: self.keys.clone(),
+            contribution_keys: self.contribution_keys.clone(),
             stored: self.stored,
             per_tenant: self.per_tenant,
             lookups: Arc::clone(&self.lookups),
@@ -153,7 +168,7 @@ impl PredictionService {
         }
     }
 
-    /// Answers the prediction at position `prediction` for one input or many: from the cache if possible and allowed, otherwise from
+    /// Answers a question about one input or many: from the cache if possible and allowed, otherwise from
     /// the model. Equal inputs are looked up and computed once. `tenant` matters only if each tenant
     /// [has its own entries](Caching::per_tenant).
     ///
@@ -161,13 +176,13 @@ impl PredictionService {
     /// [outcome](CacheOutcome::Unavailable), not an error.
     pub async fn predict(
         &self,
-        prediction: usize,
+        question: Question,
         inputs: &Inputs,
         policy: CachePolicy,
         tenant: Option<&Tenant>,
     ) -> Answer {
-        let (keys, is_off) = self.keys(tenant);
-        let work = Work::new(self, prediction, inputs, &keys);
+        let (keys, is_off) = self.keys(question, tenant);
+        let work = Work::new(self, question, inputs, &keys);
         if let Some(commonest) = &self.commonest {
             work.count_in(commonest);
         }
@@ -176,31 +191,63 @@ impl PredictionService {
 
     /// The key space of a request, and whether the cache is off for it. If each tenant has its own entries, it is off for a request
     /// without a tenant, whose entries would be shared by all tenants.
-    fn keys(&self, tenant: Option<&Tenant>) -> (Cow<'_, KeySpace>, bool) {
+    fn keys(&self, question: Question, tenant: Option<&Tenant>) -> (Cow<'_, KeySpace>, bool) {
         static WARNED: Once = Once::new();
         let is_off = self.cache.is_off();
+        let keys = match question {
+            Question::Prediction(_) => &self.keys,
+            Question::Contributions => &self.contribution_keys,
+        };
         match tenant {
-            _ if !self.per_tenant => (Cow::Borrowed(&self.keys), is_off),
-            Some(tenant) => (Cow::Owned(self.keys.of_tenant(tenant)), is_off),
+            _ if !self.per_tenant => (Cow::Borrowed(keys), is_off),
+            Some(tenant) => (Cow::Owned(keys.of_tenant(tenant)), is_off),
             None => {
                 WARNED.call_once(|| {
                     tracing::warn!(
                         "CACHE_PER_TENANT is set, but a request has no tenant: it is answered without the cache"
                     );
                 });
-                (Cow::Borrowed(&self.keys), true)
+                (Cow::Borrowed(keys), true)
             }
         }
     }
 
-    /// The response's body for an entry of this process. `None` if the prediction cannot be derived from it.
-    fn read(&self, prediction: usize, entry: &Bytes) -> Option<Bytes> {
-        self.stored.read(self.model.signature(), prediction, entry)
+    /// The name in the key of an answer.
+    fn name(&self, question: Question) -> &str {
+        let signature = self.model.signature();
+        match question {
+            Question::Prediction(position) => signature.predictions()[position].name(),
+            Question::Contributions => signature.contributions().map_or("", |contributions| &contributions.name),
+        }
+    }
+
+    fn planner(&self, question: Question) -> &Planner {
+        &self.planners[self.position(question)]
+    }
+
+    /// The position of a question's planner.
+    fn position(&self, question: Question) -> usize {
+        match question {
+            Question::Prediction(position) => position,
+            Question::Contributions => self.planners.len() - 1,
+        }
+    }
+
+    /// The response's body for an entry of this process. `None` if the answer cannot be derived from it.
+    fn read(&self, question: Question, entry: &Bytes) -> Option<Bytes> {
+        let signature = self.model.signature();
+        match question {
+            Question::Prediction(position) => self.stored.read(signature, position, entry),
+            Question::Contributions => Explained::read(entry, signature.fields().len()).map(|_| entry.clone()),
+        }
     }
 
     /// The response's body for an entry of the store. `None` if this service would not have stored it.
-    fn read_stored(&self, prediction: usize, entry: &Bytes) -> Option<Bytes> {
-        self.stored.read_stored(self.model.signature(), prediction, entry)
+    fn read_stored(&self, question: Question, entry: &Bytes) -> Option<Bytes> {
+        match question {
+            Question::Prediction(position) => self.stored.read_stored(self.model.signature(), position, entry),
+            Question::Contributions => self.read(question, entry),
+        }
     }
 
     /// Derives a prediction from the model's output.
@@ -208,6 +255,13 @@ impl PredictionService {
         let signature = self.model.signature();
         let (entry, body) = self.stored.write(signature, prediction, output)?;
         Ok(Derived { entry, may_store: self.stored.may_store(signature, output), body })
+    }
+
+    /// The entry of contributions, which is also the body.
+    fn explained(explained: &Explained) -> Result<Derived, ModelError> {
+        let entry = explained.to_entry();
+        let entry = entry.ok_or_else(|| ModelError::Output("a contribution is not finite".to_owned()))?;
+        Ok(Derived { entry: Some(entry.clone()), may_store: true, body: entry })
     }
 
     /// [Connects](PredictionCache::open) to the store.

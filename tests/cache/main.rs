@@ -3,6 +3,7 @@
 mod batch;
 mod bypass;
 mod cluster;
+mod contributions;
 mod dynamodb;
 mod error_replies;
 mod failover;

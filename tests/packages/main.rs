@@ -4,6 +4,7 @@
 //! The folders beside this file are test packages, listed in [`every_package`].
 
 mod command;
+mod contributions;
 mod credit_risk;
 mod diff;
 mod every_package;

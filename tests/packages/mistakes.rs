@@ -95,7 +95,7 @@ fn invalid_toml_or_an_unknown_structure_is_refused_with_its_line() {
         ("type = \"number\"", "type = \"number\"\nminimum = \"0\"", "line 7", ""),
         ("kind = \"value\"", "kind = \"valued\"", "line 16", "unknown variant `valued`"),
         ("output = 0", "output = -1", "line 17", ""),
-        ("endpoint = \"scores\"", "", "line 13", "missing field `endpoint`"),
+        ("endpoint = \"scores\"", "", "prediction \"score\"", "`endpoint` is missing"),
         ("endpoint = \"scores\"", "endpoint = \"scores\"\nhint = 1", "line 16", "unknown field `hint`"),
         ("[[examples]]\nname = \"one\"", "[[examples]]", "line 19", "missing field `name`"),
         ("[\"red\", \"green\"]", "[\"red\", 2]", "line 11", "a string, or a table with `name`"),

@@ -6,6 +6,7 @@ mod base_path;
 mod batch;
 mod concurrent;
 mod connections;
+mod contributions;
 mod conventions;
 mod dashboard;
 mod documents;

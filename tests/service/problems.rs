@@ -62,6 +62,7 @@ async fn provoked(kind: ProblemKind, http: &Http) -> Option<Value> {
     let post = |content_type, body: String| http.post_text("/decisions", content_type, body);
     let answer = match kind {
         ProblemKind::UnreadableBody => return Some(undecodable().await),
+        ProblemKind::InvalidQuery => http.post("/decisions?explain=0", &example()).await,
         ProblemKind::InvalidJson => post("application/json", r#"{"field": }"#.to_owned()).await,
         ProblemKind::NoSuchPath => http.get("/doc").await,
         ProblemKind::MethodNotAllowed => http.send(http.client.delete(http.url("/decisions"))).await,

@@ -227,7 +227,7 @@ impl Fields {
     }
 
     /// The position of the field of this name; the search begins at `start` and wraps around.
-    fn position(&self, name: &str, start: usize) -> Option<usize> {
+    pub(crate) fn position(&self, name: &str, start: usize) -> Option<usize> {
         let start = start.min(self.fields.len());
         let named = |field: &Field| field.name() == name;
         let after = self.fields[start..].iter().position(named).map(|offset| start + offset);

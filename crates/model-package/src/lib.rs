@@ -9,6 +9,7 @@
 //! files.
 
 mod bound;
+mod contributions;
 mod declaration;
 mod decode;
 mod drawn;
@@ -35,6 +36,7 @@ mod tensor;
 pub use image_input::Format;
 
 pub use self::{
+    contributions::{Contributions, Explained, SentValues},
     declaration::{Declaration, DeclaredSize, TensorDeclaration},
     decode::DecodedField,
     drawn::Draw,

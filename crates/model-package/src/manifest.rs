@@ -134,6 +134,7 @@ pub(crate) struct FieldEntry {
     pub(crate) special_tokens: bool,
     pub(crate) vectorizer: Option<String>,
     pub(crate) inputs: Option<InputsEntry>,
+    pub(crate) reason: Option<ReasonEntry>,
 }
 
 /// `inputs` of a text: the inputs of the graph that it feeds.
@@ -178,6 +179,14 @@ pub(crate) enum PreprocessorEntry {
 pub(crate) enum SizeEntry {
     Fixed(usize),
     Named(String),
+}
+
+/// `reason` of a field: a text, or one per band.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(untagged, expecting = "`reason` must be a text, or a list of texts")]
+pub(crate) enum ReasonEntry {
+    Field(String),
+    Bands(Vec<String>),
 }
 
 /// `encoding` of a field.
@@ -234,7 +243,7 @@ pub(crate) enum MissingEntry {
 #[serde(deny_unknown_fields)]
 pub(crate) struct PredictionEntry {
     pub(crate) name: String,
-    pub(crate) endpoint: String,
+    pub(crate) endpoint: Option<String>,
     pub(crate) schema: Option<String>,
     #[serde(default)]
     pub(crate) summary: String,
@@ -250,6 +259,7 @@ pub(crate) struct PredictionEntry {
     pub(crate) encoding: Option<VectorEncoding>,
     pub(crate) cuts: Option<Vec<f64>>,
     pub(crate) values: Option<Vec<AnswerEntry>>,
+    pub(crate) top: Option<usize>,
 }
 
 /// `kind` of a prediction.
@@ -266,6 +276,7 @@ pub(crate) enum KindEntry {
     Vector,
     Top,
     Tensor,
+    Contributions,
 }
 
 /// `encoding` of a prediction.

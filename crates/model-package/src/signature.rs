@@ -6,6 +6,7 @@ use bytes::Bytes;
 use serde_json::{Map, Value};
 
 use super::{
+    contributions::Contributions,
     declaration::{Declaration, TensorDeclaration, names as names_of},
     decode::DecodedField,
     feeds::{self, Fed, GraphInput},
@@ -14,7 +15,7 @@ use super::{
     input::{Fields, Input},
     inputs::Inputs,
     invalid::{FieldError, FieldErrorCode, InvalidInput},
-    manifest::{ExampleEntry, GoldenEntry, Manifest, Unknown, Unreadable},
+    manifest::{ExampleEntry, GoldenEntry, KindEntry, Manifest, PredictionEntry, Unknown, Unreadable},
     mistake::{Entry, MANIFEST, Mistake},
     output::{Output, OutputForm},
     precision::Precision,
@@ -53,6 +54,7 @@ pub struct Signature {
     predictions: Vec<Prediction>,
     /// Known once the graph has run.
     output_form: Option<OutputForm>,
+    contributions: Option<Contributions>,
 }
 
 /// An example request in the documentation.
@@ -103,7 +105,7 @@ impl Signature {
         let mut mistakes = Vec::new();
         let graph = &graph.with(&manifest.inputs, &manifest.outputs, &mut mistakes);
         let (fields, fed) = fields(&manifest, graph, files, &mut mistakes);
-        let (predictions, outputs) = predictions(&manifest, graph, &mut mistakes);
+        let Answers { predictions, outputs, contributions } = predictions(&manifest, graph, &mut mistakes);
         let mut name = Entry::new("name", &mut mistakes);
         let letters = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-';
         name.require(
@@ -121,10 +123,12 @@ impl Signature {
             &mut Entry::new("[input] name", &mut mistakes),
         );
         let mut schemas = HashSet::from([manifest.input.name.as_str()]);
-        for prediction in &predictions {
-            Entry::new(prediction_entry(prediction.name()), &mut mistakes).require(
-                schemas.insert(prediction.schema()),
-                format_args!("the schema name {:?} is already used: set `schema` to another name", prediction.schema()),
+        let of_predictions = predictions.iter().map(|prediction| (prediction.name(), prediction.schema()));
+        let of_contributions = contributions.iter().map(|contributions| (&*contributions.name, &*contributions.schema));
+        for (name, schema) in of_predictions.chain(of_contributions) {
+            Entry::new(prediction_entry(name), &mut mistakes).require(
+                schemas.insert(schema),
+                format_args!("the schema name {schema:?} is already used: set `schema` to another name"),
             );
         }
         let GoldenEntry { tolerance, max_other_class } = manifest.golden;
@@ -161,6 +165,7 @@ impl Signature {
             declared_outputs: outputs.iter().filter_map(|output| graph.outputs.get(*output)).cloned().collect(),
             outputs,
             predictions,
+            contributions,
             output_form: None,
         })
     }
@@ -338,6 +343,16 @@ impl Signature {
         &self.predictions
     }
 
+    /// The prediction of the kind `contributions`.
+    pub fn contributions(&self) -> Option<&Contributions> {
+        self.contributions.as_ref()
+    }
+
+    /// The position of the field of this name, in any Unicode spelling.
+    pub(crate) fn field_position(&self, name: &str) -> Option<usize> {
+        self.fields.position(name, 0)
+    }
+
     /// The names of the graph's input columns.
     pub fn columns(&self) -> Vec<String> {
         self.fields.as_slice().iter().flat_map(Field::columns).collect()
@@ -387,19 +402,35 @@ fn prediction_entry(name: &str) -> String {
     format!("prediction {name:?}")
 }
 
-/// The predictions, and the positions of the graph's outputs that they read.
-fn predictions(manifest: &Manifest, graph: &Declaration, mistakes: &mut Vec<Mistake>) -> (Vec<Prediction>, Vec<usize>) {
-    let count = manifest.predictions.len();
+/// The entries of `[[predictions]]`.
+struct Answers {
+    predictions: Vec<Prediction>,
+    /// The positions of the graph's outputs that they read.
+    outputs: Vec<usize>,
+    contributions: Option<Contributions>,
+}
+
+fn predictions(manifest: &Manifest, graph: &Declaration, mistakes: &mut Vec<Mistake>) -> Answers {
+    let is_contributions = |prediction: &&PredictionEntry| prediction.kind == KindEntry::Contributions;
+    let explaining = manifest.predictions.iter().filter(is_contributions).count();
+    Entry::new("predictions", mistakes)
+        .require(explaining < 2, "only one prediction can have the kind \"contributions\": remove the others");
+    let count = manifest.predictions.len() - explaining;
     Entry::new("predictions", mistakes).require(
         (1..=MAX_PREDICTIONS).contains(&count),
         format_args!("a model must have 1 to {MAX_PREDICTIONS} predictions, not {count}"),
     );
     let (mut names, mut endpoints) = (HashSet::new(), HashSet::new());
-    let (mut checked, mut outputs) = (Vec::with_capacity(count), Vec::new());
+    let mut answers = Answers { predictions: Vec::with_capacity(count), outputs: Vec::new(), contributions: None };
     for written in &manifest.predictions {
         let mut entry = Entry::new(prediction_entry(&written.name), mistakes);
         entry.require(names.insert(&written.name), "another prediction has this `name`: rename one");
-        entry.require(endpoints.insert(&written.endpoint), "another prediction has this `endpoint`: rename one");
+        let is_new = written.endpoint.as_ref().is_none_or(|endpoint| endpoints.insert(endpoint));
+        entry.require(is_new, "another prediction has this `endpoint`: rename one");
+        if written.kind == KindEntry::Contributions {
+            answers.contributions = Contributions::new(written, manifest.fields.len(), &mut entry);
+            continue;
+        }
         let output = match &written.from {
             Some(name) if graph.is_known() => graph.outputs.iter().position(|output| output.name == *name),
             Some(_) | None => Some(0),
@@ -413,15 +444,15 @@ fn predictions(manifest: &Manifest, graph: &Declaration, mistakes: &mut Vec<Mist
             ),
         );
         if let (Some(mut prediction), Some(output)) = (Prediction::new(written, &mut entry), output) {
-            let source = outputs.iter().position(|known| *known == output).unwrap_or_else(|| {
-                outputs.push(output);
-                outputs.len() - 1
+            let source = answers.outputs.iter().position(|known| *known == output).unwrap_or_else(|| {
+                answers.outputs.push(output);
+                answers.outputs.len() - 1
             });
             prediction.set_source(source);
-            checked.push(prediction);
+            answers.predictions.push(prediction);
         }
     }
-    (checked, outputs)
+    answers
 }
 
 fn check_examples(examples: &[ExampleEntry], fields: &Fields, mistakes: &mut Vec<Mistake>) {

@@ -516,3 +516,61 @@ summary = "Wrong on purpose"
 valid = false
 input = { count = 0.5, city = "Paris" }
 "#;
+
+/// A linear model with contributions: the log-odds are 0.5, 1 or -2 for the band of the amount, plus a quarter of the age (40 if missing),
+/// minus 1 for red or plus 3 for green, plus 0.125.
+pub fn explained() -> Package {
+    let graph = Onnx::of(Precision::Float64, 6)
+        .constant("fill", &[1, 6], &[0.0, 0.0, 0.0, 40.0, 0.0, 0.0])
+        .constant("weights", &[6, 1], &[0.5, 1.0, -2.0, 0.25, -1.0, 3.0])
+        .constant("bias", &[1, 1], &[0.125])
+        .node("Equal", &["x", "x"], "present", &[])
+        .node("Where", &["present", "x", "fill"], "filled", &[])
+        .node("MatMul", &["filled", "weights"], "sum", &[])
+        .node("Add", &["sum", "bias"], "score", &[])
+        .node("Sigmoid", &["score"], "output", &[])
+        .metadata("feature_means", r#"{"filled": [0, 0, 0, 40, 0, 0]}"#);
+    package(EXPLAINED, graph.file("output", 1))
+}
+
+const EXPLAINED: &str = r#"
+name = "explained"
+
+[[fields]]
+name = "amount"
+type = "number"
+bands = [10, 20]
+encoding = "one_hot"
+reason = ["Small", "Medium", "Large"]
+
+[[fields]]
+name = "age"
+type = "integer"
+required = false
+missing = "nan"
+reason = "Too young"
+
+[[fields]]
+name = "colour"
+type = "string"
+encoding = "one_hot"
+values = ["red", "green"]
+
+[[predictions]]
+name = "score"
+endpoint = "scores"
+summary = "The probability"
+kind = "value"
+
+[[predictions]]
+name = "reasons"
+endpoint = "reasons"
+summary = "Why"
+kind = "contributions"
+top = 2
+
+[[examples]]
+name = "one"
+summary = "An input"
+input = { amount = 5, age = 44, colour = "red" }
+"#;

@@ -9,6 +9,7 @@
 //!    `forest::leaves`). From here on, everything is valid.
 //! 4. `forest` and `forest::walk` turn a row of features into a score per target.
 //! 5. `classifier`, `regressor` and `transform` turn the scores into the operator's outputs.
+//! 6. `contributions` explains a score: how much each feature of a row adds to it.
 //!
 //! Only `operator` depends on tract.
 //!
@@ -19,6 +20,7 @@
 
 mod attributes;
 mod classifier;
+mod contributions;
 mod error;
 mod forest;
 mod number;
@@ -26,8 +28,12 @@ mod operator;
 mod regressor;
 mod transform;
 
-pub use operator::register;
+pub use contributions::{Contributions, Unexplainable};
+pub use operator::{Ensemble, Score, register};
 
 /// Changes whenever an output may change for the same file and input, even in the last bit. Include it in the identity of a model
 /// whose predictions are cached.
 pub const OPERATORS_VERSION: u32 = 1;
+
+/// As [`OPERATORS_VERSION`], for contributions.
+pub const CONTRIBUTIONS_VERSION: u32 = 1;

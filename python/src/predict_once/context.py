@@ -26,6 +26,10 @@ class Context:
     """The steps that read each variable, for messages."""
     curved: set[int] = field(default_factory=set)
     """The variables whose powers the model reads, which may become too large for the library."""
+    explain: bool = False
+    """Whether the graph holds what contributions need."""
+    lowered: list[str] = field(default_factory=list)
+    """The lowerings of the estimator and of those that it consists of."""
     cautions: dict[str, None] = field(default_factory=dict)
     """What the graph cannot reproduce for all inputs, for messages."""
 

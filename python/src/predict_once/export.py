@@ -8,8 +8,10 @@ from typing import Any
 import onnx
 
 from .agreement import Bounds, Estimator, Limits, as_fitted
+from .describe import requests_of
 from .errors import ExportError
 from .estimator import as_frame, convert
+from .explain import add_means, add_reasons, contributions, require_explainable
 from .images import image_classifier, is_image_classifier
 from .names import package_name
 from .native import as_estimator
@@ -17,7 +19,7 @@ from .own_graph import Checked, check_graph, load_graph
 from .owner import Owner
 from .package import Package, refuse_existing, write
 from .report import Report
-from .rules import check_kinds, check_package, is_wide
+from .rules import check_kinds, check_package, is_wide, known_keys
 from .saved import example, is_saved, load
 from .text_model import TOLERANCE as TEXT_TOLERANCE
 from .text_model import is_text_model, package_of
@@ -51,6 +53,8 @@ def export(
     predictions: Sequence[Prediction] | None = None,
     examples: Sequence[Example] | None = None,
     golden: Sequence[Golden] | None = None,
+    explain: bool | Scalar = False,
+    reasons: Mapping[str, str | Sequence[str]] | None = None,
     input: Mapping[str, str] | None = None,
     unknown: UnknownValue | Mapping[str, UnknownValue] | None = None,
     unknown_fields: Unknown | None = None,
@@ -92,6 +96,9 @@ def export(
                       or by field: "refuse" is an error, "ignore" the rule of the model's encoder,
                       "missing" reads it as a missing value. Default: the rule of the encoder if it has
                       one, else "refuse".
+      `explain`       True adds the endpoint /reasons: how much each field adds to the model's score
+                      (docs/explanations.md); of more than two classes, the one that is explained.
+      `reasons`       Texts that give fields as reasons, by field: {"age": "Too young"}.
 
     A graph of your own: an ONNX file, or an onnx.ModelProto, as `model`, without `X` and `target`:
 
@@ -197,6 +204,8 @@ def export(
             labels=labels,
             unknown=unknown,
             feature_names=feature_names,
+            explain=explain or None,
+            reasons=reasons,
         )
         if fields is None or predictions is None:
             raise ExportError("a graph needs fields=[…] and predictions=[…], the tables of model.toml (docs/model-package.md).")
@@ -214,14 +223,25 @@ def export(
         refuse_arguments(fields=fields, predictions=predictions, examples=examples, golden=golden)
         if X is None or target is None:
             raise ExportError("an estimator needs X and target: export(model, X, 'models/penguins', target='species').")
+        if reasons and explain is False:
+            raise ExportError("reasons are texts of contributions. Pass explain=True, too.")
         frame, model = as_frame(X, feature_names), as_estimator(model, labels)
-        fitted_on = partial(as_fitted, X)
-        converted = convert(model, frame, fitted_on, target, kinds, endpoints or {}, descriptions or {}, labels, unknown)
+        fitted_on, explains = partial(as_fitted, X), explain is not False
+        converted = convert(
+            model, frame, fitted_on, target, kinds, endpoints or {}, descriptions or {}, labels, unknown, explains
+        )
         default = FLOAT32_TOLERANCE if converted.context.float32 else max(TOLERANCE, converted.context.rounding)
         limits = Limits(default if tolerance is None else tolerance, max_other_class)
         package, agreement = Estimator(model, X, frame, converted, limits).package(
             name or package_name(target), descriptions or {}, units or {}, {**owner.bounds(converted.read), **(bounds or {})}
         )
+        if explains:
+            require_explainable(converted.context, type(model).__name__)
+            package.predictions = [*package.predictions, contributions(explain, converted.predictions, target)]
+            rows = requests_of(frame, converted.variables, converted.layout)
+            add_means(package.model, converted.context.graph.dense, package.fields, rows)
+            known_keys(reasons or {}, [field["name"] for field in package.fields], "reasons")
+            add_reasons(package.fields, reasons or {})
     package.title, package.description, package.input = title, description, dict(input or {})
     if unknown_fields is not None:
         package.input["unknown_fields"] = unknown_fields

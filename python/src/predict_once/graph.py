@@ -34,6 +34,10 @@ class Graph:
         self._nodes: list[onnx.NodeProto] = []
         self._constants: dict[str, onnx.TensorProto] = {}
         self._known: dict[tuple[Any, ...], tuple[str, ...]] = {}
+        self.dense: list[str] = []
+        """The tensors whose columns linear models multiply."""
+        self.tree_features: dict[str, list[int] | None] = {}
+        """For trees, by the name of their node: the feature of each column of their input, if several columns are one."""
 
     def node(self, op: str, *inputs: str, **attributes: Any) -> str:
         """Adds a node with one output, and returns the output's name."""
@@ -133,6 +137,10 @@ class Graph:
             version = TREES_OPSET if any(node.op_type == "TreeEnsemble" for node in nodes) else ML_OPSET
             opsets.append(helper.make_opsetid("ai.onnx.ml", version))
         model = helper.make_model(graph, producer_name="predict-once", opset_imports=opsets, ir_version=IR_VERSION)
-        helper.set_model_props(model, {"feature_names": json.dumps(list(columns), ensure_ascii=False)})
+        properties = {"feature_names": json.dumps(list(columns), ensure_ascii=False)}
+        features = {name: features for name, features in self.tree_features.items() if features is not None}
+        if features:
+            properties["tree_features"] = json.dumps(features)
+        helper.set_model_props(model, properties)
         onnx.checker.check_model(model)
         return model

@@ -27,6 +27,11 @@ class Checked:
     golden: list[Golden]
     agreement: Agreement = field(default_factory=Agreement)
 
+    @property
+    def answered(self) -> list[Prediction]:
+        """The predictions that are derived from the graph's output."""
+        return [entry for entry in self.predictions if entry["kind"] != "contributions"]
+
 
 def load_graph(model: Any) -> onnx.ModelProto:
     """The graph, read from a file if `model` is a path."""
@@ -45,7 +50,7 @@ def check_graph(checked: Checked, tolerance: float) -> None:
     if has_tensors(checked):
         runner = GraphRunner(checked.model, checked.fields)
         outputs = runner.run([row["input"] for row in checked.golden])
-        sources = {entry["name"]: source_of(entry) or runner.outputs[0] for entry in checked.predictions}
+        sources = {entry["name"]: source_of(entry) or runner.outputs[0] for entry in checked.answered}
         for name, source in sources.items():
             if source not in runner.outputs:
                 known = ", ".join(map(repr, runner.outputs))
@@ -54,7 +59,7 @@ def check_graph(checked: Checked, tolerance: float) -> None:
             checked,
             {
                 entry["name"]: [answers(entry, row[sources[entry["name"]]][np.newaxis])[0] for row in outputs]
-                for entry in checked.predictions
+                for entry in checked.answered
             },
             tolerance,
         )
@@ -62,7 +67,7 @@ def check_graph(checked: Checked, tolerance: float) -> None:
     check_columns(checked)
     if checked.golden:
         output = Runner(checked.model, checked.fields).run([row["input"] for row in checked.golden])
-        compare_golden(checked, {entry["name"]: answers(entry, output) for entry in checked.predictions}, tolerance)
+        compare_golden(checked, {entry["name"]: answers(entry, output) for entry in checked.answered}, tolerance)
 
 
 def has_tensors(checked: Checked) -> bool:

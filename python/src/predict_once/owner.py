@@ -12,8 +12,8 @@ from .package import Package
 from .types import Golden, name_of
 
 TOP = ("title", "description")
-FIELD = ("description", "unit", "hint")
-PREDICTION = ("endpoint", "schema", "summary", "description", "meaning")
+FIELD = ("description", "unit", "hint", "reason")
+PREDICTION = ("endpoint", "schema", "summary", "description", "meaning", "top")
 VALUE = ("description", "aliases", "boolean")
 EXCLUSIVE = {"exclusive_minimum": "minimum", "exclusive_maximum": "maximum"}
 Table = Mapping[str, Any]

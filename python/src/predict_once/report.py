@@ -25,7 +25,7 @@ class Report:
 
     @property
     def endpoints(self) -> tuple[str, ...]:
-        return tuple(f"/{prediction['endpoint']}" for prediction in self.predictions)
+        return tuple(f"/{prediction['endpoint']}" for prediction in self.predictions if "endpoint" in prediction)
 
     def __str__(self) -> str:
         width = max(len(field["name"]) for field in self.fields)
@@ -34,6 +34,8 @@ class Report:
         ]
         lines.append("")
         for prediction in self.predictions:
+            if "endpoint" not in prediction:
+                continue
             lines.append(
                 f"  POST /{prediction['endpoint']}  →  {{{prediction['name']!r}: {shape(prediction)}}}".replace("'", '"')
             )
@@ -59,6 +61,8 @@ def shape(prediction: Prediction) -> str:
             return "number"
         case "class" | "bands":
             return "class"
+        case "contributions":
+            return "{base, contributions, …}"
         case "probabilities":
             return "{class: probability, …}"
         case "vector":

@@ -83,7 +83,8 @@ def check_package(package: Package) -> None:
     known_key(package.input.get("unknown_fields", "refuse"), get_args(Unknown), "unknown_fields")
     check_count(len(package.predictions), 1, MOST_PREDICTIONS, "the package", "predictions")
     check_unique([prediction["name"] for prediction in package.predictions], "predictions", "name")
-    check_unique([prediction["endpoint"] for prediction in package.predictions], "predictions", "endpoint")
+    endpoints = [prediction["endpoint"] for prediction in package.predictions if "endpoint" in prediction]
+    check_unique(endpoints, "predictions", "endpoint")
     for prediction in package.predictions:
         check_prediction(prediction)
     input_schema = package.input.get("name", INPUT_SCHEMA)
@@ -122,7 +123,7 @@ def check_prediction(prediction: Prediction) -> None:
     check_prediction_name(name)
     check_endpoint(prediction)
     check_schema(schema_of(prediction), f"prediction {name!r}")
-    if prediction["kind"] not in ("value", "probability", "vector", "tensor"):
+    if prediction["kind"] not in ("value", "probability", "vector", "tensor", "contributions"):
         labels = [label_text(name_of(value)) for value in prediction.get("values", ())]
         least = 1 if prediction["kind"] in ("values", "labels") else 2
         check_count(len(labels), least, MOST_VALUES, f"prediction {name!r}", "values")
@@ -132,6 +133,8 @@ def check_prediction(prediction: Prediction) -> None:
 
 
 def check_endpoint(prediction: Prediction) -> None:
+    if prediction["kind"] == "contributions" and "endpoint" not in prediction:
+        return
     endpoint = prediction["endpoint"]
     if endpoint in RESERVED_ENDPOINTS:
         remedy = f"endpoints={{{prediction['kind']!r}: '…'}} or another target"

@@ -166,5 +166,7 @@ def answers(prediction: Prediction, output: Array) -> list[Any]:
             ]
         case "tensor":
             return [row.tolist() for row in whole]
+        case "contributions":
+            raise AssertionError("contributions are no value of the output")
         case unknown:
             assert_never(unknown)

@@ -11,6 +11,7 @@ from .columns.splits import LEQ, NEQ, Extras, Split, membership_of, number_thres
 from .columns.stepwise import stepwise
 from .columns.symbols import Category, Column, Number, Tensor, computed
 from .context import Context
+from .errors import ExportError
 from .graph import INPUT, Array
 
 LEAF = b"LEAF"
@@ -31,6 +32,7 @@ class Tree:
     targets: Sequence[int] = (0,)
     missing_left: Array | None = None
     sets: dict[int, frozenset[float]] = field(default_factory=dict)
+    cover: Array | None = None  # the weight of the training rows that reached each node
 
     @property
     def leaf(self) -> Array:
@@ -77,7 +79,8 @@ def exact_ensemble(
     """
     graph = context.graph
     matrix = np.eye(targets) * weights if np.ndim(weights) == 0 else np.asarray(weights)
-    context.requests.shares_leaves |= any(len(tree.targets) > 1 for tree in trees)
+    # `TreeEnsemble` cannot say how many training rows reached a leaf, which contributions need.
+    context.requests.shares_leaves |= context.explain or any(len(tree.targets) > 1 for tree in trees)
     if not context.layout.shares_leaves and all(len(tree.targets) == 1 for tree in trees):
         forest = compared(context, columns, trees, comparison)
         if forest is None:
@@ -106,6 +109,7 @@ class Forest:
     """All trees' nodes one after the other, compared with columns of a tensor."""
 
     tensor: str
+    width: int  # the columns of the tensor
     wide: bool  # whether the tensor is float64
     nodes: "Nodes"
     leaf: Array
@@ -149,6 +153,7 @@ def compared(context: Context, columns: Sequence[Column], trees: Sequence[Tree],
     right = np.concatenate([tree.right for tree in trees])
     return Forest(
         tensor=tensor,
+        width=len(order),
         wide=context.layout.wide or bool(extras.entries),
         nodes=nodes,
         leaf=leaf,
@@ -180,7 +185,13 @@ def float32_sums(context: Context, trees: Sequence[Tree], forest: Forest, target
     }
     if forest.missing_true.any():
         attributes["nodes_missing_value_tracks_true"] = forest.missing_true.astype(int).tolist()
-    return context.graph.nodes("TreeEnsembleRegressor", [forest.tensor], 1, domain="ai.onnx.ml", **attributes)[0]
+    if context.explain:
+        attributes |= covers(trees)
+    [name] = context.graph.nodes("TreeEnsembleRegressor", [forest.tensor], 1, domain="ai.onnx.ml", **attributes)
+    if context.explain:
+        read = np.concatenate([tree.feature for tree in trees]).astype(np.int64)
+        context.graph.tree_features[name] = features_of(forest.feature[~leaf], read[~leaf], forest.width)
+    return name
 
 
 def float64_sums(context: Context, trees: Sequence[Tree], forest: Forest, targets: int) -> str:
@@ -245,6 +256,27 @@ def numbers(name: str, values: Array, wide: bool) -> dict[str, Any]:
         return {f"{name}_as_tensor": numpy_helper.from_array(values.astype(np.float64), name)}
     largest = np.finfo(np.float32).max
     return {name: np.clip(values, -largest, largest).astype(np.float32).tolist()}
+
+
+def covers(trees: Sequence[Tree]) -> dict[str, Any]:
+    """The training rows that reached each node, as an attribute of the operator."""
+    if any(tree.cover is None for tree in trees):
+        raise ExportError("explain: the model does not hold how many training rows reached each node of its trees.")
+    values = np.concatenate([np.asarray(tree.cover, dtype=np.float64) for tree in trees])
+    return numbers("nodes_hitrates", values, wide=bool(np.any(values.astype(np.float32) != values)))
+
+
+def features_of(columns: Array, features: Array, count: int) -> list[int] | None:
+    """For each column of the trees' input, the model's feature; None if each column is one.
+
+    The columns that a feature is read from are explained as one. So are features that are read from the same column.
+    """
+    pairs = np.unique(np.stack([columns, features], axis=1), axis=0)
+    groups = list(range(count))  # of columns, each named after its first one
+    for feature in np.unique(pairs[:, 1]):
+        mine = {groups[column] for column in pairs[pairs[:, 1] == feature, 0]}
+        groups = [min(mine) if group in mine else group for group in groups]
+    return None if groups == list(range(count)) else groups
 
 
 def directions(tree: Tree) -> Array:

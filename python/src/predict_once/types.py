@@ -12,7 +12,9 @@ VariableType = Literal["number", "integer", "boolean", "string", "other"]  # "ot
 Encoding = Literal["ordinal", "one_hot"]
 Unknown = Literal["refuse", "ignore"]
 UnknownValue = Literal["refuse", "ignore", "missing"]
-Kind = Literal["value", "values", "probability", "class", "labels", "probabilities", "bands", "vector", "top", "tensor"]
+Kind = Literal[
+    "value", "values", "probability", "class", "labels", "probabilities", "bands", "vector", "top", "tensor", "contributions"
+]
 VectorEncoding = Literal["float", "base64"]
 
 
@@ -53,6 +55,7 @@ class Field(TypedDict, total=False):
     input: str
     shape: Sequence[int | str]
     max_items: int
+    reason: str | Sequence[str]
 
 
 class Prediction(TypedDict, total=False):
@@ -71,6 +74,7 @@ class Prediction(TypedDict, total=False):
     encoding: VectorEncoding
     cuts: Sequence[float]
     values: Sequence[Scalar | Value]
+    top: int
 
 
 class Example(TypedDict, total=False):

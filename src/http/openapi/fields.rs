@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use model_package::{
-    AnswerValue, DataType, Precision, Prediction, PredictionKind, Signature, VectorEncoding,
+    AnswerValue, Contributions, DataType, Precision, Prediction, PredictionKind, Signature, VectorEncoding,
     field::{Array, Bound, Category, Dimension, Field, Image, Kind, Number},
 };
 use serde_json::{Map, Value, json};
@@ -254,6 +254,45 @@ fn named(values: &[AnswerValue], schema: impl Fn() -> Value) -> Value {
         "type": "object",
         "properties": values.iter().map(member).collect::<Map<_, _>>(),
         "required": values.iter().map(AnswerValue::text).collect::<Vec<_>>(),
+        "additionalProperties": false,
+    })
+}
+
+/// The schema of the contributions.
+pub(super) fn contributions(signature: &Signature, contributions: &Contributions) -> Value {
+    let number = |description: &str| json!({ "type": "number", "format": "double", "description": description });
+    let names: Vec<_> = signature.fields().iter().map(Field::name).collect();
+    let meaning = &contributions.meaning;
+    let separator = if meaning.is_empty() { "" } else { "\n\n" };
+    json!({
+        "type": "object",
+        "description": format!(
+            "{meaning}{separator}How much each field adds to the model's score, exactly: `base`, the contributions and `others` add up to \
+             `score`. Positive contributions raise it. Digits from the twelfth on may differ between processors."
+        ),
+        "properties": {
+            "base": number("The mean score of the training data."),
+            "contributions": {
+                "type": "array",
+                "description": "The fields with the largest contributions, the largest first, whatever its sign.",
+                "minItems": 1,
+                "maxItems": names.len(),
+                "items": {
+                    "type": "object",
+                    "properties": {
+                        "field": { "enum": names },
+                        "value": { "description": "The field's value as it was sent; `null` if it was not." },
+                        "contribution": number("What the field adds to the score: its Shapley value."),
+                        "reason": { "type": "string", "description": "The text that gives this field as a reason, if the model has one." },
+                    },
+                    "required": ["field", "value", "contribution"],
+                    "additionalProperties": false,
+                },
+            },
+            "others": number("The sum of the contributions of all other fields."),
+            "score": number("The model's score, from which its predictions follow."),
+        },
+        "required": ["base", "contributions", "others", "score"],
         "additionalProperties": false,
     })
 }

@@ -1,14 +1,20 @@
-//! The request and response headers.
+//! The request and response headers, and the parameter of the query.
 
 use std::fmt::Write;
 
+use model_package::Signature;
 use serde_json::{Map, Value, json};
 
 use super::reference;
-use crate::observe::outcome::{OUTCOMES, Outcome};
+use crate::{
+    http::contributions::EXPLAIN,
+    observe::outcome::{OUTCOMES, Outcome},
+};
 
-/// The request headers of a prediction: `components/parameters`.
-pub(super) fn parameters() -> Value {
+const EXPLAIN_PARAMETER: &str = "Explain";
+
+/// The request headers and the query's parameter of a prediction: `components/parameters`.
+pub(super) fn parameters(signature: &Signature) -> Value {
     let header = |name: &str, description: &str, examples: &[&str]| {
         json!({
             "name": name,
@@ -18,7 +24,7 @@ pub(super) fn parameters() -> Value {
             "schema": { "type": "string", "examples": examples },
         })
     };
-    json!({
+    let mut parameters = json!({
         "CacheControl": header(
             "cache-control",
             "How the cache may be used for this request (RFC 9111). By default, it is read and written.\n\n\
@@ -43,12 +49,28 @@ pub(super) fn parameters() -> Value {
              are ignored.",
             &["00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"],
         ),
-    })
+    });
+    if let Some(contributions) = signature.contributions() {
+        parameters[EXPLAIN_PARAMETER] = json!({
+            "name": EXPLAIN,
+            "in": "query",
+            "required": false,
+            "description": format!(
+                "Adds `{}` to the answer: how much each field adds to the model's score, for the fields with the largest contributions. \
+                 The value is their number.",
+                contributions.name
+            ),
+            "schema": { "type": "integer", "minimum": 1, "maximum": signature.fields().len() },
+        });
+    }
+    parameters
 }
 
-/// References to [`parameters`].
-pub(super) fn parameter_references() -> Value {
-    ["CacheControl", "RequestId", "TraceParent"].map(|name| reference("parameters", name)).into()
+/// References to [`parameters`]; `explains` if there are contributions.
+pub(super) fn parameter_references(explains: bool) -> Value {
+    let headers = ["CacheControl", "RequestId", "TraceParent"];
+    let all = explains.then_some(EXPLAIN_PARAMETER).into_iter().chain(headers);
+    all.map(|name| reference("parameters", name)).collect()
 }
 
 /// The response headers: `components/headers`.

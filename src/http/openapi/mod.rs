@@ -16,8 +16,15 @@ use model_package::ModelError;
 use parking_lot::Mutex;
 use serde_json::{Map, Value, json};
 
-use super::{assets::Asset, predictions::prediction_paths, problem::Problem};
-use crate::{model::Model, service::NoPrediction};
+use super::{
+    assets::Asset,
+    predictions::{contributions_path, prediction_paths},
+    problem::Problem,
+};
+use crate::{
+    model::Model,
+    service::{NoPrediction, Question},
+};
 
 pub(super) const OPENAPI: &str = "/openapi.json";
 
@@ -72,7 +79,13 @@ fn document_below(model: &Model, base: &str) -> Result<Value, ModelError> {
     let mut paths = Map::new();
     for (position, (path, prediction)) in prediction_paths(model).zip(signature.predictions()).enumerate() {
         schemas.insert(prediction.schema().to_owned(), fields::prediction(prediction));
-        paths.insert(path, predictions::path_item(model, position, base)?);
+        paths.insert(path, predictions::path_item(model, Question::Prediction(position), base)?);
+    }
+    if let Some(contributions) = signature.contributions() {
+        schemas.insert(contributions.schema.clone(), fields::contributions(signature, contributions));
+    }
+    if let Some(path) = contributions_path(model) {
+        paths.insert(path, predictions::path_item(model, Question::Contributions, base)?);
     }
     let example = signature.examples.iter().find(|example| example.valid);
     let example =
@@ -101,7 +114,7 @@ fn document_below(model: &Model, base: &str) -> Result<Value, ModelError> {
         "components": {
             "schemas": schemas,
             "responses": problems::responses(model, base),
-            "parameters": headers::parameters(),
+            "parameters": headers::parameters(signature),
             "headers": headers::headers(),
         },
     }))

@@ -1,25 +1,48 @@
 //! The prediction endpoints.
 
-use model_package::{ModelError, Prediction};
+use model_package::{Contributions, Input, ModelError, Signature};
 use serde_json::{Map, Value, json};
 
 use super::{PREDICTIONS, headers, problems, reference};
 use crate::{
-    http::{body, problem::Problem},
+    http::{body, contributions, problem::Problem},
     model::Model,
+    service::Question,
 };
 
-/// The path item of the model's prediction at `position`; `base` stands in front of the paths in errors.
-pub(super) fn path_item(model: &Model, position: usize, base: &str) -> Result<Value, ModelError> {
-    let prediction = &model.signature().predictions()[position];
-    let max_inputs = model.signature().max_inputs();
+/// The name, the schema, the summary and the description of an endpoint.
+type Texts<'a> = [&'a str; 4];
+
+fn texts(signature: &Signature, question: Question) -> Texts<'_> {
+    match (question, signature.contributions()) {
+        (Question::Contributions, Some(Contributions { name, schema, summary, description, .. })) => {
+            [name, schema, summary, description]
+        }
+        (Question::Contributions, None) => [""; 4],
+        (Question::Prediction(position), _) => {
+            let prediction = &signature.predictions()[position];
+            [prediction.name(), prediction.schema(), prediction.summary(), prediction.description()]
+        }
+    }
+}
+
+/// The path item of the endpoint that answers a question; `base` stands in front of the paths in errors.
+pub(super) fn path_item(model: &Model, question: Question, base: &str) -> Result<Value, ModelError> {
+    let signature = model.signature();
+    let [name, _, summary, description] = texts(signature, question);
+    let max_inputs = signature.max_inputs();
     let (mut valid_inputs, mut valid_answers) = (Map::new(), Map::new());
     let (mut invalid_inputs, mut invalid_answers) = (Map::new(), Map::new());
-    for example in &model.signature().examples {
+    for example in &signature.examples {
         let body = Value::Object(example.input.clone());
         let shown = |value: &Value| json!({ "summary": example.summary, "value": value });
-        let (inputs, answers, answer) = match model.signature().read(body.to_string().as_bytes()) {
-            Ok(input) => (&mut valid_inputs, &mut valid_answers, rounded(&model.predict(position, &input)?.body)),
+        let text = body.to_string();
+        let answered = |input: &Input| match question {
+            Question::Prediction(position) => Ok(model.predict(position, input)?.body),
+            Question::Contributions => contributions::answer(model, input, text.as_bytes()),
+        };
+        let (inputs, answers, answer) = match signature.read(text.as_bytes()) {
+            Ok(input) => (&mut valid_inputs, &mut valid_answers, rounded(&answered(&input)?)),
             Err(invalid) => (&mut invalid_inputs, &mut invalid_answers, json!(Problem::from(invalid).below(base))),
         };
         inputs.insert(example.name.clone(), shown(&body));
@@ -32,7 +55,8 @@ pub(super) fn path_item(model: &Model, position: usize, base: &str) -> Result<Va
             examples.entry("several").or_insert(several);
         }
     }
-    let item = json!({ "oneOf": [answer(prediction), reference("schemas", "Problem")] });
+    let answer = answer(signature, question);
+    let item = json!({ "oneOf": [answer, reference("schemas", "Problem")] });
     let input = reference("schemas", &model.signature().input_name);
     let mut responses = Map::new();
     responses.insert(
@@ -46,7 +70,7 @@ pub(super) fn path_item(model: &Model, position: usize, base: &str) -> Result<Va
                 ("x-model", "Model"),
                 ("x-request-id", "RequestId"),
             ]),
-            "content": { "application/json": { "schema": one_or_many(&answer(prediction), &item, max_inputs), "examples": valid_answers } },
+            "content": { "application/json": { "schema": one_or_many(&answer, &item, max_inputs), "examples": valid_answers } },
         }),
     );
     responses.extend(problems::references());
@@ -64,10 +88,10 @@ pub(super) fn path_item(model: &Model, position: usize, base: &str) -> Result<Va
     Ok(json!({
         "post": {
             "tags": [PREDICTIONS],
-            "summary": prediction.summary(),
-            "description": prediction.description(),
-            "operationId": format!("predict_{}", prediction.name()),
-            "parameters": headers::parameter_references(),
+            "summary": summary,
+            "description": description,
+            "operationId": format!("predict_{name}"),
+            "parameters": headers::parameter_references(signature.contributions().is_some()),
             "requestBody": {
                 "description": format!(
                     "The input, or an array of 1 to {max_inputs} inputs; at most {} of JSON.",
@@ -106,11 +130,17 @@ fn one_or_many(object: &Value, item: &Value, most: usize) -> Value {
     })
 }
 
-fn answer(prediction: &Prediction) -> Value {
+/// The answer to one input. A prediction's has the contributions as another member if the request asks for them.
+fn answer(signature: &Signature, question: Question) -> Value {
+    let [name, schema, ..] = texts(signature, question);
+    let mut properties = Map::from_iter([(name.to_owned(), reference("schemas", schema))]);
+    if let (Question::Prediction(_), Some(contributions)) = (question, signature.contributions()) {
+        properties.insert(contributions.name.clone(), reference("schemas", &contributions.schema));
+    }
     json!({
         "type": "object",
-        "properties": { prediction.name(): reference("schemas", prediction.schema()) },
-        "required": [prediction.name()],
+        "properties": properties,
+        "required": [name],
         "additionalProperties": false,
     })
 }

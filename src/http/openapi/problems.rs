@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::{headers, reference};
 use crate::{
     http::{
-        AnswerLimit, body,
+        AnswerLimit, body, contributions,
         predictions::prediction_paths,
         problem::{self, Problem, ProblemKind},
     },
@@ -168,6 +168,7 @@ fn response(description: &str, examples: impl IntoIterator<Item = Problem>) -> V
 fn example(kind: ProblemKind, model: &Model, base: &str) -> Option<Problem> {
     Some(match kind {
         ProblemKind::UnreadableBody => body::undecodable(),
+        ProblemKind::InvalidQuery => model.signature().contributions().map(|_| contributions::invalid_query(model))?,
         ProblemKind::InvalidJson => Problem::from(model.signature().read(br#"{"field": }"#).err()?),
         ProblemKind::NoSuchPath => {
             let paths: Vec<_> = prediction_paths(model).collect();

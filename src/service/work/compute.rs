@@ -6,13 +6,13 @@ use std::{
 };
 
 use bytes::Bytes;
-use model_package::{Input, ModelError, Output};
+use model_package::{Explained, Input, ModelError, Output};
 
 use super::{Item, Work};
 use crate::{
     model::Model,
     service::{
-        Derived, PredictionService, Served,
+        Derived, PredictionService, Question, Served,
         deferred::NewEntries,
         flights::{Flight, Joined, Lead},
         threads::{ModelThreads, Place},
@@ -65,7 +65,7 @@ type Batch<'a, 'b> = Vec<(&'a mut Item<'b>, Option<Lead<Bytes>>)>;
 
 /// The outputs of a run.
 struct Ran {
-    outputs: Vec<Result<Output, ModelError>>,
+    outputs: Vec<Result<Calculated, ModelError>>,
     start: Instant,
     time: Duration,
 }
@@ -95,7 +95,7 @@ impl Work<'_> {
             if ours.is_empty() && theirs.is_empty() {
                 return computed;
             }
-            service.run(self.prediction, ours, &mut computed).await;
+            service.run(self.question, ours, &mut computed).await;
             if theirs.is_empty() || computed.is_refused {
                 return computed;
             }
@@ -111,7 +111,7 @@ impl Work<'_> {
                 };
                 // If the leader gives up, this request leads in the next round, without another lookup.
                 let Some(entry) = entry else { continue };
-                item.body = service.read(self.prediction, &entry).map(Ok);
+                item.body = service.read(self.question, &entry).map(Ok);
                 if item.body.is_none() {
                     item.run = Run::Alone;
                 }
@@ -126,7 +126,7 @@ impl PredictionService {
     /// which does not affect the others.
     ///
     /// A run that is expected to take long leaves this thread. If there is no place for it, the items from there on have no answer.
-    async fn run(&self, prediction: usize, items: Batch<'_, '_>, computed: &mut Computed) {
+    async fn run(&self, question: Question, items: Batch<'_, '_>, computed: &mut Computed) {
         let (mut items, mut size, mut place) = (items.into_iter().peekable(), self.first_run(), None);
         let before = (computed.time, computed.inputs);
         while items.peek().is_some() {
@@ -135,7 +135,7 @@ impl PredictionService {
             let elsewhere = self.threads.as_ref().filter(|threads| threads.are_for(inputs));
             let ran = match elsewhere {
                 // Boxed, so that short runs do not move its variables.
-                Some(threads) => match Box::pin(self.run_elsewhere(threads, &batch, &mut place)).await {
+                Some(threads) => match Box::pin(self.run_elsewhere(threads, question, &batch, &mut place)).await {
                     Some(ran) => ran,
                     None => {
                         computed.is_refused = true;
@@ -144,21 +144,21 @@ impl PredictionService {
                 },
                 None => {
                     let start = Instant::now();
-                    let outputs = outputs(&self.model, &batch.iter().map(|(item, _)| item.input).collect::<Vec<_>>());
+                    let outputs =
+                        outputs(&self.model, question, &batch.iter().map(|(item, _)| item.input).collect::<Vec<_>>());
                     Ran { outputs, start, time: Duration::ZERO }
                 }
             };
             computed.start.get_or_insert(ran.start);
             for ((item, lead), output) in batch.into_iter().zip(ran.outputs) {
                 computed.inputs += 1;
-                let Derived { entry, may_store, body } =
-                    match output.and_then(|output| self.derive(prediction, &output)) {
-                        Ok(derived) => derived,
-                        Err(error) => {
-                            item.body = Some(Err(error));
-                            continue;
-                        }
-                    };
+                let Derived { entry, may_store, body } = match output.and_then(|output| self.derived(&output)) {
+                    Ok(derived) => derived,
+                    Err(error) => {
+                        item.body = Some(Err(error));
+                        continue;
+                    }
+                };
                 item.body = Some(Ok(body));
                 if let (Some(lead), Some(entry)) = (lead, entry) {
                     lead.complete(entry.clone());
@@ -185,7 +185,15 @@ impl PredictionService {
                 tokio::task::yield_now().await;
             }
         }
-        self.planners[prediction].record_runs(computed.time - before.0, computed.inputs - before.1);
+        self.planner(question).record_runs(computed.time - before.0, computed.inputs - before.1);
+    }
+
+    /// The answer that follows from what was calculated.
+    fn derived(&self, calculated: &Calculated) -> Result<Derived, ModelError> {
+        match calculated {
+            Calculated::Output(prediction, output) => self.derive(*prediction, output),
+            Calculated::Contributions(explained) => Self::explained(explained),
+        }
     }
 
     /// The size of a request's first batch.
@@ -201,6 +209,7 @@ impl PredictionService {
     async fn run_elsewhere(
         &self,
         threads: &ModelThreads,
+        question: Question,
         batch: &Batch<'_, '_>,
         place: &mut Option<Place>,
     ) -> Option<Ran> {
@@ -211,7 +220,7 @@ impl PredictionService {
         let model = Arc::clone(&self.model);
         let work = move || {
             let start = Instant::now();
-            let outputs = outputs(&model, &inputs.iter().collect::<Vec<_>>());
+            let outputs = outputs(&model, question, &inputs.iter().collect::<Vec<_>>());
             Ran { outputs, start, time: start.elapsed() }
         };
         let leads = || batch.iter().filter_map(|(_, lead)| lead.as_ref());
@@ -224,12 +233,26 @@ impl PredictionService {
     }
 }
 
+/// What the model calculated for an input.
+enum Calculated {
+    /// The output, for the prediction at this position.
+    Output(usize, Output),
+    Contributions(Explained),
+}
+
 /// Runs the model on a batch or, if that fails, on each input alone.
-fn outputs(model: &Model, inputs: &[&Input]) -> Vec<Result<Output, ModelError>> {
+fn outputs(model: &Model, question: Question, inputs: &[&Input]) -> Vec<Result<Calculated, ModelError>> {
+    let prediction = match question {
+        Question::Prediction(prediction) => prediction,
+        Question::Contributions => {
+            return inputs.iter().map(|input| model.explain(input).map(Calculated::Contributions)).collect();
+        }
+    };
+    let output = |output| Calculated::Output(prediction, output);
     match model.run_many(inputs) {
-        Ok(outputs) => outputs.into_iter().map(Ok).collect(),
+        Ok(outputs) => outputs.into_iter().map(|one| Ok(output(one))).collect(),
         Err(error) if inputs.len() == 1 => vec![Err(error)],
-        Err(_) => inputs.iter().map(|input| model.run(input)).collect(),
+        Err(_) => inputs.iter().map(|input| model.run(input).map(output)).collect(),
     }
 }
 

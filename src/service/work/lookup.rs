@@ -5,7 +5,7 @@ use prediction_cache::{CacheKey, Fault, Lookup, Tier};
 
 use super::{Run, Work};
 use crate::service::{
-    CacheOutcome, PredictionService,
+    CacheOutcome, PredictionService, Question,
     flights::{Flight, Joined},
     strategy::Plan,
 };
@@ -24,7 +24,7 @@ impl Work<'_> {
     pub(super) fn look_in_memory(&mut self) -> bool {
         for item in &mut self.items {
             let entry = self.service.cache.get_in_memory(&item.key);
-            item.body = entry.and_then(|entry| self.service.read(self.prediction, &entry)).map(Ok);
+            item.body = entry.and_then(|entry| self.service.read(self.question, &entry)).map(Ok);
             if item.body.is_some() {
                 item.outcome = CacheOutcome::Hit(Tier::Memory);
             }
@@ -42,7 +42,7 @@ impl Work<'_> {
             // Joins no flight: this request must not wait for a run.
             let missing: Vec<_> = self.items.iter_mut().filter(|item| item.body.is_none()).collect();
             let keys: Vec<_> = missing.iter().map(|item| &item.key).collect();
-            let found = service.query_store(self.prediction, &keys).await;
+            let found = service.query_store(self.question, &keys).await;
             for (item, found) in missing.into_iter().zip(found) {
                 match found {
                     Ok((_, body, tier)) => item.hit(body, tier),
@@ -52,7 +52,7 @@ impl Work<'_> {
             return Plan::LookUp;
         }
         let missing = self.items.iter().filter(|item| item.body.is_none());
-        let plan = service.planners[self.prediction].plan(missing.map(|item| &item.key));
+        let plan = service.planner(self.question).plan(missing.map(|item| &item.key));
         if let Plan::Compute(_) = plan {
             let missing = self.items.iter_mut().filter(|item| item.body.is_none());
             missing.for_each(|item| item.outcome = CacheOutcome::Cost);
@@ -65,7 +65,7 @@ impl Work<'_> {
     /// Joins lookups in progress, and makes all others in one round trip. Returns whether another request gave up a joined lookup, so
     /// that it must be repeated.
     async fn look_up_once(&mut self) -> bool {
-        let (service, prediction) = (self.service, self.prediction);
+        let (service, question) = (self.service, self.question);
         let (mut ours, mut theirs) = (Vec::new(), Vec::new());
         for item in &mut self.items {
             if item.body.is_some() || !matches!(item.run, Run::Open) {
@@ -81,7 +81,7 @@ impl Work<'_> {
             }
         }
         let keys: Vec<_> = ours.iter().map(|(item, _)| &item.key).collect();
-        let found = service.query_store(prediction, &keys).await;
+        let found = service.query_store(question, &keys).await;
         for ((item, lookup), found) in ours.into_iter().zip(found) {
             match found {
                 Ok((entry, body, tier)) => {
@@ -99,7 +99,7 @@ impl Work<'_> {
         let mut is_given_up = false;
         for (item, lookup) in theirs {
             match lookup.result().await {
-                Some(LookupResult::Hit(entry, tier)) => match service.read(prediction, &entry) {
+                Some(LookupResult::Hit(entry, tier)) => match service.read(question, &entry) {
                     Some(body) => item.hit(body, tier),
                     None => (item.outcome, item.run) = (CacheOutcome::Corrupt, Run::Alone),
                 },
@@ -116,7 +116,7 @@ type Found = Result<(Bytes, Bytes, Tier), CacheOutcome>;
 
 impl PredictionService {
     /// Looks in the store. Entries that are found are kept in memory, and the lookup's time is recorded.
-    async fn query_store(&self, prediction: usize, keys: &[&CacheKey]) -> Vec<Found> {
+    async fn query_store(&self, question: Question, keys: &[&CacheKey]) -> Vec<Found> {
         if keys.is_empty() {
             return Vec::new();
         }
@@ -126,7 +126,7 @@ impl PredictionService {
         // While the circuit breaker is open, no lookup takes place, so its time says nothing.
         let was_queried = lookups.iter().any(|lookup| !matches!(lookup, Lookup::Unavailable(Fault::Paused)));
         let found = lookups.into_iter().zip(keys).map(|(lookup, key)| match lookup {
-            Lookup::Hit(entry, tier) => match self.read_stored(prediction, &entry) {
+            Lookup::Hit(entry, tier) => match self.read_stored(question, &entry) {
                 Some(body) => {
                     self.cache.keep_in_memory(key, &entry);
                     Ok((entry, body, tier))
@@ -139,7 +139,7 @@ impl PredictionService {
         });
         let found: Vec<Found> = found.collect();
         if was_queried {
-            self.planners[prediction].record_lookup(time, keys.iter().copied().zip(found.iter().map(Result::is_ok)));
+            self.planner(question).record_lookup(time, keys.iter().copied().zip(found.iter().map(Result::is_ok)));
         }
         found
     }

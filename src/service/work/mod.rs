@@ -15,14 +15,14 @@ use prediction_cache::{CacheKey, KeySpace, Tier};
 use self::compute::Run;
 pub(super) use self::lookup::LookupResult;
 use super::{
-    Answer, Body, CacheOutcome, CachePolicy, CommonestInputs, NoPrediction, PredictionService, Served, Tally,
+    Answer, Body, CacheOutcome, CachePolicy, CommonestInputs, NoPrediction, PredictionService, Question, Served, Tally,
     strategy::Plan,
 };
 use crate::after_response;
 
 pub(super) struct Work<'a> {
     service: &'a PredictionService,
-    prediction: usize,
+    question: Question,
     items: Vec<Item<'a>>,
     /// The position of each array input's item. `None` for a single input.
     order: Option<Vec<usize>>,
@@ -41,12 +41,12 @@ struct Item<'a> {
 }
 
 impl<'a> Work<'a> {
-    pub(super) fn new(service: &'a PredictionService, prediction: usize, inputs: &'a Inputs, keys: &KeySpace) -> Self {
-        let name = service.model.signature().predictions()[prediction].name();
+    pub(super) fn new(service: &'a PredictionService, question: Question, inputs: &'a Inputs, keys: &KeySpace) -> Self {
+        let name = service.name(question);
         let item = |input, key| Item { input, key, times: 1, outcome: CacheOutcome::Miss, run: Run::Open, body: None };
         let inputs = match inputs {
             Inputs::One(input) => {
-                return Self { service, prediction, items: vec![item(input, keys.key(name, input))], order: None };
+                return Self { service, question, items: vec![item(input, keys.key(name, input))], order: None };
             }
             Inputs::Many(inputs) => inputs,
         };
@@ -75,7 +75,7 @@ impl<'a> Work<'a> {
             position
         });
         let order = Some(order.collect());
-        Self { service, prediction, items, order }
+        Self { service, question, items, order }
     }
 
     /// Counts the request's inputs.
@@ -108,7 +108,7 @@ impl<'a> Work<'a> {
             } else if !new.entries.is_empty() {
                 match plan {
                     Plan::LookUp => served.write = Some(self.service.defer_store(new)),
-                    Plan::Compute(probe) => served.probe = self.service.defer_probe(self.prediction, new, probe),
+                    Plan::Compute(probe) => served.probe = self.service.defer_probe(self.question, new, probe),
                 }
             }
             if is_refused {

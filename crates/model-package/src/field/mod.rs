@@ -23,6 +23,7 @@ pub use self::{
 pub(crate) use self::{tensors::Tensors, text::default_inputs};
 pub use super::{bound::Bound, json::Dimension};
 use super::{
+    contributions::Reason,
     declaration::TensorDeclaration,
     feeds::Size,
     files::Files,
@@ -49,6 +50,7 @@ pub struct Field {
     missing: Option<Encoded>,
     /// The input of the graph that it feeds, if `model.toml` names it.
     input: Option<String>,
+    reason: Option<Reason>,
 }
 
 /// The values that a field accepts.
@@ -178,6 +180,10 @@ impl Field {
             FieldType::Text => Kind::Text(Text::new(written, inputs, files, entry)?),
             FieldType::Image => Kind::Image(Image::new(written, inputs.first().copied(), files, entry)?),
         };
+        let bands = match &kind {
+            Kind::Number(number) => number.bands().map(|limits| limits.len() + 1),
+            Kind::Boolean | Kind::Category(_) | Kind::Array(_) | Kind::Text(_) | Kind::Image(_) => None,
+        };
         let codes = match &kind {
             Kind::Number(number) => number.bands().map(|limits| limits.len() + 1),
             Kind::Boolean | Kind::Array(_) | Kind::Text(_) | Kind::Image(_) => None,
@@ -196,6 +202,7 @@ impl Field {
             precision: datatype.precision(),
             missing: None,
             input: written.input.clone(),
+            reason: written.reason.as_ref().map(|reason| Reason::new(reason, bands, entry)),
             kind,
             encoding,
         };
@@ -565,6 +572,18 @@ impl Field {
 
     pub fn kind(&self) -> &Kind {
         &self.kind
+    }
+
+    pub(crate) fn reason(&self) -> Option<&Reason> {
+        self.reason.as_ref()
+    }
+
+    /// The band that contains a number. `None` if the field has no bands.
+    pub(crate) fn band_of(&self, number: f64) -> Option<usize> {
+        match &self.kind {
+            Kind::Number(kind) => kind.bands().map(|bands| bands.partition_point(|limit| number >= *limit)),
+            Kind::Boolean | Kind::Category(_) | Kind::Array(_) | Kind::Text(_) | Kind::Image(_) => None,
+        }
     }
 
     pub fn unit(&self) -> Option<&str> {

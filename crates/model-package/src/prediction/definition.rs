@@ -23,39 +23,11 @@ const MAX_VALUES: usize = 10_000;
 impl Prediction {
     /// Checks an entry of `[[predictions]]`. `None` if it has mistakes, which are added to `entry`.
     pub(crate) fn new(written: &PredictionEntry, entry: &mut Entry<'_>) -> Option<Self> {
-        let PredictionEntry {
-            name,
-            endpoint,
-            schema,
-            summary,
-            description,
-            meaning,
-            kind,
-            output,
-            outputs,
-            from,
-            k,
-            encoding,
-            cuts,
-            values,
-        } = written;
-        entry.require(
-            is_name(name) && name.len() <= 64 && !name.contains(':') && !name.starts_with('@'),
-            "`name` is part of the cache key: it must be 1 to 64 bytes of UTF-8, without colons or control characters, and must not begin \
-             with `@`",
-        );
-        entry.require(
-            (1..=64).contains(&endpoint.len())
-                && endpoint.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
-                || RESERVED_ENDPOINTS.contains(&endpoint.as_str()),
-            format_args!("`endpoint` is {endpoint:?} but must be 1 to 64 characters from A-Z, a-z, 0-9, `_` and `-`"),
-        );
-        entry.require(
-            !RESERVED_ENDPOINTS.contains(&endpoint.as_str()),
-            format_args!("`endpoint` {endpoint:?} is reserved for the service: choose another"),
-        );
-        let schema = schema.clone().unwrap_or_else(|| pascal_case(name));
-        require_schema_name(&schema, "set `schema` to another name", entry);
+        let PredictionEntry { kind, output, outputs, from, k, encoding, cuts, values, .. } = written;
+        let Common { name, endpoint, summary, description, meaning } = Common::new(written, entry);
+        entry.require(endpoint.is_some(), "`endpoint` is missing");
+        entry.require(written.top.is_none(), "`top` does not apply to this `kind`: remove it");
+        let schema = schema_of(written, entry);
         let (has_cuts, has_values, has_outputs, has_output) = match kind {
             KindEntry::Value | KindEntry::Probability => (false, false, false, true),
             KindEntry::Class => (false, true, true, true),
@@ -64,6 +36,8 @@ impl Prediction {
             }
             KindEntry::Bands => (true, true, false, true),
             KindEntry::Vector | KindEntry::Tensor => (false, false, false, false),
+            // No prediction of the graph's output.
+            KindEntry::Contributions => return None,
         };
         for (key, given, applies) in [
             ("k", k.is_some(), *kind == KindEntry::Top),
@@ -101,6 +75,7 @@ impl Prediction {
             KindEntry::Values => PredictionKind::Values(scores, values),
             KindEntry::Labels => PredictionKind::Labels(scores, values),
             KindEntry::Probabilities => PredictionKind::Probabilities(scores, values),
+            KindEntry::Contributions => return None,
             KindEntry::Bands => {
                 let cuts = cuts.clone().unwrap_or_default();
                 entry.require(
@@ -133,12 +108,12 @@ impl Prediction {
         };
         entry.has_no_mistakes().then(|| Self {
             opening: format!("{{{}:", Value::from(name.as_str())),
-            name: name.clone(),
-            endpoint: endpoint.clone(),
+            name,
+            endpoint: endpoint.unwrap_or_default(),
             schema,
-            summary: summary.clone(),
-            description: description.trim().to_owned(),
-            meaning: meaning.trim().to_owned(),
+            summary,
+            description,
+            meaning,
             kind,
             from: from.clone(),
             source: 0,
@@ -147,6 +122,55 @@ impl Prediction {
             shape: None,
         })
     }
+}
+
+/// The entries that predictions of all kinds have.
+pub(crate) struct Common {
+    pub(crate) name: String,
+    pub(crate) endpoint: Option<String>,
+    pub(crate) summary: String,
+    pub(crate) description: String,
+    pub(crate) meaning: String,
+}
+
+impl Common {
+    pub(crate) fn new(written: &PredictionEntry, entry: &mut Entry<'_>) -> Self {
+        let PredictionEntry { name, endpoint, summary, description, meaning, .. } = written;
+        entry.require(
+            is_name(name) && name.len() <= 64 && !name.contains(':') && !name.starts_with('@'),
+            "`name` is part of the cache key: it must be 1 to 64 bytes of UTF-8, without colons or control characters, and must not begin \
+             with `@`",
+        );
+        if let Some(endpoint) = endpoint {
+            let is_reserved = RESERVED_ENDPOINTS.contains(&endpoint.as_str());
+            entry.require(
+                (1..=64).contains(&endpoint.len())
+                    && endpoint.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
+                    || is_reserved,
+                format_args!(
+                    "`endpoint` is {endpoint:?} but must be 1 to 64 characters from A-Z, a-z, 0-9, `_` and `-`"
+                ),
+            );
+            entry.require(
+                !is_reserved,
+                format_args!("`endpoint` {endpoint:?} is reserved for the service: choose another"),
+            );
+        }
+        Self {
+            name: name.clone(),
+            endpoint: endpoint.clone(),
+            summary: summary.clone(),
+            description: description.trim().to_owned(),
+            meaning: meaning.trim().to_owned(),
+        }
+    }
+}
+
+/// The name of a prediction's schema.
+pub(crate) fn schema_of(written: &PredictionEntry, entry: &mut Entry<'_>) -> String {
+    let schema = written.schema.clone().unwrap_or_else(|| pascal_case(&written.name));
+    require_schema_name(&schema, "set `schema` to another name", entry);
+    schema
 }
 
 fn answer_values(written: &PredictionEntry, least: usize, entry: &mut Entry<'_>) -> Vec<AnswerValue> {

@@ -7,6 +7,7 @@ mod definition;
 use serde_json::Value;
 
 pub use self::answer::Answer;
+pub(crate) use self::definition::{Common, schema_of};
 pub use super::manifest::VectorEncoding;
 use super::{output::Output, precision::Precision, tensor::DataType};
 

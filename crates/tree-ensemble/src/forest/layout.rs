@@ -129,7 +129,7 @@ where
 const MAX_FEATURE: u32 = super::node::Wide::<f32>::MAX_FEATURE;
 
 /// A branch's value and test in the form that [`super::node`] describes, and whether its children are swapped.
-fn branch<T: Number>(graph: &Graph<'_, T>, position: usize) -> Result<(T, Test, bool)> {
+pub(crate) fn branch<T: Number>(graph: &Graph<'_, T>, position: usize) -> Result<(T, Test, bool)> {
     let value = graph.values[position];
     if value.is_nan() {
         let problem =

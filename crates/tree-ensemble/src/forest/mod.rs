@@ -7,12 +7,15 @@ mod node;
 mod walk;
 
 pub(crate) use graph::{Graph, LeafWeights, MAX_NODES, Names, resolve, same_length, target};
+pub(crate) use layout::branch;
 pub(crate) use leaves::Score;
+pub(crate) use node::Kind;
+pub(crate) use walk::is_member;
 
 use self::{
     layout::{Failure, Layout, lay_out},
     leaves::Leaves,
-    node::{Kind, Narrow, Node, Wide},
+    node::{Narrow, Node, Wide},
 };
 use crate::{
     attributes::{Aggregate, Mode},

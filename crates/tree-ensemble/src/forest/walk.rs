@@ -52,6 +52,6 @@ pub(crate) fn mixed<T: Number>(nodes: &[Wide<T>], sets: &[Vec<T>], root: u32, ro
 }
 
 /// `set` must be in ascending order.
-fn is_member<T: Number>(set: &[T], x: T) -> bool {
+pub(crate) fn is_member<T: Number>(set: &[T], x: T) -> bool {
     set.get(set.partition_point(|&member| member < x)) == Some(&x)
 }

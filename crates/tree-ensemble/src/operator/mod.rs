@@ -1,5 +1,6 @@
 //! Turns a node of an ONNX file into an operator of tract. The only module that depends on tract.
 
+mod ensemble;
 mod expansion;
 mod model;
 mod read;
@@ -15,6 +16,7 @@ use tract_onnx::{
     tract_hir::{internal::*, ops::expandable::expand},
 };
 
+pub use self::ensemble::{Ensemble, Score};
 use self::{expansion::TreeEnsemble, model::Model};
 
 /// Makes `onnx` read `TreeEnsembleClassifier`, `TreeEnsembleRegressor` (versions 1 and 3 of ai.onnx.ml) and `TreeEnsemble`

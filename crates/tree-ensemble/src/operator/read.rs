@@ -37,28 +37,32 @@ impl Floats<'_> {
 }
 
 /// The attributes that both operators have.
-struct Common<'a> {
-    node: &'a NodeProto,
-    modes: Vec<Mode>,
-    values: Floats<'a>,
-    weights: Floats<'a>,
-    base_values: Floats<'a>,
-    post_transform: PostTransform,
-    names: &'static WeightNames,
+pub(super) struct Common<'a> {
+    pub(super) node: &'a NodeProto,
+    pub(super) modes: Vec<Mode>,
+    pub(super) values: Floats<'a>,
+    pub(super) weights: Floats<'a>,
+    pub(super) base_values: Floats<'a>,
+    pub(super) post_transform: PostTransform,
+    pub(super) names: &'static WeightNames,
 }
 
 pub(super) fn classifier(context: &ParsingContext, node: &NodeProto) -> TractResult<(Model, Arc<Labels>)> {
-    let common = Common::read(context, node, &CLASS, "class_weights_as_tensor")?;
+    let common = Common::classifier(context, node)?;
     let labels = labels(node)?;
     let model = common.build(labels.len(), Classify, Model::Classifier32, Model::Classifier64)?;
     Ok((model, Arc::new(labels)))
 }
 
 pub(super) fn regressor(context: &ParsingContext, node: &NodeProto) -> TractResult<Model> {
-    let common = Common::read(context, node, &TARGET, "target_weights_as_tensor")?;
-    let aggregate = node.get_attr_opt("aggregate_function")?.map_or(Ok(Aggregate::Sum), Aggregate::parse)?;
-    let targets = targets(node, common.weights.len().max(common.base_values.len()))?;
+    let common = Common::regressor(context, node)?;
+    let aggregate = aggregate(node)?;
+    let targets = common.targets()?;
     common.build(targets, Regress(aggregate), Model::Regressor32, Model::Regressor64)
+}
+
+pub(super) fn aggregate(node: &NodeProto) -> TractResult<Aggregate> {
+    Ok(node.get_attr_opt("aggregate_function")?.map_or(Ok(Aggregate::Sum), Aggregate::parse)?)
 }
 
 /// The attribute `n_targets`. Each target must have a weight or a base value, so that a small file cannot demand a large output.
@@ -74,7 +78,7 @@ pub(super) fn targets(node: &NodeProto, weights: usize) -> TractResult<usize> {
     }
 }
 
-fn labels(node: &NodeProto) -> TractResult<Labels> {
+pub(super) fn labels(node: &NodeProto) -> TractResult<Labels> {
     let numbers = node.get_attr_opt_slice::<i64>("classlabels_int64s")?.filter(|labels| !labels.is_empty());
     let texts = node.get_attr_opt_tvec::<String>("classlabels_strings")?.filter(|labels| !labels.is_empty());
     match (numbers, texts) {
@@ -90,7 +94,7 @@ pub(super) fn integers<'a>(node: &'a NodeProto, name: &str) -> TractResult<&'a [
 }
 
 /// A list of float32, or the tensor that can replace it. Empty if the node has neither.
-fn floats<'a>(
+pub(super) fn floats<'a>(
     context: &ParsingContext,
     node: &'a NodeProto,
     name: &'static str,
@@ -123,6 +127,19 @@ pub(super) fn tensor(
 }
 
 impl<'a> Common<'a> {
+    pub(super) fn classifier(context: &ParsingContext, node: &'a NodeProto) -> TractResult<Self> {
+        Self::read(context, node, &CLASS, "class_weights_as_tensor")
+    }
+
+    pub(super) fn regressor(context: &ParsingContext, node: &'a NodeProto) -> TractResult<Self> {
+        Self::read(context, node, &TARGET, "target_weights_as_tensor")
+    }
+
+    /// The number of a regressor's targets.
+    pub(super) fn targets(&self) -> TractResult<usize> {
+        targets(self.node, self.weights.len().max(self.base_values.len()))
+    }
+
     fn read(
         context: &ParsingContext,
         node: &'a NodeProto,
@@ -171,7 +188,7 @@ impl<'a> Common<'a> {
     }
 }
 
-fn nodes<'a, T>(node: &'a NodeProto, modes: &'a [Mode], values: &'a [T]) -> TractResult<Nodes<'a, T>> {
+pub(super) fn nodes<'a, T>(node: &'a NodeProto, modes: &'a [Mode], values: &'a [T]) -> TractResult<Nodes<'a, T>> {
     Ok(Nodes {
         tree_ids: integers(node, "nodes_treeids")?,
         node_ids: integers(node, "nodes_nodeids")?,
@@ -184,7 +201,7 @@ fn nodes<'a, T>(node: &'a NodeProto, modes: &'a [Mode], values: &'a [T]) -> Trac
     })
 }
 
-fn leaf_weights<'a, T>(
+pub(super) fn leaf_weights<'a, T>(
     node: &'a NodeProto,
     names: &'static WeightNames,
     values: &'a [T],

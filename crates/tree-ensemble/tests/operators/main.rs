@@ -2,6 +2,7 @@
 //!
 //! | file | what it proves |
 //! |---|---|
+//! | `contributions.rs` | contributions are the Shapley values of all coalitions, and add up to the score |
 //! | `exporters.rs` | exported models match ONNX Runtime and the training library |
 //! | `differential.rs` | generated operators of every mode, aggregate function and post-transform match ONNX Runtime |
 //! | `inputs.rs` | types and shapes of inputs, labels, outputs; float64 attributes; batches |
@@ -11,6 +12,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
+mod contributions;
 mod differential;
 mod exporters;
 mod inputs;

@@ -246,6 +246,7 @@ def linear(context: Context, columns: Sequence[Column], weights: Array, bias: Ar
     base = form.base
     if np.any(np.abs(form.centres) @ np.abs(folded) > CANCELLATION * np.maximum(1, np.abs(middle))):
         base, constant = graph.node("Sub", base, graph.constant([form.centres])), middle
+    graph.dense.append(base)
     product = graph.node("MatMul", base, graph.constant(folded))
     return graph.node("Add", product, graph.constant([constant])) if constant.any() else product
 

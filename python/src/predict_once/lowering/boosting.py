@@ -111,6 +111,7 @@ def histogram_tree(predictor: Any, target: int) -> Tree:
         targets=(target,),
         missing_left=nodes["missing_go_to_left"].astype(bool),
         sets=sets,
+        cover=nodes["count"],
     )
 
 

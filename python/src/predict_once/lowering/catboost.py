@@ -80,15 +80,16 @@ def trees_in(dump: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The trees as nested nodes, whether symmetric or not."""
     if "trees" in dump:
         return list(dump["trees"])
-    return [nested(tree["splits"], tree["leaf_values"]) for tree in dump["oblivious_trees"]]
+    return [nested(tree["splits"], tree["leaf_values"], tree["leaf_weights"]) for tree in dump["oblivious_trees"]]
 
 
-def nested(splits: Sequence[dict[str, Any]], values: Sequence[float]) -> dict[str, Any]:
+def nested(splits: Sequence[dict[str, Any]], values: Sequence[float], weights: Sequence[float]) -> dict[str, Any]:
     """A symmetric tree: all nodes of a level have the same split. The last split is the highest bit of a leaf's position."""
     if not splits:
-        return {"value": values}
-    half = len(values) // 2
-    lower_part, upper_part = nested(splits[:-1], values[:half]), nested(splits[:-1], values[half:])
+        return {"value": values, "weight": weights[0]}
+    half, middle = len(values) // 2, len(weights) // 2
+    lower_part = nested(splits[:-1], values[:half], weights[:middle])
+    upper_part = nested(splits[:-1], values[half:], weights[middle:])
     return {"split": splits[-1], "left": lower_part, "right": upper_part}
 
 
@@ -106,6 +107,11 @@ def tree_of(root: dict[str, Any], features: Sequence[Mapping[str, Any]], targets
             children[parent][side] = index
         if "split" in node:
             waiting += [(node["right"], index, 1), (node["left"], index, 0)]
+    # The weight of a branch is that of its leaves, and children come after their parent.
+    cover = np.array([0.0 if "split" in node else node["weight"] for node in nodes])
+    for index in reversed(range(len(nodes))):
+        if "split" in nodes[index]:
+            cover[index] = cover[children[index]].sum()
     splits = [node.get("split") for node in nodes]
     of = [None if split is None else features[split["float_feature_index"]] for split in splits]
     return Tree(
@@ -116,4 +122,5 @@ def tree_of(root: dict[str, Any], features: Sequence[Mapping[str, Any]], targets
         values=np.array([np.zeros(targets) if "split" in node else np.ravel(node["value"]) for node in nodes]),
         targets=range(targets),
         missing_left=np.array([feature is not None and MISSING_LEFT[feature["nan_value_treatment"]] for feature in of]),
+        cover=cover,
     )

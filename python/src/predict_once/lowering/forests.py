@@ -71,4 +71,5 @@ def tree_of(member: Any, values: Array, targets: Sequence[int], features: Array 
         values=values,
         targets=tuple(targets),
         missing_left=np.asarray(tree.missing_go_to_left, dtype=bool),
+        cover=tree.weighted_n_node_samples,
     )

@@ -144,6 +144,8 @@ class LightGbmTree:
         size = len(self.nodes)
         feature, threshold = np.zeros(size, dtype=np.int64), np.zeros(size)
         values, missing_left = np.zeros((size, 1)), np.zeros(size, dtype=bool)
+        # A tree of one leaf has no count.
+        cover = np.array([node.get("internal_count", node.get("leaf_count", 1)) for node in self.nodes])
         sets: dict[int, frozenset[float]] = {}
         for index, node in enumerate(self.nodes):
             if "split_feature" not in node:
@@ -163,4 +165,4 @@ class LightGbmTree:
             # Without missing values in training, LightGBM reads NaN as 0.
             missing_left[index] = node["default_left"] if node["missing_type"] == "NaN" else node["threshold"] >= 0
         left, right = (np.array(side, dtype=np.int64) for side in zip(*self.children, strict=True))
-        return Tree(left, right, feature, threshold, values, (self.target,), missing_left, sets)
+        return Tree(left, right, feature, threshold, values, (self.target,), missing_left, sets, cover)

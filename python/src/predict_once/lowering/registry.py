@@ -135,6 +135,7 @@ def lower(context: Context, model: Any, columns: Sequence[AnyColumn], path: str)
             named = f"{path} ({type(model).__name__})"
             read = usable(columns, context.variables, named)
             context.read_by(named, read)
+            context.lowered.append(KNOWN[name])
             return lowering(context, model, read, path)
     raise ExportError(
         f"{path} is a {type(model).__module__.split('.')[0]} {type(model).__name__}, which cannot be exported. {remedy(names)}"

@@ -130,6 +130,7 @@ def tree_of(tree: dict[str, Any], target: int, weight: float) -> Tree:
         targets=(int(target),),
         missing_left=default_left != turned,
         sets=sets,
+        cover=np.array(tree["sum_hessian"], dtype=np.float64),
     )
 
 
