@@ -137,8 +137,8 @@ def measure(binary: str, name: str, model: object, folder: Path) -> dict[str, st
         "shap": "–" if shap_time is None else f"{shap_time:,.0f} µs",
         "ratio": "–" if shap_time is None else f"{ours / shap_time:.2f}×",
         "run": f"{run:,.1f} µs",
-        "times": f"{ours / run:,.0f}×",
-        "difference": f"{largest:.0e}",
+        "times": f"{ours / run:,.{1 if ours < run else 0}f}×",
+        "difference": f"{largest:.0e}" if largest else "0",
     }
 
 
