@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use test_support::{eventually, onnx::Onnx, packages, runtime_api::RuntimeApi, service::Service};
 
 /// A package whose answers have about 8,000 bytes each: the probabilities of fifty classes with long names.
-fn directory() -> String {
+fn directory(name: &str) -> String {
     const CLASSES: usize = 50;
     let columns: Vec<_> = (0..CLASSES).collect();
     let names: Vec<_> = columns.iter().map(|class| format!("{class:x>145}")).collect();
@@ -15,7 +15,7 @@ fn directory() -> String {
         .node("MatMul", &["x", "weights"], "scores", &[])
         .node("Softmax", &["scores"], "y", &[("axis", 1)])
         .file("y", CLASSES);
-    packages::write(&packages::package(manifest, onnx), "long_answers").to_str().expect("UTF-8").to_owned()
+    packages::write(&packages::package(manifest, onnx), name).to_str().expect("UTF-8").to_owned()
 }
 
 fn inputs(count: usize) -> Value {
@@ -24,7 +24,7 @@ fn inputs(count: usize) -> Value {
 
 #[tokio::test]
 async fn an_answer_that_lambda_would_refuse_is_a_413_for_the_client_the_log_and_the_metrics() {
-    let directory = directory();
+    let directory = directory("large-answers-1");
     let mut api = RuntimeApi::start().await;
     let service = Service::lambda(&api, &[("MODEL_DIR", &directory)]);
     let event = |file: &str, count: usize| {
@@ -57,7 +57,7 @@ async fn an_answer_that_lambda_would_refuse_is_a_413_for_the_client_the_log_and_
 
 #[tokio::test]
 async fn the_local_server_has_no_such_limit() {
-    let directory = directory();
+    let directory = directory("large-answers-2");
     let (_service, http) = Service::local(&[("MODEL_DIR", &directory)]).await;
     let answer = http.post("/values", &inputs(900)).await;
     assert_eq!((answer.status, answer.json().as_array().map(Vec::len)), (200, Some(900)));
