@@ -118,10 +118,11 @@ def test_a_directory_that_lacks_a_file_or_classes_is_refused(tmp_path: Path) -> 
     (folder / "config.json").write_text("{}")
     with pytest.raises(predict_once.ExportError, match="id2label must name at least two classes"):
         predict_once.export(folder, directory=tmp_path / "package")
-    (folder / "preprocessor_config.json").unlink()
-    with pytest.raises(predict_once.ExportError, match="id2label"):
-        predict_once.export(folder, directory=tmp_path / "package")
     (folder / "config.json").unlink()
     with pytest.raises(predict_once.ExportError, match=r"has no config\.json"):
+        predict_once.export(folder, directory=tmp_path / "package")
+    (folder / "config.json").write_text("{}")
+    (folder / "preprocessor_config.json").unlink()
+    with pytest.raises(predict_once.ExportError, match=r"has neither tokenizer\.json nor preprocessor_config\.json"):
         predict_once.export(folder, directory=tmp_path / "package")
     assert not (tmp_path / "package").exists()

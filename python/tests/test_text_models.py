@@ -127,7 +127,7 @@ def test_the_package_has_the_tokenizer_and_golden_answers_and_can_be_replaced(tm
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda path: (path / "tokenizer.json").unlink(), "has no tokenizer.json"),
+        (lambda path: (path / "tokenizer.json").unlink(), "has neither tokenizer.json nor preprocessor_config.json"),
         (lambda path: (path / "model.onnx").unlink(), "has no model.onnx"),
         (
             lambda path: onnx.save(transformer("pooler", 3, ["input_ids"]), path / "model.onnx"),

@@ -106,19 +106,19 @@ def export(
                       The tables of model.toml, as dictionaries (docs/model-package.md).
       `golden`        Inputs with the training library's answers, at most 1,000.
 
-    A Pipeline of scikit-learn that begins with a TfidfVectorizer, CountVectorizer or HashingVectorizer, as
-    `model`, with its texts as `X`, and a `target`: the API's field is `text`.
+    A Pipeline of scikit-learn that begins with a TfidfVectorizer, CountVectorizer or HashingVectorizer,
+    as `model`, with its texts as `X`, and a `target`: the API's field is `text`.
 
     A model of text, in a directory as `optimum-cli export onnx` writes it (model.onnx, tokenizer.json,
     config.json), as `model`. Needs `pip install tokenizers`:
 
       `X`             Texts, on which the package is compared with the model; by default, a few.
-      `target`        The name of the answer. Default: "label" for text classification, whose classes are
-                      those of config.json, and "embedding" for feature extraction, pooled and normalised
-                      as 1_Pooling and modules.json say; by default, pooled by the mean.
+      `target`        The name of the answer. Default: "label" for text classification, whose classes
+                      are those of config.json, and "embedding" for feature extraction, pooled and
+                      normalised as 1_Pooling and modules.json say; by default, pooled by the mean.
 
-    An image classifier: a directory as `optimum-cli export onnx` writes it, with model.onnx, config.json
-    (`id2label`) and preprocessor_config.json, as `model`, without `X`. Needs Pillow.
+    An image classifier: a directory as `optimum-cli export onnx` writes it, with model.onnx,
+    config.json (`id2label`) and preprocessor_config.json, as `model`, without `X`. Needs Pillow.
 
       `target`        What it predicts. Default: "label".
 

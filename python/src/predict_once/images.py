@@ -25,8 +25,8 @@ Config = dict[str, Any]
 
 
 def is_image_classifier(model: Any) -> bool:
-    """Whether it is the path of a directory with an ONNX graph, other than MLflow's."""
-    return isinstance(model, (str, Path)) and (Path(model) / GRAPH).is_file() and not (Path(model) / "MLmodel").exists()
+    """Whether it is the path of a directory that says how images are prepared."""
+    return isinstance(model, (str, Path)) and (Path(model) / PREPROCESSOR).is_file()
 
 
 def image_classifier(folder: Path, name: str, target: str) -> Package:

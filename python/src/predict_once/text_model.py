@@ -54,7 +54,8 @@ class TextModel:
     def __init__(self, folder: Path) -> None:
         for name in ("model.onnx", TOKENIZER):
             if not (folder / name).exists():
-                raise ExportError(f"{folder} has no {name}. Write the directory with: optimum-cli export onnx --model … {folder}")
+                lacks = f"neither {name} nor preprocessor_config.json" if name == TOKENIZER else f"no {name}"
+                raise ExportError(f"{folder} has {lacks}. Write the directory with: optimum-cli export onnx --model … {folder}")
         self.folder = folder
         self.config = read(folder / "config.json")
         self.graph = onnx.load(folder / "model.onnx")
