@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 const COUNTED: usize = 256;
 
 /// Counts keys with the algorithm *space-saving* (Metwally et al., 2005): a new key takes the place of the one with the smallest count, and
-/// its count with it. A key that makes up more than one in [`COUNTED`] requests is always among those counted.
+/// its count with it. A key that makes up more than one in `COUNTED` requests is always among those counted.
 #[derive(Default)]
 pub struct CommonestInputs(Mutex<HashMap<Box<str>, Count>>);
 

@@ -48,7 +48,7 @@ pub enum PredictionKind {
     ClassAt(Column, Vec<AnswerValue>),
     /// A number with a name for each column.
     Values(Scores, Vec<AnswerValue>),
-    /// Those of the values whose column is at least [`LEAST`](answer::LEAST).
+    /// Those of the values whose column is at least 0.5.
     Labels(Scores, Vec<AnswerValue>),
     /// A probability for each class.
     Probabilities(Scores, Vec<AnswerValue>),
