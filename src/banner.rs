@@ -50,8 +50,10 @@ pub(crate) fn log(model: &Model, source: &ModelSource, cache: &str, address: Soc
     tracing::info!("model {name}, fingerprint {fingerprint}, {origin}");
     tracing::info!("cache: {cache}");
     let base = base(address);
-    let predictions = model.signature().predictions().iter();
-    let predictions: Vec<_> = predictions.map(|prediction| format!("{base}/{}", prediction.endpoint())).collect();
+    let signature = model.signature();
+    let reasons = signature.contributions().and_then(|reasons| reasons.endpoint.as_deref());
+    let endpoints = signature.predictions().iter().map(|prediction| prediction.endpoint()).chain(reasons);
+    let predictions: Vec<_> = endpoints.map(|endpoint| format!("{base}/{endpoint}")).collect();
     tracing::info!("predictions: POST {}", predictions.join(", "));
     tracing::info!("documentation: {base}/docs");
 }

@@ -3,9 +3,9 @@
 use std::fmt::{self, Write};
 
 use anyhow::Context;
-use model_package::Stored;
+use model_package::{Field, Stored, field::Kind};
 use predict_once::{http, model::Model};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 /// Schema entries that only describe.
 const TEXTS: [&str; 3] = ["description", "examples", "title"];
@@ -27,8 +27,12 @@ struct Described {
     fields: Map<String, Value>,
     required: Vec<Value>,
     ignores_unknown: bool,
+    /// The largest number of items of each array, and of pixels of each image, which no schema can hold.
+    sizes: Map<String, Value>,
     /// The answer's schema under the prediction's member, by endpoint.
     answers: Map<String, Value>,
+    /// Whether answers can explain themselves.
+    explains: bool,
 }
 
 impl Diff {
@@ -63,7 +67,8 @@ impl Diff {
                 (true, false) => self.line(false, format!("field {name:?} is no longer required")),
                 (true, true) | (false, false) => {}
             }
-            for change in changes(before, after) {
+            let sizes = changes(&old.sizes[name], &new.sizes[name]);
+            for change in changes(before, after).into_iter().chain(sizes) {
                 self.line(change.narrows(), format!("field {name:?}: {change}"));
             }
         }
@@ -92,6 +97,11 @@ impl Diff {
         for endpoint in new.answers.keys().filter(|endpoint| !old.answers.contains_key(*endpoint)) {
             self.line(false, format!("POST {endpoint} is new"));
         }
+        match (old.explains, new.explains) {
+            (true, false) => self.line(true, "explanations (`?explain`) are gone".to_owned()),
+            (false, true) => self.line(false, "explanations (`?explain`) are new".to_owned()),
+            (true, true) | (false, false) => {}
+        }
     }
 }
 
@@ -102,14 +112,27 @@ impl Described {
         let signature = model.signature();
         let input = &schemas[&signature.input_name];
         let answer = |prediction: &model_package::Prediction| {
-            let answer = serde_json::json!({ prediction.name(): schemas[prediction.schema()] });
+            let answer = json!({ prediction.name(): schemas[prediction.schema()] });
             (format!("/{}", prediction.endpoint()), answer)
         };
+        let mut answers: Map<_, _> = signature.predictions().iter().map(answer).collect();
+        if let Some(reasons) = signature.contributions()
+            && let Some(endpoint) = &reasons.endpoint
+        {
+            answers.insert(format!("/{endpoint}"), schemas[&reasons.schema].clone());
+        }
+        let sizes = |field: &Field| match field.kind() {
+            Kind::Array(array) => json!({ "max_items": array.max_items() }),
+            Kind::Image(image) => json!({ "max_pixels": image.max_pixels() }),
+            Kind::Number(_) | Kind::Boolean | Kind::Category(_) | Kind::Text(_) => json!({}),
+        };
         Ok(Self {
+            sizes: signature.fields().iter().map(|field| (field.name().to_owned(), sizes(field))).collect(),
+            explains: signature.contributions().is_some(),
             fields: input["properties"].as_object().cloned().context("the input has fields")?,
             required: input["required"].as_array().cloned().unwrap_or_default(),
             ignores_unknown: input["additionalProperties"] != false,
-            answers: signature.predictions().iter().map(answer).collect(),
+            answers,
         })
     }
 }
@@ -123,13 +146,23 @@ struct Change<'a> {
 }
 
 impl Change<'_> {
+    /// The last part of the entry.
+    fn key(&self) -> &str {
+        self.entry.rsplit('.').next().unwrap_or(&self.entry)
+    }
+
     /// Whether a value that was valid may not be any more.
     fn narrows(&self) -> bool {
         let [before, after] = [self.before, self.after].map(|limit| limit.and_then(Value::as_f64));
-        match (self.entry.as_str(), self.before, self.after) {
-            ("minimum" | "exclusiveMinimum", Some(_), Some(_)) => after > before,
-            ("maximum" | "exclusiveMaximum", Some(_), Some(_)) => after < before,
-            ("minimum" | "exclusiveMinimum" | "maximum" | "exclusiveMaximum" | "enum", Some(_), None) => false,
+        let is_least = matches!(self.key(), "minimum" | "exclusiveMinimum" | "minLength" | "minItems");
+        let is_most = matches!(
+            self.key(),
+            "maximum" | "exclusiveMaximum" | "maxLength" | "maxItems" | "max_items" | "max_pixels"
+        );
+        match (self.key(), self.before, self.after) {
+            (_, Some(_), Some(_)) if is_least => after > before,
+            (_, Some(_), Some(_)) if is_most => after < before,
+            (key, Some(_), None) if is_least || is_most || key == "enum" => false,
             ("enum" | "type", Some(before), Some(after)) => has_more(before, after),
             _ => true,
         }

@@ -261,7 +261,7 @@ pub(super) fn typed(mut model: InferenceModel, used: &Use, rows: &TDim) -> Tract
         model.set_input_fact(position, datum_type.fact(shape).into())?;
     }
     let outlets = model.output_outlets()?.to_vec();
-    if used.outputs.len() < outlets.len() {
+    if !used.outputs.iter().copied().eq(0..outlets.len()) {
         model.select_output_outlets(&used.outputs.iter().map(|output| outlets[*output]).collect::<Vec<_>>())?;
     }
     let mut typed = model.into_typed()?;

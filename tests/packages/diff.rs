@@ -1,6 +1,7 @@
 //! `predict-once diff`: what changes for clients and the cache when a package replaces another.
 
-use predict_once::model::Package;
+use predict_once::model::{ManifestFile, Package};
+use test_support::onnx::{FLOAT, Onnx};
 
 use crate::{
     command::{Ended, run},
@@ -74,6 +75,47 @@ fn a_new_field_breaks_clients_only_if_it_is_required() {
         let expected = format!("breaks clients:  field \"old\" is gone\n{added}\n");
         assert!(ended.out.starts_with(&expected), "{name}: {}", ended.out);
     }
+}
+
+#[test]
+fn limits_of_arrays_break_clients_only_if_they_are_narrower() {
+    let package = |lines: &str| {
+        let field = format!("[[fields]]\nname = \"x\"\ntype = \"array\"\nshape = [\"n\"]\n{lines}\n");
+        let prediction = "[[predictions]]\nname = \"y\"\nendpoint = \"y\"\nkind = \"tensor\"\n";
+        let graph = Onnx::empty().with_input("x", FLOAT, &["N", "n"]).node("Identity", &["x"], "y", &[]);
+        packages::package(format!("name = \"arrays\"\n{field}{prediction}"), graph.file("y", 1))
+    };
+    let narrow = package("max_items = 10\nminimum = 0");
+    for (name, wide, line) in [
+        ("items", package("max_items = 100\nminimum = 0"), "max_items 100 → 10"),
+        ("minimum", package("max_items = 10\nminimum = -5"), "items.minimum -5 → 0"),
+    ] {
+        let ended = between(&format!("wider-{name}"), &narrow, &wide);
+        assert_eq!(ended.code, Some(0), "{}", ended.out);
+        let ended = between(&format!("narrower-{name}"), &wide, &narrow);
+        assert_eq!(ended.code, Some(1), "{}", ended.out);
+        assert!(ended.out.starts_with("breaks clients:  field \"x\": ") && ended.out.contains(line), "{}", ended.out);
+    }
+}
+
+#[test]
+fn explanations_that_are_gone_break_clients() {
+    let old = packages::shipped();
+    let with_endpoint = packages::changed(&old, "schema = \"Reasons\"", "schema = \"Reasons\"\nendpoint = \"reasons\"");
+    let manifest = old.manifest.toml();
+    let (begin, end) = (
+        manifest.find("[[predictions]]\nname = \"reasons\"").expect("it has them"),
+        manifest.find("[[examples]]").expect("it has examples"),
+    );
+    let mut without = old.clone();
+    without.manifest = ManifestFile::Written(format!("{}{}", &manifest[..begin], &manifest[end..]));
+    let ended = between("endpoint-gone", &with_endpoint, &old);
+    assert_eq!(ended.code, Some(1));
+    assert!(ended.out.contains("breaks clients:  POST /reasons is gone\n"), "{}", ended.out);
+    let ended = between("explanations-gone", &old, &without);
+    assert_eq!(ended.code, Some(1));
+    assert!(ended.out.contains("breaks clients:  explanations (`?explain`) are gone\n"), "{}", ended.out);
+    assert_eq!(between("explanations-new", &without, &old).code, Some(0));
 }
 
 #[test]

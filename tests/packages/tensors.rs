@@ -58,6 +58,28 @@ fn an_array_of_any_length_becomes_the_graphs_input_and_an_output_a_vector() {
 }
 
 #[test]
+fn predictions_read_the_outputs_that_they_name_in_any_order() {
+    let graph = || {
+        Onnx::empty()
+            .with_input("x", FLOAT, &["N", "1"])
+            .constant("one", &[1], &[1.0])
+            .constant("ten", &[1], &[10.0])
+            .node("Add", &["x", "one"], "sum", &[])
+            .node("Mul", &["x", "ten"], "product", &[])
+            .with_output("product", FLOAT, &["N", "1"])
+            .file("sum", 1)
+    };
+    let (sum, product) = (("sum", "kind = 'value'\nfrom = 'sum'"), ("product", "kind = 'value'\nfrom = 'product'"));
+    for predictions in [&[sum, product][..], &[product, sum], &[sum], &[product]] {
+        let model = packages::load(&package(manifest(&[("x", "type = 'number'")], predictions), graph()));
+        for (position, (name, _)) in predictions.iter().enumerate() {
+            let expected = if *name == "sum" { 3.0 } else { 20.0 };
+            assert_eq!(answer(&model, position, &json!({ "x": 2 })), json!(expected), "{name} of {predictions:?}");
+        }
+    }
+}
+
+#[test]
 fn inputs_of_other_shapes_have_other_keys_and_are_answered_in_one_array() {
     let model = packages::load(&sums());
     let windows = [json!([[1, 2]]), json!([[1, 2], [0, 0]]), json!([[3, 4]]), json!([[1, 2], [5, 6]]), json!([[2, 1]])];

@@ -155,7 +155,8 @@ def export(
         model = load(Path(model))
     if is_image_classifier(model):
         refuse_arguments(X=X, fields=fields, predictions=predictions, examples=examples, golden=golden, labels=labels)
-        refuse_arguments(descriptions=descriptions, units=units, bounds=bounds, kinds=kinds, endpoints=endpoints)
+        refuse_arguments(descriptions=descriptions, units=units, bounds=bounds, kinds=kinds, endpoints=endpoints, unknown=unknown)
+        refuse_arguments(feature_names=feature_names, explain=explain or None, reasons=reasons)
         package = image_classifier(Path(model), name or package_name(path.name), target or "label")
         agreement, limits = Agreement(), Limits(IMAGE_TOLERANCE if tolerance is None else tolerance, max_other_class)
     elif is_text_model(model):
@@ -168,6 +169,8 @@ def export(
             predictions=predictions,
             examples=examples,
             golden=golden,
+            explain=explain or None,
+            reasons=reasons,
         )
         limits = Limits(TEXT_TOLERANCE if tolerance is None else tolerance, max_other_class)
         package, agreement = package_of(
@@ -184,6 +187,8 @@ def export(
             predictions=predictions,
             examples=examples,
             golden=golden,
+            explain=explain or None,
+            reasons=reasons,
         )
         if X is None or target is None:
             raise ExportError("a pipeline of texts needs X and target: export(model, texts, 'models/mails', target='spam').")
