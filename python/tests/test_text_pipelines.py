@@ -75,3 +75,9 @@ def test_a_vectorizer_with_a_python_function_is_refused_by_name(vectorizer: Any,
     model = make_pipeline(vectorizer, LogisticRegression()).fit(TEXTS, CLASSES)
     with pytest.raises(ExportError, match=message):
         predict_once.export(model, TEXTS, tmp_path / "package", target="form")
+
+
+def test_a_pipeline_of_texts_cannot_be_explained_yet(tmp_path: Path) -> None:
+    model = make_pipeline(TfidfVectorizer(), LogisticRegression()).fit(["a good day", "a bad day"], [1, 0])
+    with pytest.raises(ExportError, match="explain does not apply to this kind of model"):
+        predict_once.export(model, ["a good day"], tmp_path / "package", target="mood", explain=True)
