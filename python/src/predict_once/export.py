@@ -153,43 +153,21 @@ def export(
         if X is None and Path(model).is_dir():
             X = example(Path(model))
         model = load(Path(model))
-    if is_image_classifier(model):
-        refuse_arguments(X=X, fields=fields, predictions=predictions, examples=examples, golden=golden, labels=labels)
-        refuse_arguments(descriptions=descriptions, units=units, bounds=bounds, kinds=kinds, endpoints=endpoints, unknown=unknown)
-        refuse_arguments(feature_names=feature_names, explain=explain or None, reasons=reasons)
+    is_image, is_text, is_pipeline = is_image_classifier(model), is_text_model(model), is_text_pipeline(model)
+    if is_image or is_text or is_pipeline:
+        refuse_arguments(fields=fields, predictions=predictions, examples=examples, golden=golden, units=units, bounds=bounds)
+        refuse_arguments(unknown=unknown, feature_names=feature_names, explain=explain or None, reasons=reasons)
+    if is_image:
+        refuse_arguments(X=X, labels=labels, descriptions=descriptions, kinds=kinds, endpoints=endpoints)
         package = image_classifier(Path(model), name or package_name(path.name), target or "label")
         agreement, limits = Agreement(), Limits(IMAGE_TOLERANCE if tolerance is None else tolerance, max_other_class)
-    elif is_text_model(model):
-        refuse_arguments(
-            units=units,
-            bounds=bounds,
-            unknown=unknown,
-            feature_names=feature_names,
-            fields=fields,
-            predictions=predictions,
-            examples=examples,
-            golden=golden,
-            explain=explain or None,
-            reasons=reasons,
-        )
+    elif is_text:
         limits = Limits(TEXT_TOLERANCE if tolerance is None else tolerance, max_other_class)
         package, agreement = package_of(
             Path(model), X, target, name, kinds, endpoints or {}, descriptions or {}, labels, limits.tolerance
         )
         limits.enforce(agreement, "the texts")
-    elif is_text_pipeline(model):
-        refuse_arguments(
-            units=units,
-            bounds=bounds,
-            unknown=unknown,
-            feature_names=feature_names,
-            fields=fields,
-            predictions=predictions,
-            examples=examples,
-            golden=golden,
-            explain=explain or None,
-            reasons=reasons,
-        )
+    elif is_pipeline:
         if X is None or target is None:
             raise ExportError("a pipeline of texts needs X and target: export(model, texts, 'models/mails', target='spam').")
         limits = Limits(TOLERANCE if tolerance is None else tolerance, max_other_class)
