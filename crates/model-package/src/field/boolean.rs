@@ -1,6 +1,6 @@
 //! Boolean fields.
 
-use super::Json;
+use crate::json::Json;
 
 /// The boolean that a value of another type stands for: `"yes"`, `"True"`, `1`.
 pub(crate) fn suggestion(value: &Json<'_>) -> Option<bool> {

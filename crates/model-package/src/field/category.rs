@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 
-use super::{Encoded, Json, MAX_NAME_LENGTH, is_name};
+use super::{Encoded, MAX_NAME_LENGTH, is_name};
 use crate::{
+    json::Json,
     manifest::{CategoryEntry, EncodingEntry, FieldEntry, UnknownValue},
     mistake::Entry,
     normal_form::Spellings,

@@ -189,7 +189,7 @@ impl Number {
 mod tests {
     use super::*;
     use crate::{
-        field::Json,
+        json::Json,
         testing::{field, field_of, try_field_of},
     };
 

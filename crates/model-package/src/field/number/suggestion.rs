@@ -1,7 +1,7 @@
 //! Suggests a number in place of an invalid value.
 
 use super::Number;
-use crate::field::Json;
+use crate::json::Json;
 
 impl Number {
     /// Recognises a number in quotes, with a decimal comma, in percent, or with a fraction where only integers are allowed.

@@ -1,0 +1,144 @@
+//! Reads the members of an object as the values of fields.
+
+use std::borrow::Cow;
+
+use serde::de::DeserializeSeed;
+
+use super::{
+    Input,
+    dimensions::shared_dimensions,
+    errors::{ErrorBudget, Errors},
+};
+use crate::{
+    field::{Encoded, Field},
+    invalid::{FieldError, InvalidInput},
+    json::{ArrayFormat, ArrayFormats, Json, JsonSeed, Members},
+    normal_form::Spellings,
+};
+
+/// The fields of a model, in the order of `model.toml`.
+#[derive(Clone, Debug)]
+pub(crate) struct Fields {
+    pub(super) fields: Vec<Field>,
+    spellings: Spellings,
+    pub(super) ignore_unknown: bool,
+    /// The number of required fields.
+    pub(super) required: usize,
+    /// The positions of the fields that have an [`ArrayFormat`].
+    arrays: Vec<usize>,
+    /// The dimensions that have the same name in several places: the position of each place's field, and its axis.
+    pub(super) shared: Vec<(String, Vec<(usize, usize)>)>,
+}
+
+impl Fields {
+    /// The names of `fields` must be distinct. If `ignore_unknown`, inputs may have other members.
+    pub(crate) fn new(fields: Vec<Field>, ignore_unknown: bool) -> Self {
+        let spellings = Spellings::new(fields.iter().map(Field::name).zip(0..));
+        let required = fields.iter().filter(|field| field.is_required()).count();
+        let arrays = (0..fields.len()).filter(|position| fields[*position].array_format().is_some()).collect();
+        let shared = shared_dimensions(&fields);
+        Self { fields, spellings, ignore_unknown, required, arrays, shared }
+    }
+
+    pub(crate) fn as_slice(&self) -> &[Field] {
+        &self.fields
+    }
+
+    pub(crate) fn ignores_unknown(&self) -> bool {
+        self.ignore_unknown
+    }
+
+    /// Reads an object that contains each required field once, with an allowed value, and no unknown fields unless they are ignored.
+    pub(crate) fn read(&self, text: &[u8]) -> Result<Input, InvalidInput> {
+        if text.trim_ascii().is_empty() {
+            return Err(InvalidInput::Empty);
+        }
+        let mut json = serde_json::Deserializer::from_slice(text);
+        let read = self.json_seed().deserialize(&mut json).and_then(|read| json.end().map(|()| read));
+        match read.map_err(InvalidInput::Syntax)? {
+            Json::Object(members) => {
+                let mut budget = ErrorBudget::default();
+                let read = self.read_members(members, &mut budget);
+                read.map_err(|errors| InvalidInput::Fields { errors, unlisted: budget.unlisted })
+            }
+            other => Err(InvalidInput::NotAnObject(other.kind())),
+        }
+    }
+
+    /// Reads the JSON of an input.
+    pub(crate) fn json_seed(&self) -> JsonSeed<'_> {
+        JsonSeed::new(if self.arrays.is_empty() { None } else { Some(self) })
+    }
+
+    pub(crate) fn read_members(
+        &self,
+        members: Members<'_>,
+        budget: &mut ErrorBudget,
+    ) -> Result<Input, Vec<FieldError>> {
+        let Members { kept, discarded } = &members;
+        let read = || self.read_in_order(kept).or_else(|| self.read_in_any_order(kept));
+        let read = if *discarded == 0 || self.ignore_unknown { read() } else { None };
+        if let Some(error) = read.as_ref().and_then(|input| self.disagreement(input)) {
+            return Err(budget.list().then_some(error).into_iter().collect());
+        }
+        read.ok_or_else(|| {
+            if budget.is_spent() {
+                budget.unlisted += self.count_errors(&members);
+                return Vec::new();
+            }
+            Errors::of(self, members, budget)
+        })
+    }
+
+    /// The fast path: most clients send the fields in the documented order, which needs no lookup by name.
+    fn read_in_order(&self, members: &[(Cow<'_, str>, Json<'_>)]) -> Option<Input> {
+        if members.len() != self.fields.len() {
+            return None;
+        }
+        let read = |(field, (name, value)): (&Field, &(Cow<'_, str>, Json<'_>))| {
+            if field.name() == name { field.read(value) } else { None }
+        };
+        Input::of(self.fields.len(), self.fields.iter().zip(members).map(read))
+    }
+
+    fn read_in_any_order(&self, members: &[(Cow<'_, str>, Json<'_>)]) -> Option<Input> {
+        let mut values = vec![None; self.fields.len()];
+        let mut next = 0;
+        for (name, value) in members {
+            let Some(position) = self.position(name, next) else {
+                if self.ignore_unknown {
+                    continue;
+                }
+                return None;
+            };
+            next = position + 1;
+            let read = self.fields[position].read(value)?;
+            if values[position].replace(read).is_some() {
+                return None;
+            }
+        }
+        let present_or_missing = |(field, value): (&Field, Option<Encoded>)| value.or_else(|| field.missing().cloned());
+        Input::of(self.fields.len(), self.fields.iter().zip(values).map(present_or_missing))
+    }
+
+    /// The position of the field of this name; the search begins at `start` and wraps around.
+    pub(crate) fn position(&self, name: &str, start: usize) -> Option<usize> {
+        let start = start.min(self.fields.len());
+        let named = |field: &Field| field.name() == name;
+        let after = self.fields[start..].iter().position(named).map(|offset| start + offset);
+        after.or_else(|| self.fields[..start].iter().position(named)).or_else(|| self.spellings.find(name))
+    }
+
+    pub(crate) fn encode(&self, input: &Input, columns: &mut Vec<f64>) {
+        for (field, value) in self.fields.iter().zip(&input.0) {
+            field.encode(value, columns);
+        }
+    }
+}
+
+impl ArrayFormats for Fields {
+    fn format(&self, name: &str) -> Option<&ArrayFormat> {
+        let named = self.arrays.iter().copied().find(|position| self.fields[*position].name() == name);
+        self.fields[named.or_else(|| self.spellings.find(name))?].array_format()
+    }
+}
