@@ -10,7 +10,7 @@ use model_package::{Explained, ModelError, Precision, Signature};
 use tract_onnx::{Onnx, pb::ModelProto, prelude::*};
 
 use super::{
-    graph::{Fed, Use, typed},
+    interface::{Fed, Use, typed},
     prepare::prepare,
 };
 

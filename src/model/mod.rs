@@ -9,10 +9,14 @@ mod drawn;
 mod float64;
 pub mod golden;
 mod graph;
+mod graph_file;
+mod interface;
 mod onnx_file;
 mod package;
 mod prepare;
 mod rows;
+mod run;
+mod tensors;
 
 use std::{
     borrow::Cow,
@@ -25,11 +29,7 @@ use model_package::{
 };
 use sha2::{Digest, Sha256};
 
-use self::{
-    contributions::Explainer,
-    graph::{Graph, GraphFile},
-    rows::Rows,
-};
+use self::{contributions::Explainer, graph::Graph, graph_file::GraphFile, rows::Rows};
 pub use self::{
     package::{ManifestFile, Origin, Package, PackageError},
     rows::Apart,
@@ -88,9 +88,10 @@ impl Model {
         let unread = outputs.filter(|(position, _)| !signature.outputs().contains(position));
         let unread_outputs = unread.map(|(_, output)| output.name.clone()).collect();
         let contributions = signature.contributions();
-        let explainer = contributions.map(|contributions| file.explainer(&signature, contributions.output));
+        let explainer = contributions
+            .map(|contributions| Explainer::new(&file.operators, &file.proto, &signature, contributions.output));
         let explainer = explainer.transpose().map_err(|problem| fail(in_graph(problem)))?;
-        let graph = file.prepare(&signature).map_err(|problem| fail(in_graph(problem)))?;
+        let graph = Graph::prepare(file, &signature).map_err(|problem| fail(in_graph(problem)))?;
         if let Some(problem) =
             graph.feature_names().and_then(|names| feature_name_mismatch(names, &signature.columns()))
         {

@@ -11,7 +11,7 @@ use std::{
 use model_package::{Draw, Input, MAX_INPUTS, ModelError, Output, Precision, Tensor};
 use tract_onnx::prelude::TypedRunnableModel;
 
-use super::graph::outputs;
+use super::run::outputs;
 
 /// The sizes that are checked: powers of two up to an array of [`MAX_INPUTS`].
 const SIZES: usize = MAX_INPUTS.next_power_of_two().ilog2() as usize;

@@ -7,9 +7,11 @@
 //!                  └─ run the model on a miss ────────────────────────────────────────► deferred: store
 //! ```
 
+mod caching;
 mod commonest;
 mod deferred;
 mod flights;
+mod question;
 mod served;
 mod strategy;
 mod threads;
@@ -25,39 +27,23 @@ use std::{
 
 use bytes::Bytes;
 use model_package::{Explained, Inputs, ModelError, Output, Stored};
-use prediction_cache::{BreakerState, KeySpace, Layout, MemoryUsage, Namespace, PredictionCache, Tenant, Tier};
+use prediction_cache::{BreakerState, KeySpace, Layout, MemoryUsage, PredictionCache, Tenant, Tier};
 
 pub use self::{
+    caching::Caching,
     commonest::CommonestInputs,
+    question::Question,
     served::{Answer, Body, CacheOutcome, CachePolicy, CacheProbe, CacheWrite, NoPrediction, Served, Tally},
     strategy::Strategy,
     threads::{ModelThreads, ThreadUse},
 };
 use self::{
     flights::Flights,
+    question::Derived,
     strategy::{Planner, RunTime},
     work::{LookupResult, Work},
 };
 use crate::model::Model;
-
-/// What a request asks about its inputs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Question {
-    /// The prediction at this position.
-    Prediction(usize),
-    /// The contributions of the fields. The body is their entry, of which an answer is made with the values that the client sent.
-    Contributions,
-}
-
-/// An answer to a question, derived from the model's output.
-struct Derived {
-    /// The entry, for the requests that wait for this run and for the cache. `None` if the output cannot be written as one.
-    entry: Option<Bytes>,
-    /// Whether the entry may be stored.
-    may_store: bool,
-    /// The response's body.
-    body: Bytes,
-}
 
 /// The model and its cache, for one thread.
 pub struct PredictionService {
@@ -78,32 +64,6 @@ pub struct PredictionService {
     /// The threads for runs that take long. `None` if all runs are on the thread of their request.
     threads: Option<Arc<ModelThreads>>,
     commonest: Option<Arc<CommonestInputs>>,
-}
-
-/// How predictions are cached.
-#[derive(Clone, Debug, Default)]
-pub struct Caching {
-    /// `CACHE_NAMESPACE`: the first part of every cache key. 1 to 64 characters of A-Z, a-z, 0-9, `.`, `_` and `-`; default
-    /// `predict-once`.
-    pub namespace: Namespace,
-    /// `CACHE_LAYOUT`: `string` (default): an entry per prediction; `hash`: a Redis Hash per input, with a field per prediction;
-    /// `output`: the model's output per input.
-    pub layout: Layout,
-    /// `CACHE_STRATEGY`: `lookup_first` (default): look up in the store before running the model; `auto`: only if that is expected to be
-    /// faster than the model.
-    pub strategy: Strategy,
-    /// `CACHE_PER_TENANT`: `true` if each tenant has its own entries, under Lambda's tenant isolation; default `false`.
-    pub per_tenant: bool,
-}
-
-impl Caching {
-    /// The content of the entries.
-    pub fn stored(&self) -> Stored {
-        match self.layout {
-            Layout::String | Layout::Hash => Stored::Answer,
-            Layout::Output => Stored::Output,
-        }
-    }
 }
 
 impl PredictionService {

@@ -2,7 +2,7 @@
 
 use prediction_cache::dynamodb::DynamoDbConfig;
 
-use super::{Environment, SettingsError, aws, error, store::Limits};
+use super::{Environment, SettingsError, aws, error, limits::Limits};
 
 /// Only called with `CACHE_STORE=dynamodb`.
 pub(super) fn config<L>(

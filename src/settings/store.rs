@@ -1,10 +1,8 @@
-//! The store behind the memory: which one, and what all stores have.
-
-use std::time::Duration;
+//! The store behind the memory.
 
 use prediction_cache::{Layout, dynamodb::DynamoDbConfig, redis::RedisConfig};
 
-use super::{Environment, SettingsError, dynamodb, error, redis};
+use super::{Environment, SettingsError, dynamodb, error, limits, redis};
 
 /// The store to use.
 #[derive(Debug)]
@@ -13,24 +11,12 @@ pub enum StoreSettings {
     DynamoDb(Box<DynamoDbConfig>),
 }
 
-/// How long entries live, and requests to the store may take.
-#[derive(Clone, Copy)]
-pub(super) struct Limits {
-    pub(super) ttl: Duration,
-    pub(super) read_timeout: Duration,
-    pub(super) write_timeout: Duration,
-}
-
 /// `None` without a store. Invalid numbers, flags and choices are rejected even so.
 pub(super) fn settings<L>(env: &Environment<L>, layout: Layout) -> Result<Option<StoreSettings>, SettingsError>
 where
     L: Fn(&'static str) -> Result<Option<String>, SettingsError>,
 {
-    let limits = Limits {
-        ttl: Duration::from_secs(env.number("CACHE_TTL_SECONDS", 604_800, 1, 31_536_000)?),
-        read_timeout: Duration::from_millis(env.number("CACHE_READ_TIMEOUT_MS", 50, 1, 10_000)?),
-        write_timeout: Duration::from_millis(env.number("CACHE_WRITE_TIMEOUT_MS", 250, 1, 60_000)?),
-    };
+    let limits = limits::settings(env)?;
     let redis = redis::config(env, limits)?;
     let table = env.get("DYNAMODB_TABLE")?;
     match env.get("CACHE_STORE")?.as_deref() {

@@ -2,6 +2,7 @@
 //!
 //! The service generates it on the first request for it; `make openapi` writes the shipped model's document to `docs/openapi.json`.
 
+mod answers;
 mod fields;
 mod headers;
 mod pages;
@@ -78,11 +79,11 @@ fn document_below(model: &Model, base: &str) -> Result<Value, ModelError> {
     schemas.insert(signature.input_name.clone(), fields::input(signature, signature.fields()));
     let mut paths = Map::new();
     for (position, (path, prediction)) in prediction_paths(model).zip(signature.predictions()).enumerate() {
-        schemas.insert(prediction.schema().to_owned(), fields::prediction(prediction));
+        schemas.insert(prediction.schema().to_owned(), answers::prediction(prediction));
         paths.insert(path, predictions::path_item(model, Question::Prediction(position), base)?);
     }
     if let Some(contributions) = signature.contributions() {
-        schemas.insert(contributions.schema.clone(), fields::contributions(signature, contributions));
+        schemas.insert(contributions.schema.clone(), answers::contributions(signature, contributions));
     }
     if let Some(path) = contributions_path(model) {
         paths.insert(path, predictions::path_item(model, Question::Contributions, base)?);

@@ -8,7 +8,7 @@ use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use prediction_cache::redis::{IamTokens, RedisConfig};
 
-use super::{Environment, SettingsError, certificates, error, store::Limits};
+use super::{Environment, SettingsError, certificates, error, limits::Limits};
 
 /// `None` without `REDIS_URL`; invalid numbers, flags and choices are still rejected.
 pub(super) fn config<L>(env: &Environment<L>, limits: Limits) -> Result<Option<RedisConfig>, SettingsError>
