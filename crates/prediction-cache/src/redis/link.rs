@@ -11,7 +11,7 @@ use std::{
     hash::{BuildHasher, RandomState},
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicBool, Ordering::Relaxed},
     },
     time::Duration,
 };
@@ -27,6 +27,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use super::{
     cluster::KnownNodes,
     connection::{Command, Connection, RedisConfig},
+    failovers::Failovers,
 };
 use crate::{
     Fault, Waited,
@@ -82,26 +83,6 @@ pub(super) struct Timeouts {
     pub(super) total: Duration,
     /// For the first attempt, on a connection that was already open.
     pub(super) on_open_connection: Duration,
-}
-
-/// Counts the times that a store left a server because it answered as a replica: at most one per [`PROBE_INTERVAL`].
-#[derive(Default)]
-pub(super) struct Failovers {
-    count: AtomicU64,
-    last: Mutex<Option<Instant>>,
-}
-
-impl Failovers {
-    /// Whether the server may be left now.
-    fn another(&self) -> bool {
-        let (mut last, now) = (self.last.lock(), Instant::now());
-        let another = last.is_none_or(|last| now >= last + PROBE_INTERVAL);
-        if another {
-            *last = Some(now);
-            self.count.fetch_add(1, Relaxed);
-        }
-        another
-    }
 }
 
 impl Attempt {
@@ -215,7 +196,7 @@ impl Link {
                 Err(_) => state.renewal = Some(now + self.age()),
             }
         }
-        let failovers = self.failovers.count.load(Relaxed);
+        let failovers = self.failovers.count();
         if let Some(current) = &state.current {
             let current = Arc::clone(current);
             let is_due = state.renewal.is_some_and(|renewal| now >= renewal) || state.failovers != failovers;

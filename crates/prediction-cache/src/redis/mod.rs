@@ -2,6 +2,7 @@
 
 mod cluster;
 mod connection;
+mod failovers;
 mod iam;
 mod link;
 mod reply;
@@ -23,7 +24,8 @@ use tokio::{
 use self::{
     cluster::KnownNodes,
     connection::Command,
-    link::{Failovers, Link, Timeouts},
+    failovers::Failovers,
+    link::{Link, Timeouts},
     reply::{to_lookup, to_written, without_answer},
 };
 pub use self::{
