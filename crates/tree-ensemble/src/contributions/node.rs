@@ -8,7 +8,7 @@ pub(super) struct Node {
     pub(super) parent: u32,
     /// The end of the closest edge above that tests the same player, or [`NONE`].
     pub(super) above: u32,
-    /// Whose contribution the parent's test counts to.
+    /// The player to whose contribution the parent's test counts.
     pub(super) player: u32,
     /// The share of the parent's training rows that the edge takes.
     pub(super) ratio: f64,

@@ -12,12 +12,13 @@ use crate::{
     forest::{Graph, Kind, branch, is_member},
 };
 
+/// The reason why contributions of an ensemble cannot be calculated: a predicate about its trees.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unexplainable {
     /// The file does not say how many training rows reached each node.
     #[error("have no covers (the attribute `nodes_hitrates`), the number of training rows that reached each node")]
     NoCovers,
-    /// A cover is negative or not a number, or there is not one for each node.
+    /// A cover is negative or not a number, or the number of covers is not that of the nodes.
     #[error(
         "have invalid covers (the attribute `nodes_hitrates`): each node needs a finite number of at least 0, each root one above 0"
     )]
@@ -30,7 +31,7 @@ pub enum Unexplainable {
 /// Trees whose sum is explained: the contributions of the features of a row to it.
 #[derive(Debug, Clone)]
 pub struct Contributions {
-    /// Of all trees, each in pre-order: a branch's true child is next.
+    /// The nodes of all trees, each tree in pre-order: a branch is followed by its true child.
     nodes: Vec<Node>,
     trees: Vec<Range<usize>>,
     sets: Vec<Vec<f64>>,
