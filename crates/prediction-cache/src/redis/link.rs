@@ -26,7 +26,8 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::{
     cluster::KnownNodes,
-    connection::{Command, Connection, RedisConfig},
+    config::RedisConfig,
+    connection::{Command, Connection},
     failovers::Failovers,
 };
 use crate::{
@@ -93,8 +94,8 @@ impl Attempt {
 }
 
 impl Opened {
-    /// Whether the rest of the deadline suffices for another connection and an answer on it, going by how long this one took to open: at
-    /// least two round trips. To a server so distant that it does not, the whole deadline is for this connection.
+    /// Whether the rest of the deadline suffices to open another connection and to get an answer on it, judging by how long this one took to
+    /// open: at least two round trips. If the server is too distant for that, this connection gets the whole deadline.
     fn can_be_replaced_within(&self, timeouts: Timeouts) -> bool {
         timeouts.on_open_connection + self.took * 3 / 2 <= timeouts.total
     }

@@ -1,6 +1,7 @@
 //! The store in Redis: looks up and stores entries within deadlines.
 
 mod cluster;
+mod config;
 mod connection;
 mod failovers;
 mod iam;
@@ -29,7 +30,8 @@ use self::{
     reply::{to_lookup, to_written, without_answer},
 };
 pub use self::{
-    connection::{ClientCertificate, Connection, RedisConfig},
+    config::{ClientCertificate, RedisConfig},
+    connection::Connection,
     iam::{IamError, IamTokens},
 };
 use crate::{BreakerState, CacheKey, Fault, Lookup, Store, Tier, breaker::CircuitBreaker, health::Health, ttl::spread};
