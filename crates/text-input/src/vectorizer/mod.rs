@@ -1,4 +1,4 @@
-//! The columns that scikit-learn's `TfidfVectorizer`, `CountVectorizer` and `HashingVectorizer` make of a text.
+//! The columns that scikit-learn's `TfidfVectorizer`, `CountVectorizer` and `HashingVectorizer` compute from a text.
 //!
 //! ```text
 //! text ── analyzer ── terms ── vocabulary or hash ── counts ── weights ── norm ─► (column, value)
@@ -38,7 +38,7 @@ pub enum UnsupportedVectorizer {
     Features,
 }
 
-/// The most columns: a sparse row has few of them, however many there are.
+/// The maximum number of columns. Rows are sparse, so they take no more memory if there are many.
 const MAX_COLUMNS: usize = 1 << 24;
 
 /// The file of a vectorizer: its parameters and what it has learned, under scikit-learn's names.
@@ -116,7 +116,7 @@ impl Vectorizer {
     ///
     /// # Errors
     ///
-    /// If the file is damaged, or has a parameter that would give other columns here than in scikit-learn.
+    /// If the file is damaged, or has a parameter for which the columns would differ from scikit-learn's.
     pub fn new(json: &[u8]) -> Result<Self, UnsupportedVectorizer> {
         let File { analyzer, columns, binary, norm, dtype } = serde_json::from_slice(json)?;
         let columns = match columns {
@@ -156,7 +156,7 @@ impl Vectorizer {
         }
     }
 
-    /// The columns of a text that are not zero, in ascending order, and their values.
+    /// The non-zero columns of a text, in ascending order, with their values.
     pub fn transform(&self, text: &str) -> Vec<(u32, f64)> {
         let mut values = self.counts(text);
         if self.binary {

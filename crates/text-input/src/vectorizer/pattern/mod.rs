@@ -1,4 +1,4 @@
-//! `token_pattern`: the part of Python's regular expressions that says what a word is. Each construct means what it means in Python;
+//! `token_pattern`: the subset of Python's regular expressions that defines words. Supported constructs mean what they mean in Python;
 //! others are refused by name.
 
 mod parser;
@@ -10,7 +10,7 @@ use super::{
 
 #[derive(Clone, Debug)]
 pub(super) enum Pattern {
-    /// The longest runs of word characters that have at least so many: the default pattern, and `\w+`.
+    /// Runs of at least `minimum` word characters: the default pattern, and `\w+`.
     Runs {
         minimum: usize,
     },
@@ -24,10 +24,10 @@ pub(super) struct Program(Vec<Instruction>);
 #[derive(Clone, Debug)]
 enum Instruction {
     One(Class),
-    /// Continues at the first; at the second if that fails.
+    /// Continues at the first instruction, or at the second if that fails.
     Either(usize, usize),
     Jump(usize),
-    /// A word begins or ends here, or not.
+    /// Whether a word must begin or end here, or must not.
     Boundary(bool),
     Match,
 }
@@ -42,7 +42,7 @@ struct Class {
 #[derive(Clone, Copy, Debug)]
 enum Item {
     Range(char, char),
-    /// A kind, or all others.
+    /// The characters of this kind (`true`), or all others.
     Word(bool),
     Digit(bool),
     Space(bool),
@@ -106,7 +106,7 @@ impl Pattern {
 impl Program {
     fn find<'t>(&self, text: &'t str, mut word: impl FnMut(&'t str)) {
         let characters: Vec<(usize, char)> = text.char_indices().collect();
-        // What has failed at a position fails again, whatever led there: so the time is bounded by their product.
+        // An instruction that has failed at a position fails there again, so the time is bounded by the product of both numbers.
         let mut tried = vec![false; self.0.len() * (characters.len() + 1)];
         let offset = |at: usize| characters.get(at).map_or(text.len(), |(offset, _)| *offset);
         let mut at = 0;
@@ -114,7 +114,7 @@ impl Program {
             match self.end_of_match(&characters, at, &mut tried) {
                 Some(end) => {
                     word(&text[offset(at)..offset(end)]);
-                    // What succeeded here may succeed again.
+                    // An instruction that succeeded here may succeed again.
                     tried[end * self.0.len()..][..self.0.len()].fill(false);
                     at = end;
                 }

@@ -31,7 +31,7 @@ impl Program {
     }
 }
 
-/// Reads a pattern. Its methods return the fewest characters that what they read matches.
+/// Reads a pattern. Each method returns the smallest number of characters that the part it reads can match.
 struct Parser<'p> {
     rest: Peekable<Chars<'p>>,
     program: Vec<Instruction>,
@@ -71,7 +71,7 @@ impl Parser<'_> {
         Ok(shortest)
     }
 
-    /// Inserts a choice between what is at `position` and `other`, and moves what follows.
+    /// Inserts a choice between the instructions at `position` and at `other`, and shifts those that follow.
     fn insert_choice(&mut self, position: usize, other: usize) -> Result<(), UnsupportedVectorizer> {
         self.push(Instruction::Match)?;
         for instruction in &mut self.program[position..] {
