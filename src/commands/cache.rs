@@ -5,7 +5,7 @@ use std::{process::ExitCode, sync::Arc};
 use anyhow::bail;
 use cache_tools::{HELP, Invocation, Target, Tool};
 use lexopt::Parser;
-use model_package::{Input, ModelError, Output, Signature, Stored, printable};
+use model_package::{EntryContent, Input, ModelError, Output, Signature, printable};
 use predict_once::{
     model::Model,
     service::Caching,
@@ -46,8 +46,8 @@ impl cache_tools::Model for LoadedModel {
         self.0.signature()
     }
 
-    fn fingerprint(&self, stored: Stored) -> &str {
-        self.0.fingerprint(stored)
+    fn fingerprint(&self, content: EntryContent) -> &str {
+        self.0.fingerprint(content)
     }
 
     fn run(&self, input: &Input) -> Result<Output, ModelError> {

@@ -3,7 +3,7 @@
 use std::fmt::{self, Write};
 
 use anyhow::Context;
-use model_package::{Field, Stored, field::Kind};
+use model_package::{EntryContent, Field, field::Kind};
 use predict_once::{http, model::Model};
 use serde_json::{Map, Value, json};
 
@@ -38,8 +38,8 @@ struct Described {
 impl Diff {
     pub(super) fn between(old: &Model, new: &Model) -> anyhow::Result<Self> {
         let described = [Described::of(old)?, Described::of(new)?];
-        let fingerprints = [old, new].map(|model| model.fingerprint(Stored::Answer).to_owned());
-        let outputs_differ = old.fingerprint(Stored::Output) != new.fingerprint(Stored::Output);
+        let fingerprints = [old, new].map(|model| model.fingerprint(EntryContent::Answer).to_owned());
+        let outputs_differ = old.fingerprint(EntryContent::Output) != new.fingerprint(EntryContent::Output);
         let mut diff = Self { lines: Vec::new(), fingerprints, outputs_differ };
         diff.fields(&described);
         diff.answers(&described);

@@ -18,7 +18,7 @@ use lexopt::{
     Arg::{Long, Short, Value},
     Parser, ValueExt,
 };
-use model_package::{Stored, closest_match, printable};
+use model_package::{EntryContent, closest_match, printable};
 use predict_once::{
     fetch::fetch,
     http,
@@ -152,7 +152,7 @@ pub(crate) async fn load_served(settings: &ModelSettings, keep: bool) -> anyhow:
             load(Some(fetched.package())).with_context(|| format!("MODEL_URI: {}", remote.uri))?
         }
     };
-    let found = model.fingerprint(Stored::Answer);
+    let found = model.fingerprint(EntryContent::Answer);
     if let Some(expected) = settings.fingerprint.as_deref().filter(|expected| *expected != found) {
         bail!("MODEL_FINGERPRINT is {expected}, but the model has the fingerprint {found}");
     }

@@ -26,7 +26,7 @@ use crate::model::Model;
 /// In bytes: fits an array with the maximum number of inputs of twenty fields each.
 const USUAL_LIMIT: usize = 1 << 20;
 
-/// The largest limit of a model with images: a Lambda function's event is no larger.
+/// The highest limit, for models with images: the maximum size of a Lambda function's event.
 const HIGHEST_LIMIT: usize = 6 << 20;
 
 /// How much of an oversized body is read and discarded: a client reads the response only when it has sent the whole body.
@@ -63,8 +63,8 @@ pub(super) fn accepted(model: &Model) -> HeaderValue {
     HeaderValue::try_from(media_types(model).join(", ")).expect("media types are ASCII")
 }
 
-/// The inputs, and the JSON that they were read from.
-pub(super) async fn read(request: Request, model: &Model) -> Result<(Inputs, Bytes), Problem> {
+/// Reads the inputs from a body of at most `limit` bytes, the model's [`limit`]. Also returns the JSON that they were read from.
+pub(super) async fn read(request: Request, model: &Model, limit: usize) -> Result<(Inputs, Bytes), Problem> {
     if request.extensions().get::<UndecodableBody>().is_some() {
         return Err(undecodable());
     }
@@ -76,7 +76,6 @@ pub(super) async fn read(request: Request, model: &Model) -> Result<(Inputs, Byt
         let sent = headers.get(header::CONTENT_TYPE).map(|sent| sent.to_str().unwrap_or(OTHER_TYPE));
         return Err(unsupported(model, sent));
     }
-    let limit = limit(model);
     let Some(coding) = Coding::of(headers) else { return Err(unknown_coding()) };
     if is_refused_unread(&request, limit) {
         return Err(too_large(limit));

@@ -1,4 +1,4 @@
-//! Contributions in an answer: the whole of it at their own endpoint, a member of a prediction's with the parameter `explain`.
+//! Contributions: the whole answer at their own endpoint, or a member of a prediction's answer with the parameter `explain`.
 
 use bytes::Bytes;
 use model_package::{Explained, Input, ModelError, SentValues};
@@ -9,10 +9,10 @@ use crate::{
     service::{Answer, Body, CacheOutcome, Question},
 };
 
-/// The parameter of the query that asks for contributions: the number of fields.
+/// The query parameter that requests contributions: the number of fields.
 pub(super) const EXPLAIN: &str = "explain";
 
-/// The parameter is not a number of fields: an [`invalid_query`].
+/// The parameter is not a valid number of fields; becomes an [`invalid_query`].
 pub(super) struct InvalidExplain;
 
 /// The number of fields whose contributions the answer has. `None` if it has no contributions.
@@ -128,11 +128,11 @@ fn member(model: &Model, prediction: Option<&Bytes>, entry: &Bytes, sent: &SentV
         None => b"{".to_vec(),
     };
     if let (Some(contributions), Some(explained)) =
-        (signature.contributions(), Explained::read(entry, signature.fields().len()))
+        (signature.contributions(), Explained::from_entry(entry, signature.fields().len()))
     {
         text.extend_from_slice(serde_json::Value::from(contributions.name.as_str()).to_string().as_bytes());
         text.push(b':');
-        text.extend_from_slice(contributions.answer(signature, &explained, sent, top).as_bytes());
+        text.extend_from_slice(contributions.answer(signature.fields(), &explained, sent, top).as_bytes());
     }
     text.push(b'}');
     text.into()

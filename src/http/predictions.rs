@@ -8,7 +8,7 @@ use axum_core::{
 };
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, header};
-use model_package::{ModelError, Stored};
+use model_package::{EntryContent, ModelError};
 use prediction_cache::Tenant;
 
 use super::{
@@ -29,18 +29,21 @@ pub(super) const X_MODEL: HeaderName = HeaderName::from_static("x-model");
 pub(super) struct Endpoint {
     pub(super) path: String,
     question: Question,
+    /// The size of the largest body, in bytes.
+    body_limit: usize,
     x_model: HeaderValue,
 }
 
 /// The endpoints of the model's predictions, in their order.
 pub(super) fn endpoints(model: &Model) -> Vec<Endpoint> {
     // Names consist of a-z, 0-9, `_` and `-`, fingerprints of hexadecimal digits.
-    let x_model = format!("{}; fingerprint={}", model.signature().name, model.fingerprint(Stored::Answer));
+    let x_model = format!("{}; fingerprint={}", model.signature().name, model.fingerprint(EntryContent::Answer));
     let x_model = HeaderValue::try_from(x_model).expect("its parts are ASCII");
     let predictions =
         prediction_paths(model).enumerate().map(|(prediction, path)| (Question::Prediction(prediction), path));
     let all = predictions.chain(contributions_path(model).map(|path| (Question::Contributions, path)));
-    all.map(|(question, path)| Endpoint { path, question, x_model: x_model.clone() }).collect()
+    let body_limit = body::limit(model);
+    all.map(|(question, path)| Endpoint { path, question, body_limit, x_model: x_model.clone() }).collect()
 }
 
 impl Endpoint {
@@ -75,7 +78,7 @@ impl Endpoint {
         };
         let top = contributions::requested(service.model(), self.question, request.uri().query());
         let top = top.map_err(|InvalidExplain| contributions::invalid_query(service.model()))?;
-        let read = body::read(request, service.model()).await;
+        let read = body::read(request, service.model(), self.body_limit).await;
         if let Some((trace, start)) = trace {
             trace.parsed(start);
         }

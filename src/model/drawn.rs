@@ -13,7 +13,7 @@ const NUMBERS: [f64; 6] = [0.0, 1.0, -1.0, 0.5, 2.0, 10.0];
 /// The number of arrays of a field for which neither golden rows nor examples have any.
 const ARRAYS: u64 = 8;
 
-/// Texts, among them none, one that no vocabulary has, and one of many words.
+/// Texts to try: an empty one, one that no vocabulary contains, and one of many words.
 const TEXTS: [&str; 4] = [
     "",
     "The quick brown fox jumps over the lazy dog.",

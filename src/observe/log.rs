@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use model_package::Stored;
+use model_package::EntryContent;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::{Layer, filter::Targets, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
@@ -72,7 +72,7 @@ impl Drop for FlushAtExit {
 pub fn start(settings: LogSettings, in_lambda: bool, model: &Model) -> io::Result<FlushAtExit> {
     // Not `Stdout`, whose lock the process would wait for in other places while a write blocks.
     LINES.start(File::from(io::stdout().as_fd().try_clone_to_owned()?))?;
-    MODEL.get_or_init(|| (model.signature().name.clone(), model.fingerprint(Stored::Answer).to_owned()));
+    MODEL.get_or_init(|| (model.signature().name.clone(), model.fingerprint(EntryContent::Answer).to_owned()));
     // Only warnings of other crates: at `trace`, lambda_runtime logs whole events, including the inputs.
     let targets = Targets::new()
         .with_default(LevelFilter::WARN)

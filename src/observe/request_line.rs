@@ -24,7 +24,7 @@ use serde::Serialize;
 use super::{
     FunctionRequestId,
     log::{self, METRICS, MODEL},
-    metrics::Metrics,
+    metrics::EmbeddedMetrics,
     milliseconds,
     trace_context::TraceParent,
 };
@@ -129,7 +129,7 @@ fn write(
     let is_fault = status == StatusCode::INTERNAL_SERVER_ERROR;
     let dropped = log::dropped();
     let newly_dropped = dropped - REPORTED_DROPPED.load(Relaxed);
-    let metrics = Metrics::new(&settings.metrics_namespace, served, is_fault, newly_dropped);
+    let metrics = EmbeddedMetrics::new(&settings.metrics_namespace, served, is_fault, newly_dropped);
     let line = Line {
         level: "INFO",
         message: "request",
@@ -169,14 +169,14 @@ fn count_unsupported_event(time_left: Option<Duration>) {
         message: &'a str,
         service: &'a str,
         #[serde(flatten)]
-        metrics: Metrics<'a>,
+        metrics: EmbeddedMetrics<'a>,
     }
     if let Some(settings) = METRICS.get() {
         let line = Line {
             level: "INFO",
             message: "an unsupported event was refused",
             service: &settings.service_name,
-            metrics: Metrics::of_unsupported_event(&settings.metrics_namespace),
+            metrics: EmbeddedMetrics::of_unsupported_event(&settings.metrics_namespace),
         };
         write_json(&line, time_left);
     }
@@ -231,7 +231,7 @@ struct Line<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     probe_ms: Option<f64>,
     #[serde(flatten)]
-    metrics: Option<Metrics<'a>>,
+    metrics: Option<EmbeddedMetrics<'a>>,
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Contributions in Redis: an entry of their own in every layout, for all numbers of fields.
 
-use model_package::Stored;
+use model_package::EntryContent;
 use serde_json::json;
 use test_support::{
     packages::{self, explained},
@@ -16,7 +16,9 @@ async fn contributions_have_an_entry_of_their_own_in_every_layout() {
     let directory = directory.to_str().expect("UTF-8");
     let model = packages::load(&explained());
     let input = json!({ "amount": 5, "age": 44, "colour": "red" });
-    for (layout, stored) in [("string", Stored::Answer), ("hash", Stored::Answer), ("output", Stored::Output)] {
+    for (layout, stored) in
+        [("string", EntryContent::Answer), ("hash", EntryContent::Answer), ("output", EntryContent::Output)]
+    {
         let redis = Redis::start().await;
         let settings = [
             ("MODEL_DIR", directory),

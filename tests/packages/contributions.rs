@@ -53,9 +53,9 @@ fn entries_read_back_as_they_were_written_and_others_are_refused() {
     let explained = model.explain(&input).expect("contributions");
     let entry = explained.to_entry().expect("finite");
     assert_eq!(entry, "10.125,0.5,1.0,-1.0");
-    assert_eq!(model_package::Explained::read(&entry, 3), Some(explained));
+    assert_eq!(model_package::Explained::from_entry(&entry, 3), Some(explained));
     for other in ["", "10.125,0.5,1.0", "10.125,0.5,1.0,-1.0,0.0", "10.125,0.50,1.0,-1.0", "10.125,0.5,1.0,NaN"] {
-        assert_eq!(model_package::Explained::read(other.as_bytes(), 3), None, "{other}");
+        assert_eq!(model_package::Explained::from_entry(other.as_bytes(), 3), None, "{other}");
     }
 }
 
@@ -162,7 +162,7 @@ fn entries_of_contributions_are_checked() {
 fn the_fingerprint_covers_what_is_explained_but_not_the_texts() {
     let fingerprints = |package: &Package| {
         let model = packages::load(package);
-        [model_package::Stored::Answer, model_package::Stored::Output]
+        [model_package::EntryContent::Answer, model_package::EntryContent::Output]
             .map(|stored| model.fingerprint(stored).to_owned())
     };
     let original = fingerprints(&explained());

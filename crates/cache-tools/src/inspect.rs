@@ -10,10 +10,10 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::{
-    Target, ToolError,
+    Target, ToolError, entry_content,
     format::{bytes, duration, row},
     nodes::RedisNodes,
-    refused, stored,
+    refused,
 };
 
 /// A decoded key and its entry.
@@ -233,7 +233,7 @@ fn answers(target: &Target, layout: Layout, name: &str, value: &Bytes) -> Vec<By
     let signature = target.model.signature();
     let predictions = signature.predictions().iter().enumerate();
     let named = predictions.filter(|(_, prediction)| layout == Layout::Output || prediction.name() == name);
-    named.filter_map(|(position, _)| stored(layout).read(signature, position, value)).collect()
+    named.filter_map(|(position, _)| entry_content(layout).read(signature, position, value)).collect()
 }
 
 impl From<DecodedField> for InspectedField {

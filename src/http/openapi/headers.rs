@@ -1,4 +1,4 @@
-//! The request and response headers, and the parameter of the query.
+//! The request and response headers, and the query parameter.
 
 use std::fmt::Write;
 
@@ -13,7 +13,7 @@ use crate::{
 
 const EXPLAIN_PARAMETER: &str = "Explain";
 
-/// The request headers and the query's parameter of a prediction: `components/parameters`.
+/// The request headers and the query parameter of a prediction: `components/parameters`.
 pub(super) fn parameters(signature: &Signature) -> Value {
     let header = |name: &str, description: &str, examples: &[&str]| {
         json!({

@@ -16,7 +16,7 @@ use std::{
 
 use axum_core::response::{IntoResponse, Response};
 use http::{HeaderMap, header};
-use model_package::Stored;
+use model_package::EntryContent;
 use parking_lot::Mutex;
 use prediction_cache::{MemoryUsage, ParsedKey};
 use serde_json::{Value, json};
@@ -136,7 +136,7 @@ impl Dashboard {
         json!({
             "version": env!("CARGO_PKG_VERSION"),
             "model": model.signature().name,
-            "fingerprint": model.fingerprint(Stored::Answer),
+            "fingerprint": model.fingerprint(EntryContent::Answer),
             "time": SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs(),
             "uptime_seconds": self.started.elapsed().as_secs(),
             "window_seconds": time.as_secs(),

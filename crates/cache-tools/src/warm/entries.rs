@@ -6,10 +6,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use model_package::{Input, Stored};
+use model_package::{EntryContent, Input};
 use prediction_cache::{Fault, KeySpace, Lookup, PredictionCache, Tenant, redis::RedisStore};
 
-use crate::{Model, Target, nodes::with_tool_timeouts, stored};
+use crate::{Model, Target, entry_content, nodes::with_tool_timeouts};
 
 /// The outcome for some inputs.
 #[derive(Debug, Default)]
@@ -31,7 +31,7 @@ pub(super) struct Entries {
     model: Arc<dyn Model>,
     cache: PredictionCache,
     keys: KeySpace,
-    stored: Stored,
+    content: EntryContent,
     renew: bool,
 }
 
@@ -44,14 +44,14 @@ impl Entries {
             model: Arc::clone(&target.model),
             cache: PredictionCache::new(None, Some(Box::new(redis))).signed_by(target.signer.clone()),
             keys: tenant.map_or(keys.clone(), |tenant| keys.of_tenant(tenant)),
-            stored: stored(target.layout),
+            content: entry_content(target.layout),
             renew,
         })
     }
 
     /// The number of entries of one input.
     pub(super) fn per_input(&self) -> usize {
-        self.stored.entries_per_input(self.model.signature())
+        self.content.entries_per_input(self.model.signature())
     }
 
     /// Stores every prediction of these inputs byte for byte as the service would: the model runs for each input separately.
@@ -76,7 +76,7 @@ impl Entries {
             let (position, prediction) = positions[&key];
             match lookup {
                 Lookup::Hit(entry, _)
-                    if !self.renew && self.stored.read_stored(signature, prediction, &entry).is_some() =>
+                    if !self.renew && self.content.read_stored(signature, prediction, &entry).is_some() =>
                 {
                     result.present += 1;
                     positions.remove(&key);
@@ -96,9 +96,9 @@ impl Entries {
         for (position, missing) in missing.into_iter().enumerate().filter(|(_, missing)| !missing.is_empty()) {
             let expected = entries.len() + missing.len();
             let output = self.model.run(&inputs[position]).ok();
-            if let Some(output) = output.filter(|output| self.stored.may_store(signature, output)) {
+            if let Some(output) = output.filter(|output| self.content.may_store(signature, output)) {
                 entries.extend(missing.into_iter().filter_map(|(key, prediction)| {
-                    let (entry, _) = self.stored.write(signature, prediction, &output).ok()?;
+                    let (entry, _) = self.content.write(signature, prediction, &output).ok()?;
                     Some((key, entry?))
                 }));
             }

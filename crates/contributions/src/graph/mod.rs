@@ -16,7 +16,7 @@ use self::table::Table;
 use crate::column::{Affine, Column};
 
 /// What the graph calculates, as far as contributions are concerned.
-pub(crate) struct Read {
+pub(crate) struct TracedGraph {
     output: Result<Table, String>,
     pub(crate) ensembles: Vec<Ensemble>,
 }
@@ -40,13 +40,13 @@ enum Value {
     Other(String),
 }
 
-struct Reader<'a> {
+struct Tracer<'a> {
     context: ParsingContext<'a>,
     values: HashMap<&'a str, Value>,
     ensembles: Vec<Ensemble>,
 }
 
-impl Read {
+impl TracedGraph {
     /// The score of a column of the first output: before a softmax or a logistic or exponential function.
     pub(crate) fn score(&self, output: Option<usize>) -> Result<Affine, String> {
         let Table { tensor, columns, .. } = self.output.as_ref().map_err(String::clone)?;
@@ -64,8 +64,8 @@ impl Read {
     }
 }
 
-/// Reads a graph. `fields` gives the field of each column of its input.
-pub(crate) fn read(operators: &Onnx, model: &ModelProto, fields: &[usize]) -> Result<Read, String> {
+/// Follows the columns through a graph. `fields` gives the field of each column of its input.
+pub(crate) fn trace(operators: &Onnx, model: &ModelProto, fields: &[usize]) -> Result<TracedGraph, String> {
     let graph = model.graph.as_ref().ok_or("is empty")?;
     let context = ParsingContext {
         onnx_operator_set_version: 0,
@@ -75,27 +75,27 @@ pub(crate) fn read(operators: &Onnx, model: &ModelProto, fields: &[usize]) -> Re
         model_dir: None,
         template: InferenceModel::default(),
     };
-    let mut reader = Reader { context, values: HashMap::new(), ensembles: Vec::new() };
+    let mut tracer = Tracer { context, values: HashMap::new(), ensembles: Vec::new() };
     let initializers: Vec<_> = graph.initializer.iter().map(|tensor| tensor.name.as_str()).collect();
     let input = graph.input.iter().find(|input| !initializers.contains(&input.name.as_str())).ok_or("has no input")?;
     let columns = fields.iter().map(|&field| Column::Local(field)).collect();
     let table = Table { tensor: input.name.clone(), columns, is_vector: false };
-    reader.values.insert(&input.name, Value::Table(table));
+    tracer.values.insert(&input.name, Value::Table(table));
     for tensor in &graph.initializer {
-        let constant = reader.constant(tensor);
-        reader.values.insert(&tensor.name, constant);
+        let constant = tracer.constant(tensor);
+        tracer.values.insert(&tensor.name, constant);
     }
-    reader.run(graph);
+    tracer.run(graph);
     let output = graph.output.first().ok_or("has no output")?;
-    let output = match reader.values.remove(output.name.as_str()) {
+    let output = match tracer.values.remove(output.name.as_str()) {
         Some(Value::Table(table)) => Ok(table),
         Some(Value::Constant { .. }) | None => Err("has a constant output".to_owned()),
         Some(Value::Other(reason)) => Err(reason),
     };
-    Ok(Read { output, ensembles: reader.ensembles })
+    Ok(TracedGraph { output, ensembles: tracer.ensembles })
 }
 
-impl<'a> Reader<'a> {
+impl<'a> Tracer<'a> {
     fn run(&mut self, graph: &'a GraphProto) {
         for node in &graph.node {
             let values = self.node(node).unwrap_or_else(|reason| vec![Value::Other(reason); node.output.len()]);

@@ -1,13 +1,10 @@
 //! What each operator makes of the columns of its inputs.
 
-use tract_onnx::{
-    pb::{NodeProto, TensorProto},
-    tract_hir::internal::*,
-};
+use tract_onnx::pb::{NodeProto, TensorProto};
 use tree_ensemble::Score;
 
 use super::{
-    Ensemble, Reader, Value,
+    Ensemble, Tracer, Value,
     table::{Table, combine, function, product, select},
 };
 use crate::column::{Affine, Column, Term};
@@ -42,7 +39,7 @@ const ELEMENTWISE: [&str; 26] = [
     "Where",
 ];
 
-impl<'a> Reader<'a> {
+impl<'a> Tracer<'a> {
     /// The values of a node's outputs.
     pub(super) fn node(&mut self, node: &'a NodeProto) -> Result<Vec<Value>, String> {
         let operator = node.op_type.as_str();

@@ -2,9 +2,10 @@
 
 use serde_json::Value;
 
-use super::{Array, Category, Encoded, Encoding, Field, Image, Kind, MAX_NAME_LENGTH, Number, Text, is_name};
+use super::{
+    Array, Category, Encoded, Encoding, Field, Image, Kind, MAX_NAME_LENGTH, Number, Text, is_name, reason::Reason,
+};
 use crate::{
-    contributions::Reason,
     declaration::TensorDeclaration,
     files::Files,
     json::Json,
@@ -14,8 +15,8 @@ use crate::{
 };
 
 impl Field {
-    /// Checks an entry of `[[fields]]`, for these inputs of the graph, the first of this type. `None` if it has mistakes, which are added
-    /// to `entry`.
+    /// Checks an entry of `[[fields]]` against the graph's inputs that it feeds, the first of which has this type. `None` if it has
+    /// mistakes, which are added to `entry`.
     pub(crate) fn new(
         written: &FieldEntry,
         datatype: DataType,

@@ -9,12 +9,14 @@ mod encoded;
 mod image;
 mod missing;
 mod number;
+mod reason;
 mod tensors;
 mod text;
 mod value;
 
 use serde_json::Value;
 
+use self::reason::Reason;
 pub use self::{
     array::Array,
     category::{Category, CategoryValue},
@@ -25,7 +27,7 @@ pub use self::{
 };
 pub(crate) use self::{encoded::Encoded, tensors::Tensors, text::default_inputs};
 pub use super::{bound::Bound, json::Dimension};
-use super::{contributions::Reason, feeds::Size, precision::Precision};
+use super::{declaration::Size, precision::Precision};
 
 /// Limit for the names of fields, values and examples, in characters.
 pub(crate) const MAX_NAME_LENGTH: usize = 200;
@@ -77,10 +79,6 @@ impl Field {
         &self.kind
     }
 
-    pub(crate) fn reason(&self) -> Option<&Reason> {
-        self.reason.as_ref()
-    }
-
     pub fn unit(&self) -> Option<&str> {
         self.unit.as_deref()
     }
@@ -117,13 +115,13 @@ impl Field {
         }
     }
 
-    /// Whether a cache key has the digest of its value, rather than the value.
+    /// Whether cache keys contain a digest of the value instead of the value.
     pub(crate) fn has_digest(&self) -> bool {
         matches!(self.kind, Kind::Array(_) | Kind::Text(_) | Kind::Image(_))
     }
 
-    /// A shape of the tensor for its input of the graph at this position, to try a model on. Empty for a field that is not a tensor.
-    pub(crate) fn usual_shape(&self, _part: usize) -> Vec<usize> {
+    /// The shape of its tensors, without the batch dimension, to try a model on. Empty for a field that is not a tensor.
+    pub(crate) fn usual_shape(&self) -> Vec<usize> {
         match &self.kind {
             Kind::Array(array) => array.usual_shape().to_vec(),
             Kind::Text(text) => text.usual_shape(),
@@ -132,7 +130,7 @@ impl Field {
         }
     }
 
-    /// Whether the graph's inputs that it feeds have a dimension for the batch.
+    /// Whether the graph's inputs that it feeds have a batch dimension.
     pub(crate) fn is_batched(&self) -> bool {
         match &self.kind {
             Kind::Array(array) => array.is_batched(),
@@ -140,8 +138,8 @@ impl Field {
         }
     }
 
-    /// The shape of the tensor for its input of the graph at this position. Empty for a field that is not a tensor.
-    pub(crate) fn tensor_shape(&self, _part: usize) -> Vec<Size<'_>> {
+    /// The shape of its tensors, without the batch dimension. Empty for a field that is not a tensor.
+    pub(crate) fn tensor_shape(&self) -> Vec<Size<'_>> {
         let size = |size| match size {
             &Dimension::Fixed(size) => Size::Fixed(size),
             Dimension::Named(name) => Size::Named(name),

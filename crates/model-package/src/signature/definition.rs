@@ -6,7 +6,7 @@ use super::{Example, GoldenTolerance, Signature, examples::check_examples};
 use crate::{
     contributions::Contributions,
     declaration::{Declaration, names as names_of},
-    feeds::{self, Fed, GraphInput},
+    feeds::{self, FedInputs, GraphInput},
     field::Field,
     files::Files,
     input::Fields,
@@ -17,7 +17,7 @@ use crate::{
 
 /// A request with more fields would not fit into a body.
 const MAX_FIELDS: usize = 1_000;
-/// The most values of all fields, with their aliases: they take some 10 MB, and a few more in the OpenAPI document.
+/// The most values and aliases of all fields together: about 10 MB, and a few more in the OpenAPI document.
 const MAX_VALUES: usize = 100_000;
 const MAX_PREDICTIONS: usize = 16;
 /// Schemas that the OpenAPI document defines itself.
@@ -127,7 +127,7 @@ fn fields(
     graph: &Declaration,
     files: &Files,
     mistakes: &mut Vec<Mistake>,
-) -> (Vec<Field>, Vec<Fed>) {
+) -> (Vec<Field>, Vec<FedInputs>) {
     let count = manifest.fields.len();
     Entry::new("fields", mistakes).require(
         (1..=MAX_FIELDS).contains(&count),
