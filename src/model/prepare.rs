@@ -43,7 +43,9 @@ pub(super) fn prepare(model: impl Fn() -> TractResult<(TypedModel, bool)>) -> Tr
 fn attempt(mut model: TypedModel, in_float64: bool, is_simplified: bool) -> TractResult<Prepared> {
     let prepared = panic::catch_unwind(AssertUnwindSafe(|| {
         if is_simplified {
-            return model.into_optimized()?.into_runnable();
+            model = model.into_optimized()?;
+            network_operators::replace(&mut model);
+            return model.into_runnable();
         }
         matrix_product::replace(&mut model);
         match in_float64 {
