@@ -120,6 +120,23 @@ mod tests {
         assert!(is_simplified(attention, 2));
     }
 
+    #[test]
+    fn an_optimised_graph_has_operators_of_our_own() {
+        let file = File::new(4)
+            .integers("shape", &[3], &[1, 2, 2])
+            .node("Reshape", &["x", "shape"], "signal", &[])
+            .constant("kernel", &[2, 2, 3], &[0.1; 12])
+            .node("Pad", &["signal", "pads"], "padded", &[])
+            .integers("pads", &[6], &[0, 0, 1, 0, 0, 1])
+            .node("Conv", &["padded", "kernel"], "channels", &[])
+            .node("Softmax", &["channels"], "y", &[("axis", 1)])
+            .file("y", 2);
+        let prepared = prepare(|| Ok((typed(&file, 4)?, false))).expect("prepared");
+        let names: Vec<_> = prepared.runnable.model().nodes().iter().map(|node| node.op().name()).collect();
+        assert!(names.iter().any(|name| name == "MovedSoftmax"), "{names:?}");
+        assert!(names.iter().any(|name| name == "ConstantPad"), "{names:?}");
+    }
+
     /// An operator that the optimiser fails on.
     #[derive(Clone, Debug, PartialEq, Eq)]
     struct Stubborn;
