@@ -40,8 +40,8 @@ api: ## Start the service with that Redis
 request: ## Send the example application; print the answer, hit or miss, and the time (ENDPOINT=probabilities, URL=http://...)
 	@scripts/request
 
-demo: ## Show a miss, a hit, errors, and Redis killed and restarted, in ten seconds
-	@scripts/demo
+demo: ## Show misses, hits in memory and in Redis, errors, Redis killed and restarted, and the time saved, in ten seconds
+	@scripts/demo/run
 
 ## Run it as a Lambda function
 

@@ -13,7 +13,7 @@
 mod arguments;
 pub mod break_even;
 mod cells;
-mod format;
+pub mod format;
 pub mod gain;
 mod info;
 mod inspect;
