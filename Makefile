@@ -145,7 +145,7 @@ endif
 	PREDICT_ONCE_BIN="$(or $(PREDICT_ONCE_BIN),$(BUILDS)/lambda/predict-once/bootstrap)" FLOORS="$(BUILT)" \
 		cargo bench --profile dev --bench instructions
 
-.PHONY: chaos soak lab bench-strategy bench-trees bench-arrays scaling
+.PHONY: chaos soak lab bench-strategy bench-trees bench-explanations bench-alternatives bench-arrays scaling
 chaos: ## Break Redis and the network in every way under load; writes docs/reliability.md
 	scripts/install-redis
 	cargo bench --bench chaos
@@ -174,11 +174,19 @@ bench-trees: # Compare the tree operators with ONNX Runtime, speed and answers (
 			| sed -n 's/.*"name":"trees".*"executable":"\([^"]*\)".*/\1/p')" \
 		$(TREES)/benches/trees.md.in docs/trees.md
 
-bench-explanations: # Compare contributions with shap's (minutes); writes docs/explanations.md and its plot
+bench-explanations: # Compare contributions with shap's (minutes, PREDICT_ONCE_BIN); writes docs/explanations.md and its plot
+ifndef PREDICT_ONCE_BIN
 	cargo build --profile $(PROFILE) --bin predict-once
+endif
 	PYTHONPATH=python/src "$$(scripts/python-tool explanations -r benches/explanations/requirements.txt)/python" \
-		benches/explanations/explanations.py "$(BUILT)/predict-once" benches/explanations/explanations.md.in \
+		benches/explanations/explanations.py "$(or $(PREDICT_ONCE_BIN),$(BUILT)/predict-once)" benches/explanations/explanations.md.in \
 		docs/explanations.md docs/explanations.svg
+
+bench-alternatives: # Serve one model with predict-once, MLflow, BentoML and vetiver (minutes, PREDICT_ONCE_BIN); writes docs/alternatives.md
+ifndef PREDICT_ONCE_BIN
+	cargo build --profile $(PROFILE) --bin predict-once
+endif
+	benches/alternatives/alternatives.py "$(or $(PREDICT_ONCE_BIN),$(BUILT)/predict-once)"
 
 bench-arrays: # Measure the cost of an input alone and in an array of 1,000; writes it into docs/caching.md
 	scripts/install-redis

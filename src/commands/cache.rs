@@ -5,7 +5,7 @@ use std::{process::ExitCode, sync::Arc};
 use anyhow::bail;
 use cache_tools::{HELP, Invocation, Target, Tool};
 use lexopt::Parser;
-use model_package::{Input, ModelError, Output, Signature, Stored, printable};
+use model_package::{Explained, Input, ModelError, Output, Signature, Stored, printable};
 use predict_once::{
     model::Model,
     service::Caching,
@@ -58,5 +58,9 @@ impl cache_tools::Model for LoadedModel {
 
     fn run(&self, input: &Input) -> Result<Output, ModelError> {
         self.0.run(input)
+    }
+
+    fn explain(&self, input: &Input) -> Result<Explained, ModelError> {
+        self.0.explain(input)
     }
 }
