@@ -7,6 +7,8 @@ SHELL := bash
 REDIS_PORT ?= 6379
 # Where `make lambda` listens: the address in cargo-lambda's own documentation.
 LAMBDA_PORT ?= 9000
+# The build that it runs: that of `make run`. Empty for the one of `cargo build`.
+LAMBDA_BUILD ?= --release
 # The architecture of the function: arm64 (Graviton, the template's default) or x86_64.
 ARCH ?= arm64
 EVENT ?= events/http-api.json
@@ -47,7 +49,9 @@ demo: ## Show misses, hits in memory and in Redis, errors, Redis killed and rest
 
 .PHONY: lambda invoke events build zip
 lambda: ## Start the function under cargo-lambda on 127.0.0.1:9000
-	PATH="$$(scripts/install-cargo-lambda):$$PATH" cargo lambda watch --ignore-changes --bin predict-once \
+	@# cargo-lambda listens before it builds, and requests hang meanwhile.
+	cargo build $(LAMBDA_BUILD) --bin predict-once
+	PATH="$$(scripts/install-cargo-lambda):$$PATH" cargo lambda watch $(LAMBDA_BUILD) --ignore-changes --bin predict-once \
 		--invoke-address 127.0.0.1 --invoke-port $(LAMBDA_PORT)
 
 invoke: ## Send an event to `make lambda` (EVENT=events/rest-api.json)
