@@ -242,9 +242,14 @@ def check_embeddings(checks, programs, binary):
             same = [max(abs(one - other) for one, other in zip(*pair, strict=True)) < 1e-6 for pair in zip(vectors, own, strict=True)]
             checks.check(f"openai: encoding_format={encoding or 'absent'} has the vectors of /embedding", all(same), vectors)
             checks.equal("openai: the model is named", answer.model, "embedder")
-        raw = client.embeddings.with_raw_response.create(model="any", input=texts[1], dimensions=8)
+
+        def alone():
+            answer = client.embeddings.with_raw_response.create(model="any", input=texts[1], dimensions=8)
+            return "collapsed" not in answer.headers["cache-status"] and answer
+
+        raw = until(alone, "the answers are stored")
         checks.equal("openai: a text of an array is a hit alone", raw.headers["cache-status"], "predict-once; hit; detail=memory")
-        checks.equal("openai: without an array, too", len(raw.parse().data), 1)
+        checks.equal("openai: and has one vector", len(raw.parse().data), 1)
 
         refused = {"input": [464, 2068]}, {"input": texts, "dimensions": 3}, {"input": ["a", ""] * 501}
         for arguments, parameter in zip(refused, ("input", "dimensions", "input"), strict=True):

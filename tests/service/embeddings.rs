@@ -104,7 +104,9 @@ async fn a_text_and_a_list_of_texts_are_answered_in_openais_form_with_the_vector
     let encoded = http.post("/v1/embeddings", &json!({ "input": texts[1], "encoding_format": "base64" })).await.json();
     let bytes = BASE64_STANDARD.decode(encoded["data"][0]["embedding"].as_str().expect("text")).expect("base64");
     let numbers: Vec<f32> = bytes.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
-    assert_eq!(json!(numbers), expected[1]);
+    assert_eq!(numbers, serde_json::from_value::<Vec<f32>>(expected[1].clone()).expect("numbers"));
+    let options = http.send(http.client.request(reqwest::Method::OPTIONS, http.url("/v1/embeddings"))).await;
+    assert_eq!((options.header("allow"), options.header("accept-post")), ("POST,OPTIONS", "application/json"));
 }
 
 #[tokio::test]
@@ -135,7 +137,7 @@ async fn both_endpoints_share_their_entries_text_by_text_in_every_layout_whateve
             assert_eq!(again.cache_status(), "predict-once; hit; detail=redis", "{layout}");
             assert_eq!(again.json()["data"][0]["embedding"], several.json()["data"][0]["embedding"], "{layout}");
             let own = http.post("/embedding", &json!({ "text": "the lazy dog" })).await;
-            assert_eq!(own.cache_status(), "predict-once; hit; detail=memory", "{layout}");
+            assert!(own.cache_status().starts_with("predict-once; hit"), "{layout}: {own:?}");
             assert_eq!(own.json()["embedding"], again.json()["data"][0]["embedding"], "{layout}");
         }
     }
@@ -198,7 +200,7 @@ async fn every_other_error_has_openais_form_too_and_its_kind_is_counted_and_logg
     let wrong = http.send(http.client.delete(http.url("/v1/embeddings"))).await;
     for (answer, status, kind, code) in [
         (post("application/json", "{".to_owned()).await, 400, "invalid_request_error", "invalid_json"),
-        (post("application/json", "[1]".to_owned()).await, 422, "invalid_request_error", "invalid_fields"),
+        (post("application/json", "[\"a\"]".to_owned()).await, 422, "invalid_request_error", "invalid_fields"),
         (post("text/plain", "a".to_owned()).await, 415, "invalid_request_error", "unsupported_media_type"),
         (post("application/json", " ".repeat(1_100_000)).await, 413, "invalid_request_error", "body_too_large"),
         (wrong, 405, "invalid_request_error", "method_not_allowed"),
@@ -231,8 +233,6 @@ async fn base_paths_cross_origin_requests_and_lambda_work_as_for_predictions() {
     let answer = http.send(request.header("origin", "https://app.example")).await;
     assert_eq!((answer.status, answer.header("access-control-allow-origin")), (200, "https://app.example"));
     assert!(answer.header("x-model").starts_with("embedder; "), "{answer:?}");
-    let options = http.send(http.client.request(reqwest::Method::OPTIONS, http.url("/v1/embeddings"))).await;
-    assert_eq!((options.header("allow"), options.header("accept-post")), ("POST,OPTIONS", "application/json"));
 
     let directory = packages::write(&embedder(EMBEDDER), "embedder-lambda");
     let mut api = RuntimeApi::start().await;

@@ -42,12 +42,16 @@ enum Value<'a> {
 /// The texts of a request, and how to answer their vectors.
 pub(crate) async fn read(request: Request, model: &Model, embedding: Embedding) -> Result<(Inputs, Format), Problem> {
     let body = body::read_json(request, model).await?;
+    let not_an_object =
+        || Problem::new(ProblemKind::InvalidFields, "the body must be a JSON object with the member input");
     let sent: Sent<'_> = serde_json::from_slice(&body).map_err(|error| match error.is_data() {
-        true => {
-            Problem::new(ProblemKind::InvalidFields, format!("the body must be a JSON object with `input`: {error}"))
-        }
+        true => not_an_object(),
         false => invalid_json(&body, &error),
     })?;
+    // A list of the members is one, too, for serde.
+    if body.trim_ascii_start().first() != Some(&b'{') {
+        return Err(not_an_object());
+    }
     let encoding = match &sent.encoding_format {
         None => VectorEncoding::Float,
         Some(Value::Text(text)) if text == "float" => VectorEncoding::Float,

@@ -150,11 +150,7 @@ impl Text {
     }
 }
 
-fn token_tensors<'v>(
-    parts: &[(Part, DataType)],
-    tokens: usize,
-    values: impl Fn(Part) -> &'v [u32],
-) -> Arc<Tensors> {
+fn token_tensors<'v>(parts: &[(Part, DataType)], tokens: usize, values: impl Fn(Part) -> &'v [u32]) -> Arc<Tensors> {
     let tensor = |(part, datatype): &(Part, DataType)| {
         let values = values(*part);
         let numbers: Vec<_> = values.iter().map(|value| f64::from(*value)).collect();
