@@ -67,7 +67,7 @@ pub(crate) async fn read(request: Request, model: &Model, embedding: Embedding) 
             return Err(invalid("dimensions", detail));
         }
     }
-    let inputs = inputs(sent.input, model)?;
+    let inputs = inputs(sent.input, model).map_err(|detail| invalid("input", detail))?;
     let signature = model.signature();
     let tokens = match &inputs {
         Inputs::One(input) => signature.tokens(input),
@@ -76,46 +76,42 @@ pub(crate) async fn read(request: Request, model: &Model, embedding: Embedding) 
     Ok((inputs, Format { prediction: embedding.prediction, encoding, tokens }))
 }
 
-fn inputs(sent: Option<Value<'_>>, model: &Model) -> Result<Inputs, Problem> {
+/// The inputs, or why there are none, as a predicate about `input`.
+fn inputs(sent: Option<Value<'_>>, model: &Model) -> Result<Inputs, String> {
     let (signature, most) = (model.signature(), model.signature().max_inputs());
-    let problem = |detail| invalid("input", detail);
-    match sent {
-        None => {
-            Err(invalid_with(FieldErrorCode::Missing, "input", "is missing: send a text or a list of texts".to_owned()))
-        }
-        Some(Value::Text(text)) => signature.read_text(&text).map(Inputs::One).map_err(problem),
-        Some(Value::Array(items, count)) => {
-            if let Some(Value::Number(_) | Value::Array(..)) = items.first() {
-                return Err(token_ids());
-            }
-            if !(1..=most).contains(&count) {
-                return Err(problem(format!("must hold 1 to {most} texts, got {count}")));
-            }
-            let read = |(position, item): (usize, Value<'_>)| match item {
-                Value::Text(text) => signature
-                    .read_text(&text)
-                    .map_err(|detail| problem(format!("is invalid at index {position}: it {detail}"))),
-                other => Err(problem(format!("is invalid at index {position}: it must be a string, got {other}"))),
-            };
-            items.into_iter().enumerate().map(read).collect::<Result<_, _>>().map(Inputs::Many)
-        }
-        Some(other) => Err(problem(format!("must be a text or a list of texts, got {other}"))),
+    let (items, count) = match sent {
+        None => return Err("is missing: send a text or a list of texts".to_owned()),
+        Some(Value::Text(text)) => return signature.read_text(&text).map(Inputs::One),
+        Some(Value::Array(items, count)) => (items, count),
+        Some(other) => return Err(format!("must be a text or a list of texts, got {other}")),
+    };
+    if let Some(Value::Number(_) | Value::Array(..)) = items.first() {
+        return Err(TOKEN_IDS.to_owned());
     }
+    if !(1..=most).contains(&count) {
+        return Err(format!("must hold 1 to {most} texts, got {count}"));
+    }
+    let read = |(position, item): (usize, Value<'_>)| {
+        let read = match item {
+            Value::Text(text) => signature.read_text(&text),
+            other => Err(format!("must be a string, got {other}")),
+        };
+        read.map_err(|detail| format!("is invalid at index {position}: it {detail}"))
+    };
+    items.into_iter().enumerate().map(read).collect::<Result<_, _>>().map(Inputs::Many)
 }
 
 /// Clients that were made for OpenAI's models send the ids of their tokens.
+const TOKEN_IDS: &str = "must be a text or a list of texts, got token ids: this model has its own tokenizer. In LangChain, set \
+                         check_embedding_ctx_length=False";
+
+/// The answer to token ids.
 pub(crate) fn token_ids() -> Problem {
-    const DETAIL: &str = "must be a text or a list of texts, got token ids: this model has its own tokenizer. In LangChain, set \
-                          check_embedding_ctx_length=False";
-    invalid("input", DETAIL.to_owned())
+    invalid("input", TOKEN_IDS.to_owned())
 }
 
 fn invalid(parameter: &str, detail: String) -> Problem {
-    invalid_with(FieldErrorCode::Invalid, parameter, detail)
-}
-
-fn invalid_with(code: FieldErrorCode, parameter: &str, detail: String) -> Problem {
-    let field = parameter.to_owned();
+    let (field, code) = (parameter.to_owned(), FieldErrorCode::Invalid);
     let error = FieldError { field, code, detail: detail.into(), received: None, suggestion: None };
     InvalidInput::Fields { errors: vec![error], unlisted: 0 }.into()
 }
