@@ -40,6 +40,7 @@ pub(super) fn requested(
     };
     Ok(match question {
         Question::Prediction(_) => top,
+        Question::Vector(_) => None,
         Question::Contributions => top.or(contributions.top).or(Some(fields)),
     })
 }

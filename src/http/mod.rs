@@ -8,6 +8,7 @@ mod body_memory;
 mod cache_status;
 mod contributions;
 mod cors;
+mod embeddings;
 mod openapi;
 mod predictions;
 mod problem;
@@ -208,6 +209,11 @@ impl Parts {
         if let Some(limit) = limit {
             response = limit.enforce(response, base).await;
         }
+        if let Some(Route::Prediction(endpoint)) = route
+            && endpoint.is_openai()
+        {
+            response = embeddings::as_openai(response).await;
+        }
         if method == Method::HEAD {
             let length = HeaderValue::from(response.body().size_hint().exact().unwrap_or_default());
             response.headers_mut().insert(header::CONTENT_LENGTH, length);
@@ -250,8 +256,14 @@ impl<'a> Route<'a> {
 /// The path of the health check.
 pub const HEALTH: &str = "/health";
 
+/// The paths of the predictions for `model`, of their contributions and of the embeddings.
+pub fn endpoint_paths(model: &Model) -> impl Iterator<Item = String> {
+    let embeddings = embeddings::endpoint(model).map(|(path, _)| path.to_owned());
+    prediction_paths(model).chain(contributions_path(model)).chain(embeddings)
+}
+
 /// The API's paths for `model`, except `/` and `/docs/`, which redirect to `/docs`.
 pub fn paths(model: &Model) -> Vec<String> {
     let documentation = ASSETS.iter().map(|asset| asset.path).chain([OPENAPI]);
-    prediction_paths(model).chain(contributions_path(model)).chain(documentation.map(str::to_owned)).collect()
+    endpoint_paths(model).chain(documentation.map(str::to_owned)).collect()
 }

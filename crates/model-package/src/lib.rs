@@ -13,6 +13,7 @@ mod contributions;
 mod declaration;
 mod decode;
 mod drawn;
+mod embedding;
 mod feeds;
 pub mod field;
 mod files;
@@ -40,6 +41,7 @@ pub use self::{
     declaration::{Declaration, DeclaredSize, TensorDeclaration},
     decode::DecodedField,
     drawn::Draw,
+    embedding::Embedding,
     feeds::{GraphInput, Size},
     field::Field,
     files::{Files, file_names},

@@ -3,6 +3,7 @@
 //! The service generates it on the first request for it; `make openapi` writes the shipped model's document to `docs/openapi.json`.
 
 mod answers;
+mod embeddings;
 mod fields;
 mod headers;
 mod pages;
@@ -17,8 +18,10 @@ use model_package::ModelError;
 use parking_lot::Mutex;
 use serde_json::{Map, Value, json};
 
+use self::embeddings::EMBEDDINGS;
 use super::{
     assets::Asset,
+    embeddings as http_embeddings,
     predictions::{contributions_path, prediction_paths},
     problem::Problem,
 };
@@ -88,6 +91,13 @@ fn document_below(model: &Model, base: &str) -> Result<Value, ModelError> {
     if let Some(path) = contributions_path(model) {
         paths.insert(path, predictions::path_item(model, Question::Contributions, base)?);
     }
+    let mut tags =
+        vec![json!({ "name": PREDICTIONS, "description": "The model's predictions. All take the same input." })];
+    if let Some((path, embedding)) = http_embeddings::endpoint(model) {
+        paths.insert(path.to_owned(), embeddings::path_item(model, embedding, base)?);
+        tags.push(json!({ "name": EMBEDDINGS, "description": "The same vectors, for clients of OpenAI's API." }));
+    }
+    tags.push(json!({ "name": DOCUMENTATION, "description": "This documentation, for people and for programs." }));
     let example = signature.examples.iter().find(|example| example.valid);
     let example =
         example.map_or_else(|| "{…}".to_owned(), |example| format!("{:#}", Value::Object(example.input.clone())));
@@ -107,10 +117,7 @@ fn document_below(model: &Model, base: &str) -> Result<Value, ModelError> {
         "servers": [{ "url": if base.is_empty() { "/" } else { base }, "description": "The service that serves this document" }],
         // No authentication: access control is the gateway's job.
         "security": [],
-        "tags": [
-            { "name": PREDICTIONS, "description": "The model's predictions. All take the same input." },
-            { "name": DOCUMENTATION, "description": "This documentation, for people and for programs." },
-        ],
+        "tags": tags,
         "paths": paths,
         "components": {
             "schemas": schemas,

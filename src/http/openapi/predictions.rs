@@ -19,7 +19,7 @@ fn texts(signature: &Signature, question: Question) -> Texts<'_> {
             [name, schema, summary, description]
         }
         (Question::Contributions, None) => [""; 4],
-        (Question::Prediction(position), _) => {
+        (Question::Prediction(position) | Question::Vector(position), _) => {
             let prediction = &signature.predictions()[position];
             [prediction.name(), prediction.schema(), prediction.summary(), prediction.description()]
         }
@@ -38,7 +38,7 @@ pub(super) fn path_item(model: &Model, question: Question, base: &str) -> Result
         let shown = |value: &Value| json!({ "summary": example.summary, "value": value });
         let text = body.to_string();
         let answered = |input: &Input| match question {
-            Question::Prediction(position) => Ok(model.predict(position, input)?.body),
+            Question::Prediction(position) | Question::Vector(position) => Ok(model.predict(position, input)?.body),
             Question::Contributions => contributions::answer(model, input, text.as_bytes()),
         };
         let (inputs, answers, answer) = match signature.read(text.as_bytes()) {
@@ -107,7 +107,7 @@ pub(super) fn path_item(model: &Model, question: Question, base: &str) -> Result
 
 /// Rounds an answer's numbers to six digits: processors differ in the last digits of an `f32`, but the document must be the same on
 /// all of them.
-fn rounded(body: &[u8]) -> Value {
+pub(super) fn rounded(body: &[u8]) -> Value {
     fn round(value: &mut Value) {
         match value {
             Value::Number(number) if number.is_f64() => {
