@@ -7,6 +7,8 @@ SHELL := bash
 REDIS_PORT ?= 6379
 # Where `make lambda` listens: the address in cargo-lambda's own documentation.
 LAMBDA_PORT ?= 9000
+# The build that it runs: that of `make run`. Empty for the one of `cargo build`.
+LAMBDA_BUILD ?= --release
 # The architecture of the function: arm64 (Graviton, the template's default) or x86_64.
 ARCH ?= arm64
 EVENT ?= events/http-api.json
@@ -40,14 +42,16 @@ api: ## Start the service with that Redis
 request: ## Send the example application; print the answer, hit or miss, and the time (ENDPOINT=probabilities, URL=http://...)
 	@scripts/request
 
-demo: ## Show a miss, a hit, errors, and Redis killed and restarted, in ten seconds
-	@scripts/demo
+demo: ## Show misses, hits in memory and in Redis, errors, Redis killed and restarted, and the time saved, in ten seconds
+	@scripts/demo/run
 
 ## Run it as a Lambda function
 
 .PHONY: lambda invoke events build zip
 lambda: ## Start the function under cargo-lambda on 127.0.0.1:9000
-	PATH="$$(scripts/install-cargo-lambda):$$PATH" cargo lambda watch --ignore-changes --bin predict-once \
+	@# cargo-lambda listens before it builds, and requests hang meanwhile.
+	cargo build $(LAMBDA_BUILD) --bin predict-once
+	PATH="$$(scripts/install-cargo-lambda):$$PATH" cargo lambda watch $(LAMBDA_BUILD) --ignore-changes --bin predict-once \
 		--invoke-address 127.0.0.1 --invoke-port $(LAMBDA_PORT)
 
 invoke: ## Send an event to `make lambda` (EVENT=events/rest-api.json)
@@ -145,7 +149,7 @@ endif
 	PREDICT_ONCE_BIN="$(or $(PREDICT_ONCE_BIN),$(BUILDS)/lambda/predict-once/bootstrap)" FLOORS="$(BUILT)" \
 		cargo bench --profile dev --bench instructions
 
-.PHONY: chaos soak lab bench-strategy bench-trees bench-arrays scaling
+.PHONY: chaos soak lab bench-strategy bench-trees bench-explanations bench-alternatives bench-arrays scaling
 chaos: ## Break Redis and the network in every way under load; writes docs/reliability.md
 	scripts/install-redis
 	cargo bench --bench chaos
@@ -174,11 +178,19 @@ bench-trees: # Compare the tree operators with ONNX Runtime, speed and answers (
 			| sed -n 's/.*"name":"trees".*"executable":"\([^"]*\)".*/\1/p')" \
 		$(TREES)/benches/trees.md.in docs/trees.md
 
-bench-explanations: # Compare contributions with shap's (minutes); writes docs/explanations.md and its plot
+bench-explanations: # Compare contributions with shap's (minutes, PREDICT_ONCE_BIN); writes docs/explanations.md and its plot
+ifndef PREDICT_ONCE_BIN
 	cargo build --profile $(PROFILE) --bin predict-once
+endif
 	PYTHONPATH=python/src "$$(scripts/python-tool explanations -r benches/explanations/requirements.txt)/python" \
-		benches/explanations/explanations.py "$(BUILT)/predict-once" benches/explanations/explanations.md.in \
+		benches/explanations/explanations.py "$(or $(PREDICT_ONCE_BIN),$(BUILT)/predict-once)" benches/explanations/explanations.md.in \
 		docs/explanations.md docs/explanations.svg
+
+bench-alternatives: # Serve one model with predict-once, MLflow, BentoML and vetiver (minutes, PREDICT_ONCE_BIN); writes docs/alternatives.md
+ifndef PREDICT_ONCE_BIN
+	cargo build --profile $(PROFILE) --bin predict-once
+endif
+	benches/alternatives/alternatives.py "$(or $(PREDICT_ONCE_BIN),$(BUILT)/predict-once)"
 
 bench-arrays: # Measure the cost of an input alone and in an array of 1,000; writes it into docs/caching.md
 	scripts/install-redis

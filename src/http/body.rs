@@ -63,20 +63,44 @@ pub(super) fn accepted(model: &Model) -> HeaderValue {
     HeaderValue::try_from(media_types(model).join(", ")).expect("media types are ASCII")
 }
 
-/// Reads the inputs from a body of at most `limit` bytes, the model's [`limit`]. Also returns the JSON that they were read from.
-pub(super) async fn read(request: Request, model: &Model, limit: usize) -> Result<(Inputs, Bytes), Problem> {
-    if request.extensions().get::<UndecodableBody>().is_some() {
-        return Err(undecodable());
-    }
-    let headers = request.headers();
-    let media_type = media_type(headers);
+/// The inputs, and the JSON that they were read from.
+pub(super) async fn read(request: Request, model: &Model) -> Result<(Inputs, Bytes), Problem> {
+    let media_type = media_type(request.headers());
     let image =
         model.signature().only_image().filter(|_| Format::ALL.iter().any(|format| format.media_type() == media_type));
-    if image.is_none() && !is_json(&media_type) {
+    let Some(image) = image else {
+        let body = read_json(request, model).await?;
+        let inputs = model.signature().read_all(&body).map_err(|invalid| match invalid {
+            InvalidInput::Syntax(error) => invalid_json(&body, &error),
+            invalid => invalid.into(),
+        })?;
+        return Ok((inputs, body));
+    };
+    let body = receive(request, limit(model)).await?;
+    Ok((Inputs::One(model.signature().read_image(image, &body)?), Bytes::new()))
+}
+
+/// The text of a body that must be JSON.
+pub(super) async fn read_json(request: Request, model: &Model) -> Result<Bytes, Problem> {
+    let headers = request.headers();
+    // What is wrong with the bytes is reported first.
+    let is_decodable = request.extensions().get::<UndecodableBody>().is_none();
+    if is_decodable && !is_json(&media_type(headers)) {
         let sent = headers.get(header::CONTENT_TYPE).map(|sent| sent.to_str().unwrap_or(OTHER_TYPE));
         return Err(unsupported(model, sent));
     }
-    let Some(coding) = Coding::of(headers) else { return Err(unknown_coding()) };
+    let body = receive(request, limit(model)).await?;
+    // Some programs write a byte order mark, which RFC 8259 lets a parser ignore.
+    const MARK: &[u8] = "\u{feff}".as_bytes();
+    Ok(if body.starts_with(MARK) { body.slice(MARK.len()..) } else { body })
+}
+
+/// The bytes of a body, without its content coding. `limit` is the most that there may be.
+async fn receive(request: Request, limit: usize) -> Result<Bytes, Problem> {
+    if request.extensions().get::<UndecodableBody>().is_some() {
+        return Err(undecodable());
+    }
+    let Some(coding) = Coding::of(request.headers()) else { return Err(unknown_coding()) };
     if is_refused_unread(&request, limit) {
         return Err(too_large(limit));
     }
@@ -101,27 +125,16 @@ pub(super) async fn read(request: Request, model: &Model, limit: usize) -> Resul
             ));
         }
     };
-    let body = match coding {
-        Coding::Identity => body,
+    match coding {
+        Coding::Identity => Ok(body),
         Coding::Gzip => {
             let body = inflated(&body, limit).map_err(|_| not_gzip())?.ok_or_else(|| inflates_too_far(limit))?;
             if share.is_some_and(|share| !share.take(body.len())) {
                 return Err(overloaded());
             }
-            body
+            Ok(body)
         }
-    };
-    if let Some(image) = image {
-        return Ok((Inputs::One(model.signature().read_image(image, &body)?), Bytes::new()));
     }
-    // Some programs write a byte order mark, which RFC 8259 lets a parser ignore.
-    const MARK: &[u8] = "\u{feff}".as_bytes();
-    let body = if body.starts_with(MARK) { body.slice(MARK.len()..) } else { body };
-    let inputs = model.signature().read_all(&body).map_err(|invalid| match invalid {
-        InvalidInput::Syntax(error) => invalid_json(&body, &error),
-        invalid => invalid.into(),
-    })?;
-    Ok((inputs, body))
 }
 
 pub(super) fn undecodable() -> Problem {

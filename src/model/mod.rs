@@ -107,6 +107,7 @@ impl Model {
         // Versions before this one did not simplify such graphs.
         if graph.is_simplified() {
             add(b"simplified");
+            add(&network_operators::NETWORK_VERSION.to_le_bytes());
         }
         // Versions before these types answered such a graph in float32.
         for (part, of) in [("input", signature.precision_of_columns()), ("output", Some(output.precision(0)))] {

@@ -25,7 +25,7 @@ use prometheus_client::{
 use super::exposition::Format;
 use crate::{
     after_response,
-    http::{Api, ProblemKind},
+    http::{Api, ProblemKind, endpoint_paths},
     observe::{log, outcome::Series, request_line::Refusal},
     service::{CacheWrite, PredictionService, Served, Tally, ThreadUse},
 };
@@ -156,8 +156,8 @@ impl Metrics {
             model_requests_refused,
         };
         // Export the counters as 0 from the start: a rate needs a value before the first increase.
-        for prediction in metrics.services[0].model().signature().predictions() {
-            metrics.count_predictions(&format!("/{}", prediction.endpoint()), Tally::default());
+        for path in endpoint_paths(metrics.services[0].model()) {
+            metrics.count_predictions(&path, Tally::default());
         }
         for kind in ProblemKind::ALL {
             drop(metrics.errors.get_or_create(&label("type", kind.slug())));

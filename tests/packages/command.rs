@@ -544,6 +544,7 @@ fn an_unknown_command_is_answered_with_the_one_that_was_probably_meant() {
         ("cahce", "; did you mean cache?"),
         ("report", "; did you mean cache report?"),
         ("warm", "; did you mean cache warm?"),
+        ("stat", "; did you mean stats?"),
         ("serve", ""),
     ] {
         let expected = format!("Error: unknown command {command:?}{hint}");

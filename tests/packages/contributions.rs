@@ -1,6 +1,6 @@
 //! The kind `contributions`: the contributions of a package are exact, its answer holds what the client sent, and other graphs are refused.
 
-use predict_once::model::{Model, Package};
+use predict_once::model::{Model, Package, golden::Replay};
 use serde_json::{Value, json};
 use test_support::{
     onnx::{Attribute, Onnx},
@@ -173,4 +173,21 @@ fn the_fingerprint_covers_what_is_explained_but_not_the_texts() {
     }
     let other = fingerprints(&packages::changed(&explained(), "top = 2", "top = 2\noutput = 0"));
     assert!(other[0] != original[0] && other[1] != original[1]);
+}
+
+#[test]
+fn golden_rows_hold_contributions_by_field_and_a_row_with_others_differs() {
+    let model = packages::load(&explained());
+    let row = |age: f64| {
+        json!({
+            "input": { "amount": 5, "age": 44, "colour": "red" },
+            "answers": { "reasons": { "base": 10.125, "contributions": { "amount": 0.5, "age": age, "colour": -1.0 } } }
+        })
+        .to_string()
+    };
+    let replay = Replay::run(&model, &row(1.0));
+    assert_eq!((replay.answers, replay.rows_that_differ, &replay.mistakes[..]), (1, 0, &[][..]), "{replay:?}");
+    let replay = Replay::run(&model, &format!("{}\n{}", row(1.0), row(1.1)));
+    assert_eq!((replay.answers, replay.rows_that_differ), (2, 1), "{replay:?}");
+    assert!(replay.mistakes[0].problem.contains("golden.jsonl line 2: expected reasons"), "{:?}", replay.mistakes);
 }

@@ -202,9 +202,13 @@ fn a_graph_of_several_inputs_and_outputs_is_fed_by_name_and_read_by_name() {
         assert_eq!(answer(&model, prediction, &body), expected);
         // From the entry of each layout.
         let (signature, output) = (model.signature(), model.run(&read(&model, &body)).expect("it runs"));
-        for stored in [EntryContent::Answer, EntryContent::Output] {
-            let (entry, body) = stored.write(signature, prediction, &output).expect("an answer");
-            assert_eq!(stored.read_stored(signature, prediction, &entry.expect("an entry")), Some(body), "{stored:?}");
+        for stored in [Stored::Answer, Stored::Output] {
+            let (entry, answer) = stored.write(signature, prediction, &output).expect("an answer");
+            assert_eq!(
+                stored.read_stored(signature, prediction, &entry.expect("an entry")),
+                Some(answer.body),
+                "{stored:?}"
+            );
         }
     }
     // Two matrices, in the order of the fields, and an array.

@@ -10,6 +10,7 @@ mod contributions;
 mod conventions;
 mod dashboard;
 mod documents;
+mod embeddings;
 mod emitted;
 mod events;
 mod gzip;

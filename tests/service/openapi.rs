@@ -147,9 +147,29 @@ async fn every_example_is_answered_as_the_document_says() {
         }
         let answers = ["200", "422"].map(|status| &operation["responses"][status]["content"]);
         let answers = answers.into_iter().flat_map(|content| object(content).values()).map(|of| &of["examples"]);
-        let answered: BTreeSet<_> = answers.flat_map(|examples| object(examples).keys()).collect();
+        let mut answered: BTreeSet<_> = answers.flat_map(|examples| object(examples).keys()).collect();
+        assert!(answered.remove(&"explained".to_owned()), "{path}: an answer with contributions");
         assert_eq!(answered, examples.keys().collect(), "{path}");
         assert!(object(&operation["responses"]["422"]["content"]).len() == 1, "a wrong input is shown, too");
+    }
+}
+
+#[tokio::test]
+async fn the_example_of_an_answer_with_contributions_is_what_the_query_that_it_names_asks_for() {
+    let (_service, http, document) = document().await;
+    for (path, operation) in prediction_operations(&document) {
+        let example = &operation["responses"]["200"]["content"]["application/json"]["examples"]["explained"];
+        let asked = resolved(&document, &operation["parameters"][0])["schema"]["examples"][0].clone();
+        let query = format!("explain={asked}");
+        assert!(example["summary"].as_str().is_some_and(|summary| summary.ends_with(&query)), "{path}: {example}");
+        let inputs = object(&operation["requestBody"]["content"]["application/json"]["examples"]);
+        let first = &inputs.values().next().expect("an example")["value"];
+        let answer = http.post(&format!("{path}?{query}"), first).await;
+        documented_response(&document, operation, &answer);
+        assert!(same(&answer.json(), &example["value"]), "{path}: {} is not {example}", answer.text);
+        let explained =
+            object(&answer.json()).values().filter_map(|member| member["contributions"].as_array()?.len().into());
+        assert_eq!(explained.collect::<Vec<_>>(), [asked.as_u64().expect("a number") as usize], "{path}");
     }
 }
 

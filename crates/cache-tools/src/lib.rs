@@ -13,7 +13,7 @@
 mod arguments;
 pub mod break_even;
 mod cells;
-mod format;
+pub mod format;
 pub mod gain;
 mod info;
 mod inspect;
@@ -26,7 +26,7 @@ mod warm;
 
 use std::{fmt::Display, sync::Arc};
 
-use model_package::{EntryContent, Input, ModelError, Output, Signature};
+use model_package::{Explained, Input, ModelError, Output, Signature, Stored};
 use prediction_cache::{Fault, Layout, Namespace, ParsedKey, Signer, redis::RedisConfig};
 
 pub use self::arguments::{HELP, Invocation, Tool, WarmOptions};
@@ -46,6 +46,8 @@ pub enum ToolError {
     NoTenant,
     #[error("--tenant requires CACHE_PER_TENANT=true: without it, the service does not read tenants' entries")]
     NotPerTenant,
+    #[error("the model has no contributions to store (docs/explanations.md): leave out --explain")]
+    NoContributions,
     /// The signal handler cannot be installed.
     #[error("operating system error: {0}")]
     System(#[from] std::io::Error),
@@ -62,6 +64,13 @@ pub trait Model: Send + Sync {
     ///
     /// If the graph fails.
     fn run(&self, input: &Input) -> Result<Output, ModelError>;
+
+    /// The contributions of the fields to the score.
+    ///
+    /// # Errors
+    ///
+    /// If the package has no contributions, or the graph fails.
+    fn explain(&self, input: &Input) -> Result<Explained, ModelError>;
 }
 
 /// The service whose cache the tools read and fill.

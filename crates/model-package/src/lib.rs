@@ -13,7 +13,7 @@ mod contributions;
 mod declaration;
 mod decoded_key;
 mod drawn;
-mod entry_content;
+mod embedding;
 mod feeds;
 pub mod field;
 mod files;
@@ -41,8 +41,8 @@ pub use self::{
     declaration::{Declaration, DeclaredSize, Size, TensorDeclaration},
     decoded_key::DecodedField,
     drawn::Draw,
-    entry_content::EntryContent,
-    feeds::GraphInput,
+    embedding::Embedding,
+    feeds::{GraphInput, Size},
     field::Field,
     files::{Files, file_names},
     input::Input,

@@ -97,7 +97,7 @@ class Estimator:
         try:
             wanted = library_answers(data, self.converted)
         except Exception as error:  # a library's own, such as XGBoostError
-            raise ExportError(self.unpredicted(rows, what)) from error
+            raise ExportError(self.unpredicted(rows, what, error)) from error
         requests: list[Row] = list(requests_of(rows, self.converted.variables, self.converted.layout))
         actual = self.answers(requests)
         agreement = compare(wanted, actual, self.limits.tolerance)
@@ -110,16 +110,16 @@ class Estimator:
         output = self.runner.run(requests)
         return {entry["name"]: answers(entry, output) for entry in self.converted.predictions}
 
-    def unpredicted(self, rows: pd.DataFrame, what: str) -> str:
+    def unpredicted(self, rows: pd.DataFrame, what: str, error: Exception) -> str:
         """Names the first row that the library refuses, although the fields allow it."""
         for row in range(len(rows)):
             one = rows.iloc[[row]].reset_index(drop=True)
             try:
                 self.model.predict(as_fitted(self.X, one))
-            except Exception as error:  # a library's own, such as XGBoostError
+            except Exception as of_row:  # a library's own, such as XGBoostError
                 [request] = requests_of(one, self.converted.variables, self.converted.layout)
-                return f"the model fails on a row that the API would accept ({what}): {shown(request)}: {error}"
-        return f"the model fails on {what}."
+                return f"the model fails on a row that the API would accept ({what}): {shown(request)}: {of_row}"
+        return f"the model's answers cannot be read ({what}): {type(error).__name__}: {error}"
 
     def culprit(self, rows: pd.DataFrame, requests: Sequence[Row], agreement: Agreement, wanted: Answers, actual: Answers) -> str:
         """Names a row that differs, both answers, and the column and the step that are to blame."""

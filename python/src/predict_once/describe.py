@@ -136,7 +136,8 @@ def golden_frame(frame: pd.DataFrame, bounds: Mapping[str, tuple[float | None, f
         numbers = pd.to_numeric(result[name].astype(object)).astype(float)
         result = result[numbers.isna() | numbers.between(below, above)]
         if not len(result):
-            raise ExportError(f"bounds of {name!r} are {bounds[name]!r}, but X has no value within them. Check their unit.")
+            ends = plain(lower), plain(upper)
+            raise ExportError(f"bounds of {plain(name)!r} are {ends!r}, but X has no value within them. Check their unit.")
     return result.reset_index(drop=True)
 
 

@@ -42,6 +42,11 @@ class Owner:
         named = {kind: {entry.get("name"): entry for entry in tables.get(kind, ())} for kind in ("fields", "predictions")}
         return cls(tables, named["fields"], named["predictions"])
 
+    def files(self) -> list[str]:
+        """The files that the model.toml names: those of the package itself."""
+        named = [entry.get(key) for entry in self.fields.values() for key in ("tokenizer", "vectorizer", "preprocessor")]
+        return [name for name in named if isinstance(name, str) and Path(name).name == name]
+
     def bounds(self, variables: Sequence[Variable]) -> dict[str, tuple[float | None, float | None]]:
         """The bounds of numbers for which the model itself has none."""
         result = {}

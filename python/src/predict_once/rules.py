@@ -101,13 +101,17 @@ def check_field(field: Field, wide: bool) -> None:
     """The texts, values and bounds of a field."""
     name = field["name"]
     check_text(name, "the name of a field")
+    texts: Mapping[str, Any] = field
+    for key in ("description", "unit"):
+        if not isinstance(texts.get(key, ""), str):
+            raise ExportError(f"the {key} of field {name!r} is {plain(texts[key])!r}, but must be a text.")
     if field["type"] == "string":
         values = field.get("values", ())
         check_count(len(values), 1, MOST_VALUES, f"field {name!r}", "values")
-        texts = [text for value in values for text in (name_of(value), *aliases_of(value))]
-        for text in texts:
-            check_text(text, f"a value of field {name!r}")
-        check_unique(texts, f"values of field {name!r}", "name or alias")
+        spellings = [text for value in values for text in (name_of(value), *aliases_of(value))]
+        for spelling in spellings:
+            check_text(spelling, f"a value of field {name!r}")
+        check_unique(spellings, f"values of field {name!r}", "name or alias")
     bounds = field.get("minimum"), field.get("maximum")
     if bounds != (None, None) and field["type"] != "array":
         check_bounds({name: bounds}, {name: field["type"]}, wide)
@@ -187,7 +191,9 @@ def check_bounds(bounds: Mapping[str, Any], types: Mapping[str, str], wide: bool
     They lie in the range of float64 if `wide`, else of float32.
     """
     largest, type_name = (LARGEST_INTEGER, "float64") if wide else (LARGEST_INTEGER32, "float32")
-    for name, pair in bounds.items():
+    for name, pair in ((plain(name), pair) for name, pair in bounds.items()):
+        if isinstance(pair, Sequence):
+            pair = tuple(map(plain, pair))
         if types[name] not in ("number", "integer"):
             raise ExportError(f"bounds: {name!r} is a {types[name]} field, but only numbers have bounds.")
         if not isinstance(pair, Sequence) or len(pair) != 2 or not all(end is None or is_finite(end, wide) for end in pair):
@@ -229,4 +235,5 @@ def known_keys(given: Iterable[str], known: Sequence[str], argument: str) -> Non
 
 def known_key(key: Any, known: Sequence[str], argument: str) -> None:
     if key not in known:
-        raise ExportError(f"{argument} refers to unknown {key!r}. Known: {', '.join(map(repr, known))}.")
+        names = ", ".join(repr(plain(name)) for name in known)
+        raise ExportError(f"{argument} refers to unknown {plain(key)!r}. Known: {names}.")

@@ -71,6 +71,9 @@ fn field_schema(field: &Field) -> Value {
     if !description.is_empty() {
         schema["description"] = description.into();
     }
+    if let Some(unit) = field.unit() {
+        schema["x-unit"] = unit.into();
+    }
     if let Some(example) = field.example() {
         schema["examples"] = json!([example]);
     }

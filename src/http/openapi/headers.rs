@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::reference;
 use crate::{
-    http::contributions::EXPLAIN,
+    http::contributions::{self, EXPLAIN},
     observe::outcome::{OUTCOMES, Outcome},
 };
 
@@ -60,7 +60,12 @@ pub(super) fn parameters(signature: &Signature) -> Value {
                  The value is their number.",
                 contributions.name
             ),
-            "schema": { "type": "integer", "minimum": 1, "maximum": signature.fields().len() },
+            "schema": {
+                "type": "integer",
+                "minimum": 1,
+                "maximum": signature.fields().len(),
+                "examples": [contributions::example(signature)],
+            },
         });
     }
     parameters

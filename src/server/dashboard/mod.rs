@@ -6,7 +6,6 @@
 //! ```
 
 mod history;
-mod totals;
 
 use std::{
     hash::{BuildHasher, RandomState},
@@ -22,11 +21,12 @@ use prediction_cache::{MemoryUsage, ParsedKey};
 use serde_json::{Value, json};
 use tokio::time::{MissedTickBehavior, interval};
 
-use self::{
-    history::{History, INTERVAL},
+use self::history::{History, INTERVAL};
+use super::{
+    connections::Connections,
+    prometheus::Metrics,
     totals::{OUTCOMES, Source, Totals},
 };
-use super::{connections::Connections, prometheus::Metrics};
 use crate::{
     http::{Asset, DASHBOARD, ProblemKind},
     service::ThreadUse,

@@ -191,7 +191,7 @@ impl PredictionService {
     /// The answer that follows from what was calculated.
     fn derived(&self, calculated: &Calculated) -> Result<Derived, ModelError> {
         match calculated {
-            Calculated::Output(prediction, output) => self.derive(*prediction, output),
+            Calculated::Output { prediction, as_bytes, output } => self.derive(*prediction, *as_bytes, output),
             Calculated::Contributions(explained) => Self::explained(explained),
         }
     }
@@ -235,20 +235,25 @@ impl PredictionService {
 
 /// What the model calculated for an input.
 enum Calculated {
-    /// The output, for the prediction at this position.
-    Output(usize, Output),
+    /// The output, for the prediction at this position. `as_bytes` if the answer is the bytes of a vector.
+    Output {
+        prediction: usize,
+        as_bytes: bool,
+        output: Output,
+    },
     Contributions(Explained),
 }
 
 /// Runs the model on a batch or, if that fails, on each input alone.
 fn outputs(model: &Model, question: Question, inputs: &[&Input]) -> Vec<Result<Calculated, ModelError>> {
-    let prediction = match question {
-        Question::Prediction(prediction) => prediction,
+    let (prediction, as_bytes) = match question {
+        Question::Prediction(prediction) => (prediction, false),
+        Question::Vector(prediction) => (prediction, true),
         Question::Contributions => {
             return inputs.iter().map(|input| model.explain(input).map(Calculated::Contributions)).collect();
         }
     };
-    let output = |output| Calculated::Output(prediction, output);
+    let output = |output| Calculated::Output { prediction, as_bytes, output };
     match model.run_many(inputs) {
         Ok(outputs) => outputs.into_iter().map(|one| Ok(output(one))).collect(),
         Err(error) if inputs.len() == 1 => vec![Err(error)],

@@ -100,11 +100,7 @@ impl Signature {
             description: manifest.description.trim().to_owned(),
             input_name: manifest.input.name,
             input_description: manifest.input.description.trim().to_owned(),
-            examples: manifest
-                .examples
-                .into_iter()
-                .map(|ExampleEntry { name, summary, input, valid }| Example { name, summary, input, valid })
-                .collect(),
+            examples: manifest.examples.into_iter().map(|entry| Example::new(entry, fields.as_slice())).collect(),
             golden: GoldenTolerance { number: tolerance, share: max_other_class },
             fields,
             inputs,
