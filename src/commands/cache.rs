@@ -5,7 +5,7 @@ use std::{process::ExitCode, sync::Arc};
 use anyhow::bail;
 use cache_tools::{HELP, Invocation, Target, Tool};
 use lexopt::Parser;
-use model_package::{Explained, Input, ModelError, Output, Signature, Stored, printable};
+use model_package::{EntryContent, Explained, Input, ModelError, Output, Signature, printable};
 use predict_once::{
     model::Model,
     service::Caching,

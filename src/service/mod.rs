@@ -197,26 +197,26 @@ impl PredictionService {
     fn body_of(&self, question: Question, entry: &Bytes) -> Option<Bytes> {
         let signature = self.model.signature();
         match question {
-            Question::Prediction(position) => self.stored.read(signature, position, entry),
-            Question::Vector(position) => self.stored.read_vector(signature, position, entry),
-            Question::Contributions => Explained::read(entry, signature.fields().len()).map(|_| entry.clone()),
+            Question::Prediction(position) => self.content.read(signature, position, entry),
+            Question::Vector(position) => self.content.read_vector(signature, position, entry),
+            Question::Contributions => Explained::from_entry(entry, signature.fields().len()).map(|_| entry.clone()),
         }
     }
 
     /// The response's body for an entry from the store. `None` if this service would not have stored it.
     fn body_of_stored(&self, question: Question, entry: &Bytes) -> Option<Bytes> {
         match question {
-            Question::Prediction(position) => self.stored.read_stored(self.model.signature(), position, entry),
-            Question::Vector(_) | Question::Contributions => self.read(question, entry),
+            Question::Prediction(position) => self.content.read_stored(self.model.signature(), position, entry),
+            Question::Vector(_) | Question::Contributions => self.body_of(question, entry),
         }
     }
 
     /// Derives a prediction from the model's output. `as_bytes` if the body is the entry of a vector.
     fn derive(&self, prediction: usize, as_bytes: bool, output: &Output) -> Result<Derived, ModelError> {
         let signature = self.model.signature();
-        let (entry, answer) = self.stored.write(signature, prediction, output)?;
+        let (entry, answer) = self.content.write(signature, prediction, output)?;
         let body = if as_bytes { answer.entry } else { answer.body };
-        Ok(Derived { entry, may_store: self.stored.may_store(signature, output), body })
+        Ok(Derived { entry, may_store: self.content.may_store(signature, output), body })
     }
 
     /// The entry of contributions, which is also the body.

@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use model_package::Stored;
+use model_package::EntryContent;
 use serde_json::json;
 use test_support::{
     packages::{self, explained},

@@ -202,7 +202,7 @@ fn a_graph_of_several_inputs_and_outputs_is_fed_by_name_and_read_by_name() {
         assert_eq!(answer(&model, prediction, &body), expected);
         // From the entry of each layout.
         let (signature, output) = (model.signature(), model.run(&read(&model, &body)).expect("it runs"));
-        for stored in [Stored::Answer, Stored::Output] {
+        for stored in [EntryContent::Answer, EntryContent::Output] {
             let (entry, answer) = stored.write(signature, prediction, &output).expect("an answer");
             assert_eq!(
                 stored.read_stored(signature, prediction, &entry.expect("an entry")),

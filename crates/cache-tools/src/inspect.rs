@@ -239,7 +239,7 @@ fn layout(target: &Target, key: &ParsedKey<'_>) -> Layout {
 /// The contributions in an entry, by field. Their answer also has the values that a client sent. Empty if it is not valid.
 fn contributions(target: &Target, entry: &[u8]) -> Map<String, Value> {
     let signature = target.model.signature();
-    let read = signature.contributions().zip(Explained::read(entry, signature.fields().len()));
+    let read = signature.contributions().zip(Explained::from_entry(entry, signature.fields().len()));
     let shown = read.map(|(of, Explained { base, contributions })| {
         let fields = signature.fields().iter().zip(contributions);
         let fields: Map<_, _> = fields.map(|(field, number)| (field.name().to_owned(), number.into())).collect();

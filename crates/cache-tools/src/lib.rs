@@ -26,7 +26,7 @@ mod warm;
 
 use std::{fmt::Display, sync::Arc};
 
-use model_package::{Explained, Input, ModelError, Output, Signature, Stored};
+use model_package::{EntryContent, Explained, Input, ModelError, Output, Signature};
 use prediction_cache::{Fault, Layout, Namespace, ParsedKey, Signer, redis::RedisConfig};
 
 pub use self::arguments::{HELP, Invocation, Tool, WarmOptions};

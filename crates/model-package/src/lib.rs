@@ -14,6 +14,7 @@ mod declaration;
 mod decoded_key;
 mod drawn;
 mod embedding;
+mod entry_content;
 mod feeds;
 pub mod field;
 mod files;
@@ -42,7 +43,8 @@ pub use self::{
     decoded_key::DecodedField,
     drawn::Draw,
     embedding::Embedding,
-    feeds::{GraphInput, Size},
+    entry_content::EntryContent,
+    feeds::GraphInput,
     field::Field,
     files::{Files, file_names},
     input::Input,

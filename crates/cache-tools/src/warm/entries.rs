@@ -7,10 +7,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use model_package::{Explained, Input, Stored};
+use model_package::{EntryContent, Explained, Input};
 use prediction_cache::{CacheKey, Fault, KeySpace, Layout, Lookup, PredictionCache, Tenant, redis::RedisStore};
 
-use crate::{Model, Target, WarmOptions, nodes::with_tool_timeouts, stored};
+use crate::{Model, Target, WarmOptions, entry_content, nodes::with_tool_timeouts};
 
 /// The outcome for some inputs.
 #[derive(Debug, Default)]
@@ -34,7 +34,7 @@ pub(super) struct Entries {
     keys: KeySpace,
     /// Those of contributions, if they are stored: in the form of [`Layout::String`] in every layout.
     contribution_keys: Option<KeySpace>,
-    stored: Stored,
+    content: EntryContent,
     renew: bool,
 }
 
@@ -58,20 +58,20 @@ impl Entries {
             cache: PredictionCache::new(None, Some(Box::new(redis))).signed_by(target.signer.clone()),
             keys: keys(target.layout),
             contribution_keys: options.explain.then(|| keys(Layout::String)),
-            stored: stored(target.layout),
+            content: entry_content(target.layout),
             renew: options.renew,
         })
     }
 
     /// The number of entries of one input.
     pub(super) fn per_input(&self) -> usize {
-        self.stored.entries_per_input(self.model.signature()) + usize::from(self.contribution_keys.is_some())
+        self.content.entries_per_input(self.model.signature()) + usize::from(self.contribution_keys.is_some())
     }
 
     /// The keys of an input.
     fn keys<'a>(&'a self, input: &'a Input) -> impl Iterator<Item = (CacheKey, Of)> + 'a {
         let signature = self.model.signature();
-        let predictions = signature.predictions()[..self.stored.entries_per_input(signature)].iter().enumerate();
+        let predictions = signature.predictions()[..self.content.entries_per_input(signature)].iter().enumerate();
         let predictions = predictions
             .map(move |(position, prediction)| (self.keys.key(prediction.name(), input), Of::Prediction(position)));
         let contributions = self.contribution_keys.as_ref().zip(signature.contributions());
@@ -82,8 +82,8 @@ impl Entries {
     fn is_valid(&self, of: Of, entry: &Bytes) -> bool {
         let signature = self.model.signature();
         match of {
-            Of::Prediction(position) => self.stored.read_stored(signature, position, entry).is_some(),
-            Of::Contributions => Explained::read(entry, signature.fields().len()).is_some(),
+            Of::Prediction(position) => self.content.read_stored(signature, position, entry).is_some(),
+            Of::Contributions => Explained::from_entry(entry, signature.fields().len()).is_some(),
         }
     }
 
@@ -92,9 +92,9 @@ impl Entries {
         let signature = self.model.signature();
         let has_predictions = missing.iter().any(|(_, of)| *of != Of::Contributions);
         let output = if has_predictions { self.model.run(input).ok() } else { None };
-        let output = output.filter(|output| self.stored.may_store(signature, output));
+        let output = output.filter(|output| self.content.may_store(signature, output));
         let entry = |of| match of {
-            Of::Prediction(position) => self.stored.write(signature, position, output.as_ref()?).ok()?.0,
+            Of::Prediction(position) => self.content.write(signature, position, output.as_ref()?).ok()?.0,
             Of::Contributions => self.model.explain(input).ok()?.to_entry(),
         };
         missing.into_iter().filter_map(|(key, of)| Some((key, entry(of)?))).collect()
