@@ -30,7 +30,7 @@ TOOLS = ROOT / "target/tools/alternatives"
 SHARED = TOOLS / "shared"
 WARM_UP, REQUESTS = 20, 200
 
-EXAMPLE = {"lead_time": 150, "adr": 100.0, "market_segment": "Online", "country": "PRT"}
+EXAMPLE = {"lead_time": 250, "adr": 100.0, "market_segment": "Online", "country": "PRT"}
 MISSPELT = EXAMPLE | {"country": "prt"}
 
 
@@ -210,13 +210,13 @@ def rounded(value: float) -> str:
 def misspelt(result: dict[str, object]) -> str:
     status, answer = result["misspelt"]
     if status == 200:
-        return f"**{answer:.3g}**" if isinstance(answer, float) else f"**{answer}**"
+        return f"**{shown(answer)}**"
     errors = answer.get("errors", []) if isinstance(answer, dict) else []
     return f"{status}" + "".join(f", “did you mean {one['suggestion']}?”" for one in errors if "suggestion" in one)
 
 
-def valid(result: dict[str, object]) -> str:
-    return f"{result['answer']:.3g}" if isinstance(result["answer"], float) else f"class {result['answer']}"
+def shown(answer: object) -> str:
+    return f"{answer:.3g}" if isinstance(answer, float) else f"class {answer}"
 
 
 IN_SHORT = {
@@ -233,7 +233,7 @@ IN_FULL = {
     "install: elapsed": lambda one: f"{rounded(one['seconds'])} s",
     "install: size": lambda one: f"{rounded(one['bytes'] / 1e6)} MB",
     **{name: IN_SHORT[name] for name in ("lines of code", "start to first answer", "a new input", "memory")},
-    "answer to `PRT`": valid,
+    "answer to `PRT`": lambda one: shown(one["answer"]),
     "answer to `prt`": misspelt,
 }
 
