@@ -66,7 +66,7 @@ def test_a_text_vectoriser_is_named_with_its_column(tmp_path: Path) -> None:
 def test_a_column_of_dates_is_named_with_the_step_that_reads_it(tmp_path: Path) -> None:
     X = numbers().assign(since=pd.date_range("2020-01-01", periods=len(numbers())))
     message = refused(tmp_path, pipeline(OneHotEncoder(), ["since"], X), X)
-    assert "'since'" in message and "(OneHotEncoder)" in message and "dates or times" in message
+    assert "'since'" in message and "(OneHotEncoder)" in message and "holds dates or times. Put predict_once.DateParts" in message
 
 
 def test_a_column_of_dates_instead_of_numbers_is_named(tmp_path: Path) -> None:

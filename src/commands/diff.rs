@@ -124,7 +124,7 @@ impl Described {
         let sizes = |field: &Field| match field.kind() {
             Kind::Array(array) => json!({ "max_items": array.max_items() }),
             Kind::Image(image) => json!({ "max_pixels": image.max_pixels() }),
-            Kind::Number(_) | Kind::Boolean | Kind::Category(_) | Kind::Text(_) => json!({}),
+            Kind::Number(_) | Kind::Boolean | Kind::Category(_) | Kind::Date(_) | Kind::Text(_) => json!({}),
         };
         Ok(Self {
             sizes: signature.fields().iter().map(|field| (field.name().to_owned(), sizes(field))).collect(),
@@ -159,7 +159,12 @@ impl Change<'_> {
             self.key(),
             "maximum" | "exclusiveMaximum" | "maxLength" | "maxItems" | "max_items" | "max_pixels"
         );
+        // Dates in RFC 3339, times in UTC: their order is that of the texts.
+        let [earlier, later] = [self.before, self.after].map(|limit| limit.and_then(Value::as_str));
         match (self.key(), self.before, self.after) {
+            ("formatMinimum", Some(_), Some(_)) => later > earlier,
+            ("formatMaximum", Some(_), Some(_)) => later < earlier,
+            ("formatMinimum" | "formatMaximum", Some(_), None) => false,
             (_, Some(_), Some(_)) if is_least => after > before,
             (_, Some(_), Some(_)) if is_most => after < before,
             (key, Some(_), None) if is_least || is_most || key == "enum" => false,

@@ -46,7 +46,7 @@ pub struct UndecodableBody;
 pub(super) fn limit(model: &Model) -> usize {
     let image = |field: &Field| match field.kind() {
         Kind::Image(image) => image.max_bytes().div_ceil(3) * 4,
-        Kind::Number(_) | Kind::Boolean | Kind::Category(_) | Kind::Array(_) | Kind::Text(_) => 0,
+        Kind::Number(_) | Kind::Boolean | Kind::Category(_) | Kind::Date(_) | Kind::Array(_) | Kind::Text(_) => 0,
     };
     let images: usize = model.signature().fields().iter().map(image).sum();
     if images == 0 { USUAL_LIMIT } else { (USUAL_LIMIT + images).min(HIGHEST_LIMIT) }

@@ -20,7 +20,7 @@ use proptest::{
     test_runner::{TestCaseResult, TestRunner},
 };
 use serde_json::Value;
-use test_support::models::entry_of;
+use test_support::{dates::dates, models::entry_of};
 use tokio::runtime::Runtime;
 
 use crate::{
@@ -43,7 +43,7 @@ struct Subject {
 
 fn subjects() -> impl Iterator<Item = Subject> {
     let made = [Precision::Float32, Precision::Float64].map(packages::every_kind_of);
-    PACKAGES.into_iter().map(packages::read).chain(made).chain([packages::tensors()]).map(Subject::of)
+    PACKAGES.into_iter().map(packages::read).chain(made).chain([packages::tensors(), dates()]).map(Subject::of)
 }
 
 fn holds<S: Strategy>(strategy: S, check: impl Fn(S::Value) -> TestCaseResult) {

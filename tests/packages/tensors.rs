@@ -342,7 +342,7 @@ fn a_graph_that_is_fed_otherwise_than_it_declares_is_refused_with_the_remedy() {
             &[("a", "type = 'array'\nrequired = false"), ("b", "type = 'array'")],
             &vector,
             pair(),
-            "model.toml: field \"a\": `required` applies only to numbers, integers, booleans and strings: remove it",
+            "model.toml: field \"a\": `required` applies only to numbers, integers, booleans, strings and dates: remove it",
         ),
         (
             &[("a", "type = 'array'\nexample = [1, 2, 3]"), ("b", "type = 'array'")],

@@ -9,6 +9,7 @@ mod connections;
 mod contributions;
 mod conventions;
 mod dashboard;
+mod dates;
 mod documents;
 mod embeddings;
 mod emitted;

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from .accepted import accepts
+from .calendar import number_of, text_of
 from .describe import GOLDEN_ROWS, examples_of, fields_of, golden_frame, observed, requests_of
 from .errors import ExportError
 from .estimator import Converted, library_answers
@@ -19,7 +20,8 @@ from .verify import Agreement, compare, is_finite
 
 COMPARED_ROWS = 10_000
 SHOWN_FIELDS = 8
-Bounds = Mapping[str, tuple[float | None, float | None]]
+Bounds = Mapping[str, tuple[Any, Any]]
+"""Numbers, or texts for dates; None for an open end."""
 Answers = Mapping[str, Sequence[Any]]
 
 
@@ -66,6 +68,7 @@ class Estimator:
         known_keys(units, tuple(types), "units")
         known_keys(bounds, tuple(types), "bounds")
         check_bounds(bounds, types, layout.wide)
+        bounds = in_utc(bounds, types)
         self.fields = fields_of(variables, layout, descriptions, units, bounds)
         self.runner = Runner(converted.model, self.fields)
 
@@ -150,6 +153,20 @@ class Estimator:
                     steps = " and ".join(converted.context.readers.get(position, {}))
                     return f" With another value of column {name!r}, which {steps} reads, they agree."
         return ""
+
+
+def in_utc(bounds: Bounds, types: Mapping[str, str]) -> Bounds:
+    """The bounds with those of times in UTC, so that they compare as texts."""
+
+    def written(end: Any, has_time: bool) -> Any:
+        number = number_of(end, has_time)
+        return end if number is None else text_of(number, has_time)
+
+    dates = {name: types[name] == "datetime" for name in bounds if types[name] in ("date", "datetime")}
+    return {
+        **bounds,
+        **{name: (written(bounds[name][0], timed), written(bounds[name][1], timed)) for name, timed in dates.items()},
+    }
 
 
 def shown(request: Row) -> str:

@@ -4,7 +4,7 @@ use crate::{
     bound::{Bound, Range},
     declaration::{DeclaredSize, TensorDeclaration, datatype},
     json::{ArrayFormat, Dimension, shape_text},
-    manifest::{FieldEntry, SizeEntry},
+    manifest::{FieldEntry, LimitEntry, SizeEntry},
     mistake::Entry,
     tensor::DataType,
 };
@@ -88,7 +88,9 @@ impl Array {
         );
         let datatype = datatype(input);
         let is_batched = declared.is_none_or(|declared| shape.len() < declared.len());
-        let bounds = [(written.minimum, written.exclusive_minimum), (written.maximum, written.exclusive_maximum)];
+        let [minimum, maximum] =
+            [&written.minimum, &written.maximum].map(|limit| limit.as_ref().and_then(LimitEntry::number));
+        let bounds = [(minimum, written.exclusive_minimum), (maximum, written.exclusive_maximum)];
         let [lower, upper] = bounds.map(|(inclusive, exclusive)| {
             entry.require(inclusive.is_none() || exclusive.is_none(), "give a bound or the `exclusive_` one, not both");
             let inclusive = inclusive.map(|limit| Bound { limit, exclusive: false });

@@ -4,6 +4,7 @@ mod array;
 mod boolean;
 mod category;
 mod columns;
+mod date;
 mod definition;
 mod encoded;
 mod image;
@@ -21,6 +22,7 @@ pub use self::{
     array::Array,
     category::{Category, CategoryValue},
     columns::Encoding,
+    date::Date,
     image::Image,
     number::Number,
     text::Text,
@@ -54,6 +56,7 @@ pub enum Kind {
     Number(Number),
     Boolean,
     Category(Category),
+    Date(Date),
     Array(Array),
     Text(Text),
     Image(Image),
@@ -102,7 +105,7 @@ impl Field {
     pub(crate) fn band_of(&self, number: f64) -> Option<usize> {
         match &self.kind {
             Kind::Number(kind) => kind.bands().map(|bands| bands.partition_point(|limit| number >= *limit)),
-            Kind::Boolean | Kind::Category(_) | Kind::Array(_) | Kind::Text(_) | Kind::Image(_) => None,
+            Kind::Boolean | Kind::Category(_) | Kind::Date(_) | Kind::Array(_) | Kind::Text(_) | Kind::Image(_) => None,
         }
     }
 
@@ -111,7 +114,7 @@ impl Field {
         match &self.kind {
             Kind::Array(_) | Kind::Image(_) => true,
             Kind::Text(text) => text.is_tensor(),
-            Kind::Number(_) | Kind::Boolean | Kind::Category(_) => false,
+            Kind::Number(_) | Kind::Boolean | Kind::Category(_) | Kind::Date(_) => false,
         }
     }
 
@@ -126,7 +129,7 @@ impl Field {
             Kind::Array(array) => array.usual_shape().to_vec(),
             Kind::Text(text) => text.usual_shape(),
             Kind::Image(image) => image.shape().to_vec(),
-            Kind::Number(_) | Kind::Boolean | Kind::Category(_) => Vec::new(),
+            Kind::Number(_) | Kind::Boolean | Kind::Category(_) | Kind::Date(_) => Vec::new(),
         }
     }
 
@@ -134,7 +137,9 @@ impl Field {
     pub(crate) fn is_batched(&self) -> bool {
         match &self.kind {
             Kind::Array(array) => array.is_batched(),
-            Kind::Number(_) | Kind::Boolean | Kind::Category(_) | Kind::Text(_) | Kind::Image(_) => true,
+            Kind::Number(_) | Kind::Boolean | Kind::Category(_) | Kind::Date(_) | Kind::Text(_) | Kind::Image(_) => {
+                true
+            }
         }
     }
 
@@ -148,7 +153,7 @@ impl Field {
             Kind::Array(array) => array.shape().iter().map(size).collect(),
             Kind::Text(text) => text.tensor_shape(),
             Kind::Image(image) => image.shape().map(Size::Fixed).to_vec(),
-            Kind::Number(_) | Kind::Boolean | Kind::Category(_) => Vec::new(),
+            Kind::Number(_) | Kind::Boolean | Kind::Category(_) | Kind::Date(_) => Vec::new(),
         }
     }
 
@@ -164,6 +169,7 @@ impl Field {
                 let names: Vec<_> = category.values().iter().map(|value| &value.name).collect();
                 format!("{names:?}")
             }
+            Kind::Date(date) => if date.has_time() { "datetime" } else { "date" }.to_owned(),
             // A request with more items than `max_items` has no answer.
             Kind::Array(array) => format!("array {:?} {}", array.shape(), array.is_batched()),
             Kind::Text(text) => text.identity().to_owned(),

@@ -23,6 +23,7 @@ fn some_value(kind: &Kind) -> Value {
         Kind::Number(number) => some_number(number),
         Kind::Boolean => true.into(),
         Kind::Category(category) => category.values()[0].name.as_str().into(),
+        Kind::Date(date) => date.text(date.range().1).into(),
         Kind::Array(array) => some_array(array),
         Kind::Text(_) => "some text".into(),
         Kind::Image(_) => SMALLEST_IMAGE.into(),

@@ -6,6 +6,7 @@ import numpy as np
 
 from ..context import Context
 from ..errors import ExportError
+from . import dates
 from .symbols import AnyColumn
 from .transformers import class_names, named, transform
 from .variables import usable
@@ -29,6 +30,8 @@ def preprocess(step: Any, columns: list[AnyColumn], context: Context, path: str)
             raise ExportError(f"{path}: a FeatureUnion with weights cannot be exported. Scale within its transformers.")
         parts = [(name, part) for name, part in step.transformer_list if not isinstance(part, str) or part != "drop"]
         return [c for name, part in parts for c in preprocess(part, columns, context, f"{path} → {name!r}")]
+    if "predict_once.DateParts" in names:
+        return dates.transform(step, columns, context, path)
     if hasattr(step, "get_support") and hasattr(step, "n_features_in_"):  # feature selection
         return [columns[index] for index in step.get_support(indices=True)]
     return list(transform(step, usable(columns, context.variables, named(step, path)), context, path))
