@@ -12,6 +12,7 @@ import pandas as pd
 
 from .accepted import with_values
 from .columns.layout import Coding
+from .columns.texts import HARD
 from .columns.variables import Variable
 from .describe import finite, range_of
 from .estimator import Converted
@@ -52,6 +53,8 @@ def hostile_values(variable: Variable, coding: Coding, field: Field, converted: 
     values: list[Any] = []
     if variable.type == "boolean":
         values = [False, True]
+    elif variable.type == "text":
+        values = list(HARD)
     elif variable.type == "string":
         values = list(coding.values)
         if coding.unknown:

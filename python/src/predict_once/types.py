@@ -8,7 +8,8 @@ import numpy as np
 Scalar = str | int | float | bool
 Row = Mapping[str, Any]
 FieldType = Literal["number", "integer", "boolean", "string", "array", "text", "image"]
-VariableType = Literal["number", "integer", "boolean", "string", "other"]  # "other": no field can hold the column's values
+# "other": no field can hold the column's values
+VariableType = Literal["number", "integer", "boolean", "string", "text", "other"]
 Encoding = Literal["ordinal", "one_hot"]
 Unknown = Literal["refuse", "ignore"]
 UnknownValue = Literal["refuse", "ignore", "missing"]

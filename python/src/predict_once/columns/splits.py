@@ -66,6 +66,8 @@ class Extras:
     entries: dict[Membership | Code | Tensor, int] = field(default_factory=dict)
 
     def column(self, entry: Membership | Code | Tensor) -> int:
+        if isinstance(entry, Tensor) and entry.name == INPUT:
+            return entry.index
         return self.entries.setdefault(entry, self.context.layout.width + len(self.entries))
 
     def tensor(self) -> tuple[str, Array]:
@@ -76,15 +78,21 @@ class Extras:
             return INPUT, order
         tensors, position = [graph.numbers], width
         groups: dict[tuple[int, tuple[Any, ...]], list[Membership]] = {}
+        computed: dict[str, list[Tensor]] = {}
         for entry, column in self.entries.items():
             if isinstance(entry, Membership):
                 groups.setdefault((entry.variable, entry.values), []).append(entry)
-                continue
-            tensors.append(
-                graph.take(entry.name, [entry.index]) if isinstance(entry, Tensor) else code(self.context, entry.variable)
-            )
-            order[column] = position
-            position += 1
+            elif isinstance(entry, Tensor):
+                computed.setdefault(entry.name, []).append(entry)
+            else:
+                tensors.append(code(self.context, entry.variable))
+                order[column] = position
+                position += 1
+        for name, entries in computed.items():
+            tensors.append(graph.take(name, [entry.index for entry in entries]))
+            for entry in entries:
+                order[self.entries[entry]] = position
+                position += 1
         for members in groups.values():
             tensors.append(memberships(self.context, members))
             for member in members:
