@@ -102,7 +102,7 @@ fn the_columns_of_several_vectorizers_lie_side_by_side() {
     let files: Vec<_> = vectorizers.iter().map(|case| case.file.get()).collect();
     let union = Vectorizer::new(format!(r#"{{"union": [{}]}}"#, files.join(", ")).as_bytes()).expect("supported");
     let alone: Vec<_> = files.iter().map(|file| Vectorizer::new(file.as_bytes()).expect("supported")).collect();
-    assert_eq!(union.width(), alone.iter().map(Vectorizer::width).sum());
+    assert_eq!(union.width(), alone.iter().map(Vectorizer::width).sum::<usize>());
     for text in &texts {
         let mut expected = Vec::new();
         let mut first = 0;

@@ -9,7 +9,7 @@ import pandas as pd
 from .accepted import accepts
 from .columns.texts import LONGEST_GOLDEN, columns_of_texts, file_names, files_of, texts_of
 from .describe import GOLDEN_ROWS, examples_of, fields_of, golden_frame, observed, requests_of
-from .errors import ExportError
+from .errors import Disagreement, ExportError
 from .estimator import Converted, is_polars, library_answers
 from .hostile import hostile_frame
 from .package import Package
@@ -34,7 +34,7 @@ class Limits:
     def enforce(self, agreement: Agreement, what: str, detail: str = "") -> None:
         """Stops if the answers differ by more than the limits allow."""
         if agreement.share > self.max_other_class:
-            raise ExportError(
+            raise Disagreement(
                 f"the package disagrees with {what}: {len(agreement.other)} of {agreement.rows:,} rows have another class and "
                 f"{len(agreement.beyond)} a number beyond tolerance={self.tolerance:g} ({agreement.share:.2%} of the rows; "
                 f"max_other_class={self.max_other_class:g} allows {self.max_other_class:.2%}). The largest difference is "

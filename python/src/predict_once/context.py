@@ -32,6 +32,10 @@ class Context:
     """The variables whose powers the model reads, which may become too large for the library."""
     explain: bool = False
     """Whether the graph holds what contributions need."""
+    exact_shares: bool = False
+    """Whether forests add each class's shares as scikit-learn does, to the last bit, with each tree once for each class."""
+    shares: bool = False
+    """Whether there is a forest of classes, whose sums may be equal but for the last bit."""
     lowered: list[str] = field(default_factory=list)
     """The lowerings of the estimator and of those that it consists of."""
     vectorized: dict[Column, "Vectorizer"] = field(default_factory=dict)

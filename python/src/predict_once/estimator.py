@@ -97,22 +97,23 @@ def convert(
     labels: Sequence[Scalar] | None,
     unknown: UnknownValue | Mapping[str, UnknownValue] | None = None,
     explain: bool = False,
+    exact_shares: bool = False,
 ) -> Converted:
     check_fitted(model)
     check_columns(model, frame, named=not isinstance(as_fitted(frame.head(1)), np.ndarray))
     variables = variables_of(frame)
     set_rules(variables, unknown)
-    first, _ = lowering(model, variables, provisional(variables), explain)
+    first, _ = lowering(model, variables, provisional(variables), explain, exact_shares)
     # Steps may know more values than X has.
     if any([variable.settle() for variable in variables]):
-        first, _ = lowering(model, variables, provisional(variables), explain)
+        first, _ = lowering(model, variables, provisional(variables), explain, exact_shares)
     require_present(model, frame, variables, first, as_fitted)
     restrict(model, frame, variables, first, as_fitted)
     layout = layout_for(variables, first.requests, text_codings(variables))
     if not layout.width:
         raise ExportError("the model reads no column of X, so the API would have no field.")
     check_rules(variables, layout)
-    context, lowered = lowering(model, variables, layout, explain)
+    context, lowered = lowering(model, variables, layout, explain, exact_shares)
     chosen = chosen_offers(offers(model, lowered, context.graph, target, labels), kinds, model)
     tensors = tensors_of(chosen)
     predictions = predictions_of(chosen, tensors, endpoints, descriptions)
@@ -188,7 +189,9 @@ def check_columns(model: Any, frame: pd.DataFrame, named: bool) -> None:
         raise ExportError("X has no rows. Pass the X that the model was fitted on.")
 
 
-def lowering(model: Any, variables: list[Variable], layout: Layout, explain: bool = False) -> tuple[Context, Lowered]:
-    context = Context(variables, layout, explain=explain)
+def lowering(
+    model: Any, variables: list[Variable], layout: Layout, explain: bool = False, exact_shares: bool = False
+) -> tuple[Context, Lowered]:
+    context = Context(variables, layout, explain=explain, exact_shares=exact_shares)
     columns = [variable.column(position) for position, variable in enumerate(variables)]
     return context, lower(context, model, columns, "the model")

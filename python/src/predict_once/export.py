@@ -10,8 +10,8 @@ import onnx
 from .agreement import Bounds, Estimator, Limits, as_fitted
 from .columns.texts import begins_with_texts, texts_of
 from .describe import requests_of
-from .errors import ExportError
-from .estimator import as_frame, convert
+from .errors import Disagreement, ExportError
+from .estimator import Converted, as_frame, convert
 from .explain import add_means, add_reasons, contributions, require_explainable
 from .images import image_classifier, is_image_classifier
 from .names import package_name
@@ -203,16 +203,38 @@ def export(
             raise ExportError("X must be the texts that the pipeline was fitted on: a list or a Series of strings.")
         frame, model = as_frame(X, feature_names), as_estimator(model, labels)
         fitted_on, explains = partial(as_fitted, X), explain is not False
-        converted = convert(
-            model, frame, fitted_on, target, kinds, endpoints or {}, descriptions or {}, labels, unknown, explains
-        )
-        if any(variable.vectorizers for variable in converted.variables):
-            refuse_arguments(explain=explain or None, reasons=reasons)
-        default = FLOAT32_TOLERANCE if converted.context.float32 else max(TOLERANCE, converted.context.rounding)
-        limits = Limits(default if tolerance is None else tolerance, max_other_class)
-        package, agreement = Estimator(model, X, frame, converted, limits).package(
-            name or package_name(target), descriptions or {}, units or {}, {**owner.bounds(converted.read), **(bounds or {})}
-        )
+
+        def compared(exact_shares: bool) -> tuple[Converted, Limits, Package, Agreement]:
+            converted = convert(
+                model,
+                frame,
+                fitted_on,
+                target,
+                kinds,
+                endpoints or {},
+                descriptions or {},
+                labels,
+                unknown,
+                explains,
+                exact_shares,
+            )
+            if any(variable.vectorizers for variable in converted.variables):
+                refuse_arguments(explain=explain or None, reasons=reasons)
+            default = FLOAT32_TOLERANCE if converted.context.float32 else max(TOLERANCE, converted.context.rounding)
+            limits = Limits(default if tolerance is None else tolerance, max_other_class)
+            texts = name or package_name(target), descriptions or {}, units or {}
+            try:
+                result = Estimator(model, X, frame, converted, limits).package(
+                    *texts, {**owner.bounds(converted.read), **(bounds or {})}
+                )
+            except Disagreement:
+                # Forests whose sums for two classes are often equal but for the last bit; twice the trees are the price.
+                if exact_shares or explains or not converted.context.shares:
+                    raise
+                return compared(exact_shares=True)
+            return converted, limits, *result
+
+        converted, limits, package, agreement = compared(exact_shares=False)
         if explains:
             require_explainable(converted.context, type(model).__name__)
             package.predictions = [*package.predictions, contributions(explain, converted.predictions, target)]

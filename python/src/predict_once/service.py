@@ -75,6 +75,7 @@ class Encoder:
     def __init__(self, field: Field, vectorize: Callable[[Sequence[str]], Array] | None = None) -> None:
         self.field, self.name, self.vectorize = field, field["name"], vectorize
         self.codes = positions_of(field)
+        self.width = len(columns_of(field))
 
     def encode(self, rows: Sequence[Row]) -> Array:
         """The field's columns of the graph's input."""
@@ -91,8 +92,7 @@ class Encoder:
             numbers = np.where(absent, numbers, bands)
         if field.get("encoding") != "one_hot":
             return numbers.reshape(-1, 1)
-        width = len(columns_of(field))
-        result: Array = (numbers[:, np.newaxis] == np.arange(width)).astype(np.float64)
+        result: Array = (numbers[:, np.newaxis] == np.arange(self.width)).astype(np.float64)
         result[np.isnan(numbers)] = np.nan
         return result
 

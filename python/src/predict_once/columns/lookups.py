@@ -1,7 +1,7 @@
 """category_encoders: each encoder is a table of numbers for each category, which it is asked for."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import copy
 from typing import Any
 
@@ -30,8 +30,12 @@ def transform(step: Any, columns: list[Column], context: Context, path: str) -> 
                     f"{who} makes the column {name!r} of several columns at once, which cannot be exported. Use another encoder."
                 )
             tables[name] = made
+    usual = lookup.made(encoded[0], lookup.known[encoded[0]][:1])
     passed = {name: column for index, (name, column) in enumerate(zip(names, columns, strict=True)) if index not in encoded}
-    return [tables[name] if name in tables else passed[name] for name in lookup.outputs()]
+    for place, name in enumerate(usual.columns):
+        if name not in tables and name not in passed:  # a constant, such as the intercept
+            tables[name] = category.map(constant(usual.iloc[0, place]))
+    return [tables[name] if name in tables else passed[name] for name in usual.columns]
 
 
 def known_values(step: Any, name: Any, who: str) -> list[Any]:
@@ -75,12 +79,8 @@ class Lookup:
             return False
         return True
 
-    def outputs(self) -> list[Any]:
-        first = next(iter(self.known))
-        return list(self.made(first, self.known[first][:1]).columns)
-
     def tables(self, category: Category, index: int) -> dict[Any, Category]:
-        """The output's columns that depend on this column, or on none and belong to the first one."""
+        """The output's columns that depend on this column."""
         states = [*category.table.entries, category.missing, category.unknown]
         asked = [self.known[index][0] if state is NONE else state for state in states]
         usual = self.made(index, self.known[index][:1])
@@ -89,25 +89,19 @@ class Lookup:
         own = self.names[index]
         for place, name in enumerate(made.columns):
             numbers = made.iloc[:, place].to_numpy(dtype=object)
-            if name in self.names and self.names.index(name) not in self.known:
+            if name in self.names and name != own:
                 continue
             changes = any(not same(number, usual.iloc[0, place]) for number in numbers)
-            constant = not changes and name != own and index == next(iter(self.known)) and not self.depends(place, index)
-            if changes or name == own or constant:
+            if changes or name == own:
                 *entries, missing, unknown = [
                     NONE if state is NONE else float(number) for state, number in zip(states, numbers, strict=True)
                 ]
                 result[name] = Category(category.variable, category.values, Table.of(entries), missing, unknown)
         return result
 
-    def depends(self, place: int, but: int) -> bool:
-        """Whether an output column depends on another column."""
-        return any(
-            not same(number, self.made(other, values[:1]).iloc[0, place])
-            for other, values in self.known.items()
-            if other != but
-            for number in self.made(other, values).iloc[:, place]
-        )
+
+def constant(number: Any) -> Callable[[Any], float]:
+    return lambda state: float(number)
 
 
 def same(one: Any, other: Any) -> bool:
@@ -124,7 +118,9 @@ def closed(column: Column, lookup: Lookup, index: int, context: Context, who: st
         unknown = column.unknown if column.unknown is NONE or lookup.accepts(index, column.unknown) else NONE
         return Category(column.variable, column.values, column.table, missing, unknown)
     if not isinstance(column, Number) or not isinstance(column.source, int) or any(s.kind != "fill" for s in column.steps):
-        raise ExportError(f"{who} encodes {described([column], context.variables)} after a calculation. Encode the column itself.")
+        raise ExportError(
+            f"{who} encodes {described([column], context.variables)} after a calculation. Encode the column itself."
+        )
     variable = context.variables[column.source]
     missing = column.steps[0].value if column.steps else np.nan
     missing = missing if lookup.accepts(index, missing) else NONE

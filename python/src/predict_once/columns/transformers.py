@@ -295,9 +295,9 @@ OF_MODULES = {
     "Birch",
 }
 LOOKUPS = (
-    "OrdinalEncoder OneHotEncoder TargetEncoder CountEncoder BinaryEncoder BaseNEncoder GrayEncoder RankHotEncoder LeaveOneOutEncoder "
+    "OrdinalEncoder OneHotEncoder TargetEncoder CountEncoder BinaryEncoder BaseNEncoder LeaveOneOutEncoder HashingEncoder "
     "JamesSteinEncoder MEstimateEncoder CatBoostEncoder WOEEncoder GLMMEncoder QuantileEncoder SummaryEncoder HelmertEncoder "
-    "SumEncoder BackwardDifferenceEncoder PolynomialEncoder HashingEncoder"
+    "SumEncoder BackwardDifferenceEncoder PolynomialEncoder GrayEncoder RankHotEncoder"
 )
 MODULES = {f"sklearn.{name}": module for module, names in OF_MODULES.items() for name in names.split()} | {
     f"category_encoders.{name}": "lookups" for name in LOOKUPS.split()
