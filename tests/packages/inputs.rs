@@ -164,7 +164,11 @@ fn number_value(number: &Number, precision: Precision) -> BoxedStrategy<Value> {
     let number = anything.prop_map(move |number| if whole { number.round() } else { tidy(number) });
     let number = number.prop_filter("it is not allowed", move |number| holds(*number));
     (number, any::<bool>())
-        .prop_map(move |(number, as_integer)| if whole && as_integer { json!(number as i64) } else { json!(number) })
+        .prop_map(move |(number, as_integer)| {
+            // 9007199254740992.0 may have been another integer.
+            let is_rounded = number.abs() >= Precision::Float64.largest_integer();
+            if whole && (as_integer || is_rounded) { json!(number as i64) } else { json!(number) }
+        })
         .boxed()
 }
 

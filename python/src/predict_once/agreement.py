@@ -8,17 +8,19 @@ import pandas as pd
 
 from .accepted import accepts
 from .calendar import number_of, text_of
+from .columns.texts import LONGEST_GOLDEN, columns_of_texts, file_names, files_of, texts_of
 from .describe import GOLDEN_ROWS, examples_of, fields_of, golden_frame, observed, requests_of
-from .errors import ExportError
-from .estimator import Converted, library_answers
+from .errors import Disagreement, ExportError
+from .estimator import Converted, is_polars, library_answers
 from .hostile import hostile_frame
 from .package import Package
 from .rules import check_bounds, known_keys
 from .service import Runner, answers
-from .types import Field, Golden, Row
+from .types import Field, Golden, Row, plain
 from .verify import Agreement, compare, is_finite
 
 COMPARED_ROWS = 10_000
+COMPARED_TEXTS = 2_000
 SHOWN_FIELDS = 8
 Bounds = Mapping[str, tuple[Any, Any]]
 """Numbers, or texts for dates; None for an open end."""
@@ -34,7 +36,7 @@ class Limits:
     def enforce(self, agreement: Agreement, what: str, detail: str = "") -> None:
         """Stops if the answers differ by more than the limits allow."""
         if agreement.share > self.max_other_class:
-            raise ExportError(
+            raise Disagreement(
                 f"the package disagrees with {what}: {len(agreement.other)} of {agreement.rows:,} rows have another class and "
                 f"{len(agreement.beyond)} a number beyond tolerance={self.tolerance:g} ({agreement.share:.2%} of the rows; "
                 f"max_other_class={self.max_other_class:g} allows {self.max_other_class:.2%}). The largest difference is "
@@ -43,7 +45,14 @@ class Limits:
 
 
 def as_fitted(X: Any, frame: pd.DataFrame) -> Any:
-    """The rows in the form that the model was fitted on: a data frame or a matrix."""
+    """The rows in the form that the model was fitted on: a data frame, a matrix or a list of texts."""
+    if texts_of(X) is not None:
+        return frame.iloc[:, 0].tolist()
+    if is_polars(X):
+        values = {name: [None if pd.isna(value) else plain(value) for value in frame[name].astype(object)] for name in frame}
+        return type(X)(values, schema=X.schema, strict=False)
+    if isinstance(X, pd.DataFrame):
+        return frame if frame.columns.equals(X.columns) else frame.set_axis(X.columns, axis=1)
     if not isinstance(X, np.ndarray):
         return frame
     missing = X.dtype.kind in "iu" and frame.isna().any(axis=None)
@@ -69,10 +78,11 @@ class Estimator:
         known_keys(bounds, tuple(types), "bounds")
         check_bounds(bounds, types, layout.wide)
         bounds = in_utc(bounds, types)
-        self.fields = fields_of(variables, layout, descriptions, units, bounds)
-        self.runner = Runner(converted.model, self.fields)
+        self.fields = fields_of(variables, layout, file_names(variables), descriptions, units, bounds)
+        texts = columns_of_texts(variables)
+        self.runner = Runner(converted.model, self.fields, texts)
 
-        step = max(1, -(-len(self.frame) // COMPARED_ROWS))
+        step = max(1, -(-len(self.frame) // (COMPARED_TEXTS if texts else COMPARED_ROWS)))
         agreement, *_ = self.enforced(self.frame.iloc[::step].reset_index(drop=True), "the training library on the rows of X")
         drawn = golden_frame(self.frame, bounds)
         golden = self.golden(drawn, "the training library on rows of X with each column shuffled", GOLDEN_ROWS // 2)
@@ -80,7 +90,14 @@ class Estimator:
         golden += self.golden(hard, "the training library on rows of hard values", GOLDEN_ROWS - len(golden))
         comments = {variables[position].name: observed(variables[position]) for position in layout.codings}
         package = Package(
-            converted.model, name, self.fields, converted.predictions, examples_of(self.fields), golden, comments=comments
+            converted.model,
+            name,
+            self.fields,
+            converted.predictions,
+            examples_of(self.fields),
+            golden,
+            comments=comments,
+            files=files_of(variables),
         )
         return package, agreement
 
@@ -90,7 +107,8 @@ class Estimator:
         result: list[Golden] = []
         for row, request in enumerate(requests):
             answer = {key: values[row] for key, values in wanted.items()}
-            if len(result) < count and all(map(is_finite, (request, *answer.values()))):
+            short = all(len(value) <= LONGEST_GOLDEN for value in request.values() if isinstance(value, str))
+            if short and len(result) < count and all(map(is_finite, (request, *answer.values()))):
                 result.append({"input": request, "answers": answer})
         return result
 

@@ -18,17 +18,23 @@ from .types import Example, Field, Row, plain
 
 GOLDEN_CANDIDATES = 1000
 GOLDEN_ROWS = 200
+LONGEST_EXAMPLE = 200
 
 
 def fields_of(
     variables: Sequence[Variable],
     layout: Layout,
+    files: Mapping[str, str],
     descriptions: Mapping[str, str],
     units: Mapping[str, str],
     bounds: Mapping[str, tuple[Any, Any]],
 ) -> list[Field]:
-    """One field for each variable that the model reads."""
-    return [field_of(variables[position], coding, descriptions, units, bounds) for position, coding in layout.codings.items()]
+    """One field for each variable that the model reads. `files` are those of the vectorizers."""
+    fields = [field_of(variables[position], coding, descriptions, units, bounds) for position, coding in layout.codings.items()]
+    for field in fields:
+        if field["type"] == "text":
+            field["vectorizer"] = files[field["name"]]
+    return fields
 
 
 def field_of(
@@ -126,6 +132,8 @@ def finite(variable: Variable) -> Array:
 def typical(variable: Variable) -> Any:
     """The median of a number, else the most frequent value."""
     present = variable.series.dropna()
+    if variable.type == "text":
+        return next((text for text in present if text.strip()), "")[:LONGEST_EXAMPLE]
     if not len(present):
         return variable.values[0] if variable.values else None
     if variable.is_date:
@@ -192,7 +200,7 @@ def json_values(variable: Variable, present: "pd.Series[Any]") -> list[Any]:
             return list(present.to_numpy(dtype=bool).tolist())
         case "date" | "datetime":
             return [text_of(number, variable.type == "datetime") for number in numbers_of(variable, present)]
-        case "string":
+        case "string" | "text":
             return [plain(value) for value in present.tolist()]
         case "other":
             raise AssertionError(f"no field can hold column {variable.name!r}")
@@ -205,7 +213,7 @@ def examples_of(fields: Sequence[Field]) -> list[Example]:
     usual: dict[str, Any] = {field["name"]: field["example"] for field in fields if "example" in field}
     examples: list[Example] = [{"name": "typical", "summary": "Medians and most frequent values", "input": usual}]
     for field in sorted(fields, key=lambda field: (field["type"] != "string", field["type"] == "boolean")):
-        if field.get("unknown", "refuse") != "refuse":
+        if field.get("unknown", "refuse") != "refuse" or field["type"] == "text":
             continue
         wrong = "something else" if field["type"] == "string" else "a lot"
         article = "an" if field["type"] == "integer" else "a"

@@ -13,6 +13,7 @@ import pandas as pd
 from .accepted import with_values
 from .calendar import LAST_DAY, SECONDS_OF_DAY
 from .columns.layout import Coding
+from .columns.texts import HARD
 from .columns.variables import Variable
 from .describe import finite, range_of
 from .estimator import Converted
@@ -71,6 +72,8 @@ def hostile_values(variable: Variable, coding: Coding, field: Field, converted: 
     elif variable.is_date:
         times = hostile_dates(variable, field, converted)
         values = list(times.astype("datetime64[s]" if variable.type == "datetime" else "datetime64[D]"))
+    elif variable.type == "text":
+        values = list(HARD)
     elif variable.type == "string":
         values = list(coding.values)
         if coding.unknown:

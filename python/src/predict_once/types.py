@@ -8,7 +8,7 @@ import numpy as np
 Scalar = str | int | float | bool
 Row = Mapping[str, Any]
 FieldType = Literal["number", "integer", "boolean", "string", "date", "datetime", "array", "text", "image"]
-VariableType = Literal["number", "integer", "boolean", "string", "date", "datetime", "other"]
+VariableType = Literal["number", "integer", "boolean", "string", "date", "datetime", "text", "other"]
 """The field that holds a column's values; "other" if none can."""
 Encoding = Literal["ordinal", "one_hot"]
 Unknown = Literal["refuse", "ignore"]

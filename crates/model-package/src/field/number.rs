@@ -244,6 +244,8 @@ mod tests {
             ("52.520008", Some(52.520_008)),
             // The nearest double, as every parser reads it.
             ("9007199254740993", Some(9_007_199_254_740_992.0)),
+            ("9007199254740993.0", Some(9_007_199_254_740_992.0)),
+            ("-9.007199254740993e15", Some(-9_007_199_254_740_992.0)),
         ] {
             assert_eq!(read("type = 'number'", text), expected.map(Encoded::Double), "{text}");
         }
@@ -255,6 +257,13 @@ mod tests {
             ("9007199254740993", None),
             ("9007199254740994", None),
             ("-9007199254740993", None),
+            // With a point or an exponent, the digits are rounded before they are seen.
+            ("9007199254740991.0", Some(9_007_199_254_740_991.0)),
+            ("9.007199254740991e15", Some(9_007_199_254_740_991.0)),
+            ("9007199254740993.0", None),
+            ("9.007199254740993e15", None),
+            ("-9007199254740992.5", None),
+            ("9007199254740992.0", None),
             ("1e300", None),
         ] {
             assert_eq!(read("type = 'integer'", text), expected.map(Encoded::Double), "{text}");

@@ -19,6 +19,7 @@ impl Field {
                 match value {
                     Json::Number(number) => numbers.read(*number),
                     // Another integer has the same nearest double.
+                    Json::Rounded(number) if !numbers.is_integer() => numbers.read(*number),
                     Json::LargeInteger(number) if !numbers.is_integer() => numbers.read(*number as f64),
                     _ => None,
                 }

@@ -43,10 +43,7 @@ def transform(step: Any, columns: list[Column], context: Context, path: str) -> 
             return handler(step, columns, context, path)
         if name in HANDLERS:
             return HANDLERS[name](step, columns, context, path)
-    raise ExportError(
-        f"{named(step, path)} on {described(columns, context.variables)} cannot be exported. "
-        f"{REMEDIES.get(type(step).__name__, OTHER_REMEDY)}"
-    )
+    raise ExportError(f"{named(step, path)} on {described(columns, context.variables)} cannot be exported. {OTHER_REMEDY}")
 
 
 def named(step: Any, path: str) -> str:
@@ -57,15 +54,6 @@ def named(step: Any, path: str) -> str:
 OTHER_REMEDY = (
     "Apply it to the data before the fit, so that the API takes its result; or write the graph yourself and pass that to export."
 )
-TEXTS = (
-    "Texts beside other columns are not supported. Turn them into numbers or categories before the fit, or fit a pipeline that "
-    "begins with the vectorizer on the texts alone."
-)
-REMEDIES = {
-    "CountVectorizer": TEXTS,
-    "TfidfVectorizer": TEXTS,
-    "HashingVectorizer": TEXTS,
-}
 
 
 def described(columns: Sequence[Column], variables: list[Variable]) -> str:
@@ -309,13 +297,21 @@ OF_MODULES = {
     "normalizer": "Normalizer",
     "polynomial": "PolynomialFeatures",
     "splines": "SplineTransformer",
+    "texts": "TfidfTransformer",
     "imputers": "KNNImputer IterativeImputer",
     "projections": "PCA IncrementalPCA TruncatedSVD FastICA FactorAnalysis SparsePCA MiniBatchSparsePCA "
     "GaussianRandomProjection SparseRandomProjection NeighborhoodComponentsAnalysis LinearDiscriminantAnalysis "
     "FeatureAgglomeration RBFSampler Nystroem KernelPCA SkewedChi2Sampler BernoulliRBM KMeans MiniBatchKMeans BisectingKMeans "
     "Birch",
 }
-MODULES = {f"sklearn.{name}": module for module, names in OF_MODULES.items() for name in names.split()}
+LOOKUPS = (
+    "OrdinalEncoder OneHotEncoder TargetEncoder CountEncoder BinaryEncoder BaseNEncoder LeaveOneOutEncoder HashingEncoder "
+    "JamesSteinEncoder MEstimateEncoder CatBoostEncoder WOEEncoder GLMMEncoder QuantileEncoder SummaryEncoder HelmertEncoder "
+    "SumEncoder BackwardDifferenceEncoder PolynomialEncoder GrayEncoder RankHotEncoder"
+)
+MODULES = {f"sklearn.{name}": module for module, names in OF_MODULES.items() for name in names.split()} | {
+    f"category_encoders.{name}": "lookups" for name in LOOKUPS.split()
+}
 """The modules of the transformers that are not below. Each has a function `transform`."""
 CURVED = ("polynomial", "splines", "projections")
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,9 @@ from ..errors import ExportError
 from ..rules import LARGEST_INTEGER, LARGEST_INTEGER32, LONGEST_TEXT, MOST_VALUES, printable
 from ..types import UnknownValue, VariableType, plain
 from .symbols import NONE, AnyColumn, Category, Column, Number, Unusable
+
+if TYPE_CHECKING:
+    from .texts import Vectorizer
 
 UNKNOWN = "\x00unknown"
 """Stands for a category that the model has not seen."""
@@ -32,12 +35,13 @@ class Variable:
     reference: float = 0.0  # a typical value of a number, around which sums are centred
     rule: UnknownValue | None = None  # what the owner wants of unknown texts; None: the model's own rule
     claimed: dict[Any, None] = field(default_factory=dict)  # the values that fitted steps know, in their order
+    vectorizers: dict[int, "Vectorizer"] = field(default_factory=dict)  # that read it as a text, by the identity of the step
     bounds: tuple[float | None, float | None] | None = None  # the numbers that a step accepts, if the library refuses others
 
     def column(self, position: int) -> AnyColumn:
         """The column as the model's first step sees it."""
-        if self.type == "other" or self.is_date:
-            return Unusable(position)  # only DateParts reads dates
+        if self.type in ("other", "text") or self.is_date:
+            return Unusable(position)  # vectorizers read texts, and DateParts dates
         if self.type == "string" or (self.type == "boolean" and self.series.dtype == object):
             unknown = UNKNOWN if self.type == "string" and self.knows_unknown else NONE
             return Category.plain(position, self.values, self.missing, unknown)
@@ -60,7 +64,7 @@ class Variable:
             self.values = tuple(self.claimed)
             if len(self.values) > MOST_VALUES:
                 raise ExportError(too_many(self.name, len(self.values)))
-        return set(before) != set(self.values)
+        return before != self.values
 
     def restrict(self, lower: float | None, upper: float | None) -> None:
         """Records that the library refuses numbers below and above these."""
