@@ -61,7 +61,7 @@ REST = [
 # Parameters whose values do not fit into the version's description, so changing them needs a new Release (docs/aws.md).
 NEED_RELEASE = {
     "BasePath", "CacheSigningKeySecret", "ClientCacheControl", "CollectorLayerArn", "CorsAllowedHeaders", "CorsAllowedOrigins",
-    "MemoryCacheBytes", "ModelDir", "ModelFingerprint", "ModelLayerArn", "ModelUri", "RedisCaFile", "RedisCluster",
+    "LogSample", "MemoryCacheBytes", "ModelDir", "ModelFingerprint", "ModelLayerArn", "ModelUri", "RedisCaFile", "RedisCluster",
     "RedisConnectionMaxAgeSeconds", "RedisIamCache", "RedisIamServerless", "RedisIamUser", "RedisPasswordSecret", "RedisUrl",
     "SecurityGroupId", "SubnetIds", "TraceSampleRatio", "VpcId",
 }  # fmt: skip
@@ -294,7 +294,7 @@ def prove_versions():
         "Tracing": "true", "RedisUrl": "redis://b", "RedisPasswordSecret": "b", "RedisCluster": "true", "RedisCaFile": "/opt/ca.pem",
         "BasePath": "/ml", "CacheSigningKeySecret": "a", "ClientCacheControl": "ignore", "CorsAllowedHeaders": "x-a",
         "MemoryCacheBytes": "5", "RedisConnectionMaxAgeSeconds": "5",
-        "Timeout": "6", "CacheBypass": "true", "CacheReadTimeoutMs": "20", "CacheWriteTimeoutMs": "20",
+        "Timeout": "6", "CacheBypass": "true", "LogSample": "0.1", "CacheReadTimeoutMs": "20", "CacheWriteTimeoutMs": "20",
     }  # fmt: skip
     for name, value in changes.items():
         base = {"Cache": "url", "RedisUrl": "redis://a"} if "Redis" in name or "Cache" in name else {}
