@@ -1,6 +1,6 @@
 //! `LOG_SAMPLE`: the lines of hits are sampled, and nothing else is lost.
 
-use serde_json::{Value, json};
+use serde_json::json;
 use test_support::{
     applications::{aged, example},
     eventually,
@@ -41,8 +41,7 @@ async fn of_the_hits_a_share_is_logged_and_every_request_is_counted() {
 #[tokio::test]
 async fn the_local_server_samples_the_lines_of_hits_too() {
     let (service, http) = Service::local(&[("LOG_SAMPLE", "0"), ("LOG_FORMAT", "json")]).await;
-    let lines =
-        |word: &'static str| service.json_lines().iter().filter(|line| line["cache"] == Value::from(word)).count();
+    let lines = |word: &'static str| service.json_lines().iter().filter(|line| line["cache"] == word).count();
     http.post("/decisions", &example()).await;
     eventually("the miss is stored", || async { lines("miss") == 1 }).await;
     assert_eq!(http.post("/decisions", &example()).await.cache_status(), "predict-once; hit; detail=memory");
