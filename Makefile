@@ -73,12 +73,15 @@ zip: ## Build the function and zip it reproducibly, target/dist/predict-once-VER
 
 ## Deploy it
 
-.PHONY: deploy rollback smoke-test
+.PHONY: deploy rollback warm smoke-test
 deploy: ## Build the function and deploy it with SAM (docs/aws.md), without questions (CONFIG=deploy/production.toml, PARAMETERS="Cache=nodes", MODEL=DIR)
 	scripts/deploy
 
 rollback: ## Move a deployed stack's alias to the previous version, in seconds (STACK=predict-once, VERSION=7)
 	@"$$(scripts/install-sam)/python" scripts/stack rollback "$(or $(STACK),predict-once)" $(VERSION)
+
+warm: ## Store the predictions of a stack's WarmingUri in its cache (STACK=predict-once)
+	@"$$(scripts/install-sam)/python" scripts/stack warm "$(or $(STACK),predict-once)"
 
 smoke-test: ## Check a deployed service from outside (URL=https://..., FUNCTION=..., HEADER='x-api-key: ...', IAM=1, CACHE=redis, WRITE=docs/aws.md)
 	@scripts/smoke-test $(if $(FUNCTION),--function "$(FUNCTION)") $(if $(HEADER),--header "$(HEADER)") \

@@ -12,13 +12,13 @@ use test_support::{
     service::Service,
 };
 
-fn event(application: &Value) -> Value {
+pub(super) fn event(application: &Value) -> Value {
     let mut event: Value = serde_json::from_str(include_str!("../../events/http-api.json")).expect("JSON");
     event["body"] = application.to_string().into();
     event
 }
 
-fn requests(service: &Service) -> Vec<Value> {
+pub(super) fn requests(service: &Service) -> Vec<Value> {
     service.json_lines().into_iter().filter(|line| line["message"] == "request").collect()
 }
 
@@ -58,7 +58,7 @@ async fn each_request_is_one_line_with_the_outcome_and_times_in_milliseconds() {
 }
 
 /// The sums that CloudWatch would compute: each metric that a line's embedded directive names.
-fn metrics(service: &Service, namespace: &str) -> BTreeMap<String, f64> {
+pub(super) fn metrics(service: &Service, namespace: &str) -> BTreeMap<String, f64> {
     let mut sums = BTreeMap::new();
     for line in service.json_lines() {
         for directive in line["_aws"]["CloudWatchMetrics"].as_array().into_iter().flatten() {

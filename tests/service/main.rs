@@ -20,6 +20,7 @@ mod images;
 mod invocations;
 mod lambda;
 mod large_answers;
+mod log_sample;
 mod logs;
 mod long_runs;
 mod memory;
