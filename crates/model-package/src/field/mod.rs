@@ -4,6 +4,7 @@ mod array;
 mod boolean;
 mod category;
 mod columns;
+mod decoded_files;
 mod definition;
 mod encoded;
 mod image;
