@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use model_package::Stored;
+use model_package::EntryContent;
 use predict_once::{
     http,
     model::Model,
@@ -42,7 +42,7 @@ pub(crate) fn cache(settings: &CacheSettings, layout: Layout) -> String {
 
 /// Logs the model and where to find what, once the server's address is known.
 pub(crate) fn log(model: &Model, source: &ModelSource, cache: &str, address: SocketAddr) {
-    let (name, fingerprint) = (&model.signature().name, model.fingerprint(Stored::Answer));
+    let (name, fingerprint) = (&model.signature().name, model.fingerprint(EntryContent::Answer));
     let origin = match source {
         ModelSource::Embedded => "embedded in the binary".to_owned(),
         ModelSource::Directory(path) => format!("from {}", path.display()),

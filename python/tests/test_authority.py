@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from conftest import serve
 from lightgbm import LGBMClassifier, LGBMRegressor
-from sklearn.compose import make_column_transformer
+from sklearn.compose import ColumnTransformer, make_column_transformer
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.impute import MissingIndicator, SimpleImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
@@ -297,3 +297,38 @@ def test_many_categories_cost_time_in_proportion_to_their_number(tmp_path: Path)
         return time.process_time() - started
 
     assert seconds(2000) < 8 * seconds(500)
+
+
+def test_categories_in_the_order_of_their_encoder_are_served(tmp_path: Path) -> None:
+    sizes = ["small", "medium", "large"]
+    X = pd.DataFrame({"size": np.tile(sizes, 60), "x": np.linspace(-1, 1, 180)})
+    encoded = make_column_transformer((OrdinalEncoder(categories=[sizes]), ["size"]), remainder="passthrough")
+    model = make_pipeline(encoded, LinearRegression()).fit(X, X["size"].map(sizes.index) * 2.0 + X["x"])
+    report = predict_once.export(model, X, tmp_path / "package", target="price")
+    assert report.fields[0]["values"] == sizes and report.largest_difference < 1e-9
+
+
+@pytest.mark.parametrize("encoder", [OneHotEncoder(handle_unknown="ignore"), OneHotEncoder(drop="first")], ids=["all", "drop"])
+def test_zeros_of_a_sparse_matrix_are_missing_to_xgboost(encoder: Any, tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    X = pd.DataFrame({"kind": random.choice(list("abcdefgh"), 400), "n": random.integers(0, 3, 400) * 1.0})
+    encoded = make_column_transformer((encoder, ["kind"]), ("passthrough", ["n"]))
+    model = make_pipeline(encoded, XGBClassifier(n_estimators=10, min_child_weight=0, n_jobs=1))
+    model.fit(X, X["kind"].isin(list("abc")) ^ (X["n"] == 0))
+    assert model[0].sparse_output_, "the matrix is dense"
+    rows = X.head(30)
+    predict_once.export(model, X, tmp_path / "package", target="outcome", labels=[False, True])
+    with serve(tmp_path / "package") as client:
+        for row, expected in zip(rows.to_dict("records"), model.predict_proba(rows), strict=True):
+            answered = list(client.ask("outcome_probabilities", row).values())
+            assert answered == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize("weight", [2.0, 0.25])
+def test_the_weights_of_transformers_are_part_of_their_columns(weight: float, tmp_path: Path) -> None:
+    X = pd.DataFrame({"kind": np.tile(["a", "b", "c"], 60), "x": np.linspace(-3, 1, 180)})
+    encoded = ColumnTransformer(
+        [("kind", OneHotEncoder(), ["kind"]), ("x", StandardScaler(), ["x"])], transformer_weights={"kind": weight, "x": 3.0}
+    )
+    model = make_pipeline(encoded, Ridge()).fit(X, X["x"] ** 2 + (X["kind"] == "b"))
+    assert predict_once.export(model, X, tmp_path / "package", target="y").largest_difference < 1e-9

@@ -8,6 +8,7 @@ import numpy as np
 import onnx
 import pandas as pd
 import pytest
+from data import numbers, target
 from lightgbm import LGBMClassifier, LGBMRegressor
 from served import assert_served
 from sklearn.base import clone, is_classifier
@@ -25,7 +26,7 @@ from sklearn.ensemble import (
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, RobustScaler, StandardScaler
+from sklearn.preprocessing import KBinsDiscretizer, MaxAbsScaler, MinMaxScaler, RobustScaler, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 from xgboost import XGBClassifier, XGBRegressor
 
@@ -213,3 +214,13 @@ def test_equal_distances_of_neighbours_are_named(tmp_path: Path) -> None:
     X = pd.DataFrame(random.integers(0, 4, (600, 4)), columns=list("abcd"))
     with pytest.raises(ExportError, match="neighbours at equal distances"):
         predict_once.export(KNeighborsClassifier().fit(X, X.sum(axis=1) > 6), X, tmp_path / "package", target="y")
+
+
+def test_classes_of_a_forest_that_are_equal_but_for_the_last_bit_are_those_of_scikit_learn(tmp_path: Path) -> None:
+    X = numbers()
+    bins = KBinsDiscretizer(4, encode="ordinal", strategy="uniform")
+    model = make_pipeline(bins, RandomForestClassifier(10, random_state=0)).fit(X, target(X, "binary"))
+    shares = model.predict_proba(X)
+    gaps = np.abs(shares[:, 0] - shares[:, 1])
+    assert ((gaps > 0) & (gaps < 1e-12)).any(), "no row has two classes that are equal but for the last bit"
+    assert_served(model, X, tmp_path, rows=X)

@@ -18,6 +18,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
 import predict_once
+from predict_once.estimator import as_frame
 
 
 @pytest.mark.parametrize(
@@ -75,6 +76,24 @@ def test_other_data_frames_are_read_by_their_columns(tmp_path: Path) -> None:
     report = predict_once.export(model, Frame(X), tmp_path / "package", target="outcome")
     assert [field["name"] for field in report.fields] == ["a", "b b", "city"]
     assert report.rows == len(X) and report.largest_difference < 1e-12
+
+
+def test_null_in_a_polars_column_of_texts_is_none_as_scikit_learn_reads_it() -> None:
+    X = pd.DataFrame({"city": pd.Series(["a", None, "b"], dtype=object), "n": [1.0, np.nan, 2.0]})
+    frame = as_frame(Frame(X))
+    assert frame["city"].tolist() == ["a", None, "b"] and np.isnan(frame["n"].iloc[1])
+
+
+@pytest.mark.parametrize("last", [LogisticRegression(), RandomForestClassifier(5, random_state=0)], ids=["linear", "forest"])
+def test_columns_named_by_whole_numbers_become_fields_of_these_names(last: Any, tmp_path: Path) -> None:
+    X = numbers().drop(columns=["count"]).set_axis(range(4), axis=1)
+    scaled = make_column_transformer((StandardScaler(), [0, 2]), remainder="passthrough")
+    model = make_pipeline(scaled, last).fit(X, target(numbers(), "binary"))
+    report = predict_once.export(model, X, tmp_path / "package", target="outcome")
+    assert [field["name"] for field in report.fields] == ["0", "1", "2", "3"]
+    with serve(tmp_path / "package") as client:
+        answers = [client.ask("outcome", dict(zip("0123", row, strict=True))) for row in X.head(20).to_numpy().tolist()]
+    assert answers == model.predict(X.head(20)).tolist()
 
 
 @pytest.mark.parametrize(

@@ -86,7 +86,7 @@ enum Route<'a> {
     Prediction(&'a Endpoint),
     Asset(&'static Asset),
     OpenApi,
-    /// `/`, which redirects readers to the documentation.
+    /// `/`, or a base path, which redirects readers to the documentation.
     Root,
     /// `/docs/`, which redirects to `/docs`.
     DocsWithSlash,
@@ -162,7 +162,8 @@ impl Api {
 
 impl Parts {
     fn route(&self, path: &str) -> Option<Route<'_>> {
-        let path = self.base_paths.strip(path);
+        let whole = path;
+        let path = self.base_paths.strip(whole);
         if let Some(endpoint) = self.endpoints.iter().find(|endpoint| endpoint.path == path) {
             return Some(Route::Prediction(endpoint));
         }
@@ -171,7 +172,10 @@ impl Parts {
             "/" => Some(Route::Root),
             "/docs/" => Some(Route::DocsWithSlash),
             HEALTH => Some(Route::Health),
-            _ => ASSETS.iter().find(|asset| asset.path == path).map(Route::Asset),
+            _ => {
+                let asset = ASSETS.iter().find(|asset| asset.path == path).map(Route::Asset);
+                asset.or_else(|| self.base_paths.contains(whole).then_some(Route::Root))
+            }
         }
     }
 

@@ -8,7 +8,7 @@ use axum_core::{
 };
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, header};
-use model_package::{Embedding, ModelError, Stored};
+use model_package::{Embedding, EntryContent, ModelError};
 use prediction_cache::Tenant;
 
 use super::{
@@ -32,13 +32,15 @@ pub(super) struct Endpoint {
     question: Question,
     /// For the endpoint in the form of OpenAI's API.
     embedding: Option<Embedding>,
+    /// The size of the largest body, in bytes.
+    body_limit: usize,
     x_model: HeaderValue,
 }
 
 /// The endpoints of the model's predictions, in their order.
 pub(super) fn endpoints(model: &Model) -> Vec<Endpoint> {
     // Names consist of a-z, 0-9, `_` and `-`, fingerprints of hexadecimal digits.
-    let x_model = format!("{}; fingerprint={}", model.signature().name, model.fingerprint(Stored::Answer));
+    let x_model = format!("{}; fingerprint={}", model.signature().name, model.fingerprint(EntryContent::Answer));
     let x_model = HeaderValue::try_from(x_model).expect("its parts are ASCII");
     let predictions =
         prediction_paths(model).enumerate().map(|(prediction, path)| (path, Question::Prediction(prediction), None));
@@ -46,7 +48,10 @@ pub(super) fn endpoints(model: &Model) -> Vec<Endpoint> {
     let embeddings = embeddings::endpoint(model)
         .map(|(path, embedding)| (path.to_owned(), Question::Vector(embedding.prediction), Some(embedding)));
     let all = predictions.chain(contributions).chain(embeddings);
-    all.map(|(path, question, embedding)| Endpoint { path, question, embedding, x_model: x_model.clone() }).collect()
+    let body_limit = body::limit(model);
+    let endpoint =
+        |(path, question, embedding)| Endpoint { path, question, embedding, body_limit, x_model: x_model.clone() };
+    all.map(endpoint).collect()
 }
 
 impl Endpoint {
@@ -87,9 +92,11 @@ impl Endpoint {
         let top = contributions::requested(service.model(), self.question, request.uri().query());
         let top = top.map_err(|InvalidExplain| contributions::invalid_query(service.model()))?;
         let read = match self.embedding {
-            None => body::read(request, service.model()).await.map(|(inputs, body)| (inputs, body, None)),
+            None => {
+                body::read(request, service.model(), self.body_limit).await.map(|(inputs, body)| (inputs, body, None))
+            }
             Some(embedding) => {
-                let read = embeddings::read(request, service.model(), embedding).await;
+                let read = embeddings::read(request, service.model(), embedding, self.body_limit).await;
                 read.map(|(inputs, format)| (inputs, Bytes::new(), Some(format)))
             }
         };

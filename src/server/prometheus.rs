@@ -14,7 +14,7 @@ use axum_core::{
     response::{IntoResponse, Response},
 };
 use http::{HeaderMap, StatusCode, header};
-use model_package::Stored;
+use model_package::EntryContent;
 use prediction_cache::BreakerState;
 use prometheus_client::{
     encoding::text,
@@ -82,7 +82,7 @@ impl Metrics {
         let build = [
             ("version", env!("CARGO_PKG_VERSION").to_owned()),
             ("model", model.signature().name.clone()),
-            ("fingerprint", model.fingerprint(Stored::Answer).to_owned()),
+            ("fingerprint", model.fingerprint(EntryContent::Answer).to_owned()),
         ];
         prefixed.register("build", "Version of the service, and its model", Info::new(build));
         let requests = Family::default();

@@ -94,3 +94,22 @@ fn vectorizers_give_the_columns_of_scikit_learn() {
         }
     }
 }
+
+#[test]
+fn the_columns_of_several_vectorizers_lie_side_by_side() {
+    let Vectorized { texts, vectorizers } =
+        serde_json::from_str(include_str!("fixtures/vectorizers.json")).expect("a fixture");
+    let files: Vec<_> = vectorizers.iter().map(|case| case.file.get()).collect();
+    let union = Vectorizer::new(format!(r#"{{"union": [{}]}}"#, files.join(", ")).as_bytes()).expect("supported");
+    let alone: Vec<_> = files.iter().map(|file| Vectorizer::new(file.as_bytes()).expect("supported")).collect();
+    assert_eq!(union.width(), alone.iter().map(Vectorizer::width).sum::<usize>());
+    for text in &texts {
+        let mut expected = Vec::new();
+        let mut first = 0;
+        for vectorizer in &alone {
+            expected.extend(vectorizer.transform(text).into_iter().map(|(column, value)| (first + column, value)));
+            first += vectorizer.width() as u32;
+        }
+        assert_eq!(union.transform(text), expected, "{text:?}");
+    }
+}

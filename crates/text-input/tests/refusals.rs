@@ -96,6 +96,7 @@ fn a_vectorizer_with_a_parameter_that_is_not_supported_is_refused_by_name() {
     for (key, value, expected) in [
         ("idf", json!([1.0]), "`idf` has 1 numbers for the 2 terms of `vocabulary`"),
         ("vocabulary", json!(["fox", "fox"]), "`vocabulary` must have 1 to 16777216 distinct terms"),
+        ("union", json!([]), "`union` must have 1 or more vectorizers, with at most 16777216 columns together"),
         ("analyzer", json!({ "ngram_range": [2, 1] }), "`ngram_range` must be 1 to 20, not 2 to 1"),
         ("analyzer", json!({ "preprocessor": "f" }), "unknown field `preprocessor`"),
         ("dtype", json!("int64"), "unknown variant `int64`"),

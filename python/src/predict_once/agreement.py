@@ -7,19 +7,23 @@ import numpy as np
 import pandas as pd
 
 from .accepted import accepts
+from .calendar import number_of, text_of
+from .columns.texts import LONGEST_GOLDEN, columns_of_texts, file_names, files_of, texts_of
 from .describe import GOLDEN_ROWS, examples_of, fields_of, golden_frame, observed, requests_of
-from .errors import ExportError
-from .estimator import Converted, library_answers
+from .errors import Disagreement, ExportError
+from .estimator import Converted, is_polars, library_answers
 from .hostile import hostile_frame
 from .package import Package
 from .rules import check_bounds, known_keys
 from .service import Runner, answers
-from .types import Field, Golden, Row
+from .types import Field, Golden, Row, plain
 from .verify import Agreement, compare, is_finite
 
 COMPARED_ROWS = 10_000
+COMPARED_TEXTS = 2_000
 SHOWN_FIELDS = 8
-Bounds = Mapping[str, tuple[float | None, float | None]]
+Bounds = Mapping[str, tuple[Any, Any]]
+"""Numbers, or texts for dates; None for an open end."""
 Answers = Mapping[str, Sequence[Any]]
 
 
@@ -32,7 +36,7 @@ class Limits:
     def enforce(self, agreement: Agreement, what: str, detail: str = "") -> None:
         """Stops if the answers differ by more than the limits allow."""
         if agreement.share > self.max_other_class:
-            raise ExportError(
+            raise Disagreement(
                 f"the package disagrees with {what}: {len(agreement.other)} of {agreement.rows:,} rows have another class and "
                 f"{len(agreement.beyond)} a number beyond tolerance={self.tolerance:g} ({agreement.share:.2%} of the rows; "
                 f"max_other_class={self.max_other_class:g} allows {self.max_other_class:.2%}). The largest difference is "
@@ -41,7 +45,14 @@ class Limits:
 
 
 def as_fitted(X: Any, frame: pd.DataFrame) -> Any:
-    """The rows in the form that the model was fitted on: a data frame or a matrix."""
+    """The rows in the form that the model was fitted on: a data frame, a matrix or a list of texts."""
+    if texts_of(X) is not None:
+        return frame.iloc[:, 0].tolist()
+    if is_polars(X):
+        values = {name: [None if pd.isna(value) else plain(value) for value in frame[name].astype(object)] for name in frame}
+        return type(X)(values, schema=X.schema, strict=False)
+    if isinstance(X, pd.DataFrame):
+        return frame if frame.columns.equals(X.columns) else frame.set_axis(X.columns, axis=1)
     if not isinstance(X, np.ndarray):
         return frame
     missing = X.dtype.kind in "iu" and frame.isna().any(axis=None)
@@ -66,10 +77,12 @@ class Estimator:
         known_keys(units, tuple(types), "units")
         known_keys(bounds, tuple(types), "bounds")
         check_bounds(bounds, types, layout.wide)
-        self.fields = fields_of(variables, layout, descriptions, units, bounds)
-        self.runner = Runner(converted.model, self.fields)
+        bounds = in_utc(bounds, types)
+        self.fields = fields_of(variables, layout, file_names(variables), descriptions, units, bounds)
+        texts = columns_of_texts(variables)
+        self.runner = Runner(converted.model, self.fields, texts)
 
-        step = max(1, -(-len(self.frame) // COMPARED_ROWS))
+        step = max(1, -(-len(self.frame) // (COMPARED_TEXTS if texts else COMPARED_ROWS)))
         agreement, *_ = self.enforced(self.frame.iloc[::step].reset_index(drop=True), "the training library on the rows of X")
         drawn = golden_frame(self.frame, bounds)
         golden = self.golden(drawn, "the training library on rows of X with each column shuffled", GOLDEN_ROWS // 2)
@@ -77,7 +90,14 @@ class Estimator:
         golden += self.golden(hard, "the training library on rows of hard values", GOLDEN_ROWS - len(golden))
         comments = {variables[position].name: observed(variables[position]) for position in layout.codings}
         package = Package(
-            converted.model, name, self.fields, converted.predictions, examples_of(self.fields), golden, comments=comments
+            converted.model,
+            name,
+            self.fields,
+            converted.predictions,
+            examples_of(self.fields),
+            golden,
+            comments=comments,
+            files=files_of(variables),
         )
         return package, agreement
 
@@ -87,7 +107,8 @@ class Estimator:
         result: list[Golden] = []
         for row, request in enumerate(requests):
             answer = {key: values[row] for key, values in wanted.items()}
-            if len(result) < count and all(map(is_finite, (request, *answer.values()))):
+            short = all(len(value) <= LONGEST_GOLDEN for value in request.values() if isinstance(value, str))
+            if short and len(result) < count and all(map(is_finite, (request, *answer.values()))):
                 result.append({"input": request, "answers": answer})
         return result
 
@@ -97,7 +118,7 @@ class Estimator:
         try:
             wanted = library_answers(data, self.converted)
         except Exception as error:  # a library's own, such as XGBoostError
-            raise ExportError(self.unpredicted(rows, what)) from error
+            raise ExportError(self.unpredicted(rows, what, error)) from error
         requests: list[Row] = list(requests_of(rows, self.converted.variables, self.converted.layout))
         actual = self.answers(requests)
         agreement = compare(wanted, actual, self.limits.tolerance)
@@ -110,16 +131,16 @@ class Estimator:
         output = self.runner.run(requests)
         return {entry["name"]: answers(entry, output) for entry in self.converted.predictions}
 
-    def unpredicted(self, rows: pd.DataFrame, what: str) -> str:
+    def unpredicted(self, rows: pd.DataFrame, what: str, error: Exception) -> str:
         """Names the first row that the library refuses, although the fields allow it."""
         for row in range(len(rows)):
             one = rows.iloc[[row]].reset_index(drop=True)
             try:
                 self.model.predict(as_fitted(self.X, one))
-            except Exception as error:  # a library's own, such as XGBoostError
+            except Exception as of_row:  # a library's own, such as XGBoostError
                 [request] = requests_of(one, self.converted.variables, self.converted.layout)
-                return f"the model fails on a row that the API would accept ({what}): {shown(request)}: {error}"
-        return f"the model fails on {what}."
+                return f"the model fails on a row that the API would accept ({what}): {shown(request)}: {of_row}"
+        return f"the model's answers cannot be read ({what}): {type(error).__name__}: {error}"
 
     def culprit(self, rows: pd.DataFrame, requests: Sequence[Row], agreement: Agreement, wanted: Answers, actual: Answers) -> str:
         """Names a row that differs, both answers, and the column and the step that are to blame."""
@@ -150,6 +171,20 @@ class Estimator:
                     steps = " and ".join(converted.context.readers.get(position, {}))
                     return f" With another value of column {name!r}, which {steps} reads, they agree."
         return ""
+
+
+def in_utc(bounds: Bounds, types: Mapping[str, str]) -> Bounds:
+    """The bounds with those of times in UTC, so that they compare as texts."""
+
+    def written(end: Any, has_time: bool) -> Any:
+        number = number_of(end, has_time)
+        return end if number is None else text_of(number, has_time)
+
+    dates = {name: types[name] == "datetime" for name in bounds if types[name] in ("date", "datetime")}
+    return {
+        **bounds,
+        **{name: (written(bounds[name][0], timed), written(bounds[name][1], timed)) for name, timed in dates.items()},
+    }
 
 
 def shown(request: Row) -> str:

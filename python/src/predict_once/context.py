@@ -2,11 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from .columns.layout import Layout, Request, Requests
-from .columns.symbols import Column, variable_of
+from .columns.symbols import AnyColumn, Column, variable_of
 from .columns.variables import Variable
 from .graph import Array, Graph
+
+if TYPE_CHECKING:
+    from .columns.texts import Vectorizer
 
 
 @dataclass
@@ -28,15 +32,23 @@ class Context:
     """The variables whose powers the model reads, which may become too large for the library."""
     explain: bool = False
     """Whether the graph holds what contributions need."""
+    exact_shares: bool = False
+    """Whether forests add each class's shares as scikit-learn does, to the last bit, with each tree once for each class."""
+    shares: bool = False
+    """Whether there is a forest of classes, whose sums may be equal but for the last bit."""
     lowered: list[str] = field(default_factory=list)
     """The lowerings of the estimator and of those that it consists of."""
+    vectorized: dict[Column, "Vectorizer"] = field(default_factory=dict)
+    """The vectorizers of texts, by the first of their columns."""
+    sparse: bool = False
+    """Whether the estimator that is being lowered reads a sparse matrix."""
     cautions: dict[str, None] = field(default_factory=dict)
     """What the graph cannot reproduce for all inputs, for messages."""
 
     def __post_init__(self) -> None:
         self.graph = Graph(self.layout.wide)
 
-    def read_by(self, reader: str, columns: Sequence[Column]) -> None:
+    def read_by(self, reader: str, columns: Sequence[AnyColumn]) -> None:
         """Records which step reads these columns."""
         for column in columns:
             if (variable := variable_of(column)) is not None:

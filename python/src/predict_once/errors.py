@@ -3,3 +3,7 @@
 
 class ExportError(ValueError):
     """The model cannot be exported as asked. The message says what to do instead."""
+
+
+class Disagreement(ExportError):
+    """The package answers otherwise than the library."""

@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from .accepted import require_present, restrict
 from .columns.layout import Layout, layout_for, provisional
 from .columns.symbols import NONE
+from .columns.texts import text_codings, texts_of
 from .columns.variables import Variable, variables_of
 from .context import Context
 from .errors import ExportError
@@ -51,9 +52,14 @@ def as_frame(X: Any, names: Sequence[str] | None = None) -> pd.DataFrame:
                 f"the columns of X are a MultiIndex of {X.columns.nlevels} levels, but a field has one name. Join the levels "
                 "(X.columns = X.columns.map('_'.join)) and fit the model again."
             )
-        return X.reset_index(drop=True)
+        frame = X.reset_index(drop=True)
+        if all(isinstance(name, int) for name in X.columns):  # scikit-learn takes them for positions
+            frame.columns = pd.Index([str(name) for name in X.columns])
+        return frame
     if hasattr(X, "to_dict") and hasattr(X, "columns"):  # polars
-        return pd.DataFrame(X.to_dict(as_series=False))
+        return from_polars(X)
+    if (texts := texts_of(X)) is not None:
+        return pd.DataFrame({"text": pd.Series(texts, dtype=object)})
     array = np.asarray(X)
     if array.ndim != 2:
         raise ExportError("X must be the data frame that the model was fitted on, or a matrix.")
@@ -64,6 +70,20 @@ def as_frame(X: Any, names: Sequence[str] | None = None) -> pd.DataFrame:
     frame = pd.DataFrame({index: array[:, index] for index in range(array.shape[1])})
     frame.columns = pd.Index(names)
     return frame
+
+
+def is_polars(X: Any) -> bool:
+    """Whether it is a polars frame, which has types of its own."""
+    return hasattr(X, "to_dict") and hasattr(X, "schema")
+
+
+def from_polars(X: Any) -> pd.DataFrame:
+    """A polars frame as a data frame. scikit-learn reads null as None in texts and as NaN in numbers."""
+    columns = {}
+    for name, values in X.to_dict(as_series=False).items():
+        texts = any(isinstance(value, str) for value in values)
+        columns[name] = pd.Series(values, dtype=object) if texts else pd.Series(values)
+    return pd.DataFrame(columns)
 
 
 def convert(
@@ -77,27 +97,30 @@ def convert(
     labels: Sequence[Scalar] | None,
     unknown: UnknownValue | Mapping[str, UnknownValue] | None = None,
     explain: bool = False,
+    exact_shares: bool = False,
 ) -> Converted:
     check_fitted(model)
     check_columns(model, frame, named=not isinstance(as_fitted(frame.head(1)), np.ndarray))
     variables = variables_of(frame)
     set_rules(variables, unknown)
-    first, _ = lowering(model, variables, provisional(variables), explain)
+    first, _ = lowering(model, variables, provisional(variables), explain, exact_shares)
     # Steps may know more values than X has.
     if any([variable.settle() for variable in variables]):
-        first, _ = lowering(model, variables, provisional(variables), explain)
+        first, _ = lowering(model, variables, provisional(variables), explain, exact_shares)
     require_present(model, frame, variables, first, as_fitted)
     restrict(model, frame, variables, first, as_fitted)
-    layout = layout_for(variables, first.requests)
+    layout = layout_for(variables, first.requests, text_codings(variables))
     if not layout.width:
         raise ExportError("the model reads no column of X, so the API would have no field.")
     check_rules(variables, layout)
-    context, lowered = lowering(model, variables, layout, explain)
+    context, lowered = lowering(model, variables, layout, explain, exact_shares)
     chosen = chosen_offers(offers(model, lowered, context.graph, target, labels), kinds, model)
     tensors = tensors_of(chosen)
     predictions = predictions_of(chosen, tensors, endpoints, descriptions)
     output, size = context.graph.concat(list(tensors)), sum(tensors.values())
     graph = context.graph.finish(output, layout.column_names(variables), size, wide=lowered.wide)
+    if any(variable.vectorizers for variable in variables):
+        del graph.metadata_props[:]  # a text has no names of columns
     library = {entry["name"]: offer.library for entry, offer in zip(predictions, chosen, strict=True)}
     return Converted(graph, variables, layout, predictions, library, context)
 
@@ -166,7 +189,9 @@ def check_columns(model: Any, frame: pd.DataFrame, named: bool) -> None:
         raise ExportError("X has no rows. Pass the X that the model was fitted on.")
 
 
-def lowering(model: Any, variables: list[Variable], layout: Layout, explain: bool = False) -> tuple[Context, Lowered]:
-    context = Context(variables, layout, explain=explain)
+def lowering(
+    model: Any, variables: list[Variable], layout: Layout, explain: bool = False, exact_shares: bool = False
+) -> tuple[Context, Lowered]:
+    context = Context(variables, layout, explain=explain, exact_shares=exact_shares)
     columns = [variable.column(position) for position, variable in enumerate(variables)]
     return context, lower(context, model, columns, "the model")

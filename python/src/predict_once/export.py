@@ -8,23 +8,22 @@ from typing import Any
 import onnx
 
 from .agreement import Bounds, Estimator, Limits, as_fitted
+from .columns.texts import begins_with_texts, texts_of
 from .describe import requests_of
-from .errors import ExportError
-from .estimator import as_frame, convert
+from .errors import Disagreement, ExportError
+from .estimator import Converted, as_frame, convert
 from .explain import add_means, add_reasons, contributions, require_explainable
 from .images import image_classifier, is_image_classifier
 from .names import package_name
 from .native import as_estimator
 from .own_graph import Checked, check_graph, load_graph
 from .owner import Owner
-from .package import Package, refuse_existing, write
+from .package import Package, refuse_existing, refuse_files, write
 from .report import Report
 from .rules import check_kinds, check_package, is_wide, known_keys
 from .saved import example, is_saved, load
 from .text_model import TOLERANCE as TEXT_TOLERANCE
 from .text_model import is_text_model, package_of
-from .text_pipeline import is_text_pipeline
-from .text_pipeline import package_of as pipeline_package_of
 from .types import Example, Field, Golden, Prediction, Scalar, Unknown, UnknownValue
 from .verify import Agreement
 
@@ -106,8 +105,8 @@ def export(
                       The tables of model.toml, as dictionaries (docs/model-package.md).
       `golden`        Inputs with the training library's answers, at most 1,000.
 
-    A Pipeline of scikit-learn that begins with a TfidfVectorizer, CountVectorizer or HashingVectorizer,
-    as `model`, with its texts as `X`, and a `target`: the API's field is `text`.
+    A TfidfVectorizer, CountVectorizer or HashingVectorizer reads a field of texts: in a ColumnTransformer
+    the column's, in a Pipeline that begins with it the field `text`. `X` then is a list of texts.
 
     A model of text, in a directory as `optimum-cli export onnx` writes it (model.onnx, tokenizer.json,
     config.json), as `model`. Needs `pip install tokenizers`:
@@ -146,6 +145,7 @@ def export(
     if directory is None:
         raise ExportError("directory is missing: export(model, X, 'models/penguins', target='species').")
     path = Path(directory)
+    refuse_files(path)
     if not overwrite:
         refuse_existing(path)
     owner = Owner.of(path)
@@ -153,8 +153,8 @@ def export(
         if X is None and Path(model).is_dir():
             X = example(Path(model))
         model = load(Path(model))
-    is_image, is_text, is_pipeline = is_image_classifier(model), is_text_model(model), is_text_pipeline(model)
-    if is_image or is_text or is_pipeline:
+    is_image, is_text = is_image_classifier(model), is_text_model(model)
+    if is_image or is_text:
         refuse_arguments(fields=fields, predictions=predictions, examples=examples, golden=golden, units=units, bounds=bounds)
         refuse_arguments(unknown=unknown, feature_names=feature_names, explain=explain or None, reasons=reasons)
     if is_image:
@@ -167,14 +167,6 @@ def export(
             Path(model), X, target, name, kinds, endpoints or {}, descriptions or {}, labels, limits.tolerance
         )
         limits.enforce(agreement, "the texts")
-    elif is_pipeline:
-        if X is None or target is None:
-            raise ExportError("a pipeline of texts needs X and target: export(model, texts, 'models/mails', target='spam').")
-        limits = Limits(TOLERANCE if tolerance is None else tolerance, max_other_class)
-        package, agreement = pipeline_package_of(
-            model, X, target, name, kinds, endpoints or {}, descriptions or {}, labels, limits.tolerance
-        )
-        limits.enforce(agreement, "the training library on the texts of X")
     elif isinstance(model, (str, Path, onnx.ModelProto)):
         refuse_arguments(
             X=X,
@@ -208,16 +200,42 @@ def export(
             raise ExportError("an estimator needs X and target: export(model, X, 'models/penguins', target='species').")
         if reasons and explain is False:
             raise ExportError("reasons are texts of contributions. Pass explain=True, too.")
+        if begins_with_texts(model) and texts_of(X) is None:
+            raise ExportError("X must be the texts that the pipeline was fitted on: a list or a Series of strings.")
         frame, model = as_frame(X, feature_names), as_estimator(model, labels)
         fitted_on, explains = partial(as_fitted, X), explain is not False
-        converted = convert(
-            model, frame, fitted_on, target, kinds, endpoints or {}, descriptions or {}, labels, unknown, explains
-        )
-        default = FLOAT32_TOLERANCE if converted.context.float32 else max(TOLERANCE, converted.context.rounding)
-        limits = Limits(default if tolerance is None else tolerance, max_other_class)
-        package, agreement = Estimator(model, X, frame, converted, limits).package(
-            name or package_name(target), descriptions or {}, units or {}, {**owner.bounds(converted.read), **(bounds or {})}
-        )
+
+        def compared(exact_shares: bool) -> tuple[Converted, Limits, Package, Agreement]:
+            converted = convert(
+                model,
+                frame,
+                fitted_on,
+                target,
+                kinds,
+                endpoints or {},
+                descriptions or {},
+                labels,
+                unknown,
+                explains,
+                exact_shares,
+            )
+            if any(variable.vectorizers for variable in converted.variables):
+                refuse_arguments(explain=explain or None, reasons=reasons)
+            default = FLOAT32_TOLERANCE if converted.context.float32 else max(TOLERANCE, converted.context.rounding)
+            limits = Limits(default if tolerance is None else tolerance, max_other_class)
+            texts = name or package_name(target), descriptions or {}, units or {}
+            try:
+                result = Estimator(model, X, frame, converted, limits).package(
+                    *texts, {**owner.bounds(converted.read), **(bounds or {})}
+                )
+            except Disagreement:
+                # Forests whose sums for two classes are often equal but for the last bit; twice the trees are the price.
+                if exact_shares or explains or not converted.context.shares:
+                    raise
+                return compared(exact_shares=True)
+            return converted, limits, *result
+
+        converted, limits, package, agreement = compared(exact_shares=False)
         if explains:
             require_explainable(converted.context, type(model).__name__)
             package.predictions = [*package.predictions, contributions(explain, converted.predictions, target)]
@@ -231,7 +249,7 @@ def export(
     owner.keep(package, {entry["name"]: given_keys(entry, predictions, endpoints, descriptions) for entry in package.predictions})
     package.tolerance, package.max_other_class = limits.tolerance, max_other_class
     check_package(package)
-    write(package, path)
+    write(package, path, owner.files())
     return Report(
         path,
         tuple(package.fields),

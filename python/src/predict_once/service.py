@@ -4,18 +4,20 @@ So `export` checks the whole path from a request to its answer, not only the gra
 """
 
 from base64 import b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, assert_never
 
 import numpy as np
 import onnx
 import onnxruntime
 
+from .calendar import number_of
 from .errors import ExportError
 from .graph import Array
 from .types import Field, Prediction, Row, label_text, name_of
 
 ROWS_AT_ONCE = 256
+TEXTS_AT_ONCE = 64
 LEAST = 0.5
 """From here on, a number of the kind `labels` stands for yes."""
 NO_COLUMN = -1.0
@@ -42,15 +44,19 @@ def session_of(model: onnx.ModelProto) -> Any:
 class Runner:
     """Runs a graph on requests, with ONNX Runtime."""
 
-    def __init__(self, model: onnx.ModelProto, fields: Sequence[Field]) -> None:
+    def __init__(
+        self, model: onnx.ModelProto, fields: Sequence[Field], texts: Mapping[str, Callable[[Sequence[str]], Array]] | None = None
+    ) -> None:
+        """`texts` holds what makes the columns of each field of texts, by the field's name."""
         self.session = session_of(model)
-        self.encoders = [Encoder(field) for field in fields]
+        self.at_once = TEXTS_AT_ONCE if texts else ROWS_AT_ONCE
+        self.encoders = [Encoder(field, (texts or {}).get(field["name"])) for field in fields]
         self.input = self.session.get_inputs()[0]
         self.dtype: Any = np.float64 if self.input.type == "tensor(double)" else np.float32
 
     def run(self, rows: Sequence[Row]) -> Array:
         """The graph's output for each row."""
-        at_once = 1 if self.input.shape[0] == 1 else ROWS_AT_ONCE
+        at_once = 1 if self.input.shape[0] == 1 else self.at_once
         output = self.session.get_outputs()[0].name
         parts = [
             self.session.run([output], {self.input.name: self.encode(rows[first : first + at_once])})[0]
@@ -67,25 +73,29 @@ class Runner:
 class Encoder:
     """Encodes the values of one field."""
 
-    def __init__(self, field: Field) -> None:
-        self.field, self.name = field, field["name"]
+    def __init__(self, field: Field, vectorize: Callable[[Sequence[str]], Array] | None = None) -> None:
+        self.field, self.name, self.vectorize = field, field["name"], vectorize
         self.codes = positions_of(field)
+        self.width = len(columns_of(field))
 
     def encode(self, rows: Sequence[Row]) -> Array:
         """The field's columns of the graph's input."""
         field = self.field
         values = [row.get(self.name) for row in rows]
+        if self.vectorize is not None:
+            return self.vectorize([str(value) for value in values])
         absent = np.array([value is None for value in values])
         replacement = self.replacement() if absent.any() else None
         present = [replacement if value is None else value for value in values]
+        if field["type"] in ("date", "datetime"):
+            present = [self.instant(value) for value in present]
         numbers = np.array(present, dtype=np.float64) if self.codes is None else np.array(list(map(self.code, present)))
         if "bands" in field:
             bands = np.searchsorted(np.asarray(field["bands"], dtype=np.float64), numbers, side="right")
             numbers = np.where(absent, numbers, bands)
         if field.get("encoding") != "one_hot":
             return numbers.reshape(-1, 1)
-        width = len(columns_of(field))
-        result: Array = (numbers[:, np.newaxis] == np.arange(width)).astype(np.float64)
+        result: Array = (numbers[:, np.newaxis] == np.arange(self.width)).astype(np.float64)
         result[np.isnan(numbers)] = np.nan
         return result
 
@@ -103,6 +113,15 @@ class Encoder:
         raise ExportError(
             f"field {self.name!r} has missing={missing!r}. Pass 'nan', 'zeros', a number, or {{'value': one of values}}."
         )
+
+    def instant(self, value: Any) -> float:
+        """The number of a date's value."""
+        if isinstance(value, float):
+            return value  # NaN for a missing value
+        number = number_of(value, self.field["type"] == "datetime")
+        if number is None:
+            raise ExportError(f"field {self.name!r}: {value!r} is no {self.field['type']} in RFC 3339.")
+        return number
 
     def code(self, value: Any) -> float:
         """The number of a text's value."""

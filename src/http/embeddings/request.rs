@@ -40,8 +40,13 @@ enum Value<'a> {
 }
 
 /// The texts of a request, and how to answer their vectors.
-pub(crate) async fn read(request: Request, model: &Model, embedding: Embedding) -> Result<(Inputs, Format), Problem> {
-    let body = body::read_json(request, model).await?;
+pub(crate) async fn read(
+    request: Request,
+    model: &Model,
+    embedding: Embedding,
+    limit: usize,
+) -> Result<(Inputs, Format), Problem> {
+    let body = body::read_json(request, model, limit).await?;
     let not_an_object =
         || Problem::new(ProblemKind::InvalidFields, "the body must be a JSON object with the member input");
     let sent: Sent<'_> = serde_json::from_slice(&body).map_err(|error| match error.is_data() {

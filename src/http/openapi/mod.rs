@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use axum_core::response::{IntoResponse, Response};
 use http::HeaderMap;
-use model_package::ModelError;
+use model_package::{EntryContent, ModelError};
 use parking_lot::Mutex;
 use serde_json::{Map, Value, json};
 
@@ -109,6 +109,12 @@ fn document_below(model: &Model, base: &str) -> Result<Value, ModelError> {
         "openapi": "3.1.1",
         "info": {
             "title": signature.title,
+            // For the page, which shows the description apart from the introduction.
+            "x-model": {
+                "name": signature.name,
+                "fingerprint": model.fingerprint(EntryContent::Answer),
+                "description": signature.description,
+            },
             "description": format!("{}\n\n{}", signature.description, introduction.trim_end()).trim_start(),
             "contact": { "name": "The predict-once developers" },
             "license": { "name": env!("CARGO_PKG_LICENSE"), "identifier": env!("CARGO_PKG_LICENSE") },

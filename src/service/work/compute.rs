@@ -13,7 +13,7 @@ use crate::{
     model::Model,
     service::{
         Derived, PredictionService, Question, Served,
-        deferred::NewEntries,
+        deferred_store::NewEntries,
         flights::{Flight, Joined, Lead},
         threads::{ModelThreads, Place},
         unattended,
@@ -56,7 +56,7 @@ pub(super) struct Computed {
     pub(super) new: NewEntries,
     /// The time spent waiting for other requests' runs.
     waited: Option<Duration>,
-    /// Whether there was no place for a run, or the client disconnected before a thread was free for it.
+    /// Whether the queue was full, or the client disconnected before a thread was free.
     pub(super) is_refused: bool,
 }
 
@@ -111,7 +111,7 @@ impl Work<'_> {
                 };
                 // If the leader gives up, this request leads in the next round, without another lookup.
                 let Some(entry) = entry else { continue };
-                item.body = service.read(self.question, &entry).map(Ok);
+                item.body = service.body_of(self.question, &entry).map(Ok);
                 if item.body.is_none() {
                     item.run = Run::Alone;
                 }
@@ -125,7 +125,7 @@ impl PredictionService {
     /// Runs the model for `items` in batches, and gives each answer to its followers. An input on which the model fails has an error,
     /// which does not affect the others.
     ///
-    /// A run that is expected to take long leaves this thread. If there is no place for it, the items from there on have no answer.
+    /// A run that is expected to take long leaves this thread. If the queue is full, this item and those after it have no answer.
     async fn run(&self, question: Question, items: Batch<'_, '_>, computed: &mut Computed) {
         let (mut items, mut size, mut place) = (items.into_iter().peekable(), self.first_run(), None);
         let before = (computed.time, computed.inputs);

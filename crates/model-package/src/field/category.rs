@@ -115,6 +115,7 @@ impl Category {
             | Json::Bool(_)
             | Json::Number(_)
             | Json::LargeInteger(_)
+            | Json::Rounded(_)
             | Json::Array(_)
             | Json::Tensor(_)
             | Json::Object(_) => 0,
@@ -134,7 +135,12 @@ impl Category {
                 let text = number.to_string();
                 names().find(|name| *name == text)
             }
-            Json::Null | Json::LargeInteger(_) | Json::Array(_) | Json::Tensor(_) | Json::Object(_) => None,
+            Json::Null
+            | Json::LargeInteger(_)
+            | Json::Rounded(_)
+            | Json::Array(_)
+            | Json::Tensor(_)
+            | Json::Object(_) => None,
         };
         meant.map(quoted)
     }

@@ -5,7 +5,7 @@ mod suggestion;
 use super::Encoded;
 use crate::{
     bound::{Bound, Range},
-    manifest::{FieldEntry, FieldType},
+    manifest::{FieldEntry, FieldType, LimitEntry},
     mistake::Entry,
     precision::Precision,
     tensor::DataType,
@@ -37,7 +37,9 @@ impl Number {
         // In the range of the type, every integer of these is one of its own.
         let (smallest, largest) = datatype.integers().unwrap_or((-largest_integer, largest_integer));
         let integer = written.r#type == FieldType::Integer;
-        let FieldEntry { minimum, exclusive_minimum, maximum, exclusive_maximum, .. } = written;
+        let FieldEntry { exclusive_minimum, exclusive_maximum, .. } = written;
+        let [minimum, maximum] =
+            [&written.minimum, &written.maximum].map(|limit| limit.as_ref().and_then(LimitEntry::number));
         let mut bound = |inclusive: Option<f64>, exclusive: Option<f64>, end: &str| {
             entry.require(
                 inclusive.is_none() || exclusive.is_none(),
@@ -73,8 +75,8 @@ impl Number {
             }
             Some(bound)
         };
-        let lower = bound(*minimum, *exclusive_minimum, "minimum");
-        let upper = bound(*maximum, *exclusive_maximum, "maximum");
+        let lower = bound(minimum, *exclusive_minimum, "minimum");
+        let upper = bound(maximum, *exclusive_maximum, "maximum");
         let (lower, upper) = if integer {
             let within = |limit| Bound { limit, exclusive: false };
             (lower.or(Some(within(smallest))), upper.or(Some(within(largest))))
@@ -242,6 +244,8 @@ mod tests {
             ("52.520008", Some(52.520_008)),
             // The nearest double, as every parser reads it.
             ("9007199254740993", Some(9_007_199_254_740_992.0)),
+            ("9007199254740993.0", Some(9_007_199_254_740_992.0)),
+            ("-9.007199254740993e15", Some(-9_007_199_254_740_992.0)),
         ] {
             assert_eq!(read("type = 'number'", text), expected.map(Encoded::Double), "{text}");
         }
@@ -253,6 +257,13 @@ mod tests {
             ("9007199254740993", None),
             ("9007199254740994", None),
             ("-9007199254740993", None),
+            // With a point or an exponent, the digits are rounded before they are seen.
+            ("9007199254740991.0", Some(9_007_199_254_740_991.0)),
+            ("9.007199254740991e15", Some(9_007_199_254_740_991.0)),
+            ("9007199254740993.0", None),
+            ("9.007199254740993e15", None),
+            ("-9007199254740992.5", None),
+            ("9007199254740992.0", None),
             ("1e300", None),
         ] {
             assert_eq!(read("type = 'integer'", text), expected.map(Encoded::Double), "{text}");

@@ -202,7 +202,8 @@ impl<'de> Items<'_, 'de> {
             }
             DataType::Float64 => Some(padded((number + 0.0).to_le_bytes())),
             DataType::Int32 | DataType::Int64 | DataType::Uint8 => {
-                let is_integer = number.fract() == 0.0 && number.abs() <= Precision::Float64.largest_integer();
+                // From 2⁵³ on, the digits may have said another integer.
+                let is_integer = number.fract() == 0.0 && number.abs() < Precision::Float64.largest_integer();
                 if is_integer { self.integer(number as i128) } else { None }
             }
             DataType::Bool => None,
@@ -251,7 +252,7 @@ impl<'de> Visitor<'de> for Item<'_, '_, 'de> {
     }
 
     fn visit_f64<E>(self, number: f64) -> Result<(), E> {
-        self.0.element(Json::Number(number), self.0.number(number));
+        self.0.element(Json::decimal(number), self.0.number(number));
         Ok(())
     }
 
@@ -349,6 +350,7 @@ mod tests {
             (DataType::Float16, &pairs, "[[1, 65520]]", "an array with 65520 at [0, 1]"),
             (DataType::Uint8, &pairs, "[[1, 256]]", "an array with 256 at [0, 1]"),
             (DataType::Int32, &pairs, "[[1, 0.5]]", "an array with 0.5 at [0, 1]"),
+            (DataType::Int64, &pairs, "[[1, 9007199254740993.0]]", "an array with 9007199254740992.0 at [0, 1]"),
             (DataType::Int64, &pairs, "[[1, 9223372036854775808]]", "an array with 9.223372036854776e18 at [0, 1]"),
             (DataType::Bool, &pairs, "[[true, 1]]", "an array with 1 at [0, 1]"),
             (DataType::Float32, &pairs, "[[1,2],[3,4],[5,6],[7,8]]", "an array of shape [4, 2], 8 items"),

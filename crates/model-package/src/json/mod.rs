@@ -11,7 +11,7 @@ use serde::{
 
 pub use self::array::Dimension;
 pub(crate) use self::array::{ArrayFormat, shape_text};
-use crate::tensor::Tensor;
+use crate::{precision::Precision, tensor::Tensor};
 
 /// The most members of an object that are kept. A model has at most 1,000 fields.
 const MAX_MEMBERS: usize = 10_000;
@@ -31,6 +31,8 @@ pub(crate) enum Json<'a> {
     Number(f64),
     /// An integer that no double equals.
     LargeInteger(i128),
+    /// The nearest double of a number from 2⁵³ on that was written with a point or an exponent: its digits may have said another integer.
+    Rounded(f64),
     Text(Cow<'a, str>),
     /// What sort of array it is, if that is known.
     Array(Option<Box<str>>),
@@ -53,12 +55,18 @@ impl Json<'_> {
         if nearest as i128 == number { Self::Number(nearest) } else { Self::LargeInteger(number) }
     }
 
+    /// A number that was written with a point or an exponent.
+    fn decimal(number: f64) -> Self {
+        let is_exact = number.abs() < Precision::Float64.largest_integer();
+        if is_exact { Self::Number(number) } else { Self::Rounded(number) }
+    }
+
     /// The kind of value, with its article.
     pub(crate) fn kind(&self) -> &'static str {
         match self {
             Self::Null => "null",
             Self::Bool(_) => "a boolean",
-            Self::Number(_) | Self::LargeInteger(_) => "a number",
+            Self::Number(_) | Self::LargeInteger(_) | Self::Rounded(_) => "a number",
             Self::Text(_) => "a string",
             Self::Array(_) | Self::Tensor(_) => "an array",
             Self::Object(_) => "an object",
@@ -74,7 +82,7 @@ impl fmt::Display for Json<'_> {
             Self::Bool(value) => value.fmt(f),
             // 25, not 25.0.
             Self::Number(value) if value.fract() == 0.0 && value.abs() < 1e15 => write!(f, "{value:.0}"),
-            Self::Number(value) => write!(f, "{value:?}"),
+            Self::Number(value) | Self::Rounded(value) => write!(f, "{value:?}"),
             Self::LargeInteger(value) => value.fmt(f),
             Self::Text(text) => {
                 let cut = text.char_indices().nth(MAX_LENGTH).map(|(position, _)| position);
@@ -145,7 +153,7 @@ impl<'de> Visitor<'de> for JsonSeed<'_> {
     }
 
     fn visit_f64<E>(self, number: f64) -> Result<Self::Value, E> {
-        Ok(Json::Number(number))
+        Ok(Json::decimal(number))
     }
 
     fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {

@@ -12,7 +12,7 @@ use crate::{
     tensor::{DataType, Tensor},
 };
 
-/// The positions of the `k` highest scores with these scores, the highest first, and the first of equal ones.
+/// The `k` highest scores with their positions, in descending order; equal scores in the order of their positions.
 pub(super) fn highest(scores: &[f64], k: usize) -> Vec<(usize, f64)> {
     let mut all: Vec<_> = scores.iter().copied().enumerate().collect();
     let descending = |one: &(usize, f64), other: &(usize, f64)| other.1.total_cmp(&one.1).then(one.0.cmp(&other.0));

@@ -1,4 +1,4 @@
-//! The columns that scikit-learn's `TfidfVectorizer`, `CountVectorizer` and `HashingVectorizer` make of a text.
+//! The columns that scikit-learn's `TfidfVectorizer`, `CountVectorizer` and `HashingVectorizer` compute from a text.
 //!
 //! ```text
 //! text ── analyzer ── terms ── vocabulary or hash ── counts ── weights ── norm ─► (column, value)
@@ -34,12 +34,20 @@ pub enum UnsupportedVectorizer {
     Vocabulary,
     #[error("`sublinear_tf` with float32 is not supported: fit with dtype=float64")]
     Float32Logarithm,
+    #[error("`union` must have 1 or more vectorizers, with at most {MAX_COLUMNS} columns together")]
+    Union,
     #[error("`n_features` must be 1 to {MAX_COLUMNS}")]
     Features,
 }
 
-/// The most columns: a sparse row has few of them, however many there are.
+/// The maximum number of columns. Rows are sparse, so they take no more memory if there are many.
 const MAX_COLUMNS: usize = 1 << 24;
+
+/// The file of several vectorizers; other files have no such key.
+#[derive(Debug, Deserialize)]
+struct UnionFile {
+    union: Option<Vec<File>>,
+}
 
 /// The file of a vectorizer: its parameters and what it has learned, under scikit-learn's names.
 #[derive(Debug, Deserialize)]
@@ -95,9 +103,16 @@ impl DType {
     }
 }
 
-/// A fitted vectorizer.
+/// A fitted vectorizer, or several whose columns lie side by side.
 #[derive(Clone, Debug)]
 pub struct Vectorizer {
+    /// Each with its first column.
+    members: Vec<(u32, Member)>,
+    width: usize,
+}
+
+#[derive(Clone, Debug)]
+struct Member {
     analyzer: Analyzer,
     columns: Columns,
     binary: bool,
@@ -116,9 +131,44 @@ impl Vectorizer {
     ///
     /// # Errors
     ///
-    /// If the file is damaged, or has a parameter that would give other columns here than in scikit-learn.
+    /// If the file is damaged, or has a parameter for which the columns would differ from scikit-learn's.
     pub fn new(json: &[u8]) -> Result<Self, UnsupportedVectorizer> {
-        let File { analyzer, columns, binary, norm, dtype } = serde_json::from_slice(json)?;
+        let files = match serde_json::from_slice(json)? {
+            UnionFile { union: Some(files) } => files,
+            UnionFile { union: None } => vec![serde_json::from_slice(json)?],
+        };
+        let mut members = Vec::with_capacity(files.len());
+        let mut width = 0;
+        for file in files {
+            let member = Member::new(file)?;
+            // At most MAX_COLUMNS.
+            let first = width as u32;
+            width += member.width();
+            if width > MAX_COLUMNS {
+                return Err(UnsupportedVectorizer::Union);
+            }
+            members.push((first, member));
+        }
+        if members.is_empty() { Err(UnsupportedVectorizer::Union) } else { Ok(Self { members, width }) }
+    }
+
+    /// The number of columns.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// The columns of a text that are not zero, in ascending order, and their values.
+    pub fn transform(&self, text: &str) -> Vec<(u32, f64)> {
+        let mut values = Vec::new();
+        for (first, member) in &self.members {
+            values.extend(member.transform(text).into_iter().map(|(column, value)| (first + column, value)));
+        }
+        values
+    }
+}
+
+impl Member {
+    fn new(File { analyzer, columns, binary, norm, dtype }: File) -> Result<Self, UnsupportedVectorizer> {
         let columns = match columns {
             ColumnsEntry::Hashed { n_features, alternate_sign } => {
                 if !(1..=MAX_COLUMNS).contains(&n_features) {
@@ -148,16 +198,14 @@ impl Vectorizer {
         Ok(Self { analyzer: Analyzer::new(analyzer)?, columns, binary, norm, dtype })
     }
 
-    /// The number of columns.
-    pub fn width(&self) -> usize {
+    fn width(&self) -> usize {
         match &self.columns {
             Columns::Hashed { count, .. } => *count as usize,
             Columns::Learned { vocabulary, .. } => vocabulary.len(),
         }
     }
 
-    /// The columns of a text that are not zero, in ascending order, and their values.
-    pub fn transform(&self, text: &str) -> Vec<(u32, f64)> {
+    fn transform(&self, text: &str) -> Vec<(u32, f64)> {
         let mut values = self.counts(text);
         if self.binary {
             values.iter_mut().for_each(|(_, value)| *value = 1.0);

@@ -20,13 +20,16 @@ from .variables import Variable
 class Coding:
     """The encoding of one field, as in model.toml."""
 
-    encoding: Literal["number", "ordinal", "one_hot"]
+    encoding: Literal["number", "ordinal", "one_hot", "text"]
     values: tuple[Any, ...] = ()
     missing: Any = NONE  # "nan", "zeros", a number, or ("value", one of the values); NONE: the field is required
     unknown: bool = False
+    size: int = 1  # of a text: the columns of its vectorizers
 
     @property
     def width(self) -> int:
+        if self.encoding == "text":
+            return self.size
         return len(self.values) if self.encoding == "one_hot" else 1
 
     @property
@@ -97,7 +100,9 @@ class Layout:
         names = []
         for position, coding in self.codings.items():
             name = variables[position].name
-            if coding.encoding == "one_hot":
+            if coding.encoding == "text":
+                names += [f"{name}[{index}]" for index in range(coding.size)]
+            elif coding.encoding == "one_hot":
                 names += [f"{name}={value}" for value in coding.values]
             else:
                 names.append(name)
@@ -125,12 +130,12 @@ def provisional(variables: list[Variable]) -> Layout:
     )
 
 
-def layout_for(variables: list[Variable], requests: Requests) -> Layout:
-    """The layout for what the model reads. Fields that it does not read are left out."""
+def layout_for(variables: list[Variable], requests: Requests, texts: dict[int, Coding]) -> Layout:
+    """The layout for what the model reads, with the codings of texts. Fields that it does not read are left out."""
     codings = {position: coding_for(variables[position], asked) for position, asked in requests.columns.items()}
     narrow = all(request.takes_float32 for asked in requests.columns.values() for request in asked)
-    wide = not narrow or any(variables[position].is_large for position in codings)
-    return Layout(codings, wide, shares_leaves=requests.shares_leaves)
+    wide = not narrow or bool(texts) or any(variables[position].is_large for position in codings)
+    return Layout(codings | texts, wide, shares_leaves=requests.shares_leaves)
 
 
 def coding_for(variable: Variable, asked: list[Request]) -> Coding:
@@ -194,6 +199,8 @@ def missing_for(variable: Variable, asked: list[Request], values: tuple[Any, ...
     if len(numbers) == len(columns):
         fills = {column.steps[0].value if column.steps and column.steps[0].kind == "fill" else None for column in numbers}
         fill = fills.pop() if len(fills) == 1 else None
+        if variable.is_date:
+            return "nan"
         whole = variable.type == "number" or (fill is not None and fill == int(fill))
         return fill if fill is not None and whole else "nan"
     categories = [column for column in columns if isinstance(column, Category)]

@@ -6,8 +6,10 @@ import numpy as np
 
 from ..context import Context
 from ..errors import ExportError
-from .symbols import AnyColumn
-from .transformers import class_names, named, transform
+from . import dates
+from .symbols import AnyColumn, Step
+from .texts import is_vectorizer, vectorize
+from .transformers import class_names, named, refuse_texts, transform
 from .variables import usable
 
 
@@ -25,10 +27,16 @@ def preprocess(step: Any, columns: list[AnyColumn], context: Context, path: str)
     if "sklearn.ColumnTransformer" in names:
         return column_transformer(step, columns, context, path)
     if "sklearn.FeatureUnion" in names:
-        if step.transformer_weights:
-            raise ExportError(f"{path}: a FeatureUnion with weights cannot be exported. Scale within its transformers.")
-        parts = [(name, part) for name, part in step.transformer_list if not isinstance(part, str) or part != "drop"]
-        return [c for name, part in parts for c in preprocess(part, columns, context, f"{path} → {name!r}")]
+        result: list[AnyColumn] = []
+        for name, part in step.transformer_list:
+            if not isinstance(part, str) or part != "drop":
+                made = preprocess(part, columns, context, f"{path} → {name!r}")
+                result += weighted(made, step.transformer_weights, name, context, path)
+        return result
+    if "predict_once.DateParts" in names:
+        return dates.transform(step, columns, context, path)
+    if is_vectorizer(step):
+        return list(vectorize(step, columns, context, path))
     if hasattr(step, "get_support") and hasattr(step, "n_features_in_"):  # feature selection
         return [columns[index] for index in step.get_support(indices=True)]
     return list(transform(step, usable(columns, context.variables, named(step, path)), context, path))
@@ -36,8 +44,6 @@ def preprocess(step: Any, columns: list[AnyColumn], context: Context, path: str)
 
 def column_transformer(step: Any, columns: list[AnyColumn], context: Context, path: str) -> list[AnyColumn]:
     """The outputs of the transformers side by side, in the ColumnTransformer's order."""
-    if step.transformer_weights:
-        raise ExportError(f"{path}: a ColumnTransformer with weights cannot be exported. Scale within its transformers.")
     result: list[AnyColumn] = []
     fitted = {name: part for name, part, _ in step.transformers_}
     indices = step._transformer_to_input_indices
@@ -53,5 +59,15 @@ def column_transformer(step: Any, columns: list[AnyColumn], context: Context, pa
         expected = step.output_indices_[name]
         if len(made) != expected.stop - expected.start:
             raise ExportError(f"{path} → {name!r} makes {expected.stop - expected.start} columns, but {len(made)} were derived.")
-        result += made
+        result += weighted(made, step.transformer_weights, name, context, path)
     return result
+
+
+def weighted(columns: list[AnyColumn], weights: Any, name: str, context: Context, path: str) -> list[AnyColumn]:
+    """The columns times the weight of their transformer, if it has one."""
+    weight = (weights or {}).get(name)
+    if weight is None:
+        return columns
+    made = usable(columns, context.variables, path)
+    refuse_texts(made, context.variables, path)
+    return [column.then(Step("multiply", float(weight))) for column in made]

@@ -66,6 +66,8 @@ class Extras:
     entries: dict[Membership | Code | Tensor, int] = field(default_factory=dict)
 
     def column(self, entry: Membership | Code | Tensor) -> int:
+        if isinstance(entry, Tensor) and entry.name == INPUT:
+            return entry.index
         return self.entries.setdefault(entry, self.context.layout.width + len(self.entries))
 
     def tensor(self) -> tuple[str, Array]:
@@ -76,15 +78,21 @@ class Extras:
             return INPUT, order
         tensors, position = [graph.numbers], width
         groups: dict[tuple[int, tuple[Any, ...]], list[Membership]] = {}
+        computed: dict[str, list[Tensor]] = {}
         for entry, column in self.entries.items():
             if isinstance(entry, Membership):
                 groups.setdefault((entry.variable, entry.values), []).append(entry)
-                continue
-            tensors.append(
-                graph.take(entry.name, [entry.index]) if isinstance(entry, Tensor) else code(self.context, entry.variable)
-            )
-            order[column] = position
-            position += 1
+            elif isinstance(entry, Tensor):
+                computed.setdefault(entry.name, []).append(entry)
+            else:
+                tensors.append(code(self.context, entry.variable))
+                order[column] = position
+                position += 1
+        for name, entries in computed.items():
+            tensors.append(graph.take(name, [entry.index for entry in entries]))
+            for entry in entries:
+                order[self.entries[entry]] = position
+                position += 1
         for members in groups.values():
             tensors.append(memberships(self.context, members))
             for member in members:
@@ -145,9 +153,9 @@ def split_of(extras: Extras, member: Membership) -> Split:
         if coding.encoding == "ordinal":
             found = line_split(inside, range(len(inside)), None, first, member.missing)
         else:
-            zeros = zeros_inside(coding, member)
-            found = one_hot_split(inside, zeros, first, member.missing)
-            if found is None and len(steps := changes([zeros, *inside])) == 1:
+            zeros, members = zeros_inside(coding, member), np.asarray(inside)
+            found = one_hot_split(members, zeros, first, member.missing)
+            if found is None and len(steps := changes(np.append(zeros, members))) == 1:
                 column = extras.column(Code(member.variable))
                 found = Split(column, steps[0] - 1.5, LEQ, not zeros, member.missing)
     if found and found.mode == NEQ and coding.can_be_nan and found.missing == found.swapped:
@@ -160,9 +168,9 @@ def zeros_inside(coding: Coding, member: Membership) -> bool:
     return member.missing if coding.missing == "zeros" and member.unknown is None else bool(member.unknown)
 
 
-def one_hot_split(inside: list[bool], unknown: bool, first: int, missing: bool) -> Split | None:
+def one_hot_split(inside: Array, unknown: bool, first: int, missing: bool) -> Split | None:
     """A comparison of one column, if that is enough."""
-    different = [index for index, value in enumerate(inside) if value != unknown]
+    different = np.flatnonzero(inside != unknown).tolist()
     if not different:
         return always(first, unknown, missing)
     if len(different) == 1:
@@ -175,7 +183,7 @@ def always(column: int, inside: bool, missing: bool) -> Split:
     return Split(column, float(np.finfo(np.float64).max), LEQ, not inside, missing)
 
 
-def changes(inside: list[bool]) -> list[int]:
+def changes(inside: list[bool] | Array) -> list[int]:
     """The positions whose entry differs from the one before."""
     array = np.asarray(inside)
     return [int(index) + 1 for index in np.flatnonzero(array[1:] != array[:-1])]
@@ -190,7 +198,7 @@ def line_split(inside: list[bool], points: Any, unknown: bool | None, column: in
         border = (points[steps[0] - 1] + points[steps[0]]) / 2
         return Split(column, border, LEQ, not inside[0], missing)
     for value in (True, False):
-        alone = [index for index, present in enumerate(inside) if present == value]
+        alone = np.flatnonzero(np.asarray(inside) == value).tolist()
         if len(alone) == 1 and unknown in (None, not value):
             return Split(column, float(points[alone[0]]), NEQ, value, missing)
     return None

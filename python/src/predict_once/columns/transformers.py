@@ -19,6 +19,7 @@ from sklearn.preprocessing import StandardScaler
 from ..context import Context
 from ..errors import ExportError
 from ..types import plain
+from .encoded import computed_category, encoded
 from .symbols import NONE, Category, Column, Number, Step, Table, variable_of
 from .variables import UNKNOWN, Variable
 
@@ -42,10 +43,7 @@ def transform(step: Any, columns: list[Column], context: Context, path: str) -> 
             return handler(step, columns, context, path)
         if name in HANDLERS:
             return HANDLERS[name](step, columns, context, path)
-    raise ExportError(
-        f"{named(step, path)} on {described(columns, context.variables)} cannot be exported. "
-        f"{REMEDIES.get(type(step).__name__, OTHER_REMEDY)}"
-    )
+    raise ExportError(f"{named(step, path)} on {described(columns, context.variables)} cannot be exported. {OTHER_REMEDY}")
 
 
 def named(step: Any, path: str) -> str:
@@ -56,15 +54,6 @@ def named(step: Any, path: str) -> str:
 OTHER_REMEDY = (
     "Apply it to the data before the fit, so that the API takes its result; or write the graph yourself and pass that to export."
 )
-TEXTS = (
-    "Texts beside other columns are not supported. Turn them into numbers or categories before the fit, or fit a pipeline that "
-    "begins with the vectorizer on the texts alone."
-)
-REMEDIES = {
-    "CountVectorizer": TEXTS,
-    "TfidfVectorizer": TEXTS,
-    "HashingVectorizer": TEXTS,
-}
 
 
 def described(columns: Sequence[Column], variables: list[Variable]) -> str:
@@ -177,7 +166,14 @@ def encoder(step: Any, columns: list[Column], context: Context, path: str) -> li
     ends = np.cumsum(widths)
     places = {index: range(int(end) - width, int(end)) for index, (end, width) in enumerate(zip(ends, widths, strict=True))}
     made = run(step, closed, places)
-    return [column.map(float) for index in places for column in made[index]]
+    result: list[Column] = []
+    for index in places:
+        column = columns[index]
+        if isinstance(column, Number) and column.functions:
+            result += encoded(context, column, made[index])
+        else:
+            result += [category.map(float) for category in made[index]]
+    return result
 
 
 def as_category(column: Column, step: Any, index: int, variables: list[Variable], path: str) -> Category:
@@ -197,6 +193,8 @@ def as_category(column: Column, step: Any, index: int, variables: list[Variable]
             variables[column.variable].claim(present)
         unknown = NONE if refuses and column.unknown == UNKNOWN else column.unknown
         return replace(column, missing=NONE if column.missing is NONE else accepted(column.missing), unknown=unknown)
+    if column.functions:
+        return computed_category(column, present, accepted(np.nan), refuses, path)
     if not isinstance(column.source, int) or any(kind.kind != "fill" for kind in column.steps):
         raise ExportError(f"{path} encodes {described([column], variables)} after a calculation. Encode the column itself.")
     variable = variables[column.source]
@@ -299,13 +297,21 @@ OF_MODULES = {
     "normalizer": "Normalizer",
     "polynomial": "PolynomialFeatures",
     "splines": "SplineTransformer",
+    "texts": "TfidfTransformer",
     "imputers": "KNNImputer IterativeImputer",
     "projections": "PCA IncrementalPCA TruncatedSVD FastICA FactorAnalysis SparsePCA MiniBatchSparsePCA "
     "GaussianRandomProjection SparseRandomProjection NeighborhoodComponentsAnalysis LinearDiscriminantAnalysis "
     "FeatureAgglomeration RBFSampler Nystroem KernelPCA SkewedChi2Sampler BernoulliRBM KMeans MiniBatchKMeans BisectingKMeans "
     "Birch",
 }
-MODULES = {f"sklearn.{name}": module for module, names in OF_MODULES.items() for name in names.split()}
+LOOKUPS = (
+    "OrdinalEncoder OneHotEncoder TargetEncoder CountEncoder BinaryEncoder BaseNEncoder LeaveOneOutEncoder HashingEncoder "
+    "JamesSteinEncoder MEstimateEncoder CatBoostEncoder WOEEncoder GLMMEncoder QuantileEncoder SummaryEncoder HelmertEncoder "
+    "SumEncoder BackwardDifferenceEncoder PolynomialEncoder GrayEncoder RankHotEncoder"
+)
+MODULES = {f"sklearn.{name}": module for module, names in OF_MODULES.items() for name in names.split()} | {
+    f"category_encoders.{name}": "lookups" for name in LOOKUPS.split()
+}
 """The modules of the transformers that are not below. Each has a function `transform`."""
 CURVED = ("polynomial", "splines", "projections")
 

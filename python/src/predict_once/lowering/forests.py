@@ -1,6 +1,7 @@
 """scikit-learn's trees and forests."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -49,14 +50,21 @@ def several(context: Context, model: Any, members: Sequence[Any], columns: Seque
 
 def average(context: Context, columns: Sequence[Column], trees: list[Tree], targets: int) -> str:
     """The mean of the trees' leaf values."""
+    context.shares = context.shares or targets > 1
+    if context.exact_shares and targets > 1 and not context.explain:
+        alone = [
+            replace(tree, values=np.asarray(tree.values).reshape(len(tree.left), -1)[:, [place]], targets=(target,))
+            for tree in trees
+            for place, target in enumerate(tree.targets)
+        ]
+        sums = exact_ensemble(context, columns, alone, FLOAT32, targets)
+        return context.graph.node("Div", sums, context.graph.constant(float(len(trees))))
     return exact_ensemble(context, columns, trees, FLOAT32, targets, weights=1 / len(trees))
 
 
 def class_shares(member: Any, target: int = 0) -> Array:
     """Each node's share of the classes of a target."""
-    value = member.tree_.value[:, target, :]
-    total = value.sum(axis=1, keepdims=True)
-    return np.asarray(value / np.where(total == 0, 1, total))
+    return np.asarray(member.tree_.value[:, target, :])
 
 
 def tree_of(member: Any, values: Array, targets: Sequence[int], features: Array | None = None) -> Tree:

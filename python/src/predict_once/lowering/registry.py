@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..columns.preprocessing import preprocess
+from ..columns.sparsity import makes_sparse
 from ..columns.symbols import AnyColumn, Column
 from ..columns.transformers import class_names
 from ..columns.variables import usable
@@ -76,6 +77,7 @@ MODULES = {
     "mlp": "MLPClassifier MLPRegressor",
     "dummy": "DummyClassifier DummyRegressor",
 }
+OF_MEMBERS = ("averages", "stacking", "calibration", "thresholds", "targets", "multiclass", "multioutput", "fitted")
 KNOWN = {f"sklearn.{name}": module for module, names in MODULES.items() for name in names.split()} | {
     "lightgbm.LGBMClassifier": "lightgbm",
     "lightgbm.LGBMRegressor": "lightgbm",
@@ -116,12 +118,15 @@ def lower(context: Context, model: Any, columns: Sequence[AnyColumn], path: str)
     """The operators of a fitted estimator. `path` names it in messages."""
     names = class_names(model)
     if "sklearn.Pipeline" in names:
-        symbols = list(columns)
+        symbols, outer = list(columns), context.sparse
         for name, step in model.steps[:-1]:
             if samples(step):
                 continue
             symbols = preprocess(step, symbols, context, step_path(path, name))
-        return lower(context, model.steps[-1][1], symbols, step_path(path, model.steps[-1][0]))
+            context.sparse = makes_sparse(step, context.sparse)
+        result = lower(context, model.steps[-1][1], symbols, step_path(path, model.steps[-1][0]))
+        context.sparse = outer
+        return result
     if "sklearn.BaseSearchCV" in names:
         if not hasattr(model, "best_estimator_"):
             raise ExportError(f"{path} has no best_estimator_: fit it with refit=True.")
@@ -133,8 +138,9 @@ def lower(context: Context, model: Any, columns: Sequence[AnyColumn], path: str)
             module = importlib.import_module(f".{KNOWN[name]}", __package__)
             lowering: Lowering = module.lower
             named = f"{path} ({type(model).__name__})"
-            read = usable(columns, context.variables, named)
-            context.read_by(named, read)
+            # The members of these may be pipelines, which leave columns out or read them as texts.
+            read: Any = columns if KNOWN[name] in OF_MEMBERS else usable(columns, context.variables, named)
+            context.read_by(named, columns)
             context.lowered.append(KNOWN[name])
             return lowering(context, model, read, path)
     raise ExportError(

@@ -17,7 +17,10 @@ def lower(context: Context, model: Any, columns: Sequence[Column], path: str) ->
         features += [Number(tensor) for tensor in predictions(context, member, lowered, method)]
     if model.passthrough:
         features += list(columns)
-    return lower_any(context, model.final_estimator_, features, f"{path} → the final estimator")
+    outer, context.sparse = context.sparse, context.sparse and model.passthrough
+    result = lower_any(context, model.final_estimator_, features, f"{path} → the final estimator")
+    context.sparse = outer
+    return result
 
 
 def predictions(context: Context, member: Any, lowered: Lowered, method: str) -> list[Tensor]:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from onnx import TensorProto
 
+from ..columns.sparsity import zeros_missing
 from ..columns.symbols import NONE, Category, Column, Number, Table, variable_of
 from ..columns.transformers import whole_range
 from ..columns.variables import Variable
@@ -51,6 +52,8 @@ def lower(context: Context, model: Any, columns: Sequence[Column], path: str) ->
     ]
     used = trees_used(model, forest)
     symbols = categorical_columns(context, list(columns), trees, known_categories(forest), path)
+    if context.sparse:
+        symbols = zeros_missing(symbols, context)
     add_start(trees[:used], start(learner["learner_model_param"]["base_score"], objective, targets), np.float32)
     context.float32 = True
     raw = ensemble(context, symbols, trees[:used], Comparison(np.float32, strict=True), targets)

@@ -11,11 +11,11 @@ use self::inputs::Part;
 pub(crate) use self::inputs::default_inputs;
 use super::Tensors;
 use crate::{
-    feeds::Size,
+    declaration::Size,
     tensor::{DataType, Tensor},
 };
 
-/// The size of texts to try a model on: their tokens, or the columns that are not zero.
+/// The size of texts to try a model on: the number of tokens, or of non-zero columns.
 const USUAL_SIZE: usize = 16;
 /// A text to try a model on.
 const USUAL_TEXT: &str = "The quick brown fox jumps over the lazy dog, while 12 engineers read it twice.";
@@ -40,7 +40,7 @@ enum Reader {
         vectorizer: Arc<Vectorizer>,
         /// The types of the columns and of their values.
         types: [DataType; 2],
-        /// Whether the graph reads the columns that are not zero and their values, rather than all of them.
+        /// Whether the graph reads only the non-zero columns, as indices and values.
         sparse: bool,
     },
 }
@@ -123,7 +123,7 @@ impl Text {
         }]
     }
 
-    /// Tensors of the usual shape. Equal seeds give equal ones.
+    /// Generates tensors of the usual shape. Equal seeds give equal tensors.
     pub(crate) fn drawn(&self, seed: u64) -> Arc<Tensors> {
         let size = self.usual_shape()[0];
         let first = (seed % 1_000) as usize;
@@ -163,7 +163,7 @@ fn token_tensors<'v>(parts: &[(Part, DataType)], tokens: usize, values: impl Fn(
     }
 }
 
-/// The columns and their values. A text without any has a column of zero, because graphs fail on empty tensors.
+/// The tensors of the non-zero columns and of their values. If all are zero, one zero is kept, because graphs fail on empty tensors.
 fn column_tensors([columns, values]: [DataType; 2], mut found: Vec<(u32, f64)>) -> Arc<Tensors> {
     let terms = found.len();
     if found.is_empty() {
@@ -176,7 +176,7 @@ fn column_tensors([columns, values]: [DataType; 2], mut found: Vec<(u32, f64)>) 
     Tensors::of_text(vec![of(columns, |(column, _)| f64::from(*column)), of(values, |(_, value)| *value + 0.0)], terms)
 }
 
-/// Sets the columns of a text, after as many zeros.
+/// Writes the non-zero columns of a text into `columns`, which holds zeros.
 pub(super) fn scatter(tensors: &Tensors, columns: &mut [f64]) {
     if let [indices, values] = tensors.as_slice() {
         for (column, value) in indices.numbers().into_iter().zip(values.numbers()) {

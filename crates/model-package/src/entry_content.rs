@@ -5,12 +5,12 @@ use bytes::Bytes;
 use super::{Answer, ModelError, Output, Signature};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stored {
+pub enum EntryContent {
     Answer,
     Output,
 }
 
-impl Stored {
+impl EntryContent {
     pub fn entries_per_input(self, signature: &Signature) -> usize {
         match self {
             Self::Answer => signature.predictions().len(),
