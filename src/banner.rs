@@ -2,8 +2,9 @@
 
 use std::net::SocketAddr;
 
-use model_package::Stored;
+use model_package::EntryContent;
 use predict_once::{
+    http,
     model::Model,
     settings::{CacheSettings, ModelSource, StoreSettings, near_misses},
 };
@@ -41,7 +42,7 @@ pub(crate) fn cache(settings: &CacheSettings, layout: Layout) -> String {
 
 /// Logs the model and where to find what, once the server's address is known.
 pub(crate) fn log(model: &Model, source: &ModelSource, cache: &str, address: SocketAddr) {
-    let (name, fingerprint) = (&model.signature().name, model.fingerprint(Stored::Answer));
+    let (name, fingerprint) = (&model.signature().name, model.fingerprint(EntryContent::Answer));
     let origin = match source {
         ModelSource::Embedded => "embedded in the binary".to_owned(),
         ModelSource::Directory(path) => format!("from {}", path.display()),
@@ -50,10 +51,7 @@ pub(crate) fn log(model: &Model, source: &ModelSource, cache: &str, address: Soc
     tracing::info!("model {name}, fingerprint {fingerprint}, {origin}");
     tracing::info!("cache: {cache}");
     let base = base(address);
-    let signature = model.signature();
-    let reasons = signature.contributions().and_then(|reasons| reasons.endpoint.as_deref());
-    let endpoints = signature.predictions().iter().map(|prediction| prediction.endpoint()).chain(reasons);
-    let predictions: Vec<_> = endpoints.map(|endpoint| format!("{base}/{endpoint}")).collect();
+    let predictions: Vec<_> = http::endpoint_paths(model).map(|path| format!("{base}{path}")).collect();
     tracing::info!("predictions: POST {}", predictions.join(", "));
     tracing::info!("documentation: {base}/docs");
 }

@@ -20,16 +20,16 @@ use tokio::time::{Instant, sleep};
 
 use crate::settings::Remote;
 
-/// The time that fetching may take, with all attempts.
+/// The deadline for fetching, including retries.
 const DEADLINE: Duration = Duration::from_secs(60);
-/// The pause before another attempt.
+/// The pause before a retry.
 const PAUSE: Duration = Duration::from_secs(1);
-/// The largest archive, and the most that it may unpack to, in bytes: 2 GiB.
+/// The limit of the archive's size, and of its unpacked size, in bytes: 2 GiB.
 const MAX_BYTES: u64 = 2 << 30;
 /// The file beside a kept package that has its entity tag.
 const TAG: &str = ".etag";
 
-/// The object cannot be fetched, or is no package.
+/// The object cannot be fetched, or is not a package.
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
     #[error("{0}")]
@@ -68,13 +68,13 @@ impl Drop for Fetched {
     }
 }
 
-/// Fetches and unpacks a package. With `keep`, it stays in the directory for temporary files, and is fetched again only if the object has
-/// changed: a Lambda environment that starts again still has its files, and nobody else's. Without, other users of the machine could have
-/// made the directory.
+/// Fetches and unpacks a package. With `keep`, the package stays in the directory for temporary files, and is fetched again only if the
+/// object has changed. `keep` is for Lambda, where only this function's environment can write there; on a shared machine, another user
+/// could have planted the directory.
 ///
 /// # Errors
 ///
-/// If there is no answer within a minute, or the object is no package.
+/// If there is no answer within a minute, or the object is not a package.
 pub async fn fetch(remote: &Remote, keep: bool) -> Result<Fetched, FetchError> {
     let id = if keep { hex::encode(Sha256::digest(&remote.uri)) } else { std::process::id().to_string() };
     let directory = std::env::temp_dir().join(format!("predict-once-model-{id}"));
@@ -98,7 +98,7 @@ pub async fn fetch(remote: &Remote, keep: bool) -> Result<Fetched, FetchError> {
     Ok(fetched)
 }
 
-/// The object, or 304 if its entity tag is `tag`. Asks again if S3 does not answer or has an error.
+/// The object, or 304 if its entity tag is `tag`. Retries if S3 does not answer or fails.
 async fn get(remote: &Remote, tag: Option<&[u8]>) -> Result<Response<Bytes>, FetchError> {
     let client = Client::new(remote.service.clone().into(), |_, _| {})?;
     let mut headers = vec![(HeaderName::from_static("x-amz-checksum-mode"), HeaderValue::from_static("ENABLED"))];
@@ -123,7 +123,8 @@ async fn get(remote: &Remote, tag: Option<&[u8]>) -> Result<Response<Bytes>, Fet
     }
 }
 
-/// Compares the object with the SHA-256 that S3 has for it, if it was uploaded with one. That of an object in parts is of another kind.
+/// Compares the object with the SHA-256 that S3 has for it, if it was uploaded with one. The checksum of a multipart upload is not the
+/// object's SHA-256, so it is not compared.
 fn check(answer: &Response<Bytes>) -> Result<(), FetchError> {
     let Some(stored) = answer.headers().get("x-amz-checksum-sha256") else { return Ok(()) };
     let is_of_parts = stored.as_bytes().contains(&b'-');
@@ -131,7 +132,7 @@ fn check(answer: &Response<Bytes>) -> Result<(), FetchError> {
     if is_of_parts || stored.as_bytes() == digest.as_bytes() { Ok(()) } else { Err(FetchError::Corrupt) }
 }
 
-/// Unpacks the regular files of a tar archive, compressed with gzip or not. No path leads out of the directory.
+/// Unpacks the regular files of a tar archive, gzipped or not. None is written outside the directory.
 fn unpack(archive: &[u8], directory: &Path) -> io::Result<()> {
     let plain: Box<dyn Read + '_> =
         if archive.starts_with(&[0x1f, 0x8b]) { Box::new(GzDecoder::new(archive)) } else { Box::new(archive) };

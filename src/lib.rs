@@ -1,5 +1,5 @@
-//! predict-once: serves ONNX models from one AWS Lambda function and never computes the same prediction twice: results are cached in memory and
-//! in Redis.
+//! predict-once: serves an ONNX model as a typed HTTP API, on AWS Lambda or as a local server, and caches every prediction in memory and,
+//! optionally, in Redis or DynamoDB.
 //!
 //! # The path of a request
 //!

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, error::Error};
 
-use model_package::{Input, Stored};
+use model_package::{EntryContent, Input};
 use predict_once::model::Model;
 use prediction_cache::{CacheKey, KeySpace, Layout, Namespace, Signer};
 use serde_json::Value;
@@ -57,8 +57,8 @@ impl Catalogue {
     /// Everything that the service would store in this layout, built with its own code.
     pub(crate) fn entries(&self, layout: Layout) -> Result<Entries, Box<dyn Error>> {
         let fingerprint = match layout {
-            Layout::String | Layout::Hash => self.model.fingerprint(Stored::Answer),
-            Layout::Output => self.model.fingerprint(Stored::Output),
+            Layout::String | Layout::Hash => self.model.fingerprint(EntryContent::Answer),
+            Layout::Output => self.model.fingerprint(EntryContent::Output),
         };
         let space = KeySpace::new(&Namespace::default(), layout, fingerprint);
         let predictions = self.model.signature().predictions();

@@ -76,8 +76,8 @@ fn values(field: &Field) -> Vec<Value> {
         Kind::Boolean => vec![json!(true), json!(false)],
         Kind::Category(category) => category.values().iter().map(|value| json!(value.name)).collect(),
         Kind::Number(number) => numbers(number, field.example()),
-        // As many as there are examples: arrays, texts and images have no usual values.
-        Kind::Array(_) | Kind::Text(_) | Kind::Image(_) => Vec::new(),
+        // As many as there are examples: dates, arrays, texts and images have no usual values.
+        Kind::Date(_) | Kind::Array(_) | Kind::Text(_) | Kind::Image(_) => Vec::new(),
     };
     let example = field.example().cloned();
     if values.is_empty() { vec![example.unwrap_or(json!(0))] } else { values }

@@ -33,8 +33,8 @@ def load(contestant, bodies, connections, seconds):
     printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     own, kernel = (after - earlier for after, earlier in zip(processor_seconds(contestant.pid), spent, strict=True))
     run = json.loads(printed.splitlines()[-1])
-    if run["errors"]:
-        raise SystemExit(f"{contestant.name}: {run['errors']} errors\n{printed}")
+    if run["errors"] or not run["requests"]:
+        raise SystemExit(f"{contestant.name}: {run['requests']} requests, {run['errors']} errors\n{printed}")
     if before:
         hits, misses = (after - earlier for after, earlier in zip(contestant.counts(), before, strict=True))
         if misses or hits < 0.9 * run["requests"]:

@@ -20,8 +20,8 @@ def printed(*command):
     return subprocess.run(command, capture_output=True, text=True).stdout
 
 
-def about():
-    """Call it before the measurement, because it includes the load average."""
+def about(packages=PACKAGES):
+    """The machine and the versions, also of these Python packages. Call it before the measurement, because it includes the load average."""
     return {
         "date": datetime.date.today().isoformat(),
         "processor": re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())[1],
@@ -32,7 +32,7 @@ def about():
             "predict-once": printed("git", "rev-parse", "--short", "HEAD").strip(),
             "rustc": printed("rustc", "--version").split()[1],
             "Python": platform.python_version(),
-            **{package: importlib.metadata.version(package) for package in PACKAGES},
+            **{package: importlib.metadata.version(package) for package in packages},
             "Redis": re.search(r"v=([\d.]+)", printed("redis-server", "--version"))[1],
         },
     }

@@ -59,11 +59,13 @@ def test_a_directory_of_other_files_is_filled(tmp_path: Path) -> None:
     assert sorted(contents(tmp_path)) == ["golden.jsonl", "model.onnx", "model.toml", "train.py"]
 
 
-def test_a_file_with_the_name_of_the_directory_is_left_alone(tmp_path: Path) -> None:
+@pytest.mark.parametrize("directory", ["package", "package/inner"])
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_file_with_the_name_of_the_directory_is_left_alone(overwrite: bool, directory: str, tmp_path: Path) -> None:
     X = numbers()
     (tmp_path / "package").write_text("mine")
-    with pytest.raises(ExportError, match="is not a directory"):
-        predict_once.export(tree(X), X, tmp_path / "package", target="outcome")
+    with pytest.raises(ExportError, match=r"/package is not a directory"):
+        predict_once.export(tree(X), X, tmp_path / directory, target="outcome", overwrite=overwrite)
     assert (tmp_path / "package").read_text() == "mine"
 
 

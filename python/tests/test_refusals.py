@@ -68,7 +68,7 @@ def test_a_vectorizer_behind_another_step_is_named(tmp_path: Path) -> None:
 def test_a_column_of_dates_is_named_with_the_step_that_reads_it(tmp_path: Path) -> None:
     X = numbers().assign(since=pd.date_range("2020-01-01", periods=len(numbers())))
     message = refused(tmp_path, pipeline(OneHotEncoder(), ["since"], X), X)
-    assert "'since'" in message and "(OneHotEncoder)" in message and "dates or times" in message
+    assert "'since'" in message and "(OneHotEncoder)" in message and "holds dates or times. Put predict_once.DateParts" in message
 
 
 def test_a_column_of_dates_instead_of_numbers_is_named(tmp_path: Path) -> None:
@@ -182,3 +182,20 @@ def test_a_model_that_disagrees_with_its_graph_is_refused_with_both_figures(tmp_
     model.predict_proba = lambda rows: np.full((len(rows), 2), 0.5)
     message = refused(tmp_path, model, X)
     assert "tolerance" in message and "max_other_class" in message
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"units": {"count": 3}}, "the unit of field 'count' is 3, but must be a text"),
+        ({"descriptions": {"count": None}}, "the description of field 'count' is None, but must be a text"),
+        ({"units": {np.str_("weight"): "kg"}}, "units refers to unknown 'weight'. Known: 'city', 'count'"),
+        ({"bounds": {np.str_("count"): (np.float64(9), np.int64(8))}}, r"bounds of 'count' are \(9.0, 8\). The lower end"),
+        ({"bounds": {np.str_("count"): (np.float64(1e6), None)}}, r"bounds of 'count' are \(1000000.0, None\), but X has no"),
+    ],
+)
+def test_a_mistake_in_texts_and_bounds_is_named_in_plain_python(arguments: Any, message: str, tmp_path: Path) -> None:
+    X = pd.DataFrame({"city": ["a", "b"] * 20, "count": range(40)})
+    model = make_pipeline(make_column_transformer((OneHotEncoder(), ["city"]), remainder="passthrough"), LogisticRegression())
+    with pytest.raises(predict_once.ExportError, match=message):
+        predict_once.export(model.fit(X, np.arange(40) % 2), X, tmp_path / "package", target="outcome", **arguments)

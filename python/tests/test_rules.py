@@ -85,6 +85,8 @@ PACKAGES: dict[str, Callable[[Any], Package]] = {
     "integer_bounds": lambda bounds: package(fields=[field("a", type="integer", **bounds)]),
     "boolean_bounds": lambda bounds: package(fields=[field("a", type="boolean", **bounds)]),
     "string_bounds": lambda bounds: package(fields=[field("a", type="string", values=["a"], **bounds)]),
+    "date_bounds": lambda bounds: package(fields=[field("a", type="date", **bounds)]),
+    "datetime_bounds": lambda bounds: package(fields=[field("a", type="datetime", **bounds)]),
     "example_name": lambda name: package(examples=[{"name": name, "input": {}}]),
     "example_names": lambda names: package(examples=[{"name": name, "input": {}} for name in names]),
     "tolerance": lambda tolerance: package(tolerance=tolerance),

@@ -53,6 +53,17 @@ def test_a_package_is_served_with_settings_and_ends_with_its_variable(
     assert (tmp_path / "iris/model.toml").exists()
 
 
+@pytest.mark.parametrize(
+    ("setting", "value", "instead"),
+    [("PORT", "8080", "Pass port="), ("MODEL_DIR", "models", "first argument"), ("MODEL_URI", "s3://a/b", "first argument")],
+)
+def test_a_setting_that_follows_from_an_argument_is_refused_by_name(
+    setting: str, value: str, instead: str, iris: tuple[RandomForestClassifier, pd.DataFrame]
+) -> None:
+    with pytest.raises(predict_once.ExportError, match=f"{setting} is not one of them here.*{instead}"):
+        predict_once.serve(*iris, settings={setting: value})
+
+
 def test_a_service_that_does_not_start_says_why(iris: tuple[RandomForestClassifier, pd.DataFrame]) -> None:
     with pytest.raises(predict_once.ExportError, match=r"did not start: .*CACHE_LAYOUT must be"):
         predict_once.serve(*iris, settings={"CACHE_LAYOUT": "table"})

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from conftest import serve
 from sklearn.decomposition import TruncatedSVD
@@ -75,6 +76,17 @@ def test_a_vectorizer_with_a_python_function_is_refused_by_name(vectorizer: Any,
     model = make_pipeline(vectorizer, LogisticRegression()).fit(TEXTS, CLASSES)
     with pytest.raises(ExportError, match=message):
         predict_once.export(model, TEXTS, tmp_path / "package", target="form")
+
+
+def test_a_model_without_a_vectorizer_leaves_none_of_the_package_that_it_replaces(tmp_path: Path) -> None:
+    directory = tmp_path / "package"
+    texts = make_pipeline(TfidfVectorizer(), LogisticRegression()).fit(TEXTS, CLASSES)
+    predict_once.export(texts, TEXTS, directory, target="form")
+    assert (directory / "vectorizer.json").exists()
+    (directory / "notes.json").write_text("{}")
+    X = pd.DataFrame({"length": [float(len(text)) for text in TEXTS]})
+    predict_once.export(LogisticRegression().fit(X, CLASSES), X, directory, target="form", overwrite=True)
+    assert sorted(file.name for file in directory.iterdir()) == ["golden.jsonl", "model.onnx", "model.toml", "notes.json"]
 
 
 def test_a_pipeline_of_texts_cannot_be_explained_yet(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ use std::{process::ExitCode, sync::Arc};
 use anyhow::bail;
 use cache_tools::{HELP, Invocation, Target, Tool};
 use lexopt::Parser;
-use model_package::{Input, ModelError, Output, Signature, Stored, printable};
+use model_package::{EntryContent, Explained, Input, ModelError, Output, Signature, printable};
 use predict_once::{
     model::Model,
     service::Caching,
@@ -28,8 +28,14 @@ pub(super) fn run(arguments: Parser) -> anyhow::Result<ExitCode> {
     let CacheSettings { store, signer, .. } = settings.cache;
     let redis = match store {
         Some(StoreSettings::Redis(redis)) => *redis,
-        Some(StoreSettings::DynamoDb(_)) => bail!("CACHE_STORE is dynamodb: `predict-once cache` works on Redis only"),
-        None => bail!("REDIS_URL is not set: `predict-once cache` requires the service's Redis"),
+        Some(StoreSettings::DynamoDb(_)) => bail!(
+            "CACHE_STORE is dynamodb: `predict-once cache` works on Redis only. Hits and misses: `predict-once stats URL`, with the \
+             METRICS_ADDRESS of a running process"
+        ),
+        None => bail!(
+            "REDIS_URL is not set: `predict-once cache` requires the service's Redis. The cache in a process's memory: \
+             `predict-once stats URL`, with its METRICS_ADDRESS"
+        ),
     };
     let Caching { namespace, layout, per_tenant, .. } = settings.caching;
     let target = Target { model: Arc::new(LoadedModel(model)), redis, signer, namespace, layout, per_tenant };
@@ -46,11 +52,15 @@ impl cache_tools::Model for LoadedModel {
         self.0.signature()
     }
 
-    fn fingerprint(&self, stored: Stored) -> &str {
-        self.0.fingerprint(stored)
+    fn fingerprint(&self, content: EntryContent) -> &str {
+        self.0.fingerprint(content)
     }
 
     fn run(&self, input: &Input) -> Result<Output, ModelError> {
         self.0.run(input)
+    }
+
+    fn explain(&self, input: &Input) -> Result<Explained, ModelError> {
+        self.0.explain(input)
     }
 }

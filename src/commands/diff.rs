@@ -3,7 +3,7 @@
 use std::fmt::{self, Write};
 
 use anyhow::Context;
-use model_package::{Field, Stored, field::Kind};
+use model_package::{EntryContent, Field, field::Kind};
 use predict_once::{http, model::Model};
 use serde_json::{Map, Value, json};
 
@@ -38,8 +38,8 @@ struct Described {
 impl Diff {
     pub(super) fn between(old: &Model, new: &Model) -> anyhow::Result<Self> {
         let described = [Described::of(old)?, Described::of(new)?];
-        let fingerprints = [old, new].map(|model| model.fingerprint(Stored::Answer).to_owned());
-        let outputs_differ = old.fingerprint(Stored::Output) != new.fingerprint(Stored::Output);
+        let fingerprints = [old, new].map(|model| model.fingerprint(EntryContent::Answer).to_owned());
+        let outputs_differ = old.fingerprint(EntryContent::Output) != new.fingerprint(EntryContent::Output);
         let mut diff = Self { lines: Vec::new(), fingerprints, outputs_differ };
         diff.fields(&described);
         diff.answers(&described);
@@ -124,7 +124,7 @@ impl Described {
         let sizes = |field: &Field| match field.kind() {
             Kind::Array(array) => json!({ "max_items": array.max_items() }),
             Kind::Image(image) => json!({ "max_pixels": image.max_pixels() }),
-            Kind::Number(_) | Kind::Boolean | Kind::Category(_) | Kind::Text(_) => json!({}),
+            Kind::Number(_) | Kind::Boolean | Kind::Category(_) | Kind::Date(_) | Kind::Text(_) => json!({}),
         };
         Ok(Self {
             sizes: signature.fields().iter().map(|field| (field.name().to_owned(), sizes(field))).collect(),
@@ -159,7 +159,12 @@ impl Change<'_> {
             self.key(),
             "maximum" | "exclusiveMaximum" | "maxLength" | "maxItems" | "max_items" | "max_pixels"
         );
+        // Dates in RFC 3339, times in UTC: their order is that of the texts.
+        let [earlier, later] = [self.before, self.after].map(|limit| limit.and_then(Value::as_str));
         match (self.key(), self.before, self.after) {
+            ("formatMinimum", Some(_), Some(_)) => later > earlier,
+            ("formatMaximum", Some(_), Some(_)) => later < earlier,
+            ("formatMinimum" | "formatMaximum", Some(_), None) => false,
             (_, Some(_), Some(_)) if is_least => after > before,
             (_, Some(_), Some(_)) if is_most => after < before,
             (key, Some(_), None) if is_least || is_most || key == "enum" => false,

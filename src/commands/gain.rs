@@ -32,13 +32,13 @@ pub(super) fn run(arguments: Parser) -> anyhow::Result<ExitCode> {
         Some(directory) => load(Some(directory))?,
         None => crate::on_this_thread(load_served(&settings.model, false))?,
     };
-    let stored = settings.caching.stored();
-    let keys = KeySpace::new(&settings.caching.namespace, settings.caching.layout, model.fingerprint(stored));
+    let content = settings.caching.entry_content();
+    let keys = KeySpace::new(&settings.caching.namespace, settings.caching.layout, model.fingerprint(content));
     let service = Service {
         model: Arc::new(LoadedModel(model)),
         redis,
         keys,
-        stored,
+        content,
         cost_per_gb_second: settings.server.dashboard.cost_per_gb_second,
         gigabytes: memory_limit().map_or(1.0, |bytes| bytes as f64 / f64::from(1 << 30)),
     };

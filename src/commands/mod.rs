@@ -1,10 +1,12 @@
-//! The subcommands: check a package, compare two, print an OpenAPI document, estimate the gain of a cache, inspect it.
+//! The subcommands: check a package, compare two, print an OpenAPI document, estimate the gain of a cache, inspect it, read a process's metrics.
 
 #[cfg(feature = "cache-tools")]
 mod cache;
 mod diff;
 #[cfg(feature = "cache-tools")]
 mod gain;
+#[cfg(feature = "cache-tools")]
+mod stats;
 
 use std::{
     io::{self, Write},
@@ -18,7 +20,7 @@ use lexopt::{
     Arg::{Long, Short, Value},
     Parser, ValueExt,
 };
-use model_package::{Stored, closest_match, printable};
+use model_package::{EntryContent, closest_match, printable};
 use predict_once::{
     fetch::fetch,
     http,
@@ -37,6 +39,7 @@ Usage:
   predict-once diff OLD NEW          compare two packages: what changes for clients and the cache; exits with 1 if it breaks clients
   predict-once openapi [DIR]         print the OpenAPI document of a model package
   predict-once gain [DIR]            what a cache would bring: run time, lookup time, repetitions in a file of requests
+  predict-once stats [URL] [--json]  read a running process's metrics: hits by tier, latency, errors, memory, state of the store
   predict-once cache report          report on the service's Redis: hit ratio, memory, entries, warnings
   predict-once cache inspect KEY     show an entry: input fields, answers, time to live
   predict-once cache warm FILE       compute and store predictions in advance, from CSV or JSON lines
@@ -45,6 +48,7 @@ Usage:
   predict-once --help
 
 DIR is the directory of a model package. The default is the package embedded in the binary.
+URL is a metrics address. The default is METRICS_ADDRESS, or PORT on this machine.
 Settings are environment variables: MODEL_DIR, PORT, REDIS_URL and others (docs/settings.md).
 ";
 
@@ -86,6 +90,8 @@ fn command(mut arguments: Parser) -> anyhow::Result<ExitCode> {
         "cache" => cache::run(arguments),
         #[cfg(feature = "cache-tools")]
         "gain" => gain::run(arguments),
+        #[cfg(feature = "cache-tools")]
+        "stats" => stats::run(arguments),
         "help" => print(USAGE.trim_end()),
         other => Err(unknown_command(other).into()),
     }
@@ -93,7 +99,8 @@ fn command(mut arguments: Parser) -> anyhow::Result<ExitCode> {
 
 /// Names the mistake, and the command that was probably meant.
 fn unknown_command(command: &str) -> lexopt::Error {
-    let commands = ["check", "openapi", "cache", "cache report", "cache inspect", "cache warm", "gain", "help"];
+    let commands =
+        ["check", "openapi", "cache", "cache report", "cache inspect", "cache warm", "gain", "diff", "stats", "help"];
     let hint = closest_match(command, commands.into_iter()).map(|meant| format!("; did you mean {meant}?"));
     format!("unknown command {command:?}{}", hint.unwrap_or_default()).into()
 }
@@ -152,7 +159,7 @@ pub(crate) async fn load_served(settings: &ModelSettings, keep: bool) -> anyhow:
             load(Some(fetched.package())).with_context(|| format!("MODEL_URI: {}", remote.uri))?
         }
     };
-    let found = model.fingerprint(Stored::Answer);
+    let found = model.fingerprint(EntryContent::Answer);
     if let Some(expected) = settings.fingerprint.as_deref().filter(|expected| *expected != found) {
         bail!("MODEL_FINGERPRINT is {expected}, but the model has the fingerprint {found}");
     }

@@ -26,7 +26,7 @@ pub struct Asset {
 }
 
 /// Every file except the OpenAPI document, which depends on the model.
-pub static ASSETS: [Asset; 9] = include!(concat!(env!("OUT_DIR"), "/assets.rs"));
+pub static ASSETS: [Asset; 14] = include!(concat!(env!("OUT_DIR"), "/assets.rs"));
 
 /// The files of the dashboard.
 pub static DASHBOARD: [Asset; 5] = include!(concat!(env!("OUT_DIR"), "/dashboard.rs"));

@@ -31,6 +31,11 @@ impl BasePaths {
         text.split(',').map(|path| BasePath::parse(path.trim())).collect::<Option<_>>().map(Self)
     }
 
+    /// Whether the path is one of the prefixes itself, such as `/ml`.
+    pub(super) fn contains(&self, path: &str) -> bool {
+        self.0.iter().any(|BasePath(base)| base == path)
+    }
+
     /// Splits a path behind the longest of the prefixes. `/ml` alone has none: what follows a prefix begins with a slash.
     fn split<'a>(&self, path: &'a str) -> (&str, &'a str) {
         let below = |BasePath(base): &BasePath| {
@@ -50,7 +55,9 @@ impl BasePaths {
     /// What to put in front of a path in an answer, so that it leads back here. `removed` is what a gateway has removed from `path`.
     /// Without any prefix, a proxy may have removed one unsaid: then it is the first of these.
     pub(super) fn base(&self, path: &str, removed: Option<BasePath>) -> Cow<'_, str> {
-        match (removed, self.split(path).0) {
+        let itself = self.0.iter().find(|BasePath(base)| base == path);
+        let prefix = itself.map_or_else(|| self.split(path).0, |BasePath(base)| base);
+        match (removed, prefix) {
             (None, "") => self.0.first().map_or("", |BasePath(base)| base).into(),
             (None, base) => base.into(),
             (Some(BasePath(removed)), base) => (removed + base).into(),
@@ -102,6 +109,7 @@ mod tests {
         for (path, removed, base) in [
             ("/ml/docs", None, "/ml"),
             ("/v1/docs", None, "/v1"),
+            ("/v1", None, "/v1"),
             ("/docs", None, "/ml"),
             ("/docs", gateways(), "/prod"),
             ("/v1/docs", gateways(), "/prod/v1"),

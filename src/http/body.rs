@@ -26,7 +26,7 @@ use crate::model::Model;
 /// In bytes: fits an array with the maximum number of inputs of twenty fields each.
 const USUAL_LIMIT: usize = 1 << 20;
 
-/// The largest limit of a model with images: a Lambda function's event is no larger.
+/// The highest limit, for models with images: the maximum size of a Lambda function's event.
 const HIGHEST_LIMIT: usize = 6 << 20;
 
 /// How much of an oversized body is read and discarded: a client reads the response only when it has sent the whole body.
@@ -46,7 +46,7 @@ pub struct UndecodableBody;
 pub(super) fn limit(model: &Model) -> usize {
     let image = |field: &Field| match field.kind() {
         Kind::Image(image) => image.max_bytes().div_ceil(3) * 4,
-        Kind::Number(_) | Kind::Boolean | Kind::Category(_) | Kind::Array(_) | Kind::Text(_) => 0,
+        Kind::Number(_) | Kind::Boolean | Kind::Category(_) | Kind::Date(_) | Kind::Array(_) | Kind::Text(_) => 0,
     };
     let images: usize = model.signature().fields().iter().map(image).sum();
     if images == 0 { USUAL_LIMIT } else { (USUAL_LIMIT + images).min(HIGHEST_LIMIT) }
@@ -63,21 +63,44 @@ pub(super) fn accepted(model: &Model) -> HeaderValue {
     HeaderValue::try_from(media_types(model).join(", ")).expect("media types are ASCII")
 }
 
-/// The inputs, and the JSON that they were read from.
-pub(super) async fn read(request: Request, model: &Model) -> Result<(Inputs, Bytes), Problem> {
-    if request.extensions().get::<UndecodableBody>().is_some() {
-        return Err(undecodable());
-    }
-    let headers = request.headers();
-    let media_type = media_type(headers);
+/// Reads the inputs from a body of at most `limit` bytes, the model's [`limit`]. Also returns the JSON that they were read from.
+pub(super) async fn read(request: Request, model: &Model, limit: usize) -> Result<(Inputs, Bytes), Problem> {
+    let media_type = media_type(request.headers());
     let image =
         model.signature().only_image().filter(|_| Format::ALL.iter().any(|format| format.media_type() == media_type));
-    if image.is_none() && !is_json(&media_type) {
+    let Some(image) = image else {
+        let body = read_json(request, model, limit).await?;
+        let inputs = model.signature().read_all(&body).map_err(|invalid| match invalid {
+            InvalidInput::Syntax(error) => invalid_json(&body, &error),
+            invalid => invalid.into(),
+        })?;
+        return Ok((inputs, body));
+    };
+    let body = receive(request, limit).await?;
+    Ok((Inputs::One(model.signature().read_image(image, &body)?), Bytes::new()))
+}
+
+/// Reads the text of a body of at most `limit` bytes that must be JSON.
+pub(super) async fn read_json(request: Request, model: &Model, limit: usize) -> Result<Bytes, Problem> {
+    let headers = request.headers();
+    // What is wrong with the bytes is reported first.
+    let is_decodable = request.extensions().get::<UndecodableBody>().is_none();
+    if is_decodable && !is_json(&media_type(headers)) {
         let sent = headers.get(header::CONTENT_TYPE).map(|sent| sent.to_str().unwrap_or(OTHER_TYPE));
         return Err(unsupported(model, sent));
     }
-    let limit = limit(model);
-    let Some(coding) = Coding::of(headers) else { return Err(unknown_coding()) };
+    let body = receive(request, limit).await?;
+    // Some programs write a byte order mark, which RFC 8259 lets a parser ignore.
+    const MARK: &[u8] = "\u{feff}".as_bytes();
+    Ok(if body.starts_with(MARK) { body.slice(MARK.len()..) } else { body })
+}
+
+/// The bytes of a body, without its content coding. `limit` is the most that there may be.
+async fn receive(request: Request, limit: usize) -> Result<Bytes, Problem> {
+    if request.extensions().get::<UndecodableBody>().is_some() {
+        return Err(undecodable());
+    }
+    let Some(coding) = Coding::of(request.headers()) else { return Err(unknown_coding()) };
     if is_refused_unread(&request, limit) {
         return Err(too_large(limit));
     }
@@ -102,27 +125,16 @@ pub(super) async fn read(request: Request, model: &Model) -> Result<(Inputs, Byt
             ));
         }
     };
-    let body = match coding {
-        Coding::Identity => body,
+    match coding {
+        Coding::Identity => Ok(body),
         Coding::Gzip => {
             let body = inflated(&body, limit).map_err(|_| not_gzip())?.ok_or_else(|| inflates_too_far(limit))?;
             if share.is_some_and(|share| !share.take(body.len())) {
                 return Err(overloaded());
             }
-            body
+            Ok(body)
         }
-    };
-    if let Some(image) = image {
-        return Ok((Inputs::One(model.signature().read_image(image, &body)?), Bytes::new()));
     }
-    // Some programs write a byte order mark, which RFC 8259 lets a parser ignore.
-    const MARK: &[u8] = "\u{feff}".as_bytes();
-    let body = if body.starts_with(MARK) { body.slice(MARK.len()..) } else { body };
-    let inputs = model.signature().read_all(&body).map_err(|invalid| match invalid {
-        InvalidInput::Syntax(error) => invalid_json(&body, &error),
-        invalid => invalid.into(),
-    })?;
-    Ok((inputs, body))
 }
 
 pub(super) fn undecodable() -> Problem {

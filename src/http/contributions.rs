@@ -1,7 +1,7 @@
-//! Contributions in an answer: the whole of it at their own endpoint, a member of a prediction's with the parameter `explain`.
+//! Contributions: the whole answer at their own endpoint, or a member of a prediction's answer with the parameter `explain`.
 
 use bytes::Bytes;
-use model_package::{Explained, Input, ModelError, SentValues};
+use model_package::{Explained, Input, ModelError, SentValues, Signature};
 
 use super::problem::{Problem, ProblemKind};
 use crate::{
@@ -9,10 +9,10 @@ use crate::{
     service::{Answer, Body, CacheOutcome, Question},
 };
 
-/// The parameter of the query that asks for contributions: the number of fields.
+/// The query parameter that requests contributions: the number of fields.
 pub(super) const EXPLAIN: &str = "explain";
 
-/// The parameter is not a number of fields: an [`invalid_query`].
+/// The parameter is not a valid number of fields; becomes an [`invalid_query`].
 pub(super) struct InvalidExplain;
 
 /// The number of fields whose contributions the answer has. `None` if it has no contributions.
@@ -33,13 +33,16 @@ pub(super) fn requested(
     let top = match (sent.next(), sent.next()) {
         (None, _) => None,
         (Some(value), None) => {
-            let top = value.parse().ok().filter(|top| (1..=fields).contains(top));
+            // Rust's own grammar of numbers has a plus, which is a space in a query.
+            let is_number = value.bytes().all(|byte| byte.is_ascii_digit());
+            let top = value.parse().ok().filter(|top| is_number && (1..=fields).contains(top));
             Some(top.ok_or(InvalidExplain)?)
         }
         (Some(_), Some(_)) => return Err(InvalidExplain),
     };
     Ok(match question {
         Question::Prediction(_) => top,
+        Question::Vector(_) => None,
         Question::Contributions => top.or(contributions.top).or(Some(fields)),
     })
 }
@@ -50,18 +53,32 @@ pub(super) fn invalid_query(model: &Model) -> Problem {
     Problem::new(ProblemKind::InvalidQuery, detail)
 }
 
-/// The answer of the contributions' endpoint to an input, which was sent as `body`.
+/// The number of fields in the documentation's examples.
+pub(super) fn example(signature: &Signature) -> usize {
+    signature.fields().len().min(3)
+}
+
+/// The answer to an input, which was sent as `body`: of the contributions' endpoint, or with `prediction`, as if the request had asked for
+/// the contributions of [as many fields](example).
 ///
 /// # Errors
 ///
 /// If the graph fails.
-pub(super) fn answer(model: &Model, input: &Input, body: &[u8]) -> Result<Bytes, ModelError> {
+pub(super) fn answer(
+    model: &Model,
+    prediction: Option<&Bytes>,
+    input: &Input,
+    body: &[u8],
+) -> Result<Bytes, ModelError> {
     let signature = model.signature();
-    let top = signature.contributions().and_then(|contributions| contributions.top);
+    let top = match prediction {
+        Some(_) => Some(example(signature)),
+        None => signature.contributions().and_then(|contributions| contributions.top),
+    };
     let entry = model.explain(input)?.to_entry().unwrap_or_default();
     let sent = signature.sent_values(body);
     let sent = sent.first().cloned().unwrap_or_default();
-    Ok(member(model, None, &entry, &sent, top.unwrap_or(signature.fields().len())))
+    Ok(member(model, prediction, &entry, &sent, top.unwrap_or(signature.fields().len())))
 }
 
 /// The answer with the `top` contributions. `answer` is the contributions' own, or a prediction's, whose contributions are `explained`.
@@ -128,11 +145,11 @@ fn member(model: &Model, prediction: Option<&Bytes>, entry: &Bytes, sent: &SentV
         None => b"{".to_vec(),
     };
     if let (Some(contributions), Some(explained)) =
-        (signature.contributions(), Explained::read(entry, signature.fields().len()))
+        (signature.contributions(), Explained::from_entry(entry, signature.fields().len()))
     {
         text.extend_from_slice(serde_json::Value::from(contributions.name.as_str()).to_string().as_bytes());
         text.push(b':');
-        text.extend_from_slice(contributions.answer(signature, &explained, sent, top).as_bytes());
+        text.extend_from_slice(contributions.answer(signature.fields(), &explained, sent, top).as_bytes());
     }
     text.push(b'}');
     text.into()

@@ -8,6 +8,7 @@ mod body_memory;
 mod cache_status;
 mod contributions;
 mod cors;
+mod embeddings;
 mod openapi;
 mod predictions;
 mod problem;
@@ -85,7 +86,7 @@ enum Route<'a> {
     Prediction(&'a Endpoint),
     Asset(&'static Asset),
     OpenApi,
-    /// `/`, which redirects readers to the documentation.
+    /// `/`, or a base path, which redirects readers to the documentation.
     Root,
     /// `/docs/`, which redirects to `/docs`.
     DocsWithSlash,
@@ -161,7 +162,8 @@ impl Api {
 
 impl Parts {
     fn route(&self, path: &str) -> Option<Route<'_>> {
-        let path = self.base_paths.strip(path);
+        let whole = path;
+        let path = self.base_paths.strip(whole);
         if let Some(endpoint) = self.endpoints.iter().find(|endpoint| endpoint.path == path) {
             return Some(Route::Prediction(endpoint));
         }
@@ -170,7 +172,10 @@ impl Parts {
             "/" => Some(Route::Root),
             "/docs/" => Some(Route::DocsWithSlash),
             HEALTH => Some(Route::Health),
-            _ => ASSETS.iter().find(|asset| asset.path == path).map(Route::Asset),
+            _ => {
+                let asset = ASSETS.iter().find(|asset| asset.path == path).map(Route::Asset);
+                asset.or_else(|| self.base_paths.contains(whole).then_some(Route::Root))
+            }
         }
     }
 
@@ -207,6 +212,11 @@ impl Parts {
         };
         if let Some(limit) = limit {
             response = limit.enforce(response, base).await;
+        }
+        if let Some(Route::Prediction(endpoint)) = route
+            && endpoint.is_openai()
+        {
+            response = embeddings::as_openai(response).await;
         }
         if method == Method::HEAD {
             let length = HeaderValue::from(response.body().size_hint().exact().unwrap_or_default());
@@ -250,8 +260,14 @@ impl<'a> Route<'a> {
 /// The path of the health check.
 pub const HEALTH: &str = "/health";
 
+/// The paths of the predictions for `model`, of their contributions and of the embeddings.
+pub fn endpoint_paths(model: &Model) -> impl Iterator<Item = String> {
+    let embeddings = embeddings::endpoint(model).map(|(path, _)| path.to_owned());
+    prediction_paths(model).chain(contributions_path(model)).chain(embeddings)
+}
+
 /// The API's paths for `model`, except `/` and `/docs/`, which redirect to `/docs`.
 pub fn paths(model: &Model) -> Vec<String> {
     let documentation = ASSETS.iter().map(|asset| asset.path).chain([OPENAPI]);
-    prediction_paths(model).chain(contributions_path(model)).chain(documentation.map(str::to_owned)).collect()
+    endpoint_paths(model).chain(documentation.map(str::to_owned)).collect()
 }

@@ -8,7 +8,7 @@ use axum_core::{
 };
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, header};
-use model_package::{ModelError, Stored};
+use model_package::{Embedding, EntryContent, ModelError};
 use prediction_cache::Tenant;
 
 use super::{
@@ -16,6 +16,7 @@ use super::{
     body_memory::BodyMemory,
     cache_status,
     contributions::{self, InvalidExplain},
+    embeddings,
     problem::Problem,
 };
 use crate::{
@@ -29,18 +30,28 @@ pub(super) const X_MODEL: HeaderName = HeaderName::from_static("x-model");
 pub(super) struct Endpoint {
     pub(super) path: String,
     question: Question,
+    /// For the endpoint in the form of OpenAI's API.
+    embedding: Option<Embedding>,
+    /// The size of the largest body, in bytes.
+    body_limit: usize,
     x_model: HeaderValue,
 }
 
 /// The endpoints of the model's predictions, in their order.
 pub(super) fn endpoints(model: &Model) -> Vec<Endpoint> {
     // Names consist of a-z, 0-9, `_` and `-`, fingerprints of hexadecimal digits.
-    let x_model = format!("{}; fingerprint={}", model.signature().name, model.fingerprint(Stored::Answer));
+    let x_model = format!("{}; fingerprint={}", model.signature().name, model.fingerprint(EntryContent::Answer));
     let x_model = HeaderValue::try_from(x_model).expect("its parts are ASCII");
     let predictions =
-        prediction_paths(model).enumerate().map(|(prediction, path)| (Question::Prediction(prediction), path));
-    let all = predictions.chain(contributions_path(model).map(|path| (Question::Contributions, path)));
-    all.map(|(question, path)| Endpoint { path, question, x_model: x_model.clone() }).collect()
+        prediction_paths(model).enumerate().map(|(prediction, path)| (path, Question::Prediction(prediction), None));
+    let contributions = contributions_path(model).map(|path| (path, Question::Contributions, None));
+    let embeddings = embeddings::endpoint(model)
+        .map(|(path, embedding)| (path.to_owned(), Question::Vector(embedding.prediction), Some(embedding)));
+    let all = predictions.chain(contributions).chain(embeddings);
+    let body_limit = body::limit(model);
+    let endpoint =
+        |(path, question, embedding)| Endpoint { path, question, embedding, body_limit, x_model: x_model.clone() };
+    all.map(endpoint).collect()
 }
 
 impl Endpoint {
@@ -55,6 +66,11 @@ impl Endpoint {
     ) -> Response {
         let predicted = self.predict(service, policy, bodies, base, request).await;
         predicted.unwrap_or_else(|problem| problem.below(base).into_response())
+    }
+
+    /// Whether requests, answers and errors have the form of OpenAI's API.
+    pub(super) fn is_openai(&self) -> bool {
+        self.embedding.is_some()
     }
 
     async fn predict(
@@ -75,27 +91,39 @@ impl Endpoint {
         };
         let top = contributions::requested(service.model(), self.question, request.uri().query());
         let top = top.map_err(|InvalidExplain| contributions::invalid_query(service.model()))?;
-        let read = body::read(request, service.model()).await;
+        let read = match self.embedding {
+            None => {
+                body::read(request, service.model(), self.body_limit).await.map(|(inputs, body)| (inputs, body, None))
+            }
+            Some(embedding) => {
+                let read = embeddings::read(request, service.model(), embedding, self.body_limit).await;
+                read.map(|(inputs, format)| (inputs, Bytes::new(), Some(format)))
+            }
+        };
         if let Some((trace, start)) = trace {
             trace.parsed(start);
         }
-        let (inputs, body) = read?;
+        let (inputs, body, format) = read?;
         let mut answer = service.predict(self.question, &inputs, policy, tenant).await;
         if let Some(top) = top {
             let explained = match self.question {
-                Question::Contributions => None,
+                Question::Contributions | Question::Vector(_) => None,
                 Question::Prediction(_) => {
                     Some(service.predict(Question::Contributions, &inputs, policy, tenant).await)
                 }
             };
             answer = contributions::explained(service.model(), answer, explained, &body, top);
         }
-        let mut response = match answer.body {
-            Ok(predictions) => {
-                let (body, error) = match predictions {
-                    Body::One(body) => (body, None),
-                    Body::Many { distinct, order } => array(distinct, &order, base),
-                };
+        let content = answer.body.and_then(|predictions| match (predictions, format) {
+            (vectors, Some(format)) => {
+                let answer = embeddings::answer(service.model(), vectors, format);
+                answer.map(|body| (body, None)).map_err(NoPrediction::Failed)
+            }
+            (Body::One(body), None) => Ok((body, None)),
+            (Body::Many { distinct, order }, None) => Ok(array(distinct, &order, base)),
+        });
+        let mut response = match content {
+            Ok((body, error)) => {
                 let body = match bodies {
                     Some(bodies) => bodies.hold(body).ok_or_else(overloaded)?,
                     None => body,

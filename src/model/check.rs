@@ -6,10 +6,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use model_package::{GOLDEN, GRAPH, GraphInput, Input, Mistake, Size, Stored, printable_line};
+use model_package::{EntryContent, GOLDEN, GRAPH, GraphInput, Input, Mistake, Size, printable_line};
 use serde::Serialize;
 
-use super::{Apart, Model, Package, PackageError, drawn, golden::Replay};
+use super::{Model, Package, PackageError, Unbatchable, drawn, golden::Replay};
 
 const MEASURING_TIME: Duration = Duration::from_millis(200);
 
@@ -82,7 +82,7 @@ impl Report {
             mistakes: mistakes.iter().map(Mistake::to_string).collect(),
             loaded: Some(Loaded {
                 model: model.signature().name.clone(),
-                fingerprint: model.fingerprint(Stored::Answer).to_owned(),
+                fingerprint: model.fingerprint(EntryContent::Answer).to_owned(),
                 fields: model.signature().fields().iter().map(|field| field.name().to_owned()).collect(),
                 columns: model.signature().width(),
                 inputs: model.signature().inputs().iter().map(|input| input_text(&model, input)).collect(),
@@ -181,7 +181,7 @@ fn round(number: f64) -> f64 {
 }
 
 /// Checks arrays of 2, 4, 8, … inputs.
-fn together(model: &Model) -> Result<(), &Apart> {
+fn together(model: &Model) -> Result<(), &Unbatchable> {
     let started = Instant::now();
     for size in (1..).map(|power| 1 << power).take_while(|size| *size < 2 * model.signature().max_inputs()) {
         model.runs_together(size)?;

@@ -10,7 +10,7 @@ use model_package::{Explained, ModelError, Precision, Signature};
 use tract_onnx::{Onnx, pb::ModelProto, prelude::*};
 
 use super::{
-    interface::{Fed, Use, typed},
+    interface::{InputFact, Interface, typed},
     prepare::prepare,
 };
 
@@ -101,10 +101,10 @@ fn beginning(
     let outlets = tensors.iter().map(outlet).collect::<TractResult<Vec<_>>>()?;
     let mut model = parsed.model;
     model.select_output_outlets(&outlets)?;
-    let input = Fed { datum_type: datum_type(precision), shape: tvec!(width.to_dim()), is_batched: true };
+    let input = InputFact { datum_type: datum_type(precision), shape: tvec!(width.to_dim()), is_batched: true };
     let outputs = (0..outlets.len()).collect();
-    let used = Use { inputs: vec![input], outputs, of_integers: precision, has_batch: true };
-    Ok(prepare(|| typed(model.clone(), &used, &1.to_dim()))?.runnable)
+    let interface = Interface { inputs: vec![input], outputs, of_integers: precision, has_batch: true };
+    Ok(prepare(|| typed(model.clone(), &interface, &1.to_dim()))?.runnable)
 }
 
 fn datum_type(precision: Precision) -> DatumType {

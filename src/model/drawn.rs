@@ -13,12 +13,26 @@ const NUMBERS: [f64; 6] = [0.0, 1.0, -1.0, 0.5, 2.0, 10.0];
 /// The number of arrays of a field for which neither golden rows nor examples have any.
 const ARRAYS: u64 = 8;
 
-/// Texts, among them none, one that no vocabulary has, and one of many words.
+/// Texts to try: an empty one, one that no vocabulary contains, and one of many words.
 const TEXTS: [&str; 4] = [
     "",
     "The quick brown fox jumps over the lazy dog.",
     "漢字 😀 \u{0} Ωmega",
     "one two three four five six seven eight nine ten",
+];
+
+/// Days and times on which calendars differ: before 1970, leap days, the ends of years, and years without a leap day.
+const DATES: [&str; 10] = [
+    "0001-01-01",
+    "1899-12-31",
+    "1900-03-01",
+    "1969-12-31",
+    "1970-01-01",
+    "2000-02-29",
+    "2026-11-30",
+    "2027-01-01",
+    "2100-03-01",
+    "9999-12-31",
 ];
 
 /// Runs every prediction on drawn inputs, and describes the first failure of each.
@@ -89,6 +103,13 @@ fn values(field: &Field, known: &[Map<String, Value>]) -> Vec<Value> {
         Kind::Text(_) => {
             let texts = known.iter().filter_map(|input| input.get(field.name())).cloned();
             TEXTS.iter().map(|text| json!(text)).chain(texts).collect()
+        }
+        Kind::Date(date) => {
+            let time = if date.has_time() { "T23:59:59Z" } else { "" };
+            let (first, last) = date.range();
+            let dates = known.iter().filter_map(|input| input.get(field.name())).cloned();
+            let ends = [first, first.midpoint(last), last].map(|number| json!(date.text(number)));
+            DATES.iter().map(|day| json!(format!("{day}{time}"))).chain(ends).chain(dates).collect()
         }
         Kind::Boolean => vec![json!(false), json!(true)],
         Kind::Category(category) => category.values().iter().map(|value| json!(value.name)).collect(),

@@ -3,9 +3,9 @@
 use std::collections::HashSet;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use model_package::{GOLDEN, GRAPH, Input, Mistake, Output, Prediction, PredictionKind, VectorEncoding};
+use model_package::{Explained, GOLDEN, GRAPH, Input, Mistake, Output, Prediction, PredictionKind, VectorEncoding};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::Model;
 
@@ -125,7 +125,10 @@ impl Replay {
         let output = model.run(&input).map_err(|error| error.to_string())?;
         let mut differs = None;
         for (name, expected) in &answers {
-            let answer = derived(model, name, &output)?;
+            let answer = match contributions(model, name, &input)? {
+                Some(contributions) => contributions,
+                None => derived(model, name, &output)?,
+            };
             self.answers += 1;
             let difference = difference(model, name, expected, &answer);
             if let Some(number) = difference {
@@ -172,6 +175,19 @@ impl Replay {
     fn mistake(&mut self, line: usize, problem: String) {
         self.mistakes.push(Mistake { file: GOLDEN, entry: format!("line {line}"), problem });
     }
+}
+
+/// The contributions, if that is their name: `{"base": …, "contributions": {FIELD: …}}`, since the fields of an answer are in the order of their
+/// contributions, with the values that a client sent.
+fn contributions(model: &Model, name: &str, input: &Input) -> Result<Option<Value>, String> {
+    let signature = model.signature();
+    if signature.contributions().is_none_or(|contributions| contributions.name != name) {
+        return Ok(None);
+    }
+    let Explained { base, contributions } = model.explain(input).map_err(|error| error.to_string())?;
+    let fields = signature.fields().iter().zip(contributions);
+    let fields: Map<_, _> = fields.map(|(field, number)| (field.name().to_owned(), number.into())).collect();
+    Ok(Some(json!({ "base": base, "contributions": fields })))
 }
 
 /// The answer of the prediction with this name.

@@ -13,10 +13,10 @@ use tract_onnx::{
 
 use super::{
     graph_file::GraphFile,
-    interface::{Fed, Use, typed},
+    interface::{InputFact, Interface, typed},
     prepare::{Prepared, prepare},
-    rows::{Apart, Rows},
-    run::{raw, rows},
+    rows::{Rows, Unbatchable},
+    run::{run, split},
     tensors::datum_type,
 };
 
@@ -26,7 +26,7 @@ pub(super) struct Graph {
     prepared: Prepared,
     /// The graph as read, from which `batched` is prepared. Its constants and trees are shared with `prepared`.
     read: InferenceModel,
-    used: Use,
+    interface: Interface,
     /// For many rows, prepared on first use. `None` if the graph accepts only one row.
     batched: OnceLock<Option<Rows>>,
     feature_names: Option<String>,
@@ -59,19 +59,19 @@ impl Graph {
             Size::Named(name) => model.symbols.sym(name).to_dim(),
         };
         let fields = signature.fields();
-        let inputs = signature.inputs().iter().map(|input| Fed {
+        let inputs = signature.inputs().iter().map(|input| InputFact {
             datum_type: datum_type(input.datatype()),
             shape: input.shape(fields).iter().map(size).collect(),
             is_batched: input.is_batched(fields),
         });
-        let used = Use {
+        let interface = Interface {
             inputs: inputs.collect(),
             outputs: signature.outputs().to_vec(),
             of_integers: signature.precision_of_integers(),
             has_batch: signature.has_batch(),
         };
-        let prepared = prepare(|| typed(model.clone(), &used, &1.to_dim()))?;
-        Ok(Self { prepared, read: model, used, batched: OnceLock::new(), feature_names, quantised })
+        let prepared = prepare(|| typed(model.clone(), &interface, &1.to_dim()))?;
+        Ok(Self { prepared, read: model, interface, batched: OnceLock::new(), feature_names, quantised })
     }
 
     /// The metadata entry `feature_names`, as JSON text.
@@ -93,7 +93,7 @@ impl Graph {
     pub(super) fn has_fixed_shapes(&self) -> Vec<bool> {
         let model = self.prepared.runnable.model();
         let is_fixed = |output| model.output_fact(output).is_ok_and(|fact| fact.shape.as_concrete().is_some());
-        (0..self.used.outputs.len()).map(is_fixed).collect()
+        (0..self.interface.outputs.len()).map(is_fixed).collect()
     }
 
     /// Runs the graph on one row.
@@ -102,11 +102,11 @@ impl Graph {
     ///
     /// If the graph fails, or an output is not numeric.
     pub(super) fn run(&self, row: &[Tensor]) -> Result<Output, ModelError> {
-        let outputs = raw(&self.prepared.runnable, row)?;
-        if self.used.has_batch {
-            return rows(&outputs, self.used.of_integers, 1).map(|mut rows| rows.remove(0));
+        let outputs = run(&self.prepared.runnable, row)?;
+        if self.interface.has_batch {
+            return split(&outputs, self.interface.of_integers, 1).map(|mut rows| rows.remove(0));
         }
-        Ok(Output::new(outputs, self.used.of_integers))
+        Ok(Output::new(outputs, self.interface.of_integers))
     }
 
     /// The graph for `count` rows at once, or why each row needs a run of its own. It is tried on drawn inputs, which `feed` makes rows.
@@ -115,13 +115,13 @@ impl Graph {
         count: usize,
         draw: impl Fn(Draw) -> Input,
         feed: impl Fn(&[&Input]) -> Option<Vec<Tensor>>,
-    ) -> Result<&Rows, &Apart> {
-        if self.used.inputs.iter().any(|input| !input.is_batched) {
-            return Err(&Apart::OneRowOnly);
+    ) -> Result<&Rows, &Unbatchable> {
+        if self.interface.inputs.iter().any(|input| !input.is_batched) {
+            return Err(&Unbatchable::OneRowOnly);
         }
         let size = |row: &[Tensor]| row.iter().map(Tensor::len).sum();
         let prepared = || self.prepare_batched(feed(&[&draw(Draw::Smallest)]).as_deref().map_or(1, size));
-        let rows = self.batched.get_or_init(prepared).as_ref().ok_or(&Apart::OneRowOnly)?;
+        let rows = self.batched.get_or_init(prepared).as_ref().ok_or(&Unbatchable::OneRowOnly)?;
         rows.are_independent(count, |row| self.run(row), draw, feed).map(|()| rows)
     }
 
@@ -129,7 +129,8 @@ impl Graph {
     fn prepare_batched(&self, size: usize) -> Option<Rows> {
         // A dimension of the graph may have this name.
         let rows = self.read.symbols.new_with_prefix("N").to_dim();
-        let batched = panic::catch_unwind(AssertUnwindSafe(|| prepare(|| typed(self.read.clone(), &self.used, &rows))));
-        Some(Rows::new(batched.ok()?.ok()?.runnable, self.used.of_integers, size))
+        let batched =
+            panic::catch_unwind(AssertUnwindSafe(|| prepare(|| typed(self.read.clone(), &self.interface, &rows))));
+        Some(Rows::new(batched.ok()?.ok()?.runnable, self.interface.of_integers, size))
     }
 }

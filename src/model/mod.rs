@@ -25,14 +25,15 @@ use std::{
 };
 
 use model_package::{
-    Answer, Declaration, Explained, GRAPH, Input, Mistake, ModelError, Output, Precision, Signature, Stored, Tensor,
+    Answer, Declaration, EntryContent, Explained, GRAPH, Input, Mistake, ModelError, Output, Precision, Signature,
+    Tensor,
 };
 use sha2::{Digest, Sha256};
 
 use self::{contributions::Explainer, graph::Graph, graph_file::GraphFile, rows::Rows};
 pub use self::{
     package::{ManifestFile, Origin, Package, PackageError},
-    rows::Apart,
+    rows::Unbatchable,
 };
 
 /// The version of the code between a package and an answer, a part of every fingerprint. Raise it when a change to
@@ -106,6 +107,7 @@ impl Model {
         // Versions before this one did not simplify such graphs.
         if graph.is_simplified() {
             add(b"simplified");
+            add(&network_operators::NETWORK_VERSION.to_le_bytes());
         }
         // Versions before these types answered such a graph in float32.
         for (part, of) in [("input", signature.precision_of_columns()), ("output", Some(output.precision(0)))] {
@@ -201,7 +203,7 @@ impl Model {
         self.signature.feed(inputs).ok_or_else(|| ModelError::Output("inputs of different shapes".to_owned()))
     }
 
-    fn together(&self, count: usize) -> Result<&Rows, &Apart> {
+    fn together(&self, count: usize) -> Result<&Rows, &Unbatchable> {
         self.graph.together(count, |draw| self.signature.draw(draw), |inputs| self.signature.feed(inputs))
     }
 
@@ -210,7 +212,7 @@ impl Model {
     /// # Errors
     ///
     /// Why each input needs a run of its own.
-    pub fn runs_together(&self, count: usize) -> Result<(), &Apart> {
+    pub fn runs_together(&self, count: usize) -> Result<(), &Unbatchable> {
         self.together(count).map(drop)
     }
 
@@ -240,10 +242,10 @@ impl Model {
     /// Identifies the model in the keys of cache entries that hold `stored`: 64 bits in hexadecimal. It covers the graph, whatever in
     /// the fields can change the graph's input and, for answers, whatever in the predictions can change an answer. Descriptions do
     /// not count.
-    pub fn fingerprint(&self, stored: Stored) -> &str {
-        match stored {
-            Stored::Answer => &self.fingerprint,
-            Stored::Output => &self.run_fingerprint,
+    pub fn fingerprint(&self, content: EntryContent) -> &str {
+        match content {
+            EntryContent::Answer => &self.fingerprint,
+            EntryContent::Output => &self.run_fingerprint,
         }
     }
 }

@@ -43,7 +43,9 @@ pub(super) fn prepare(model: impl Fn() -> TractResult<(TypedModel, bool)>) -> Tr
 fn attempt(mut model: TypedModel, in_float64: bool, is_simplified: bool) -> TractResult<Prepared> {
     let prepared = panic::catch_unwind(AssertUnwindSafe(|| {
         if is_simplified {
-            return model.into_optimized()?.into_runnable();
+            model = model.into_optimized()?;
+            network_operators::replace(&mut model);
+            return model.into_runnable();
         }
         matrix_product::replace(&mut model);
         match in_float64 {
@@ -116,6 +118,23 @@ mod tests {
             .node("Reshape", &["x", "shape"], "tokens", &[])
             .node("MatMul", &["tokens", "tokens"], "y", &[]);
         assert!(is_simplified(attention, 2));
+    }
+
+    #[test]
+    fn an_optimised_graph_has_operators_of_our_own() {
+        let file = File::new(4)
+            .integers("shape", &[3], &[1, 2, 2])
+            .node("Reshape", &["x", "shape"], "signal", &[])
+            .constant("kernel", &[2, 2, 3], &[0.1; 12])
+            .node("Pad", &["signal", "pads"], "padded", &[])
+            .integers("pads", &[6], &[0, 0, 1, 0, 0, 1])
+            .node("Conv", &["padded", "kernel"], "channels", &[])
+            .node("Softmax", &["channels"], "y", &[("axis", 1)])
+            .file("y", 2);
+        let prepared = prepare(|| Ok((typed(&file, 4)?, false))).expect("prepared");
+        let names: Vec<_> = prepared.runnable.model().nodes().iter().map(|node| node.op().name()).collect();
+        assert!(names.iter().any(|name| name == "MovedSoftmax"), "{names:?}");
+        assert!(names.iter().any(|name| name == "ConstantPad"), "{names:?}");
     }
 
     /// An operator that the optimiser fails on.

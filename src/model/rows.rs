@@ -11,7 +11,7 @@ use std::{
 use model_package::{Draw, Input, MAX_INPUTS, ModelError, Output, Precision, Tensor};
 use tract_onnx::prelude::TypedRunnableModel;
 
-use super::run::outputs;
+use super::run::run_rows;
 
 /// The sizes that are checked: powers of two up to an array of [`MAX_INPUTS`].
 const SIZES: usize = MAX_INPUTS.next_power_of_two().ilog2() as usize;
@@ -34,12 +34,12 @@ pub(super) struct Rows {
     /// The most rows that are checked, as a power of two.
     largest: u32,
     /// For 2, 4, 8, … rows: whether they are independent. Checked before the first run of this or half this size.
-    independent: [OnceLock<Result<(), Apart>>; SIZES],
+    independent: [OnceLock<Result<(), Unbatchable>>; SIZES],
 }
 
 /// Why each row needs a run of its own.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Apart {
+pub enum Unbatchable {
     /// The graph accepts only one row.
     OneRowOnly,
     /// The graph fails on valid rows.
@@ -60,7 +60,7 @@ impl Rows {
     }
 
     pub(super) fn run(&self, rows: &[Tensor], count: usize) -> Result<Vec<Output>, ModelError> {
-        outputs(&self.runnable, self.of_integers, rows, count)
+        run_rows(&self.runnable, self.of_integers, rows, count)
     }
 
     /// Whether `count` rows can run together: each row's output is the same among other rows and alone. `alone` runs one row.
@@ -70,7 +70,7 @@ impl Rows {
         alone: impl Fn(&[Tensor]) -> Result<Output, ModelError>,
         draw: impl Fn(Draw) -> Input,
         feed: impl Fn(&[&Input]) -> Option<Vec<Tensor>>,
-    ) -> Result<(), &Apart> {
+    ) -> Result<(), &Unbatchable> {
         let size = count.max(2).next_power_of_two().ilog2().min(self.largest);
         let independent =
             self.independent[size as usize - 1].get_or_init(|| self.compare(1 << size, alone, draw, feed));
@@ -83,19 +83,19 @@ impl Rows {
         alone: impl Fn(&[Tensor]) -> Result<Output, ModelError>,
         draw: impl Fn(Draw) -> Input,
         feed: impl Fn(&[&Input]) -> Option<Vec<Tensor>>,
-    ) -> Result<(), Apart> {
-        let fed = |inputs: &[&Input]| feed(inputs).ok_or(Apart::Fails);
-        let run = |inputs: &[&Input]| -> Result<Vec<Vec<f64>>, Apart> {
-            let outputs = self.run(&fed(inputs)?, count).map_err(|_| Apart::Fails)?;
+    ) -> Result<(), Unbatchable> {
+        let fed = |inputs: &[&Input]| feed(inputs).ok_or(Unbatchable::Fails);
+        let run = |inputs: &[&Input]| -> Result<Vec<Vec<f64>>, Unbatchable> {
+            let outputs = self.run(&fed(inputs)?, count).map_err(|_| Unbatchable::Fails)?;
             Ok(outputs.iter().map(numbers).collect())
         };
-        let mixed = |outputs| Apart::Mixed { rows: count, outputs };
+        let mixed = |outputs| Unbatchable::Mixed { rows: count, outputs };
         let of_seed = |seed| draw(if seed % 2 == 0 { Draw::Usual(seed) } else { Draw::Extreme(seed) });
         let drawn: Vec<_> = (0..count as u64).map(of_seed).collect();
         let inputs: Vec<_> = drawn.iter().collect();
         let together = run(&inputs)?;
         if together[0].is_empty() {
-            return Err(Apart::Fails);
+            return Err(Unbatchable::Fails);
         }
         // A row keeps its place and the number of rows its size, so that its output has the same bits if the others do not matter.
         let half = count / 2;
@@ -108,7 +108,7 @@ impl Rows {
             let is_same = |one: f64, other: f64| one == other || (one.is_nan() && other.is_nan());
             for (row, among_others) in together[kept.clone()].iter().zip(&others[kept]) {
                 if row.len() != among_others.len() {
-                    return Err(Apart::Fails);
+                    return Err(Unbatchable::Fails);
                 }
                 if let Some((one, other)) = row.iter().zip(among_others).find(|(one, other)| !is_same(**one, **other)) {
                     return Err(mixed([*one, *other]));
@@ -117,13 +117,13 @@ impl Rows {
         }
         // The output could still depend on the number of rows. Large numbers are left out: their sums round differently.
         for row in (0..count).step_by(2).take(ALONE) {
-            let alone = numbers(&alone(&fed(&inputs[row..=row])?).map_err(|_| Apart::Fails)?);
+            let alone = numbers(&alone(&fed(&inputs[row..=row])?).map_err(|_| Unbatchable::Fails)?);
             let among = &together[row];
             let is_close = |(one, other): (&f64, &f64)| {
                 one == other || (one - other).abs() <= ROUNDING * one.abs().max(1.0) || (one.is_nan() && other.is_nan())
             };
             if alone.len() != among.len() {
-                return Err(Apart::Fails);
+                return Err(Unbatchable::Fails);
             }
             if let Some((one, other)) = alone.iter().zip(among).find(|pair| !is_close(*pair)) {
                 return Err(mixed([*one, *other]));
@@ -139,7 +139,7 @@ fn numbers(output: &Output) -> Vec<f64> {
 }
 
 /// A clause after "one row at a time:".
-impl fmt::Display for Apart {
+impl fmt::Display for Unbatchable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::OneRowOnly => f.write_str("the graph accepts only one row"),

@@ -8,32 +8,32 @@ use std::{
 use model_package::{ModelError, Output, Precision, Tensor};
 use tract_onnx::prelude::{IntoTValue, TVec, TractError, TractResult, TypedRunnableModel};
 
-use super::tensors::{fed, read};
+use super::tensors::{from_tract, to_tract};
 
 /// Runs the graph on `count` rows, and returns the outputs of each.
-pub(super) fn outputs(
+pub(super) fn run_rows(
     graph: &Arc<TypedRunnableModel>,
     of_integers: Precision,
-    fed: &[Tensor],
+    rows: &[Tensor],
     count: usize,
 ) -> Result<Vec<Output>, ModelError> {
-    rows(&raw(graph, fed)?, of_integers, count)
+    split(&run(graph, rows)?, of_integers, count)
 }
 
 /// Runs the graph, and returns its outputs.
-pub(super) fn raw(graph: &Arc<TypedRunnableModel>, inputs: &[Tensor]) -> Result<Vec<Tensor>, ModelError> {
+pub(super) fn run(graph: &Arc<TypedRunnableModel>, inputs: &[Tensor]) -> Result<Vec<Tensor>, ModelError> {
     let fail = |error: TractError| ModelError::Output(format!("{error:#}"));
-    let inputs = inputs.iter().map(|tensor| Ok(fed(tensor)?.into_tvalue())).collect::<TractResult<TVec<_>>>();
+    let inputs = inputs.iter().map(|tensor| Ok(to_tract(tensor)?.into_tvalue())).collect::<TractResult<TVec<_>>>();
     let inputs = inputs.map_err(fail)?;
     // A panic in the graph fails this request, not the process.
     let outputs = panic::catch_unwind(AssertUnwindSafe(|| graph.run(inputs)))
         .map_err(|_| ModelError::Output("tract panicked".to_owned()))?
         .map_err(fail)?;
-    outputs.iter().map(|output| read(output).map_err(fail)).collect()
+    outputs.iter().map(|output| from_tract(output).map_err(fail)).collect()
 }
 
 /// The outputs of each of `count` rows.
-pub(super) fn rows(outputs: &[Tensor], of_integers: Precision, count: usize) -> Result<Vec<Output>, ModelError> {
+pub(super) fn split(outputs: &[Tensor], of_integers: Precision, count: usize) -> Result<Vec<Output>, ModelError> {
     let mut all = vec![Vec::with_capacity(outputs.len()); count];
     for output in outputs {
         let shape = || ModelError::Output(format!("an output of shape {:?} for {count} inputs", output.shape()));

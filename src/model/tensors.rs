@@ -7,14 +7,14 @@ use model_package::{DataType, Tensor};
 use tract_onnx::prelude::{self as tract, DatumType, TractResult};
 
 /// The tensor that tract reads.
-pub(super) fn fed(tensor: &Tensor) -> TractResult<tract::Tensor> {
+pub(super) fn to_tract(tensor: &Tensor) -> TractResult<tract::Tensor> {
     let mut fed = tract::Tensor::zero_dt(datum_type(tensor.datatype()), tensor.shape())?;
     fed.as_bytes_mut().copy_from_slice(tensor.bytes());
     Ok(fed)
 }
 
 /// The tensor that tract returned. Other integers become int64.
-pub(super) fn read(tensor: &tract::Tensor) -> TractResult<Tensor> {
+pub(super) fn from_tract(tensor: &tract::Tensor) -> TractResult<Tensor> {
     let (datatype, tensor) = match data_type(tensor.datum_type()) {
         Some(datatype) => (datatype, Cow::Borrowed(tensor)),
         None => (DataType::Int64, tensor.cast_to::<i64>()?),

@@ -9,11 +9,11 @@ use std::{
     time::Duration,
 };
 
-use model_package::Stored;
+use model_package::EntryContent;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::{Layer, filter::Targets, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
-use super::lines::Lines;
+use super::{lines::Lines, sample::LogSample};
 use crate::model::Model;
 
 /// How long the process waits at its end for its last lines to be written.
@@ -25,12 +25,14 @@ const AT_SECOND_SIGNAL: Duration = Duration::from_millis(100);
 /// How long an invocation waits for its line to be written before the environment may be frozen.
 const AFTER_INVOCATION: Duration = Duration::from_millis(100);
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct LogSettings {
     /// The level of the service's own messages; those of other crates are logged from `warn`.
     pub log_level: LevelFilter,
     /// `None`: JSON under Lambda, text elsewhere.
     pub format: Option<LogFormat>,
+    /// The hits whose lines are written.
+    pub sample: LogSample,
     /// The CloudWatch namespace of the metrics.
     pub metrics_namespace: String,
     /// The value of the metric dimension `service`.
@@ -46,8 +48,17 @@ pub enum LogFormat {
     Text,
 }
 
-/// Set only under Lambda, where log lines are JSON and carry metrics.
-pub(super) static METRICS: OnceLock<LogSettings> = OnceLock::new();
+static SETTINGS: OnceLock<(LogSettings, bool)> = OnceLock::new();
+
+/// The settings, only under Lambda, where log lines are JSON and carry metrics.
+pub(super) fn metrics() -> Option<&'static LogSettings> {
+    SETTINGS.get().filter(|(_, in_lambda)| *in_lambda).map(|(settings, _)| settings)
+}
+
+/// Counts a hit. Returns whether its line is written.
+pub(super) fn takes_hit() -> bool {
+    SETTINGS.get().is_none_or(|(settings, _)| settings.sample.takes_next())
+}
 
 /// The name and the fingerprint of the served model.
 pub(super) static MODEL: OnceLock<(String, String)> = OnceLock::new();
@@ -72,7 +83,7 @@ impl Drop for FlushAtExit {
 pub fn start(settings: LogSettings, in_lambda: bool, model: &Model) -> io::Result<FlushAtExit> {
     // Not `Stdout`, whose lock the process would wait for in other places while a write blocks.
     LINES.start(File::from(io::stdout().as_fd().try_clone_to_owned()?))?;
-    MODEL.get_or_init(|| (model.signature().name.clone(), model.fingerprint(Stored::Answer).to_owned()));
+    MODEL.get_or_init(|| (model.signature().name.clone(), model.fingerprint(EntryContent::Answer).to_owned()));
     // Only warnings of other crates: at `trace`, lambda_runtime logs whole events, including the inputs.
     let targets = Targets::new()
         .with_default(LevelFilter::WARN)
@@ -92,9 +103,7 @@ pub fn start(settings: LogSettings, in_lambda: bool, model: &Model) -> io::Resul
             tracing_subscriber::registry().with(lines).init();
         }
     }
-    if in_lambda {
-        METRICS.get_or_init(|| settings);
-    }
+    SETTINGS.get_or_init(|| (settings, in_lambda));
     panic::set_hook(Box::new(log_panic));
     Ok(FlushAtExit(()))
 }

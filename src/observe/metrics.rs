@@ -8,7 +8,7 @@ use super::{milliseconds, outcome::Series};
 use crate::service::Served;
 
 /// Serialises as the directive that tells CloudWatch which members are metrics, followed by these members.
-pub(super) struct Metrics<'a> {
+pub(super) struct EmbeddedMetrics<'a> {
     namespace: &'a str,
     metrics: Vec<Metric>,
 }
@@ -25,7 +25,7 @@ enum MetricValue {
     Milliseconds(f64),
 }
 
-impl<'a> Metrics<'a> {
+impl<'a> EmbeddedMetrics<'a> {
     /// The metrics of a prediction, if the request was for one, of a fault of the service, and the number of log lines dropped since the
     /// last one; `None` without any. The request's write must have ended.
     pub(super) fn new(namespace: &'a str, served: Option<&Served>, is_fault: bool, dropped: u64) -> Option<Self> {
@@ -73,7 +73,7 @@ impl<'a> Metrics<'a> {
     }
 }
 
-impl Serialize for Metrics<'_> {
+impl Serialize for EmbeddedMetrics<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         #[derive(Serialize)]
         #[serde(rename_all = "PascalCase")]

@@ -5,6 +5,7 @@ pub mod log;
 mod metrics;
 pub(crate) mod outcome;
 pub(crate) mod request_line;
+pub mod sample;
 mod trace_context;
 pub mod traces;
 

@@ -154,12 +154,12 @@ mod tests {
 
     #[test]
     fn the_page_and_the_scripts_know_every_tier() {
-        let page = table(include_str!("../../assets/docs/page.js"), "const TIERS = {");
+        let page = table(include_str!("../../assets/docs/answer.js"), "const TIERS = {");
         let request = table(include_str!("../../scripts/request"), "PLACES = {");
         let smoke_test = table(include_str!("../../scripts/smoke-test"), "STORES = {");
         for tier in Tier::ALL {
             let name = tier.name();
-            assert!(page.contains(&format!(" {name}: ")), "assets/docs/page.js: {name}");
+            assert!(page.contains(&format!(" {name}: ")), "assets/docs/answer.js: {name}");
             assert!(request.contains(&format!("\"{name}\": ")), "scripts/request: {name}");
             let is_store = tier != Tier::Memory;
             assert_eq!(smoke_test.contains(&format!("\"{name}\": ")), is_store, "scripts/smoke-test: {name}");

@@ -23,12 +23,15 @@ use serde::Serialize;
 
 use super::{
     FunctionRequestId,
-    log::{self, METRICS, MODEL},
-    metrics::Metrics,
+    log::{self, MODEL},
+    metrics::EmbeddedMetrics,
     milliseconds,
     trace_context::TraceParent,
 };
-use crate::{after_response, service::Served};
+use crate::{
+    after_response,
+    service::{CacheOutcome, Served},
+};
 
 /// Why a request was refused, as an extension of its response: for the log line and the metrics.
 #[derive(Clone, Debug)]
@@ -86,6 +89,8 @@ fn write(
     refusal: Option<&Refusal>,
     time_left: Option<Duration>,
 ) {
+    let is_hit = served.is_some_and(|served| matches!(served.outcome, CacheOutcome::Hit(_)));
+    let is_sampled = !is_hit || log::takes_hit();
     let RequestLine { request_id, function_request_id, trace_id, endpoint } = request;
     let cache = served.map(Served::word);
     let error = refusal.map(|refusal| refusal.error);
@@ -103,7 +108,10 @@ fn write(
     // Responses other than predictions, such as pages, have no model.
     let model = MODEL.get().filter(|_| served.is_some());
     let (model, fingerprint) = model.map(|(name, fingerprint)| (name.as_str(), fingerprint.as_str())).unzip();
-    let Some(settings) = METRICS.get() else {
+    let Some(settings) = log::metrics() else {
+        if !is_sampled {
+            return;
+        }
         tracing::info!(
             endpoint,
             status,
@@ -129,14 +137,21 @@ fn write(
     let is_fault = status == StatusCode::INTERNAL_SERVER_ERROR;
     let dropped = log::dropped();
     let newly_dropped = dropped - REPORTED_DROPPED.load(Relaxed);
-    let metrics = Metrics::new(&settings.metrics_namespace, served, is_fault, newly_dropped);
+    let metrics = EmbeddedMetrics::new(&settings.metrics_namespace, served, is_fault, newly_dropped);
+    let service = &settings.service_name;
+    if !is_sampled {
+        if write_json(&MetricsLine { service, metrics }, time_left) {
+            REPORTED_DROPPED.store(dropped, Relaxed);
+        }
+        return;
+    }
     let line = Line {
         level: "INFO",
         message: "request",
         request_id,
         endpoint,
         status,
-        service: &settings.service_name,
+        service,
         function_request_id: function_request_id.as_deref(),
         trace_id: trace_id.as_deref(),
         error,
@@ -169,14 +184,14 @@ fn count_unsupported_event(time_left: Option<Duration>) {
         message: &'a str,
         service: &'a str,
         #[serde(flatten)]
-        metrics: Metrics<'a>,
+        metrics: EmbeddedMetrics<'a>,
     }
-    if let Some(settings) = METRICS.get() {
+    if let Some(settings) = log::metrics() {
         let line = Line {
             level: "INFO",
             message: "an unsupported event was refused",
             service: &settings.service_name,
-            metrics: Metrics::of_unsupported_event(&settings.metrics_namespace),
+            metrics: EmbeddedMetrics::of_unsupported_event(&settings.metrics_namespace),
         };
         write_json(&line, time_left);
     }
@@ -231,7 +246,15 @@ struct Line<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     probe_ms: Option<f64>,
     #[serde(flatten)]
-    metrics: Option<Metrics<'a>>,
+    metrics: Option<EmbeddedMetrics<'a>>,
+}
+
+/// What a hit that is not sampled leaves under Lambda: metrics count every request.
+#[derive(Serialize)]
+struct MetricsLine<'a> {
+    service: &'a str,
+    #[serde(flatten)]
+    metrics: Option<EmbeddedMetrics<'a>>,
 }
 
 #[cfg(test)]

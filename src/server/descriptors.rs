@@ -11,8 +11,8 @@ const RESERVED_PER_WORKER: usize = 16;
 /// With fewer connections, a load balancer's own would wait for each other.
 const FEWEST_CONNECTIONS: usize = 16;
 
-/// Raises the limit of descriptors as far as needed, and returns how many of the connections fit beside `others`. Shells and service managers often
-/// default to a soft limit of 1,024 descriptors (for `select(2)`); programs that can use more are expected to raise it.
+/// Raises the limit of descriptors as far as needed, and returns how many of the connections fit beside `others`. Shells and service
+/// managers often default to a soft limit of 1,024 descriptors (for `select(2)`); programs that can use more are expected to raise it.
 ///
 /// # Errors
 ///

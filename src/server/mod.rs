@@ -23,6 +23,8 @@ mod private;
 pub mod prometheus;
 mod run_to_completion;
 mod shutdown;
+pub mod stats;
+mod totals;
 mod worker;
 
 use std::{

@@ -14,7 +14,7 @@ use axum_core::{
     response::{IntoResponse, Response},
 };
 use http::{HeaderMap, StatusCode, header};
-use model_package::Stored;
+use model_package::EntryContent;
 use prediction_cache::BreakerState;
 use prometheus_client::{
     encoding::text,
@@ -25,7 +25,7 @@ use prometheus_client::{
 use super::exposition::Format;
 use crate::{
     after_response,
-    http::{Api, ProblemKind},
+    http::{Api, ProblemKind, endpoint_paths},
     observe::{log, outcome::Series, request_line::Refusal},
     service::{CacheWrite, PredictionService, Served, Tally, ThreadUse},
 };
@@ -82,7 +82,7 @@ impl Metrics {
         let build = [
             ("version", env!("CARGO_PKG_VERSION").to_owned()),
             ("model", model.signature().name.clone()),
-            ("fingerprint", model.fingerprint(Stored::Answer).to_owned()),
+            ("fingerprint", model.fingerprint(EntryContent::Answer).to_owned()),
         ];
         prefixed.register("build", "Version of the service, and its model", Info::new(build));
         let requests = Family::default();
@@ -156,8 +156,8 @@ impl Metrics {
             model_requests_refused,
         };
         // Export the counters as 0 from the start: a rate needs a value before the first increase.
-        for prediction in metrics.services[0].model().signature().predictions() {
-            metrics.count_predictions(&format!("/{}", prediction.endpoint()), Tally::default());
+        for path in endpoint_paths(metrics.services[0].model()) {
+            metrics.count_predictions(&path, Tally::default());
         }
         for kind in ProblemKind::ALL {
             drop(metrics.errors.get_or_create(&label("type", kind.slug())));

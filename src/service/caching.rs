@@ -1,6 +1,6 @@
 //! How predictions are cached.
 
-use model_package::Stored;
+use model_package::EntryContent;
 use prediction_cache::{Layout, Namespace};
 
 use super::Strategy;
@@ -23,10 +23,10 @@ pub struct Caching {
 
 impl Caching {
     /// The content of the entries.
-    pub fn stored(&self) -> Stored {
+    pub fn entry_content(&self) -> EntryContent {
         match self.layout {
-            Layout::String | Layout::Hash => Stored::Answer,
-            Layout::Output => Stored::Output,
+            Layout::String | Layout::Hash => EntryContent::Answer,
+            Layout::Output => EntryContent::Output,
         }
     }
 }

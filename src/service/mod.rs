@@ -7,12 +7,12 @@
 //!                  └─ run the model on a miss ────────────────────────────────────────► deferred: store
 //! ```
 
+mod answer;
 mod caching;
 mod commonest;
-mod deferred;
+mod deferred_store;
 mod flights;
 mod question;
-mod served;
 mod strategy;
 mod threads;
 pub mod unattended;
@@ -26,14 +26,14 @@ use std::{
 };
 
 use bytes::Bytes;
-use model_package::{Explained, Inputs, ModelError, Output, Stored};
+use model_package::{EntryContent, Explained, Inputs, ModelError, Output};
 use prediction_cache::{BreakerState, KeySpace, Layout, MemoryUsage, PredictionCache, Tenant, Tier};
 
 pub use self::{
+    answer::{Answer, Body, CacheOutcome, CachePolicy, CacheProbe, CacheWrite, NoPrediction, Served, Tally},
     caching::Caching,
     commonest::CommonestInputs,
     question::Question,
-    served::{Answer, Body, CacheOutcome, CachePolicy, CacheProbe, CacheWrite, NoPrediction, Served, Tally},
     strategy::Strategy,
     threads::{ModelThreads, ThreadUse},
 };
@@ -52,7 +52,7 @@ pub struct PredictionService {
     keys: KeySpace,
     /// Contributions have keys of their own, in the form of [`Layout::String`] in every layout.
     contribution_keys: KeySpace,
-    stored: Stored,
+    content: EntryContent,
     per_tenant: bool,
     lookups: Arc<Flights<LookupResult>>,
     /// Runs of the model; each stays in flight until its entry is stored.
@@ -68,10 +68,10 @@ pub struct PredictionService {
 
 impl PredictionService {
     pub fn new(model: Model, cache: PredictionCache, caching: &Caching) -> Self {
-        let stored = caching.stored();
+        let content = caching.entry_content();
         let &Caching { ref namespace, layout, strategy, per_tenant } = caching;
-        let keys = KeySpace::new(namespace, layout, model.fingerprint(stored));
-        let contribution_keys = KeySpace::new(namespace, Layout::String, model.fingerprint(stored));
+        let keys = KeySpace::new(namespace, layout, model.fingerprint(content));
+        let contribution_keys = KeySpace::new(namespace, Layout::String, model.fingerprint(content));
         // Measured now: a short-lived environment may receive too few requests to measure it.
         let one_run = (strategy == Strategy::Auto && cache.has_store()).then(|| model.run_time());
         let questions = model.signature().predictions().len() + 1;
@@ -82,7 +82,7 @@ impl PredictionService {
             cache: Arc::new(cache),
             keys,
             contribution_keys,
-            stored,
+            content,
             per_tenant,
             lookups,
             runs,
@@ -117,7 +117,7 @@ impl PredictionService {
             cache: Arc::new(self.cache.for_another_worker()),
             keys: self.keys.clone(),
             contribution_keys: self.contribution_keys.clone(),
-            stored: self.stored,
+            content: self.content,
             per_tenant: self.per_tenant,
             lookups: Arc::clone(&self.lookups),
             runs: Arc::clone(&self.runs),
@@ -155,7 +155,7 @@ impl PredictionService {
         static WARNED: Once = Once::new();
         let is_off = self.cache.is_off();
         let keys = match question {
-            Question::Prediction(_) => &self.keys,
+            Question::Prediction(_) | Question::Vector(_) => &self.keys,
             Question::Contributions => &self.contribution_keys,
         };
         match tenant {
@@ -176,7 +176,7 @@ impl PredictionService {
     fn name(&self, question: Question) -> &str {
         let signature = self.model.signature();
         match question {
-            Question::Prediction(position) => signature.predictions()[position].name(),
+            Question::Prediction(position) | Question::Vector(position) => signature.predictions()[position].name(),
             Question::Contributions => signature.contributions().map_or("", |contributions| &contributions.name),
         }
     }
@@ -188,33 +188,35 @@ impl PredictionService {
     /// The position of a question's planner.
     fn position(&self, question: Question) -> usize {
         match question {
-            Question::Prediction(position) => position,
+            Question::Prediction(position) | Question::Vector(position) => position,
             Question::Contributions => self.planners.len() - 1,
         }
     }
 
-    /// The response's body for an entry of this process. `None` if the answer cannot be derived from it.
-    fn read(&self, question: Question, entry: &Bytes) -> Option<Bytes> {
+    /// The response's body for an entry that this process made. `None` if the answer cannot be derived from it.
+    fn body_of(&self, question: Question, entry: &Bytes) -> Option<Bytes> {
         let signature = self.model.signature();
         match question {
-            Question::Prediction(position) => self.stored.read(signature, position, entry),
-            Question::Contributions => Explained::read(entry, signature.fields().len()).map(|_| entry.clone()),
+            Question::Prediction(position) => self.content.read(signature, position, entry),
+            Question::Vector(position) => self.content.read_vector(signature, position, entry),
+            Question::Contributions => Explained::from_entry(entry, signature.fields().len()).map(|_| entry.clone()),
         }
     }
 
-    /// The response's body for an entry of the store. `None` if this service would not have stored it.
-    fn read_stored(&self, question: Question, entry: &Bytes) -> Option<Bytes> {
+    /// The response's body for an entry from the store. `None` if this service would not have stored it.
+    fn body_of_stored(&self, question: Question, entry: &Bytes) -> Option<Bytes> {
         match question {
-            Question::Prediction(position) => self.stored.read_stored(self.model.signature(), position, entry),
-            Question::Contributions => self.read(question, entry),
+            Question::Prediction(position) => self.content.read_stored(self.model.signature(), position, entry),
+            Question::Vector(_) | Question::Contributions => self.body_of(question, entry),
         }
     }
 
-    /// Derives a prediction from the model's output.
-    fn derive(&self, prediction: usize, output: &Output) -> Result<Derived, ModelError> {
+    /// Derives a prediction from the model's output. `as_bytes` if the body is the entry of a vector.
+    fn derive(&self, prediction: usize, as_bytes: bool, output: &Output) -> Result<Derived, ModelError> {
         let signature = self.model.signature();
-        let (entry, body) = self.stored.write(signature, prediction, output)?;
-        Ok(Derived { entry, may_store: self.stored.may_store(signature, output), body })
+        let (entry, answer) = self.content.write(signature, prediction, output)?;
+        let body = if as_bytes { answer.entry } else { answer.body };
+        Ok(Derived { entry, may_store: self.content.may_store(signature, output), body })
     }
 
     /// The entry of contributions, which is also the body.
@@ -247,7 +249,7 @@ impl PredictionService {
         self.commonest.as_deref()
     }
 
-    /// Which store there is behind the memory, if any.
+    /// The store behind the memory, if any.
     pub fn store_tier(&self) -> Option<Tier> {
         self.cache.store_tier()
     }

@@ -7,7 +7,9 @@ use bytes::Bytes;
 pub enum Question {
     /// The prediction at this position.
     Prediction(usize),
-    /// The contributions of the fields. The body is their entry, of which an answer is made with the values that the client sent.
+    /// The prediction at this position, which is a vector. The body is its entry: the bytes of the numbers.
+    Vector(usize),
+    /// The contributions of the fields. The body is their entry, from which the answer is rendered with the values that the client sent.
     Contributions,
 }
 

@@ -1,4 +1,4 @@
-//! The settings of a service of AWS: `AWS_REGION`, `AWS_ENDPOINT_URL`, `AWS_CA_BUNDLE`, and the credentials in the environment.
+//! The settings of an AWS service: `AWS_REGION`, `AWS_ENDPOINT_URL`, `AWS_CA_BUNDLE`, and the credentials in the environment.
 
 use aws_client::{Endpoint, Service};
 use aws_config::environment::EnvironmentVariableCredentialsProvider;
@@ -6,7 +6,7 @@ use aws_credential_types::provider::SharedCredentialsProvider;
 
 use super::{Environment, SettingsError, certificates, error};
 
-/// A service of AWS that the setting `needed_by` uses.
+/// An AWS service that the setting `needed_by` uses.
 pub(super) fn service<L>(
     env: &Environment<L>,
     name: &'static str,

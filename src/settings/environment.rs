@@ -36,6 +36,13 @@ impl<L: Fn(&'static str) -> Result<Option<String>, SettingsError>> Environment<L
             .ok_or_else(|| error(variable, format!("must be a whole number from {least} to {most}")))
     }
 
+    /// A number from 0 to 1; unset is 1.
+    pub(super) fn share(&self, variable: &'static str) -> Result<f64, SettingsError> {
+        let Some(value) = self.get(variable)? else { return Ok(1.0) };
+        let share = value.parse().ok().filter(|share| (0.0..=1.0).contains(share));
+        share.ok_or_else(|| error(variable, "must be a number from 0 to 1"))
+    }
+
     /// `true` or `false`; unset is false.
     pub(super) fn flag(&self, variable: &'static str) -> Result<bool, SettingsError> {
         match self.get(variable)?.as_deref() {

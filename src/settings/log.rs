@@ -3,7 +3,10 @@
 use tracing::level_filters::LevelFilter;
 
 use super::{Environment, SettingsError, error};
-use crate::observe::log::{LogFormat, LogSettings};
+use crate::observe::{
+    log::{LogFormat, LogSettings},
+    sample::LogSample,
+};
 
 pub(super) fn settings<L>(env: &Environment<L>) -> Result<LogSettings, SettingsError>
 where
@@ -27,6 +30,7 @@ where
     Ok(LogSettings {
         log_level,
         format: log_format,
+        sample: LogSample::of(env.share("LOG_SAMPLE")?),
         metrics_namespace: or_name(env.get("POWERTOOLS_METRICS_NAMESPACE")?),
         service_name: or_name(env.get("POWERTOOLS_SERVICE_NAME")?),
     })

@@ -57,6 +57,7 @@ pub struct Settings {
     ///   log only warnings and errors.
     /// * `LOG_FORMAT`: `json` or `text`; default: `json` under Lambda, `text` elsewhere. Under Lambda, the lines of requests are JSON in any case,
     ///   since they carry the metrics.
+    /// * `LOG_SAMPLE`: the share of the hits whose lines are written, 0 to 1; default 1. Under Lambda, the others leave a line of metrics only.
     /// * `POWERTOOLS_METRICS_NAMESPACE`: the CloudWatch namespace of the metrics; default `predict-once`.
     /// * `POWERTOOLS_SERVICE_NAME`: the metrics' dimension `service`; default `predict-once`.
     pub log: LogSettings,
@@ -216,7 +217,7 @@ mod tests {
                 }
             }
         }
-        assert_eq!(checked, 64, "32 defaults, 16 ranges, 16 choices");
+        assert_eq!(checked, 65, "33 defaults, 16 ranges, 16 choices");
     }
 
     #[test]
@@ -254,6 +255,8 @@ mod tests {
             ("CORS_ALLOWED_ORIGINS", "example.com", AllowedOrigins::ALLOWED),
             ("CORS_ALLOWED_HEADERS", "x client", AllowedHeaders::ALLOWED),
             ("LOG_FORMAT", "yaml", "must be json or text"),
+            ("LOG_SAMPLE", "10 %", "must be a number from 0 to 1"),
+            ("LOG_SAMPLE", "1.5", "must be a number from 0 to 1"),
             ("LOG_LEVEL", "loud", "must be off, error, warn, info, debug or trace"),
         ] {
             let found = settings(&[(variable, value)]).expect_err(value);

@@ -16,7 +16,7 @@ pub struct ModelSettings {
     ///
     /// Default: the embedded package.
     pub source: ModelSource,
-    /// `MODEL_FINGERPRINT`: 16 hexadecimal digits. The service does not start with a model of another fingerprint.
+    /// `MODEL_FINGERPRINT`: 16 hexadecimal digits. The service does not start if the model's fingerprint differs.
     pub fingerprint: Option<String>,
 }
 

@@ -66,15 +66,7 @@ fn sampler<L>(env: &Environment<L>) -> Result<Sampler, SettingsError>
 where
     L: Fn(&'static str) -> Result<Option<String>, SettingsError>,
 {
-    const ARGUMENT: &str = "OTEL_TRACES_SAMPLER_ARG";
-    let ratio = match env.get(ARGUMENT)? {
-        None => 1.0,
-        Some(text) => text
-            .parse()
-            .ok()
-            .filter(|ratio| (0.0..=1.0).contains(ratio))
-            .ok_or_else(|| error(ARGUMENT, "must be a number from 0 to 1"))?,
-    };
+    let ratio = env.share("OTEL_TRACES_SAMPLER_ARG")?;
     let name = env.get("OTEL_TRACES_SAMPLER")?;
     let name = name.as_deref().unwrap_or("parentbased_always_on");
     let by_parent = name.strip_prefix("parentbased_");

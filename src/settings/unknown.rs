@@ -1,7 +1,7 @@
 //! Variables that were probably meant as settings: a typo would otherwise leave the default in place without a word.
 
 /// All settings.
-pub(super) const VARIABLES: [&str; 65] = [
+pub(super) const VARIABLES: [&str; 66] = [
     "AWS_CA_BUNDLE",
     "AWS_ENDPOINT_URL",
     "AWS_ENDPOINT_URL_DYNAMODB",
@@ -29,6 +29,7 @@ pub(super) const VARIABLES: [&str; 65] = [
     "KEEP_ALIVE_SECONDS",
     "LOG_FORMAT",
     "LOG_LEVEL",
+    "LOG_SAMPLE",
     "MAX_CONCURRENT_BODY_BYTES",
     "MAX_CONNECTIONS",
     "MEMORY_CACHE_BYTES",

@@ -1,6 +1,6 @@
 //! A real Redis Cluster of three nodes.
 
-use model_package::Stored;
+use model_package::EntryContent;
 use std::{
     ops::Range,
     sync::{
@@ -173,7 +173,7 @@ async fn a_cluster_survives_a_moved_slot_and_causes_no_error_when_a_node_is_kill
     }
     assert!(sizes.iter().sum::<usize>() == 30 && sizes.iter().all(|size| *size > 0), "{sizes:?}");
 
-    let fingerprint = models::shipped().fingerprint(Stored::Answer).to_owned();
+    let fingerprint = models::shipped().fingerprint(EntryContent::Answer).to_owned();
     for age in 18..24 {
         let key = format!("predict-once:{fingerprint}:probability:2,{age},0,0,2");
         cluster.move_slot_of(&key).await;

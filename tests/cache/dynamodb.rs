@@ -3,7 +3,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use model_package::Stored;
+use model_package::EntryContent;
 use serde_json::{Value, json};
 use test_support::{
     applications::{aged, example},
@@ -53,7 +53,7 @@ async fn a_miss_is_stored_as_an_item_that_expires_and_the_next_process_hits() {
     assert_eq!(first.cache_status(), MISS);
     dynamodb.holds(1).await;
     let (key, item) = dynamodb.items().pop_first().expect("one item");
-    assert_eq!(key, format!("team-a:{}:decision:2,30,0,0,2", models::shipped().fingerprint(Stored::Answer)));
+    assert_eq!(key, format!("team-a:{}:decision:2,30,0,0,2", models::shipped().fingerprint(EntryContent::Answer)));
     assert_eq!(item["key"]["S"], key);
     assert!(item["value"]["B"].is_string(), "{item}");
     let expires: u64 = item["expires"]["N"].as_str().expect("a number").parse().expect("a number");

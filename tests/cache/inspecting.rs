@@ -1,6 +1,6 @@
 //! `predict-once cache inspect` on every kind of server: it shows the fields by name, and explains why an entry is unusable.
 
-use model_package::Stored;
+use model_package::EntryContent;
 use prediction_cache::{KeySpace, Layout, Namespace, Signer};
 use test_support::{applications::example, eventually, models, redis::Redis};
 
@@ -55,7 +55,8 @@ async fn a_key_that_the_service_would_not_answer_from_is_explained() {
     let Server::One(redis) = &server else { unreachable!() };
     let settings = server.settings(Layout::String);
     let ours = key(Layout::String, "decision");
-    let digest = KeySpace::new(&Namespace::default(), Layout::String, models::shipped().fingerprint(Stored::Answer));
+    let digest =
+        KeySpace::new(&Namespace::default(), Layout::String, models::shipped().fingerprint(EntryContent::Answer));
     let digest = digest.key("decision", "1".repeat(201)).as_str().to_owned();
     let [accept, maybe] =
         [(&digest, "ACCEPT"), (&ours, "MAYBE")].map(|(key, value)| signed(Layout::String, key, "decision", value));

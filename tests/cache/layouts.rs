@@ -1,7 +1,7 @@
 //! The contract of every layout on every kind of server: what is stored, where and for how long, and that a prediction is only
 //! ever answered from its own entry.
 
-use model_package::Stored;
+use model_package::EntryContent;
 use std::{future::Future, ops::Range};
 
 use prediction_cache::{CacheKey, Layout, Signer};
@@ -105,9 +105,9 @@ pub(crate) fn set<'a>(layout: Layout, key: &'a str, prediction: &'a str, value: 
 pub(crate) fn key(layout: Layout, prediction: &str) -> String {
     let model = models::shipped();
     match layout {
-        Layout::String => format!("predict-once:{}:{prediction}:2,30,0,0,2", model.fingerprint(Stored::Answer)),
-        Layout::Hash => format!("predict-once:{}:@hash:2,30,0,0,2", model.fingerprint(Stored::Answer)),
-        Layout::Output => format!("predict-once:{}:@output:2,30,0,0,2", model.fingerprint(Stored::Output)),
+        Layout::String => format!("predict-once:{}:{prediction}:2,30,0,0,2", model.fingerprint(EntryContent::Answer)),
+        Layout::Hash => format!("predict-once:{}:@hash:2,30,0,0,2", model.fingerprint(EntryContent::Answer)),
+        Layout::Output => format!("predict-once:{}:@output:2,30,0,0,2", model.fingerprint(EntryContent::Output)),
     }
 }
 

@@ -19,6 +19,7 @@ mod secure;
 mod sentinel;
 mod signing;
 mod single_flight;
+mod stats;
 mod strategy;
 mod tenants;
 mod tensors;

@@ -1,6 +1,6 @@
 //! Predictions in a real Redis, and what happens when it fails: every request still gets the right answer.
 
-use model_package::Stored;
+use model_package::EntryContent;
 use std::time::{Duration, Instant};
 
 use test_support::{
@@ -55,7 +55,7 @@ async fn an_entry_is_a_readable_string_that_expires() {
             .await;
     let decision = http.post("/decisions", &example()).await.json();
     redis.holds(1).await;
-    let key = format!("team-a:{}:decision:2,30,0,0,2", models::shipped().fingerprint(Stored::Answer));
+    let key = format!("team-a:{}:decision:2,30,0,0,2", models::shipped().fingerprint(EntryContent::Answer));
     assert_eq!(redis.keys().await, [key.as_str()]);
     let stored = redis.command::<String>(&["GET", &key]).await;
     let (value, _digest) = stored.split_once('#').expect("a digest");

@@ -1,8 +1,14 @@
 //! `predict-once cache report` on every kind of server: what it says, and that it never blocks Redis.
 
+use std::time::Duration;
+
 use prediction_cache::Layout;
 use serde_json::Value;
-use test_support::{eventually, redis::Redis};
+use test_support::{
+    eventually,
+    proxy::{Mode, Proxy},
+    redis::Redis,
+};
 
 use crate::{
     layouts::{Server, asked, everywhere, key},
@@ -195,4 +201,23 @@ async fn a_full_redis_under_noeviction_is_reported_with_the_writes_that_it_has_r
         "maxmemory-policy is noeviction: it has refused {refused} writes, and when full, it will refuse new entries"
     );
     assert!(warnings(&report).contains(&expected), "{report:#}");
+}
+
+#[tokio::test]
+async fn a_distant_redis_is_reported_with_its_round_trip_and_the_deadline_of_a_lookup() {
+    let redis = Redis::start().await;
+    let proxy = Proxy::to_redis(&redis).await;
+    proxy.set(Mode::Distance(Duration::from_millis(35)));
+    for (deadline, consequence) in [("10000", None), ("20", Some("no lookup is waited for"))] {
+        let report = report(&[("REDIS_URL", proxy.url()), ("CACHE_READ_TIMEOUT_MS", deadline.to_owned())]).await;
+        let round_trip = report["nodes"][0]["round_trip_ms"].as_f64();
+        assert!(round_trip >= Some(35.0) && round_trip < Some(4_000.0), "{report:#}");
+        match consequence {
+            None => assert!(!warnings(&report).contains("away"), "{report:#}"),
+            Some(consequence) => {
+                let expected = format!("waits {deadline} ms for a lookup (CACHE_READ_TIMEOUT_MS): {consequence}");
+                assert!(warnings(&report).contains(&expected), "{report:#}");
+            }
+        }
+    }
 }

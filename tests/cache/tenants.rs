@@ -1,6 +1,6 @@
 //! `CACHE_PER_TENANT`: under Lambda's tenant isolation, each tenant has its own entries in every layout and in both tiers.
 
-use model_package::Stored;
+use model_package::EntryContent;
 use std::collections::BTreeMap;
 
 use prediction_cache::{Layout, ParsedKey};
@@ -155,7 +155,7 @@ async fn without_the_setting_a_tenant_changes_nothing() {
 async fn tenants_with_odd_ids_have_their_own_entries() {
     let redis = Redis::start().await;
     let long = ["a".repeat(256), format!("{}b", "a".repeat(255))];
-    let fingerprint = models::shipped().fingerprint(Stored::Answer).to_owned();
+    let fingerprint = models::shipped().fingerprint(EntryContent::Answer).to_owned();
     let ids = ["acme:@hash", "acme", "acme:", "@acme", "a/b=c + d", &fingerprint, "-", &long[0], &long[1]];
     for layout in Layout::ALL {
         redis.command::<()>(&["FLUSHALL"]).await;

@@ -1,6 +1,6 @@
 //! Vectors in Redis: stored as bytes in every layout, and answered as they were computed.
 
-use model_package::Stored;
+use model_package::EntryContent;
 use predict_once::model::Package;
 use prediction_cache::Layout;
 use serde_json::{Value, json};
@@ -45,9 +45,11 @@ fn window(first: f64) -> Value {
 async fn a_vector_is_stored_in_little_more_than_its_float32_numbers_and_hits_are_identical() {
     let directory = packages::write(&sines(), "sines");
     let directory = directory.to_str().expect("UTF-8");
-    for (layout, command, stored) in
-        [("string", "GET", Stored::Answer), ("hash", "HVALS", Stored::Answer), ("output", "GET", Stored::Output)]
-    {
+    for (layout, command, stored) in [
+        ("string", "GET", EntryContent::Answer),
+        ("hash", "HVALS", EntryContent::Answer),
+        ("output", "GET", EntryContent::Output),
+    ] {
         let redis = Redis::start().await;
         let settings = [("MODEL_DIR", directory), ("REDIS_URL", &redis.url()), ("CACHE_LAYOUT", layout)];
         let (_service, http) = Service::local(&settings).await;

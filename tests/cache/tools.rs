@@ -46,7 +46,9 @@ async fn without_redis_a_tool_says_so_in_one_line() {
         let ended = tool(arguments, &[]).await;
         assert_eq!((ended.status, ended.out.as_str()), (1, ""));
         assert!(
-            ended.err.starts_with("Error: REDIS_URL is not set") && ended.err.lines().count() == 1,
+            ended.err.starts_with("Error: REDIS_URL is not set")
+                && ended.err.contains("`predict-once stats URL`")
+                && ended.err.lines().count() == 1,
             "{}",
             ended.err
         );

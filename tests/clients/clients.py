@@ -4,9 +4,12 @@ A comment `<!-- runs: NAME -->` precedes each program, and `<!-- prints: NAME --
 """
 
 import argparse
+import asyncio
+import base64
 import concurrent.futures
 import json
 import re
+import struct
 import subprocess
 import sys
 import tempfile
@@ -16,7 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import http_sf
+import openai
 from faulty_proxy import FaultyProxy
+from langchain_openai import OpenAIEmbeddings
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 from checks import Checks  # noqa: E402
@@ -24,6 +29,8 @@ from processes import APPLICATION, ROOT, environment, service_url, until  # noqa
 
 # The complete programs, with timeouts, retries and error handling.
 COMPLETE = ["curl", "requests", "typescript", "rust"]
+EMBEDDINGS = ["openai", "langchain"]
+EMBEDDER = ROOT / "tests/packages/embedder"
 SMALL = ["five-minutes", "mistake", "many", "short-python", "short-typescript"]
 FAULTS = {"drop": "a closed connection", "cut": "a truncated answer"}
 DEFAULT_URL = "http://127.0.0.1:8080"
@@ -212,6 +219,62 @@ def check_small(checks, programs, binary):
                 checks.check(f"{name}: has at most twelve lines", lines <= 12, lines)
 
 
+def check_embeddings(checks, programs, binary):
+    """Checks OpenAI's client and LangChain against a sentence encoder, and both against the prediction's own endpoint."""
+    texts = ["The quick brown fox", "A lazy dog", "漢字 😀", "The quick brown fox"]
+    with checks.part("embeddings"), service_url(binary, MODEL_DIR=str(EMBEDDER)) as url:
+        run = programs.run("openai", url)
+        checks.equal("openai: prints what the page shows", run.text, marked("prints")["openai"])
+        run = programs.run("langchain", url)
+        checks.equal("langchain: finds the nearest document", run.text, "The nearest document is number 1\n")
+
+        body = json.dumps([{"text": text} for text in texts]).encode()
+        request = urllib.request.Request(f"{url}/embedding", body, {"content-type": "application/json"})
+        with urllib.request.urlopen(request, timeout=10) as response:
+            own = [answer["embedding"] for answer in json.load(response)]
+
+        client = openai.OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0)
+        for encoding in (openai.NOT_GIVEN, "float", "base64"):
+            answer = client.embeddings.create(model="any", input=texts, encoding_format=encoding, user="me")
+            vectors = [item.embedding for item in answer.data]
+            if encoding == "base64":
+                vectors = [struct.unpack(f"<{len(raw := base64.b64decode(vector)) // 4}f", raw) for vector in vectors]
+            same = [max(abs(one - other) for one, other in zip(*pair, strict=True)) < 1e-6 for pair in zip(vectors, own, strict=True)]
+            checks.check(f"openai: encoding_format={encoding or 'absent'} has the vectors of /embedding", all(same), vectors)
+            checks.equal("openai: the model is named", answer.model, "embedder")
+
+        def alone():
+            answer = client.embeddings.with_raw_response.create(model="any", input=texts[1], dimensions=8)
+            return "collapsed" not in answer.headers["cache-status"] and answer
+
+        raw = until(alone, "the answers are stored")
+        checks.equal("openai: a text of an array is a hit alone", raw.headers["cache-status"], "predict-once; hit; detail=memory")
+        checks.equal("openai: and has one vector", len(raw.parse().data), 1)
+
+        refused = {"input": [464, 2068]}, {"input": texts, "dimensions": 3}, {"input": ["a", ""] * 501}
+        for arguments, parameter in zip(refused, ("input", "dimensions", "input"), strict=True):
+            try:
+                client.embeddings.create(model="any", **arguments)
+                checks.check(f"openai: {parameter} is refused", False, arguments)
+            except openai.UnprocessableEntityError as error:
+                found = error.param, error.type, error.code
+                checks.equal(f"openai: {parameter} is refused", found, (parameter, "invalid_request_error", "invalid_fields"))
+
+        chain = OpenAIEmbeddings(base_url=f"{url}/v1", api_key="none", check_embedding_ctx_length=False, chunk_size=2)
+        documents = chain.embed_documents(texts)
+        same = [max(abs(one - other) for one, other in zip(*pair, strict=True)) < 1e-6 for pair in zip(documents, own, strict=True)]
+        checks.check("langchain: has the vectors of /embedding", all(same), documents)
+        async_client = openai.AsyncOpenAI(base_url=f"{url}/v1", api_key="none")
+        several = asyncio.run(ask_together(async_client, texts))
+        checks.check("openai: eight requests at once agree", all(several[0] == other for other in several), several)
+
+
+async def ask_together(client, texts):
+    """The vectors of eight equal requests at once."""
+    answers = await asyncio.gather(*(client.embeddings.create(model="any", input=texts) for _ in range(8)))
+    return [[item.embedding for item in answer.data] for answer in answers]
+
+
 def structured(header):
     """The only entry of a header that is a structured list (RFC 9651)."""
     [(item, parameters)] = http_sf.parse(header.encode(), tltype="list")
@@ -232,7 +295,7 @@ def ask_when_stored(address):
 
 def check_page(checks, programs, binary, folder, node_tools):
     """Checks the other statements of the page."""
-    checks.equal("every program in the pages is run", sorted(programs.sources), sorted(COMPLETE + SMALL))
+    checks.equal("every program in the pages is run", sorted(programs.sources), sorted(COMPLETE + SMALL + EMBEDDINGS))
     example = (ROOT / "examples/client.rs").read_text()
     checks.check("the Rust program in the page is examples/client.rs", programs.sources["rust"] == example, "they differ")
 
@@ -277,6 +340,7 @@ def main():
         with checks.part("the page"):
             check_page(checks, programs, binary, folder, options.node_tools.absolute())
         check_small(checks, programs, binary)
+        check_embeddings(checks, programs, binary)
         # In parallel, because these checks mostly wait for retries and for a hanging service.
         with concurrent.futures.ThreadPoolExecutor(len(COMPLETE)) as pool:
             parts = [pool.submit(check_complete, checks, programs, binary, name) for name in COMPLETE]

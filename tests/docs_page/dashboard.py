@@ -2,7 +2,6 @@
 by itself, works with its own files alone, and axe-core finds nothing, at desktop and phone width. `run` starts it.
 """
 
-import argparse
 import contextlib
 import json
 import re
@@ -10,8 +9,8 @@ import sys
 import urllib.error
 import urllib.request
 
-from docs_page import LOOKS, Reader, accessible, checks, quiet
-from playwright.sync_api import expect, sync_playwright
+from docs_page import LOOKS, Reader, accessible, browser, checks, quiet
+from playwright.sync_api import expect
 from processes import APPLICATION, binary, redis, service, until
 
 SETTINGS = {"METRICS_ADDRESS": "127.0.0.1:0", "MEMORY_CACHE_ENTRIES": "100", "CACHE_READ_TIMEOUT_MS": "2000"}
@@ -109,20 +108,14 @@ def check_look(browser, program, look, screenshots):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--chromium", required=True)
-    parser.add_argument("--screenshots", help="a directory to write them to")
-    arguments = parser.parse_args()
     program = binary()
-    # As root, Chromium starts only without its sandbox; all content is our own.
-    launched = {"executable_path": arguments.chromium, "args": ["--no-sandbox"]}
-    with sync_playwright() as playwright, playwright.chromium.launch(**launched) as browser:
+    with browser(__doc__) as (chromium, screenshots):
         for part in (check_numbers, check_fields):
             with checks.part(part.__name__):
-                part(browser, program)
+                part(chromium, program)
         for look in LOOKS:
             with checks.part(f"look {look}"):
-                check_look(browser, program, look, arguments.screenshots)
+                check_look(chromium, program, look, screenshots)
     return checks.finish()
 
 

@@ -245,7 +245,7 @@ def runtime_interface_emulator(emulator, bootstrap, **settings):
 @contextlib.contextmanager
 def cargo_lambda_watch(**settings):
     port = free_port()
-    with process(["make", "lambda", f"LAMBDA_PORT={port}"], cwd=ROOT, env=environment(**settings)) as (child, _):
+    with process(["make", "lambda", f"LAMBDA_PORT={port}", "LAMBDA_BUILD="], cwd=ROOT, env=environment(**settings)) as (child, _):
         until(lambda: send(port, "GET", "/openapi.json").status == 200, "make lambda serves", 300, of=child)
         warm_up(lambda: post_application(port, "/decisions", age_in_years=99))
         yield port

@@ -2,7 +2,7 @@
 
 use std::{fs, os::unix::fs::symlink, path::Path, process::Command, sync::LazyLock};
 
-use model_package::{Precision, Stored};
+use model_package::{EntryContent, Precision};
 use predict_once::{http, model::ManifestFile};
 use serde_json::Value;
 use test_support::{
@@ -77,7 +77,7 @@ async fn a_function_serves_the_package_of_model_dir_also_with_the_variables_of_t
         let outcome = api.invoke(&event).await;
         assert_eq!((outcome.is_error, outcome.status()), (false, 200), "{outcome:?}");
         assert_eq!(outcome.payload["body"], models::answer(&model, &path, input.as_bytes()).expect("valid"));
-        let named = format!("every_kind; fingerprint={}", model.fingerprint(Stored::Answer));
+        let named = format!("every_kind; fingerprint={}", model.fingerprint(EntryContent::Answer));
         assert_eq!(outcome.header("x-model"), Some(named.as_str()));
     }
     event["rawPath"] = "/decisions".into();
@@ -98,7 +98,7 @@ async fn the_documentation_is_that_of_the_package_of_model_dir() {
 
 #[tokio::test]
 async fn a_model_of_another_fingerprint_than_expected_is_not_served() {
-    let fingerprint = models::shipped().fingerprint(Stored::Answer).to_owned();
+    let fingerprint = models::shipped().fingerprint(EntryContent::Answer).to_owned();
     let (_service, http) = Service::local(&[("MODEL_FINGERPRINT", &fingerprint)]).await;
     assert_eq!(http.post("/decisions", &example()).await.status, 200);
     let ended = run(&[], &[("MODEL_FINGERPRINT", "0123456789abcdef"), ("PORT", "0")]);
@@ -318,7 +318,7 @@ fn check_loads_a_package_replays_its_golden_answers_and_measures_it() {
         let package = arguments.get(1).copied().unwrap_or("the embedded model package");
         assert_eq!(
             (row("package"), row("model"), row("fingerprint")),
-            (package, "credit_risk", model.fingerprint(Stored::Answer))
+            (package, "credit_risk", model.fingerprint(EntryContent::Answer))
         );
         assert_eq!((row("input"), row("endpoints")), ("5 fields, 17 columns", "POST /decisions"));
         assert_eq!((row("golden rows"), row("rows that differ")), ("1000, 3000 answers compared", "0"));
@@ -544,6 +544,7 @@ fn an_unknown_command_is_answered_with_the_one_that_was_probably_meant() {
         ("cahce", "; did you mean cache?"),
         ("report", "; did you mean cache report?"),
         ("warm", "; did you mean cache warm?"),
+        ("stat", "; did you mean stats?"),
         ("serve", ""),
     ] {
         let expected = format!("Error: unknown command {command:?}{hint}");

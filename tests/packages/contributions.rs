@@ -1,6 +1,6 @@
 //! The kind `contributions`: the contributions of a package are exact, its answer holds what the client sent, and other graphs are refused.
 
-use predict_once::model::{Model, Package};
+use predict_once::model::{Model, Package, golden::Replay};
 use serde_json::{Value, json};
 use test_support::{
     onnx::{Attribute, Onnx},
@@ -53,9 +53,9 @@ fn entries_read_back_as_they_were_written_and_others_are_refused() {
     let explained = model.explain(&input).expect("contributions");
     let entry = explained.to_entry().expect("finite");
     assert_eq!(entry, "10.125,0.5,1.0,-1.0");
-    assert_eq!(model_package::Explained::read(&entry, 3), Some(explained));
+    assert_eq!(model_package::Explained::from_entry(&entry, 3), Some(explained));
     for other in ["", "10.125,0.5,1.0", "10.125,0.5,1.0,-1.0,0.0", "10.125,0.50,1.0,-1.0", "10.125,0.5,1.0,NaN"] {
-        assert_eq!(model_package::Explained::read(other.as_bytes(), 3), None, "{other}");
+        assert_eq!(model_package::Explained::from_entry(other.as_bytes(), 3), None, "{other}");
     }
 }
 
@@ -162,7 +162,7 @@ fn entries_of_contributions_are_checked() {
 fn the_fingerprint_covers_what_is_explained_but_not_the_texts() {
     let fingerprints = |package: &Package| {
         let model = packages::load(package);
-        [model_package::Stored::Answer, model_package::Stored::Output]
+        [model_package::EntryContent::Answer, model_package::EntryContent::Output]
             .map(|stored| model.fingerprint(stored).to_owned())
     };
     let original = fingerprints(&explained());
@@ -173,4 +173,21 @@ fn the_fingerprint_covers_what_is_explained_but_not_the_texts() {
     }
     let other = fingerprints(&packages::changed(&explained(), "top = 2", "top = 2\noutput = 0"));
     assert!(other[0] != original[0] && other[1] != original[1]);
+}
+
+#[test]
+fn golden_rows_hold_contributions_by_field_and_a_row_with_others_differs() {
+    let model = packages::load(&explained());
+    let row = |age: f64| {
+        json!({
+            "input": { "amount": 5, "age": 44, "colour": "red" },
+            "answers": { "reasons": { "base": 10.125, "contributions": { "amount": 0.5, "age": age, "colour": -1.0 } } }
+        })
+        .to_string()
+    };
+    let replay = Replay::run(&model, &row(1.0));
+    assert_eq!((replay.answers, replay.rows_that_differ, &replay.mistakes[..]), (1, 0, &[][..]), "{replay:?}");
+    let replay = Replay::run(&model, &format!("{}\n{}", row(1.0), row(1.1)));
+    assert_eq!((replay.answers, replay.rows_that_differ), (2, 1), "{replay:?}");
+    assert!(replay.mistakes[0].problem.contains("golden.jsonl line 2: expected reasons"), "{:?}", replay.mistakes);
 }

@@ -1,7 +1,10 @@
 //! `predict-once diff`: what changes for clients and the cache when a package replaces another.
 
 use predict_once::model::{ManifestFile, Package};
-use test_support::onnx::{FLOAT, Onnx};
+use test_support::{
+    dates::dates,
+    onnx::{FLOAT, Onnx},
+};
 
 use crate::{
     command::{Ended, run},
@@ -96,6 +99,27 @@ fn limits_of_arrays_break_clients_only_if_they_are_narrower() {
         assert_eq!(ended.code, Some(1), "{}", ended.out);
         assert!(ended.out.starts_with("breaks clients:  field \"x\": ") && ended.out.contains(line), "{}", ended.out);
     }
+}
+
+#[test]
+fn bounds_of_dates_break_clients_only_if_they_are_narrower() {
+    let wide = dates();
+    for (name, from, to) in [
+        ("minimum", "minimum = \"1900-03-01\"", "minimum = \"2000-01-01\""),
+        ("maximum", "maximum = \"2099-12-31\"", "maximum = \"2027-01-01\""),
+        ("new", "name = \"paid\"\ntype = \"date\"", "name = \"paid\"\ntype = \"date\"\nminimum = \"2020-01-01\""),
+    ] {
+        let narrow = packages::changed(&wide, from, to);
+        let ended = between(&format!("dates-wider-{name}"), &narrow, &wide);
+        assert_eq!(ended.code, Some(0), "{}", ended.out);
+        let ended = between(&format!("dates-narrower-{name}"), &wide, &narrow);
+        assert_eq!(ended.code, Some(1), "{}", ended.out);
+        assert!(ended.out.contains("\ncache            kept"), "{}", ended.out);
+    }
+    let time = packages::changed(&wide, "name = \"paid\"\ntype = \"date\"", "name = \"paid\"\ntype = \"datetime\"");
+    let ended = between("dates-time", &wide, &time);
+    assert!(ended.out.contains("breaks clients:  field \"paid\": format \"date\" → \"date-time\""), "{}", ended.out);
+    assert!(ended.out.contains("\ncache            starts empty"), "{}", ended.out);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use axum::{
     http::{Request, StatusCode},
 };
 use bytes::Bytes;
-use model_package::{FieldErrorCode, Input, InvalidInput, Precision, Stored};
+use model_package::{EntryContent, FieldErrorCode, Input, InvalidInput, Precision};
 use predict_once::{
     after_response, http, http::Api, http::ApiSettings, model::Model, model::Package, service::Caching,
     service::PredictionService,
@@ -20,7 +20,7 @@ use proptest::{
     test_runner::{TestCaseResult, TestRunner},
 };
 use serde_json::Value;
-use test_support::models::entry_of;
+use test_support::{dates::dates, models::entry_of};
 use tokio::runtime::Runtime;
 
 use crate::{
@@ -43,7 +43,7 @@ struct Subject {
 
 fn subjects() -> impl Iterator<Item = Subject> {
     let made = [Precision::Float32, Precision::Float64].map(packages::every_kind_of);
-    PACKAGES.into_iter().map(packages::read).chain(made).chain([packages::tensors()]).map(Subject::of)
+    PACKAGES.into_iter().map(packages::read).chain(made).chain([packages::tensors(), dates()]).map(Subject::of)
 }
 
 fn holds<S: Strategy>(strategy: S, check: impl Fn(S::Value) -> TestCaseResult) {
@@ -139,7 +139,8 @@ fn a_valid_input_is_answered_by_every_endpoint_and_the_second_time_from_the_cach
 #[test]
 fn two_inputs_share_a_key_if_and_only_if_the_model_reads_the_same_tensors() {
     for subject in subjects() {
-        let keys = KeySpace::new(&Namespace::default(), Layout::String, subject.model.fingerprint(Stored::Answer));
+        let keys =
+            KeySpace::new(&Namespace::default(), Layout::String, subject.model.fingerprint(EntryContent::Answer));
         // Inputs that differ in one or two fields often have the same tensors.
         let pairs = (subject.valid(), subject.valid(), vec(any::<Index>(), 1..3));
         holds(pairs, |(one, another, differing)| {

@@ -1,6 +1,6 @@
 //! The contents of a model's fingerprint, and so of every cache key: everything that can change an answer, but no prose.
 
-use model_package::Stored;
+use model_package::EntryContent;
 use predict_once::{model::Model, model::Package};
 use test_support::models;
 
@@ -81,7 +81,7 @@ fn changed(from: &str, to: &str) -> Model {
 }
 
 fn fingerprints(model: &Model) -> (String, String) {
-    (model.fingerprint(Stored::Output).to_owned(), model.fingerprint(Stored::Answer).to_owned())
+    (model.fingerprint(EntryContent::Output).to_owned(), model.fingerprint(EntryContent::Answer).to_owned())
 }
 
 fn unchanged() -> (String, String) {
@@ -119,14 +119,14 @@ fn a_change_of_the_graphs_input_changes_both_fingerprints() {
     ] {
         let model = changed(from, to);
         assert!(
-            model.fingerprint(Stored::Output) != run && model.fingerprint(Stored::Answer) != whole,
+            model.fingerprint(EntryContent::Output) != run && model.fingerprint(EntryContent::Answer) != whole,
             "{from} → {to}"
         );
     }
     // Other columns, which also need another graph.
     let ordinal = PACKAGE.replace("encoding = \"one_hot\"\n", "");
     let ordinal = packages::load(&package(ordinal, identity(3)));
-    assert!(ordinal.fingerprint(Stored::Output) != run && ordinal.fingerprint(Stored::Answer) != whole);
+    assert!(ordinal.fingerprint(EntryContent::Output) != run && ordinal.fingerprint(EntryContent::Answer) != whole);
 }
 
 #[test]
@@ -139,7 +139,7 @@ fn another_graph_changes_both_fingerprints() {
     onnx[position] = b'G';
     other.onnx = onnx.into();
     let model = packages::load(&other);
-    assert!(model.fingerprint(Stored::Output) != run && model.fingerprint(Stored::Answer) != whole);
+    assert!(model.fingerprint(EntryContent::Output) != run && model.fingerprint(EntryContent::Answer) != whole);
 }
 
 /// The graph's output stays the same, so its cached entries stay valid.
@@ -159,8 +159,8 @@ fn a_change_of_the_answer_alone_changes_its_fingerprint_but_not_that_of_the_run(
         ("name = \"level\"", "name = \"height\""),
     ] {
         let model = changed(from, to);
-        assert_eq!(model.fingerprint(Stored::Output), run, "{from} → {to}");
-        assert_ne!(model.fingerprint(Stored::Answer), whole, "{from} → {to}");
+        assert_eq!(model.fingerprint(EntryContent::Output), run, "{from} → {to}");
+        assert_ne!(model.fingerprint(EntryContent::Answer), whole, "{from} → {to}");
     }
 }
 

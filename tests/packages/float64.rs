@@ -212,8 +212,9 @@ fn cuts_that_round_to_one_float32_have_fingerprints_of_their_own_in_float64() {
     let fingerprint = |cut: &str| {
         let kind = format!("kind = \"bands\"\ncuts = [{cut}]\nvalues = [1, 2]");
         let manifest = manifest(&["a"]).replace("kind = \"value\"", &kind);
-        let of =
-            |graph| packages::load(&package(&*manifest, graph)).fingerprint(model_package::Stored::Answer).to_owned();
+        let of = |graph| {
+            packages::load(&package(&*manifest, graph)).fingerprint(model_package::EntryContent::Answer).to_owned()
+        };
         [of(packages::identity(1)), of(one("Identity"))]
     };
     let ([one32, one64], [other32, other64]) = (fingerprint("0.1"), fingerprint("0.1000000001"));

@@ -1,6 +1,6 @@
 //! Fields of `type = "image"`: what a graph reads, what belongs to the fingerprint, and each mistake in `model.toml`.
 
-use model_package::{DataType, Stored};
+use model_package::{DataType, EntryContent};
 use predict_once::model::Package;
 use serde_json::json;
 use test_support::{
@@ -61,7 +61,7 @@ fn a_graph_is_fed_the_type_and_the_layout_that_it_declares() {
 #[test]
 fn what_is_done_with_an_image_belongs_to_the_fingerprint_and_its_limits_do_not() {
     let fingerprint = |manifest: &str| {
-        packages::load(&pixels(manifest, FLOAT, &["N", "3", "2", "4"])).fingerprint(Stored::Output).to_owned()
+        packages::load(&pixels(manifest, FLOAT, &["N", "3", "2", "4"])).fingerprint(EntryContent::Output).to_owned()
     };
     let first = fingerprint(MANIFEST);
     for (from, to) in [
@@ -88,7 +88,7 @@ fn the_preprocessor_can_be_a_file_of_the_package() {
     let package = with_file("preprocessor_config.json", config);
     let inline = pixels(MANIFEST, FLOAT, &["N", "3", "2", "4"]);
     assert_eq!(answer(&package), answer(&inline));
-    let fingerprint = |package: &Package| packages::load(package).fingerprint(Stored::Output).to_owned();
+    let fingerprint = |package: &Package| packages::load(package).fingerprint(EntryContent::Output).to_owned();
     assert_eq!(fingerprint(&package), fingerprint(&inline));
     for (file, content, problem) in [
         ("preprocessor_config.json", "{", "`preprocessor` \"preprocessor_config.json\": EOF while parsing"),

@@ -60,7 +60,7 @@ pub(crate) fn wrong(model: &Model, package: &Package) -> BoxedStrategy<Wrong> {
                     (whole(&body), FieldErrorCode::Missing, true)
                 }
                 Mistake::Invalid(value) => (with(body, value), FieldErrorCode::Invalid, true),
-                Mistake::BeyondFloat32(value) => (with(body, value), FieldErrorCode::Invalid, false),
+                Mistake::NotInSchema(value) => (with(body, value), FieldErrorCode::Invalid, false),
                 Mistake::Unknown(value) => (with(body, value), FieldErrorCode::Unknown, true),
                 Mistake::Repeated => {
                     let value = body.remove(&field).unwrap_or_default();
@@ -79,7 +79,7 @@ pub(crate) fn wrong(model: &Model, package: &Package) -> BoxedStrategy<Wrong> {
 enum Mistake {
     Missing,
     Invalid(Value),
-    BeyondFloat32(Value),
+    NotInSchema(Value),
     Unknown(Value),
     Repeated,
 }
@@ -96,6 +96,10 @@ fn value(field: &Field, aliases: Vec<String>) -> BoxedStrategy<Value> {
             } else {
                 known.boxed()
             }
+        }
+        Kind::Date(date) => {
+            let (date, (first, last)) = (date.clone(), date.range());
+            (first..=last).prop_map(move |number| json!(date.text(number))).boxed()
         }
         Kind::Array(array) => array_value(array),
         Kind::Image(_) => Just(json!(SMALLEST_IMAGE)).boxed(),
@@ -204,7 +208,7 @@ fn wrong_values(field: &Field, aliases: &[String]) -> Vec<Mistake> {
                 if beyond_bound {
                     invalid.push(value);
                 } else if number.bands().is_none() && field.precision() == Precision::Float32 {
-                    wrong.push(Mistake::BeyondFloat32(value));
+                    wrong.push(Mistake::NotInSchema(value));
                 }
             }
         }
@@ -212,6 +216,15 @@ fn wrong_values(field: &Field, aliases: &[String]) -> Vec<Mistake> {
         Kind::Category(category) => {
             invalid.extend([json!(1), json!(false)]);
             invalid.extend(unknown_names(category, aliases).into_iter().map(Value::from));
+        }
+        Kind::Date(date) => {
+            invalid.extend([json!(1), json!(true)]);
+            let mut texts =
+                vec!["", "2026-11-31", "0000-01-01", "30.11.2026", "2026-11-30T08:15:00", "2026-11-31T08:15:00Z"];
+            texts.push(if date.has_time() { "2026-11-30" } else { "2026-11-30T08:15:00Z" });
+            let beyond = [date.minimum().map(|_| date.range().0 - 1), date.maximum().map(|_| date.range().1 + 1)];
+            let beyond = beyond.into_iter().flatten().map(|number| json!(date.text(number)));
+            wrong.extend(texts.into_iter().map(Value::from).chain(beyond).map(Mistake::NotInSchema));
         }
         Kind::Text(text) => invalid.extend([json!(1), json!(true), json!("é".repeat(text.max_length() + 1))]),
         Kind::Image(_) => {

@@ -92,7 +92,8 @@ fn invalid_toml_or_an_unknown_structure_is_refused_with_its_line() {
         ("type = \"number\"", "type = \"number\"\nminmum = 0", "line 7", "unknown field `minmum`"),
         ("type = \"number\"", "type = \"decimal\"", "line 6", "unknown variant `decimal`"),
         ("type = \"number\"", "", "line 4", "missing field `type`"),
-        ("type = \"number\"", "type = \"number\"\nminimum = \"0\"", "line 7", ""),
+        ("type = \"number\"", "type = \"number\"\nminimum = \"0\"", "field \"size\"", "`minimum` must be a number"),
+        ("type = \"number\"", "type = \"date\"\nminimum = 2026-11-30", "line 7", "a number, or a date in quotes"),
         ("kind = \"value\"", "kind = \"valued\"", "line 16", "unknown variant `valued`"),
         ("output = 0", "output = -1", "line 17", ""),
         ("endpoint = \"scores\"", "", "prediction \"score\"", "`endpoint` is missing"),
@@ -184,7 +185,11 @@ fn names_are_printable_and_unique() {
 fn entries_for_another_type_of_field_are_refused() {
     for lines in ["minimum = 0", "exclusive_minimum = 0", "maximum = 9", "exclusive_maximum = 9", "bands = [1]"] {
         let key = lines.split(' ').next().expect("split yields");
-        let to = if key == "bands" { "numbers and integers" } else { "numbers, integers and arrays" };
+        let to = match key {
+            "bands" => "numbers and integers",
+            "minimum" | "maximum" => "numbers, integers, arrays and dates",
+            _ => "numbers, integers and arrays",
+        };
         refused(
             colour(&format!("type = \"string\"\nvalues = [\"red\", \"green\"]\n{lines}")),
             "field \"colour\"",

@@ -1,6 +1,6 @@
 //! Rows of an array do not influence each other's answers, whatever the graph.
 
-use predict_once::model::{Apart, Model, Package};
+use predict_once::model::{Model, Package, Unbatchable};
 use serde_json::{Value, json};
 use test_support::{onnx::Onnx, service::Service};
 
@@ -72,7 +72,7 @@ fn the_inputs_of_an_array_are_answered_as_if_each_were_alone() {
         let (alone, together) = answers(&model, &numbers);
         assert_eq!(alone, together, "{name}");
         let apart = model.runs_together(numbers.len()).expect_err(name);
-        assert!(matches!(apart, Apart::Mixed { .. }), "{name}: {apart:?}");
+        assert!(matches!(apart, Unbatchable::Mixed { .. }), "{name}: {apart:?}");
     }
 }
 

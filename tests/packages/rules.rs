@@ -172,6 +172,14 @@ fn case(rule: &str, value: &Value) -> (Manifest, &'static str) {
             manifest.fields = bounded("\"string\"\nvalues = [\"a\"]");
             "field "
         }
+        "date_bounds" => {
+            manifest.fields = bounded("\"date\"");
+            "field "
+        }
+        "datetime_bounds" => {
+            manifest.fields = bounded("\"datetime\"");
+            "field "
+        }
         "example_name" => {
             manifest.examples = vec![example(text(value))];
             "example "

@@ -35,6 +35,9 @@ fn broken(
         "maximum" => beyond(|number, limit| number <= limit),
         "exclusiveMinimum" => beyond(|number, limit| number > limit),
         "exclusiveMaximum" => beyond(|number, limit| number < limit),
+        // Of dates: texts whose order is that of the days.
+        "formatMinimum" => value.as_str().is_none_or(|text| text >= limit.as_str().expect("a text")),
+        "formatMaximum" => value.as_str().is_none_or(|text| text <= limit.as_str().expect("a text")),
         "required" => {
             let names = limit.as_array().expect("a list").iter().map(|name| name.as_str().expect("a name"));
             value.as_object().is_none_or(|object| names.into_iter().all(|name| object.contains_key(name)))

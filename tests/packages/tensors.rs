@@ -4,8 +4,8 @@ use std::{collections::HashSet, path::Path};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
-use model_package::{DataType, Input, InvalidInput, Size, Stored, Tensor};
-use predict_once::model::{Apart, ManifestFile, Model, Package, golden::Replay};
+use model_package::{DataType, EntryContent, Input, InvalidInput, Size, Tensor};
+use predict_once::model::{ManifestFile, Model, Package, Unbatchable, golden::Replay};
 use serde_json::{Value, json};
 use test_support::onnx::{BOOL, DOUBLE, FLOAT, FLOAT16, INT32, INT64, Onnx, UINT8};
 
@@ -202,9 +202,13 @@ fn a_graph_of_several_inputs_and_outputs_is_fed_by_name_and_read_by_name() {
         assert_eq!(answer(&model, prediction, &body), expected);
         // From the entry of each layout.
         let (signature, output) = (model.signature(), model.run(&read(&model, &body)).expect("it runs"));
-        for stored in [Stored::Answer, Stored::Output] {
-            let (entry, body) = stored.write(signature, prediction, &output).expect("an answer");
-            assert_eq!(stored.read_stored(signature, prediction, &entry.expect("an entry")), Some(body), "{stored:?}");
+        for stored in [EntryContent::Answer, EntryContent::Output] {
+            let (entry, answer) = stored.write(signature, prediction, &output).expect("an answer");
+            assert_eq!(
+                stored.read_stored(signature, prediction, &entry.expect("an entry")),
+                Some(answer.body),
+                "{stored:?}"
+            );
         }
     }
     // Two matrices, in the order of the fields, and an array.
@@ -272,7 +276,7 @@ fn inputs_without_a_batch_dimension_are_fed_as_they_are_and_run_one_at_a_time() 
     let model = packages::load(&package(manifest(&fields, &[("y", "kind = 'tensor'")]), graph));
     let body = |rate: i64| json!({ "state": [[[1, 2, 3]], [[4, 5, 6]]], "rate": rate });
     assert_eq!(answer(&model, 0, &body(2)), json!([[[2.0, 4.0, 6.0]], [[8.0, 10.0, 12.0]]]));
-    assert_eq!(model.runs_together(2), Err(&Apart::OneRowOnly));
+    assert_eq!(model.runs_together(2), Err(&Unbatchable::OneRowOnly));
     let inputs = [1, 3].map(|rate| read(&model, &body(rate)));
     let outputs = model.run_many(&inputs.iter().collect::<Vec<_>>()).expect("it runs");
     assert_eq!(outputs.iter().map(|output| output.columns(0)[5]).collect::<Vec<_>>(), [6.0, 18.0]);
@@ -338,7 +342,7 @@ fn a_graph_that_is_fed_otherwise_than_it_declares_is_refused_with_the_remedy() {
             &[("a", "type = 'array'\nrequired = false"), ("b", "type = 'array'")],
             &vector,
             pair(),
-            "model.toml: field \"a\": `required` applies only to numbers, integers, booleans and strings: remove it",
+            "model.toml: field \"a\": `required` applies only to numbers, integers, booleans, strings and dates: remove it",
         ),
         (
             &[("a", "type = 'array'\nexample = [1, 2, 3]"), ("b", "type = 'array'")],

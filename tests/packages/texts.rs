@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use model_package::{Input, Stored, Tensor};
+use model_package::{EntryContent, Input, Tensor};
 use predict_once::model::{Model, Package};
 use serde_json::{Value, json};
 use test_support::onnx::{DOUBLE, FLOAT, INT64, Onnx};
@@ -114,7 +114,9 @@ fn texts_that_the_model_cannot_tell_apart_share_a_key_and_others_do_not() {
 fn the_fingerprint_covers_the_tokenizer_and_its_options_and_nothing_else() {
     let fingerprint = |lines: &str, tokenizer: &Value| {
         let graph = seen("input_ids", "attention_mask", "token_type_ids", "length");
-        packages::load(&with_file(lines, graph, "tokenizer.json", tokenizer)).fingerprint(Stored::Output).to_owned()
+        packages::load(&with_file(lines, graph, "tokenizer.json", tokenizer))
+            .fingerprint(EntryContent::Output)
+            .to_owned()
     };
     let (tokenizer, _) = bert();
     let of = |options: &str| fingerprint(&format!("{TOKENIZER}\n{options}"), &tokenizer);
@@ -271,8 +273,8 @@ fn a_package_in_a_directory_is_read_with_its_files() {
     let directory = packages::write(&tokens(), "texts");
     let read_back = Package::read(&directory).expect("a package");
     assert_eq!(
-        packages::load(&read_back).fingerprint(Stored::Answer),
-        packages::load(&tokens()).fingerprint(Stored::Answer)
+        packages::load(&read_back).fingerprint(EntryContent::Answer),
+        packages::load(&tokens()).fingerprint(EntryContent::Answer)
     );
     std::fs::remove_file(directory.join("tokenizer.json")).expect("removed");
     let without = Package::read(&directory).expect("a package");

@@ -1,6 +1,6 @@
 //! The API over plain HTTP: the three endpoints and every status of the documented table.
 
-use model_package::Stored;
+use model_package::EntryContent;
 use std::{collections::BTreeSet, time::Duration};
 
 use serde_json::{Value, json};
@@ -70,7 +70,7 @@ async fn the_first_answer_is_a_miss_and_the_next_the_same_from_memory() {
 #[tokio::test]
 async fn only_the_models_answers_name_it() {
     let (_service, http) = started().await;
-    let named = format!("credit_risk; fingerprint={}", models::shipped().fingerprint(Stored::Answer));
+    let named = format!("credit_risk; fingerprint={}", models::shipped().fingerprint(EntryContent::Answer));
     assert_eq!(named.len(), "credit_risk; fingerprint=".len() + 16, "{named}");
     for outcome in ["predict-once; fwd=miss", "predict-once; hit; detail=memory"] {
         for (path, _) in ENDPOINTS {

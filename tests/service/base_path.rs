@@ -97,6 +97,8 @@ async fn the_root_leads_to_the_documentation_below_the_base_path() {
         ("/ml,/v1", "/", "/ml/docs"),
         ("/ml,/v1", "/ml/", "/ml/docs"),
         ("/ml,/v1", "/v1/", "/v1/docs"),
+        ("/ml,/v1", "/v1", "/v1/docs"),
+        ("/ml,/ml/v1", "/ml/v1", "/ml/v1/docs"),
     ] {
         let (_service, http) = Service::local(&[("BASE_PATH", base_path)]).await;
         let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().expect("a client");

@@ -106,9 +106,16 @@ async fn each_input_of_an_array_has_its_own_values() {
 #[tokio::test]
 async fn an_invalid_number_of_fields_is_refused() {
     let (_service, http) = served(&[]).await;
-    for query in
-        ["explain=0", "explain=4", "explain=", "explain=two", "explain=1&explain=2", "explain=-1", "explain=1.0"]
-    {
+    for query in [
+        "explain=0",
+        "explain=4",
+        "explain=",
+        "explain=two",
+        "explain=1&explain=2",
+        "explain=-1",
+        "explain=+1",
+        "explain=1.0",
+    ] {
         let answer = http.post(&format!("/scores?{query}"), &input()).await;
         assert_eq!(
             (answer.status, answer.json()["type"].clone()),

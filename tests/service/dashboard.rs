@@ -62,7 +62,7 @@ async fn the_page_loads_only_its_own_files_and_is_small() {
         assert_eq!(file.status, 200, "{link}");
         (bytes, files) = (bytes + file.text.len(), files + 1);
     }
-    assert_eq!(files, 4);
+    assert_eq!(files, 5, "its files, and the data for readers without JavaScript");
     assert!(bytes < 60_000, "{bytes}");
     assert!(!page.text.contains("//"), "no other origin: {}", page.text);
 }

@@ -1,6 +1,6 @@
 //! The log: one line per request, metrics that add up, and no data of an application.
 
-use model_package::Stored;
+use model_package::EntryContent;
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
@@ -12,13 +12,13 @@ use test_support::{
     service::Service,
 };
 
-fn event(application: &Value) -> Value {
+pub(super) fn event(application: &Value) -> Value {
     let mut event: Value = serde_json::from_str(include_str!("../../events/http-api.json")).expect("JSON");
     event["body"] = application.to_string().into();
     event
 }
 
-fn requests(service: &Service) -> Vec<Value> {
+pub(super) fn requests(service: &Service) -> Vec<Value> {
     service.json_lines().into_iter().filter(|line| line["message"] == "request").collect()
 }
 
@@ -51,14 +51,14 @@ async fn each_request_is_one_line_with_the_outcome_and_times_in_milliseconds() {
     assert!(lines[1]["cache_ms"].is_f64() && lines[1]["model_ms"].is_null(), "{}", lines[1]);
     let models: Vec<_> = lines.iter().map(|line| (line["model"].as_str(), line["fingerprint"].as_str())).collect();
     let model = models::shipped();
-    let named = (Some("credit_risk"), Some(model.fingerprint(Stored::Answer)));
+    let named = (Some("credit_risk"), Some(model.fingerprint(EntryContent::Answer)));
     assert_eq!(models, [named, named, (None, None), (None, None)]);
     let ids: Vec<_> = lines.iter().map(|line| line["function_request_id"].as_str().expect("text")).collect();
     assert_eq!(ids, ["1", "2", "3", "4"], "the platform's own");
 }
 
 /// The sums that CloudWatch would compute: each metric that a line's embedded directive names.
-fn metrics(service: &Service, namespace: &str) -> BTreeMap<String, f64> {
+pub(super) fn metrics(service: &Service, namespace: &str) -> BTreeMap<String, f64> {
     let mut sums = BTreeMap::new();
     for line in service.json_lines() {
         for directive in line["_aws"]["CloudWatchMetrics"].as_array().into_iter().flatten() {
@@ -161,7 +161,7 @@ async fn the_local_servers_log_is_readable_and_obeys_its_level() {
     let (service, http) = Service::local(&[]).await;
     http.post("/decisions", &example()).await;
     let line = service.line_with("request").await;
-    let fingerprint = format!("fingerprint=\"{}\"", models::shipped().fingerprint(Stored::Answer));
+    let fingerprint = format!("fingerprint=\"{}\"", models::shipped().fingerprint(EntryContent::Answer));
     for part in [
         "INFO",
         "endpoint=\"/decisions\"",

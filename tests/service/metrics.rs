@@ -1,7 +1,7 @@
 //! Monitoring of the local server: metrics for Prometheus, health and readiness. `tests/metrics/run` reads the metrics with
 //! Prometheus' own library.
 
-use model_package::Stored;
+use model_package::EntryContent;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use test_support::{
@@ -109,7 +109,7 @@ async fn requests_and_their_outcomes_are_counted() {
 #[tokio::test]
 async fn the_metrics_name_the_model_and_the_start_of_the_process() {
     let (_service, http) = Service::local(&[("METRICS", "true")]).await;
-    let fingerprint = models::shipped().fingerprint(Stored::Answer).to_owned();
+    let fingerprint = models::shipped().fingerprint(EntryContent::Answer).to_owned();
     let version = env!("CARGO_PKG_VERSION");
     let build =
         format!("predict_once_build_info{{version=\"{version}\",model=\"credit_risk\",fingerprint=\"{fingerprint}\"}}");

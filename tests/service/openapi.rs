@@ -147,9 +147,46 @@ async fn every_example_is_answered_as_the_document_says() {
         }
         let answers = ["200", "422"].map(|status| &operation["responses"][status]["content"]);
         let answers = answers.into_iter().flat_map(|content| object(content).values()).map(|of| &of["examples"]);
-        let answered: BTreeSet<_> = answers.flat_map(|examples| object(examples).keys()).collect();
+        let mut answered: BTreeSet<_> = answers.flat_map(|examples| object(examples).keys()).collect();
+        assert!(answered.remove(&"explained".to_owned()), "{path}: an answer with contributions");
         assert_eq!(answered, examples.keys().collect(), "{path}");
         assert!(object(&operation["responses"]["422"]["content"]).len() == 1, "a wrong input is shown, too");
+    }
+}
+
+#[tokio::test]
+async fn the_examples_have_the_fields_in_the_models_order() {
+    let (_service, _http, document) = document().await;
+    let fields = object(&document["components"]["schemas"]["CreditApplication"]["properties"]).keys();
+    let fields: Vec<_> = fields.collect();
+    assert_eq!(fields[..2], ["installment_rate_in_percentage_of_disposable_income", "age_in_years"]);
+    let (_, operation) = prediction_operations(&document).into_iter().next().expect("a prediction");
+    let content = &operation["requestBody"]["content"]["application/json"];
+    let examples = object(&content["examples"]).values().chain(object(&content["x-wrong-examples"]).values());
+    let examples: Vec<_> = examples.filter(|example| example["value"].is_object()).collect();
+    assert_eq!(examples.len(), 3);
+    for example in examples {
+        assert_eq!(object(&example["value"]).keys().collect::<Vec<_>>(), fields);
+    }
+}
+
+#[tokio::test]
+async fn the_example_of_an_answer_with_contributions_is_what_the_query_that_it_names_asks_for() {
+    let (_service, http, document) = document().await;
+    for (path, operation) in prediction_operations(&document) {
+        let example = &operation["responses"]["200"]["content"]["application/json"]["examples"]["explained"];
+        let asked = resolved(&document, &operation["parameters"][0])["schema"]["examples"][0].clone();
+        let query = format!("explain={asked}");
+        assert!(example["summary"].as_str().is_some_and(|summary| summary.ends_with(&query)), "{path}: {example}");
+        let inputs = object(&operation["requestBody"]["content"]["application/json"]["examples"]);
+        let first = &inputs.values().next().expect("an example")["value"];
+        let answer = http.post(&format!("{path}?{query}"), first).await;
+        documented_response(&document, operation, &answer);
+        assert!(same(&answer.json(), &example["value"]), "{path}: {} is not {example}", answer.text);
+        let answer = answer.json();
+        let explained = object(&answer).values().filter_map(|member| member["contributions"].as_array());
+        let counts: Vec<_> = explained.map(Vec::len).collect();
+        assert_eq!(counts, [asked.as_u64().expect("a number") as usize], "{path}");
     }
 }
 

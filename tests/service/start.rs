@@ -1,6 +1,6 @@
 //! What the local server says when it starts.
 
-use model_package::Stored;
+use model_package::EntryContent;
 use test_support::{models, redis::Redis, runtime_api::RuntimeApi, service::Service};
 
 /// The lines up to the one that says that the server listens, without their time.
@@ -14,7 +14,7 @@ async fn first_lines(variables: &[(&str, &str)]) -> (Vec<String>, String) {
 
 #[tokio::test]
 async fn the_first_lines_name_the_model_the_cache_the_endpoints_and_the_page() {
-    let fingerprint = models::shipped().fingerprint(Stored::Answer).to_owned();
+    let fingerprint = models::shipped().fingerprint(EntryContent::Answer).to_owned();
     let (lines, address) = first_lines(&[("MEMORY_CACHE_BYTES", "1048576")]).await;
     let expected = [
         format!("INFO model credit_risk, fingerprint {fingerprint}, embedded in the binary"),

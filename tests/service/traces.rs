@@ -1,6 +1,6 @@
 //! Traces: which spans are exported for a request and in which trace, and that no request waits for a collector or fails because of one.
 
-use model_package::Stored;
+use model_package::EntryContent;
 use std::time::{Duration, Instant};
 
 use opentelemetry_proto::tonic::trace::v1::Span;
@@ -80,14 +80,14 @@ async fn a_trace_has_the_request_and_its_steps_and_shows_what_the_cache_did() {
         ["http.request.method", "http.route", "url.path", "url.scheme", "http.response.status_code", "error.type"];
     assert_eq!(miss.server.name, "POST /decisions");
     assert_eq!(told(&miss.server, &http), ["POST", "/decisions", "/decisions", "https", "200", ""]);
-    assert_eq!(told(&miss.server, &of_model), ["credit_risk", model.fingerprint(Stored::Answer)]);
+    assert_eq!(told(&miss.server, &of_model), ["credit_risk", model.fingerprint(EntryContent::Answer)]);
     assert_eq!(told(&miss.server, &["faas.trigger", "faas.invocation_id"]), ["http", "1"]);
     assert_eq!(told(&miss.server, &["predict_once.request_id"]), ["BqXkSh2yliAEJ9A="]);
     let cache = ["predict_once.cache.status", "predict_once.cache.layout", "predict_once.cache.stored"];
     assert_eq!(told(&miss.server, &cache), ["miss", "", ""]);
     assert_eq!(told(miss.step("lookup"), &cache), ["miss", "hash", ""]);
     assert_eq!(told(miss.step("model"), &["predict_once.model.inputs"]), ["1"]);
-    assert_eq!(told(miss.step("model"), &of_model), ["credit_risk", model.fingerprint(Stored::Answer)]);
+    assert_eq!(told(miss.step("model"), &of_model), ["credit_risk", model.fingerprint(EntryContent::Answer)]);
     assert_eq!(told(miss.step("write"), &cache), ["", "hash", "true"]);
     assert_eq!((&*told(&hit.server, &cache)[0], &*told(hit.step("lookup"), &cache)[0]), ("hit_redis", "hit_redis"));
     assert_eq!(told(&invalid.server, &http)[4..], ["422", ""]);

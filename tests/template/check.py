@@ -48,6 +48,7 @@ CACHES = [
     URL | {"SubnetIds": VPC["SubnetIds"], "RedisPasswordSecret": "a"} | GROUP,
     URL | {"RedisIamCache": "a", "RedisIamUser": "b"},
     {"Cache": "dynamodb"},
+    {"Cache": "public"},
     *({"Cache": kind} | network for kind in ("serverless", "nodes") for network in ({}, VPC, VPC | GROUP)),
 ]
 DOMAIN = {"DomainName": "a.example.com", "DomainCertificateArn": "arn:aws:acm:eu-central-1:123456789012:certificate/a"}
@@ -61,7 +62,7 @@ REST = [
 # Parameters whose values do not fit into the version's description, so changing them needs a new Release (docs/aws.md).
 NEED_RELEASE = {
     "BasePath", "CacheSigningKeySecret", "ClientCacheControl", "CollectorLayerArn", "CorsAllowedHeaders", "CorsAllowedOrigins",
-    "MemoryCacheBytes", "ModelDir", "ModelFingerprint", "ModelLayerArn", "ModelUri", "RedisCaFile", "RedisCluster",
+    "LogSample", "MemoryCacheBytes", "ModelDir", "ModelFingerprint", "ModelLayerArn", "ModelUri", "RedisCaFile", "RedisCluster",
     "RedisConnectionMaxAgeSeconds", "RedisIamCache", "RedisIamServerless", "RedisIamUser", "RedisPasswordSecret", "RedisUrl",
     "SecurityGroupId", "SubnetIds", "TraceSampleRatio", "VpcId",
 }  # fmt: skip
@@ -197,7 +198,7 @@ def resources_of(templates):
 def prove_least_privilege(templates, parameters):
     must, resources = must_for(parameters), resources_of(templates)
     cache = parameters.get("Cache", "none")
-    created = cache in ("serverless", "nodes")
+    created = cache in ("serverless", "nodes", "public")
     by_iam = created or "RedisIamCache" in parameters
     connects, on_table = [], []
     for statement in statements(resources):
@@ -228,7 +229,7 @@ def prove_least_privilege(templates, parameters):
     must("conditions leave no entry empty", not list(empty(templates)), list(empty(templates)))
     if created:
         user = resources["CacheUser"]["Properties"]["AccessString"].split()
-        layout, in_cluster = parameters["CacheLayout"], cache == "serverless"
+        layout, in_cluster = parameters["CacheLayout"], cache != "nodes"
         measured = needs("requests", layout, in_cluster) | needs("arrays", layout, in_cluster)
         must("the user may access only its namespace", user[:3] == ["on", "~predict-once:*", "-@all"], user)
         must("the user has the commands that tests/redis_acl measures", set(user[3:]) == measured, (user[3:], measured))
@@ -294,7 +295,7 @@ def prove_versions():
         "Tracing": "true", "RedisUrl": "redis://b", "RedisPasswordSecret": "b", "RedisCluster": "true", "RedisCaFile": "/opt/ca.pem",
         "BasePath": "/ml", "CacheSigningKeySecret": "a", "ClientCacheControl": "ignore", "CorsAllowedHeaders": "x-a",
         "MemoryCacheBytes": "5", "RedisConnectionMaxAgeSeconds": "5",
-        "Timeout": "6", "CacheBypass": "true", "CacheReadTimeoutMs": "20", "CacheWriteTimeoutMs": "20",
+        "Timeout": "6", "CacheBypass": "true", "LogSample": "0.1", "CacheReadTimeoutMs": "20", "CacheWriteTimeoutMs": "20",
     }  # fmt: skip
     for name, value in changes.items():
         base = {"Cache": "url", "RedisUrl": "redis://a"} if "Redis" in name or "Cache" in name else {}
@@ -349,6 +350,10 @@ def prove_documented():
     page = (HERE.parents[1] / "docs/aws.md").read_text()
     missing = [name for name in load()["Parameters"] if f"`{name}`" not in page]
     checks.check("docs/aws.md has every parameter", not missing, missing)
+    costs = (HERE.parents[1] / "docs/scaling.md").read_text()
+    accepted = yaml.safe_load((HERE / "configurations.yaml").read_text())["accepted"]
+    uncounted = [name for name in accepted if f"| `{name}` |" not in costs]
+    checks.check("docs/scaling.md has the cost of each configuration", not uncounted, uncounted)
     monthly = re.search(r"that model costs about (\$[\d,]+ a month)", (HERE.parents[1] / "docs/scaling.md").read_text())[1]
     checks.check("docs/aws.md has the bill that the throttle allows", monthly in page, monthly)
     outputs = [name for name in load()["Outputs"] if name.startswith(("Api", "Vpc", "Subnet", "Cache")) and f"`{name}`" not in page]

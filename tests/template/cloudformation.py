@@ -89,7 +89,7 @@ class Evaluation:
     """Replaces conditions, mappings and references to parameters with their values."""
 
     def __init__(self, template, values):
-        conditions = template["Conditions"]
+        conditions = template.get("Conditions", {})
         # A nested stack's parameter may have a value that only AWS knows; it is not empty, and remains a reference.
         self.values = {name: value for name, value in values.items() if isinstance(value, str)}
         self.mappings = template.get("Mappings", {})

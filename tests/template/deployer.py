@@ -122,11 +122,17 @@ NEEDS = {
     ),
     "AWS::SNS::Topic": (f"arn:aws:sns:{REGION}:predict-once-Alarms-1-Topic-1", "sns:CreateTopic sns:Subscribe sns:DeleteTopic"),
 }
+# The function that warms the cache has another prefix, which CodeDeploy demands.
+HOOK = (
+    f"arn:aws:lambda:{REGION}:function:CodeDeployHook_predict-once",
+    NEEDS["AWS::Lambda::Function"][1].replace(" lambda:PutFunctionConcurrency", "") + " lambda:InvokeFunction",
+)
 # An inline policy of a role.
 LONGEST = 10_240
 # Another team's resources.
 FOREIGN = {
     "iam:PutRolePolicy": "arn:aws:iam::123456789012:role/Administrator",
+    "lambda:InvokeFunction": FUNCTION,
     "lambda:UpdateFunctionCode": f"arn:aws:lambda:{REGION}:function:payments",
     "cloudformation:DeleteStack": f"arn:aws:cloudformation:{REGION}:stack/payments/1",
     "dynamodb:DeleteTable": f"arn:aws:dynamodb:{REGION}:table/orders",
@@ -157,7 +163,7 @@ def prove_policy(parliament):
     templates = [template for parameters in accepted.values() for template in stacks(parameters).values()]
     types = {resource["Type"] for template in templates for resource in template["Resources"].values()}
     checks.equal("the actions of every type of resource are known", types, NEEDS.keys())
-    for kind, (resource, actions) in NEEDS.items():
+    for kind, (resource, actions) in (NEEDS | {"the function that warms the cache": HOOK}).items():
         denied = [action for action in actions.split() if not allows(policy, action, resource)]
         checks.check(f"the deployer may create, change and delete {kind}", not denied, denied)
     for action, resource in FOREIGN.items():

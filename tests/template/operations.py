@@ -16,7 +16,7 @@ from checks import Checks  # noqa: E402
 
 LIMITS = {"AlarmEmail": "team@example.com", "MinimumHitPercent": "40", "MaximumModelMilliseconds": "5"}
 APIS = ({}, {"ApiType": "rest"}, {"ApiType": "url", "Authorization": "iam"})
-CACHES = ({}, {"Cache": "url", "RedisUrl": "redis://a"}, {"Cache": "serverless"}, {"Cache": "nodes"}, {"Cache": "dynamodb"})
+CACHES = ({}, {"Cache": "url", "RedisUrl": "redis://a"}, {"Cache": "serverless"}, {"Cache": "nodes"}, {"Cache": "public"}, {"Cache": "dynamodb"})
 TOLD = ({}, {"Deployment": "Canary10Percent5Minutes"}, {"AlarmTopicArn": "arn:aws:sns:eu-central-1:123456789012:a"}, LIMITS)
 
 HERE = ROOT / "tests/template"
@@ -50,7 +50,7 @@ def prove_names():
         count += 1
         if found := problems(templates):
             checks.check(f"{api | cache | told}: only existing names", False, found)
-    checks.check(f"dashboards and alarms of {count} configurations use only existing names", count == 60, count)
+    checks.check(f"dashboards and alarms of {count} configurations use only existing names", count == 72, count)
 
 
 def prove_who_is_told():

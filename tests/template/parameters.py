@@ -82,6 +82,7 @@ VALUES = {
     "CacheBypass": ("CACHE_BYPASS", {}, BOOLEANS),
     "LogLevel": ("LOG_LEVEL", {}, ["off", "error", "warn", "info", "debug", "trace", "loud", "warning"]),
     "TraceSampleRatio": ("OTEL_TRACES_SAMPLER_ARG", COLLECTOR, ["0", "1", "0.25", "1.0", "0.000001", "1.5", "2", "-1", "NaN", "half"]),
+    "LogSample": ("LOG_SAMPLE", {}, ["0", "1", "0.25", "1.0", "0.000001", "1.5", "2", "-1", "NaN", "10 %"]),
     "RedisCluster": ("REDIS_CLUSTER", REDIS, BOOLEANS),
     "RedisUrl": (
         "REDIS_URL",

@@ -1,7 +1,7 @@
 //! Requests to AWS's services: signed with Signature Version 4, over HTTP/1.1 connections that are kept open.
 //!
-//! It knows nothing of the services: `prediction-cache` speaks to DynamoDB with it. A full SDK would bring retries, which do not fit into a lookup's
-//! deadline, and a megabyte of code.
+//! It knows nothing of the services: `prediction-cache` speaks to DynamoDB with it. A full SDK would bring retries, which do not fit into
+//! a lookup's deadline, and a megabyte of code.
 
 mod connection;
 mod signature;

@@ -34,6 +34,8 @@ pub struct WarmOptions {
     pub skip_invalid: bool,
     /// Whether to store existing entries again, with a new time to live.
     pub renew: bool,
+    /// Whether to store the contributions of the fields, too.
+    pub explain: bool,
     /// The id of the tenant to store the entries for.
     pub tenant: Option<String>,
 }
@@ -73,6 +75,7 @@ warm
   --until SHARE    stop when Redis has used this share of maxmemory (default 0.8); in a cluster, the fullest node counts
   --skip-invalid   exit with 0 despite invalid rows; they are always reported and skipped
   --renew          store existing entries again, with a new time to live
+  --explain        store the contributions of the fields, too, which takes many times as long
   --tenant ID      store the entries for this tenant; required with CACHE_PER_TENANT=true
 
   Exit status: 0 if the file was finished or --until was reached, 1 after invalid rows or faults, 130 after Ctrl-C.
@@ -90,7 +93,7 @@ impl Tool {
         };
         let (mut json, mut operand) = (false, None);
         let (mut from_line, mut until) = (1, 0.8);
-        let (mut skip_invalid, mut renew, mut tenant) = (false, false, None);
+        let (mut skip_invalid, mut renew, mut explain, mut tenant) = (false, false, false, None);
         let command = match command {
             Long("help") | Short('h') => return Ok(Invocation::Help),
             Value(command) => command.string()?,
@@ -111,6 +114,7 @@ impl Tool {
                 Long("json") if !is_warm => json = true,
                 Long("skip-invalid") if is_warm => skip_invalid = true,
                 Long("renew") if is_warm => renew = true,
+                Long("explain") if is_warm => explain = true,
                 Long("from-line") if is_warm => {
                     from_line = value(&mut arguments, "--from-line", "a line number, counted from 1", |text| {
                         text.parse().ok().filter(|line| *line >= 1)
@@ -136,7 +140,15 @@ impl Tool {
             "inspect" => Invocation::Run(Self::Inspect { key: operand("KEY")?, json }),
             "warm" => {
                 let file = operand("FILE")?;
-                Invocation::Run(Self::Warm(WarmOptions { file, from_line, until, skip_invalid, renew, tenant }))
+                Invocation::Run(Self::Warm(WarmOptions {
+                    file,
+                    from_line,
+                    until,
+                    skip_invalid,
+                    renew,
+                    explain,
+                    tenant,
+                }))
             }
             _ => Invocation::Help,
         })
@@ -171,11 +183,12 @@ mod tests {
             until: 0.5,
             skip_invalid: true,
             renew: false,
+            explain: true,
             tenant: Some("acme".to_owned()),
         };
         for line in [
-            "warm - --from-line 7 --until 0.5 --skip-invalid --tenant acme",
-            "warm --skip-invalid --tenant acme --until 0.5 --from-line 7 -",
+            "warm - --from-line 7 --until 0.5 --skip-invalid --explain --tenant acme",
+            "warm --explain --skip-invalid --tenant acme --until 0.5 --from-line 7 -",
         ] {
             assert_eq!(parse(line).expect(line), Invocation::Run(Tool::Warm(options.clone())), "{line}");
         }

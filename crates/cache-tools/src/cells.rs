@@ -36,7 +36,7 @@ impl Columns {
             let cell_type = match field.kind() {
                 Kind::Number(_) => CellType::Number,
                 Kind::Boolean => CellType::Boolean,
-                Kind::Category(_) | Kind::Text(_) | Kind::Image(_) => CellType::Text,
+                Kind::Category(_) | Kind::Date(_) | Kind::Text(_) | Kind::Image(_) => CellType::Text,
                 Kind::Array(_) => CellType::Json,
             };
             columns.push(Column { name: name.to_owned(), cell_type });

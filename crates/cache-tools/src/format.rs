@@ -5,7 +5,7 @@ use std::{fmt, time::Duration};
 use model_package::printable_line;
 
 /// A whole number, with commas between thousands: `1,234,567`.
-pub(super) fn count(number: u64) -> String {
+pub fn count(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() * 4 / 3);
     for (position, digit) in digits.chars().enumerate() {
@@ -18,13 +18,13 @@ pub(super) fn count(number: u64) -> String {
 }
 
 /// An estimate, rounded to three significant digits.
-pub(super) fn approximate(number: f64) -> String {
+pub fn approximate(number: f64) -> String {
     let magnitude = 10_f64.powf((number.max(1.0).log10().floor() - 2.0).max(0.0));
     count(((number / magnitude).round() * magnitude) as u64)
 }
 
 /// A number of bytes, in the largest unit of which there is at least one.
-pub(super) fn bytes(number: u64) -> String {
+pub fn bytes(number: u64) -> String {
     let units = ["KiB", "MiB", "GiB", "TiB"];
     let mut value = number as f64;
     let mut unit = "bytes";
@@ -38,12 +38,12 @@ pub(super) fn bytes(number: u64) -> String {
 }
 
 /// `share` is from 0 to 1.
-pub(super) fn percent(share: f64) -> String {
+pub fn percent(share: f64) -> String {
     format!("{:.1} %", 100.0 * share)
 }
 
 /// A duration, in the largest unit of which there are at least two.
-pub(super) fn duration(time: Duration) -> String {
+pub fn duration(time: Duration) -> String {
     let seconds = time.as_secs();
     let (number, unit) = match seconds {
         172_800.. => (seconds / 86_400, "days"),
@@ -56,11 +56,16 @@ pub(super) fn duration(time: Duration) -> String {
 }
 
 /// A number and its noun.
-pub(super) fn plural(number: u64, one: &str, many: &str) -> String {
+pub fn plural(number: u64, one: &str, many: &str) -> String {
     format!("{} {}", count(number), if number == 1 { one } else { many })
 }
 
-pub(super) fn row(f: &mut fmt::Formatter<'_>, name: &str, value: impl fmt::Display) -> fmt::Result {
+/// A row of a table: a name and a value without control characters.
+///
+/// # Errors
+///
+/// If writing fails.
+pub fn row(f: &mut fmt::Formatter<'_>, name: &str, value: impl fmt::Display) -> fmt::Result {
     writeln!(f, "{name:<20} {}", printable_line(&value.to_string()))
 }
 

@@ -3,17 +3,17 @@
 use std::fmt;
 
 use bytes::Bytes;
-use model_package::{DecodedField, printable_line};
+use model_package::{DecodedField, Explained, printable_line};
 use prediction_cache::{CacheKey, Fault, Layout, ParsedKey, Unsigned};
 use redis::{Cmd, cmd, from_redis_value};
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::{
-    Target, ToolError,
+    Target, ToolError, entry_content,
     format::{bytes, duration, row},
     nodes::RedisNodes,
-    refused, stored,
+    refused,
 };
 
 /// A decoded key and its entry.
@@ -115,21 +115,24 @@ impl Inspection {
                     continue;
                 }
             };
-            let answers = answers(target, parsed.layout, name, &value);
+            let answers = if is_contributions(target, &parsed) {
+                contributions(target, &value)
+            } else {
+                let bodies = answers(target, parsed.layout, name, &value);
+                bodies.iter().filter_map(|body| serde_json::from_slice::<Map<_, _>>(body).ok()).flatten().collect()
+            };
             if answers.is_empty() {
                 found.notes.push(format!(
                     "{name}: not a value that the service would store: counts as a miss, and will be overwritten"
                 ));
             }
-            found
-                .answers
-                .extend(answers.iter().filter_map(|body| serde_json::from_slice::<Map<_, _>>(body).ok()).flatten());
+            found.answers.extend(answers);
         }
         if found.stored.is_empty() && found.exists == Some(true) {
             found.notes.push("the Hash contains no prediction of this model".to_owned());
         }
         found.is_served =
-            !found.answers.is_empty() && parsed.layout == target.layout && target.matches_tenancy(&parsed);
+            !found.answers.is_empty() && layout(target, &parsed) == target.layout && target.matches_tenancy(&parsed);
         Ok(found)
     }
 
@@ -153,7 +156,8 @@ impl Inspection {
             let (actual, expected) = (parsed.namespace, target.namespace.as_str());
             self.notes.push(format!("another namespace: {actual}, but CACHE_NAMESPACE is {expected}"));
         }
-        let fingerprint = target.fingerprint(parsed.layout);
+        let layout = layout(target, &parsed);
+        let fingerprint = target.fingerprint(layout);
         if parsed.fingerprint != fingerprint {
             let name = &model.name;
             self.notes.push(format!(
@@ -164,17 +168,18 @@ impl Inspection {
             return None;
         }
         if let Some(name) = parsed.prediction
+            && !is_contributions(target, &parsed)
             && !model.predictions().iter().any(|prediction| prediction.name() == name)
         {
             self.notes.push(format!("the model has no prediction {name:?}"));
             return None;
         }
-        if parsed.layout != target.layout {
-            let (actual, expected) = (parsed.layout.name(), target.layout.name());
+        if layout != target.layout {
+            let (actual, expected) = (layout.name(), target.layout.name());
             self.notes
                 .push(format!("another layout: {actual}. A service with CACHE_LAYOUT={expected} does not read it"));
         }
-        self.layout = Some(parsed.layout.name());
+        self.layout = Some(layout.name());
         if parsed.is_digested() {
             self.notes.push(
                 "the input is over 200 bytes long: the key contains only its digest, which cannot be decoded"
@@ -220,6 +225,29 @@ impl Inspection {
     }
 }
 
+/// Whether the key is that of contributions.
+fn is_contributions(target: &Target, key: &ParsedKey<'_>) -> bool {
+    let contributions = target.model.signature().contributions();
+    contributions.is_some_and(|contributions| key.prediction == Some(&*contributions.name))
+}
+
+/// The layout in which a service has this key: contributions have the same form of key in all of them.
+fn layout(target: &Target, key: &ParsedKey<'_>) -> Layout {
+    if is_contributions(target, key) { target.layout } else { key.layout }
+}
+
+/// The contributions in an entry, by field. Their answer also has the values that a client sent. Empty if it is not valid.
+fn contributions(target: &Target, entry: &[u8]) -> Map<String, Value> {
+    let signature = target.model.signature();
+    let read = signature.contributions().zip(Explained::from_entry(entry, signature.fields().len()));
+    let shown = read.map(|(of, Explained { base, contributions })| {
+        let fields = signature.fields().iter().zip(contributions);
+        let fields: Map<_, _> = fields.map(|(field, number)| (field.name().to_owned(), number.into())).collect();
+        (of.name.clone(), json!({ "base": base, "contributions": fields }))
+    });
+    shown.into_iter().collect()
+}
+
 /// The value, or its length if it is bytes.
 fn stored_text(value: &[u8]) -> String {
     match str::from_utf8(value) {
@@ -233,7 +261,7 @@ fn answers(target: &Target, layout: Layout, name: &str, value: &Bytes) -> Vec<By
     let signature = target.model.signature();
     let predictions = signature.predictions().iter().enumerate();
     let named = predictions.filter(|(_, prediction)| layout == Layout::Output || prediction.name() == name);
-    named.filter_map(|(position, _)| stored(layout).read(signature, position, value)).collect()
+    named.filter_map(|(position, _)| entry_content(layout).read(signature, position, value)).collect()
 }
 
 impl From<DecodedField> for InspectedField {

@@ -7,13 +7,13 @@
 //!                    └─► warm:    rows ─► inputs ─► batches, paced and resumable
 //! ```
 //!
-//! The plots are also those of the benches. The tools connect as the service does. They never run a command whose time grows with the number of keys. Only `inspect` prints
-//! inputs.
+//! The tools connect as the service does, and never run a command whose time grows with the number of keys. Only `inspect` prints inputs.
+//! The benches use the plots, too.
 
 mod arguments;
 pub mod break_even;
 mod cells;
-mod format;
+pub mod format;
 pub mod gain;
 mod info;
 mod inspect;
@@ -26,7 +26,7 @@ mod warm;
 
 use std::{fmt::Display, sync::Arc};
 
-use model_package::{Input, ModelError, Output, Signature, Stored};
+use model_package::{EntryContent, Explained, Input, ModelError, Output, Signature};
 use prediction_cache::{Fault, Layout, Namespace, ParsedKey, Signer, redis::RedisConfig};
 
 pub use self::arguments::{HELP, Invocation, Tool, WarmOptions};
@@ -46,6 +46,8 @@ pub enum ToolError {
     NoTenant,
     #[error("--tenant requires CACHE_PER_TENANT=true: without it, the service does not read tenants' entries")]
     NotPerTenant,
+    #[error("the model has no contributions to store (docs/explanations.md): leave out --explain")]
+    NoContributions,
     /// The signal handler cannot be installed.
     #[error("operating system error: {0}")]
     System(#[from] std::io::Error),
@@ -56,12 +58,19 @@ pub trait Model: Send + Sync {
     fn signature(&self) -> &Signature;
 
     /// Identifies the model in the keys of entries that store `stored`.
-    fn fingerprint(&self, stored: Stored) -> &str;
+    fn fingerprint(&self, content: EntryContent) -> &str;
 
     /// # Errors
     ///
     /// If the graph fails.
     fn run(&self, input: &Input) -> Result<Output, ModelError>;
+
+    /// The contributions of the fields to the score.
+    ///
+    /// # Errors
+    ///
+    /// If the package has no contributions, or the graph fails.
+    fn explain(&self, input: &Input) -> Result<Explained, ModelError>;
 }
 
 /// The service whose cache the tools read and fill.
@@ -108,7 +117,7 @@ impl Tool {
 impl Target {
     /// The fingerprint in keys of this layout.
     fn fingerprint(&self, layout: Layout) -> &str {
-        self.model.fingerprint(stored(layout))
+        self.model.fingerprint(entry_content(layout))
     }
 
     /// Whether the key's tenant matches `CACHE_PER_TENANT`: set when entries are per tenant, absent otherwise.
@@ -122,10 +131,10 @@ impl Target {
 }
 
 /// What the entries of a layout contain.
-fn stored(layout: Layout) -> Stored {
+fn entry_content(layout: Layout) -> EntryContent {
     match layout {
-        Layout::String | Layout::Hash => Stored::Answer,
-        Layout::Output => Stored::Output,
+        Layout::String | Layout::Hash => EntryContent::Answer,
+        Layout::Output => EntryContent::Output,
     }
 }
 

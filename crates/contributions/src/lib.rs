@@ -77,7 +77,7 @@ impl Explanation {
                 "contributions need a tree ensemble or a linear model on the fields themselves, but this graph {reason}"
             )
         };
-        let graph = graph::read(operators, model, fields).map_err(refused)?;
+        let graph = graph::trace(operators, model, fields).map_err(refused)?;
         let score = graph.score(output).map_err(refused)?;
         let mut explanation = Self {
             tensors: Vec::new(),
@@ -91,7 +91,7 @@ impl Explanation {
         Ok(explanation)
     }
 
-    fn add(&mut self, score: &Affine, graph: &graph::Read, metadata: &Metadata) -> Result<(), String> {
+    fn add(&mut self, score: &Affine, graph: &graph::TracedGraph, metadata: &Metadata) -> Result<(), String> {
         // The weights of each ensemble's targets.
         let mut targets: BTreeMap<usize, Vec<f64>> = BTreeMap::new();
         for (term, &weight) in &score.terms {

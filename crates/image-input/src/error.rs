@@ -1,4 +1,4 @@
-use crate::decode::Format;
+use crate::format::Format;
 
 /// Why a file is no input.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -13,6 +13,7 @@
 mod config;
 mod decode;
 mod error;
+mod format;
 mod orientation;
 mod pixels;
 mod preprocessor;
@@ -20,8 +21,9 @@ mod resample;
 
 pub use self::{
     config::ConfigError,
-    decode::{Format, Limits},
+    decode::Limits,
     error::ImageError,
+    format::Format,
     pixels::Pixels,
     preprocessor::{Layout, Preprocessor, Size},
     resample::Filter,

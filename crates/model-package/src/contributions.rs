@@ -3,19 +3,17 @@
 //! It is no value of the graph's output, so it is not among the predictions. Its cache entry holds the base and the contribution of
 //! every field. The answer also has the fields' values as the client sent them, so it is made for each request.
 
-use std::{collections::HashMap, fmt::Write};
+use std::fmt::Write;
 
 use bytes::Bytes;
-use serde_json::value::RawValue;
 
 use super::{
     field::Field,
-    manifest::{PredictionEntry, ReasonEntry},
+    manifest::PredictionEntry,
     mistake::Entry,
     output::Decimal,
     precision::Precision,
     prediction::{Common, schema_of},
-    signature::Signature,
 };
 
 /// The entry of `[[predictions]]` with the kind `contributions`.
@@ -44,14 +42,6 @@ pub struct Contributions {
 pub struct Explained {
     pub base: f64,
     pub contributions: Vec<f64>,
-}
-
-/// The text that gives a field as a reason.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Reason {
-    Field(String),
-    /// One per band.
-    Bands(Vec<String>),
 }
 
 /// The values of an input as the client sent them: JSON, by field; `None` for an absent field.
@@ -92,7 +82,7 @@ impl Contributions {
     }
 
     /// The answer's member: a JSON object with the `top` fields with the largest contributions; `sent` are the input's values.
-    pub fn answer(&self, signature: &Signature, explained: &Explained, sent: &SentValues<'_>, top: usize) -> String {
+    pub fn answer(&self, fields: &[Field], explained: &Explained, sent: &SentValues<'_>, top: usize) -> String {
         let Explained { base, contributions } = explained;
         let mut order: Vec<usize> = (0..contributions.len()).collect();
         order.sort_by(|&one, &other| contributions[other].abs().total_cmp(&contributions[one].abs()));
@@ -102,7 +92,7 @@ impl Contributions {
         // Writing to a String does not fail.
         for (position, &field) in listed.iter().enumerate() {
             let separator = if position > 0 { "," } else { "" };
-            let of = &signature.fields()[field];
+            let of = &fields[field];
             let value = sent.get(field).copied().flatten().unwrap_or("null");
             let name = serde_json::Value::from(of.name());
             let contribution = decimal(contributions[field]);
@@ -136,70 +126,9 @@ impl Explained {
     }
 
     /// Parses an entry with the contributions of this many fields. `None` for anything that [`Self::to_entry`] would not write.
-    pub fn read(entry: &[u8], fields: usize) -> Option<Self> {
+    pub fn from_entry(entry: &[u8], fields: usize) -> Option<Self> {
         let numbers = std::str::from_utf8(entry).ok()?.split(',').map(|text| Decimal::read(text, Precision::Float64));
         let mut numbers = numbers.collect::<Option<Vec<_>>>()?;
         (numbers.len() == fields + 1).then(|| Self { base: numbers.remove(0), contributions: numbers })
-    }
-}
-
-impl Signature {
-    /// The values of each input of a valid body, as they were sent.
-    pub fn sent_values<'a>(&self, body: &'a [u8]) -> Vec<SentValues<'a>> {
-        type Members<'a> = HashMap<String, &'a RawValue>;
-        let inputs: Vec<Members<'a>> = if body.trim_ascii_start().first() == Some(&b'[') {
-            serde_json::from_slice(body).unwrap_or_default()
-        } else {
-            serde_json::from_slice(body).map(|input| vec![input]).unwrap_or_default()
-        };
-        let sent = |input: Members<'a>| {
-            let mut values = vec![None; self.fields().len()];
-            for (name, value) in input {
-                if let Some(position) = self.field_position(&name) {
-                    values[position] = Some(value.get());
-                }
-            }
-            values
-        };
-        inputs.into_iter().map(sent).collect()
-    }
-}
-
-impl Field {
-    /// The text that gives the field with this value, as it was sent, as a reason.
-    fn reason_for(&self, sent: &str) -> Option<&str> {
-        match self.reason()? {
-            Reason::Field(text) => Some(text),
-            Reason::Bands(texts) => {
-                let number: f64 = sent.parse().ok()?;
-                texts.get(self.band_of(number)?).map(String::as_str)
-            }
-        }
-    }
-}
-
-impl Reason {
-    /// Checks `reason` of a field with this many bands.
-    pub(crate) fn new(written: &ReasonEntry, bands: Option<usize>, entry: &mut Entry<'_>) -> Self {
-        match written {
-            ReasonEntry::Field(text) => Self::Field(text.clone()),
-            ReasonEntry::Bands(texts) => {
-                let fits = bands == Some(texts.len());
-                entry.require(
-                    fits,
-                    match bands {
-                        None => {
-                            "`reason` must be a string: only a field with `bands` has a list, with one text per band"
-                                .to_owned()
-                        }
-                        Some(bands) => format!(
-                            "`reason` has {} texts, but there are {bands} bands: give one per band",
-                            texts.len()
-                        ),
-                    },
-                );
-                Self::Bands(texts.clone())
-            }
-        }
     }
 }

@@ -36,6 +36,14 @@ pub enum DeclaredSize {
     Unknown,
 }
 
+/// The size of a dimension after the batch dimension.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Size<'a> {
+    Fixed(usize),
+    /// Differs between requests. Sizes with the same name are equal.
+    Named(&'a str),
+}
+
 impl fmt::Display for DeclaredSize {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -147,4 +155,9 @@ impl TensorDeclaration {
 /// `"ids", "mask"`
 pub(crate) fn names(tensors: &[TensorDeclaration]) -> String {
     tensors.iter().map(|tensor| format!("{:?}", tensor.name)).collect::<Vec<_>>().join(", ")
+}
+
+/// The type of an input; one that is not declared is float32.
+pub(crate) fn datatype(declared: Option<&TensorDeclaration>) -> DataType {
+    declared.and_then(|input| input.datatype).unwrap_or(DataType::Float32)
 }

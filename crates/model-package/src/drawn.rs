@@ -63,6 +63,7 @@ impl Field {
             },
             Kind::Boolean => code(2),
             Kind::Category(category) => code(category.values().len()),
+            Kind::Date(date) => date.value_at(position),
             Kind::Text(text) => Encoded::Tensors(text.drawn(position.to_bits() >> 20)),
             Kind::Image(image) => image.drawn(|byte| match position {
                 0.0 | 1.0 => 255 * position as u8,

@@ -1,7 +1,7 @@
 //! Which field feeds which input of the graph.
 
 use super::{
-    declaration::{Declaration, DeclaredSize, TensorDeclaration, names},
+    declaration::{Declaration, DeclaredSize, Size, TensorDeclaration, datatype, names},
     field::{Field, default_inputs},
     input::Input,
     manifest::{FieldEntry, InputsEntry},
@@ -26,28 +26,20 @@ enum Source {
     Tensor { field: usize, part: usize },
 }
 
-/// The size of a dimension after the batch dimension.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Size<'a> {
-    Fixed(usize),
-    /// Differs between requests. Sizes with the same name are equal.
-    Named(&'a str),
-}
-
 /// The positions of the graph's inputs that a field feeds, in the order of its tensors. Empty for a field with a mistake.
-pub(crate) type Fed = Vec<usize>;
+pub(crate) type FedInputs = Vec<usize>;
 
 /// Finds the input that each field feeds: the one in `input`, or the one of the field's name, or the only one that is left.
-pub(crate) fn assign(fields: &[FieldEntry], declaration: &Declaration, mistakes: &mut Vec<Mistake>) -> Vec<Fed> {
+pub(crate) fn assign(fields: &[FieldEntry], declaration: &Declaration, mistakes: &mut Vec<Mistake>) -> Vec<FedInputs> {
     let inputs = &declaration.inputs;
     if !declaration.is_known() {
-        return vec![Fed::new(); fields.len()];
+        return vec![FedInputs::new(); fields.len()];
     }
     let named = |name: &str| inputs.iter().position(|input| input.name == name);
     let mut assigned: Vec<Option<usize>> =
         fields.iter().map(|field| named(field.input.as_deref().unwrap_or(&field.name))).collect();
     // A text feeds several: those in `inputs`, or those of their usual names.
-    let mut others: Vec<Fed> = vec![Fed::new(); fields.len()];
+    let mut others: Vec<FedInputs> = vec![FedInputs::new(); fields.len()];
     for ((field, first), others) in fields.iter().zip(&mut assigned).zip(&mut others) {
         for (name, is_first) in default_inputs(field) {
             match named(name) {
@@ -89,17 +81,12 @@ pub(crate) fn assign(fields: &[FieldEntry], declaration: &Declaration, mistakes:
 }
 
 /// The declarations of the inputs that a field feeds.
-pub(crate) fn declared<'a>(declaration: &'a Declaration, fed: &Fed) -> Vec<&'a TensorDeclaration> {
+pub(crate) fn declared<'a>(declaration: &'a Declaration, fed: &FedInputs) -> Vec<&'a TensorDeclaration> {
     fed.iter().map(|input| &declaration.inputs[*input]).collect()
 }
 
-/// The type of an input; one that is not declared is float32.
-pub(crate) fn datatype(declared: Option<&TensorDeclaration>) -> DataType {
-    declared.and_then(|input| input.datatype).unwrap_or(DataType::Float32)
-}
-
 /// The type of the first input that a field feeds.
-pub(crate) fn datatype_of(declaration: &Declaration, fed: &Fed) -> DataType {
+pub(crate) fn datatype_of(declaration: &Declaration, fed: &FedInputs) -> DataType {
     match declared(declaration, fed)[..] {
         [] if declaration.precision() == Precision::Float64 => DataType::Float64,
         [] => DataType::Float32,
@@ -111,7 +98,7 @@ impl GraphInput {
     /// One for each of the graph's inputs, in its order, if every one is fed. `fields` and `fed` have the same order.
     pub(crate) fn all(
         fields: &[Field],
-        fed: &[Fed],
+        fed: &[FedInputs],
         declaration: &Declaration,
         mistakes: &mut Vec<Mistake>,
     ) -> Vec<Self> {
@@ -179,7 +166,7 @@ impl GraphInput {
     pub fn shape<'a>(&'a self, fields: &'a [Field]) -> Vec<Size<'a>> {
         match &self.source {
             Source::Columns { width, .. } => vec![Size::Fixed(*width)],
-            Source::Tensor { field, part } => fields[*field].tensor_shape(*part),
+            Source::Tensor { field, .. } => fields[*field].tensor_shape(),
         }
     }
 
@@ -187,9 +174,9 @@ impl GraphInput {
     pub(crate) fn blank(&self, fields: &[Field]) -> Tensor {
         let shape = match &self.source {
             Source::Columns { width, .. } => vec![1, *width],
-            Source::Tensor { field, part } => {
+            Source::Tensor { field, .. } => {
                 let batch = fields[*field].is_batched().then_some(1);
-                batch.into_iter().chain(fields[*field].usual_shape(*part)).collect()
+                batch.into_iter().chain(fields[*field].usual_shape()).collect()
             }
         };
         Tensor::zeros(self.datatype, shape)

@@ -8,9 +8,8 @@ use serde::{
 };
 
 use super::{
-    field::Kind,
     input::{ErrorBudget, Fields, Input},
-    invalid::{InvalidInput, ItemError, ItemProblem, MAX_IMAGES, MAX_INPUTS},
+    invalid::{InvalidInput, ItemError, ItemProblem},
     json::Json,
 };
 
@@ -24,12 +23,6 @@ pub enum Inputs {
 }
 
 impl Fields {
-    /// The most inputs of a request.
-    pub(crate) fn max_inputs(&self) -> usize {
-        let images = self.as_slice().iter().filter(|field| matches!(field.kind(), Kind::Image(_))).count();
-        MAX_IMAGES.checked_div(images).map_or(MAX_INPUTS, |inputs| inputs.max(1))
-    }
-
     /// Reads an object, or an array of 1 to [`Self::max_inputs`] objects.
     pub(crate) fn read_all(&self, text: &[u8]) -> Result<Inputs, InvalidInput> {
         if text.trim_ascii_start().first() != Some(&b'[') {

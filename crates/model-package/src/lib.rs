@@ -11,8 +11,10 @@
 mod bound;
 mod contributions;
 mod declaration;
-mod decode;
+mod decoded_key;
 mod drawn;
+mod embedding;
+mod entry_content;
 mod feeds;
 pub mod field;
 mod files;
@@ -28,8 +30,8 @@ mod output;
 mod precision;
 mod prediction;
 mod printable;
+mod sent_values;
 mod signature;
-mod stored;
 mod suggestion;
 mod tensor;
 
@@ -37,10 +39,12 @@ pub use image_input::Format;
 
 pub use self::{
     contributions::{Contributions, Explained, SentValues},
-    declaration::{Declaration, DeclaredSize, TensorDeclaration},
-    decode::DecodedField,
+    declaration::{Declaration, DeclaredSize, Size, TensorDeclaration},
+    decoded_key::DecodedField,
     drawn::Draw,
-    feeds::{GraphInput, Size},
+    embedding::Embedding,
+    entry_content::EntryContent,
+    feeds::GraphInput,
     field::Field,
     files::{Files, file_names},
     input::Input,
@@ -53,7 +57,6 @@ pub use self::{
     prediction::{Answer, AnswerValue, ModelError, Prediction, PredictionKind, VectorEncoding},
     printable::{printable, printable_line},
     signature::{Example, GoldenTolerance, Signature},
-    stored::Stored,
     suggestion::closest_match,
     tensor::{DataType, Tensor},
 };

@@ -7,6 +7,7 @@ pub mod bench;
 pub mod certificates;
 pub mod chaos;
 pub mod collector;
+pub mod dates;
 pub mod dynamodb;
 pub mod hostile;
 pub mod models;

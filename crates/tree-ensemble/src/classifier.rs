@@ -124,7 +124,7 @@ impl<T: Output<f32>> Classifier<T> {
         let zero = T::default();
         let decisive = if second.seen { second.value } else { first.or_zero() };
         let threshold = match self.weights {
-            WeightsOf::OneClass { all_positive: true } => T::from(0.5),
+            WeightsOf::OneClass { all_positive: true } => 0.5_f32.into(),
             _ => zero,
         };
         let class = usize::from(decisive > threshold);
@@ -141,7 +141,7 @@ impl<T: Output<f32>> Classifier<T> {
         match (self.post_transform, self.weights) {
             // ONNX Runtime leaves the other column of its output unwritten.
             (PostTransform::Probit, _) => (probit(score.output()), 0.0),
-            (_, WeightsOf::OneClass { all_positive: true }) => ((T::from(1.0) - score).output(), score.output()),
+            (_, WeightsOf::OneClass { all_positive: true }) => ((T::one() - score).output(), score.output()),
             (_, WeightsOf::SeveralClasses) if self.base_values.len() == 1 => (score.output(), 0.0),
             (PostTransform::Logistic, _) => (logistic((-score).output()), logistic(score.output())),
             _ => ((-score).output(), score.output()),

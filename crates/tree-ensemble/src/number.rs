@@ -1,26 +1,11 @@
 //! The two number types of an ensemble.
 
-use std::{
-    fmt::Debug,
-    ops::{Add, Div, Mul, Neg, Sub},
-};
+use std::fmt::Debug;
+
+use num_traits::Float;
 
 /// float32, or float64 if the file or the graph's input uses it.
-pub(crate) trait Number:
-    Copy
-    + Debug
-    + Default
-    + PartialOrd
-    + From<f32>
-    + Add<Output = Self>
-    + Sub<Output = Self>
-    + Mul<Output = Self>
-    + Div<Output = Self>
-    + Neg<Output = Self>
-    + Send
-    + Sync
-    + 'static
-{
+pub(crate) trait Number: Float + Debug + Default + From<f32> + Send + Sync + 'static {
     /// The largest number below this one, so that `x < t` is `x <= t.next_below()`. NaN for minus infinity, so that no number passes the
     /// test.
     fn next_below(self) -> Self;
@@ -29,14 +14,7 @@ pub(crate) trait Number:
     fn from_position(position: u32) -> Self;
     /// Reverses [`Number::from_position`].
     fn position(self) -> u32;
-    fn is_nan(self) -> bool;
     fn from_count(count: usize) -> Self;
-    /// The finite number below all others.
-    const LOWEST: Self;
-    fn abs(self) -> Self;
-    fn exp(self) -> Self;
-    fn ln(self) -> Self;
-    fn sqrt(self) -> Self;
 }
 
 /// A number whose nearest number of the type `O` can be an output.
@@ -73,30 +51,8 @@ impl Number for f32 {
         self.to_bits()
     }
 
-    fn is_nan(self) -> bool {
-        self.is_nan()
-    }
-
     fn from_count(count: usize) -> Self {
         count as Self
-    }
-
-    const LOWEST: Self = Self::MIN;
-
-    fn abs(self) -> Self {
-        self.abs()
-    }
-
-    fn exp(self) -> Self {
-        self.exp()
-    }
-
-    fn ln(self) -> Self {
-        self.ln()
-    }
-
-    fn sqrt(self) -> Self {
-        self.sqrt()
     }
 }
 
@@ -110,36 +66,14 @@ impl Number for f64 {
     }
 
     fn from_position(position: u32) -> Self {
-        Self::from(position)
+        position.into()
     }
 
     fn position(self) -> u32 {
         self as u32
     }
 
-    fn is_nan(self) -> bool {
-        self.is_nan()
-    }
-
     fn from_count(count: usize) -> Self {
         count as Self
-    }
-
-    const LOWEST: Self = Self::MIN;
-
-    fn abs(self) -> Self {
-        self.abs()
-    }
-
-    fn exp(self) -> Self {
-        self.exp()
-    }
-
-    fn ln(self) -> Self {
-        self.ln()
-    }
-
-    fn sqrt(self) -> Self {
-        self.sqrt()
     }
 }

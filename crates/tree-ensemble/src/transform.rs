@@ -16,7 +16,7 @@ impl PostTransform {
 }
 
 pub(crate) fn logistic<T: Number>(score: T) -> T {
-    let one = T::from(1.0);
+    let one = T::one();
     let value = one / (one + (-score.abs()).exp());
     if score < T::default() { one - value } else { value }
 }
@@ -24,7 +24,7 @@ pub(crate) fn logistic<T: Number>(score: T) -> T {
 /// ONNX Runtime's approximation of the inverse normal distribution.
 pub(crate) fn probit<T: Number>(score: T) -> T {
     const A: f32 = 0.147;
-    let number = T::from;
+    let number = |number: f32| -> T { number.into() };
     let x = number(2.0) * score - number(1.0);
     let sign = if x < T::default() { number(-1.0) } else { number(1.0) };
     let log = ((number(1.0) - x) * (number(1.0) + x)).ln();
@@ -49,7 +49,7 @@ fn softmax_zero<T: Number>(scores: &mut [T]) {
     let factor = (-largest).exp();
     let mut sum = T::default();
     for score in &mut *scores {
-        if score.abs() > T::from(1e-7) {
+        if score.abs() > 1e-7_f32.into() {
             *score = (*score - largest).exp();
             sum = sum + *score;
         } else {
@@ -60,5 +60,5 @@ fn softmax_zero<T: Number>(scores: &mut [T]) {
 }
 
 fn largest<T: Number>(scores: &[T]) -> T {
-    scores.iter().copied().fold(T::LOWEST, |largest, score| if score > largest { score } else { largest })
+    scores.iter().copied().fold(T::min_value(), |largest, score| if score > largest { score } else { largest })
 }

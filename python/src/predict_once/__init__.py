@@ -9,7 +9,7 @@ The path of a model, in reading order:
 * export.py: `export`, the entry point; serve.py: `serve`, which also starts the service (binary.py)
 * estimator.py: from a fitted estimator to a graph, fields and predictions; native.py, saved.py: boosters and saved models
 * offers.py: what a model can answer, and how the library answers it; accepted.py: what the library accepts
-* columns/: preprocessing as functions of the fields
+* columns/: preprocessing as functions of the fields; dates.py, calendar.py: `DateParts`, a transformer of ours
 * lowering/: each family of estimators as ONNX operators
 * images.py: image classifiers, from a directory
 * trees.py: trees of all libraries as one operator
@@ -20,9 +20,10 @@ The path of a model, in reading order:
 * owner.py: what the owner of a replaced package wrote; package.py: the files
 """
 
+from .dates import DateParts
 from .errors import ExportError
 from .export import export
 from .report import Report
 from .serve import Server, serve
 
-__all__ = ["ExportError", "Report", "Server", "export", "serve"]
+__all__ = ["DateParts", "ExportError", "Report", "Server", "export", "serve"]

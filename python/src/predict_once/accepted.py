@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from .columns.dates import series_of
 from .columns.symbols import Number, Step
 from .columns.variables import Variable
 from .context import Context
+from .dates import seconds
 from .rules import LARGEST_INTEGER
 
 AsFitted = Callable[[pd.DataFrame], Any]
@@ -47,6 +49,10 @@ def missing_rows(frame: pd.DataFrame, variables: list[Variable], positions: list
 def with_values(series: Any, rows: Sequence[int], values: Sequence[Any]) -> Any:
     """The series with other values in some rows, in a data type that holds them."""
     dtype: Any = series.dtype
+    if pd.api.types.is_datetime64_any_dtype(dtype) or any(isinstance(value, np.datetime64) for value in values):
+        times = seconds(series)
+        times[list(rows)] = seconds(pd.Series(values, dtype=object))
+        return series_of(times)
     entries = series.astype(object).to_numpy(copy=True)
     for row, value in zip(rows, values, strict=True):
         entries[row] = value

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from .accepted import accepts
+from .calendar import number_of, text_of
 from .columns.texts import LONGEST_GOLDEN, columns_of_texts, file_names, files_of, texts_of
 from .describe import GOLDEN_ROWS, examples_of, fields_of, golden_frame, observed, requests_of
 from .errors import Disagreement, ExportError
@@ -21,7 +22,8 @@ from .verify import Agreement, compare, is_finite
 COMPARED_ROWS = 10_000
 COMPARED_TEXTS = 2_000
 SHOWN_FIELDS = 8
-Bounds = Mapping[str, tuple[float | None, float | None]]
+Bounds = Mapping[str, tuple[Any, Any]]
+"""Numbers, or texts for dates; None for an open end."""
 Answers = Mapping[str, Sequence[Any]]
 
 
@@ -75,6 +77,7 @@ class Estimator:
         known_keys(units, tuple(types), "units")
         known_keys(bounds, tuple(types), "bounds")
         check_bounds(bounds, types, layout.wide)
+        bounds = in_utc(bounds, types)
         self.fields = fields_of(variables, layout, file_names(variables), descriptions, units, bounds)
         texts = columns_of_texts(variables)
         self.runner = Runner(converted.model, self.fields, texts)
@@ -115,7 +118,7 @@ class Estimator:
         try:
             wanted = library_answers(data, self.converted)
         except Exception as error:  # a library's own, such as XGBoostError
-            raise ExportError(self.unpredicted(rows, what)) from error
+            raise ExportError(self.unpredicted(rows, what, error)) from error
         requests: list[Row] = list(requests_of(rows, self.converted.variables, self.converted.layout))
         actual = self.answers(requests)
         agreement = compare(wanted, actual, self.limits.tolerance)
@@ -128,16 +131,16 @@ class Estimator:
         output = self.runner.run(requests)
         return {entry["name"]: answers(entry, output) for entry in self.converted.predictions}
 
-    def unpredicted(self, rows: pd.DataFrame, what: str) -> str:
+    def unpredicted(self, rows: pd.DataFrame, what: str, error: Exception) -> str:
         """Names the first row that the library refuses, although the fields allow it."""
         for row in range(len(rows)):
             one = rows.iloc[[row]].reset_index(drop=True)
             try:
                 self.model.predict(as_fitted(self.X, one))
-            except Exception as error:  # a library's own, such as XGBoostError
+            except Exception as of_row:  # a library's own, such as XGBoostError
                 [request] = requests_of(one, self.converted.variables, self.converted.layout)
-                return f"the model fails on a row that the API would accept ({what}): {shown(request)}: {error}"
-        return f"the model fails on {what}."
+                return f"the model fails on a row that the API would accept ({what}): {shown(request)}: {of_row}"
+        return f"the model's answers cannot be read ({what}): {type(error).__name__}: {error}"
 
     def culprit(self, rows: pd.DataFrame, requests: Sequence[Row], agreement: Agreement, wanted: Answers, actual: Answers) -> str:
         """Names a row that differs, both answers, and the column and the step that are to blame."""
@@ -168,6 +171,20 @@ class Estimator:
                     steps = " and ".join(converted.context.readers.get(position, {}))
                     return f" With another value of column {name!r}, which {steps} reads, they agree."
         return ""
+
+
+def in_utc(bounds: Bounds, types: Mapping[str, str]) -> Bounds:
+    """The bounds with those of times in UTC, so that they compare as texts."""
+
+    def written(end: Any, has_time: bool) -> Any:
+        number = number_of(end, has_time)
+        return end if number is None else text_of(number, has_time)
+
+    dates = {name: types[name] == "datetime" for name in bounds if types[name] in ("date", "datetime")}
+    return {
+        **bounds,
+        **{name: (written(bounds[name][0], timed), written(bounds[name][1], timed)) for name, timed in dates.items()},
+    }
 
 
 def shown(request: Row) -> str:

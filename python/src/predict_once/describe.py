@@ -6,9 +6,12 @@ from typing import Any, Literal, assert_never
 import numpy as np
 import pandas as pd
 
+from .calendar import FIRST_DAY, LAST_DAY, SECONDS_OF_DAY, number_of, text_of
+from .columns.dates import numbers_of
 from .columns.layout import Coding, Layout
 from .columns.symbols import NONE
 from .columns.variables import Variable
+from .dates import seconds
 from .errors import ExportError
 from .graph import Array
 from .types import Example, Field, Row, plain
@@ -24,7 +27,7 @@ def fields_of(
     files: Mapping[str, str],
     descriptions: Mapping[str, str],
     units: Mapping[str, str],
-    bounds: Mapping[str, tuple[float | None, float | None]],
+    bounds: Mapping[str, tuple[Any, Any]],
 ) -> list[Field]:
     """One field for each variable that the model reads. `files` are those of the vectorizers."""
     fields = [field_of(variables[position], coding, descriptions, units, bounds) for position, coding in layout.codings.items()]
@@ -39,7 +42,7 @@ def field_of(
     coding: Coding,
     descriptions: Mapping[str, str],
     units: Mapping[str, str],
-    bounds: Mapping[str, tuple[float | None, float | None]],
+    bounds: Mapping[str, tuple[Any, Any]],
 ) -> Field:
     name = variable.name
     if variable.type == "other":
@@ -76,7 +79,7 @@ def field_of(
     return result
 
 
-def write_bound(field: Field, key: Literal["minimum", "maximum"], bound: float, beyond: float | None) -> None:
+def write_bound(field: Field, key: Literal["minimum", "maximum"], bound: Any, beyond: float | None) -> None:
     """Writes a bound; as an exclusive one if it is the library's and the number `beyond` it is rounder, such as 0."""
     outside = bound if beyond is None else float(np.nextafter(bound, beyond))
     if outside != bound and isinstance(bound, float) and (outside == 0 or len(repr(outside)) < len(repr(bound)) - 8):
@@ -87,7 +90,7 @@ def write_bound(field: Field, key: Literal["minimum", "maximum"], bound: float, 
 
 def range_of(field: Field) -> tuple[float, float]:
     """The smallest and the largest number that the field accepts."""
-    lower, upper = field.get("minimum", -np.inf), field.get("maximum", np.inf)
+    lower, upper = (bound_of(field, key, default) for key, default in (("minimum", -np.inf), ("maximum", np.inf)))
     if "exclusive_minimum" in field:
         lower = float(np.nextafter(field["exclusive_minimum"], np.inf))
     if "exclusive_maximum" in field:
@@ -95,8 +98,24 @@ def range_of(field: Field) -> tuple[float, float]:
     return lower, upper
 
 
+def bound_of(field: Field, key: str, default: float) -> float:
+    """A bound as a number: of dates in days or seconds since 1970."""
+    if field["type"] in ("date", "datetime"):
+        has_time = field["type"] == "datetime"
+        if key not in field:
+            day = FIRST_DAY if key == "minimum" else LAST_DAY
+            return (day + (key == "maximum")) * SECONDS_OF_DAY - (key == "maximum") if has_time else day
+        number = number_of(field.get(key), has_time)
+        return default if number is None else number
+    return float(field.get(key, default))  # type: ignore[arg-type]
+
+
 def observed(variable: Variable) -> list[str]:
     """The observed range, as a comment. As bounds it would refuse valid future values."""
+    if variable.is_date and variable.series.notna().any():
+        dates = numbers_of(variable, variable.series.dropna())
+        first, last = (text_of(number, variable.type == "datetime") for number in (dates.min(), dates.max()))
+        return [f"observed: {first} to {last}"]
     if variable.type not in ("number", "integer"):
         return []
     present = finite(variable)
@@ -117,20 +136,22 @@ def typical(variable: Variable) -> Any:
         return next((text for text in present if text.strip()), "")[:LONGEST_EXAMPLE]
     if not len(present):
         return variable.values[0] if variable.values else None
+    if variable.is_date:
+        return text_of(float(np.floor(np.median(numbers_of(variable, present)))), variable.type == "datetime")
     if variable.type in ("integer", "number") and not variable.categorical and len(numbers := finite(variable)):
         median = float(np.median(numbers))
         return round(median) if variable.type == "integer" else float(f"{median:.4g}")
     return plain(present.mode().iloc[0])
 
 
-def inside(value: Any, lower: float | None, upper: float | None) -> Any:
+def inside(value: Any, lower: Any, upper: Any) -> Any:
     """The value, clamped to the bounds."""
     if lower is not None and value < lower:
         return lower
     return upper if upper is not None and value > upper else value
 
 
-def golden_frame(frame: pd.DataFrame, bounds: Mapping[str, tuple[float | None, float | None]]) -> pd.DataFrame:
+def golden_frame(frame: pd.DataFrame, bounds: Mapping[str, tuple[Any, Any]]) -> pd.DataFrame:
     """Rows that are not records: each column is sampled independently. Rows outside the bounds are dropped."""
     generator = np.random.default_rng(0)
     columns = []
@@ -140,11 +161,19 @@ def golden_frame(frame: pd.DataFrame, bounds: Mapping[str, tuple[float | None, f
     result = pd.concat(columns, axis=1)
     result.columns = frame.columns
     for name, (lower, upper) in bounds.items():
+        texts = [end for end in (lower, upper) if isinstance(end, str)]
+        if texts:
+            has_time = "T" in texts[0]
+            lower, upper = number_of(lower, has_time), number_of(upper, has_time)
+            times = seconds(result[name], name)
+            numbers: Any = pd.Series(times if has_time else np.floor(times / SECONDS_OF_DAY), index=result.index)
+        else:
+            numbers = pd.to_numeric(result[name].astype(object)).astype(float)
         below, above = -np.inf if lower is None else lower, np.inf if upper is None else upper
-        numbers = pd.to_numeric(result[name].astype(object)).astype(float)
         result = result[numbers.isna() | numbers.between(below, above)]
         if not len(result):
-            raise ExportError(f"bounds of {name!r} are {bounds[name]!r}, but X has no value within them. Check their unit.")
+            ends = plain(lower), plain(upper)
+            raise ExportError(f"bounds of {plain(name)!r} are {ends!r}, but X has no value within them. Check their unit.")
     return result.reset_index(drop=True)
 
 
@@ -169,6 +198,8 @@ def json_values(variable: Variable, present: "pd.Series[Any]") -> list[Any]:
             return list(present.to_numpy(dtype=np.int64).tolist())
         case "boolean":
             return list(present.to_numpy(dtype=bool).tolist())
+        case "date" | "datetime":
+            return [text_of(number, variable.type == "datetime") for number in numbers_of(variable, present)]
         case "string" | "text":
             return [plain(value) for value in present.tolist()]
         case "other":

@@ -18,7 +18,7 @@ from .names import package_name
 from .native import as_estimator
 from .own_graph import Checked, check_graph, load_graph
 from .owner import Owner
-from .package import Package, refuse_existing, write
+from .package import Package, refuse_existing, refuse_files, write
 from .report import Report
 from .rules import check_kinds, check_package, is_wide, known_keys
 from .saved import example, is_saved, load
@@ -145,6 +145,7 @@ def export(
     if directory is None:
         raise ExportError("directory is missing: export(model, X, 'models/penguins', target='species').")
     path = Path(directory)
+    refuse_files(path)
     if not overwrite:
         refuse_existing(path)
     owner = Owner.of(path)
@@ -248,7 +249,7 @@ def export(
     owner.keep(package, {entry["name"]: given_keys(entry, predictions, endpoints, descriptions) for entry in package.predictions})
     package.tolerance, package.max_other_class = limits.tolerance, max_other_class
     check_package(package)
-    write(package, path)
+    write(package, path, owner.files())
     return Report(
         path,
         tuple(package.fields),

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from .accepted import with_values
+from .calendar import LAST_DAY, SECONDS_OF_DAY
 from .columns.layout import Coding
 from .columns.texts import HARD
 from .columns.variables import Variable
@@ -22,6 +23,21 @@ from .types import Field
 
 MOST_ROWS = 10_000
 LEAST_ROWS = 200
+HARD_DAYS = (
+    *(
+        f"{year:04}-{day}"
+        for year in (1, 4, 100, 400, 1600, 1899, 1900, 1969, 1970, 1999, 2000, 2024, 2026, 2100, 2400, 9999)
+        for day in ("01-01", "02-28", "03-01", "06-30", "11-30", "12-31")
+    ),
+    "0004-02-29",
+    "1600-02-29",
+    "2000-02-29",
+    "2024-02-29",
+    "2400-02-29",
+    "1970-01-02",
+    "2027-01-04",
+)
+"""Ends of months and years, and leap days, before and after 1970."""
 UNSEEN = "another value than the model knows"
 
 
@@ -53,6 +69,9 @@ def hostile_values(variable: Variable, coding: Coding, field: Field, converted: 
     values: list[Any] = []
     if variable.type == "boolean":
         values = [False, True]
+    elif variable.is_date:
+        times = hostile_dates(variable, field, converted)
+        values = list(times.astype("datetime64[s]" if variable.type == "datetime" else "datetime64[D]"))
     elif variable.type == "text":
         values = list(HARD)
     elif variable.type == "string":
@@ -62,8 +81,24 @@ def hostile_values(variable: Variable, coding: Coding, field: Field, converted: 
     else:
         values = [int(n) if variable.type == "integer" else float(n) for n in hostile_numbers(variable, field, converted)]
     if not field.get("required", True):
-        values.append(variable.missing)
+        values.append(np.datetime64("NaT") if variable.is_date else variable.missing)
     return values
+
+
+def hostile_dates(variable: Variable, field: Field, converted: Converted) -> Array:
+    """Days or seconds since 1970 within the field's bounds."""
+    position = converted.variables.index(variable)
+    days = np.array([np.datetime64(day, "D").astype(np.int64) for day in HARD_DAYS])
+    numbers = days
+    if variable.type == "datetime":
+        numbers = np.concatenate([days * SECONDS_OF_DAY + time for time in (0, 3_599, 43_200, SECONDS_OF_DAY - 1)])
+    thresholds = np.concatenate([np.zeros(0), *converted.context.thresholds.get(position, [])]).astype(np.float64)
+    thresholds = thresholds[np.abs(thresholds) < LAST_DAY * SECONDS_OF_DAY]
+    lowest, highest = range_of(field)
+    ends = np.array([lowest, lowest + 1, highest - 1, highest])
+    around = [numbers, ends, np.floor(thresholds), np.floor(thresholds) + 1]
+    result = np.unique(np.concatenate(around)).astype(np.int64)
+    return result[(result >= lowest) & (result <= highest)]
 
 
 def hostile_numbers(variable: Variable, field: Field, converted: Converted) -> Array:

@@ -16,6 +16,7 @@ FIELD = ("description", "unit", "hint", "reason")
 PREDICTION = ("endpoint", "schema", "summary", "description", "meaning", "top")
 VALUE = ("description", "aliases", "boolean")
 EXCLUSIVE = {"exclusive_minimum": "minimum", "exclusive_maximum": "maximum"}
+BOUNDED = ("number", "integer", "date", "datetime")
 Table = Mapping[str, Any]
 
 
@@ -42,12 +43,17 @@ class Owner:
         named = {kind: {entry.get("name"): entry for entry in tables.get(kind, ())} for kind in ("fields", "predictions")}
         return cls(tables, named["fields"], named["predictions"])
 
-    def bounds(self, variables: Sequence[Variable]) -> dict[str, tuple[float | None, float | None]]:
-        """The bounds of numbers for which the model itself has none."""
+    def files(self) -> list[str]:
+        """The files that the model.toml names: those of the package itself."""
+        named = [entry.get(key) for entry in self.fields.values() for key in ("tokenizer", "vectorizer", "preprocessor")]
+        return [name for name in named if isinstance(name, str) and Path(name).name == name]
+
+    def bounds(self, variables: Sequence[Variable]) -> dict[str, tuple[Any, Any]]:
+        """The bounds of numbers and dates for which the model itself has none."""
         result = {}
         for variable in variables:
             table = self.fields.get(variable.name, {})
-            if table.get("type") == variable.type and variable.type in ("number", "integer") and variable.bounds is None:
+            if table.get("type") == variable.type and variable.type in BOUNDED and variable.bounds is None:
                 ends = [table.get(key, table.get(f"exclusive_{key}")) for key in ("minimum", "maximum")]
                 if ends != [None, None]:
                     result[variable.name] = (ends[0], ends[1])

@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -55,17 +55,24 @@ class Package:
         return self.files | files | ({"golden.jsonl": "".join(lines).encode()} if lines else {})
 
 
+def refuse_files(directory: Path) -> None:
+    """Stops before anything is computed, if a file is where the directory, or one above it, should be."""
+    for path in (directory, *directory.parents):
+        if path.exists() and not path.is_dir():
+            raise ExportError(f"{path} is not a directory. Pass another directory.")
+
+
 def refuse_existing(directory: Path) -> None:
     """Stops before anything is computed, if the directory already holds a package."""
-    if directory.exists() and not directory.is_dir():
-        raise ExportError(f"{directory} is not a directory. Pass another directory.")
     present = [name for name in FILES if (directory / name).exists()]
     if present:
         raise ExportError(f"{directory} already holds {', '.join(present)}. Pass overwrite=True to replace the package.")
 
 
-def write(package: Package, directory: Path) -> None:
-    """Writes the files. All of them are complete before the first one gets its name."""
+def write(package: Package, directory: Path, former: Collection[str] = ()) -> None:
+    """Writes the files. All of them are complete before the first one gets its name. `former` are further files of the
+    package that is replaced: those that the new one does not have are deleted.
+    """
     contents = package.contents()
     directory.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{directory.name}-", dir=directory.parent))
@@ -79,7 +86,7 @@ def write(package: Package, directory: Path) -> None:
             temporary.rename(directory)
             return
         # Other files of the directory, such as the training code, stay.
-        for name in (*package.files, *FILES):
+        for name in (*former, *package.files, *FILES):
             if name in contents:
                 os.replace(temporary / name, directory / name)
             else:

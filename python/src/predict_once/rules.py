@@ -11,6 +11,7 @@ from typing import Any, get_args
 
 import onnx
 
+from .calendar import FIRST_DAY, LAST_DAY, SECONDS_OF_DAY, number_of
 from .errors import ExportError
 from .names import INPUT_SCHEMA, RESERVED_ENDPOINTS, RESERVED_SCHEMAS, pascal_case
 from .package import Package
@@ -101,15 +102,21 @@ def check_field(field: Field, wide: bool) -> None:
     """The texts, values and bounds of a field."""
     name = field["name"]
     check_text(name, "the name of a field")
+    texts: Mapping[str, Any] = field
+    for key in ("description", "unit"):
+        if not isinstance(texts.get(key, ""), str):
+            raise ExportError(f"the {key} of field {name!r} is {plain(texts[key])!r}, but must be a text.")
     if field["type"] == "string":
         values = field.get("values", ())
         check_count(len(values), 1, MOST_VALUES, f"field {name!r}", "values")
-        texts = [text for value in values for text in (name_of(value), *aliases_of(value))]
-        for text in texts:
-            check_text(text, f"a value of field {name!r}")
-        check_unique(texts, f"values of field {name!r}", "name or alias")
+        spellings = [text for value in values for text in (name_of(value), *aliases_of(value))]
+        for spelling in spellings:
+            check_text(spelling, f"a value of field {name!r}")
+        check_unique(spellings, f"values of field {name!r}", "name or alias")
     bounds = field.get("minimum"), field.get("maximum")
-    if bounds != (None, None) and field["type"] != "array":
+    if field["type"] in ("date", "datetime"):
+        check_dates(name, bounds, field["type"], wide)
+    elif bounds != (None, None) and field["type"] != "array":
         check_bounds({name: bounds}, {name: field["type"]}, wide)
 
 
@@ -182,14 +189,19 @@ def is_wide(model: onnx.ModelProto) -> bool:
 
 
 def check_bounds(bounds: Mapping[str, Any], types: Mapping[str, str], wide: bool) -> None:
-    """Bounds are pairs of numbers in ascending order, for numeric fields. `types` has the type of each field.
+    """Bounds are pairs in ascending order, for fields of numbers and dates. `types` has the type of each field.
 
     They lie in the range of float64 if `wide`, else of float32.
     """
     largest, type_name = (LARGEST_INTEGER, "float64") if wide else (LARGEST_INTEGER32, "float32")
-    for name, pair in bounds.items():
+    for name, pair in ((plain(name), pair) for name, pair in bounds.items()):
+        if types[name] in ("date", "datetime"):
+            check_dates(name, pair, types[name], wide)
+            continue
+        if isinstance(pair, Sequence):
+            pair = tuple(map(plain, pair))
         if types[name] not in ("number", "integer"):
-            raise ExportError(f"bounds: {name!r} is a {types[name]} field, but only numbers have bounds.")
+            raise ExportError(f"bounds: {name!r} is a {types[name]} field, but only numbers and dates have bounds.")
         if not isinstance(pair, Sequence) or len(pair) != 2 or not all(end is None or is_finite(end, wide) for end in pair):
             raise ExportError(
                 f"bounds of {name!r} are {pair!r}. Pass two numbers that {type_name} holds, with None for an open end: "
@@ -200,6 +212,27 @@ def check_bounds(bounds: Mapping[str, Any], types: Mapping[str, str], wide: bool
             raise ExportError(f"bounds of {name!r} are {pair!r}. The lower end comes first.")
         if types[name] == "integer" and any(end != int(end) or abs(end) > largest for end in ends):
             raise ExportError(f"bounds of {name!r} are {pair!r}. Bounds of an integer are whole numbers within ±{largest:,}.")
+
+
+def check_dates(name: str, pair: Any, kind: str, wide: bool) -> None:
+    """Bounds of dates are texts, and the type of the graph's input holds all days or seconds between them."""
+    has_time = kind == "datetime"
+    first, last = FIRST_DAY, LAST_DAY
+    if has_time:
+        first, last = first * SECONDS_OF_DAY, (last + 1) * SECONDS_OF_DAY - 1
+    if not isinstance(pair, Sequence) or len(pair) != 2:
+        pair = (pair, pair)
+    given = [default if end is None else number_of(end, has_time) for end, default in zip(pair, (first, last), strict=True)]
+    ends = [end for end in given if end is not None]
+    if len(ends) < len(given):
+        example = "2026-11-30T08:15:00Z" if has_time else "2026-11-30"
+        raise ExportError(
+            f"bounds of {name!r} are {pair!r}. Pass two texts in RFC 3339, with None for an open end: ({example!r}, None)."
+        )
+    if sorted(ends) != ends:
+        raise ExportError(f"bounds of {name!r} are {pair!r}. The lower end comes first.")
+    if not wide and any(abs(end) > LARGEST_INTEGER32 for end in ends):
+        raise ExportError(f"field {name!r}: float32 does not hold the seconds since 1970. Let the graph read float64.")
 
 
 def is_finite(value: Any, wide: bool) -> bool:
@@ -229,4 +262,5 @@ def known_keys(given: Iterable[str], known: Sequence[str], argument: str) -> Non
 
 def known_key(key: Any, known: Sequence[str], argument: str) -> None:
     if key not in known:
-        raise ExportError(f"{argument} refers to unknown {key!r}. Known: {', '.join(map(repr, known))}.")
+        names = ", ".join(repr(plain(name)) for name in known)
+        raise ExportError(f"{argument} refers to unknown {plain(key)!r}. Known: {names}.")

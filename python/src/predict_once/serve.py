@@ -21,6 +21,13 @@ from .export import export
 PATIENCE = 60.0
 """How long the service may take to start, in seconds."""
 
+OURS = {
+    "PORT": "Pass port=…",
+    "MODEL_DIR": "Pass the model, or the directory of its package, as the first argument.",
+    "MODEL_URI": "Pass the model, or the directory of its package, as the first argument.",
+}
+"""The settings that follow from other arguments, and what to pass instead."""
+
 
 def serve(
     model: Any,
@@ -44,11 +51,16 @@ def serve(
       `model`         A fitted estimator; or the directory of a package, without `X` and `target`.
       `X`, `target`   As for `export`.
       `port`          The port on 127.0.0.1. Default: a free one.
-      `settings`      Settings of the service, such as {"REDIS_URL": "redis://127.0.0.1"} (docs/settings.md).
+      `settings`      Settings of the service, such as {"REDIS_URL": "redis://127.0.0.1"} (docs/settings.md),
+                      except `PORT`, `MODEL_DIR` and `MODEL_URI`, which follow from the other arguments.
       `arguments`     Further arguments of `export`.
 
-    Raises `ExportError` as `export` does, and if the service's binary is missing or does not start.
+    Raises `ExportError` as `export` does, for a setting that follows from another argument, and if the
+    service's binary is missing or does not start.
     """
+    for setting, instead in OURS.items():
+        if setting in (settings or {}):
+            raise ExportError(f"settings: {setting} is not one of them here. {instead}")
     binary = find_binary()
     if X is None and not arguments and isinstance(model, (str, Path)) and Path(model).is_dir():
         return Server(binary, Path(model), port, settings or {})

@@ -11,6 +11,7 @@ import numpy as np
 import onnx
 import onnxruntime
 
+from .calendar import number_of
 from .errors import ExportError
 from .graph import Array
 from .types import Field, Prediction, Row, label_text, name_of
@@ -86,6 +87,8 @@ class Encoder:
         absent = np.array([value is None for value in values])
         replacement = self.replacement() if absent.any() else None
         present = [replacement if value is None else value for value in values]
+        if field["type"] in ("date", "datetime"):
+            present = [self.instant(value) for value in present]
         numbers = np.array(present, dtype=np.float64) if self.codes is None else np.array(list(map(self.code, present)))
         if "bands" in field:
             bands = np.searchsorted(np.asarray(field["bands"], dtype=np.float64), numbers, side="right")
@@ -110,6 +113,15 @@ class Encoder:
         raise ExportError(
             f"field {self.name!r} has missing={missing!r}. Pass 'nan', 'zeros', a number, or {{'value': one of values}}."
         )
+
+    def instant(self, value: Any) -> float:
+        """The number of a date's value."""
+        if isinstance(value, float):
+            return value  # NaN for a missing value
+        number = number_of(value, self.field["type"] == "datetime")
+        if number is None:
+            raise ExportError(f"field {self.name!r}: {value!r} is no {self.field['type']} in RFC 3339.")
+        return number
 
     def code(self, value: Any) -> float:
         """The number of a text's value."""

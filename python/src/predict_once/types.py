@@ -7,9 +7,9 @@ import numpy as np
 
 Scalar = str | int | float | bool
 Row = Mapping[str, Any]
-FieldType = Literal["number", "integer", "boolean", "string", "array", "text", "image"]
-# "other": no field can hold the column's values
-VariableType = Literal["number", "integer", "boolean", "string", "text", "other"]
+FieldType = Literal["number", "integer", "boolean", "string", "date", "datetime", "array", "text", "image"]
+VariableType = Literal["number", "integer", "boolean", "string", "date", "datetime", "text", "other"]
+"""The field that holds a column's values; "other" if none can."""
 Encoding = Literal["ordinal", "one_hot"]
 Unknown = Literal["refuse", "ignore"]
 UnknownValue = Literal["refuse", "ignore", "missing"]
@@ -37,9 +37,9 @@ class Field(TypedDict, total=False):
     unit: str
     hint: str
     example: Any
-    minimum: float
+    minimum: float | str
     exclusive_minimum: float
-    maximum: float
+    maximum: float | str
     exclusive_maximum: float
     bands: Sequence[float]
     values: Sequence[str | Value]

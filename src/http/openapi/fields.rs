@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use model_package::{
     DataType, Precision, Signature,
-    field::{Array, Bound, Category, Dimension, Field, Image, Kind, Number},
+    field::{Array, Bound, Category, Date, Dimension, Field, Image, Kind, Number},
 };
 use serde_json::{Map, Value, json};
 
@@ -28,6 +28,7 @@ fn field_schema(field: &Field) -> Value {
         Kind::Number(number) => number_schema(number),
         Kind::Boolean => json!({ "type": "boolean" }),
         Kind::Category(category) => category_schema(category),
+        Kind::Date(date) => date_schema(date),
         Kind::Array(array) => array_schema(array),
         Kind::Image(image) => image_schema(image),
         Kind::Text(text) => json!({ "type": "string", "maxLength": text.max_length() }),
@@ -57,6 +58,7 @@ fn field_schema(field: &Field) -> Value {
                 add(&format!("At most {} items in all.", array.max_items()));
             }
         }
+        Kind::Date(date) => add(&date_description(date)),
         Kind::Image(image) => add(&format!(
             "A JPEG, PNG or WebP file in base64: at most {} bytes and {} pixels.",
             image.max_bytes(),
@@ -70,6 +72,9 @@ fn field_schema(field: &Field) -> Value {
     }
     if !description.is_empty() {
         schema["description"] = description.into();
+    }
+    if let Some(unit) = field.unit() {
+        schema["x-unit"] = unit.into();
     }
     if let Some(example) = field.example() {
         schema["examples"] = json!([example]);
@@ -116,6 +121,30 @@ fn category_schema(category: &Category) -> Value {
         json!({ "type": "string", "examples": names.iter().take(20).collect::<Vec<_>>() })
     } else {
         json!({ "type": "string", "enum": names })
+    }
+}
+
+/// JSON Schema has no bounds for dates; `formatMinimum` and `formatMaximum` are those of validators that have some.
+fn date_schema(date: &Date) -> Value {
+    let mut schema = json!({ "type": "string", "format": if date.has_time() { "date-time" } else { "date" } });
+    for (key, limit) in [("formatMinimum", date.minimum()), ("formatMaximum", date.maximum())] {
+        if let Some(limit) = limit {
+            schema[key] = limit.into();
+        }
+    }
+    schema
+}
+
+fn date_description(date: &Date) -> String {
+    let (first, last) = date.range();
+    let range = format!("from {} to {}", date.text(first), date.text(last));
+    if date.has_time() {
+        format!(
+            "A date and time with its offset from UTC, {range} (RFC 3339). The model reads the whole second: a fraction is accepted and \
+             changes nothing."
+        )
+    } else {
+        format!("A date, {range} (RFC 3339).")
     }
 }
 

@@ -1,4 +1,4 @@
-//! The request and response headers, and the parameter of the query.
+//! The request and response headers, and the query parameter.
 
 use std::fmt::Write;
 
@@ -7,13 +7,13 @@ use serde_json::{Map, Value, json};
 
 use super::reference;
 use crate::{
-    http::contributions::EXPLAIN,
+    http::contributions::{self, EXPLAIN},
     observe::outcome::{OUTCOMES, Outcome},
 };
 
 const EXPLAIN_PARAMETER: &str = "Explain";
 
-/// The request headers and the query's parameter of a prediction: `components/parameters`.
+/// The request headers and the query parameter of a prediction: `components/parameters`.
 pub(super) fn parameters(signature: &Signature) -> Value {
     let header = |name: &str, description: &str, examples: &[&str]| {
         json!({
@@ -60,7 +60,12 @@ pub(super) fn parameters(signature: &Signature) -> Value {
                  The value is their number.",
                 contributions.name
             ),
-            "schema": { "type": "integer", "minimum": 1, "maximum": signature.fields().len() },
+            "schema": {
+                "type": "integer",
+                "minimum": 1,
+                "maximum": signature.fields().len(),
+                "examples": [contributions::example(signature)],
+            },
         });
     }
     parameters

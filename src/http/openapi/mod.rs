@@ -3,6 +3,7 @@
 //! The service generates it on the first request for it; `make openapi` writes the shipped model's document to `docs/openapi.json`.
 
 mod answers;
+mod embeddings;
 mod fields;
 mod headers;
 mod pages;
@@ -13,12 +14,14 @@ use std::sync::Arc;
 
 use axum_core::response::{IntoResponse, Response};
 use http::HeaderMap;
-use model_package::ModelError;
+use model_package::{EntryContent, ModelError};
 use parking_lot::Mutex;
 use serde_json::{Map, Value, json};
 
+use self::embeddings::EMBEDDINGS;
 use super::{
     assets::Asset,
+    embeddings as http_embeddings,
     predictions::{contributions_path, prediction_paths},
     problem::Problem,
 };
@@ -88,6 +91,13 @@ fn document_below(model: &Model, base: &str) -> Result<Value, ModelError> {
     if let Some(path) = contributions_path(model) {
         paths.insert(path, predictions::path_item(model, Question::Contributions, base)?);
     }
+    let mut tags =
+        vec![json!({ "name": PREDICTIONS, "description": "The model's predictions. All take the same input." })];
+    if let Some((path, embedding)) = http_embeddings::endpoint(model) {
+        paths.insert(path.to_owned(), embeddings::path_item(model, embedding, base)?);
+        tags.push(json!({ "name": EMBEDDINGS, "description": "The same vectors, for clients of OpenAI's API." }));
+    }
+    tags.push(json!({ "name": DOCUMENTATION, "description": "This documentation, for people and for programs." }));
     let example = signature.examples.iter().find(|example| example.valid);
     let example =
         example.map_or_else(|| "{…}".to_owned(), |example| format!("{:#}", Value::Object(example.input.clone())));
@@ -99,6 +109,12 @@ fn document_below(model: &Model, base: &str) -> Result<Value, ModelError> {
         "openapi": "3.1.1",
         "info": {
             "title": signature.title,
+            // For the page, which shows the description apart from the introduction.
+            "x-model": {
+                "name": signature.name,
+                "fingerprint": model.fingerprint(EntryContent::Answer),
+                "description": signature.description,
+            },
             "description": format!("{}\n\n{}", signature.description, introduction.trim_end()).trim_start(),
             "contact": { "name": "The predict-once developers" },
             "license": { "name": env!("CARGO_PKG_LICENSE"), "identifier": env!("CARGO_PKG_LICENSE") },
@@ -107,10 +123,7 @@ fn document_below(model: &Model, base: &str) -> Result<Value, ModelError> {
         "servers": [{ "url": if base.is_empty() { "/" } else { base }, "description": "The service that serves this document" }],
         // No authentication: access control is the gateway's job.
         "security": [],
-        "tags": [
-            { "name": PREDICTIONS, "description": "The model's predictions. All take the same input." },
-            { "name": DOCUMENTATION, "description": "This documentation, for people and for programs." },
-        ],
+        "tags": tags,
         "paths": paths,
         "components": {
             "schemas": schemas,

@@ -34,8 +34,13 @@ pub(super) fn paths() -> Map<String, Value> {
         "schema": {
             "type": "string",
             "description": "One of:\n\n\
-                            * `page.js`: the page's script\n\
+                            * `page.js`: the page's script, which loads the next four\n\
+                            * `form.js`: the form\n\
+                            * `controls.js`: its fields\n\
+                            * `answer.js`: explains answers\n\
+                            * `elements.js`: makes elements\n\
                             * `page.css`: the pages' style sheet\n\
+                            * `form.css`: the form's\n\
                             * `icon.svg`: their icon\n\
                             * `swagger-ui-bundle.js`: Swagger UI\n\
                             * `swagger-ui.css`: its style sheet\n\

@@ -19,7 +19,7 @@ fn texts(signature: &Signature, question: Question) -> Texts<'_> {
             [name, schema, summary, description]
         }
         (Question::Contributions, None) => [""; 4],
-        (Question::Prediction(position), _) => {
+        (Question::Prediction(position) | Question::Vector(position), _) => {
             let prediction = &signature.predictions()[position];
             [prediction.name(), prediction.schema(), prediction.summary(), prediction.description()]
         }
@@ -38,8 +38,8 @@ pub(super) fn path_item(model: &Model, question: Question, base: &str) -> Result
         let shown = |value: &Value| json!({ "summary": example.summary, "value": value });
         let text = body.to_string();
         let answered = |input: &Input| match question {
-            Question::Prediction(position) => Ok(model.predict(position, input)?.body),
-            Question::Contributions => contributions::answer(model, input, text.as_bytes()),
+            Question::Prediction(position) | Question::Vector(position) => Ok(model.predict(position, input)?.body),
+            Question::Contributions => contributions::answer(model, None, input, text.as_bytes()),
         };
         let (inputs, answers, answer) = match signature.read(text.as_bytes()) {
             Ok(input) => (&mut valid_inputs, &mut valid_answers, rounded(&answered(&input)?)),
@@ -54,6 +54,9 @@ pub(super) fn path_item(model: &Model, question: Question, base: &str) -> Result
             let several = json!({ "summary": "Several inputs at once", "value": values });
             examples.entry("several").or_insert(several);
         }
+    }
+    if let Some(explained) = explained(model, question)? {
+        valid_answers.insert(EXPLAINED.to_owned(), explained);
     }
     let answer = answer(signature, question);
     let item = json!({ "oneOf": [answer, reference("schemas", "Problem")] });
@@ -105,9 +108,26 @@ pub(super) fn path_item(model: &Model, question: Question, base: &str) -> Result
     }))
 }
 
+/// The name of the example of an answer with contributions.
+const EXPLAINED: &str = "explained";
+
+/// The answer of a prediction to the first valid example, with contributions.
+fn explained(model: &Model, question: Question) -> Result<Option<Value>, ModelError> {
+    let signature = model.signature();
+    let (Question::Prediction(position), Some(_)) = (question, signature.contributions()) else { return Ok(None) };
+    let Some(example) = signature.examples.iter().find(|example| example.valid) else { return Ok(None) };
+    let text = Value::Object(example.input.clone()).to_string();
+    let Ok(input) = signature.read(text.as_bytes()) else { return Ok(None) };
+    let prediction = model.predict(position, &input)?.body;
+    let answer = contributions::answer(model, Some(&prediction), &input, text.as_bytes())?;
+    let summary =
+        format!("{}, with ?{}={}", example.summary, contributions::EXPLAIN, contributions::example(signature));
+    Ok(Some(json!({ "summary": summary, "value": rounded(&answer) })))
+}
+
 /// Rounds an answer's numbers to six digits: processors differ in the last digits of an `f32`, but the document must be the same on
 /// all of them.
-fn rounded(body: &[u8]) -> Value {
+pub(super) fn rounded(body: &[u8]) -> Value {
     fn round(value: &mut Value) {
         match value {
             Value::Number(number) if number.is_f64() => {

@@ -16,7 +16,7 @@ use crate::{
     service::NoPrediction,
 };
 
-const PROBLEM_JSON: &str = "application/problem+json";
+pub(super) const PROBLEM_JSON: &str = "application/problem+json";
 
 /// The schemas `Problem` and `FieldError`. `base` stands in front of paths, here and in the other functions.
 pub(super) fn schemas(base: &str) -> Map<String, Value> {
@@ -128,6 +128,12 @@ const PREDICTION_STATUSES: [(StatusCode, &str); 7] = [
 /// The error statuses of a page of the documentation, and the names of their components.
 const PAGE_STATUSES: [(StatusCode, &str); 2] =
     [(StatusCode::NOT_FOUND, "PathNotFound"), (StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed")];
+
+/// The [`responses`] of a prediction endpoint, by status.
+pub(super) fn of_predictions(model: &Model, base: &str) -> Map<String, Value> {
+    let mut responses = responses(model, base);
+    Map::from_iter(PREDICTION_STATUSES.map(|(status, name)| (status.as_str().to_owned(), responses[name].take())))
+}
 
 /// References to the [`responses`] of a prediction endpoint, by status.
 pub(super) fn references() -> Map<String, Value> {

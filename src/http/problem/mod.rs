@@ -15,7 +15,8 @@ pub(super) use self::invalid_input::invalid_json;
 pub use self::kind::ProblemKind;
 use crate::{observe::request_line::Refusal, service::NoPrediction};
 
-/// An error response. Its texts are for the client; the internal cause reaches the log as an extension of the response, as do its kind and the names of invalid fields.
+/// An error response. Its texts are for the client. The internal cause, the kind and the names of invalid fields reach the log as
+/// extensions of the response.
 #[derive(Debug)]
 pub(crate) struct Problem {
     kind: ProblemKind,

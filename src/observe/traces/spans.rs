@@ -6,7 +6,7 @@ use std::{
 };
 
 use http::Method;
-use model_package::Stored;
+use model_package::EntryContent;
 use opentelemetry::{
     InstrumentationScope, KeyValue,
     trace::{SpanContext, SpanId, SpanKind, Status},
@@ -53,7 +53,7 @@ impl Recorder {
                 .build(),
             model: [
                 KeyValue::new("predict_once.model.name", name),
-                KeyValue::new("predict_once.model.fingerprint", model.fingerprint(Stored::Answer).to_owned()),
+                KeyValue::new("predict_once.model.fingerprint", model.fingerprint(EntryContent::Answer).to_owned()),
             ],
             layout: KeyValue::new("predict_once.cache.layout", layout.name()),
         }

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::totals::{OUTCOMES, Totals};
+use crate::server::totals::{OUTCOMES, Totals};
 
 /// The time between two snapshots.
 pub(super) const INTERVAL: Duration = Duration::from_secs(10);

@@ -6,7 +6,6 @@
 //! ```
 
 mod history;
-mod totals;
 
 use std::{
     hash::{BuildHasher, RandomState},
@@ -16,17 +15,18 @@ use std::{
 
 use axum_core::response::{IntoResponse, Response};
 use http::{HeaderMap, header};
-use model_package::Stored;
+use model_package::EntryContent;
 use parking_lot::Mutex;
 use prediction_cache::{MemoryUsage, ParsedKey};
 use serde_json::{Value, json};
 use tokio::time::{MissedTickBehavior, interval};
 
-use self::{
-    history::{History, INTERVAL},
+use self::history::{History, INTERVAL};
+use super::{
+    connections::Connections,
+    prometheus::Metrics,
     totals::{OUTCOMES, Source, Totals},
 };
-use super::{connections::Connections, prometheus::Metrics};
 use crate::{
     http::{Asset, DASHBOARD, ProblemKind},
     service::ThreadUse,
@@ -136,7 +136,7 @@ impl Dashboard {
         json!({
             "version": env!("CARGO_PKG_VERSION"),
             "model": model.signature().name,
-            "fingerprint": model.fingerprint(Stored::Answer),
+            "fingerprint": model.fingerprint(EntryContent::Answer),
             "time": SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs(),
             "uptime_seconds": self.started.elapsed().as_secs(),
             "window_seconds": time.as_secs(),

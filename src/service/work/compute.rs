@@ -13,7 +13,7 @@ use crate::{
     model::Model,
     service::{
         Derived, PredictionService, Question, Served,
-        deferred::NewEntries,
+        deferred_store::NewEntries,
         flights::{Flight, Joined, Lead},
         threads::{ModelThreads, Place},
         unattended,
@@ -56,7 +56,7 @@ pub(super) struct Computed {
     pub(super) new: NewEntries,
     /// The time spent waiting for other requests' runs.
     waited: Option<Duration>,
-    /// Whether there was no place for a run, or the client disconnected before a thread was free for it.
+    /// Whether the queue was full, or the client disconnected before a thread was free.
     pub(super) is_refused: bool,
 }
 
@@ -111,7 +111,7 @@ impl Work<'_> {
                 };
                 // If the leader gives up, this request leads in the next round, without another lookup.
                 let Some(entry) = entry else { continue };
-                item.body = service.read(self.question, &entry).map(Ok);
+                item.body = service.body_of(self.question, &entry).map(Ok);
                 if item.body.is_none() {
                     item.run = Run::Alone;
                 }
@@ -125,7 +125,7 @@ impl PredictionService {
     /// Runs the model for `items` in batches, and gives each answer to its followers. An input on which the model fails has an error,
     /// which does not affect the others.
     ///
-    /// A run that is expected to take long leaves this thread. If there is no place for it, the items from there on have no answer.
+    /// A run that is expected to take long leaves this thread. If the queue is full, this item and those after it have no answer.
     async fn run(&self, question: Question, items: Batch<'_, '_>, computed: &mut Computed) {
         let (mut items, mut size, mut place) = (items.into_iter().peekable(), self.first_run(), None);
         let before = (computed.time, computed.inputs);
@@ -191,7 +191,7 @@ impl PredictionService {
     /// The answer that follows from what was calculated.
     fn derived(&self, calculated: &Calculated) -> Result<Derived, ModelError> {
         match calculated {
-            Calculated::Output(prediction, output) => self.derive(*prediction, output),
+            Calculated::Output { prediction, as_bytes, output } => self.derive(*prediction, *as_bytes, output),
             Calculated::Contributions(explained) => Self::explained(explained),
         }
     }
@@ -235,20 +235,25 @@ impl PredictionService {
 
 /// What the model calculated for an input.
 enum Calculated {
-    /// The output, for the prediction at this position.
-    Output(usize, Output),
+    /// The output, for the prediction at this position. `as_bytes` if the answer is the bytes of a vector.
+    Output {
+        prediction: usize,
+        as_bytes: bool,
+        output: Output,
+    },
     Contributions(Explained),
 }
 
 /// Runs the model on a batch or, if that fails, on each input alone.
 fn outputs(model: &Model, question: Question, inputs: &[&Input]) -> Vec<Result<Calculated, ModelError>> {
-    let prediction = match question {
-        Question::Prediction(prediction) => prediction,
+    let (prediction, as_bytes) = match question {
+        Question::Prediction(prediction) => (prediction, false),
+        Question::Vector(prediction) => (prediction, true),
         Question::Contributions => {
             return inputs.iter().map(|input| model.explain(input).map(Calculated::Contributions)).collect();
         }
     };
-    let output = |output| Calculated::Output(prediction, output);
+    let output = |output| Calculated::Output { prediction, as_bytes, output };
     match model.run_many(inputs) {
         Ok(outputs) => outputs.into_iter().map(|one| Ok(output(one))).collect(),
         Err(error) if inputs.len() == 1 => vec![Err(error)],

@@ -24,7 +24,7 @@ impl Work<'_> {
     pub(super) fn look_in_memory(&mut self) -> bool {
         for item in &mut self.items {
             let entry = self.service.cache.get_in_memory(&item.key);
-            item.body = entry.and_then(|entry| self.service.read(self.question, &entry)).map(Ok);
+            item.body = entry.and_then(|entry| self.service.body_of(self.question, &entry)).map(Ok);
             if item.body.is_some() {
                 item.outcome = CacheOutcome::Hit(Tier::Memory);
             }
@@ -99,7 +99,7 @@ impl Work<'_> {
         let mut is_given_up = false;
         for (item, lookup) in theirs {
             match lookup.result().await {
-                Some(LookupResult::Hit(entry, tier)) => match service.read(question, &entry) {
+                Some(LookupResult::Hit(entry, tier)) => match service.body_of(question, &entry) {
                     Some(body) => item.hit(body, tier),
                     None => (item.outcome, item.run) = (CacheOutcome::Corrupt, Run::Alone),
                 },
@@ -126,7 +126,7 @@ impl PredictionService {
         // While the circuit breaker is open, no lookup takes place, so its time says nothing.
         let was_queried = lookups.iter().any(|lookup| !matches!(lookup, Lookup::Unavailable(Fault::Paused)));
         let found = lookups.into_iter().zip(keys).map(|(lookup, key)| match lookup {
-            Lookup::Hit(entry, tier) => match self.read_stored(question, &entry) {
+            Lookup::Hit(entry, tier) => match self.body_of_stored(question, &entry) {
                 Some(body) => {
                     self.cache.keep_in_memory(key, &entry);
                     Ok((entry, body, tier))

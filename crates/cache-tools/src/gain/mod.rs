@@ -18,7 +18,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use model_package::{Draw, Input, Stored};
+use model_package::{Draw, EntryContent, Input};
 use prediction_cache::{
     CacheKey, KeySpace, Lookup, Store,
     redis::{RedisConfig, RedisStore},
@@ -47,7 +47,7 @@ pub struct Service {
     /// Where lookups are measured.
     pub redis: Option<RedisConfig>,
     pub keys: KeySpace,
-    pub stored: Stored,
+    pub content: EntryContent,
     /// What a second of a gigabyte of memory costs.
     pub cost_per_gb_second: Option<f64>,
     /// The memory that the process may use.

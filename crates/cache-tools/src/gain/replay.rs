@@ -113,7 +113,7 @@ impl Requests {
 fn entry(service: &Service, inputs: &[Input]) -> Bytes {
     let written = inputs.iter().find_map(|input| {
         let output = service.model.run(input).ok()?;
-        service.stored.write(service.model.signature(), 0, &output).ok()?.0
+        service.content.write(service.model.signature(), 0, &output).ok()?.0
     });
     written.unwrap_or_default()
 }

@@ -84,7 +84,7 @@ impl GainReport {
     ) -> Self {
         Self {
             model: service.model.signature().name.clone(),
-            fingerprint: service.model.fingerprint(service.stored).to_owned(),
+            fingerprint: service.model.fingerprint(service.content).to_owned(),
             run_ms,
             redis_break_even_hit_ratio: break_even_hit_ratio(run_ms, lookups.redis.ms),
             lookups,

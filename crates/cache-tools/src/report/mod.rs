@@ -1,11 +1,12 @@
 //! `predict-once cache report`: the contents of Redis, its hit ratio and memory, and warnings.
 
 mod forecast;
+mod round_trip;
 mod stats;
 mod table;
 mod warnings;
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 use prediction_cache::Fault;
 use redis::cmd;
@@ -14,6 +15,7 @@ use tokio::time::{Instant, sleep_until};
 
 use self::{
     forecast::MemoryForecast,
+    round_trip::round_trip,
     stats::{NodeReport, Stats},
 };
 use super::{
@@ -89,6 +91,11 @@ impl CacheReport {
             Some(sample) => Some(SampleReport::of(sample, &redis, &mut warnings).await?),
             None => None,
         };
+        let mut round_trips = HashMap::new();
+        for (node, _) in &before {
+            let time = round_trip(&mut redis, node).await.map_err(refused("INFO keyspace"))?;
+            round_trips.insert(node.address.clone(), time);
+        }
         sleep_until(began + WINDOW).await;
         let after = info(&mut redis).await?;
         let seconds = began.elapsed().as_secs_f64();
@@ -101,7 +108,8 @@ impl CacheReport {
             .iter()
             .map(|(node, info)| {
                 let before = before.iter().find(|(other, _)| other == node).map(|(_, before)| before);
-                NodeReport::new(node, before.unwrap_or(info), info, seconds, database)
+                let round_trip = round_trips.get(&node.address).copied();
+                NodeReport::new(node, before.unwrap_or(info), info, seconds, database, round_trip)
             })
             .collect();
         let total = Stats::sum(nodes.iter().map(|node| &node.stats));

@@ -1,5 +1,7 @@
 //! Statistics of servers, from `INFO`.
 
+use std::time::Duration;
+
 use serde::Serialize;
 
 use super::super::info::Info;
@@ -13,6 +15,8 @@ pub(super) struct NodeReport {
     pub(super) uptime_seconds: u64,
     /// `maxmemory-policy`
     pub(super) policy: String,
+    /// The time that a short command takes, and thus a lookup. `None` if the node joined during the report.
+    pub(super) round_trip_ms: Option<f64>,
     #[serde(flatten)]
     pub(super) stats: Stats,
 }
@@ -57,7 +61,14 @@ pub(super) struct Recent {
 
 impl NodeReport {
     /// From two readings of a server, `seconds` apart.
-    pub(super) fn new(node: &Node, before: &Info, after: &Info, seconds: f64, database: i64) -> Self {
+    pub(super) fn new(
+        node: &Node,
+        before: &Info,
+        after: &Info,
+        seconds: f64,
+        database: i64,
+        round_trip: Option<Duration>,
+    ) -> Self {
         let increase = |name| after.number(name).saturating_sub(before.number(name));
         let (keys, with_ttl) = after.keys(database);
         let (hits, misses) = (after.number("keyspace_hits"), after.number("keyspace_misses"));
@@ -66,6 +77,7 @@ impl NodeReport {
             server: after.server(),
             uptime_seconds: after.number("uptime_in_seconds"),
             policy: after.text("maxmemory_policy").unwrap_or("unknown").to_owned(),
+            round_trip_ms: round_trip.map(|time| (time.as_secs_f64() * 1e6).round() / 1e3),
             stats: Stats {
                 keys,
                 keys_without_ttl: keys.saturating_sub(with_ttl),

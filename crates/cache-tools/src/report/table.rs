@@ -59,6 +59,9 @@ impl CacheReport {
                 "  connections",
                 format_args!("{connections}, {} rejected", count(node.stats.rejected_connections)),
             )?;
+            if let Some(round_trip) = node.round_trip_ms {
+                row(f, "  round trip", format_args!("{round_trip:.2} ms, the least that a lookup takes from here"))?;
+            }
         }
         if self.nodes.len() > 1 {
             row(f, "all nodes", memory(&self.total))?;
@@ -74,14 +77,15 @@ impl CacheReport {
         row(
             f,
             "hit ratio",
-            format_args!("{} of {} lookups by all users,", percent(ratio_so_far), count(hits + misses)),
+            format_args!("{} of {} lookups in Redis by all users,", percent(ratio_so_far), count(hits + misses)),
         )?;
         row(f, "", format_args!("since the server started {up} ago, or since CONFIG RESETSTAT"))?;
         let now = match ratio(recent.hits, recent.misses) {
             None => "no lookups".to_owned(),
             Some(ratio) => format!("{} of {} lookups", percent(ratio), count(recent.hits + recent.misses)),
         };
-        row(f, "", format_args!("{now} in the last {:.1} s", recent.seconds))
+        row(f, "", format_args!("{now} in the last {:.1} s", recent.seconds))?;
+        row(f, "", "clients see more hits, those in the memory of each process too: predict-once stats URL")
     }
 }
 

@@ -16,6 +16,9 @@ use crate::nodes::Node;
 /// The share of a limit that triggers a warning.
 const NEARLY: f64 = 0.9;
 
+/// The share of the lookup's deadline from which a round trip triggers a warning: the slower half of them may not be waited for.
+const SLOW: f64 = 0.5;
+
 /// The share of the sample from which keys of another model, layout or tenancy trigger a warning.
 const NOTABLE: f64 = 0.05;
 
@@ -24,6 +27,7 @@ impl CacheReport {
         let mut warnings = std::mem::take(&mut self.warnings);
         self.warn_of_memory(&mut warnings);
         self.warn_of_servers(target, nodes, &mut warnings);
+        self.warn_of_latency(target, &mut warnings);
         self.warn_of_entries(times_to_live, &mut warnings);
         if target.layout == Layout::Hash && self.total.hits > 0 {
             warnings.push(
@@ -98,6 +102,20 @@ impl CacheReport {
             if info.number("cluster_enabled") == 1 && !target.redis.cluster {
                 warnings.push(format!("{address} is a node of a cluster: set REDIS_CLUSTER=true"));
             }
+        }
+    }
+
+    fn warn_of_latency(&self, target: &Target, warnings: &mut Vec<String>) {
+        let deadline = target.redis.read_timeout.as_secs_f64() * 1e3;
+        for node in &self.nodes {
+            let Some(round_trip) = node.round_trip_ms.filter(|time| *time >= SLOW * deadline) else { continue };
+            let lookups =
+                if round_trip >= deadline { "no lookup is waited for" } else { "lookups may not be waited for" };
+            warnings.push(format!(
+                "{}: Redis is {round_trip:.1} ms away, and the service waits {deadline} ms for a lookup \
+                 (CACHE_READ_TIMEOUT_MS): {lookups}. Run it closer to the service, or raise the deadline if the model is slower",
+                node.address
+            ));
         }
     }
 

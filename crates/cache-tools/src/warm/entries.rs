@@ -6,10 +6,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use model_package::{Input, Stored};
-use prediction_cache::{Fault, KeySpace, Lookup, PredictionCache, Tenant, redis::RedisStore};
+use bytes::Bytes;
+use model_package::{EntryContent, Explained, Input};
+use prediction_cache::{CacheKey, Fault, KeySpace, Layout, Lookup, PredictionCache, Tenant, redis::RedisStore};
 
-use crate::{Model, Target, nodes::with_tool_timeouts, stored};
+use crate::{Model, Target, WarmOptions, entry_content, nodes::with_tool_timeouts};
 
 /// The outcome for some inputs.
 #[derive(Debug, Default)]
@@ -31,40 +32,83 @@ pub(super) struct Entries {
     model: Arc<dyn Model>,
     cache: PredictionCache,
     keys: KeySpace,
-    stored: Stored,
+    /// Those of contributions, if they are stored: in the form of [`Layout::String`] in every layout.
+    contribution_keys: Option<KeySpace>,
+    content: EntryContent,
     renew: bool,
 }
 
+/// What an entry is about.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Of {
+    /// The position of the prediction.
+    Prediction(usize),
+    Contributions,
+}
+
 impl Entries {
-    /// With `renew`, existing entries are stored again.
-    pub(super) fn new(target: &Target, tenant: Option<&Tenant>, renew: bool) -> Result<Self, Fault> {
+    pub(super) fn new(target: &Target, tenant: Option<&Tenant>, options: &WarmOptions) -> Result<Self, Fault> {
         let redis = RedisStore::new(with_tool_timeouts(target.redis.clone()))?;
-        let keys = KeySpace::new(&target.namespace, target.layout, target.fingerprint(target.layout));
+        let keys = |layout| {
+            let keys = KeySpace::new(&target.namespace, layout, target.fingerprint(target.layout));
+            tenant.map_or(keys.clone(), |tenant| keys.of_tenant(tenant))
+        };
         Ok(Self {
             model: Arc::clone(&target.model),
             cache: PredictionCache::new(None, Some(Box::new(redis))).signed_by(target.signer.clone()),
-            keys: tenant.map_or(keys.clone(), |tenant| keys.of_tenant(tenant)),
-            stored: stored(target.layout),
-            renew,
+            keys: keys(target.layout),
+            contribution_keys: options.explain.then(|| keys(Layout::String)),
+            content: entry_content(target.layout),
+            renew: options.renew,
         })
     }
 
     /// The number of entries of one input.
     pub(super) fn per_input(&self) -> usize {
-        self.stored.entries_per_input(self.model.signature())
+        self.content.entries_per_input(self.model.signature()) + usize::from(self.contribution_keys.is_some())
+    }
+
+    /// The keys of an input.
+    fn keys<'a>(&'a self, input: &'a Input) -> impl Iterator<Item = (CacheKey, Of)> + 'a {
+        let signature = self.model.signature();
+        let predictions = signature.predictions()[..self.content.entries_per_input(signature)].iter().enumerate();
+        let predictions = predictions
+            .map(move |(position, prediction)| (self.keys.key(prediction.name(), input), Of::Prediction(position)));
+        let contributions = self.contribution_keys.as_ref().zip(signature.contributions());
+        predictions.chain(contributions.map(move |(keys, of)| (keys.key(&of.name, input), Of::Contributions)))
+    }
+
+    /// Whether the service answers from this entry.
+    fn is_valid(&self, of: Of, entry: &Bytes) -> bool {
+        let signature = self.model.signature();
+        match of {
+            Of::Prediction(position) => self.content.read_stored(signature, position, entry).is_some(),
+            Of::Contributions => Explained::from_entry(entry, signature.fields().len()).is_some(),
+        }
+    }
+
+    /// Runs the model for these entries of an input. Entries that it fails for are left out.
+    fn compute(&self, input: &Input, missing: Vec<(CacheKey, Of)>) -> Vec<(CacheKey, Bytes)> {
+        let signature = self.model.signature();
+        let has_predictions = missing.iter().any(|(_, of)| *of != Of::Contributions);
+        let output = if has_predictions { self.model.run(input).ok() } else { None };
+        let output = output.filter(|output| self.content.may_store(signature, output));
+        let entry = |of| match of {
+            Of::Prediction(position) => self.content.write(signature, position, output.as_ref()?).ok()?.0,
+            Of::Contributions => self.model.explain(input).ok()?.to_entry(),
+        };
+        missing.into_iter().filter_map(|(key, of)| Some((key, entry(of)?))).collect()
     }
 
     /// Stores every prediction of these inputs byte for byte as the service would: the model runs for each input separately.
     pub(super) async fn store(&self, inputs: &[Input]) -> Result<WarmResult, Fault> {
-        let signature = self.model.signature();
         let mut result = WarmResult::default();
-        let names = signature.predictions()[..self.per_input()].iter().map(|prediction| prediction.name());
-        // The positions of the input and of the prediction, by key.
+        // The position of the input and what the entry is about, by key.
         let mut positions = HashMap::with_capacity(inputs.len() * self.per_input());
         for (position, input) in inputs.iter().enumerate() {
-            for (prediction, name) in names.clone().enumerate() {
-                if let Entry::Vacant(new) = positions.entry(self.keys.key(name, input)) {
-                    new.insert((position, prediction));
+            for (key, of) in self.keys(input) {
+                if let Entry::Vacant(new) = positions.entry(key) {
+                    new.insert((position, of));
                 }
             }
         }
@@ -73,11 +117,9 @@ impl Entries {
         let found = self.cache.lookup(&keys.iter().collect::<Vec<_>>()).await;
         result.cache_time += start.elapsed();
         for (key, lookup) in keys.into_iter().zip(found) {
-            let (position, prediction) = positions[&key];
+            let (position, of) = positions[&key];
             match lookup {
-                Lookup::Hit(entry, _)
-                    if !self.renew && self.stored.read_stored(signature, prediction, &entry).is_some() =>
-                {
+                Lookup::Hit(entry, _) if !self.renew && self.is_valid(of, &entry) => {
                     result.present += 1;
                     positions.remove(&key);
                 }
@@ -91,17 +133,11 @@ impl Entries {
             }
         }
         let mut missing: Vec<Vec<_>> = vec![Vec::new(); inputs.len()];
-        positions.into_iter().for_each(|(key, (position, prediction))| missing[position].push((key, prediction)));
+        positions.into_iter().for_each(|(key, (position, of))| missing[position].push((key, of)));
         let mut entries = Vec::new();
         for (position, missing) in missing.into_iter().enumerate().filter(|(_, missing)| !missing.is_empty()) {
             let expected = entries.len() + missing.len();
-            let output = self.model.run(&inputs[position]).ok();
-            if let Some(output) = output.filter(|output| self.stored.may_store(signature, output)) {
-                entries.extend(missing.into_iter().filter_map(|(key, prediction)| {
-                    let (entry, _) = self.stored.write(signature, prediction, &output).ok()?;
-                    Some((key, entry?))
-                }));
-            }
+            entries.extend(self.compute(&inputs[position], missing));
             if entries.len() < expected {
                 result.failed.push(position);
             }

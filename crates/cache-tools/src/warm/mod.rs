@@ -57,9 +57,12 @@ pub(super) async fn run(target: Target, options: WarmOptions) -> Result<ToolOutp
         (false, Some(_)) => return Err(ToolError::NotPerTenant),
         _ => {}
     }
+    if options.explain && target.model.signature().contributions().is_none() {
+        return Err(ToolError::NoContributions);
+    }
     let tenant = options.tenant.as_deref().and_then(Tenant::new);
     let mut memory = MemoryWatch::start(&target.redis, options.until).await?;
-    let entries = Entries::new(&target, tenant.as_ref(), options.renew).map_err(|fault| target.unreachable(fault))?;
+    let entries = Entries::new(&target, tenant.as_ref(), &options).map_err(|fault| target.unreachable(fault))?;
     let rows_per_batch = (BATCH / entries.per_input()).max(1);
     let mut rows = Rows::open(&options.file, options.from_line, rows_per_batch, Arc::clone(&target.model))?;
     let mut progress = Progress::new(rows.size);
@@ -136,6 +139,9 @@ fn summary(
     };
     if let Some(stopped) = stopped {
         text += &format!("\n{stopped}\nto resume: predict-once cache warm {} --from-line {next_line}", options.file);
+        if options.explain {
+            text += " --explain";
+        }
         if let Some(tenant) = &options.tenant {
             text += &format!(" --tenant {tenant:?}");
         }

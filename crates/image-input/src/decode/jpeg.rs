@@ -76,7 +76,7 @@ fn scans(file: &[u8]) -> usize {
     scans
 }
 
-/// Where the next byte 0xff stands that has another behind it.
+/// The position of the next 0xff byte that another byte follows.
 fn next_marker(file: &[u8], at: usize) -> Option<usize> {
     let found = at + file.get(at..)?.iter().position(|byte| *byte == 0xff)?;
     (found + 1 < file.len()).then_some(found)

@@ -4,9 +4,9 @@ mod jpeg;
 mod png;
 mod webp;
 
-use std::{fmt, io};
+use std::io;
 
-use crate::{error::ImageError, orientation::Orientation, pixels::Pixels};
+use crate::{error::ImageError, format::Format, orientation::Orientation, pixels::Pixels};
 
 /// Checked before anything is decoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,52 +17,7 @@ pub struct Limits {
     pub pixels: u32,
 }
 
-/// A file format.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
-    /// JPEG: 8 bits, Huffman coding
-    Jpeg,
-    /// PNG
-    Png,
-    /// WebP, lossy or lossless
-    WebP,
-}
-
-impl Format {
-    /// In the order of their age.
-    pub const ALL: [Self; 3] = [Self::Jpeg, Self::Png, Self::WebP];
-
-    /// The media type.
-    pub fn media_type(self) -> &'static str {
-        match self {
-            Self::Jpeg => "image/jpeg",
-            Self::Png => "image/png",
-            Self::WebP => "image/webp",
-        }
-    }
-
-    /// The format of a file with these first bytes.
-    fn of(file: &[u8]) -> Option<Self> {
-        match file {
-            [0xff, 0xd8, 0xff, ..] => Some(Self::Jpeg),
-            [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', ..] => Some(Self::Png),
-            [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Some(Self::WebP),
-            _ => None,
-        }
-    }
-}
-
-impl fmt::Display for Format {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::Jpeg => "JPEG",
-            Self::Png => "PNG",
-            Self::WebP => "WebP",
-        })
-    }
-}
-
-/// The pixels of a file, turned as its EXIF data says. Transparency is dropped, as by Pillow's `convert("RGB")`.
+/// The pixels of a file, rotated as its EXIF data says. Transparency is dropped, as Pillow's `convert("RGB")` does.
 pub(crate) fn decode(file: &[u8], limits: Limits) -> Result<Pixels, ImageError> {
     if file.is_empty() {
         return Err(ImageError::Empty);
@@ -95,7 +50,7 @@ fn read_error(format: Format, error: &io::Error) -> ImageError {
     }
 }
 
-/// Makes RGB of pixels of `channels` bytes: gray, gray with alpha, RGB, or RGB with alpha.
+/// Converts pixels of `channels` bytes to RGB: gray, gray with alpha, RGB, or RGB with alpha.
 fn to_rgb(width: u32, height: u32, pixels: Vec<u8>, channels: usize) -> Pixels {
     let rgb = match channels {
         1 | 2 => pixels.chunks_exact(channels).flat_map(|pixel| [pixel[0]; 3]).collect(),

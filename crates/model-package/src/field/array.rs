@@ -2,15 +2,14 @@
 
 use crate::{
     bound::{Bound, Range},
-    declaration::{DeclaredSize, TensorDeclaration},
-    feeds,
+    declaration::{DeclaredSize, TensorDeclaration, datatype},
     json::{ArrayFormat, Dimension, shape_text},
-    manifest::{FieldEntry, SizeEntry},
+    manifest::{FieldEntry, LimitEntry, SizeEntry},
     mistake::Entry,
     tensor::DataType,
 };
 
-/// The most elements of an array whose dimensions are not all fixed, unless `max_items` says otherwise.
+/// The default of `max_items`, for arrays whose dimensions are not all fixed.
 const DEFAULT_MAX_ITEMS: usize = 100_000;
 /// The size of a dimension with a name, of arrays to try a model on, if no example has another.
 const USUAL_SIZE: usize = 16;
@@ -21,14 +20,14 @@ const MAX_RANK: usize = 8;
 #[derive(Clone, Debug)]
 pub struct Array {
     pub(crate) format: ArrayFormat,
-    /// Whether the graph's input has a dimension for the batch.
+    /// Whether the graph's input has a batch dimension.
     is_batched: bool,
     /// A shape to try the model on: the example's, if there is one.
     usual_shape: Vec<usize>,
 }
 
 impl Array {
-    /// `input` is the graph's input that it feeds, if the graph is known.
+    /// `input`: the graph's input that the field feeds, if the graph is known.
     pub(crate) fn new(written: &FieldEntry, input: Option<&TensorDeclaration>, entry: &mut Entry<'_>) -> Option<Self> {
         let declared = input.and_then(|input| input.shape.as_deref());
         let shape: Vec<_> = match (&written.shape, declared) {
@@ -87,9 +86,11 @@ impl Array {
             (1..=MOST_ITEMS).contains(&max_items),
             format_args!("an array may have 1 to {MOST_ITEMS} items, not {max_items}"),
         );
-        let datatype = feeds::datatype(input);
+        let datatype = datatype(input);
         let is_batched = declared.is_none_or(|declared| shape.len() < declared.len());
-        let bounds = [(written.minimum, written.exclusive_minimum), (written.maximum, written.exclusive_maximum)];
+        let [minimum, maximum] =
+            [&written.minimum, &written.maximum].map(|limit| limit.as_ref().and_then(LimitEntry::number));
+        let bounds = [(minimum, written.exclusive_minimum), (maximum, written.exclusive_maximum)];
         let [lower, upper] = bounds.map(|(inclusive, exclusive)| {
             entry.require(inclusive.is_none() || exclusive.is_none(), "give a bound or the `exclusive_` one, not both");
             let inclusive = inclusive.map(|limit| Bound { limit, exclusive: false });
@@ -161,7 +162,7 @@ impl Array {
     }
 }
 
-/// Whether the first dimension of an input, of which the field declares no shape, is that of the batch.
+/// Whether an input's first dimension is the batch dimension, if the field declares no shape.
 fn has_batch(declared: &[DeclaredSize]) -> bool {
     declared.first().is_some_and(|first| !matches!(first, DeclaredSize::Fixed(size) if *size != 1))
 }

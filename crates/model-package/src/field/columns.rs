@@ -47,7 +47,7 @@ impl Field {
             (Encoding::OneHot(_), Kind::Category(category)) => {
                 category.values().iter().map(|value| format!("{}={}", self.name, value.name)).collect()
             }
-            (Encoding::OneHot(codes), Kind::Number(_) | Kind::Boolean) => {
+            (Encoding::OneHot(codes), Kind::Number(_) | Kind::Boolean | Kind::Date(_)) => {
                 (0..codes).map(|code| format!("{}={code}", self.name)).collect()
             }
         }
@@ -59,7 +59,7 @@ impl Field {
             Encoding::Column => match &self.kind {
                 Kind::Array(_) | Kind::Image(_) => 0,
                 Kind::Text(text) => text.width(),
-                Kind::Number(_) | Kind::Boolean | Kind::Category(_) => 1,
+                Kind::Number(_) | Kind::Boolean | Kind::Category(_) | Kind::Date(_) => 1,
             },
             Encoding::OneHot(codes) => codes,
         }

@@ -2,20 +2,22 @@
 
 use serde_json::Value;
 
-use super::{Array, Category, Encoded, Encoding, Field, Image, Kind, MAX_NAME_LENGTH, Number, Text, is_name};
+use super::{
+    Array, Category, Date, Encoded, Encoding, Field, Image, Kind, MAX_NAME_LENGTH, Number, Text, is_name,
+    reason::Reason,
+};
 use crate::{
-    contributions::Reason,
     declaration::TensorDeclaration,
     files::Files,
     json::Json,
-    manifest::{EncodingEntry, FieldEntry, FieldType},
+    manifest::{EncodingEntry, FieldEntry, FieldType, LimitEntry},
     mistake::Entry,
     tensor::DataType,
 };
 
 impl Field {
-    /// Checks an entry of `[[fields]]`, for these inputs of the graph, the first of this type. `None` if it has mistakes, which are added
-    /// to `entry`.
+    /// Checks an entry of `[[fields]]` against the graph's inputs that it feeds, the first of which has this type. `None` if it has
+    /// mistakes, which are added to `entry`.
     pub(crate) fn new(
         written: &FieldEntry,
         datatype: DataType,
@@ -29,17 +31,28 @@ impl Field {
         );
         let is_a = |types: &[FieldType]| types.contains(&written.r#type);
         let (is_number, is_string) = (is_a(&[FieldType::Number, FieldType::Integer]), is_a(&[FieldType::String]));
+        let is_date = is_a(&[FieldType::Date, FieldType::Datetime]);
         let (is_array, is_text, is_image) =
             (is_a(&[FieldType::Array]), is_a(&[FieldType::Text]), is_a(&[FieldType::Image]));
         for (key, given, applies, to) in [
-            ("minimum", written.minimum.is_some(), is_number || is_array, "numbers, integers and arrays"),
+            (
+                "minimum",
+                written.minimum.is_some(),
+                is_number || is_array || is_date,
+                "numbers, integers, arrays and dates",
+            ),
             (
                 "exclusive_minimum",
                 written.exclusive_minimum.is_some(),
                 is_number || is_array,
                 "numbers, integers and arrays",
             ),
-            ("maximum", written.maximum.is_some(), is_number || is_array, "numbers, integers and arrays"),
+            (
+                "maximum",
+                written.maximum.is_some(),
+                is_number || is_array || is_date,
+                "numbers, integers, arrays and dates",
+            ),
             (
                 "exclusive_maximum",
                 written.exclusive_maximum.is_some(),
@@ -60,7 +73,7 @@ impl Field {
                 "required",
                 !written.required,
                 !is_array && !is_text && !is_image,
-                "numbers, integers, booleans and strings",
+                "numbers, integers, booleans, strings and dates",
             ),
             ("shape", written.shape.is_some(), is_array, "arrays"),
             ("max_items", written.max_items.is_some(), is_array, "arrays"),
@@ -76,21 +89,26 @@ impl Field {
         ] {
             entry.require(!given || applies, format_args!("`{key}` applies only to {to}: remove it"));
         }
+        for (key, limit) in [("minimum", &written.minimum), ("maximum", &written.maximum)] {
+            let is_text = matches!(limit, Some(LimitEntry::Text(_)));
+            entry.require(is_date || !is_text, format_args!("`{key}` must be a number"));
+        }
         let kind = match written.r#type {
             FieldType::Number | FieldType::Integer => Kind::Number(Number::new(written, datatype, entry)?),
             FieldType::Boolean => Kind::Boolean,
             FieldType::String => Kind::Category(Category::new(written, entry)?),
+            FieldType::Date | FieldType::Datetime => Kind::Date(Date::new(written, datatype, entry)?),
             FieldType::Array => Kind::Array(Array::new(written, inputs.first().copied(), entry)?),
             FieldType::Text => Kind::Text(Text::new(written, inputs, files, entry)?),
             FieldType::Image => Kind::Image(Image::new(written, inputs.first().copied(), files, entry)?),
         };
         let bands = match &kind {
             Kind::Number(number) => number.bands().map(|limits| limits.len() + 1),
-            Kind::Boolean | Kind::Category(_) | Kind::Array(_) | Kind::Text(_) | Kind::Image(_) => None,
+            Kind::Boolean | Kind::Category(_) | Kind::Date(_) | Kind::Array(_) | Kind::Text(_) | Kind::Image(_) => None,
         };
         let codes = match &kind {
             Kind::Number(number) => number.bands().map(|limits| limits.len() + 1),
-            Kind::Boolean | Kind::Array(_) | Kind::Text(_) | Kind::Image(_) => None,
+            Kind::Boolean | Kind::Date(_) | Kind::Array(_) | Kind::Text(_) | Kind::Image(_) => None,
             Kind::Category(category) => Some(category.values().len()),
         };
         let encoding = match (written.encoding, codes) {
@@ -147,7 +165,7 @@ impl Field {
         let is_number = match &self.kind {
             Kind::Number(number) => !number.is_integer() && number.bands().is_none(),
             Kind::Text(_) => true,
-            Kind::Boolean | Kind::Category(_) | Kind::Array(_) | Kind::Image(_) => false,
+            Kind::Boolean | Kind::Category(_) | Kind::Date(_) | Kind::Array(_) | Kind::Image(_) => false,
         };
         entry.require(
             !is_number,
@@ -160,7 +178,7 @@ impl Field {
             Kind::Number(number) => number.bands().map_or(0, |limits| limits.len() + 1),
             Kind::Boolean => 2,
             Kind::Category(category) => category.values().len(),
-            Kind::Array(_) | Kind::Text(_) | Kind::Image(_) => 0,
+            Kind::Date(_) | Kind::Array(_) | Kind::Text(_) | Kind::Image(_) => 0,
         };
         entry.require(
             codes as f64 <= largest + 1.0,

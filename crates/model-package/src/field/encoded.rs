@@ -17,7 +17,7 @@ pub(crate) enum Encoded {
     Nan,
     /// A row of zeros: an ignored unknown category, or a missing one.
     Zeros,
-    /// The value of a field that feeds inputs of the graph alone, or the columns of a text that are not zero and their values.
+    /// The value of a field that feeds inputs of its own, or the non-zero columns of a text.
     Tensors(Arc<Tensors>),
 }
 

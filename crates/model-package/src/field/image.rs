@@ -1,4 +1,4 @@
-//! Images, which become the tensor that an image processor makes of them.
+//! Images, converted to the tensor that an image processor would produce.
 
 use std::fmt;
 
@@ -11,8 +11,7 @@ use image_input::{IMAGE_VERSION, ImageError, Layout, Limits, Pixels, Preprocesso
 
 use super::{Encoded, Tensors};
 use crate::{
-    declaration::{DeclaredSize, TensorDeclaration},
-    feeds,
+    declaration::{DeclaredSize, TensorDeclaration, datatype},
     files::{Files, is_file_name},
     json::shape_text,
     manifest::{FieldEntry, PreprocessorEntry},
@@ -20,11 +19,11 @@ use crate::{
     tensor::{DataType, Tensor},
 };
 
-/// The largest file in bytes, unless `max_bytes` says otherwise.
+/// The default of `max_bytes`.
 const DEFAULT_MAX_BYTES: usize = 4_000_000;
 /// A Lambda function's event has at most 6 MB, and base64 makes four bytes of three.
 const MOST_BYTES: usize = 4_400_000;
-/// The largest image, unless `max_pixels` says otherwise: 4,096 × 4,096.
+/// The default of `max_pixels`: 4,096 × 4,096.
 const DEFAULT_MAX_PIXELS: u32 = 1 << 24;
 /// Decoding takes up to 16 bytes for each: 1 GiB.
 const MOST_PIXELS: u32 = 1 << 26;
@@ -46,7 +45,7 @@ pub struct Image {
 }
 
 impl Image {
-    /// `input` is the graph's input that it feeds, if the graph is known.
+    /// `input`: the graph's input that the field feeds, if the graph is known.
     pub(crate) fn new(
         written: &FieldEntry,
         input: Option<&TensorDeclaration>,
@@ -73,7 +72,7 @@ impl Image {
             );
             return None;
         };
-        let datatype = feeds::datatype(input);
+        let datatype = datatype(input);
         match datatype {
             DataType::Float32 | DataType::Float16 => {}
             DataType::Uint8 => entry.require(

@@ -15,6 +15,7 @@ impl Field {
             (Some(MissingEntry::Number(number)), Encoding::Column) => self.missing_number(*number),
             (Some(MissingEntry::Value(name)), _) => match &self.kind {
                 Kind::Category(category) => category.code(name).map(Encoded::Code),
+                Kind::Date(date) => date.read_text(name),
                 Kind::Number(_) | Kind::Boolean | Kind::Array(_) | Kind::Text(_) | Kind::Image(_) => None,
             },
         };
@@ -25,6 +26,7 @@ impl Field {
                 }
                 (Kind::Category(_), Encoding::Column) => "\"nan\", a number, or { value = \"…\" } with one of `values`",
                 (_, Encoding::OneHot(_)) => "\"nan\" or \"zeros\"",
+                (Kind::Date(_), Encoding::Column) => "\"nan\", or { value = \"…\" } with a date",
                 (Kind::Number(number), Encoding::Column) if number.bands().is_some() => "\"nan\"",
                 (_, Encoding::Column) => match self.precision {
                     Precision::Float32 => "\"nan\" or a number within the range of float32",
@@ -42,6 +44,7 @@ impl Field {
     fn missing_number(&self, number: f64) -> Option<Encoded> {
         let codes = match &self.kind {
             Kind::Number(kind) if kind.bands().is_some() => return None,
+            Kind::Date(_) => return None,
             Kind::Number(_) | Kind::Array(_) | Kind::Text(_) | Kind::Image(_) => 0..0,
             Kind::Boolean => 0..2,
             // The cast is lossless: a category has at most 10,000 values.

@@ -4,28 +4,32 @@ mod array;
 mod boolean;
 mod category;
 mod columns;
+mod date;
 mod definition;
 mod encoded;
 mod image;
 mod missing;
 mod number;
+mod reason;
 mod tensors;
 mod text;
 mod value;
 
 use serde_json::Value;
 
+use self::reason::Reason;
 pub use self::{
     array::Array,
     category::{Category, CategoryValue},
     columns::Encoding,
+    date::Date,
     image::Image,
     number::Number,
     text::Text,
 };
 pub(crate) use self::{encoded::Encoded, tensors::Tensors, text::default_inputs};
 pub use super::{bound::Bound, json::Dimension};
-use super::{contributions::Reason, feeds::Size, precision::Precision};
+use super::{declaration::Size, precision::Precision};
 
 /// Limit for the names of fields, values and examples, in characters.
 pub(crate) const MAX_NAME_LENGTH: usize = 200;
@@ -52,6 +56,7 @@ pub enum Kind {
     Number(Number),
     Boolean,
     Category(Category),
+    Date(Date),
     Array(Array),
     Text(Text),
     Image(Image),
@@ -77,10 +82,6 @@ impl Field {
         &self.kind
     }
 
-    pub(crate) fn reason(&self) -> Option<&Reason> {
-        self.reason.as_ref()
-    }
-
     pub fn unit(&self) -> Option<&str> {
         self.unit.as_deref()
     }
@@ -104,7 +105,7 @@ impl Field {
     pub(crate) fn band_of(&self, number: f64) -> Option<usize> {
         match &self.kind {
             Kind::Number(kind) => kind.bands().map(|bands| bands.partition_point(|limit| number >= *limit)),
-            Kind::Boolean | Kind::Category(_) | Kind::Array(_) | Kind::Text(_) | Kind::Image(_) => None,
+            Kind::Boolean | Kind::Category(_) | Kind::Date(_) | Kind::Array(_) | Kind::Text(_) | Kind::Image(_) => None,
         }
     }
 
@@ -113,35 +114,37 @@ impl Field {
         match &self.kind {
             Kind::Array(_) | Kind::Image(_) => true,
             Kind::Text(text) => text.is_tensor(),
-            Kind::Number(_) | Kind::Boolean | Kind::Category(_) => false,
+            Kind::Number(_) | Kind::Boolean | Kind::Category(_) | Kind::Date(_) => false,
         }
     }
 
-    /// Whether a cache key has the digest of its value, rather than the value.
+    /// Whether cache keys contain a digest of the value instead of the value.
     pub(crate) fn has_digest(&self) -> bool {
         matches!(self.kind, Kind::Array(_) | Kind::Text(_) | Kind::Image(_))
     }
 
-    /// A shape of the tensor for its input of the graph at this position, to try a model on. Empty for a field that is not a tensor.
-    pub(crate) fn usual_shape(&self, _part: usize) -> Vec<usize> {
+    /// The shape of its tensors, without the batch dimension, to try a model on. Empty for a field that is not a tensor.
+    pub(crate) fn usual_shape(&self) -> Vec<usize> {
         match &self.kind {
             Kind::Array(array) => array.usual_shape().to_vec(),
             Kind::Text(text) => text.usual_shape(),
             Kind::Image(image) => image.shape().to_vec(),
-            Kind::Number(_) | Kind::Boolean | Kind::Category(_) => Vec::new(),
+            Kind::Number(_) | Kind::Boolean | Kind::Category(_) | Kind::Date(_) => Vec::new(),
         }
     }
 
-    /// Whether the graph's inputs that it feeds have a dimension for the batch.
+    /// Whether the graph's inputs that it feeds have a batch dimension.
     pub(crate) fn is_batched(&self) -> bool {
         match &self.kind {
             Kind::Array(array) => array.is_batched(),
-            Kind::Number(_) | Kind::Boolean | Kind::Category(_) | Kind::Text(_) | Kind::Image(_) => true,
+            Kind::Number(_) | Kind::Boolean | Kind::Category(_) | Kind::Date(_) | Kind::Text(_) | Kind::Image(_) => {
+                true
+            }
         }
     }
 
-    /// The shape of the tensor for its input of the graph at this position. Empty for a field that is not a tensor.
-    pub(crate) fn tensor_shape(&self, _part: usize) -> Vec<Size<'_>> {
+    /// The shape of its tensors, without the batch dimension. Empty for a field that is not a tensor.
+    pub(crate) fn tensor_shape(&self) -> Vec<Size<'_>> {
         let size = |size| match size {
             &Dimension::Fixed(size) => Size::Fixed(size),
             Dimension::Named(name) => Size::Named(name),
@@ -150,7 +153,7 @@ impl Field {
             Kind::Array(array) => array.shape().iter().map(size).collect(),
             Kind::Text(text) => text.tensor_shape(),
             Kind::Image(image) => image.shape().map(Size::Fixed).to_vec(),
-            Kind::Number(_) | Kind::Boolean | Kind::Category(_) => Vec::new(),
+            Kind::Number(_) | Kind::Boolean | Kind::Category(_) | Kind::Date(_) => Vec::new(),
         }
     }
 
@@ -166,6 +169,7 @@ impl Field {
                 let names: Vec<_> = category.values().iter().map(|value| &value.name).collect();
                 format!("{names:?}")
             }
+            Kind::Date(date) => if date.has_time() { "datetime" } else { "date" }.to_owned(),
             // A request with more items than `max_items` has no answer.
             Kind::Array(array) => format!("array {:?} {}", array.shape(), array.is_batched()),
             Kind::Text(text) => text.identity().to_owned(),

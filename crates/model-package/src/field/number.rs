@@ -5,7 +5,7 @@ mod suggestion;
 use super::Encoded;
 use crate::{
     bound::{Bound, Range},
-    manifest::{FieldEntry, FieldType},
+    manifest::{FieldEntry, FieldType, LimitEntry},
     mistake::Entry,
     precision::Precision,
     tensor::DataType,
@@ -37,7 +37,9 @@ impl Number {
         // In the range of the type, every integer of these is one of its own.
         let (smallest, largest) = datatype.integers().unwrap_or((-largest_integer, largest_integer));
         let integer = written.r#type == FieldType::Integer;
-        let FieldEntry { minimum, exclusive_minimum, maximum, exclusive_maximum, .. } = written;
+        let FieldEntry { exclusive_minimum, exclusive_maximum, .. } = written;
+        let [minimum, maximum] =
+            [&written.minimum, &written.maximum].map(|limit| limit.as_ref().and_then(LimitEntry::number));
         let mut bound = |inclusive: Option<f64>, exclusive: Option<f64>, end: &str| {
             entry.require(
                 inclusive.is_none() || exclusive.is_none(),
@@ -73,8 +75,8 @@ impl Number {
             }
             Some(bound)
         };
-        let lower = bound(*minimum, *exclusive_minimum, "minimum");
-        let upper = bound(*maximum, *exclusive_maximum, "maximum");
+        let lower = bound(minimum, *exclusive_minimum, "minimum");
+        let upper = bound(maximum, *exclusive_maximum, "maximum");
         let (lower, upper) = if integer {
             let within = |limit| Bound { limit, exclusive: false };
             (lower.or(Some(within(smallest))), upper.or(Some(within(largest))))

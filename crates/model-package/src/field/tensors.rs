@@ -11,6 +11,7 @@ use crate::tensor::Tensor;
 pub(crate) struct Tensors {
     digest: [u8; Self::DIGEST],
     tensors: Vec<Arc<Tensor>>,
+    tokens: usize,
 }
 
 impl Tensors {
@@ -18,6 +19,11 @@ impl Tensors {
     pub(crate) const DIGEST: usize = 16;
 
     pub(crate) fn new(tensors: Vec<Arc<Tensor>>) -> Arc<Self> {
+        Self::of_text(tensors, 0)
+    }
+
+    /// Those of a text of so many tokens.
+    pub(crate) fn of_text(tensors: Vec<Arc<Tensor>>, tokens: usize) -> Arc<Self> {
         let mut hash = Sha256::new();
         for tensor in &tensors {
             // The name of the type, the rank and the sizes determine where each part ends.
@@ -27,11 +33,16 @@ impl Tensors {
         }
         let mut digest = [0; Self::DIGEST];
         digest.copy_from_slice(&hash.finalize()[..Self::DIGEST]);
-        Arc::new(Self { digest, tensors })
+        Arc::new(Self { digest, tensors, tokens })
     }
 
     pub(crate) fn as_slice(&self) -> &[Arc<Tensor>] {
         &self.tensors
+    }
+
+    /// The number of tokens of a text that the model reads, without padding; of a vectorizer's text, that of its distinct terms.
+    pub(crate) fn tokens(&self) -> usize {
+        self.tokens
     }
 
     /// Whether this is how a digest displays.

@@ -38,6 +38,7 @@ impl Field {
                     None
                 }
             }
+            Kind::Date(date) => date.read(value),
             Kind::Image(image) => {
                 if let Json::Text(text) = value {
                     image.read_base64(text).ok()
@@ -66,7 +67,9 @@ impl Field {
     pub(crate) fn array_format(&self) -> Option<&ArrayFormat> {
         match &self.kind {
             Kind::Array(array) => Some(&array.format),
-            Kind::Number(_) | Kind::Boolean | Kind::Category(_) | Kind::Text(_) | Kind::Image(_) => None,
+            Kind::Number(_) | Kind::Boolean | Kind::Category(_) | Kind::Date(_) | Kind::Text(_) | Kind::Image(_) => {
+                None
+            }
         }
     }
 
@@ -91,6 +94,7 @@ impl Field {
             Kind::Number(number) => number.allowed().into(),
             Kind::Boolean => "must be true or false".into(),
             Kind::Category(category) => category.allowed().into(),
+            Kind::Date(date) => date.allowed().into(),
             Kind::Array(array) => array.allowed().into(),
             Kind::Text(text) => text.allowed().into(),
             Kind::Image(image) => image.allowed().into(),
@@ -125,7 +129,7 @@ impl Field {
     /// The work of [`Self::suggestion`], in pairs of characters that are compared.
     pub(crate) fn suggestion_work(&self, value: &Json<'_>) -> usize {
         match &self.kind {
-            Kind::Number(_) | Kind::Boolean | Kind::Array(_) | Kind::Text(_) | Kind::Image(_) => 0,
+            Kind::Number(_) | Kind::Boolean | Kind::Date(_) | Kind::Array(_) | Kind::Text(_) | Kind::Image(_) => 0,
             Kind::Category(category) => category.suggestion_work(value),
         }
     }
@@ -136,6 +140,7 @@ impl Field {
             Kind::Number(number) => number.suggestion(value, self.unit.as_deref()),
             Kind::Boolean => boolean::suggestion(value).map(|meant| meant.to_string()),
             Kind::Category(category) => category.suggestion(value),
+            Kind::Date(date) => date.suggestion(value),
             Kind::Array(_) | Kind::Text(_) | Kind::Image(_) => None,
         }
     }

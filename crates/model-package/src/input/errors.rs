@@ -16,10 +16,10 @@ const MAX_LISTED_UNKNOWN_FIELDS: usize = 20;
 /// A response lists this many errors and counts the others.
 const MAX_LISTED_ERRORS: usize = 100;
 
-/// The work on a body's suggestions, in pairs of characters that are compared: some ten million instructions.
+/// The limit for suggestions per body, in pairs of compared characters: about ten million instructions.
 const MAX_SUGGESTION_WORK: usize = 250_000;
 
-/// What may still be spent on the errors of a body: it bounds the time that an invalid one takes, and the size of its answer.
+/// The remaining budget for a body's errors. It bounds the time that an invalid body takes, and the size of the answer.
 pub(crate) struct ErrorBudget {
     listed: usize,
     /// The number of errors that are only counted.
@@ -48,7 +48,7 @@ impl ErrorBudget {
         self.listed == 0
     }
 
-    /// Makes a suggestion that takes this much work, if that much is left.
+    /// Makes a suggestion that takes this much work, if the budget allows it.
     fn suggest(&mut self, work: usize, suggestion: impl FnOnce() -> Option<String>) -> Option<String> {
         self.suggestion_work = self.suggestion_work.checked_sub(work)?;
         suggestion()

@@ -10,8 +10,8 @@ use super::{
     errors::{ErrorBudget, Errors},
 };
 use crate::{
-    field::{Encoded, Field},
-    invalid::{FieldError, InvalidInput},
+    field::{Encoded, Field, Kind},
+    invalid::{FieldError, InvalidInput, MAX_IMAGES, MAX_INPUTS},
     json::{ArrayFormat, ArrayFormats, Json, JsonSeed, Members},
     normal_form::Spellings,
 };
@@ -22,6 +22,8 @@ pub(crate) struct Fields {
     pub(super) fields: Vec<Field>,
     spellings: Spellings,
     pub(super) ignore_unknown: bool,
+    /// The most inputs of a request.
+    max_inputs: usize,
     /// The number of required fields.
     pub(super) required: usize,
     /// The positions of the fields that have an [`ArrayFormat`].
@@ -37,11 +39,17 @@ impl Fields {
         let required = fields.iter().filter(|field| field.is_required()).count();
         let arrays = (0..fields.len()).filter(|position| fields[*position].array_format().is_some()).collect();
         let shared = shared_dimensions(&fields);
-        Self { fields, spellings, ignore_unknown, required, arrays, shared }
+        let max_inputs = max_inputs(&fields);
+        Self { fields, spellings, ignore_unknown, max_inputs, required, arrays, shared }
     }
 
     pub(crate) fn as_slice(&self) -> &[Field] {
         &self.fields
+    }
+
+    /// The most inputs of a request.
+    pub(crate) fn max_inputs(&self) -> usize {
+        self.max_inputs
     }
 
     pub(crate) fn ignores_unknown(&self) -> bool {
@@ -134,6 +142,12 @@ impl Fields {
             field.encode(value, columns);
         }
     }
+}
+
+/// [`MAX_INPUTS`], or so many that their images are at most [`MAX_IMAGES`].
+fn max_inputs(fields: &[Field]) -> usize {
+    let images = fields.iter().filter(|field| matches!(field.kind(), Kind::Image(_))).count();
+    MAX_IMAGES.checked_div(images).map_or(MAX_INPUTS, |inputs| inputs.max(1))
 }
 
 impl ArrayFormats for Fields {

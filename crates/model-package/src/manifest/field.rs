@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{table, yes};
+use super::{LimitEntry, table, yes};
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -15,9 +15,9 @@ pub(crate) struct FieldEntry {
     pub(crate) unit: Option<String>,
     pub(crate) hint: Option<String>,
     pub(crate) example: Option<Value>,
-    pub(crate) minimum: Option<f64>,
+    pub(crate) minimum: Option<LimitEntry>,
     pub(crate) exclusive_minimum: Option<f64>,
-    pub(crate) maximum: Option<f64>,
+    pub(crate) maximum: Option<LimitEntry>,
     pub(crate) exclusive_maximum: Option<f64>,
     pub(crate) bands: Option<Vec<f64>>,
     pub(crate) values: Option<Vec<CategoryEntry>>,
@@ -61,6 +61,8 @@ pub(crate) enum FieldType {
     Integer,
     Boolean,
     String,
+    Date,
+    Datetime,
     Array,
     Image,
     Text,

@@ -3,6 +3,7 @@
 //! `docs/model-package.md` documents each entry.
 
 mod field;
+mod limit;
 mod prediction;
 
 use serde::{Deserialize, de::DeserializeOwned};
@@ -14,6 +15,7 @@ pub(crate) use self::{
         CategoryEntry, EncodingEntry, FieldEntry, FieldType, InputsEntry, MissingEntry, PreprocessorEntry, ReasonEntry,
         SizeEntry, UnknownValue,
     },
+    limit::LimitEntry,
     prediction::{AnswerEntry, KindEntry, PredictionEntry},
 };
 use super::tensor::DataType;

@@ -193,7 +193,7 @@ impl Prediction {
         Answer { entry: Bytes::copy_from_slice(value.text.as_bytes()), body: self.body(&value.json) }
     }
 
-    /// Those of the values whose flag is set. The entry holds the flags: `101`.
+    /// The values whose flag is set. The entry holds the flags: `101`.
     fn chosen(&self, flags: &[bool]) -> Answer {
         let entry: String = flags.iter().map(|flag| if *flag { '1' } else { '0' }).collect();
         let chosen = flags.iter().zip(self.values()).filter(|(flag, _)| **flag).map(|(_, value)| value.json.as_str());

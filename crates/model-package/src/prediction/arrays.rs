@@ -12,7 +12,7 @@ use crate::{
     tensor::{DataType, Tensor},
 };
 
-/// The positions of the `k` highest scores with these scores, the highest first, and the first of equal ones.
+/// The `k` highest scores with their positions, in descending order; equal scores in the order of their positions.
 pub(super) fn highest(scores: &[f64], k: usize) -> Vec<(usize, f64)> {
     let mut all: Vec<_> = scores.iter().copied().enumerate().collect();
     let descending = |one: &(usize, f64), other: &(usize, f64)| other.1.total_cmp(&one.1).then(one.0.cmp(&other.0));
@@ -26,18 +26,21 @@ pub(super) fn highest(scores: &[f64], k: usize) -> Vec<(usize, f64)> {
 
 impl Prediction {
     pub(super) fn vector(&self, numbers: &[f64], entry: Bytes) -> Answer {
-        let body = match (&self.kind, self.precision) {
-            (PredictionKind::Vector(VectorEncoding::Base64), _) => {
-                let bytes: Vec<u8> = numbers.iter().flat_map(|number| (*number as f32).to_le_bytes()).collect();
-                self.body(&format!("\"{}\"", STANDARD.encode(bytes)))
+        let encoding = if let PredictionKind::Vector(encoding) = self.kind { encoding } else { VectorEncoding::Float };
+        Answer { entry, body: self.body(&self.vector_text(numbers, encoding)) }
+    }
+
+    /// The numbers as JSON: a list, or the base64 of their little-endian float32.
+    pub fn vector_text(&self, numbers: &[f64], encoding: VectorEncoding) -> String {
+        let singles = || numbers.iter().map(|number| *number as f32);
+        match (encoding, self.precision) {
+            (VectorEncoding::Base64, _) => {
+                let bytes: Vec<u8> = singles().flat_map(f32::to_le_bytes).collect();
+                format!("\"{}\"", STANDARD.encode(bytes))
             }
-            (_, Precision::Float32) => {
-                let numbers: Vec<_> = numbers.iter().map(|number| *number as f32).collect();
-                self.body(&nested(&numbers, &[numbers.len()]))
-            }
-            (_, Precision::Float64) => self.body(&nested(numbers, &[numbers.len()])),
-        };
-        Answer { entry, body }
+            (VectorEncoding::Float, Precision::Float32) => nested(&singles().collect::<Vec<_>>(), &[numbers.len()]),
+            (VectorEncoding::Float, Precision::Float64) => nested(numbers, &[numbers.len()]),
+        }
     }
 
     /// The numbers in little-endian order.

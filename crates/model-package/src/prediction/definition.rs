@@ -15,7 +15,7 @@ use crate::{
 /// Paths of the service's own endpoints.
 const RESERVED_ENDPOINTS: [&str; 5] = ["docs", "openapi.json", "health", "ready", "metrics"];
 
-/// The classes of a `top` that says no other number.
+/// The default of `k`.
 const DEFAULT_K: usize = 5;
 
 const MAX_VALUES: usize = 10_000;
@@ -124,7 +124,7 @@ impl Prediction {
     }
 }
 
-/// The entries that predictions of all kinds have.
+/// The entries that all kinds of prediction share.
 pub(crate) struct Common {
     pub(crate) name: String,
     pub(crate) endpoint: Option<String>,

@@ -48,7 +48,7 @@ pub enum PredictionKind {
     ClassAt(Column, Vec<AnswerValue>),
     /// A number with a name for each column.
     Values(Scores, Vec<AnswerValue>),
-    /// Those of the values whose column is at least 0.5.
+    /// The values whose column is at least 0.5.
     Labels(Scores, Vec<AnswerValue>),
     /// A probability for each class.
     Probabilities(Scores, Vec<AnswerValue>),
@@ -56,7 +56,7 @@ pub enum PredictionKind {
     Bands(Column, Vec<f64>, Vec<AnswerValue>),
     /// All numbers of an output.
     Vector(VectorEncoding),
-    /// So many classes with the highest scores, the highest first.
+    /// This many classes with the highest scores, in descending order.
     Top(Scores, usize, Vec<AnswerValue>),
     /// An output in its shape.
     Tensor,

@@ -6,7 +6,7 @@ use super::{Example, GoldenTolerance, Signature, examples::check_examples};
 use crate::{
     contributions::Contributions,
     declaration::{Declaration, names as names_of},
-    feeds::{self, Fed, GraphInput},
+    feeds::{self, FedInputs, GraphInput},
     field::Field,
     files::Files,
     input::Fields,
@@ -17,7 +17,7 @@ use crate::{
 
 /// A request with more fields would not fit into a body.
 const MAX_FIELDS: usize = 1_000;
-/// The most values of all fields, with their aliases: they take some 10 MB, and a few more in the OpenAPI document.
+/// The most values and aliases of all fields together: about 10 MB, and a few more in the OpenAPI document.
 const MAX_VALUES: usize = 100_000;
 const MAX_PREDICTIONS: usize = 16;
 /// Schemas that the OpenAPI document defines itself.
@@ -100,11 +100,7 @@ impl Signature {
             description: manifest.description.trim().to_owned(),
             input_name: manifest.input.name,
             input_description: manifest.input.description.trim().to_owned(),
-            examples: manifest
-                .examples
-                .into_iter()
-                .map(|ExampleEntry { name, summary, input, valid }| Example { name, summary, input, valid })
-                .collect(),
+            examples: manifest.examples.into_iter().map(|entry| Example::new(entry, fields.as_slice())).collect(),
             golden: GoldenTolerance { number: tolerance, share: max_other_class },
             fields,
             inputs,
@@ -127,7 +123,7 @@ fn fields(
     graph: &Declaration,
     files: &Files,
     mistakes: &mut Vec<Mistake>,
-) -> (Vec<Field>, Vec<Fed>) {
+) -> (Vec<Field>, Vec<FedInputs>) {
     let count = manifest.fields.len();
     Entry::new("fields", mistakes).require(
         (1..=MAX_FIELDS).contains(&count),

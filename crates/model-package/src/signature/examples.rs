@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use serde_json::{Map, Value};
 
 use crate::{
-    field::{MAX_NAME_LENGTH, is_name},
+    field::{Field, MAX_NAME_LENGTH, is_name},
     input::Fields,
     manifest::ExampleEntry,
     mistake::{Entry, Mistake},
@@ -20,6 +20,16 @@ pub struct Example {
     pub input: Map<String, Value>,
     /// `false` for an example of an error.
     pub valid: bool,
+}
+
+impl Example {
+    /// The members are put into the fields' order: TOML does not keep that of the file.
+    pub(super) fn new(entry: ExampleEntry, fields: &[Field]) -> Self {
+        let ExampleEntry { name, summary, mut input, valid } = entry;
+        let mut ordered: Map<_, _> = fields.iter().filter_map(|field| input.shift_remove_entry(field.name())).collect();
+        ordered.append(&mut input);
+        Self { name, summary, input: ordered, valid }
+    }
 }
 
 pub(super) fn check_examples(examples: &[ExampleEntry], fields: &Fields, mistakes: &mut Vec<Mistake>) {

@@ -11,7 +11,7 @@ pub use self::examples::Example;
 use super::{
     contributions::Contributions,
     declaration::TensorDeclaration,
-    decode::DecodedField,
+    decoded_key::DecodedField,
     feeds::GraphInput,
     field::{Field, Image, Kind},
     input::{Fields, Input},
@@ -42,7 +42,7 @@ pub struct Signature {
     inputs: Vec<GraphInput>,
     /// The positions of the graph's outputs that predictions read.
     outputs: Vec<usize>,
-    /// What is declared about them.
+    /// Their declarations.
     declared_outputs: Vec<TensorDeclaration>,
     predictions: Vec<Prediction>,
     /// Known once the graph has run.
@@ -120,7 +120,7 @@ impl Signature {
         self.fields.decode(text)
     }
 
-    /// The graph's inputs, in its order. Empty if the graph was [not known](Declaration::unknown).
+    /// The graph's inputs, in its order. Empty if the graph was [not known](crate::Declaration::unknown).
     pub fn inputs(&self) -> &[GraphInput] {
         &self.inputs
     }
@@ -151,7 +151,7 @@ impl Signature {
         self.inputs.iter().map(|input| input.blank(self.fields())).collect()
     }
 
-    /// The type of the columns of scalars. `None` without any.
+    /// The type of the scalar columns. `None` without any.
     pub fn precision_of_columns(&self) -> Option<Precision> {
         self.fields().iter().find(|field| !field.is_tensor()).map(Field::precision)
     }
@@ -161,8 +161,8 @@ impl Signature {
         self.precision_of_columns().unwrap_or(Precision::Float64)
     }
 
-    /// What the entry of an output depends on beside the graph and the fields, for the model's fingerprint. `None` for the text of the
-    /// first output.
+    /// The form of an output's entry, for the model's fingerprint: everything that it depends on besides the graph and the fields. `None`
+    /// for the text of the first output.
     pub fn output_identity(&self) -> Option<String> {
         let is_text = matches!(self.output_form, Some(OutputForm::Text { .. }));
         let of_first = self.outputs == [0] && is_text;

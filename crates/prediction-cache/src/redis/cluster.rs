@@ -16,7 +16,7 @@ use ::redis::{
 };
 use parking_lot::Mutex;
 
-use super::connection::RedisConfig;
+use super::config::RedisConfig;
 
 /// How often the client repeats a command within the command's deadline, and the bounds of its pauses in milliseconds.
 const RETRIES: u32 = 4;

@@ -11,7 +11,7 @@ use std::{
     hash::{BuildHasher, RandomState},
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicBool, Ordering::Relaxed},
     },
     time::Duration,
 };
@@ -26,7 +26,9 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::{
     cluster::KnownNodes,
-    connection::{Command, Connection, RedisConfig},
+    config::RedisConfig,
+    connection::{Command, Connection},
+    failovers::Failovers,
 };
 use crate::{
     Fault, Waited,
@@ -84,26 +86,6 @@ pub(super) struct Timeouts {
     pub(super) on_open_connection: Duration,
 }
 
-/// Counts the times that a store left a server because it answered as a replica: at most one per [`PROBE_INTERVAL`].
-#[derive(Default)]
-pub(super) struct Failovers {
-    count: AtomicU64,
-    last: Mutex<Option<Instant>>,
-}
-
-impl Failovers {
-    /// Whether the server may be left now.
-    fn another(&self) -> bool {
-        let (mut last, now) = (self.last.lock(), Instant::now());
-        let another = last.is_none_or(|last| now >= last + PROBE_INTERVAL);
-        if another {
-            *last = Some(now);
-            self.count.fetch_add(1, Relaxed);
-        }
-        another
-    }
-}
-
 impl Attempt {
     /// The connection, or why there is none. `None` while it is being opened.
     fn result(&self) -> Option<Result<Opened, Fault>> {
@@ -112,8 +94,8 @@ impl Attempt {
 }
 
 impl Opened {
-    /// Whether the rest of the deadline suffices for another connection and an answer on it, going by how long this one took to open: at
-    /// least two round trips. To a server so distant that it does not, the whole deadline is for this connection.
+    /// Whether the rest of the deadline suffices to open another connection and to get an answer on it, judging by how long this one took to
+    /// open: at least two round trips. If the server is too distant for that, this connection gets the whole deadline.
     fn can_be_replaced_within(&self, timeouts: Timeouts) -> bool {
         timeouts.on_open_connection + self.took * 3 / 2 <= timeouts.total
     }
@@ -215,7 +197,7 @@ impl Link {
                 Err(_) => state.renewal = Some(now + self.age()),
             }
         }
-        let failovers = self.failovers.count.load(Relaxed);
+        let failovers = self.failovers.count();
         if let Some(current) = &state.current {
             let current = Arc::clone(current);
             let is_due = state.renewal.is_some_and(|renewal| now >= renewal) || state.failovers != failovers;

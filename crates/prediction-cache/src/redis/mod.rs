@@ -1,7 +1,9 @@
 //! The store in Redis: looks up and stores entries within deadlines.
 
 mod cluster;
+mod config;
 mod connection;
+mod failovers;
 mod iam;
 mod link;
 mod reply;
@@ -23,11 +25,13 @@ use tokio::{
 use self::{
     cluster::KnownNodes,
     connection::Command,
-    link::{Failovers, Link, Timeouts},
+    failovers::Failovers,
+    link::{Link, Timeouts},
     reply::{to_lookup, to_written, without_answer},
 };
 pub use self::{
-    connection::{ClientCertificate, Connection, RedisConfig},
+    config::{ClientCertificate, RedisConfig},
+    connection::Connection,
     iam::{IamError, IamTokens},
 };
 use crate::{BreakerState, CacheKey, Fault, Lookup, Store, Tier, breaker::CircuitBreaker, health::Health, ttl::spread};

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::{UnsupportedTokenizer, file::AddedToken, normalizer::Normalizer};
 
-/// Added tokens of one kind. The longest that begins at a place is found.
+/// Added tokens of one kind. At each position, the longest match wins.
 #[derive(Clone, Debug, Default)]
 pub(super) struct AddedTokens {
     /// By first byte, the longest first.
@@ -18,9 +18,9 @@ pub(super) enum Part<'t> {
 }
 
 impl AddedTokens {
-    /// Those that are found in the text as it is sent, and those that are found in the normalized text.
+    /// Tokens that are matched in the text as sent, and tokens that are matched in the normalized text.
     ///
-    /// A special token is text as any other unless `special` is set.
+    /// Special tokens are ordinary text unless `special` is set.
     pub(super) fn new(
         tokens: Vec<AddedToken>,
         special: bool,
@@ -47,7 +47,7 @@ impl AddedTokens {
         self.tokens.is_empty()
     }
 
-    /// Calls `part` with the parts of a text, until it returns `false`. Returns whether it never did.
+    /// Calls `part` with the parts of a text until it returns `false`. Returns whether all parts were passed.
     pub(super) fn split<'t>(&self, text: &'t str, mut part: impl FnMut(Part<'t>) -> bool) -> bool {
         // The end of what has been passed on, and where to look.
         let (mut done, mut at) = (0, 0);

@@ -1,4 +1,4 @@
-//! GPT-2's model: bytes, of which the pair that was learned first is merged, until no known pair is left.
+//! GPT-2's byte-level BPE: merges the pair that was learned first, until no known pair is left.
 
 use std::{cmp::Reverse, collections::BinaryHeap, collections::HashMap};
 
@@ -16,7 +16,7 @@ const PART: &str = "model";
 pub(super) struct Bpe {
     /// The id of each byte. `None` if the vocabulary lacks it.
     bytes: Box<[Option<u32>; 256]>,
-    /// The rank of a pair of ids, and the id of both together.
+    /// The rank of a pair of ids, and the id of the merged token.
     merges: HashMap<(u32, u32), (u32, u32), FixedState>,
     /// Whole words, if they are not merged.
     words: Option<HashMap<Box<[u8]>, u32, FixedState>>,
@@ -85,7 +85,7 @@ impl Bpe {
         symbols.iter().filter(|symbol| !symbol.merged).for_each(|symbol| ids.push(symbol.id));
     }
 
-    /// Merges the pair of the lowest rank, the first of several, until none is known: a heap, so that a long word takes no square time.
+    /// Merges the pair of the lowest rank, the leftmost of several, until no pair is known. The heap avoids quadratic time on long words.
     fn merge(&self, symbols: &mut [Symbol]) {
         let mut candidates = BinaryHeap::new();
         for (position, pair) in symbols.windows(2).enumerate() {
@@ -120,7 +120,7 @@ impl Bpe {
     }
 }
 
-/// A part of a word, linked to its neighbours. Beyond both ends are positions outside the word.
+/// A part of a word, linked to its neighbours. The neighbours beyond its ends are positions outside the word.
 #[derive(Clone, Copy)]
 struct Symbol {
     id: u32,
@@ -129,7 +129,7 @@ struct Symbol {
     merged: bool,
 }
 
-/// How a vocabulary writes this byte: GPT-2 gave each a visible character.
+/// The character that stands for this byte in a vocabulary: GPT-2 assigned a visible one to each.
 fn letter(byte: u8) -> char {
     let is_visible = |byte: u8| matches!(byte, b'!'..=b'~' | 0xA1..=0xAC | 0xAE..=0xFF);
     if is_visible(byte) {

@@ -1,4 +1,4 @@
-//! `tokenizer.json` as written. What the crate does not support is refused by name, because ignoring it would give other ids.
+//! `tokenizer.json` as written. Unsupported components are refused by name, because ignoring them would give other ids.
 
 use std::{borrow::Cow, collections::HashMap, fmt};
 

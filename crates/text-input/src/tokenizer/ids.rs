@@ -1,6 +1,6 @@
 //! The ids of a text, up to a limit.
 
-/// Ids of tokens. Once there are as many as can be kept, no more are needed.
+/// The ids of tokens, up to the number that can be kept.
 #[derive(Debug)]
 pub(super) struct Ids {
     ids: Vec<u32>,

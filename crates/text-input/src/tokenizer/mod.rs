@@ -1,4 +1,4 @@
-//! Token ids as Hugging Face's `tokenizers` makes them of a text.
+//! The token ids of a text, identical to those of Hugging Face's `tokenizers`.
 //!
 //! ```text
 //! text ── added tokens ── normalizer ── splitter ── model ── truncation ── template ── padding ─► ids, mask, types
@@ -24,7 +24,7 @@ use self::{
     words::Splitter,
 };
 
-/// A text is normalized in pieces of about this many bytes, so that no more is read than a model keeps.
+/// A text is normalized in pieces of about this many bytes, so that text beyond the model's limit is not read.
 const PIECE: usize = 2048;
 
 /// Why a `tokenizer.json` cannot be used.
@@ -57,7 +57,7 @@ pub struct Encoding {
 /// How many tokens a model reads, and of what.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options {
-    /// The most tokens of a text, those around it included. `None`: as the file says.
+    /// The maximum number of tokens, including those around the text. `None`: the file's.
     pub max_tokens: Option<usize>,
     /// Lowers the limit to what a graph of a fixed shape reads.
     pub at_most: Option<usize>,
@@ -74,7 +74,7 @@ pub struct Tokenizer {
     splitter: Splitter,
     model: Model,
     template: Template,
-    /// The most tokens of the text itself, and which of them stay.
+    /// The maximum number of the text's own tokens, and which end of them is kept.
     limit: Option<(usize, Direction)>,
     padding: Option<Padding>,
 }
@@ -105,7 +105,7 @@ impl Tokenizer {
     ///
     /// # Errors
     ///
-    /// If the file is damaged, or has a component that would have to be ignored.
+    /// If the file is damaged, or has an unsupported component.
     pub fn new(json: &[u8], options: Options) -> Result<Self, UnsupportedTokenizer> {
         let file: File<'_> = serde_json::from_slice(json)?;
         let normalizer = file.normalizer.as_ref().map(Normalizer::new).transpose()?;
@@ -174,7 +174,7 @@ impl Tokenizer {
         Encoding { mask: vec![1; ids.len()], ids, type_ids }
     }
 
-    /// The most tokens of an encoding, without padding. `None` if there is no limit.
+    /// The maximum number of tokens of an encoding, without padding. `None` without a limit.
     pub fn max_tokens(&self) -> Option<usize> {
         self.limit.map(|(limit, _)| limit + self.template.before.len() + self.template.after.len())
     }
@@ -250,7 +250,7 @@ impl Tokenizer {
     }
 }
 
-/// The end of the first piece: before a space after another character, where no token, no normalization and no word crosses.
+/// The end of the first piece: before a space that follows another character, because no token, normalization or word spans such a place.
 fn end_of_piece(text: &str) -> usize {
     let bytes = text.as_bytes();
     let ends = |at: &usize| bytes[*at] == b' ' && bytes[*at - 1].is_ascii_graphic();

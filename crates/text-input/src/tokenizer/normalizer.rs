@@ -1,4 +1,4 @@
-//! What happens to the characters of a text before it is split.
+//! Normalizes the characters of a text before it is split.
 
 use std::borrow::Cow;
 
@@ -129,7 +129,7 @@ fn is_chinese(c: char) -> bool {
         | '\u{2B740}'..='\u{2B81F}' | '\u{2B920}'..='\u{2CEAF}' | '\u{F900}'..='\u{FAFF}' | '\u{2F800}'..='\u{2FA1F}')
 }
 
-/// Character by character: a final sigma is as any other.
+/// Lowercases each character by itself: a final sigma is no exception.
 fn lowercase(text: Cow<'_, str>) -> Cow<'_, str> {
     if text.is_ascii() {
         let mut text = text;

@@ -1,4 +1,4 @@
-//! BERT's model: the longest known beginning, and the longest known continuation of it, until the word ends.
+//! BERT's WordPiece: takes the longest known beginning of a word, then the longest known continuation, until the word ends.
 
 use std::collections::HashMap;
 

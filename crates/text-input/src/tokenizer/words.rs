@@ -54,7 +54,7 @@ impl Splitter {
         })
     }
 
-    /// Calls `word` with each part of the text, until it returns `false`. Returns whether it never did.
+    /// Calls `word` with each part of the text until it returns `false`. Returns whether all parts were passed.
     pub(super) fn split(self, text: &str, mut word: impl FnMut(&str) -> bool) -> bool {
         match self {
             Self::Bert => text.split(char::is_whitespace).all(|part| {

@@ -77,7 +77,7 @@ impl Analyzer {
         Ok(Self { unit: analyzer, pattern, shortest, longest, lowercase, strip_accents, stop_words })
     }
 
-    /// Calls `term` with each term, as often as it occurs.
+    /// Calls `term` with each occurrence of each term.
     pub(super) fn terms(&self, text: &str, mut term: impl FnMut(&str)) {
         let mut lowered;
         let mut text = text;
@@ -151,7 +151,7 @@ impl Analyzer {
     }
 }
 
-/// The longest n-gram: the work on a text is this many times its length.
+/// The longest n-gram. The work on a text is proportional to it.
 pub(super) const MAX_NGRAM: usize = 20;
 
 /// `re.sub(r"\s\s+", " ", text)`

@@ -1,4 +1,4 @@
-//! The columns that scikit-learn's `TfidfVectorizer`, `CountVectorizer` and `HashingVectorizer` make of a text.
+//! The columns that scikit-learn's `TfidfVectorizer`, `CountVectorizer` and `HashingVectorizer` compute from a text.
 //!
 //! ```text
 //! text ── analyzer ── terms ── vocabulary or hash ── counts ── weights ── norm ─► (column, value)
@@ -40,7 +40,7 @@ pub enum UnsupportedVectorizer {
     Features,
 }
 
-/// The most columns: a sparse row has few of them, however many there are.
+/// The maximum number of columns. Rows are sparse, so they take no more memory if there are many.
 const MAX_COLUMNS: usize = 1 << 24;
 
 /// The file of several vectorizers; other files have no such key.
@@ -131,7 +131,7 @@ impl Vectorizer {
     ///
     /// # Errors
     ///
-    /// If the file is damaged, or has a parameter that would give other columns here than in scikit-learn.
+    /// If the file is damaged, or has a parameter for which the columns would differ from scikit-learn's.
     pub fn new(json: &[u8]) -> Result<Self, UnsupportedVectorizer> {
         let files = match serde_json::from_slice(json)? {
             UnionFile { union: Some(files) } => files,

@@ -1,4 +1,4 @@
-//! What Python's `str` and `re` say of a character.
+//! The classes of characters of Python's `str` and `re`.
 
 use icu_normalizer::{DecomposingNormalizerBorrowed, properties::CanonicalCombiningClassMapBorrowed};
 use icu_properties::{
@@ -6,7 +6,7 @@ use icu_properties::{
     props::{GeneralCategory, GeneralCategoryGroup},
 };
 
-/// `\w`: a letter, a number or an underscore. Combining marks are none of them.
+/// `\w`: a letter, a number or an underscore. Combining marks do not count.
 pub(super) fn is_word(c: char) -> bool {
     if c.is_ascii() {
         return c.is_ascii_alphanumeric() || c == '_';

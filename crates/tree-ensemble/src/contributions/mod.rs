@@ -18,6 +18,8 @@
 //! back adds up the leaves: the time grows with the number of nodes times d/2, where the published algorithm needs the number of leaves
 //! times d².
 
+mod node;
+mod passes;
 mod quadrature;
 mod trees;
 

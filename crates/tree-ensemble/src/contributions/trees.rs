@@ -2,7 +2,11 @@
 
 use std::ops::Range;
 
-use super::quadrature::{LANES, Lanes, Points, rule};
+use super::{
+    node::{NONE, Node, Test},
+    passes::{Scratch, down, up},
+    quadrature::{Points, rule},
+};
 use crate::{
     attributes::Mode,
     forest::{Graph, Kind, branch, is_member},
@@ -14,7 +18,7 @@ pub enum Unexplainable {
     /// The file does not say how many training rows reached each node.
     #[error("have no covers (the attribute `nodes_hitrates`), the number of training rows that reached each node")]
     NoCovers,
-    /// A cover is negative or not a number, or there is not one for each node.
+    /// A cover is negative or not a number, or the number of covers is not that of the nodes.
     #[error(
         "have invalid covers (the attribute `nodes_hitrates`): each node needs a finite number of at least 0, each root one above 0"
     )]
@@ -27,7 +31,7 @@ pub enum Unexplainable {
 /// Trees whose sum is explained: the contributions of the features of a row to it.
 #[derive(Debug, Clone)]
 pub struct Contributions {
-    /// Of all trees, each in pre-order: a branch's true child is next.
+    /// The nodes of all trees, each tree in pre-order: a branch is followed by its true child.
     nodes: Vec<Node>,
     trees: Vec<Range<usize>>,
     sets: Vec<Vec<f64>>,
@@ -35,54 +39,6 @@ pub struct Contributions {
     base: f64,
     columns: usize,
     players: usize,
-}
-
-/// A node, and the edge that leads to it. Positions are relative to the tree's root.
-#[derive(Debug, Clone, Copy)]
-struct Node {
-    parent: u32,
-    /// The end of the closest edge above that tests the same player, or [`NONE`].
-    above: u32,
-    /// Whose contribution the parent's test counts to.
-    player: u32,
-    /// The share of the parent's training rows that the edge takes.
-    ratio: f64,
-    /// The product of the ratios of this edge and those above it that test the same player.
-    share: f64,
-    /// [`None`] for a leaf.
-    test: Option<Test>,
-    /// A threshold, the position of a set, or a leaf's value.
-    value: f64,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Test {
-    kind: Kind,
-    feature: u32,
-    /// Whether a missing value passes the test.
-    missing: bool,
-    /// The false child.
-    otherwise: u32,
-}
-
-const NONE: u32 = u32::MAX;
-
-/// Memory for one tree, used for all.
-struct Scratch {
-    /// Whether the row passes the test of each branch.
-    passes: Vec<bool>,
-    states: Vec<State>,
-}
-
-/// A node in the passes, and the edge that leads to it.
-#[derive(Clone, Copy)]
-struct State {
-    /// The product of the parts of all players above the node; on the way back, the sum over the leaves below it.
-    product: Lanes,
-    /// `1 / (t + (1 − t)·z)` of the edge's player.
-    inverse: Lanes,
-    /// `o`: whether the row passes the tests of the player down to this edge.
-    on: bool,
 }
 
 impl Contributions {
@@ -231,10 +187,7 @@ impl Contributions {
     /// but for rounding in the last digits of float64.
     pub fn add_to(&self, row: &[f64], out: &mut [f64]) {
         let size = self.trees.iter().map(Range::len).max().unwrap_or_default();
-        let mut scratch = Scratch {
-            passes: vec![false; size],
-            states: vec![State { product: [0.0; LANES], inverse: [0.0; LANES], on: true }; size],
-        };
+        let mut scratch = Scratch::new(size);
         for tree in &self.trees {
             let nodes = &self.nodes[tree.clone()];
             for (node, passes) in nodes.iter().zip(&mut scratch.passes) {
@@ -257,84 +210,4 @@ impl Contributions {
         };
         holds || (test.missing && x.is_nan())
     }
-}
-
-/// From the root to the leaves: the products of the parts of all players.
-fn down(nodes: &[Node], points: &Points, scratch: &mut Scratch) {
-    let size = nodes.len();
-    let (passes, states) = (&scratch.passes[..size], &mut scratch.states[..size]);
-    let start = if nodes[0].test.is_some() { 1.0 } else { nodes[0].value };
-    states[0].product = [start; LANES];
-    for (at, node) in nodes.iter().enumerate().skip(1) {
-        let parent = node.parent as usize;
-        let mut on = passes[parent] == (at == parent + 1);
-        let mut product = states[parent].product;
-        // The quotient of this edge's part and that of the edge above it.
-        let mut quotient = [0.0; LANES];
-        let mut inverse = [0.0; LANES];
-        if node.above == NONE {
-            for lane in 0..LANES {
-                let rest = points.rest[lane] * node.share;
-                let full = points.t[lane] + rest;
-                inverse[lane] = 1.0 / full;
-                quotient[lane] = if on { full } else { rest };
-            }
-        } else {
-            let above = &states[node.above as usize];
-            on &= above.on;
-            for lane in 0..LANES {
-                let rest = points.rest[lane] * node.share;
-                let full = points.t[lane] + rest;
-                inverse[lane] = 1.0 / full;
-                let part = if on { full } else { rest };
-                // Below a failed test, both parts can be 0.
-                quotient[lane] = if above.on { part * above.inverse[lane] } else { node.ratio };
-            }
-        }
-        let value = if node.test.is_none() { node.value } else { 1.0 };
-        for lane in 0..LANES {
-            product[lane] *= quotient[lane] * value;
-        }
-        states[at] = State { product, inverse, on };
-    }
-}
-
-/// From the leaves to the root: the sums of the leaves, and each edge's part in the contribution of its player.
-fn up(nodes: &[Node], points: &Points, scratch: &mut Scratch, out: &mut [f64]) {
-    let states = &mut scratch.states[..nodes.len()];
-    for (at, node) in nodes.iter().enumerate().skip(1).rev() {
-        let State { product: sum, inverse, on } = states[at];
-        let mut factor = edge_factor(points, on, node.share, &inverse);
-        if node.above != NONE {
-            // The leaves below this edge do not count to the one above it.
-            let above = &states[node.above as usize];
-            let other = edge_factor(points, above.on, nodes[node.above as usize].share, &above.inverse);
-            for lane in 0..LANES {
-                factor[lane] -= other[lane];
-            }
-        }
-        let mut contribution = 0.0;
-        for lane in 0..LANES {
-            contribution += factor[lane] * sum[lane];
-        }
-        out[node.player as usize] += contribution;
-        let parent = node.parent as usize;
-        let above = &mut states[parent].product;
-        let keep = if at == parent + 1 { 1.0 } else { 0.0 };
-        for lane in 0..LANES {
-            // The false child comes first.
-            above[lane] = above[lane] * keep + sum[lane];
-        }
-    }
-}
-
-/// `weight · (o − z) / (t·o + (1 − t)·z)`
-#[inline(always)]
-fn edge_factor(points: &Points, on: bool, share: f64, inverse: &Lanes) -> Lanes {
-    let mut factor = [0.0; LANES];
-    for lane in 0..LANES {
-        let taken = points.weight[lane] * (1.0 - share) * inverse[lane];
-        factor[lane] = if on { taken } else { points.without[lane] };
-    }
-    factor
 }

@@ -39,7 +39,7 @@ impl Ensemble {
     ///
     /// # Errors
     ///
-    /// If an attribute is malformed, or a score is no sum of leaves.
+    /// If an attribute is malformed, or a score is not a sum of leaves.
     pub fn read(context: &ParsingContext, node: &NodeProto) -> TractResult<Self> {
         let (common, targets, aggregate, classes) = match node.op_type.as_str() {
             "TreeEnsembleRegressor" => {
@@ -108,7 +108,7 @@ impl Ensemble {
     ///
     /// # Errors
     ///
-    /// If the node has no covers, or a tree is no tree.
+    /// If the node has no covers, or its nodes do not form trees.
     pub fn contributions(&self, weights: &[f64], players: &[u32]) -> Result<Contributions, Unexplainable> {
         // Reading has checked the graph.
         let graph = self.graph().map_err(|_| Unexplainable::InvalidCovers)?;

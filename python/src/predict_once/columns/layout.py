@@ -199,6 +199,8 @@ def missing_for(variable: Variable, asked: list[Request], values: tuple[Any, ...
     if len(numbers) == len(columns):
         fills = {column.steps[0].value if column.steps and column.steps[0].kind == "fill" else None for column in numbers}
         fill = fills.pop() if len(fills) == 1 else None
+        if variable.is_date:
+            return "nan"
         whole = variable.type == "number" or (fill is not None and fill == int(fill))
         return fill if fill is not None and whole else "nan"
     categories = [column for column in columns if isinstance(column, Category)]

@@ -6,6 +6,7 @@ import numpy as np
 
 from ..context import Context
 from ..errors import ExportError
+from . import dates
 from .symbols import AnyColumn, Step
 from .texts import is_vectorizer, vectorize
 from .transformers import class_names, named, refuse_texts, transform
@@ -32,6 +33,8 @@ def preprocess(step: Any, columns: list[AnyColumn], context: Context, path: str)
                 made = preprocess(part, columns, context, f"{path} → {name!r}")
                 result += weighted(made, step.transformer_weights, name, context, path)
         return result
+    if "predict_once.DateParts" in names:
+        return dates.transform(step, columns, context, path)
     if is_vectorizer(step):
         return list(vectorize(step, columns, context, path))
     if hasattr(step, "get_support") and hasattr(step, "n_features_in_"):  # feature selection

@@ -34,6 +34,8 @@ class Function:
     build: Callable[[Graph, str], str]
     increasing: bool = False
     """Whether it never decreases where it is defined."""
+    values: tuple[float, ...] = ()
+    """All numbers that it can be, if they are few."""
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from sklearn.preprocessing import StandardScaler
 from ..context import Context
 from ..errors import ExportError
 from ..types import plain
+from .encoded import computed_category, encoded
 from .symbols import NONE, Category, Column, Number, Step, Table, variable_of
 from .variables import UNKNOWN, Variable
 
@@ -165,7 +166,14 @@ def encoder(step: Any, columns: list[Column], context: Context, path: str) -> li
     ends = np.cumsum(widths)
     places = {index: range(int(end) - width, int(end)) for index, (end, width) in enumerate(zip(ends, widths, strict=True))}
     made = run(step, closed, places)
-    return [column.map(float) for index in places for column in made[index]]
+    result: list[Column] = []
+    for index in places:
+        column = columns[index]
+        if isinstance(column, Number) and column.functions:
+            result += encoded(context, column, made[index])
+        else:
+            result += [category.map(float) for category in made[index]]
+    return result
 
 
 def as_category(column: Column, step: Any, index: int, variables: list[Variable], path: str) -> Category:
@@ -185,6 +193,8 @@ def as_category(column: Column, step: Any, index: int, variables: list[Variable]
             variables[column.variable].claim(present)
         unknown = NONE if refuses and column.unknown == UNKNOWN else column.unknown
         return replace(column, missing=NONE if column.missing is NONE else accepted(column.missing), unknown=unknown)
+    if column.functions:
+        return computed_category(column, present, accepted(np.nan), refuses, path)
     if not isinstance(column.source, int) or any(kind.kind != "fill" for kind in column.steps):
         raise ExportError(f"{path} encodes {described([column], variables)} after a calculation. Encode the column itself.")
     variable = variables[column.source]

@@ -2,11 +2,14 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
+from ..calendar import FIRST_DAY, LAST_DAY, SECONDS_OF_DAY
+from ..dates import seconds
 from ..errors import ExportError
 from ..rules import LARGEST_INTEGER, LARGEST_INTEGER32, LONGEST_TEXT, MOST_VALUES, printable
 from ..types import UnknownValue, VariableType, plain
@@ -37,8 +40,8 @@ class Variable:
 
     def column(self, position: int) -> AnyColumn:
         """The column as the model's first step sees it."""
-        if self.type in ("other", "text"):
-            return Unusable(position)
+        if self.type in ("other", "text") or self.is_date:
+            return Unusable(position)  # vectorizers read texts, and DateParts dates
         if self.type == "string" or (self.type == "boolean" and self.series.dtype == object):
             unknown = UNKNOWN if self.type == "string" and self.knows_unknown else NONE
             return Category.plain(position, self.values, self.missing, unknown)
@@ -72,8 +75,15 @@ class Variable:
 
     @property
     def is_large(self) -> bool:
-        """Whether it is an integer that may not fit into float32: a float32 graph accepts integers up to 2^24."""
-        return self.type == "integer" and bool((self.series.dropna().astype(np.float64).abs() > LARGEST_INTEGER32 / 16).any())
+        """Whether it holds whole numbers that may not fit into float32: a float32 graph accepts integers up to 2^24."""
+        return self.type == "datetime" or (
+            self.type == "integer" and bool((self.series.dropna().astype(np.float64).abs() > LARGEST_INTEGER32 / 16).any())
+        )
+
+    @property
+    def is_date(self) -> bool:
+        """Whether it holds dates or times."""
+        return self.type in ("date", "datetime")
 
     @property
     def categorical(self) -> bool:
@@ -120,6 +130,8 @@ def typed(name: str, series: "pd.Series[Any]", present: "pd.Series[Any]") -> Var
             whole = all(isinstance(value, int) for value in values)
             return Variable(name, "integer" if whole else "number", series, tuple(values))
         return Variable(name, "other", series, why="its categories are neither all texts nor all numbers")
+    if (dates := date_variable(name, series, present)) is not None:
+        return dates
     if pd.api.types.is_bool_dtype(dtype):
         return Variable(name, "boolean", series, (False, True))
     if pd.api.types.is_numeric_dtype(present.dtype):
@@ -134,10 +146,31 @@ def typed(name: str, series: "pd.Series[Any]", present: "pd.Series[Any]") -> Var
         return typed(name, series, pd.to_numeric(present))
     if kinds == {bool}:
         return Variable(name, "boolean", series, (False, True))
-    why = "it holds dates or times" if pd.api.types.is_datetime64_any_dtype(dtype) else f"its data type is {dtype}"
+    why = f"its data type is {dtype}"
     if kinds and pd.api.types.is_object_dtype(dtype):
         why = f"it holds values of type {' and '.join(sorted(kind.__name__ for kind in kinds))}"
     return Variable(name, "other", series, why=why)
+
+
+def date_variable(name: str, series: "pd.Series[Any]", present: "pd.Series[Any]") -> Variable | None:
+    """The variable of a column of dates or times; None for other columns."""
+    if not holds_dates(series, present):
+        return None
+    times = seconds(present, name)
+    days = times / SECONDS_OF_DAY
+    if len(days) and not FIRST_DAY <= days.min() <= days.max() < LAST_DAY + 1:
+        return Variable(name, "other", series, why="it holds dates beyond the years 1 to 9999")
+    whole = len(days) > 0 and bool(np.all(days == np.floor(days))) and getattr(series.dtype, "tz", None) is None
+    numbers = days if whole else times
+    middle = float(np.floor(np.median(numbers))) if len(numbers) else 0.0
+    return Variable(name, "date" if whole else "datetime", series, reference=middle)
+
+
+def holds_dates(series: "pd.Series[Any]", present: "pd.Series[Any]") -> bool:
+    """Whether it is a column of dates and times, or of Python's objects of them."""
+    if pd.api.types.is_datetime64_any_dtype(series.dtype):
+        return True
+    return len(present) > 0 and all(isinstance(value, date) for value in present)
 
 
 def texts(name: str, series: "pd.Series[Any]", values: list[Any]) -> Variable:
@@ -159,9 +192,14 @@ def usable(columns: Sequence[AnyColumn], variables: list[Variable], path: str) -
     for column in columns:
         if isinstance(column, Unusable):
             variable = variables[column.variable]
+            if variable.is_date:
+                raise ExportError(
+                    f"column {variable.name!r}, which {path} reads, holds dates or times. Put predict_once.DateParts, which "
+                    "turns them into numbers, in front of it and fit again."
+                )
             raise ExportError(
                 f"column {variable.name!r}, which {path} reads, cannot be a field: {variable.why}. Fields are numbers, booleans "
-                "and texts from a closed set. Turn the column into one of these before the fit (a date into a number of days), "
+                "and texts from a closed set. Turn the column into one of these before the fit, "
                 "or leave it out."
             )
         result.append(column)

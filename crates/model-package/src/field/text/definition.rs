@@ -8,21 +8,20 @@ use super::{
     inputs::{Part, TOKEN_INPUTS},
 };
 use crate::{
-    declaration::{DeclaredSize, TensorDeclaration},
-    feeds::datatype,
+    declaration::{DeclaredSize, TensorDeclaration, datatype},
     files::{Files, is_file_name},
     manifest::FieldEntry,
     mistake::Entry,
     tensor::DataType,
 };
 
-/// The most characters of a text, unless `max_length` says otherwise.
+/// The default of `max_length`, in characters.
 const DEFAULT_MAX_LENGTH: usize = 100_000;
 /// More would not fit into a body.
 const MOST_CHARACTERS: usize = 1_000_000;
 
 impl Text {
-    /// `inputs` are the graph's inputs that it feeds, if the graph is known.
+    /// `inputs`: the graph's inputs that the field feeds, if the graph is known.
     pub(crate) fn new(
         written: &FieldEntry,
         inputs: &[&TensorDeclaration],
@@ -70,7 +69,7 @@ impl Text {
         Some(Self { max_length, reader, identity })
     }
 
-    /// The reader, and what determines it beside the file.
+    /// Returns the reader, and the options that determine it besides the file.
     fn tokens(
         written: &FieldEntry,
         inputs: &[&TensorDeclaration],

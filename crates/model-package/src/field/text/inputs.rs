@@ -2,7 +2,7 @@
 
 use crate::manifest::{FieldEntry, InputsEntry};
 
-/// What an input of the graph is fed.
+/// A tensor of a tokenized text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Part {
     Ids,
@@ -10,11 +10,11 @@ pub(super) enum Part {
     Types,
 }
 
-/// The entries of `inputs`, and the names of the graph's inputs that they have otherwise.
+/// The tensors of a tokenized text, and the graph's inputs that they feed unless `inputs` names others.
 pub(super) const TOKEN_INPUTS: [(Part, &str); 3] =
     [(Part::Ids, "input_ids"), (Part::Mask, "attention_mask"), (Part::Types, "token_type_ids")];
 
-/// The names of the graph's inputs that a text feeds by default, the first of them in place of the field's `input`.
+/// The graph's inputs that a text feeds by default. `true` marks the one that takes the place of the field's `input`.
 pub(crate) fn default_inputs(written: &FieldEntry) -> &'static [(&'static str, bool)] {
     const TOKENS: [(&str, bool); 3] = [("input_ids", true), ("attention_mask", false), ("token_type_ids", false)];
     if written.tokenizer.is_some() && written.inputs.is_none() { &TOKENS } else { &[] }

@@ -11,11 +11,11 @@ use self::inputs::Part;
 pub(crate) use self::inputs::default_inputs;
 use super::Tensors;
 use crate::{
-    feeds::Size,
+    declaration::Size,
     tensor::{DataType, Tensor},
 };
 
-/// The size of texts to try a model on: their tokens, or the columns that are not zero.
+/// The size of texts to try a model on: the number of tokens, or of non-zero columns.
 const USUAL_SIZE: usize = 16;
 /// A text to try a model on.
 const USUAL_TEXT: &str = "The quick brown fox jumps over the lazy dog, while 12 engineers read it twice.";
@@ -40,7 +40,7 @@ enum Reader {
         vectorizer: Arc<Vectorizer>,
         /// The types of the columns and of their values.
         types: [DataType; 2],
-        /// Whether the graph reads the columns that are not zero and their values, rather than all of them.
+        /// Whether the graph reads only the non-zero columns, as indices and values.
         sparse: bool,
     },
 }
@@ -61,13 +61,14 @@ impl Text {
         Some(match &self.reader {
             Reader::Tokens { tokenizer, parts, length } => {
                 let mut encoding = tokenizer.encode(text);
+                let tokens = encoding.ids.len();
                 match length {
                     Length::Fixed(length) => tokenizer.pad(&mut encoding, Some(*length)),
                     // A model that reads the mask does not see padding.
                     Length::Named(_) if parts.iter().any(|(part, _)| *part == Part::Mask) => {}
                     Length::Named(_) => tokenizer.pad(&mut encoding, None),
                 }
-                token_tensors(parts, |part| match part {
+                token_tensors(parts, tokens, |part| match part {
                     Part::Ids => &encoding.ids,
                     Part::Mask => &encoding.mask,
                     Part::Types => &encoding.type_ids,
@@ -122,7 +123,7 @@ impl Text {
         }]
     }
 
-    /// Tensors of the usual shape. Equal seeds give equal ones.
+    /// Generates tensors of the usual shape. Equal seeds give equal tensors.
     pub(crate) fn drawn(&self, seed: u64) -> Arc<Tensors> {
         let size = self.usual_shape()[0];
         let first = (seed % 1_000) as usize;
@@ -133,7 +134,7 @@ impl Text {
                     values.iter().copied().cycle().skip(first % values.len().max(1)).take(size).collect::<Vec<_>>()
                 };
                 let (ids, types, mask) = (cycled(&encoding.ids), cycled(&encoding.type_ids), vec![1; size]);
-                token_tensors(parts, |part| match part {
+                token_tensors(parts, size, |part| match part {
                     Part::Ids => &ids,
                     Part::Mask => &mask,
                     Part::Types => &types,
@@ -149,7 +150,7 @@ impl Text {
     }
 }
 
-fn token_tensors<'v>(parts: &[(Part, DataType)], values: impl Fn(Part) -> &'v [u32]) -> Arc<Tensors> {
+fn token_tensors<'v>(parts: &[(Part, DataType)], tokens: usize, values: impl Fn(Part) -> &'v [u32]) -> Arc<Tensors> {
     let tensor = |(part, datatype): &(Part, DataType)| {
         let values = values(*part);
         let numbers: Vec<_> = values.iter().map(|value| f64::from(*value)).collect();
@@ -157,13 +158,14 @@ fn token_tensors<'v>(parts: &[(Part, DataType)], values: impl Fn(Part) -> &'v [u
     };
     // A graph that is not known yet has no parts; a key needs the ids.
     match parts {
-        [] => Tensors::new(vec![tensor(&(Part::Ids, DataType::Int64))]),
-        parts => Tensors::new(parts.iter().map(tensor).collect()),
+        [] => Tensors::of_text(vec![tensor(&(Part::Ids, DataType::Int64))], tokens),
+        parts => Tensors::of_text(parts.iter().map(tensor).collect(), tokens),
     }
 }
 
-/// The columns and their values. A text without any has a column of zero, because graphs fail on empty tensors.
+/// The tensors of the non-zero columns and of their values. If all are zero, one zero is kept, because graphs fail on empty tensors.
 fn column_tensors([columns, values]: [DataType; 2], mut found: Vec<(u32, f64)>) -> Arc<Tensors> {
+    let terms = found.len();
     if found.is_empty() {
         found.push((0, 0.0));
     }
@@ -171,10 +173,10 @@ fn column_tensors([columns, values]: [DataType; 2], mut found: Vec<(u32, f64)>) 
     let of = |datatype, number: fn(&(u32, f64)) -> f64| {
         Tensor::from_numbers(datatype, shape(), &found.iter().map(number).collect::<Vec<_>>()).into()
     };
-    Tensors::new(vec![of(columns, |(column, _)| f64::from(*column)), of(values, |(_, value)| *value + 0.0)])
+    Tensors::of_text(vec![of(columns, |(column, _)| f64::from(*column)), of(values, |(_, value)| *value + 0.0)], terms)
 }
 
-/// Sets the columns of a text, after as many zeros.
+/// Writes the non-zero columns of a text into `columns`, which holds zeros.
 pub(super) fn scatter(tensors: &Tensors, columns: &mut [f64]) {
     if let [indices, values] = tensors.as_slice() {
         for (column, value) in indices.numbers().into_iter().zip(values.numbers()) {

@@ -1,4 +1,4 @@
-//! The counters that the dashboard shows, as they are at one time.
+//! The counters that the dashboard and `predict-once stats` show, as they are at one time.
 
 use crate::{http::ProblemKind, server::prometheus::REQUEST_TIMES};
 
@@ -76,15 +76,10 @@ impl Latency {
 }
 
 impl Totals {
-    /// Reads metrics in OpenMetrics.
+    /// Reads metrics in OpenMetrics, or in Prometheus' text format.
     pub(super) fn read(metrics: &str) -> Self {
         let mut totals = Self::default();
-        for line in metrics.lines().filter(|line| !line.starts_with('#')) {
-            let Some((series, value)) = line.rsplit_once(' ') else { continue };
-            let Ok(value) = value.parse::<f64>() else { continue };
-            let (name, labels) = series.split_once('{').unwrap_or((series, ""));
-            totals.add(name.strip_prefix("predict_once_").unwrap_or(name), labels, value);
-        }
+        samples(metrics).for_each(|Sample { name, labels, value }| totals.add(name, labels, value));
         totals
     }
 
@@ -141,8 +136,27 @@ impl Totals {
     }
 }
 
+/// A value of a metric.
+pub(super) struct Sample<'a> {
+    /// Without the prefix `predict_once_`.
+    pub(super) name: &'a str,
+    /// The text between the braces, and the last brace.
+    pub(super) labels: &'a str,
+    pub(super) value: f64,
+}
+
+/// The values in metrics in OpenMetrics, or in Prometheus' text format.
+pub(super) fn samples(metrics: &str) -> impl Iterator<Item = Sample<'_>> {
+    metrics.lines().filter(|line| !line.starts_with('#')).filter_map(|line| {
+        let (series, value) = line.rsplit_once(' ')?;
+        let (name, labels) = series.split_once('{').unwrap_or((series, ""));
+        let name = name.strip_prefix("predict_once_").unwrap_or(name);
+        Some(Sample { name, labels, value: value.parse().ok()? })
+    })
+}
+
 /// The value of a label. The values that are looked for contain no quotes.
-fn label<'a>(labels: &'a str, name: &str) -> Option<&'a str> {
+pub(super) fn label<'a>(labels: &'a str, name: &str) -> Option<&'a str> {
     labels.split(',').find_map(|label| {
         let value = label.strip_prefix(name)?.strip_prefix("=\"")?;
         value.trim_end_matches('}').strip_suffix('"')

@@ -2,15 +2,15 @@
 
 use bytes::Bytes;
 
-use super::{ModelError, Output, Signature};
+use super::{Answer, ModelError, Output, Signature};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stored {
+pub enum EntryContent {
     Answer,
     Output,
 }
 
-impl Stored {
+impl EntryContent {
     pub fn entries_per_input(self, signature: &Signature) -> usize {
         match self {
             Self::Answer => signature.predictions().len(),
@@ -18,7 +18,7 @@ impl Stored {
         }
     }
 
-    /// Derives a prediction from the graph's output. Returns the cache entry, if the output can be written as one, and the response body.
+    /// Derives a prediction from the graph's output. Returns the cache entry, if the output can be written as one, and the answer.
     ///
     /// # Errors
     ///
@@ -28,13 +28,13 @@ impl Stored {
         signature: &Signature,
         prediction: usize,
         output: &Output,
-    ) -> Result<(Option<Bytes>, Bytes), ModelError> {
+    ) -> Result<(Option<Bytes>, Answer), ModelError> {
         let answer = signature.predictions()[prediction].derive(output)?;
         let entry = match self {
-            Self::Answer => Some(answer.entry),
+            Self::Answer => Some(answer.entry.clone()),
             Self::Output => signature.output_entry(output),
         };
-        Ok((entry, answer.body))
+        Ok((entry, answer))
     }
 
     /// Whether an entry that [`write`](Self::write) made may be stored: every prediction can be derived from the output.
@@ -48,6 +48,18 @@ impl Stored {
     /// Parses an entry and returns the response body. `None` for anything that [`write`](Self::write) would not write.
     pub fn read(self, signature: &Signature, prediction: usize, entry: &Bytes) -> Option<Bytes> {
         self.read_if(signature, prediction, entry, |_| true)
+    }
+
+    /// As [`Self::read_stored`], but returns the bytes of a vector: the entry of its [`Answer`].
+    pub fn read_vector(self, signature: &Signature, prediction: usize, entry: &Bytes) -> Option<Bytes> {
+        let prediction = &signature.predictions()[prediction];
+        match self {
+            Self::Answer => prediction.read_vector(entry).map(|_| entry.clone()),
+            Self::Output => {
+                let output = signature.read_output(entry).filter(|output| signature.accepts(output))?;
+                Some(prediction.derive(&output).ok()?.entry)
+            }
+        }
     }
 
     /// As [`Self::read`], but `None` also for an entry that [may not be stored](Self::may_store).

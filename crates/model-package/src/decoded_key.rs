@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{
-    field::{Bound, Encoded, Field, Kind, Number, Tensors},
+    field::{Bound, Date, Encoded, Field, Kind, Number, Tensors},
     input::{Fields, Input},
     key_text::is_integer,
     precision::Precision,
@@ -52,18 +52,28 @@ impl Field {
             Kind::Number(number) => (number.bands().map_or(0, |limits| limits.len() + 1), false),
             Kind::Boolean => (2, false),
             Kind::Category(category) => (category.values().len(), category.ignores_unknown()),
+            Kind::Date(_) => (0, false),
             Kind::Array(_) | Kind::Text(_) | Kind::Image(_) => return None,
         };
         let if_missing = |value| self.missing().filter(|missing| **missing == value).cloned();
         match code {
             "" => if_missing(Encoded::Nan),
             "?" => if_missing(Encoded::Zeros).or(ignores_unknown.then_some(Encoded::Zeros)),
-            _ if codes == 0 => self.decode_number(code),
+            _ if codes == 0 => self.decode_number(code).filter(|value| self.is_plausible(value)),
             _ => match code.parse::<u16>() {
                 Ok(code) if usize::from(code) < codes => Some(Encoded::Code(code)),
                 // The number in `missing` need not be a code.
                 _ => if_missing(self.decode_number(code)?),
             },
+        }
+    }
+
+    /// Whether a number can be the days or seconds of a date, unless the field is of another kind.
+    fn is_plausible(&self, value: &Encoded) -> bool {
+        match (self.kind(), value) {
+            (Kind::Date(date), Encoded::Number(number)) => date.has(f64::from(*number)),
+            (Kind::Date(date), Encoded::Double(number)) => date.has(*number),
+            _ => true,
         }
     }
 
@@ -82,6 +92,9 @@ impl Field {
         };
         let is_missing = self.missing() == Some(&value);
         let (json, text) = match (value, self.kind()) {
+            // Whole numbers of days or seconds.
+            (Encoded::Number(float32), Kind::Date(date)) => date_of(date, float32.into()),
+            (Encoded::Double(float64), Kind::Date(date)) => date_of(date, float64),
             (Encoded::Number(float32), _) => number(shortest(float32)),
             (Encoded::Double(float64), _) => {
                 let is_integer = is_integer(float64, Precision::Float64);
@@ -120,6 +133,11 @@ fn band(number: &Number, band: usize) -> (Value, String) {
     let text = ends.iter().map(|(words, limit)| format!("{words} {limit}")).collect::<Vec<_>>().join(" and ");
     let object = ends.into_iter().map(|(words, limit)| (words.replace(' ', "_"), json!(limit))).collect();
     (Value::Object(object), if text.is_empty() { "any number".to_owned() } else { text })
+}
+
+fn date_of(date: &Date, number: f64) -> (Value, String) {
+    let text = date.text(number as i64);
+    (json!(text), text)
 }
 
 /// The shortest decimal that reads as this `f32`: 0.1, not 0.10000000149011612.
@@ -164,6 +182,9 @@ mod tests {
             ),
             ("type = 'number'\nbands = [1]", "0", "below 1", r#"{"below":1.0}"#),
             ("type = 'boolean'", "1", "true", "true"),
+            ("type = 'date'", "20787", "2026-11-30", r#""2026-11-30""#),
+            ("type = 'date'", "-1", "1969-12-31", r#""1969-12-31""#),
+            (&format!("type = 'date'\n{optional} = 'nan'"), "", "missing", "null"),
             (blue, "1", r#""green""#, r#""green""#),
             (&format!("{blue}\n{optional} = -1"), "-1", "-1, or missing", "-1"),
             (&format!("{blue}\n{optional} = {{ value = 'blue' }}"), "0", r#""blue", or missing"#, r#""blue""#),
@@ -188,6 +209,12 @@ mod tests {
         ] {
             let decoded = fields.decode(code).map(|fields| fields[0].value.to_string());
             assert_eq!(decoded.as_deref(), Some(value), "{code}");
+        }
+        let times = Fields::new(vec![field_of(Precision::Float64, "type = 'datetime'")], false);
+        let decoded = times.decode("1796026500").map(|fields| (fields[0].text.clone(), fields[0].value.clone()));
+        assert_eq!(decoded, Some(("2026-11-30T08:15:00Z".to_owned(), json!("2026-11-30T08:15:00Z"))));
+        for text in ["0.5", "253402300800", "-62135596801", "1e300", ""] {
+            assert_eq!(times.decode(text), None, "{text}");
         }
         for text in ["1700000007.0", "0.3000000000000000444", "inf", "", "1e999"] {
             assert_eq!(fields.decode(text), None, "{text}");

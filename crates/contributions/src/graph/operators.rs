@@ -1,152 +1,47 @@
-//! Follows the columns of the input through the graph.
+//! What each operator makes of the columns of its inputs.
 
-use std::collections::HashMap;
-
-use tract_onnx::{
-    Onnx,
-    model::ParsingContext,
-    pb::{GraphProto, ModelProto, NodeProto, TensorProto},
-    tract_hir::internal::*,
-};
+use tract_onnx::pb::{NodeProto, TensorProto};
 use tree_ensemble::Score;
 
+use super::{
+    Ensemble, Tracer, Value,
+    table::{Table, combine, function, product, select},
+};
 use crate::column::{Affine, Column, Term};
 
-/// What the graph calculates, as far as contributions are concerned.
-pub(crate) struct Read {
-    output: Result<Table, String>,
-    pub(crate) ensembles: Vec<Ensemble>,
-}
+/// Operators that calculate each element from those at the same place.
+const ELEMENTWISE: [&str; 26] = [
+    "Abs",
+    "Add",
+    "And",
+    "Ceil",
+    "Clip",
+    "Div",
+    "Equal",
+    "Floor",
+    "Greater",
+    "GreaterOrEqual",
+    "IsNaN",
+    "Less",
+    "LessOrEqual",
+    "Log",
+    "Max",
+    "Min",
+    "Mul",
+    "Not",
+    "Or",
+    "Pow",
+    "Relu",
+    "Round",
+    "Sqrt",
+    "Sub",
+    "Tanh",
+    "Where",
+];
 
-/// A node with trees.
-pub(crate) struct Ensemble {
-    pub(crate) name: String,
-    /// The input's tensor, and the field of each of its columns.
-    pub(crate) tensor: String,
-    pub(crate) columns: Vec<usize>,
-    pub(crate) trees: tree_ensemble::Ensemble,
-}
-
-/// A tensor `[N, columns]`.
-#[derive(Clone)]
-struct Table {
-    /// The tensor with these values: an earlier one if the operator changes none.
-    tensor: String,
-    columns: Vec<Column>,
-    /// Whether the tensor is `[N]`.
-    is_vector: bool,
-}
-
-#[derive(Clone)]
-enum Value {
-    Table(Table),
-    Constant {
-        shape: Vec<usize>,
-        numbers: Vec<f64>,
-    },
-    /// A tensor that cannot be followed, and why.
-    Other(String),
-}
-
-struct Reader<'a> {
-    context: ParsingContext<'a>,
-    values: HashMap<&'a str, Value>,
-    ensembles: Vec<Ensemble>,
-}
-
-impl Read {
-    /// The score of a column of the first output: before a softmax or a logistic or exponential function.
-    pub(crate) fn score(&self, output: Option<usize>) -> Result<Affine, String> {
-        let Table { tensor, columns, .. } = self.output.as_ref().map_err(String::clone)?;
-        let column = match output {
-            Some(column) => column,
-            None if columns.len() == 1 => 0,
-            None => return Err(format!("has {} output columns: choose one with `output`", columns.len())),
-        };
-        let found = columns.get(column).ok_or_else(|| format!("has no output column {column}"))?;
-        let score = match found {
-            Column::Function(score) => score.clone(),
-            other => other.affine(tensor, column)?,
-        };
-        if score.terms.is_empty() { Err("has a constant output".to_owned()) } else { Ok(score) }
-    }
-}
-
-/// Reads a graph. `fields` gives the field of each column of its input.
-pub(crate) fn read(operators: &Onnx, model: &ModelProto, fields: &[usize]) -> Result<Read, String> {
-    let graph = model.graph.as_ref().ok_or("is empty")?;
-    let context = ParsingContext {
-        onnx_operator_set_version: 0,
-        framework: operators,
-        model,
-        parent_graphs: Vec::new(),
-        model_dir: None,
-        template: InferenceModel::default(),
-    };
-    let mut reader = Reader { context, values: HashMap::new(), ensembles: Vec::new() };
-    let initializers: Vec<_> = graph.initializer.iter().map(|tensor| tensor.name.as_str()).collect();
-    let input = graph.input.iter().find(|input| !initializers.contains(&input.name.as_str())).ok_or("has no input")?;
-    let columns = fields.iter().map(|&field| Column::Local(field)).collect();
-    let table = Table { tensor: input.name.clone(), columns, is_vector: false };
-    reader.values.insert(&input.name, Value::Table(table));
-    for tensor in &graph.initializer {
-        let constant = reader.constant(tensor);
-        reader.values.insert(&tensor.name, constant);
-    }
-    reader.run(graph);
-    let output = graph.output.first().ok_or("has no output")?;
-    let output = match reader.values.remove(output.name.as_str()) {
-        Some(Value::Table(table)) => Ok(table),
-        Some(Value::Constant { .. }) | None => Err("has a constant output".to_owned()),
-        Some(Value::Other(reason)) => Err(reason),
-    };
-    Ok(Read { output, ensembles: reader.ensembles })
-}
-
-impl<'a> Reader<'a> {
-    fn run(&mut self, graph: &'a GraphProto) {
-        for node in &graph.node {
-            let values = self.node(node).unwrap_or_else(|reason| vec![Value::Other(reason); node.output.len()]);
-            for (name, value) in node.output.iter().zip(values) {
-                self.values.insert(name, value);
-            }
-        }
-    }
-
-    fn constant(&self, tensor: &TensorProto) -> Value {
-        let numbers = || -> TractResult<Value> {
-            let tensor = self.context.load_tensor(tensor)?;
-            let numbers = tensor.cast_to::<f64>()?.try_as_plain_ram()?.as_slice::<f64>()?.to_vec();
-            Ok(Value::Constant { shape: tensor.shape().to_vec(), numbers })
-        };
-        numbers().unwrap_or_else(|_| Value::Other("has a constant that is no number".to_owned()))
-    }
-
-    fn input(&self, node: &NodeProto, position: usize) -> Result<&Value, String> {
-        let name = node.input.get(position).map(String::as_str).unwrap_or_default();
-        match self.values.get(name) {
-            Some(Value::Other(reason)) => Err(reason.clone()),
-            Some(value) => Ok(value),
-            None => Err(format!("has an operator {} with an unknown input", node.op_type)),
-        }
-    }
-
-    fn table(&self, node: &NodeProto, position: usize) -> Result<&Table, String> {
-        match self.input(node, position)? {
-            Value::Table(table) => Ok(table),
-            _ => Err(format!("applies {} to a constant", node.op_type)),
-        }
-    }
-
-    fn numbers(&self, node: &NodeProto, position: usize) -> Result<(&[usize], &[f64]), String> {
-        match self.input(node, position)? {
-            Value::Constant { shape, numbers } => Ok((shape, numbers)),
-            _ => Err(format!("has an operator {} whose weights are not constant", node.op_type)),
-        }
-    }
-
+impl<'a> Tracer<'a> {
     /// The values of a node's outputs.
-    fn node(&mut self, node: &'a NodeProto) -> Result<Vec<Value>, String> {
+    pub(super) fn node(&mut self, node: &'a NodeProto) -> Result<Vec<Value>, String> {
         let operator = node.op_type.as_str();
         let unsupported = || format!("uses {operator} in a way that cannot be explained");
         let output = node.output.first().ok_or_else(unsupported)?;
@@ -344,115 +239,4 @@ impl<'a> Reader<'a> {
         let labels = Value::Other("has the labels of classes as its first output".to_owned());
         Ok(if node.op_type == "TreeEnsembleClassifier" { vec![labels, scores] } else { vec![scores] })
     }
-}
-
-/// Operators that calculate each element from those at the same place.
-const ELEMENTWISE: [&str; 26] = [
-    "Abs",
-    "Add",
-    "And",
-    "Ceil",
-    "Clip",
-    "Div",
-    "Equal",
-    "Floor",
-    "Greater",
-    "GreaterOrEqual",
-    "IsNaN",
-    "Less",
-    "LessOrEqual",
-    "Log",
-    "Max",
-    "Min",
-    "Mul",
-    "Not",
-    "Or",
-    "Pow",
-    "Relu",
-    "Round",
-    "Sqrt",
-    "Sub",
-    "Tanh",
-    "Where",
-];
-
-impl Table {
-    /// Applies a function to each column that is a sum.
-    fn affines(&self, operator: &str, function: impl Fn(&Affine) -> Affine) -> Vec<Column> {
-        let each = |column: &Column| match column {
-            Column::Sum(affine) => Column::sum(function(affine)),
-            other => Column::mixed(operator, &[other]),
-        };
-        self.columns.iter().map(each).collect()
-    }
-}
-
-fn function(operator: &str, column: &Column) -> Column {
-    match column {
-        Column::Sum(affine) => Column::Function(affine.clone()),
-        other => Column::mixed(operator, &[other]),
-    }
-}
-
-/// The result of an elementwise operator. Each operand has its tensor and its position there.
-fn combine(operator: &str, operands: &[(&str, usize, Column)]) -> Column {
-    let columns: Vec<_> = operands.iter().map(|(_, _, column)| column).collect();
-    let mixed = Column::mixed(operator, &columns);
-    let has_sum = columns.iter().any(|column| matches!(column, Column::Sum(_)));
-    if !has_sum && matches!(mixed, Column::Local(_)) {
-        return mixed;
-    }
-    let affine = |operand: &(&str, usize, Column)| operand.2.affine(operand.0, operand.1);
-    match (operator, operands) {
-        ("Add" | "Sub", [one, other]) => {
-            let sum = affine(one).and_then(|mut sum| {
-                sum.add(&affine(other)?, if operator == "Add" { 1.0 } else { -1.0 });
-                Ok(sum)
-            });
-            sum.map_or_else(Column::Other, Column::sum)
-        }
-        ("Mul", [(.., Column::Constant(factor)), other] | [other, (.., Column::Constant(factor))]) => {
-            affine(other).map_or_else(Column::Other, |affine| Column::sum(affine.times(*factor)))
-        }
-        ("Div", [other, (.., Column::Constant(divisor))]) => {
-            affine(other).map_or_else(Column::Other, |affine| Column::sum(affine.times(1.0 / divisor)))
-        }
-        _ => mixed,
-    }
-}
-
-fn select(table: &Table, indices: &[f64]) -> Option<Vec<Column>> {
-    let count = table.columns.len() as f64;
-    let column = |&index: &f64| {
-        let position = if index < 0.0 { index + count } else { index };
-        table.columns.get(position as usize).filter(|_| position >= 0.0).cloned()
-    };
-    indices.iter().map(column).collect()
-}
-
-/// The product with a matrix of weights times a factor.
-fn product(table: &Table, shape: &[usize], weights: &[f64], transposed: bool, factor: f64) -> Option<Vec<Column>> {
-    let &[rows, width] = shape else { return None };
-    let (rows, width) = if transposed { (width, rows) } else { (rows, width) };
-    if rows != table.columns.len() || table.is_vector {
-        return None;
-    }
-    let weight = |row: usize, column: usize| {
-        factor * if transposed { weights[column * rows + row] } else { weights[row * width + column] }
-    };
-    let column = |column: usize| {
-        let mut sum = Affine::default();
-        for (row, part) in table.columns.iter().enumerate() {
-            let weight = weight(row, column);
-            if weight == 0.0 {
-                continue;
-            }
-            match part.affine(&table.tensor, row) {
-                Ok(part) => sum.add(&part, weight),
-                Err(reason) => return Column::Other(reason),
-            }
-        }
-        Column::sum(sum)
-    };
-    Some((0..width).map(column).collect())
 }

@@ -1,113 +1,15 @@
-//! `token_pattern`: the part of Python's regular expressions that says what a word is. Each construct means what it means in Python;
-//! others are refused by name.
+//! Reads a pattern into the program that finds its matches.
 
 use std::{iter::Peekable, str::Chars};
 
-use super::{
-    UnsupportedVectorizer,
-    python::{is_digit, is_space, is_word},
-};
+use super::{Class, Instruction, Item, Program};
+use crate::vectorizer::UnsupportedVectorizer;
 
 /// The most instructions of a compiled pattern: bounds the time and the memory of a match.
 const MAX_INSTRUCTIONS: usize = 1_000;
 
-#[derive(Clone, Debug)]
-pub(super) enum Pattern {
-    /// The longest runs of word characters that have at least so many: the default pattern, and `\w+`.
-    Runs {
-        minimum: usize,
-    },
-    Program(Program),
-}
-
-/// A pattern that matches at least one character.
-#[derive(Clone, Debug)]
-pub(super) struct Program(Vec<Instruction>);
-
-#[derive(Clone, Debug)]
-enum Instruction {
-    One(Class),
-    /// Continues at the first; at the second if that fails.
-    Either(usize, usize),
-    Jump(usize),
-    /// A word begins or ends here, or not.
-    Boundary(bool),
-    Match,
-}
-
-/// A set of characters.
-#[derive(Clone, Debug)]
-struct Class {
-    items: Vec<Item>,
-    negated: bool,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Item {
-    Range(char, char),
-    /// A kind, or all others.
-    Word(bool),
-    Digit(bool),
-    Space(bool),
-}
-
-impl Class {
-    fn contains(&self, c: char) -> bool {
-        let holds = |item: &Item| match *item {
-            Item::Range(first, last) => (first..=last).contains(&c),
-            Item::Word(is) => is_word(c) == is,
-            Item::Digit(is) => is_digit(c) == is,
-            Item::Space(is) => is_space(c) == is,
-        };
-        self.items.iter().any(holds) != self.negated
-    }
-}
-
-impl Pattern {
-    pub(super) fn new(written: &str) -> Result<Self, UnsupportedVectorizer> {
-        Ok(match written.trim_start_matches("(?u)") {
-            r"\b\w\w+\b" => Self::Runs { minimum: 2 },
-            r"\b\w+\b" | r"\w+" | r"\w{1,}" => Self::Runs { minimum: 1 },
-            pattern => Self::Program(Program::new(pattern)?),
-        })
-    }
-
-    /// Calls `word` with each match, as `re.findall` does.
-    pub(super) fn find<'t>(&self, text: &'t str, mut word: impl FnMut(&'t str)) {
-        match self {
-            Self::Runs { minimum } => {
-                let is_ascii_word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
-                let (bytes, mut at) = (text.as_bytes(), 0);
-                while at < bytes.len() {
-                    let (start, mut count) = (at, 0);
-                    while let Some(byte) = bytes.get(at) {
-                        if byte.is_ascii() {
-                            if !is_ascii_word(*byte) {
-                                break;
-                            }
-                            at += 1;
-                        } else {
-                            match text[at..].chars().next() {
-                                Some(c) if is_word(c) => at += c.len_utf8(),
-                                _ => break,
-                            }
-                        }
-                        count += 1;
-                    }
-                    if count >= *minimum && count > 0 {
-                        word(&text[start..at]);
-                    }
-                    // The character that ended the run.
-                    at += text[at..].chars().next().map_or(0, char::len_utf8);
-                }
-            }
-            Self::Program(program) => program.find(text, word),
-        }
-    }
-}
-
 impl Program {
-    fn new(pattern: &str) -> Result<Self, UnsupportedVectorizer> {
+    pub(super) fn new(pattern: &str) -> Result<Self, UnsupportedVectorizer> {
         let mut parser = Parser { rest: pattern.chars().peekable(), program: Vec::new(), pattern };
         // One group around everything is what `findall` returns then.
         let inner = pattern.strip_prefix('(').and_then(|rest| rest.strip_suffix(')'));
@@ -127,59 +29,9 @@ impl Program {
         parser.push(Instruction::Match)?;
         Ok(Self(parser.program))
     }
-
-    fn find<'t>(&self, text: &'t str, mut word: impl FnMut(&'t str)) {
-        let characters: Vec<(usize, char)> = text.char_indices().collect();
-        // What has failed at a position fails again, whatever led there: so the time is bounded by their product.
-        let mut tried = vec![false; self.0.len() * (characters.len() + 1)];
-        let offset = |at: usize| characters.get(at).map_or(text.len(), |(offset, _)| *offset);
-        let mut at = 0;
-        while at < characters.len() {
-            match self.end_of_match(&characters, at, &mut tried) {
-                Some(end) => {
-                    word(&text[offset(at)..offset(end)]);
-                    // What succeeded here may succeed again.
-                    tried[end * self.0.len()..][..self.0.len()].fill(false);
-                    at = end;
-                }
-                None => at += 1,
-            }
-        }
-    }
-
-    fn end_of_match(&self, characters: &[(usize, char)], start: usize, tried: &mut [bool]) -> Option<usize> {
-        let is_word_at = |at: Option<usize>| at.and_then(|at| characters.get(at)).is_some_and(|(_, c)| is_word(*c));
-        let mut waiting = vec![(0, start)];
-        while let Some((mut instruction, mut at)) = waiting.pop() {
-            loop {
-                if std::mem::replace(&mut tried[at * self.0.len() + instruction], true) {
-                    break;
-                }
-                match &self.0[instruction] {
-                    Instruction::One(class) => match characters.get(at) {
-                        Some((_, c)) if class.contains(*c) => (instruction, at) = (instruction + 1, at + 1),
-                        _ => break,
-                    },
-                    Instruction::Either(first, second) => {
-                        waiting.push((*second, at));
-                        instruction = *first;
-                    }
-                    Instruction::Jump(to) => instruction = *to,
-                    Instruction::Boundary(is) => {
-                        if (is_word_at(at.checked_sub(1)) != is_word_at(Some(at))) != *is {
-                            break;
-                        }
-                        instruction += 1;
-                    }
-                    Instruction::Match => return Some(at),
-                }
-            }
-        }
-        None
-    }
 }
 
-/// Reads a pattern. Its methods return the fewest characters that what they read matches.
+/// Reads a pattern. Each method returns the smallest number of characters that the part it reads can match.
 struct Parser<'p> {
     rest: Peekable<Chars<'p>>,
     program: Vec<Instruction>,
@@ -219,7 +71,7 @@ impl Parser<'_> {
         Ok(shortest)
     }
 
-    /// Inserts a choice between what is at `position` and `other`, and moves what follows.
+    /// Inserts a choice between the instructions at `position` and at `other`, and shifts those that follow.
     fn insert_choice(&mut self, position: usize, other: usize) -> Result<(), UnsupportedVectorizer> {
         self.push(Instruction::Match)?;
         for instruction in &mut self.program[position..] {
