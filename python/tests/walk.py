@@ -52,7 +52,7 @@ REASONS = {
     "is not converted": "AdditiveChi2Sampler PolynomialCountSketch RandomTreesEmbedding",
 }
 TEXTS = {"CountVectorizer", "HashingVectorizer", "TfidfVectorizer", "TfidfTransformer"}
-"""Served at the start of a pipeline: test_text_pipelines.py."""
+"""Served on a column of texts: test_text_pipelines.py, test_text_columns.py."""
 REFUSED = {name: reason for reason, names in REASONS.items() for name in names.split()}
 
 
