@@ -12,7 +12,7 @@ use http::{HeaderMap, HeaderValue, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Body as _;
 use model_package::{
-    Format, Inputs, InvalidInput,
+    Format, Inputs, InvalidInput, Signature,
     field::{Field, Kind},
 };
 use tokio::time::timeout;
@@ -21,7 +21,10 @@ use super::{
     body_memory::{self, Share},
     problem::{Problem, ProblemKind, invalid_json},
 };
-use crate::model::Model;
+use crate::{
+    model::Model,
+    service::{NoPrediction, PredictionService},
+};
 
 /// In bytes: fits an array with the maximum number of inputs of twenty fields each.
 const USUAL_LIMIT: usize = 1 << 20;
@@ -64,7 +67,8 @@ pub(super) fn accepted(model: &Model) -> HeaderValue {
 }
 
 /// The inputs, and the JSON that they were read from.
-pub(super) async fn read(request: Request, model: &Model) -> Result<(Inputs, Bytes), Problem> {
+pub(super) async fn read(request: Request, service: &PredictionService) -> Result<(Inputs, Bytes), Problem> {
+    let model = service.model();
     if request.extensions().get::<UndecodableBody>().is_some() {
         return Err(undecodable());
     }
@@ -112,13 +116,20 @@ pub(super) async fn read(request: Request, model: &Model) -> Result<(Inputs, Byt
             body
         }
     };
-    if let Some(image) = image {
-        return Ok((Inputs::One(model.signature().read_image(image, &body)?), Bytes::new()));
+    let is_image = image.is_some();
+    let parsed = service.read_body(body.len(), move |signature| parsed(signature, is_image, body)).await;
+    parsed.unwrap_or_else(|| Err(NoPrediction::Overloaded.into()))
+}
+
+/// The inputs of a body, and its JSON, if it is not an image.
+fn parsed(signature: &Signature, is_image: bool, body: Bytes) -> Result<(Inputs, Bytes), Problem> {
+    if let Some(image) = signature.only_image().filter(|_| is_image) {
+        return Ok((Inputs::One(signature.read_image(image, &body)?), Bytes::new()));
     }
     // Some programs write a byte order mark, which RFC 8259 lets a parser ignore.
     const MARK: &[u8] = "\u{feff}".as_bytes();
     let body = if body.starts_with(MARK) { body.slice(MARK.len()..) } else { body };
-    let inputs = model.signature().read_all(&body).map_err(|invalid| match invalid {
+    let inputs = signature.read_all(&body).map_err(|invalid| match invalid {
         InvalidInput::Syntax(error) => invalid_json(&body, &error),
         invalid => invalid.into(),
     })?;

@@ -14,10 +14,14 @@ use axum_core::{body::Body, extract::Request};
 use bytes::Bytes;
 use http::header;
 use hyper::body::{Body as _, Frame, SizeHint};
+use model_package::Inputs;
 
 /// Bodies up to this size are not counted. They are ordinary requests and answers, which large bodies must not keep out; the number of
 /// connections bounds their memory.
 const SMALL: usize = 16 * 1024;
+
+/// How many bytes of memory a byte of a body stands for, while it is parsed or as the inputs that were read from it.
+const MEMORY_PER_BYTE: usize = 8;
 
 /// A limit of the bytes of request and response bodies that the process holds at once.
 ///
@@ -56,6 +60,16 @@ impl BodyMemory {
         }
         let share = self.share();
         share.take(answer.len()).then(|| Bytes::from_owner(Held { answer, _share: share }))
+    }
+
+    /// Counts inputs until the returned share is dropped, if they take more than their body of so many bytes. `None` if there is no room.
+    pub(super) fn hold_inputs(self: &Arc<Self>, inputs: &Inputs, body: usize) -> Option<Option<Share>> {
+        let bytes = (inputs.memory() / MEMORY_PER_BYTE).saturating_sub(body);
+        if bytes <= SMALL {
+            return Some(None);
+        }
+        let share = self.share();
+        share.take(bytes).then_some(Some(share))
     }
 
     fn share(self: &Arc<Self>) -> Share {

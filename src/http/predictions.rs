@@ -75,11 +75,15 @@ impl Endpoint {
         };
         let top = contributions::requested(service.model(), self.question, request.uri().query());
         let top = top.map_err(|InvalidExplain| contributions::invalid_query(service.model()))?;
-        let read = body::read(request, service.model()).await;
+        let read = body::read(request, service).await;
         if let Some((trace, start)) = trace {
             trace.parsed(start);
         }
         let (inputs, body) = read?;
+        let _memory = match bodies {
+            Some(bodies) => bodies.hold_inputs(&inputs, body.len()).ok_or_else(overloaded)?,
+            None => None,
+        };
         let mut answer = service.predict(self.question, &inputs, policy, tenant).await;
         if let Some(top) = top {
             let explained = match self.question {

@@ -1,16 +1,17 @@
 //! Reads one input from JSON, or lists all of its errors.
 
-use std::{borrow::Cow, collections::HashSet};
+use std::{borrow::Cow, collections::HashSet, sync::Arc};
 
 use serde::de::DeserializeSeed;
 
 use super::{
-    field::{Encoded, Field},
+    field::Field,
     invalid::{FieldError, FieldErrorCode, InvalidInput},
     json::{ArrayFormat, ArrayFormats, Dimension, Json, JsonSeed, Members, shape_text},
     normal_form::Spellings,
     suggestion::{closest_match, work},
     tensor::Tensor,
+    values::{Input, Missing},
 };
 
 /// Limits the size of the error response.
@@ -58,31 +59,6 @@ impl ErrorBudget {
     }
 }
 
-/// A valid value for each field. Two inputs are equal if and only if they display as the same text.
-///
-/// Only a [`Signature`](super::Signature) creates one.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Input(Vec<Encoded>);
-
-impl Input {
-    pub(crate) fn new(values: Vec<Encoded>) -> Self {
-        Self(values)
-    }
-
-    pub(crate) fn values(&self) -> &[Encoded] {
-        &self.0
-    }
-
-    /// `None` if one of the `count` values is.
-    fn of(count: usize, values: impl Iterator<Item = Option<Encoded>>) -> Option<Self> {
-        let mut all = Vec::with_capacity(count);
-        for value in values {
-            all.push(value?);
-        }
-        Some(Self(all))
-    }
-}
-
 /// The fields of a model, in the order of `model.toml`.
 #[derive(Clone, Debug)]
 pub(crate) struct Fields {
@@ -91,6 +67,9 @@ pub(crate) struct Fields {
     ignore_unknown: bool,
     /// The number of required fields.
     required: usize,
+    missing: Arc<Missing>,
+    /// Bodies of so many bytes take over a millisecond to read: those with images, and those with long texts.
+    slow_from: usize,
     /// The positions of the fields that have an [`ArrayFormat`].
     arrays: Vec<usize>,
     /// The dimensions that have the same name in several places: the position of each place's field, and its axis.
@@ -104,11 +83,17 @@ impl Fields {
         let required = fields.iter().filter(|field| field.is_required()).count();
         let arrays = (0..fields.len()).filter(|position| fields[*position].array_format().is_some()).collect();
         let shared = shared_dimensions(&fields);
-        Self { fields, spellings, ignore_unknown, required, arrays, shared }
+        let missing = Missing::of(&fields).into();
+        let slow_from = fields.iter().map(Field::slow_from).min().unwrap_or(usize::MAX);
+        Self { fields, spellings, ignore_unknown, required, missing, slow_from, arrays, shared }
     }
 
     pub(crate) fn as_slice(&self) -> &[Field] {
         &self.fields
+    }
+
+    pub(crate) fn is_slow_to_read(&self, bytes: usize) -> bool {
+        bytes >= self.slow_from
     }
 
     pub(crate) fn ignores_unknown(&self) -> bool {
@@ -165,11 +150,15 @@ impl Fields {
         let read = |(field, (name, value)): (&Field, &(Cow<'_, str>, Json<'_>))| {
             if field.name() == name { field.read(value) } else { None }
         };
-        Input::of(self.fields.len(), self.fields.iter().zip(members).map(read))
+        let mut values = Vec::with_capacity(members.len());
+        for value in self.fields.iter().zip(members).map(read) {
+            values.push(value?);
+        }
+        Some(Input::new(values))
     }
 
     fn read_in_any_order(&self, members: &[(Cow<'_, str>, Json<'_>)]) -> Option<Input> {
-        let mut values = vec![None; self.fields.len()];
+        let mut sent = Vec::with_capacity(members.len().min(self.fields.len()));
         let mut next = 0;
         for (name, value) in members {
             let Some(position) = self.position(name, next) else {
@@ -179,22 +168,21 @@ impl Fields {
                 return None;
             };
             next = position + 1;
-            let read = self.fields[position].read(value)?;
-            if values[position].replace(read).is_some() {
-                return None;
-            }
+            sent.push((position, self.fields[position].read(value)?));
         }
-        let present_or_missing = |(field, value): (&Field, Option<Encoded>)| value.or_else(|| field.missing().cloned());
-        Input::of(self.fields.len(), self.fields.iter().zip(values).map(present_or_missing))
+        sent.sort_unstable_by_key(|(position, _)| *position);
+        let required = sent.iter().filter(|(position, _)| self.fields[*position].is_required()).count();
+        let is_repeated = sent.windows(2).any(|pair| pair[0].0 == pair[1].0);
+        (required == self.required && !is_repeated).then(|| Input::of_sent(sent, &self.missing))
     }
 
     /// The error of the first array whose length is another than that of a dimension with the same name.
     fn disagreement(&self, input: &Input) -> Option<FieldError> {
-        let size = |(field, axis): (usize, usize)| Some(input.0[field].tensor(0)?.shape()[axis]);
+        let size = |(field, axis): (usize, usize)| Some(input.value(field).tensor(0)?.shape()[axis]);
         self.shared.iter().find_map(|(name, places)| {
             let (first, expected) = (places[0].0, size(places[0])?);
             let place = places.iter().copied().find(|place| size(*place) != Some(expected))?;
-            let shape = input.0[place.0].tensor(0).map(Tensor::shape).unwrap_or_default();
+            let shape = input.value(place.0).tensor(0).map(Tensor::shape).unwrap_or_default();
             Some(FieldError {
                 field: self.fields[place.0].name().to_owned(),
                 code: FieldErrorCode::Invalid,
@@ -235,8 +223,8 @@ impl Fields {
     }
 
     pub(crate) fn encode(&self, input: &Input, columns: &mut Vec<f64>) {
-        for (field, value) in self.fields.iter().zip(&input.0) {
-            field.encode(value, columns);
+        for (position, field) in self.fields.iter().enumerate() {
+            field.encode(input.value(position), columns);
         }
     }
 }

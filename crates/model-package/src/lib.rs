@@ -32,6 +32,7 @@ mod signature;
 mod stored;
 mod suggestion;
 mod tensor;
+mod values;
 
 pub use image_input::Format;
 
@@ -43,7 +44,6 @@ pub use self::{
     feeds::{GraphInput, Size},
     field::Field,
     files::{Files, file_names},
-    input::Input,
     inputs::Inputs,
     invalid::{FieldError, FieldErrorCode, InvalidInput, ItemError, ItemProblem, MAX_INPUTS},
     manifest::to_json,
@@ -56,6 +56,7 @@ pub use self::{
     stored::Stored,
     suggestion::closest_match,
     tensor::{DataType, Tensor},
+    values::Input,
 };
 
 #[cfg(test)]

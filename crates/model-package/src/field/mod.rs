@@ -100,6 +100,14 @@ impl Encoded {
         })
     }
 
+    /// The bytes of its tensors.
+    pub(crate) fn tensor_bytes(&self) -> usize {
+        match self {
+            Self::Tensors(tensors) => tensors.as_slice().iter().map(|tensor| tensor.bytes().len()).sum(),
+            Self::Number(_) | Self::Double(_) | Self::Code(_) | Self::Nan | Self::Zeros => 0,
+        }
+    }
+
     /// The tensor for the field's input of the graph at this position.
     pub(crate) fn tensor(&self, part: usize) -> Option<&Tensor> {
         match self {
@@ -387,6 +395,15 @@ impl Field {
             Kind::Array(_) | Kind::Image(_) => true,
             Kind::Text(text) => text.is_tensor(),
             Kind::Number(_) | Kind::Boolean | Kind::Category(_) => false,
+        }
+    }
+
+    /// How many bytes of a body take over a millisecond to read.
+    pub(crate) fn slow_from(&self) -> usize {
+        match &self.kind {
+            Kind::Image(_) => 0,
+            Kind::Text(_) => text::SLOW,
+            Kind::Number(_) | Kind::Boolean | Kind::Category(_) | Kind::Array(_) => usize::MAX,
         }
     }
 

@@ -19,6 +19,8 @@ use crate::{
 const DEFAULT_MAX_LENGTH: usize = 100_000;
 /// More would not fit into a body.
 const MOST_CHARACTERS: usize = 1_000_000;
+/// Tokenizing so many bytes takes about a millisecond.
+pub(super) const SLOW: usize = 8 * 1024;
 /// The size of texts to try a model on: their tokens, or the columns that are not zero.
 const USUAL_SIZE: usize = 16;
 /// A text to try a model on.
