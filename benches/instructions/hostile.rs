@@ -60,7 +60,7 @@ async fn exceeded_in_time(event: &Value) -> Option<String> {
         |n: usize| [n / 36, n % 36].map(|digit| char::from_digit(digit as u32, 36).expect("a digit")).iter().collect();
     let names: Vec<String> = (0..1_000).map(name).collect();
     let number = "type = \"number\"\nrequired = false\nmissing = -1.2345678901234567e-290";
-    let graph = Onnx::of(names.len(), Precision::Float64).node("Identity", &["x"], "y", &[]);
+    let graph = Onnx::of(Precision::Float64, names.len()).node("Identity", &["x"], "y", &[]);
     let package = packages::package(manifest(&names, number), graph.file("y", names.len()));
     let body = items(|n| object([(names[0].clone(), n.to_string())]));
     let mut process = Function::package(&packages::write(&package, "hostile")).start().await;

@@ -70,7 +70,7 @@ impl Endpoint {
         let trace = request.extensions().get::<Trace>().map(|trace| (trace.clone(), Instant::now()));
         // Held until the answer is there: inputs take memory too.
         let (request, _share) = match bodies {
-            Some(bodies) => bodies.count(request),
+            Some(bodies) => bodies.count(request, body::limit(service.model())),
             None => (request, None),
         };
         let top = contributions::requested(service.model(), self.question, request.uri().query());

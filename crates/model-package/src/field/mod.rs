@@ -402,7 +402,7 @@ impl Field {
     pub(crate) fn slow_from(&self) -> usize {
         match &self.kind {
             Kind::Image(_) => 0,
-            Kind::Text(_) => text::SLOW,
+            Kind::Text(text) => text.slow_from(),
             Kind::Number(_) | Kind::Boolean | Kind::Category(_) | Kind::Array(_) => usize::MAX,
         }
     }
