@@ -18,7 +18,7 @@ use predict_once::{
     observe::{log, traces::Traces},
     server::{self, prometheus::Metrics},
     service::PredictionService,
-    settings::{CacheSettings, MetricsPlace, ServerSettings, Settings, StoreSettings},
+    settings::{CacheSettings, MetricsPlace, ServerSettings, Settings, StoreSettings, memory_limit},
 };
 use prediction_cache::{
     MemoryCache, PredictionCache, Store,
@@ -67,7 +67,7 @@ async fn serve() -> anyhow::Result<()> {
     // A run delays no other request if there is one at a time.
     if !in_lambda || lambda::is_concurrent() {
         let (threads, queue) = (settings.runs.threads(), settings.runs.queue());
-        service = service.with_threads(threads, queue).context("threads for the model")?;
+        service = service.with_threads(threads, queue, memory_limit()).context("threads for the model")?;
     }
     if !in_lambda && settings.server.has_dashboard() {
         service = service.counting_inputs();

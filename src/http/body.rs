@@ -12,7 +12,7 @@ use http::{HeaderMap, HeaderValue, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Body as _;
 use model_package::{
-    Format, Inputs, InvalidInput,
+    Format, Inputs, InvalidInput, Signature,
     field::{Field, Kind},
 };
 use tokio::time::timeout;
@@ -21,7 +21,10 @@ use super::{
     body_memory::{self, Share},
     problem::{Problem, ProblemKind, invalid_json},
 };
-use crate::model::Model;
+use crate::{
+    model::Model,
+    service::{NoPrediction, PredictionService},
+};
 
 /// In bytes: fits an array with the maximum number of inputs of twenty fields each.
 const USUAL_LIMIT: usize = 1 << 20;
@@ -64,20 +67,41 @@ pub(super) fn accepted(model: &Model) -> HeaderValue {
 }
 
 /// Reads the inputs from a body of at most `limit` bytes, the model's [`limit`]. Also returns the JSON that they were read from.
-pub(super) async fn read(request: Request, model: &Model, limit: usize) -> Result<(Inputs, Bytes), Problem> {
+pub(super) async fn read(
+    request: Request,
+    service: &PredictionService,
+    limit: usize,
+) -> Result<(Inputs, Bytes), Problem> {
+    let model = service.model();
     let media_type = media_type(request.headers());
-    let image =
-        model.signature().only_image().filter(|_| Format::ALL.iter().any(|format| format.media_type() == media_type));
-    let Some(image) = image else {
-        let body = read_json(request, model, limit).await?;
-        let inputs = model.signature().read_all(&body).map_err(|invalid| match invalid {
-            InvalidInput::Syntax(error) => invalid_json(&body, &error),
-            invalid => invalid.into(),
-        })?;
-        return Ok((inputs, body));
+    let is_image =
+        model.signature().only_image().is_some() && Format::ALL.iter().any(|format| format.media_type() == media_type);
+    let body = match is_image {
+        true => receive(request, limit).await?,
+        false => read_json(request, model, limit).await?,
     };
-    let body = receive(request, limit).await?;
-    Ok((Inputs::One(model.signature().read_image(image, &body)?), Bytes::new()))
+    parse(service, body.len(), move |signature| parsed(signature, is_image, body)).await
+}
+
+/// Parses a body of so many bytes: on a thread of its own if that takes long.
+pub(super) async fn parse<T: Send + 'static>(
+    service: &PredictionService,
+    bytes: usize,
+    parse: impl FnOnce(&Signature) -> Result<T, Problem> + Send + 'static,
+) -> Result<T, Problem> {
+    service.read_body(bytes, parse).await.unwrap_or_else(|| Err(NoPrediction::Overloaded.into()))
+}
+
+/// The inputs of a body, and its JSON, if it is not an image.
+fn parsed(signature: &Signature, is_image: bool, body: Bytes) -> Result<(Inputs, Bytes), Problem> {
+    if let Some(image) = signature.only_image().filter(|_| is_image) {
+        return Ok((Inputs::One(signature.read_image(image, &body)?), Bytes::new()));
+    }
+    let inputs = signature.read_all(&body).map_err(|invalid| match invalid {
+        InvalidInput::Syntax(error) => invalid_json(&body, &error),
+        invalid => invalid.into(),
+    })?;
+    Ok((inputs, body))
 }
 
 /// Reads the text of a body of at most `limit` bytes that must be JSON.

@@ -14,10 +14,14 @@ use axum_core::{body::Body, extract::Request};
 use bytes::Bytes;
 use http::header;
 use hyper::body::{Body as _, Frame, SizeHint};
+use model_package::Inputs;
 
 /// Bodies up to this size are not counted. They are ordinary requests and answers, which large bodies must not keep out; the number of
 /// connections bounds their memory.
 const SMALL: usize = 16 * 1024;
+
+/// How many bytes of memory a byte of a body stands for, while it is parsed or as the inputs that were read from it.
+const MEMORY_PER_BYTE: usize = 8;
 
 /// A limit of the bytes of request and response bodies that the process holds at once.
 ///
@@ -33,16 +37,17 @@ impl BodyMemory {
         Arc::new(Self { free: AtomicUsize::new(bytes) })
     }
 
-    /// Counts a request's body while it is read, and until the returned share is dropped. `None` for a small one. An encoded body has its
-    /// share as an extension, for the decoded bytes.
-    pub(super) fn count(self: &Arc<Self>, request: Request) -> (Request, Option<Share>) {
+    /// Counts a request's body while it is read, and until the returned share is dropped. `None` for a small one. A body over `limit` is
+    /// not kept, so it no longer counts. An encoded body has its share as an extension, for the decoded bytes.
+    pub(super) fn count(self: &Arc<Self>, request: Request, limit: usize) -> (Request, Option<Share>) {
         let is_encoded = request.headers().contains_key(header::CONTENT_ENCODING);
         let size = request.body().size_hint().upper();
         if !is_encoded && size.is_some_and(|size| size <= SMALL as u64) {
             return (request, None);
         }
         let share = self.share();
-        let mut request = request.map(|body| Body::new(Counted { body, share: share.clone(), is_refused: false }));
+        let mut request =
+            request.map(|body| Body::new(Counted { body, share: share.clone(), limit, is_counted: true }));
         if is_encoded {
             request.extensions_mut().insert(share.clone());
         }
@@ -56,6 +61,16 @@ impl BodyMemory {
         }
         let share = self.share();
         share.take(answer.len()).then(|| Bytes::from_owner(Held { answer, _share: share }))
+    }
+
+    /// Counts inputs until the returned share is dropped, if they take more than their body of so many bytes. `None` if there is no room.
+    pub(super) fn hold_inputs(self: &Arc<Self>, inputs: &Inputs, body: usize) -> Option<Option<Share>> {
+        let bytes = (inputs.memory() / MEMORY_PER_BYTE).saturating_sub(body);
+        if bytes <= SMALL {
+            return Some(None);
+        }
+        let share = self.share();
+        share.take(bytes).then_some(Some(share))
     }
 
     fn share(self: &Arc<Self>) -> Share {
@@ -82,6 +97,10 @@ impl Share {
             taken.fetch_add(bytes, Relaxed);
         }
         has_room
+    }
+
+    fn bytes(&self) -> usize {
+        self.0.bytes.load(Relaxed)
     }
 
     fn give_back(&self) {
@@ -129,12 +148,13 @@ pub(super) fn is_no_room(error: &(dyn Error + 'static)) -> bool {
     false
 }
 
-/// A body that counts its bytes, and fails when there is no room for more. It can still be read after that, uncounted, by a reader that
-/// keeps nothing.
+/// A body that counts its bytes, and fails when there is no room for more. After that, and beyond its limit, it can still be read,
+/// uncounted, by a reader that keeps nothing.
 struct Counted {
     body: Body,
     share: Share,
-    is_refused: bool,
+    limit: usize,
+    is_counted: bool,
 }
 
 impl hyper::body::Body for Counted {
@@ -147,14 +167,14 @@ impl hyper::body::Body for Counted {
     ) -> Poll<Option<Result<Frame<Bytes>, axum_core::Error>>> {
         let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
         let length = frame.as_ref().and_then(|frame| Some(frame.as_ref().ok()?.data_ref()?.len()));
-        match length {
-            Some(length) if !self.is_refused && !self.share.take(length) => {
-                self.is_refused = true;
-                self.share.give_back();
-                Poll::Ready(Some(Err(axum_core::Error::new(NoRoom))))
-            }
-            _ => Poll::Ready(frame),
+        let Some(length) = length.filter(|_| self.is_counted) else { return Poll::Ready(frame) };
+        let is_too_large = self.share.bytes() + length > self.limit;
+        if !is_too_large && self.share.take(length) {
+            return Poll::Ready(frame);
         }
+        self.is_counted = false;
+        self.share.give_back();
+        Poll::Ready(if is_too_large { frame } else { Some(Err(axum_core::Error::new(NoRoom))) })
     }
 
     fn is_end_stream(&self) -> bool {

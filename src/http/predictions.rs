@@ -86,17 +86,15 @@ impl Endpoint {
         let trace = request.extensions().get::<Trace>().map(|trace| (trace.clone(), Instant::now()));
         // Held until the answer is there: inputs take memory too.
         let (request, _share) = match bodies {
-            Some(bodies) => bodies.count(request),
+            Some(bodies) => bodies.count(request, self.body_limit),
             None => (request, None),
         };
         let top = contributions::requested(service.model(), self.question, request.uri().query());
         let top = top.map_err(|InvalidExplain| contributions::invalid_query(service.model()))?;
         let read = match self.embedding {
-            None => {
-                body::read(request, service.model(), self.body_limit).await.map(|(inputs, body)| (inputs, body, None))
-            }
+            None => body::read(request, service, self.body_limit).await.map(|(inputs, body)| (inputs, body, None)),
             Some(embedding) => {
-                let read = embeddings::read(request, service.model(), embedding, self.body_limit).await;
+                let read = embeddings::read(request, service, embedding, self.body_limit).await;
                 read.map(|(inputs, format)| (inputs, Bytes::new(), Some(format)))
             }
         };
@@ -104,6 +102,10 @@ impl Endpoint {
             trace.parsed(start);
         }
         let (inputs, body, format) = read?;
+        let _memory = match bodies {
+            Some(bodies) => bodies.hold_inputs(&inputs, body.len()).ok_or_else(overloaded)?,
+            None => None,
+        };
         let mut answer = service.predict(self.question, &inputs, policy, tenant).await;
         if let Some(top) = top {
             let explained = match self.question {

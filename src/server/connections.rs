@@ -28,6 +28,9 @@ const UNUSED: Duration = Duration::from_millis(50);
 /// How long a connection that has sent requests must have been idle to be closed for another: its client may be between two of them.
 const IDLE: Duration = Duration::from_secs(1);
 
+/// How long the headers of a request may be arriving before their connection can be closed for another: usually, they come at once.
+const HALF_SENT: Duration = Duration::from_secs(1);
+
 /// How long a new connection waits for the end of one that was told to close, before another is told to.
 const CLOSING: Duration = Duration::from_millis(20);
 
@@ -115,15 +118,15 @@ impl Connections {
         self.max - self.free.available_permits()
     }
 
-    /// Admits a connection. If there are as many as allowed, an idle one is closed: the oldest that has never sent a request, or else the
-    /// one that has been idle for longest. If none is idle, this waits until one is, or until one ends.
+    /// Admits a connection. If there are as many as allowed, one without a request is closed: the oldest that has never sent any, or else
+    /// one whose request does not arrive, or else the one that has been idle for longest. If all have a request, this waits until one ends.
     pub(super) async fn admit(&self) -> Connection {
         let slot = loop {
             if let Ok(slot) = Arc::clone(&self.free).try_acquire_owned() {
                 break slot;
             }
             self.warn();
-            self.close_idle();
+            self.close_one();
             // Tokio's semaphore is never closed.
             let _ = timeout(CLOSING, self.free.acquire()).await;
         };
@@ -148,17 +151,22 @@ impl Connections {
         }
     }
 
-    fn close_idle(&self) {
+    fn close_one(&self) {
         let mut open = self.open.lock();
         open.retain(Activity::is_open);
         let now = self.start.elapsed();
         let idle = open.iter().filter(|one| one.order() == Order::Continue).filter_map(|one| {
-            let ((phase, since), is_used) = (one.phase(), one.is_used());
-            let least = if is_used { IDLE } else { UNUSED };
-            (phase == Phase::Idle && now.saturating_sub(since) >= least).then_some(((is_used, since), one))
+            let (phase, since) = one.phase();
+            let (rank, least, order) = match phase {
+                Phase::Idle if !one.is_used() => (0, UNUSED, Order::Finish),
+                Phase::ReadingHead => (1, HALF_SENT, Order::Abort),
+                Phase::Idle => (2, IDLE, Order::Finish),
+                Phase::Answering | Phase::Writing => return None,
+            };
+            (now.saturating_sub(since) >= least).then_some(((rank, since), (one, order)))
         });
-        if let Some((_, oldest)) = idle.min_by_key(|(order, _)| *order) {
-            oldest.tell(Order::Finish);
+        if let Some((_, (oldest, order))) = idle.min_by_key(|(rank, _)| *rank) {
+            oldest.tell(order);
         }
     }
 

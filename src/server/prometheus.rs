@@ -128,9 +128,10 @@ impl Metrics {
         prefixed.register("log_lines_dropped", help, log_lines_dropped.clone());
 
         let (model_runs_in_progress, model_runs_waiting, model_requests_refused) = <(Gauge, Gauge, Counter)>::default();
-        let help = "Long model runs in progress, each on a thread of its own";
+        let help = "Long model runs and slow bodies in progress, each on a thread of its own";
         prefixed.register("model_runs_in_progress", help, model_runs_in_progress.clone());
-        prefixed.register("model_runs_waiting", "Long model runs that wait for a thread", model_runs_waiting.clone());
+        let help = "Long model runs and slow bodies that wait for a thread";
+        prefixed.register("model_runs_waiting", help, model_runs_waiting.clone());
         let help = "Requests refused because too many waited for the model";
         prefixed.register("model_requests_refused", help, model_requests_refused.clone());
 

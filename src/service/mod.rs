@@ -20,13 +20,15 @@ mod work;
 
 use std::{
     borrow::Cow,
-    io,
+    future, io,
     num::NonZeroUsize,
+    panic::{self, AssertUnwindSafe},
     sync::{Arc, Once},
+    time::Duration,
 };
 
 use bytes::Bytes;
-use model_package::{EntryContent, Explained, Inputs, ModelError, Output};
+use model_package::{EntryContent, Explained, Inputs, ModelError, Output, Signature};
 use prediction_cache::{BreakerState, KeySpace, Layout, MemoryUsage, PredictionCache, Tenant, Tier};
 
 pub use self::{
@@ -63,6 +65,8 @@ pub struct PredictionService {
     run_time: Arc<RunTime>,
     /// The threads for runs that take long. `None` if all runs are on the thread of their request.
     threads: Option<Arc<ModelThreads>>,
+    /// The threads for bodies that take long to read: apart from the others, so that hits do not wait for runs.
+    readers: Option<Arc<ModelThreads>>,
     commonest: Option<Arc<CommonestInputs>>,
 }
 
@@ -89,6 +93,7 @@ impl PredictionService {
             planners,
             run_time,
             threads: None,
+            readers: None,
             commonest: None,
         }
     }
@@ -98,15 +103,37 @@ impl PredictionService {
         Self { commonest: Some(Arc::default()), ..self }
     }
 
-    /// Runs that take long leave the thread of their request: up to `threads` run at once, and up to `queue` requests wait for them.
-    /// Further ones are [refused](NoPrediction::Overloaded).
+    /// Runs that take long, and bodies that take long to read, leave the thread of their request: up to `threads` of each at once, and up
+    /// to `queue` requests wait for them. Further ones are [refused](NoPrediction::Overloaded).
+    ///
+    /// Images are decoded by fewer threads if they would take more than half of the `memory` that the process may use.
     ///
     /// # Errors
     ///
     /// If the runtime for the threads cannot be built.
-    pub fn with_threads(self, threads: NonZeroUsize, queue: usize) -> io::Result<Self> {
+    pub fn with_threads(self, threads: NonZeroUsize, queue: usize, memory: Option<u64>) -> io::Result<Self> {
+        let readers = readers(threads, memory, self.model.signature().decoding_memory());
+        let readers = ModelThreads::new(readers, queue, Duration::ZERO)?;
         let threads = ModelThreads::new(threads, queue, self.model.run_time())?;
-        Ok(Self { threads: Some(Arc::new(threads)), ..self })
+        Ok(Self { threads: Some(Arc::new(threads)), readers: Some(Arc::new(readers)), ..self })
+    }
+
+    /// Reads a body of so many bytes: on a thread of its own if that takes long. `None` if too many requests wait for one, or if the
+    /// client disconnected before one was free.
+    pub async fn read_body<T: Send + 'static>(
+        &self,
+        bytes: usize,
+        read: impl FnOnce(&Signature) -> T + Send + 'static,
+    ) -> Option<T> {
+        let Some(readers) = self.readers.as_ref().filter(|_| self.model.signature().is_slow_to_read(bytes)) else {
+            return Some(read(self.model.signature()));
+        };
+        let _place = readers.admit()?;
+        let model = Arc::clone(&self.model);
+        // A panic belongs to the request.
+        let read = move || panic::catch_unwind(AssertUnwindSafe(|| read(model.signature())));
+        let read = readers.run(read, future::ready(())).await?;
+        Some(read.unwrap_or_else(|panic| panic::resume_unwind(panic)))
     }
 
     /// The same service for another thread. Both share the model, its threads, the memory cache, the work in progress and the measured
@@ -124,6 +151,7 @@ impl PredictionService {
             planners: Arc::clone(&self.planners),
             run_time: Arc::default(),
             threads: self.threads.clone(),
+            readers: self.readers.clone(),
             commonest: self.commonest.clone(),
         }
     }
@@ -259,13 +287,35 @@ impl PredictionService {
         self.cache.breakers()
     }
 
-    /// The use of the model's threads; zero if it has none.
+    /// The use of the model's threads, and of those that read bodies; zero if it has none.
     pub fn thread_use(&self) -> ThreadUse {
-        self.threads.as_ref().map(|threads| threads.in_use()).unwrap_or_default()
+        [&self.threads, &self.readers].into_iter().flatten().map(|threads| threads.in_use()).sum()
     }
 
     /// Closes the connections to the store.
     pub fn close(&self) {
         self.cache.close();
+    }
+}
+
+/// The number of threads that read bodies. Together, they take at most half of the memory, unless one takes more.
+fn readers(threads: NonZeroUsize, memory: Option<u64>, each: u64) -> NonZeroUsize {
+    let most = memory.and_then(|memory| (memory / 2).checked_div(each));
+    let most = most.map_or(threads.get(), |most| usize::try_from(most).unwrap_or(usize::MAX));
+    NonZeroUsize::new(most).unwrap_or(NonZeroUsize::MIN).min(threads)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn images_are_decoded_by_as_many_threads_as_half_of_the_memory_suffices_for() {
+        let number = |memory, each| readers(NonZeroUsize::new(8).expect("not 0"), memory, each).get();
+        assert_eq!(number(None, 1 << 28), 8);
+        assert_eq!(number(Some(1 << 28), 0), 8, "no images");
+        assert_eq!(number(Some(1 << 28), 1 << 25), 4);
+        assert_eq!(number(Some(1 << 28), 1 << 28), 1);
+        assert_eq!(number(Some(u64::MAX), 1), 8);
     }
 }

@@ -1,8 +1,9 @@
-//! The threads for model runs that take long, and the bounded queue in front of them. A run on a request's own thread would delay every
-//! other request there.
+//! The threads for model runs and for bodies that take long, and the bounded queue in front of them. On a request's own thread, they would
+//! delay every other request there.
 
 use std::{
     io,
+    iter::Sum,
     num::NonZeroUsize,
     sync::{
         Arc,
@@ -42,12 +43,22 @@ struct Counts {
 /// The present use of the threads.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ThreadUse {
-    /// Runs in progress.
+    /// Runs in progress, and bodies that are read.
     pub running: usize,
-    /// Runs that wait for a thread.
+    /// Runs and bodies that wait for a thread.
     pub waiting: usize,
     /// The requests that were refused so far because too many were waiting.
     pub refused: u64,
+}
+
+impl Sum for ThreadUse {
+    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
+        all.fold(Self::default(), |sum, next| Self {
+            running: sum.running + next.running,
+            waiting: sum.waiting + next.waiting,
+            refused: sum.refused + next.refused,
+        })
+    }
 }
 
 /// The right to use the threads, for one request.

@@ -1,7 +1,12 @@
 //! The local server's limit of connections, and what happens when it cannot accept one.
 
-use std::{collections::VecDeque, fs, time::Duration};
+use std::{
+    collections::VecDeque,
+    fs,
+    time::{Duration, Instant},
+};
 
+use futures_util::future::join_all;
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use test_support::{
     applications::aged,
@@ -102,6 +107,25 @@ async fn beyond_the_limit_a_connection_takes_the_place_of_an_unused_one_or_of_th
         assert_eq!(client.post("/decisions", &aged(30)).await.status, 200);
     }
     are_open(&own, 2).await;
+}
+
+#[tokio::test]
+async fn requests_that_never_arrive_keep_out_neither_probes_nor_requests_for_long() {
+    let variables = [("MAX_CONNECTIONS", "4"), ("METRICS_ADDRESS", "127.0.0.1:0")];
+    let (service, http) = Service::local(&variables).await;
+    let own = own_address(&service).await;
+    let half = async |address| {
+        let mut stream = TcpStream::connect(address).await.expect("it listens");
+        stream.write_all(b"GET /health HTTP/1.1\r\nhost: ").await.expect("sent");
+        stream
+    };
+    for address in [http.address, own.address] {
+        let _half = join_all((0..20).map(|_| half(address))).await;
+        let start = Instant::now();
+        assert_eq!(Http::new(address).get("/health").await.status, 200);
+        // Their heads may take ten seconds otherwise.
+        assert!(start.elapsed() < Duration::from_secs(9), "{:?}", start.elapsed());
+    }
 }
 
 #[tokio::test]

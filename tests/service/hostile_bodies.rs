@@ -6,6 +6,7 @@ use std::{
 };
 
 use futures_util::future::join_all;
+use predict_once::model::Package;
 use test_support::{
     onnx::{FLOAT, INT64, Onnx},
     packages,
@@ -131,4 +132,32 @@ async fn arrays_take_a_small_multiple_of_their_memory_and_little_time_whatever_t
     let deeper = post(&http, nested(200)).await;
     assert_eq!((deeper.status, &deeper.json()["title"]), (400, &"Invalid JSON".into()), "{}", deeper.text);
     assert_eq!(post(&http, format!("{accepted}{}", " ".repeat(1 << 20))).await.status, 413);
+}
+
+/// A thousand optional fields whose missing values have twelve digits each.
+fn of_defaults() -> Package {
+    let field = |n: usize| {
+        format!("[[fields]]\nname = \"f{n}\"\ntype = \"number\"\nrequired = false\nmissing = -1.1754944e-38\n")
+    };
+    let prediction = "[[predictions]]\nname = \"value\"\nendpoint = \"decisions\"\nkind = \"value\"\noutput = 0\n";
+    let fields: String = (0..1_000).map(field).collect();
+    packages::package(format!("name = \"defaults\"\n{fields}{prediction}"), packages::identity(1_000))
+}
+
+#[tokio::test]
+async fn a_thousand_absent_fields_of_a_thousand_inputs_take_no_memory() {
+    let directory = packages::write(&of_defaults(), "hostile-defaults");
+    let variables = [("WORKERS", "1"), ("MODEL_DIR", directory.to_str().expect("UTF-8"))];
+    let (service, http) = Service::local(&variables).await;
+    let array = |first: usize| {
+        let items: Vec<_> = (first..first + 1_000).map(|n| format!("{{\"f0\":{n}}}")).collect();
+        format!("[{}]", items.join(","))
+    };
+    assert_eq!(post(&http, array(0)).await.status, 200);
+    let before = peak_memory(&service);
+    let answers = join_all((1..=8).map(|_| post(&http, array(1_000)))).await;
+    answers.iter().for_each(|answer| assert_eq!(answer.status, 200, "{answer:?}"));
+    // As values, they would take 16 MB for each array, and as the text of keys 15 MB.
+    let grown = peak_memory(&service).saturating_sub(before);
+    assert!(grown < 24 * 1024, "{grown} KiB");
 }

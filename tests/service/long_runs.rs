@@ -176,7 +176,7 @@ async fn a_run_in_the_queue_is_kept_for_other_requests_when_its_client_disconnec
     let model = packages::load(&packages::long_run());
     let cache = PredictionCache::new(Some(MemoryCache::new(10, 1 << 20)), None);
     let service = PredictionService::new(model, cache, &Caching::default());
-    let service = Arc::new(service.with_threads(NonZeroUsize::MIN, 2).expect("threads"));
+    let service = Arc::new(service.with_threads(NonZeroUsize::MIN, 2, None).expect("threads"));
     let api = Arc::new(Api::new(Arc::clone(&service), ApiSettings::default()));
     let running = tokio::spawn(answer(&api, 1));
     eventually("it runs", async || service.thread_use().running == 1).await;

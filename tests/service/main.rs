@@ -28,6 +28,7 @@ mod metrics;
 mod openapi;
 mod problems;
 mod shutdown;
+mod slow_bodies;
 mod slow_clients;
 mod start;
 mod stuck_logs;

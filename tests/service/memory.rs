@@ -117,6 +117,26 @@ async fn bodies_that_do_not_arrive_keep_out_other_large_ones_only_and_only_while
 }
 
 #[tokio::test]
+async fn a_body_beyond_the_limit_is_discarded_to_its_end_whatever_room_there_is() {
+    let (_service, http) = Service::local(&[("MAX_CONCURRENT_BODY_BYTES", "4194304")]).await;
+    let head =
+        "POST /decisions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 10485760\r\n\r\n";
+    let client = async |_| {
+        let mut stream = TcpStream::connect(http.address).await.expect("it listens");
+        stream.write_all(head.as_bytes()).await.expect("sent");
+        for _ in 0..10 {
+            stream.write_all(&b" ".repeat(1 << 20)).await.expect("the server reads all of it");
+        }
+        let mut answer = [0; 12];
+        soon("the answer", stream.read_exact(&mut answer)).await.expect("an answer");
+        answer
+    };
+    for answer in join_all((0..3).map(client)).await {
+        assert_eq!(&answer, b"HTTP/1.1 413");
+    }
+}
+
+#[tokio::test]
 async fn answers_that_are_not_read_count_until_they_are() {
     let directory = packages::write(&packages::long_answers(), "long-answers");
     let variables = [("MAX_CONCURRENT_BODY_BYTES", "4194304"), ("MODEL_DIR", directory.to_str().expect("UTF-8"))];

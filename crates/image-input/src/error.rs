@@ -27,6 +27,16 @@ pub enum ImageError {
         /// The limit of their product.
         limit: u32,
     },
+    /// The file has too few bytes for an image of this size: 512 pixels are decoded for each, and 262,144 more.
+    #[error("the image has {width} × {height} pixels in only {bytes} bytes")]
+    TooFewBytes {
+        /// In pixels.
+        width: u32,
+        /// In pixels.
+        height: u32,
+        /// The file's size.
+        bytes: usize,
+    },
     /// In the size that the model reads, an image with these proportions would be too long.
     #[error("the image is too long and narrow: resized, it would be longer than {limit} pixels")]
     TooLong {

@@ -209,6 +209,29 @@ fn the_announced_size_is_checked_before_decoding() {
 }
 
 #[test]
+fn a_file_has_a_byte_for_every_512_pixels_beyond_the_first_quarter_of_a_million() {
+    let few = |width, height, bytes| Err(ImageError::TooFewBytes { width, height, bytes });
+    let announced = png(1_000, 1_000, &[0]);
+    assert_eq!(decode(&announced), few(1_000, 1_000, announced.len()));
+    let rows = |width: usize, height: usize| vec![0; (1 + 3 * width) * height];
+    assert!(decode(&png(512, 512, &rows(512, 512))).is_ok());
+    assert!(decode(&png(1_000, 1_000, &rows(1_000, 1_000))).is_ok(), "of one colour");
+    let mut webp = file("lossless.webp");
+    webp[21..25].copy_from_slice(&[0x13, 0xc5, 0x12, 0x01]);
+    let limits = Limits { pixels: 1 << 24, ..LIMITS };
+    assert_eq!(preprocessor(json!({})).pixels(&webp, limits), few(1_300, 1_100, webp.len()));
+    // Each scan of a progressive image visits its pixels again.
+    let mut jpeg = file("progressive.jpg");
+    let frame = jpeg.windows(2).position(|marker| marker == [0xff, 0xc2]).expect("a frame");
+    jpeg[frame + 5..frame + 9].copy_from_slice(&[0x01, 0xf4, 0x01, 0xf4]);
+    let last_scan = jpeg.windows(2).rposition(|marker| marker == [0xff, 0xda]).expect("a scan");
+    assert!(!matches!(decode(&jpeg), Err(ImageError::TooFewBytes { .. })));
+    let (end, header) = (jpeg.len() - 2, jpeg[last_scan..last_scan + 10].to_vec());
+    (0..85).for_each(|_| drop(jpeg.splice(end..end, header.iter().copied())));
+    assert_eq!(decode(&jpeg), few(500, 500, jpeg.len()));
+}
+
+#[test]
 fn a_file_that_inflates_to_more_than_its_rows_costs_no_more_than_its_pixels() {
     // 256 MiB of zeros in 256 KiB.
     let bomb = png(16, 16, &vec![0; 256 << 20]);

@@ -4,9 +4,10 @@ use serde_json::{Value, json};
 
 use super::{
     field::{Bound, Date, Encoded, Field, Kind, Number, Tensors},
-    input::{Fields, Input},
+    input::Fields,
     key_text::is_integer,
     precision::Precision,
+    values::Input,
 };
 
 /// The value of one field in a cache key.

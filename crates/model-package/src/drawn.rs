@@ -4,9 +4,9 @@ use serde_json::{Value, json};
 
 use super::{
     field::{Array, Encoded, Field, Kind, Number, Tensors},
-    input::Input,
     signature::Signature,
     tensor::{DataType, Tensor},
+    values::Input,
 };
 
 /// The input to draw.

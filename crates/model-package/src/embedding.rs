@@ -2,10 +2,10 @@
 
 use super::{
     field::{Encoded, Field, Kind},
-    input::Input,
     json::Json,
     prediction::PredictionKind,
     signature::Signature,
+    values::Input,
 };
 
 /// A prediction that is an embedding of a text.
@@ -47,7 +47,7 @@ impl Signature {
     /// terms.
     pub fn tokens(&self, input: &Input) -> usize {
         let tokens = |value: &Encoded| if let Encoded::Tensors(tensors) = value { tensors.tokens() } else { 0 };
-        input.values().iter().map(tokens).sum()
+        (0..self.fields().len()).map(|field| tokens(input.value(field))).sum()
     }
 
     fn only_text(&self) -> Option<&Field> {

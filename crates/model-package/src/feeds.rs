@@ -3,11 +3,11 @@
 use super::{
     declaration::{Declaration, DeclaredSize, Size, TensorDeclaration, datatype, names},
     field::{Field, default_inputs},
-    input::Input,
     manifest::{FieldEntry, InputsEntry},
     mistake::{Entry, GRAPH, Mistake},
     precision::Precision,
     tensor::{DataType, Tensor},
+    values::Input,
 };
 
 /// An input of the graph and what feeds it.
@@ -189,17 +189,17 @@ impl GraphInput {
                 let mut numbers = Vec::with_capacity(width * inputs.len());
                 for input in inputs {
                     for position in positions {
-                        fields[*position].encode(&input.values()[*position], &mut numbers);
+                        fields[*position].encode(input.value(*position), &mut numbers);
                     }
                 }
                 Some(Tensor::from_numbers(self.datatype, vec![inputs.len(), *width], &numbers))
             }
             Source::Tensor { field, part } if !fields[*field].is_batched() => match inputs {
-                [input] => input.values()[*field].tensor(*part).cloned(),
+                [input] => input.value(*field).tensor(*part).cloned(),
                 _ => None,
             },
             Source::Tensor { field, part } => {
-                let tensors = inputs.iter().map(|input| input.values()[*field].tensor(*part));
+                let tensors = inputs.iter().map(|input| input.value(*field).tensor(*part));
                 Tensor::stack(&tensors.collect::<Option<Vec<_>>>()?)
             }
         }

@@ -8,9 +8,10 @@ use serde::{
 };
 
 use super::{
-    input::{ErrorBudget, Fields, Input},
+    input::{ErrorBudget, Fields},
     invalid::{InvalidInput, ItemError, ItemProblem},
     json::Json,
+    values::Input,
 };
 
 /// The inputs of one request.
@@ -20,6 +21,18 @@ pub enum Inputs {
     One(Input),
     /// The body is an array of objects; the answer is an array of the same length and order.
     Many(Vec<Input>),
+}
+
+impl Inputs {
+    /// About how many bytes they take until they have been answered, with their keys and answers.
+    pub fn memory(&self) -> usize {
+        const BESIDE_VALUES: usize = 512;
+        let inputs = match self {
+            Self::One(input) => std::slice::from_ref(input),
+            Self::Many(inputs) => inputs,
+        };
+        inputs.iter().map(|input| BESIDE_VALUES + input.memory()).sum()
+    }
 }
 
 impl Fields {

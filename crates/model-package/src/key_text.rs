@@ -2,40 +2,37 @@
 
 use std::fmt;
 
-use super::{field::Encoded, input::Input, precision::Precision};
+use super::{
+    field::Encoded,
+    precision::Precision,
+    values::{Input, Values},
+};
 
 /// Short text for the cache key: numbers, and codes of categories and bands, separated by commas. NaN is an empty string (`2,30,,0`),
 /// a row of zeros a question mark, and a tensor the digest of its type, shape and bytes.
 impl fmt::Display for Input {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut text = Ascii { formatter: f, buffer: [0; BUFFER], length: 0 };
-        for (position, value) in self.values().iter().enumerate() {
-            if position > 0 {
-                text.push(b',')?;
+        match self.values() {
+            Values::All(values) => {
+                for (position, value) in values.iter().enumerate() {
+                    if position > 0 {
+                        text.push(b',')?;
+                    }
+                    text.push_value(value)?;
+                }
             }
-            match value {
-                Encoded::Code(code) => text.push_integer((*code).into())?,
-                // 30, not 30.0, as far as the type represents every integer.
-                Encoded::Number(number) if is_integer((*number).into(), Precision::Float32) => {
-                    text.push_integer(*number as i64)?;
+            Values::Sent { sent, missing } => {
+                let mut next = 0;
+                for (position, value) in sent {
+                    text.push_text(missing.text(next, *position))?;
+                    text.push_value(value)?;
+                    next = position + 1;
+                    if next < missing.len() {
+                        text.push(b',')?;
+                    }
                 }
-                Encoded::Number(number) => {
-                    text.flush()?;
-                    write!(text.formatter, "{number:?}")?;
-                }
-                Encoded::Double(number) if is_integer(*number, Precision::Float64) => {
-                    text.push_integer(*number as i64)?;
-                }
-                Encoded::Double(number) => {
-                    text.flush()?;
-                    write!(text.formatter, "{number:?}")?;
-                }
-                Encoded::Nan => {}
-                Encoded::Zeros => text.push(b'?')?,
-                Encoded::Tensors(tensors) => {
-                    text.flush()?;
-                    write!(text.formatter, "{tensors}")?;
-                }
+                text.push_text(missing.text(next, missing.len()))?;
             }
         }
         text.flush()
@@ -64,6 +61,36 @@ impl Ascii<'_, '_> {
         self.buffer[self.length] = byte;
         self.length += 1;
         Ok(())
+    }
+
+    fn push_text(&mut self, text: &str) -> fmt::Result {
+        self.flush()?;
+        self.formatter.write_str(text)
+    }
+
+    fn push_value(&mut self, value: &Encoded) -> fmt::Result {
+        match value {
+            Encoded::Code(code) => self.push_integer((*code).into()),
+            // 30, not 30.0, as far as the type represents every integer.
+            Encoded::Number(number) if is_integer((*number).into(), Precision::Float32) => {
+                self.push_integer(*number as i64)
+            }
+            Encoded::Number(number) => {
+                self.flush()?;
+                write!(self.formatter, "{number:?}")
+            }
+            Encoded::Double(number) if is_integer(*number, Precision::Float64) => self.push_integer(*number as i64),
+            Encoded::Double(number) => {
+                self.flush()?;
+                write!(self.formatter, "{number:?}")
+            }
+            Encoded::Nan => Ok(()),
+            Encoded::Zeros => self.push(b'?'),
+            Encoded::Tensors(tensors) => {
+                self.flush()?;
+                write!(self.formatter, "{tensors}")
+            }
+        }
     }
 
     fn push_integer(&mut self, number: i64) -> fmt::Result {

@@ -34,6 +34,7 @@ mod sent_values;
 mod signature;
 mod suggestion;
 mod tensor;
+mod values;
 
 pub use image_input::Format;
 
@@ -47,7 +48,6 @@ pub use self::{
     feeds::GraphInput,
     field::Field,
     files::{Files, file_names},
-    input::Input,
     inputs::Inputs,
     invalid::{FieldError, FieldErrorCode, InvalidInput, ItemError, ItemProblem, MAX_INPUTS},
     manifest::to_json,
@@ -59,6 +59,7 @@ pub use self::{
     signature::{Example, GoldenTolerance, Signature},
     suggestion::closest_match,
     tensor::{DataType, Tensor},
+    values::Input,
 };
 
 #[cfg(test)]

@@ -3,7 +3,9 @@
 use std::{borrow::Cow, fmt};
 
 use axum_core::extract::Request;
-use model_package::{Embedding, FieldError, FieldErrorCode, Inputs, InvalidInput, MAX_INPUTS, VectorEncoding};
+use model_package::{
+    Embedding, FieldError, FieldErrorCode, Inputs, InvalidInput, MAX_INPUTS, Signature, VectorEncoding,
+};
 use serde::{
     Deserialize, Deserializer,
     de::{IgnoredAny, MapAccess, SeqAccess, Visitor},
@@ -15,7 +17,7 @@ use crate::{
         body,
         problem::{Problem, ProblemKind, invalid_json},
     },
-    model::Model,
+    service::PredictionService,
 };
 
 /// The members that matter. `model`, since the service has one, and `user` are not read.
@@ -39,19 +41,23 @@ enum Value<'a> {
     Other(&'static str),
 }
 
-/// The texts of a request, and how to answer their vectors.
+/// Reads the texts of a request, and how to answer their vectors.
 pub(crate) async fn read(
     request: Request,
-    model: &Model,
+    service: &PredictionService,
     embedding: Embedding,
     limit: usize,
 ) -> Result<(Inputs, Format), Problem> {
-    let body = body::read_json(request, model, limit).await?;
+    let body = body::read_json(request, service.model(), limit).await?;
+    body::parse(service, body.len(), move |signature| parsed(signature, embedding, &body)).await
+}
+
+fn parsed(signature: &Signature, embedding: Embedding, body: &[u8]) -> Result<(Inputs, Format), Problem> {
     let not_an_object =
         || Problem::new(ProblemKind::InvalidFields, "the body must be a JSON object with the member input");
-    let sent: Sent<'_> = serde_json::from_slice(&body).map_err(|error| match error.is_data() {
+    let sent: Sent<'_> = serde_json::from_slice(body).map_err(|error| match error.is_data() {
         true => not_an_object(),
-        false => invalid_json(&body, &error),
+        false => invalid_json(body, &error),
     })?;
     // A list of the members is one, too, for serde.
     if body.trim_ascii_start().first() != Some(&b'{') {
@@ -72,8 +78,7 @@ pub(crate) async fn read(
             return Err(invalid("dimensions", detail));
         }
     }
-    let inputs = inputs(sent.input, model).map_err(|detail| invalid("input", detail))?;
-    let signature = model.signature();
+    let inputs = inputs(sent.input, signature).map_err(|detail| invalid("input", detail))?;
     let tokens = match &inputs {
         Inputs::One(input) => signature.tokens(input),
         Inputs::Many(inputs) => inputs.iter().map(|input| signature.tokens(input)).sum(),
@@ -82,8 +87,8 @@ pub(crate) async fn read(
 }
 
 /// The inputs, or why there are none, as a predicate about `input`.
-fn inputs(sent: Option<Value<'_>>, model: &Model) -> Result<Inputs, String> {
-    let (signature, most) = (model.signature(), model.signature().max_inputs());
+fn inputs(sent: Option<Value<'_>>, signature: &Signature) -> Result<Inputs, String> {
+    let most = signature.max_inputs();
     let (items, count) = match sent {
         None => return Err("is missing: send a text or a list of texts".to_owned()),
         Some(Value::Text(text)) => return signature.read_text(&text).map(Inputs::One),

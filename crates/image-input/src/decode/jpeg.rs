@@ -6,14 +6,16 @@ use crate::{error::ImageError, orientation::Orientation, pixels::Pixels};
 /// The most scans of a progressive image. Usual ones have about ten. A scan of a few bytes can visit all blocks, so without a limit, a
 /// small file would take minutes.
 const MAX_SCANS: usize = 100;
+const USUAL_SCANS: usize = 10;
 
 pub(super) fn decode(file: &[u8], limit: u32) -> Decoded {
     let mut decoder = Decoder::new(file);
     decoder.read_info().map_err(error)?;
     let info = decoder.info().ok_or(ImageError::Truncated(Format::Jpeg))?;
     let (width, height) = (u32::from(info.width), u32::from(info.height));
-    check_size(width, height, limit)?;
-    if scans(file) > MAX_SCANS {
+    let scans = scans(file);
+    check_size(file, width, height, scans.div_ceil(USUAL_SCANS), limit)?;
+    if scans > MAX_SCANS {
         return Err(ImageError::Unsupported("JPEG images with more than 100 scans"));
     }
     let pixels = decoder.decode().map_err(error)?;

@@ -36,10 +36,21 @@ pub(crate) fn decode(file: &[u8], limits: Limits) -> Result<Pixels, ImageError> 
 /// What a decoder returns.
 type Decoded = Result<(Pixels, Orientation), ImageError>;
 
-/// Checks a size in a header.
-fn check_size(width: u32, height: u32, limit: u32) -> Result<(), ImageError> {
-    let is_small = width.checked_mul(height).is_some_and(|pixels| pixels <= limit);
-    if is_small { Ok(()) } else { Err(ImageError::TooManyPixels { width, height, limit }) }
+/// Checks a size in a header of `file`, in which each pixel is coded so many times: once, unless the image is progressive.
+fn check_size(file: &[u8], width: u32, height: u32, times: usize, limit: u32) -> Result<(), ImageError> {
+    /// Decoding takes time for each pixel, of which a file of one colour can announce millions in a few bytes. Images that show something
+    /// have less than fifty for each byte.
+    const PIXELS_PER_BYTE: usize = 512;
+    /// As many are decoded of the smallest file: 512 × 512.
+    const FREE_PIXELS: usize = 1 << 18;
+    let Some(pixels) = width.checked_mul(height).filter(|pixels| *pixels <= limit) else {
+        return Err(ImageError::TooManyPixels { width, height, limit });
+    };
+    let bytes = file.len();
+    match pixels as usize * times <= FREE_PIXELS + PIXELS_PER_BYTE * bytes {
+        true => Ok(()),
+        false => Err(ImageError::TooFewBytes { width, height, bytes }),
+    }
 }
 
 /// The error of a decoder that met this one while reading.

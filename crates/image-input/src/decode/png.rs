@@ -13,7 +13,7 @@ pub(super) fn decode(file: &[u8], limit: u32) -> Decoded {
     decoder.set_transformations(Transformations::EXPAND | Transformations::STRIP_16);
     let header = decoder.read_header_info().map_err(error)?;
     let (width, height) = (header.width, header.height);
-    check_size(width, height, limit)?;
+    check_size(file, width, height, 1, limit)?;
     if header.color_type == ColorType::Grayscale && header.bit_depth == BitDepth::Sixteen {
         // Pillow clips them at 255, so almost every pixel is white.
         return Err(ImageError::Unsupported("16-bit grayscale PNG images"));

@@ -11,13 +11,13 @@ pub(super) fn decode(file: &[u8], limit: u32) -> Decoded {
     }
     let mut decoder = WebPDecoder::new(Cursor::new(file)).map_err(error)?;
     let (width, height) = decoder.dimensions();
-    check_size(width, height, limit)?;
+    check_size(file, width, height, 1, limit)?;
     if decoder.is_animated() {
         return Err(ImageError::Unsupported("animated WebP images"));
     }
     // A lossy image in the extended format has a second header, which the decoder compares with the first when it has decoded the image.
     if let Some((width, height)) = lossy_size(file) {
-        check_size(width, height, limit)?;
+        check_size(file, width, height, 1, limit)?;
     }
     // The metadata is part of the file, whose size is limited.
     decoder.set_memory_limit(file.len());

@@ -32,6 +32,14 @@ impl Encoded {
         })
     }
 
+    /// The bytes that its tensors take before they are needed.
+    pub(crate) fn tensor_bytes(&self) -> usize {
+        match self {
+            Self::Tensors(tensors) => tensors.bytes(),
+            Self::Number(_) | Self::Double(_) | Self::Code(_) | Self::Nan | Self::Zeros => 0,
+        }
+    }
+
     /// The tensor for the field's input of the graph at this position.
     pub(crate) fn tensor(&self, part: usize) -> Option<&Tensor> {
         match self {

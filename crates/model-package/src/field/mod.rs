@@ -119,6 +119,15 @@ impl Field {
         }
     }
 
+    /// How many bytes of a body take over a millisecond to read.
+    pub(crate) fn slow_from(&self) -> usize {
+        match &self.kind {
+            Kind::Image(_) => 0,
+            Kind::Text(text) => text.slow_from(),
+            Kind::Number(_) | Kind::Boolean | Kind::Category(_) | Kind::Date(_) | Kind::Array(_) => usize::MAX,
+        }
+    }
+
     /// Whether cache keys contain a digest of the value instead of the value.
     pub(crate) fn has_digest(&self) -> bool {
         matches!(self.kind, Kind::Array(_) | Kind::Text(_) | Kind::Image(_))

@@ -14,6 +14,8 @@ use crate::tensor::Tensor;
 pub(crate) struct Tensors {
     digest: Digest,
     tensors: LazyLock<Vec<Arc<Tensor>>, Make>,
+    /// The bytes of the tensors. 0 if they are made when they are needed.
+    bytes: usize,
     tokens: usize,
 }
 
@@ -40,18 +42,24 @@ impl Tensors {
         let mut digest = Digest::default();
         let length = digest.len();
         digest.copy_from_slice(&hash.finalize()[..length]);
+        let bytes = tensors.iter().map(|tensor| tensor.bytes().len()).sum();
         let make: Make = Box::new(move || tensors);
-        Arc::new(Self { digest, tensors: LazyLock::new(make), tokens })
+        Arc::new(Self { digest, tensors: LazyLock::new(make), bytes, tokens })
     }
 
     /// Those with this digest, which `make` makes if they are needed.
     pub(crate) fn with_digest(digest: Digest, make: impl FnOnce() -> Vec<Arc<Tensor>> + Send + 'static) -> Arc<Self> {
         let make: Make = Box::new(make);
-        Arc::new(Self { digest, tensors: LazyLock::new(make), tokens: 0 })
+        Arc::new(Self { digest, tensors: LazyLock::new(make), bytes: 0, tokens: 0 })
     }
 
     pub(crate) fn digest(&self) -> Digest {
         self.digest
+    }
+
+    /// The bytes that its tensors take before they are needed.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
     }
 
     pub(crate) fn as_slice(&self) -> &[Arc<Tensor>] {

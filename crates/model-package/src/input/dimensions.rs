@@ -1,21 +1,22 @@
 //! Dimensions of arrays that have the same name must have the same size in a request.
 
-use super::{Fields, Input};
+use super::Fields;
 use crate::{
     field::Field,
     invalid::{FieldError, FieldErrorCode},
     json::{Dimension, shape_text},
     tensor::Tensor,
+    values::Input,
 };
 
 impl Fields {
     /// The error of the first array whose length is another than that of a dimension with the same name.
     pub(super) fn disagreement(&self, input: &Input) -> Option<FieldError> {
-        let size = |(field, axis): (usize, usize)| Some(input.0[field].tensor(0)?.shape()[axis]);
+        let size = |(field, axis): (usize, usize)| Some(input.value(field).tensor(0)?.shape()[axis]);
         self.shared.iter().find_map(|(name, places)| {
             let (first, expected) = (places[0].0, size(places[0])?);
             let place = places.iter().copied().find(|place| size(*place) != Some(expected))?;
-            let shape = input.0[place.0].tensor(0).map(Tensor::shape).unwrap_or_default();
+            let shape = input.value(place.0).tensor(0).map(Tensor::shape).unwrap_or_default();
             Some(FieldError {
                 field: self.fields[place.0].name().to_owned(),
                 code: FieldErrorCode::Invalid,

@@ -1,19 +1,19 @@
 //! Reads the members of an object as the values of fields.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
 use serde::de::DeserializeSeed;
 
 use super::{
-    Input,
     dimensions::shared_dimensions,
     errors::{ErrorBudget, Errors},
 };
 use crate::{
-    field::{Encoded, Field, Kind},
+    field::{Field, Kind},
     invalid::{FieldError, InvalidInput, MAX_IMAGES, MAX_INPUTS},
     json::{ArrayFormat, ArrayFormats, Json, JsonSeed, Members},
     normal_form::Spellings,
+    values::{Input, Missing},
 };
 
 /// The fields of a model, in the order of `model.toml`.
@@ -26,6 +26,9 @@ pub(crate) struct Fields {
     max_inputs: usize,
     /// The number of required fields.
     pub(super) required: usize,
+    missing: Arc<Missing>,
+    /// Bodies of so many bytes take over a millisecond to read: those with images, and those with long texts.
+    slow_from: usize,
     /// The positions of the fields that have an [`ArrayFormat`].
     arrays: Vec<usize>,
     /// The dimensions that have the same name in several places: the position of each place's field, and its axis.
@@ -40,7 +43,9 @@ impl Fields {
         let arrays = (0..fields.len()).filter(|position| fields[*position].array_format().is_some()).collect();
         let shared = shared_dimensions(&fields);
         let max_inputs = max_inputs(&fields);
-        Self { fields, spellings, ignore_unknown, max_inputs, required, arrays, shared }
+        let missing = Missing::of(&fields).into();
+        let slow_from = fields.iter().map(Field::slow_from).min().unwrap_or(usize::MAX);
+        Self { fields, spellings, ignore_unknown, max_inputs, required, missing, slow_from, arrays, shared }
     }
 
     pub(crate) fn as_slice(&self) -> &[Field] {
@@ -50,6 +55,10 @@ impl Fields {
     /// The most inputs of a request.
     pub(crate) fn max_inputs(&self) -> usize {
         self.max_inputs
+    }
+
+    pub(crate) fn is_slow_to_read(&self, bytes: usize) -> bool {
+        bytes >= self.slow_from
     }
 
     pub(crate) fn ignores_unknown(&self) -> bool {
@@ -106,11 +115,15 @@ impl Fields {
         let read = |(field, (name, value)): (&Field, &(Cow<'_, str>, Json<'_>))| {
             if field.name() == name { field.read(value) } else { None }
         };
-        Input::of(self.fields.len(), self.fields.iter().zip(members).map(read))
+        let mut values = Vec::with_capacity(members.len());
+        for value in self.fields.iter().zip(members).map(read) {
+            values.push(value?);
+        }
+        Some(Input::new(values))
     }
 
     fn read_in_any_order(&self, members: &[(Cow<'_, str>, Json<'_>)]) -> Option<Input> {
-        let mut values = vec![None; self.fields.len()];
+        let mut sent = Vec::with_capacity(members.len().min(self.fields.len()));
         let mut next = 0;
         for (name, value) in members {
             let Some(position) = self.position(name, next) else {
@@ -120,13 +133,12 @@ impl Fields {
                 return None;
             };
             next = position + 1;
-            let read = self.fields[position].read(value)?;
-            if values[position].replace(read).is_some() {
-                return None;
-            }
+            sent.push((position, self.fields[position].read(value)?));
         }
-        let present_or_missing = |(field, value): (&Field, Option<Encoded>)| value.or_else(|| field.missing().cloned());
-        Input::of(self.fields.len(), self.fields.iter().zip(values).map(present_or_missing))
+        sent.sort_unstable_by_key(|(position, _)| *position);
+        let required = sent.iter().filter(|(position, _)| self.fields[*position].is_required()).count();
+        let is_repeated = sent.windows(2).any(|pair| pair[0].0 == pair[1].0);
+        (required == self.required && !is_repeated).then(|| Input::of_sent(sent, &self.missing))
     }
 
     /// The position of the field of this name; the search begins at `start` and wraps around.
@@ -138,8 +150,8 @@ impl Fields {
     }
 
     pub(crate) fn encode(&self, input: &Input, columns: &mut Vec<f64>) {
-        for (field, value) in self.fields.iter().zip(&input.0) {
-            field.encode(value, columns);
+        for (position, field) in self.fields.iter().enumerate() {
+            field.encode(input.value(position), columns);
         }
     }
 }

@@ -14,7 +14,7 @@ use super::{
     decoded_key::DecodedField,
     feeds::GraphInput,
     field::{Field, Image, Kind},
-    input::{Fields, Input},
+    input::Fields,
     inputs::Inputs,
     invalid::{FieldError, FieldErrorCode, InvalidInput},
     mistake::{Entry, Mistake},
@@ -22,6 +22,7 @@ use super::{
     precision::Precision,
     prediction::{Prediction, PredictionKind},
     tensor::Tensor,
+    values::Input,
 };
 
 /// The inputs that a model's API accepts, and the predictions that it returns.
@@ -82,6 +83,22 @@ impl Signature {
     /// The most inputs in one request: [`MAX_INPUTS`](super::MAX_INPUTS), or eight images.
     pub fn max_inputs(&self) -> usize {
         self.fields.max_inputs()
+    }
+
+    /// Whether reading a body of this size takes longer than about a millisecond, so that other requests should not wait for it.
+    pub fn is_slow_to_read(&self, bytes: usize) -> bool {
+        self.fields.is_slow_to_read(bytes)
+    }
+
+    /// The most memory that decoding one of its images takes, in bytes. 0 without images.
+    pub fn decoding_memory(&self) -> u64 {
+        /// For each pixel.
+        const BYTES: u64 = 16;
+        let pixels = self.fields().iter().map(|field| match field.kind() {
+            Kind::Image(image) => image.max_pixels().into(),
+            Kind::Number(_) | Kind::Boolean | Kind::Category(_) | Kind::Date(_) | Kind::Array(_) | Kind::Text(_) => 0,
+        });
+        BYTES * pixels.max().unwrap_or_default()
     }
 
     /// The image that a request's body can be, instead of JSON: that of a model without other fields.

@@ -122,6 +122,8 @@ fn digest_from(text: &mut String, start: usize) {
     text.truncate(start);
     text.push('#');
     text.push_str(&hex::encode(&digest[..16]));
+    // An array of a thousand inputs would otherwise keep the room of a thousand long texts.
+    text.shrink_to_fit();
 }
 
 /// The address of an entry: a key in Redis and, in a Hash, a field.
@@ -188,6 +190,7 @@ mod tests {
             assert_eq!(input(key(200, '2')), Some(200));
             assert_eq!(input(key(201, '2')), Some("#".len() + 32));
             assert_ne!(key(201, '2'), key(201, '3'));
+            assert!(key(20_000, '2').text.capacity() < 200, "the text is not kept");
         }
     }
 

@@ -15,6 +15,8 @@ use crate::{
     tensor::{DataType, Tensor},
 };
 
+/// Tokenizing so many bytes takes about a millisecond.
+const SLOW: usize = 8 * 1024;
 /// The size of texts to try a model on: the number of tokens, or of non-zero columns.
 const USUAL_SIZE: usize = 16;
 /// A text to try a model on.
@@ -76,6 +78,16 @@ impl Text {
             }
             Reader::Columns { vectorizer, types, .. } => column_tensors(*types, vectorizer.transform(text)),
         })
+    }
+
+    /// How many bytes of a body take over a millisecond to read. Padding takes time for each text, however short.
+    pub(super) fn slow_from(&self) -> usize {
+        const ID: usize = size_of::<i64>();
+        let padded = match &self.reader {
+            Reader::Tokens { length: Length::Fixed(length), parts, .. } => ID * length * parts.len(),
+            Reader::Tokens { .. } | Reader::Columns { .. } => 0,
+        };
+        SLOW / (1 + padded / 1024)
     }
 
     /// Describes the allowed values, as a predicate.
