@@ -259,7 +259,16 @@ impl Activity {
         }
     }
 
-    fn tell(&self, order: Order) {
+    pub(super) fn is_reading_head(&self) -> bool {
+        self.phase().0 == Phase::ReadingHead
+    }
+
+    /// Takes the order back.
+    pub(super) fn spare(&self) {
+        self.order.store(Order::Continue as u8, Relaxed);
+    }
+
+    pub(super) fn tell(&self, order: Order) {
         self.order.store(order as u8, Relaxed);
         self.waker.wake();
     }
