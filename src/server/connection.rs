@@ -39,6 +39,7 @@ pub(super) async fn serve(stream: TcpStream, connection: Connection, handler: Ha
     let mut stream = TimeoutWriter::new(stream);
     stream.set_timeout(Some(WRITE_TIMEOUT));
     let activity = Arc::clone(connection.activity());
+    activity.reading();
     let stream = Watched { stream: Box::pin(stream), activity: Arc::clone(&activity) };
     let service = service_fn(|request| {
         activity.answering();
@@ -135,8 +136,9 @@ mod tests {
         endpoints::Endpoints,
     };
 
-    /// Serves a connection that was told to close because its headers had not arrived, with these bytes, and returns what it answered.
-    async fn aborted_with(request: &[u8]) -> String {
+    /// Serves a connection that was told to close, while it waited to be served, because its headers had not arrived. Returns what it
+    /// answers to these bytes; if `again`, it is told so until it closes.
+    async fn aborted_with(request: &[u8], again: bool) -> String {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let mut client =
             tokio::net::TcpStream::connect(listener.local_addr().expect("bound")).await.expect("it listens");
@@ -154,7 +156,19 @@ mod tests {
             connections,
             is_stopping: Arc::default(),
         };
-        serve(stream.into_std().expect("a socket"), connection, Handler::Front(endpoints)).await;
+        let activity = Arc::clone(connection.activity());
+        let telling = async {
+            loop {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+                if again {
+                    activity.tell(Order::Abort);
+                }
+            }
+        };
+        tokio::select! {
+            () = serve(stream.into_std().expect("a socket"), connection, Handler::Front(endpoints)) => {}
+            () = telling => {}
+        }
         let mut answer = Vec::new();
         // Closing a socket with unread bytes resets it.
         let _ = client.read_to_end(&mut answer).await;
@@ -164,7 +178,7 @@ mod tests {
     #[tokio::test]
     async fn a_request_that_waited_for_a_busy_worker_is_answered_and_half_of_one_is_not() {
         let whole = b"GET /health HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
-        assert!(aborted_with(whole).await.starts_with("HTTP/1.1 200"));
-        assert_eq!(aborted_with(b"GET /health HTTP/1.1\r\nhost: ").await, "");
+        assert!(aborted_with(whole, false).await.starts_with("HTTP/1.1 200"));
+        assert_eq!(aborted_with(b"GET /health HTTP/1.1\r\nhost: ", true).await, "");
     }
 }

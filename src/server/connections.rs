@@ -263,9 +263,17 @@ impl Activity {
         self.phase().0 == Phase::ReadingHead
     }
 
-    /// Takes the order back.
+    /// The thread that answers begins to read: until now, bytes that had arrived may have waited for it.
+    pub(super) fn reading(&self) {
+        if self.is_reading_head() {
+            self.begin(Phase::ReadingHead, 0);
+            self.spare();
+        }
+    }
+
+    /// Takes back an order to close at once.
     pub(super) fn spare(&self) {
-        self.order.store(Order::Continue as u8, Relaxed);
+        let _ = self.order.compare_exchange(Order::Abort as u8, Order::Continue as u8, Relaxed, Relaxed);
     }
 
     pub(super) fn tell(&self, order: Order) {
