@@ -39,6 +39,7 @@ pub(super) async fn serve(stream: TcpStream, connection: Connection, handler: Ha
     let mut stream = TimeoutWriter::new(stream);
     stream.set_timeout(Some(WRITE_TIMEOUT));
     let activity = Arc::clone(connection.activity());
+    activity.reading();
     let stream = Watched { stream: Box::pin(stream), activity: Arc::clone(&activity) };
     let service = service_fn(|request| {
         activity.answering();
@@ -66,7 +67,9 @@ pub(super) async fn serve(stream: TcpStream, connection: Connection, handler: Ha
                     is_finishing = true;
                     http.as_mut().graceful_shutdown();
                 }
-                Order::Abort => return Poll::Ready(()),
+                Order::Abort if activity.is_reading_head() => return Poll::Ready(()),
+                // All of the headers had arrived, and waited for a busy worker.
+                Order::Abort => activity.spare(),
                 Order::Continue | Order::Finish => return Poll::Pending,
             }
         }
@@ -120,5 +123,62 @@ impl AsyncWrite for Watched {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.stream.as_mut().poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+    use crate::server::{
+        connections::{Connections, Limit},
+        endpoints::Endpoints,
+    };
+
+    /// Serves a connection that was told to close, while it waited to be served, because its headers had not arrived. Returns what it
+    /// answers to these bytes; if `again`, it is told so until it closes.
+    async fn aborted_with(request: &[u8], again: bool) -> String {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let mut client =
+            tokio::net::TcpStream::connect(listener.local_addr().expect("bound")).await.expect("it listens");
+        client.write_all(request).await.expect("sent");
+        let (stream, _) = listener.accept().await.expect("connected");
+        stream.readable().await.expect("the request is there");
+        let connections = Arc::new(Connections::new(1, Limit::MaxConnections, Duration::from_secs(75)));
+        let connection = connections.admit().await;
+        connection.activity().received();
+        connection.activity().tell(Order::Abort);
+        let endpoints = Endpoints {
+            metrics: None,
+            dashboard: None,
+            base_paths: Default::default(),
+            connections,
+            is_stopping: Arc::default(),
+        };
+        let activity = Arc::clone(connection.activity());
+        let telling = async {
+            loop {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+                if again {
+                    activity.tell(Order::Abort);
+                }
+            }
+        };
+        tokio::select! {
+            () = serve(stream.into_std().expect("a socket"), connection, Handler::Front(endpoints)) => {}
+            () = telling => {}
+        }
+        let mut answer = Vec::new();
+        // Closing a socket with unread bytes resets it.
+        let _ = client.read_to_end(&mut answer).await;
+        String::from_utf8(answer).expect("UTF-8")
+    }
+
+    #[tokio::test]
+    async fn a_request_that_waited_for_a_busy_worker_is_answered_and_half_of_one_is_not() {
+        let whole = b"GET /health HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+        assert!(aborted_with(whole, false).await.starts_with("HTTP/1.1 200"));
+        assert_eq!(aborted_with(b"GET /health HTTP/1.1\r\nhost: ", true).await, "");
     }
 }

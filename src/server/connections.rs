@@ -259,7 +259,24 @@ impl Activity {
         }
     }
 
-    fn tell(&self, order: Order) {
+    pub(super) fn is_reading_head(&self) -> bool {
+        self.phase().0 == Phase::ReadingHead
+    }
+
+    /// The thread that answers begins to read: until now, bytes that had arrived may have waited for it.
+    pub(super) fn reading(&self) {
+        if self.is_reading_head() {
+            self.begin(Phase::ReadingHead, 0);
+            self.spare();
+        }
+    }
+
+    /// Takes back an order to close at once.
+    pub(super) fn spare(&self) {
+        let _ = self.order.compare_exchange(Order::Abort as u8, Order::Continue as u8, Relaxed, Relaxed);
+    }
+
+    pub(super) fn tell(&self, order: Order) {
         self.order.store(order as u8, Relaxed);
         self.waker.wake();
     }
