@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Serves the model of bookings.py with predict-once, MLflow, BentoML and vetiver; writes docs/alternatives.md and the table in README.md.
+"""Serves the model of bookings.py with predict-once, MLflow, BentoML and vetiver; fills docs/alternatives.md and README.md.
 
 alternatives.py BINARY
 
-Installs each into an environment of its own in target/tools/alternatives, unless it is there already; the model's libraries are shared and
-do not count. Processor time beside wall time says how much a busy machine slowed it down.
+Installs each into an environment of its own in target/tools/alternatives, unless it is there already; the model's libraries are
+shared and do not count. Processor time beside wall time says how much a busy machine slowed it down.
 """
 
 import http.client
@@ -154,7 +154,9 @@ def number(answer: object) -> object:
     return answer
 
 
-def measure(alternative: Alternative, installed: dict[str, float], booking: Callable[[int], dict[str, object]]) -> dict[str, object]:
+def measure(
+    alternative: Alternative, installed: dict[str, float], booking: Callable[[int], dict[str, object]]
+) -> dict[str, object]:
     executables = TOOLS / alternative.name / "bin"
     with tempfile.TemporaryDirectory() as folder:
         variables = {"PATH": f"{executables}:{os.environ['PATH']}", "HOME": folder, "PYTHONPATH": str(HERE)}
@@ -168,7 +170,9 @@ def measure(alternative: Alternative, installed: dict[str, float], booking: Call
         start = time.monotonic()
         with (
             Path(folder, "log").open("wb") as log,
-            subprocess.Popen(alternative.command(executables, port), cwd=folder, env=variables, stdout=log, stderr=log) as process,
+            subprocess.Popen(
+                alternative.command(executables, port), cwd=folder, env=variables, stdout=log, stderr=log
+            ) as process,
         ):
             try:
                 while True:
@@ -254,7 +258,9 @@ def fill(file: Path, name: str, block: str) -> None:
 
 def write(about: dict[str, object], results: dict[str, dict[str, object]]) -> None:
     fill(ROOT / "README.md", "alternatives", table(results, IN_SHORT))
-    machine = f"On {about['cores']} cores ({about['processor']}), load {about['load_before']} before, revision {about['revision']}."
+    machine = (
+        f"On {about['cores']} cores ({about['processor']}), load {about['load_before']} before, revision {about['revision']}."
+    )
     fill(ROOT / "docs/alternatives.md", "alternatives-in-full", f"{table(results, IN_FULL)}\n\n{machine}")
 
 
@@ -282,7 +288,9 @@ def main() -> None:
         "processor": processor,
         "cores": os.cpu_count(),
         "load_before": round(load, 2),
-        "revision": subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True).stdout.strip(),
+        "revision": subprocess.run(
+            ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True
+        ).stdout.strip(),
     }
     (HERE / "results.json").write_text(json.dumps({"about": about, "results": results}, indent=1) + "\n")
     write(about, results)

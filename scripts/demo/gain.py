@@ -22,7 +22,9 @@ class Service:
     def topic(self, ticket, headers=None):
         """The milliseconds of a request, and whether the cache answered it."""
         start = time.perf_counter()
-        self.connection.request("POST", "/topics", json.dumps({"ticket": ticket}), {"content-type": "application/json", **(headers or {})})
+        self.connection.request(
+            "POST", "/topics", json.dumps({"ticket": ticket}), {"content-type": "application/json", **(headers or {})}
+        )
         response = self.connection.getresponse()
         response.read()
         milliseconds = 1000 * (time.perf_counter() - start)

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """text_model.py DIRECTORY: writes the demo's package, a text model that takes ten milliseconds or more. Needs nothing but Python.
 
-It finds the topic of a support ticket from its words. So that it costs what models of texts cost, it also runs a recurrent layer of
-random weights, which hardly changes the answer.
+It finds the topic of a support ticket from its words. So that it costs what models of texts cost, it also runs a recurrent layer
+of random weights, which hardly changes the answer.
 """
 
 import json
@@ -17,7 +17,10 @@ TOPICS = {
     "returns": ["return", "exchange", "size", "broken", "damaged", "wrong"],
     "account": ["password", "login", "email", "locked", "profile", "account"],
 }
-OTHER_WORDS = "a again and arrived at been by can change day for from get has have help i in is it my no not of on order please since still the there this time to today two was week what when where with yesterday you your".split()
+OTHER_WORDS = """
+    a again and arrived at been by can change day for from get has have help i in is it my no not of on order
+    please since still the there this time to today two was week what when where with yesterday you your
+""".split()
 EMBEDDING, HIDDEN = 64, 1024
 
 FLOAT, INT64 = 1, 7  # ONNX's numbers of types
