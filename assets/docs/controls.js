@@ -9,11 +9,12 @@ const typeOf = ({ type }) => [type].flat().find((name) => name !== "null");
 
 const isNullable = ({ type }) => Array.isArray(type) && type.includes("null");
 
-/** What a field is: `category` has listed values; `open` ones may have others; `text` is what a model reads as words. */
+/** What a field is, of a `date` with or without the time: `category` has listed values; `open` ones may have others; `text` is what a model reads as words. */
 function kindOf(schema) {
   if (schema.contentMediaType?.startsWith("image/")) return "image";
   if (schema.enum) return "category";
   if (typeOf(schema) !== "string") return typeOf(schema);
+  if (schema.format?.startsWith("date")) return "date";
   return schema.maxLength ? "text" : "open";
 }
 
@@ -25,6 +26,7 @@ export function allowed(schema) {
   if (kind === "boolean") return list([true, false]);
   if (kind === "text") return [`up to ${schema.maxLength.toLocaleString("en")} characters`];
   if (kind === "image") return ["an image file"];
+  if (kind === "date") return ["such as ", el("code", {}, schema.format === "date" ? "2026-11-30" : "2026-11-30T09:00:00Z")];
   if (kind === "array") return [`JSON: ${shape(schema)}`];
   return [bounds(schema) || `any ${kind}`];
 }
@@ -55,6 +57,7 @@ function shape(schema) {
 /** The type as readers know it. */
 export function typeName(schema) {
   const kind = kindOf(schema);
+  if (kind === "date" && schema.format !== "date") return "date and time";
   return kind === "open" ? "category" : kind;
 }
 
@@ -71,7 +74,7 @@ export function control(schema, id) {
   element.setAttribute("spellcheck", "false");
   const isText = kind === "text" || kind === "open";
   // What is no JSON is sent as a text, and the service says what is allowed.
-  const isJson = { array: parses, text: () => false, open: () => false }[kind] ?? ((typed) => NUMBER.test(typed));
+  const isJson = { array: parses, text: () => false, open: () => false, date: () => false }[kind] ?? ((typed) => NUMBER.test(typed));
   // An empty text is a text, unless the field may be left out.
   const isLeftOut = () => element.value === "" && (kind !== "text" || isNullable(schema));
   const typed = () => (isLeftOut() ? undefined : isJson(element.value.trim()) ? element.value.trim() : JSON.stringify(element.value));
@@ -84,7 +87,7 @@ export function control(schema, id) {
 function input(schema, kind, id) {
   const lowest = schema.minimum ?? schema.exclusiveMinimum ?? -1;
   // Keyboards of phones for numbers may have no minus.
-  const inputmode = kind === "open" || lowest < 0 ? undefined : kind === "integer" ? "numeric" : "decimal";
+  const inputmode = kind === "open" || kind === "date" || lowest < 0 ? undefined : kind === "integer" ? "numeric" : "decimal";
   return el("input", { id, type: "text", inputmode, list: kind === "open" && schema.examples ? `${id}-known` : undefined });
 }
 

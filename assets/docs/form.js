@@ -5,25 +5,28 @@ import { blocks, el, named } from "./elements.js";
 
 const JSON_TYPE = "application/json";
 
+/** The name of the schema of a prediction's input; `undefined` for an endpoint with another body, such as OpenAI's. */
+const inputOf = ({ requestBody }) => requestBody.content[JSON_TYPE].schema.oneOf?.[0].$ref?.split("/").at(-1);
+
 /** Shows the model and the form in `place`. `description` is the OpenAPI document, as the page shows it. */
 export function showForm(place, description) {
   const parameters = description.components.parameters;
   const predictions = Object.entries(description.paths)
-    .filter(([, item]) => item.post)
+    .filter(([, { post }]) => post && inputOf(post))
     .map(([path, { post }]) => ({
       path,
       summary: post.summary,
-      content: post.requestBody.content,
+      requestBody: post.requestBody,
       explain: post.parameters.map(({ $ref }) => parameters[$ref.split("/").at(-1)]).find(({ name }) => name === "explain"),
     }));
-  const schema = description.components.schemas[predictions[0].content[JSON_TYPE].schema.oneOf[0].$ref.split("/").at(-1)];
+  const schema = description.components.schemas[inputOf(predictions[0])];
   const fields = Object.entries(schema.properties).map(([name, of], index) => field(name, of, schema.required ?? [], `field-${index}`));
   const root = description.servers[0].url;
 
   const prediction = select("prediction", predictions.map(({ path, summary }, index) => [index, summary ? `${path} – ${summary}` : path]));
   const chosen = () => predictions[prediction.value];
   // Several inputs at once are for the operations below.
-  const examples = Object.values(predictions[0].content[JSON_TYPE].examples).filter(({ value }) => !Array.isArray(value));
+  const examples = Object.values(predictions[0].requestBody.content[JSON_TYPE].examples).filter(({ value }) => !Array.isArray(value));
   const example = select("example", examples.map(({ summary }, index) => [index, summary]));
   const most = predictions[0].explain?.schema.maximum ?? 0;
   const numbers = [...new Set([1, 3, 5, 10, most])].filter((number) => number <= most);
@@ -126,7 +129,7 @@ function clear(fields) {
 // --- A request and its answer ------------------------------------------------------------------
 
 /** What is sent: an address, a media type and a body, which is a chosen image where the service takes one as it is. */
-async function requestOf(root, { path, content }, explain, fields, others) {
+async function requestOf(root, { path, requestBody: { content } }, explain, fields, others) {
   await Promise.all(fields.map(({ control }) => control.ready?.()));
   const address = `${root}${path}${explain && `?explain=${explain}`}`;
   const file = fields.length === 1 && fields[0].control.file?.();

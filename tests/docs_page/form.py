@@ -70,10 +70,12 @@ def check_first_screen(browser, program):
 
 
 def check_many_fields(browser, program):
-    """With forty fields, the button stays in sight on a wide screen, and nothing is too wide."""
+    """With forty fields, the button stays in sight on a wide screen, and nothing is too wide. Dates, and an endpoint with another body."""
     document = json.loads(json.dumps(DOCUMENT))
     schema = document["components"]["schemas"]["CreditApplication"]
-    schema["properties"] = {f"measurement_{number:02}_of_the_left_sensor": {"type": "number"} for number in range(40)}
+    schema["properties"] = {f"measurement_{number:02}_of_the_left_sensor": {"type": "number"} for number in range(38)}
+    schema["properties"] |= {"day": {"type": "string", "format": "date"}, "hour": {"type": "string", "format": "date-time"}}
+    document["paths"]["/v1/embeddings"] = {"post": {"requestBody": {"content": {"application/json": {"schema": {"type": "object"}}}}}}
     with service_url(program) as url:
         for width, height in ((1280, 800), (390, 800)):
             context = browser.new_context(viewport={"width": width, "height": height})
@@ -81,10 +83,17 @@ def check_many_fields(browser, program):
             form = Form(context, url)
             box = form.button.bounding_box()
             checks.check(f"forty fields, {width} px: Execute is on the first screen", box["y"] + box["height"] <= height, box)
-            form.field("measurement_39_of_the_left_sensor").fill("1e3")
+            checks.equal("an endpoint with another body is left to its operation", form.page.locator("#prediction option").count(), 3)
+            expect(form.row("day")).to_contain_text("date · optional")
+            expect(form.row("hour")).to_contain_text("such as 2026-11-30T09:00:00Z")
+            form.field("day").fill("2026")
+            form.field("hour").fill("2026-11-30T09:00:00Z")
             if width == 1280:
                 expect(form.button).to_be_in_viewport()
-            form.field("measurement_39_of_the_left_sensor").press("Enter")
+            with form.page.expect_request(lambda request: request.method == "POST") as sent:
+                form.field("hour").press("Enter")
+            body = sent.value.post_data_json
+            checks.equal("dates are texts", (body["day"], body["hour"]), ("2026", "2026-11-30T09:00:00Z"))
             expect(form.answer).to_contain_text("Invalid fields")
             expect(form.answer).to_be_in_viewport()
             checks.equal("nothing is too wide", form.page.evaluate("document.documentElement.scrollWidth"), width)

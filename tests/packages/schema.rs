@@ -64,7 +64,7 @@ fn broken(
             let schemas = limit.as_array().expect("a list").iter();
             schemas.filter(|schema| violation(document, schema, value).is_none()).count() == 1
         }
-        "description" | "examples" | "format" | "contentEncoding" => true,
+        "description" | "examples" | "format" | "contentEncoding" | "x-unit" => true,
         other => panic!("{other} is a keyword that this does not know"),
     };
     (!holds).then(|| format!("{value} breaks {keyword}: {limit}"))

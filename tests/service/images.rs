@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use test_support::{
     onnx::{FLOAT, Onnx},
     packages::{self, SMALLEST_IMAGE},
+    redis::Redis,
     runtime_api::RuntimeApi,
     service::{Answer, Http, Service},
 };
@@ -113,6 +114,29 @@ async fn a_file_that_is_no_image_is_an_error_of_its_field() {
         let answer = http.post("/sums", &json!({ "image": value })).await;
         assert!(detail(&answer).ends_with("100000 pixels"), "{answer:?}");
     }
+}
+
+/// A hit needs no more than the digest of such a file; the model, its pixels.
+#[tokio::test]
+async fn a_file_that_was_decoded_before_is_a_hit_and_is_decoded_again_where_the_model_runs() {
+    let redis = Redis::start().await;
+    let (_service, http) = started("images-again", &[("REDIS_URL", &redis.url())]).await;
+    let first = http.post("/sums", &in_json(JPEG)).await;
+    assert_eq!((first.status, first.cache_status()), (200, "predict-once; fwd=miss"), "{first:?}");
+    redis.holds(1).await;
+    for file in [in_json(JPEG), json!([in_json(JPEG), in_json(JPEG)])] {
+        let hit = http.post("/sums", &file).await;
+        assert!(hit.cache_status().starts_with("predict-once; hit"), "{hit:?}");
+        let computed = http.post_with("/sums", &file, "no-store").await;
+        assert_eq!((computed.cache_status(), computed.json()), ("predict-once; fwd=request", hit.json()));
+    }
+    let raw = http.post_text("/sums", "image/jpeg", JPEG).await;
+    assert!(raw.cache_status().starts_with("predict-once; hit"), "{raw:?}");
+    assert_eq!(raw.text, first.text);
+    // The key is that of the pixels, whether the file has been decoded before or not.
+    let (_other, http) = started("images-again", &[("REDIS_URL", &redis.url())]).await;
+    assert_eq!(http.post("/sums", &in_json(JPEG)).await.cache_status(), "predict-once; hit; detail=redis");
+    redis.holds(1).await;
 }
 
 #[tokio::test]

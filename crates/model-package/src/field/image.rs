@@ -1,6 +1,6 @@
 //! Images, converted to the tensor that an image processor would produce.
 
-use std::fmt;
+use std::{borrow::Cow, fmt, sync::Arc};
 
 use base64::{
     Engine, alphabet,
@@ -8,8 +8,9 @@ use base64::{
 };
 use half::f16;
 use image_input::{IMAGE_VERSION, ImageError, Layout, Limits, Pixels, Preprocessor};
+use sha2::{Digest, Sha256};
 
-use super::{Encoded, Tensors};
+use super::{Encoded, Tensors, decoded_files::DecodedFiles};
 use crate::{
     declaration::{DeclaredSize, TensorDeclaration, datatype},
     files::{Files, is_file_name},
@@ -42,6 +43,7 @@ pub struct Image {
     /// In pixels, of what the model reads.
     height: usize,
     width: usize,
+    decoded: Arc<DecodedFiles>,
 }
 
 impl Image {
@@ -83,7 +85,7 @@ impl Image {
                 "the graph reads {other}, but images are FP32, FP16 or UINT8: cast them inside the graph"
             )),
         }
-        let image = Self { preprocessor, limits, datatype, height, width };
+        let image = Self { preprocessor, limits, datatype, height, width, decoded: Arc::default() };
         if let Some([_, declared @ ..]) = input.and_then(|input| input.shape.as_deref()) {
             let shape = image.shape();
             let is_declared = |(size, declared): (&usize, &DeclaredSize)| match declared {
@@ -128,7 +130,7 @@ impl Image {
     /// Describes the allowed values and what is wrong, as a predicate.
     pub(crate) fn read_base64(&self, text: &str) -> Result<Encoded, String> {
         let file = BASE64.decode(text).map_err(|_| self.problem(&"this is not base64"))?;
-        self.read(&file).map_err(|error| self.problem(&error))
+        self.read_file(file.into()).map_err(|error| self.problem(&error))
     }
 
     /// The allowed values and what is wrong, as a predicate.
@@ -138,17 +140,35 @@ impl Image {
 
     /// Reads an image file.
     pub(crate) fn read(&self, file: &[u8]) -> Result<Encoded, ImageError> {
-        self.preprocessor.pixels(file, self.limits).map(|pixels| self.encoded(&pixels))
+        self.read_file(file.into())
+    }
+
+    /// Decoding takes milliseconds, and the cache needs only the digest of the tensor: a file that has been decoded before is decoded
+    /// again only if the model runs.
+    fn read_file(&self, file: Cow<'_, [u8]>) -> Result<Encoded, ImageError> {
+        let digest = Sha256::digest(&file).into();
+        if let Some(tensors) = self.decoded.find(&digest) {
+            let (image, file) = (self.clone(), file.into_owned());
+            let make = move || {
+                let pixels = image.preprocessor.pixels(&file, image.limits).expect("the same file was decoded before");
+                vec![image.tensor(&pixels)]
+            };
+            return Ok(Encoded::Tensors(Tensors::with_digest(tensors, make)));
+        }
+        let pixels = self.preprocessor.pixels(&file, self.limits)?;
+        let tensors = Tensors::new(vec![self.tensor(&pixels)]);
+        self.decoded.add(digest, tensors.digest());
+        Ok(Encoded::Tensors(tensors))
     }
 
     /// An image whose bytes are these.
     pub(crate) fn drawn(&self, byte: impl Fn(u64) -> u8) -> Encoded {
         let bytes = (0..3 * self.width as u64 * self.height as u64).map(byte).collect();
         let pixels = Pixels::from_rgb(self.width, self.height, bytes).expect("as many bytes");
-        self.encoded(&pixels)
+        Encoded::Tensors(Tensors::new(vec![self.tensor(&pixels)]))
     }
 
-    fn encoded(&self, pixels: &Pixels) -> Encoded {
+    fn tensor(&self, pixels: &Pixels) -> Arc<Tensor> {
         let bytes = match self.datatype {
             DataType::Uint8 => self.preprocessor.bytes(pixels),
             DataType::Float16 => {
@@ -158,8 +178,7 @@ impl Image {
             // Another type is a mistake.
             _ => self.preprocessor.floats(pixels).into_iter().flat_map(f32::to_le_bytes).collect(),
         };
-        let tensor = Tensor::new(self.datatype, self.shape().to_vec(), bytes).expect("as many bytes as its shape");
-        Encoded::Tensors(Tensors::new(vec![tensor.into()]))
+        Tensor::new(self.datatype, self.shape().to_vec(), bytes).expect("as many bytes as its shape").into()
     }
 
     /// Describes the allowed values, as a predicate.
@@ -202,4 +221,23 @@ fn preprocessor(written: Option<&PreprocessorEntry>, files: &Files, entry: &mut 
     };
     let preprocessor = config.and_then(|config| Preprocessor::from_config(config).map_err(|error| error.to_string()));
     preprocessor.map_err(|error| entry.mistake(format_args!("`preprocessor`{name}: {error}"))).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{field::Kind, testing::field};
+
+    #[test]
+    fn a_file_that_was_decoded_before_is_not_decoded_for_its_digest() {
+        let field = field("type = 'image'\npreprocessor = { size = { height = 2, width = 2 }, resample = 2 }");
+        let Kind::Image(image) = field.kind() else { panic!("{field:?}") };
+        let file = b"no image";
+        assert!(image.read(file).is_err());
+        // As if it had been one.
+        image.decoded.add(Sha256::digest(file).into(), [7; 16]);
+        let Ok(Encoded::Tensors(tensors)) = image.read(file) else { panic!("it is decoded") };
+        assert_eq!(tensors.digest(), [7; 16]);
+        assert!(image.read(b"another").is_err());
+    }
 }

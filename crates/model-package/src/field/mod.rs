@@ -5,6 +5,7 @@ mod boolean;
 mod category;
 mod columns;
 mod date;
+mod decoded_files;
 mod definition;
 mod encoded;
 mod image;

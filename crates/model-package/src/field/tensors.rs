@@ -1,23 +1,29 @@
 //! The tensors that a field makes of a value.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, LazyLock},
+};
 
-use sha2::{Digest, Sha256};
+use sha2::{Digest as _, Sha256};
 
 use crate::tensor::Tensor;
 
 /// Two are equal if and only if their digests are.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Tensors {
-    digest: [u8; Self::DIGEST],
-    tensors: Vec<Arc<Tensor>>,
+    digest: Digest,
+    tensors: LazyLock<Vec<Arc<Tensor>>, Make>,
     tokens: usize,
 }
 
-impl Tensors {
-    /// In bytes: 128 bits of a SHA-256.
-    pub(crate) const DIGEST: usize = 16;
+/// 128 bits of a SHA-256.
+pub(crate) type Digest = [u8; 16];
 
+/// Makes the tensors when they are needed.
+type Make = Box<dyn FnOnce() -> Vec<Arc<Tensor>> + Send>;
+
+impl Tensors {
     pub(crate) fn new(tensors: Vec<Arc<Tensor>>) -> Arc<Self> {
         Self::of_text(tensors, 0)
     }
@@ -31,9 +37,21 @@ impl Tensors {
             tensor.shape().iter().for_each(|size| hash.update((*size as u64).to_le_bytes()));
             hash.update(tensor.bytes());
         }
-        let mut digest = [0; Self::DIGEST];
-        digest.copy_from_slice(&hash.finalize()[..Self::DIGEST]);
-        Arc::new(Self { digest, tensors, tokens })
+        let mut digest = Digest::default();
+        let length = digest.len();
+        digest.copy_from_slice(&hash.finalize()[..length]);
+        let make: Make = Box::new(move || tensors);
+        Arc::new(Self { digest, tensors: LazyLock::new(make), tokens })
+    }
+
+    /// Those with this digest, which `make` makes if they are needed.
+    pub(crate) fn with_digest(digest: Digest, make: impl FnOnce() -> Vec<Arc<Tensor>> + Send + 'static) -> Arc<Self> {
+        let make: Make = Box::new(make);
+        Arc::new(Self { digest, tensors: LazyLock::new(make), tokens: 0 })
+    }
+
+    pub(crate) fn digest(&self) -> Digest {
+        self.digest
     }
 
     pub(crate) fn as_slice(&self) -> &[Arc<Tensor>] {
@@ -47,7 +65,7 @@ impl Tensors {
 
     /// Whether this is how a digest displays.
     pub(crate) fn is_digest(text: &str) -> bool {
-        text.len() == 2 * Self::DIGEST && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+        text.len() == 2 * size_of::<Digest>() && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
     }
 }
 
