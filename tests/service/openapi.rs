@@ -160,7 +160,7 @@ async fn the_examples_have_the_fields_in_the_models_order() {
     let fields = object(&document["components"]["schemas"]["CreditApplication"]["properties"]).keys();
     let fields: Vec<_> = fields.collect();
     assert_eq!(fields[..2], ["installment_rate_in_percentage_of_disposable_income", "age_in_years"]);
-    let (_, operation) = prediction_operations(&document).into_iter().next().expect("a prediction");
+    let (_, operation) = prediction_operations(&document).next().expect("a prediction");
     let content = &operation["requestBody"]["content"]["application/json"];
     let examples = object(&content["examples"]).values().chain(object(&content["x-wrong-examples"]).values());
     let examples: Vec<_> = examples.filter(|example| example["value"].is_object()).collect();
