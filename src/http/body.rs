@@ -87,15 +87,19 @@ pub(super) async fn read(
 pub(super) async fn parse<T: Send + 'static>(
     service: &PredictionService,
     bytes: usize,
-    parse: impl FnOnce(&Signature) -> Result<T, Problem> + Send + 'static,
+    parse: impl FnOnce(&Signature) -> Result<T, Box<Problem>> + Send + 'static,
 ) -> Result<T, Problem> {
-    service.read_body(bytes, parse).await.unwrap_or_else(|| Err(NoPrediction::Overloaded.into()))
+    match service.read_body(bytes, parse).await {
+        Some(parsed) => parsed.map_err(|problem| *problem),
+        None => Err(NoPrediction::Overloaded.into()),
+    }
 }
 
 /// The inputs of a body, and its JSON, if it is not an image.
-fn parsed(signature: &Signature, is_image: bool, body: Bytes) -> Result<(Inputs, Bytes), Problem> {
+fn parsed(signature: &Signature, is_image: bool, body: Bytes) -> Result<(Inputs, Bytes), Box<Problem>> {
     if let Some(image) = signature.only_image().filter(|_| is_image) {
-        return Ok((Inputs::One(signature.read_image(image, &body)?), Bytes::new()));
+        let input = signature.read_image(image, &body).map_err(Problem::from)?;
+        return Ok((Inputs::One(input), Bytes::new()));
     }
     let inputs = signature.read_all(&body).map_err(|invalid| match invalid {
         InvalidInput::Syntax(error) => invalid_json(&body, &error),

@@ -52,7 +52,7 @@ pub(crate) async fn read(
     body::parse(service, body.len(), move |signature| parsed(signature, embedding, &body)).await
 }
 
-fn parsed(signature: &Signature, embedding: Embedding, body: &[u8]) -> Result<(Inputs, Format), Problem> {
+fn parsed(signature: &Signature, embedding: Embedding, body: &[u8]) -> Result<(Inputs, Format), Box<Problem>> {
     let not_an_object =
         || Problem::new(ProblemKind::InvalidFields, "the body must be a JSON object with the member input");
     let sent: Sent<'_> = serde_json::from_slice(body).map_err(|error| match error.is_data() {
@@ -61,13 +61,16 @@ fn parsed(signature: &Signature, embedding: Embedding, body: &[u8]) -> Result<(I
     })?;
     // A list of the members is one, too, for serde.
     if body.trim_ascii_start().first() != Some(&b'{') {
-        return Err(not_an_object());
+        return Err(not_an_object().into());
     }
     let encoding = match &sent.encoding_format {
         None => VectorEncoding::Float,
         Some(Value::Text(text)) if text == "float" => VectorEncoding::Float,
         Some(Value::Text(text)) if text == "base64" => VectorEncoding::Base64,
-        Some(other) => return Err(invalid("encoding_format", format!("must be \"float\" or \"base64\", got {other}"))),
+        Some(other) => {
+            let detail = format!("must be \"float\" or \"base64\", got {other}");
+            return Err(invalid("encoding_format", detail).into());
+        }
     };
     let length = embedding.dimensions;
     match sent.dimensions {
@@ -75,7 +78,7 @@ fn parsed(signature: &Signature, embedding: Embedding, body: &[u8]) -> Result<(I
         Some(Value::Number(number)) if number == length as f64 => {}
         Some(other) => {
             let detail = format!("must be {length}, the length of this model's vectors, or absent, got {other}");
-            return Err(invalid("dimensions", detail));
+            return Err(invalid("dimensions", detail).into());
         }
     }
     let inputs = inputs(sent.input, signature).map_err(|detail| invalid("input", detail))?;
