@@ -229,7 +229,7 @@ IN_SHORT = {
     "start to first answer": lambda one: f"{rounded(one['start_seconds'])} s",
     "a new input": lambda one: f"{rounded(one['milliseconds'])} ms",
     "memory": lambda one: f"{rounded(one['memory_bytes'] / 2**20)} MiB",
-    "`prt`, where `PRT` was meant": misspelt,
+    '`prt`, where `PRT` was meant, with `unknown="refuse"`': misspelt,
 }
 IN_FULL = {
     "version": lambda one: one["requirement"].partition("==")[2] or "this one",
