@@ -169,7 +169,8 @@ async fn the_health_address_answers_while_all_connections_to_the_api_are_taken()
     let (service, http) = Service::local(&variables).await;
     let own = at(&service, "health").await;
     let mut slow = TcpStream::connect(http.address).await.expect("it listens");
-    slow.write_all(b"POST /decisions HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n{").await.expect("sent");
+    let head = b"POST /decisions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 10\r\n\r\n{";
+    slow.write_all(head).await.expect("sent");
     let mut waiting = TcpStream::connect(http.address).await.expect("it listens");
     waiting.write_all(b"GET /health HTTP/1.1\r\nhost: x\r\n\r\n").await.expect("sent");
     service.line_with("all 1 connections are open").await;
