@@ -16,7 +16,7 @@ from sklearn.pipeline import Pipeline
 from targets import SEVERAL
 
 import predict_once
-from predict_once.columns.transformers import class_names
+from predict_once.class_names import class_names
 from predict_once.lowering.registry import KNOWN
 
 

@@ -19,8 +19,9 @@ from sklearn.tree import DecisionTreeClassifier
 from transformers import TRANSFORMERS, behind, positive
 
 import predict_once
+from predict_once.class_names import class_names
 from predict_once.columns.functions import FUNCTIONS
-from predict_once.columns.transformers import MODULES, class_names
+from predict_once.columns.transformers import MODULES
 
 
 def kind_of(name: str) -> str:

@@ -2,15 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from .columns.layout import Layout, Request, Requests
 from .columns.symbols import AnyColumn, Column, variable_of
 from .columns.variables import Variable
+from .columns.vectorizer import Vectorizer
 from .graph import Array, Graph
-
-if TYPE_CHECKING:
-    from .columns.texts import Vectorizer
 
 
 @dataclass
@@ -38,7 +35,7 @@ class Context:
     """Whether there is a forest of classes, whose sums may be equal but for the last bit."""
     lowered: list[str] = field(default_factory=list)
     """The lowerings of the estimator and of those that it consists of."""
-    vectorized: dict[Column, "Vectorizer"] = field(default_factory=dict)
+    vectorized: dict[Column, Vectorizer] = field(default_factory=dict)
     """The vectorizers of texts, by the first of their columns."""
     sparse: bool = False
     """Whether the estimator that is being lowered reads a sparse matrix."""

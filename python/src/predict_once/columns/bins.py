@@ -6,11 +6,12 @@ from typing import Any
 import numpy as np
 from onnx import TensorProto
 
+from ..class_names import class_names
 from ..context import Context
 from ..graph import Array, Graph
 from .symbols import Category, Column, Function, applied
 from .tensors import computed_column, features_of, widened
-from .transformers import class_names, refuse_texts
+from .transformers import refuse_texts
 
 
 def transform(step: Any, columns: list[Column], context: Context, path: str) -> list[Column]:

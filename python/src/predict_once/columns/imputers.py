@@ -5,13 +5,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ..class_names import class_names
 from ..context import Context
 from ..errors import ExportError
 from ..graph import Array
 from .dense import matrix
 from .symbols import Category, Column, Number, Step, Tensor
 from .tensors import features_of, widened
-from .transformers import class_names, flag_of, refuse_texts
+from .transformers import flag_of, refuse_texts
 
 FAR = 1e300
 """Stands for the distance to a row that has no column in common."""

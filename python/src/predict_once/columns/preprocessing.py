@@ -4,12 +4,13 @@ from typing import Any
 
 import numpy as np
 
+from ..class_names import class_names
 from ..context import Context
 from ..errors import ExportError
 from . import dates
 from .symbols import AnyColumn, Step
 from .texts import is_vectorizer, vectorize
-from .transformers import class_names, named, refuse_texts, transform
+from .transformers import named, refuse_texts, transform
 from .variables import usable
 
 

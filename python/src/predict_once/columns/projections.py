@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from ..class_names import class_names
 from ..context import Context
 from ..errors import ExportError
 from ..graph import Array
@@ -11,7 +12,7 @@ from .dense import linear, matrix
 from .kernels import kernel, squared_distances
 from .symbols import Column
 from .tensors import features_of, projected, widened
-from .transformers import class_names, refuse_texts
+from .transformers import refuse_texts
 
 
 def transform(step: Any, columns: list[Column], context: Context, path: str) -> list[Column]:

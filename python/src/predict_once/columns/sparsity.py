@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 
+from ..class_names import class_names
 from ..context import Context
 from ..graph import INPUT, Array, Graph
 from .symbols import Category, Column, Function, Number, Tensor, applied
 from .texts import is_vectorizer
-from .transformers import class_names
 
 KEEPING = {
     "FunctionTransformer",

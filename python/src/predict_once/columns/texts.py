@@ -5,22 +5,22 @@ A field has one file of vectorizers: where several read the same column, their c
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from ..class_names import class_names
 from ..context import Context
 from ..errors import ExportError
-from ..graph import INPUT, Array
+from ..graph import INPUT
 from .dense import matrix
 from .layout import Coding
 from .symbols import AnyColumn, Category, Column, Number, Tensor
 from .tensors import features_of
-from .transformers import class_names, named
+from .transformers import named
 from .variables import Variable
+from .vectorizer import COUNTS, HASHES, Vectorizer
 
-COUNTS, HASHES = "sklearn.CountVectorizer", "sklearn.HashingVectorizer"
 MOST_COLUMNS = 2**17
 """The service makes a row of all columns for each text: 1 MiB of float64."""
 LONGEST_GOLDEN = 10_000
@@ -33,63 +33,6 @@ HARD = (
     "A " * 50 + "a",
 )
 """Texts on which a vectorizer that is almost right differs from the library."""
-
-
-@dataclass
-class Vectorizer:
-    """A fitted vectorizer, with the TfidfTransformer behind it, if there is one."""
-
-    step: Any
-    path: str
-    weights: Any = None
-
-    @property
-    def width(self) -> int:
-        """The number of columns."""
-        hashed = HASHES in class_names(self.step)
-        return int(self.step.n_features) if hashed else len(self.step.vocabulary_)
-
-    def transform(self, texts: Sequence[str]) -> Array:
-        """The columns that the library makes of texts."""
-        columns = self.step.transform(texts)
-        columns = columns if self.weights is None else self.weights.transform(columns)
-        return np.asarray(columns.toarray(), dtype=np.float64)
-
-    def file(self) -> dict[str, Any]:
-        """The parameters and what has been learned, as docs/model-package.md describes them."""
-        step, path = self.step, self.path
-        for name in ("preprocessor", "tokenizer", "analyzer", "strip_accents", "stop_words"):
-            if callable(getattr(step, name)):
-                raise ExportError(
-                    f"{path}: {name} is a Python function, which has no counterpart in the service. Fit without it."
-                )
-        for name in ("preprocessor", "tokenizer"):
-            if getattr(step, name) is not None:
-                raise ExportError(f"{path}: {name} is not supported. Fit without it.")
-        if step.input != "content":
-            raise ExportError(f"{path} reads files (input={step.input!r}). Fit it on the texts, with input='content'.")
-        words = step.analyzer == "word"
-        analyzer = {
-            "analyzer": step.analyzer,
-            "token_pattern": step.token_pattern,
-            "ngram_range": list(step.ngram_range),
-            "lowercase": step.lowercase,
-            "strip_accents": step.strip_accents,
-            "stop_words": sorted(step.get_stop_words() or ()) if words else [],
-        }
-        file: dict[str, Any] = {"analyzer": analyzer, "binary": bool(step.binary)}
-        if np.dtype(step.dtype) == np.float32:
-            file["dtype"] = "float32"
-        if HASHES in class_names(step):
-            return file | {"n_features": step.n_features, "alternate_sign": bool(step.alternate_sign), "norm": step.norm}
-        file["vocabulary"] = sorted(step.vocabulary_, key=step.vocabulary_.get)
-        weights = step if hasattr(step, "sublinear_tf") else self.weights
-        if weights is not None:
-            if weights.sublinear_tf and "dtype" in file:
-                raise ExportError(f"{path}: sublinear_tf in float32 is not supported. Fit with dtype=np.float64.")
-            file["norm"], file["sublinear_tf"] = weights.norm, bool(weights.sublinear_tf)
-            file["idf"] = [float(number) for number in weights.idf_] if weights.use_idf else None
-        return file
 
 
 def is_vectorizer(step: Any) -> bool:

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 from sklearn.preprocessing import StandardScaler
 
+from ..class_names import class_names
 from ..context import Context
 from ..errors import ExportError
 from ..types import plain
@@ -24,12 +25,6 @@ from .symbols import NONE, Category, Column, Number, Step, Table, variable_of
 from .variables import UNKNOWN, Variable
 
 Handler = Callable[[Any, list[Column], Context, str], list[Column]]
-
-
-def class_names(model: Any) -> list[str]:
-    """The names of the model's class and its base classes, with the library: `sklearn.StandardScaler`."""
-    inner = getattr(model, "inner", model)  # of a native booster
-    return [f"{kind.__module__.split('.')[0]}.{kind.__name__}" for kind in type(inner).__mro__]
 
 
 def transform(step: Any, columns: list[Column], context: Context, path: str) -> list[Column]:

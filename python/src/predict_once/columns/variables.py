@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,9 +14,7 @@ from ..errors import ExportError
 from ..rules import LARGEST_INTEGER, LARGEST_INTEGER32, LONGEST_TEXT, MOST_VALUES, printable
 from ..types import UnknownValue, VariableType, plain
 from .symbols import NONE, AnyColumn, Category, Column, Number, Unusable
-
-if TYPE_CHECKING:
-    from .texts import Vectorizer
+from .vectorizer import Vectorizer
 
 UNKNOWN = "\x00unknown"
 """Stands for a category that the model has not seen."""
@@ -35,7 +33,7 @@ class Variable:
     reference: float = 0.0  # a typical value of a number, around which sums are centred
     rule: UnknownValue | None = None  # what the owner wants of unknown texts; None: the model's own rule
     claimed: dict[Any, None] = field(default_factory=dict)  # the values that fitted steps know, in their order
-    vectorizers: dict[int, "Vectorizer"] = field(default_factory=dict)  # that read it as a text, by the identity of the step
+    vectorizers: dict[int, Vectorizer] = field(default_factory=dict)  # that read it as a text, by the identity of the step
     bounds: tuple[float | None, float | None] | None = None  # the numbers that a step accepts, if the library refuses others
 
     def column(self, position: int) -> AnyColumn:

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from onnx import TensorProto
 
+from ..class_names import class_names
 from ..columns.symbols import Column
-from ..columns.transformers import class_names
 from ..context import Context
 from ..errors import ExportError
 from ..graph import Array

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 from onnx import TensorProto
 
+from ..class_names import class_names
 from ..columns.dense import linear, matrix
 from ..columns.symbols import Column, Number
-from ..columns.transformers import class_names
 from ..context import Context
 from .registry import Lowered
 

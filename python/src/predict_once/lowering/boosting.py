@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from ..class_names import class_names
 from ..columns.symbols import Column, Number
-from ..columns.transformers import class_names, encoder
+from ..columns.transformers import encoder
 from ..context import Context
 from ..errors import ExportError
 from ..graph import Array

@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
+from ..class_names import class_names
 from ..columns.dense import linear, matrix
 from ..columns.kernels import squared_distances
 from ..columns.symbols import Column
-from ..columns.transformers import class_names
 from ..context import Context
 from ..errors import ExportError
 from ..graph import Array

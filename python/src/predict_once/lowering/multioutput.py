@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from ..class_names import class_names
 from ..columns.symbols import Column, Number, Tensor
-from ..columns.transformers import class_names
 from ..context import Context
 from ..errors import ExportError
 from .registry import Lowered

@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from ..class_names import class_names
 from ..columns.dense import linear
 from ..columns.symbols import Column
-from ..columns.transformers import class_names
 from ..context import Context
 from ..errors import ExportError
 from .neighbours import TIES, distance

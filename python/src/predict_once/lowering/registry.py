@@ -5,10 +5,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ..class_names import class_names
 from ..columns.preprocessing import preprocess
 from ..columns.sparsity import makes_sparse
 from ..columns.symbols import AnyColumn, Column
-from ..columns.transformers import class_names
 from ..columns.variables import usable
 from ..context import Context
 from ..errors import ExportError

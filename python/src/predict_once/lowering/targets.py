@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
+from ..class_names import class_names
 from ..columns.functions import FUNCTIONS, function_of
 from ..columns.power import inverse as inverse_power
 from ..columns.symbols import Column
-from ..columns.transformers import class_names
 from ..context import Context
 from ..errors import ExportError
 from .registry import Lowered

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
+from ..class_names import class_names
 from ..columns.symbols import Column
-from ..columns.transformers import class_names
 from ..context import Context
 from ..errors import ExportError
 from .registry import Lowered
