@@ -105,8 +105,9 @@ def export(
                       The tables of model.toml, as dictionaries (docs/model-package.md).
       `golden`        Inputs with the training library's answers, at most 1,000.
 
-    A TfidfVectorizer, CountVectorizer or HashingVectorizer reads a field of texts: in a ColumnTransformer
-    the column's, in a Pipeline that begins with it the field `text`. `X` then is a list of texts.
+    A TfidfVectorizer, CountVectorizer or HashingVectorizer reads a field of texts: in a
+    ColumnTransformer the column's, in a Pipeline that begins with it the field `text`. `X` then is a
+    list of texts.
 
     A model of text, in a directory as `optimum-cli export onnx` writes it (model.onnx, tokenizer.json,
     config.json), as `model`. Needs `pip install tokenizers`:

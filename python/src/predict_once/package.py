@@ -86,7 +86,7 @@ def write(package: Package, directory: Path, former: Collection[str] = ()) -> No
             temporary.rename(directory)
             return
         # Other files of the directory, such as the training code, stay.
-        for name in (*former, *package.files, *FILES):
+        for name in {*former, *package.files, *FILES}:
             if name in contents:
                 os.replace(temporary / name, directory / name)
             else:
