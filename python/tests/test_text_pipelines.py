@@ -91,5 +91,5 @@ def test_a_model_without_a_vectorizer_leaves_none_of_the_package_that_it_replace
 
 def test_a_pipeline_of_texts_cannot_be_explained_yet(tmp_path: Path) -> None:
     model = make_pipeline(TfidfVectorizer(), LogisticRegression()).fit(["a good day", "a bad day"], [1, 0])
-    with pytest.raises(ExportError, match="explain does not apply to this kind of model"):
+    with pytest.raises(ExportError, match="contributions of models that read texts are not supported"):
         predict_once.export(model, ["a good day"], tmp_path / "package", target="mood", explain=True)

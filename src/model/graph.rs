@@ -89,6 +89,11 @@ impl Graph {
         self.prepared.is_simplified
     }
 
+    /// Whether its logarithms have been [replaced](Prepared::has_stable_logarithms).
+    pub(super) fn has_stable_logarithms(&self) -> bool {
+        self.prepared.has_stable_logarithms
+    }
+
     /// Whether each output that is read has one shape for every row.
     pub(super) fn has_fixed_shapes(&self) -> Vec<bool> {
         let model = self.prepared.runnable.model();

@@ -109,6 +109,10 @@ impl Model {
             add(b"simplified");
             add(&network_operators::NETWORK_VERSION.to_le_bytes());
         }
+        // Versions before this one answered such a graph wrongly.
+        if graph.has_stable_logarithms() {
+            add(b"logarithms");
+        }
         // Versions before these types answered such a graph in float32.
         for (part, of) in [("input", signature.precision_of_columns()), ("output", Some(output.precision(0)))] {
             if of == Some(Precision::Float64) {

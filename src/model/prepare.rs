@@ -22,6 +22,8 @@ pub(super) struct Prepared {
     pub(super) runnable: Arc<TypedRunnableModel>,
     /// Whether tract's optimiser has simplified it, which can change the last bits of its numbers.
     pub(super) is_simplified: bool,
+    /// Whether logarithms in it have been [replaced](network_operators::stabilize_logarithms).
+    pub(super) has_stable_logarithms: bool,
 }
 
 /// Prepares a graph, preferably in the way in which it is expected to run fastest, or else in the other. `model` makes the graph, and says
@@ -31,16 +33,27 @@ pub(super) struct Prepared {
 ///
 /// The reason why the preferred way fails, if both do.
 pub(super) fn prepare(model: impl Fn() -> TractResult<(TypedModel, bool)>) -> TractResult<Prepared> {
-    let (typed, in_float64) = model()?;
+    let model = || {
+        let (mut typed, in_float64) = model()?;
+        let has_stable_logarithms = network_operators::stabilize_logarithms(&mut typed)?;
+        TractResult::Ok((typed, in_float64, has_stable_logarithms))
+    };
+    let (typed, in_float64, has_stable_logarithms) = model()?;
     let is_simplified = !in_float64 && gains_by_simplification(&typed);
     let preferred = attempt(typed, in_float64, is_simplified);
-    match preferred {
+    let (runnable, is_simplified) = match preferred {
         Err(_) if !in_float64 => attempt(model()?.0, in_float64, !is_simplified).or(preferred),
         prepared => prepared,
-    }
+    }?;
+    Ok(Prepared { runnable, is_simplified, has_stable_logarithms })
 }
 
-fn attempt(mut model: TypedModel, in_float64: bool, is_simplified: bool) -> TractResult<Prepared> {
+/// The runnable graph, and whether it is simplified.
+fn attempt(
+    mut model: TypedModel,
+    in_float64: bool,
+    is_simplified: bool,
+) -> TractResult<(Arc<TypedRunnableModel>, bool)> {
     let prepared = panic::catch_unwind(AssertUnwindSafe(|| {
         if is_simplified {
             model = model.into_optimized()?;
@@ -55,7 +68,7 @@ fn attempt(mut model: TypedModel, in_float64: bool, is_simplified: bool) -> Trac
         model.into_runnable()
     }));
     let runnable = prepared.map_err(|_| TractError::msg("tract panicked on it"))??;
-    Ok(Prepared { runnable, is_simplified })
+    Ok((runnable, is_simplified))
 }
 
 /// Whether the graph has recurrence, a convolution, or a product of two computed tensors, as attention has.

@@ -9,7 +9,8 @@ use tract_onnx::{
         internal::TypedOp,
         ops::{
             array::{Pad, PadMode},
-            nn::{Softmax, SoftmaxKind},
+            math::{exp, ln},
+            nn::{Reduce, Reducer, Softmax, SoftmaxKind, sigmoid},
         },
     },
 };
@@ -96,6 +97,60 @@ proptest! {
         let bits = |tensor| numbers(tensor).into_iter().map(f32::to_bits).collect::<Vec<_>>();
         prop_assert_eq!(bits(&found), bits(&expected));
     }
+}
+
+/// The logarithms of the softmax of rows of four, of their sigmoids, and of their sums of exponentials.
+fn stable(rows: &[[f32; 4]]) -> [Vec<f32>; 3] {
+    let input = Tensor::from_shape(&[rows.len(), 4], &rows.concat()).unwrap();
+    let of = |operators: &[(&str, Box<dyn TypedOp>)]| {
+        let mut model = TypedModel::default();
+        let mut wire = model.add_source("input", f32::fact([rows.len(), 4])).unwrap();
+        for (name, operator) in operators {
+            wire = model.wire_node(*name, operator.clone(), &[wire]).unwrap()[0];
+        }
+        model.select_output_outlets(&[wire]).unwrap();
+        assert!(network_operators::stabilize_logarithms(&mut model).unwrap());
+        numbers(&run(model, &input))
+    };
+    let logarithm = || ("logarithm", Box::new(ln()) as Box<dyn TypedOp>);
+    let sum = Reduce::new(tvec!(1), Reducer::Sum);
+    [
+        of(&[("softmax", Box::new(softmax(1, SoftmaxKind::Softmax))), logarithm()]),
+        of(&[("sigmoid", Box::new(sigmoid())), logarithm()]),
+        of(&[("exponentials", Box::new(exp())), ("sum", Box::new(sum)), logarithm()]),
+    ]
+}
+
+#[test]
+fn logarithms_of_exponentials_neither_overflow_nor_lose_digits() {
+    let rows = [[0.0, -88.0, -90.0, -100.0], [0.0, -200.0, 1.0, 2.0], [100.0; 4], [-2000.0, -2001.0, -2002.0, -2003.0]];
+    let [softmax, sigmoid, sums] = stable(&rows);
+    for (row, ((softmax, sigmoid), sum)) in rows.iter().zip(softmax.chunks(4).zip(sigmoid.chunks(4)).zip(sums)) {
+        let row = row.map(f64::from);
+        let maximum = row.iter().copied().fold(f64::MIN, f64::max);
+        let expected = maximum + row.iter().map(|x| (x - maximum).exp()).sum::<f64>().ln();
+        let is_close =
+            |found: f32, expected: f64| (f64::from(found) - expected).abs() <= 1e-6 * expected.abs().max(1.0);
+        assert!(is_close(sum, expected), "{sum}, not {expected}");
+        for (x, found) in row.iter().zip(sigmoid) {
+            let expected = x.min(0.0) - (-x.abs()).exp().ln_1p();
+            assert!(is_close(*found, expected), "{found}, not {expected}");
+        }
+        for (x, found) in row.iter().zip(softmax) {
+            assert!(is_close(*found, x - expected), "{found}, not {}", x - expected);
+        }
+    }
+}
+
+#[test]
+fn logarithms_of_other_operators_are_left() {
+    let mut model = graph(ln(), f32::datum_type(), &[4]);
+    assert!(!network_operators::stabilize_logarithms(&mut model).unwrap());
+    let sum = Reduce::new(tvec!(0), Reducer::Sum);
+    let mut model = graph(sum, f32::datum_type(), &[4]);
+    let logarithm = model.wire_node("logarithm", ln(), &[OutletId::new(1, 0)]).unwrap();
+    model.select_output_outlets(&logarithm).unwrap();
+    assert!(!network_operators::stabilize_logarithms(&mut model).unwrap());
 }
 
 #[test]

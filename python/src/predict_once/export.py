@@ -220,8 +220,8 @@ def export(
                 explains,
                 exact_shares,
             )
-            if any(variable.vectorizers for variable in converted.variables):
-                refuse_arguments(explain=explain or None, reasons=reasons)
+            if explains and any(variable.vectorizers for variable in converted.variables):
+                raise ExportError("explain: contributions of models that read texts are not supported. Leave explain out.")
             default = FLOAT32_TOLERANCE if converted.context.float32 else max(TOLERANCE, converted.context.rounding)
             limits = Limits(default if tolerance is None else tolerance, max_other_class)
             texts = name or package_name(target), descriptions or {}, units or {}

@@ -53,8 +53,12 @@ pub(crate) async fn read(
 }
 
 fn parsed(signature: &Signature, embedding: Embedding, body: &[u8]) -> Result<(Inputs, Format), Box<Problem>> {
-    let not_an_object =
-        || Problem::new(ProblemKind::InvalidFields, "the body must be a JSON object with the member input");
+    let not_an_object = || {
+        Problem::new(
+            ProblemKind::InvalidFields,
+            "the body must be a JSON object with the member input, and each member once",
+        )
+    };
     let sent: Sent<'_> = serde_json::from_slice(body).map_err(|error| match error.is_data() {
         true => not_an_object(),
         false => invalid_json(body, &error),

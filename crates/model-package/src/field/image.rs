@@ -149,11 +149,12 @@ impl Image {
         let digest = Sha256::digest(&file).into();
         if let Some(tensors) = self.decoded.find(&digest) {
             let (image, file) = (self.clone(), file.into_owned());
+            let bytes = file.len();
             let make = move || {
                 let pixels = image.preprocessor.pixels(&file, image.limits).expect("the same file was decoded before");
                 vec![image.tensor(&pixels)]
             };
-            return Ok(Encoded::Tensors(Tensors::with_digest(tensors, make)));
+            return Ok(Encoded::Tensors(Tensors::with_digest(tensors, bytes, make)));
         }
         let pixels = self.preprocessor.pixels(&file, self.limits)?;
         let tensors = Tensors::new(vec![self.tensor(&pixels)]);

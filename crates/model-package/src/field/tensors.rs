@@ -14,7 +14,7 @@ use crate::tensor::Tensor;
 pub(crate) struct Tensors {
     digest: Digest,
     tensors: LazyLock<Vec<Arc<Tensor>>, Make>,
-    /// The bytes of the tensors. 0 if they are made when they are needed.
+    /// The bytes of the tensors, or of what they are made of.
     bytes: usize,
     tokens: usize,
 }
@@ -47,10 +47,14 @@ impl Tensors {
         Arc::new(Self { digest, tensors: LazyLock::new(make), bytes, tokens })
     }
 
-    /// Those with this digest, which `make` makes if they are needed.
-    pub(crate) fn with_digest(digest: Digest, make: impl FnOnce() -> Vec<Arc<Tensor>> + Send + 'static) -> Arc<Self> {
+    /// Those with this digest, which `make` makes, of so many bytes, if they are needed.
+    pub(crate) fn with_digest(
+        digest: Digest,
+        bytes: usize,
+        make: impl FnOnce() -> Vec<Arc<Tensor>> + Send + 'static,
+    ) -> Arc<Self> {
         let make: Make = Box::new(make);
-        Arc::new(Self { digest, tensors: LazyLock::new(make), bytes: 0, tokens: 0 })
+        Arc::new(Self { digest, tensors: LazyLock::new(make), bytes, tokens: 0 })
     }
 
     pub(crate) fn digest(&self) -> Digest {

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     field::{Field, Kind},
     invalid::{FieldError, InvalidInput, MAX_IMAGES, MAX_INPUTS},
-    json::{ArrayFormat, ArrayFormats, Json, JsonSeed, Members},
+    json::{ArrayFormat, Json, JsonSeed, MemberFormats, Members},
     normal_form::Spellings,
     values::{Input, Missing},
 };
@@ -84,7 +84,7 @@ impl Fields {
 
     /// Reads the JSON of an input.
     pub(crate) fn json_seed(&self) -> JsonSeed<'_> {
-        JsonSeed::new(if self.arrays.is_empty() { None } else { Some(self) })
+        JsonSeed::new(Some(self))
     }
 
     pub(crate) fn read_members(
@@ -162,9 +162,16 @@ fn max_inputs(fields: &[Field]) -> usize {
     MAX_IMAGES.checked_div(images).map_or(MAX_INPUTS, |inputs| inputs.max(1))
 }
 
-impl ArrayFormats for Fields {
-    fn format(&self, name: &str) -> Option<&ArrayFormat> {
+impl MemberFormats for Fields {
+    fn array_format(&self, name: &str) -> Option<&ArrayFormat> {
+        if self.arrays.is_empty() {
+            return None;
+        }
         let named = self.arrays.iter().copied().find(|position| self.fields[*position].name() == name);
         self.fields[named.or_else(|| self.spellings.find(name))?].array_format()
+    }
+
+    fn is_field(&self, name: &str) -> bool {
+        self.position(name, 0).is_some()
     }
 }

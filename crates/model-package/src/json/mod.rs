@@ -13,7 +13,7 @@ pub use self::array::Dimension;
 pub(crate) use self::array::{ArrayFormat, shape_text};
 use crate::{precision::Precision, tensor::Tensor};
 
-/// The most members of an object that are kept. A model has at most 1,000 fields.
+/// The most members of an object that are kept, but for fields behind them. A model has at most 1,000 fields.
 const MAX_MEMBERS: usize = 10_000;
 
 /// The same for an object within an object: enough to recognise the input inside it.
@@ -101,22 +101,25 @@ impl<'de> Deserialize<'de> for Json<'de> {
     }
 }
 
-/// The members of an object that become tensors.
-pub(crate) trait ArrayFormats {
-    /// The format of the member with this name, if it has one.
-    fn format(&self, name: &str) -> Option<&ArrayFormat>;
+/// What is known of the members of an object.
+pub(crate) trait MemberFormats {
+    /// The format of the member with this name, if it is an array.
+    fn array_format(&self, name: &str) -> Option<&ArrayFormat>;
+
+    /// Whether a field has this name.
+    fn is_field(&self, name: &str) -> bool;
 }
 
 /// Keeps so many members if the value is an object.
 #[derive(Clone, Copy)]
 pub(crate) struct JsonSeed<'f> {
     max_members: usize,
-    formats: Option<&'f dyn ArrayFormats>,
+    formats: Option<&'f dyn MemberFormats>,
 }
 
 impl<'f> JsonSeed<'f> {
-    /// Reads a value. If it is an object, its members of these formats become tensors.
-    pub(crate) fn new(formats: Option<&'f dyn ArrayFormats>) -> Self {
+    /// Reads a value. If it is an object, its members of these formats become tensors, and no field is discarded.
+    pub(crate) fn new(formats: Option<&'f dyn MemberFormats>) -> Self {
         Self { max_members: MAX_MEMBERS, formats }
     }
 }
@@ -174,11 +177,14 @@ impl<'de> Visitor<'de> for JsonSeed<'_> {
         let inner = Self { max_members: if is_nested { 0 } else { MAX_NESTED_MEMBERS }, formats: None };
         let mut members = Members::default();
         while let Some(Name(name)) = map.next_key()? {
-            let value = match self.formats.and_then(|formats| formats.format(&name)) {
+            let value = match self.formats.and_then(|formats| formats.array_format(&name)) {
                 Some(format) => map.next_value_seed(format)?,
                 None => map.next_value_seed(inner)?,
             };
-            if members.kept.len() < self.max_members {
+            // Twice as many hold every field, or one that is repeated.
+            let is_field = || self.formats.is_some_and(|formats| formats.is_field(&name));
+            let count = members.kept.len();
+            if count < self.max_members || (count < 2 * self.max_members && is_field()) {
                 members.kept.push((name, value));
             } else {
                 members.discarded += 1;
