@@ -239,6 +239,7 @@ mod tests {
         image.decoded.add(Sha256::digest(file).into(), [7; 16]);
         let Ok(Encoded::Tensors(tensors)) = image.read(file) else { panic!("it is decoded") };
         assert_eq!(tensors.digest(), [7; 16]);
+        assert_eq!(tensors.bytes(), file.len(), "the memory of the file is counted");
         assert!(image.read(b"another").is_err());
     }
 }

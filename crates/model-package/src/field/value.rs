@@ -83,7 +83,7 @@ impl Field {
         let mut json = serde_json::Deserializer::from_str(&text);
         let json = match self.array_format() {
             Some(format) => format.deserialize(&mut json),
-            None => JsonSeed::new(None).deserialize(&mut json),
+            None => JsonSeed::any().deserialize(&mut json),
         };
         self.read(&json.ok()?)
     }

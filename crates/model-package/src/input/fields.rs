@@ -84,7 +84,7 @@ impl Fields {
 
     /// Reads the JSON of an input.
     pub(crate) fn json_seed(&self) -> JsonSeed<'_> {
-        JsonSeed::new(Some(self))
+        JsonSeed::of_fields(self, !self.arrays.is_empty())
     }
 
     pub(crate) fn read_members(
@@ -164,9 +164,6 @@ fn max_inputs(fields: &[Field]) -> usize {
 
 impl MemberFormats for Fields {
     fn array_format(&self, name: &str) -> Option<&ArrayFormat> {
-        if self.arrays.is_empty() {
-            return None;
-        }
         let named = self.arrays.iter().copied().find(|position| self.fields[*position].name() == name);
         self.fields[named.or_else(|| self.spellings.find(name))?].array_format()
     }

@@ -97,7 +97,7 @@ impl fmt::Display for Json<'_> {
 
 impl<'de> Deserialize<'de> for Json<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        JsonSeed::new(None).deserialize(deserializer)
+        JsonSeed::any().deserialize(deserializer)
     }
 }
 
@@ -115,12 +115,24 @@ pub(crate) trait MemberFormats {
 pub(crate) struct JsonSeed<'f> {
     max_members: usize,
     formats: Option<&'f dyn MemberFormats>,
+    /// Whether any of the formats is an array's: members need no lookup otherwise.
+    has_arrays: bool,
 }
 
 impl<'f> JsonSeed<'f> {
-    /// Reads a value. If it is an object, its members of these formats become tensors, and no field is discarded.
-    pub(crate) fn new(formats: Option<&'f dyn MemberFormats>) -> Self {
-        Self { max_members: MAX_MEMBERS, formats }
+    /// Reads a value of which nothing is known.
+    pub(crate) fn any() -> Self {
+        Self { max_members: MAX_MEMBERS, formats: None, has_arrays: false }
+    }
+
+    /// Reads a value. If it is an object, its arrays of these formats become tensors, and no field is discarded.
+    pub(crate) fn of_fields(formats: &'f dyn MemberFormats, has_arrays: bool) -> Self {
+        Self { max_members: MAX_MEMBERS, formats: Some(formats), has_arrays }
+    }
+
+    /// Reads a value inside another one.
+    fn inner(max_members: usize) -> Self {
+        Self { max_members, formats: None, has_arrays: false }
     }
 }
 
@@ -168,16 +180,17 @@ impl<'de> Visitor<'de> for JsonSeed<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
-        while items.next_element_seed(Self { max_members: 0, formats: None })?.is_some() {}
+        while items.next_element_seed(Self::inner(0))?.is_some() {}
         Ok(Json::Array(None))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let is_nested = self.max_members < MAX_MEMBERS;
-        let inner = Self { max_members: if is_nested { 0 } else { MAX_NESTED_MEMBERS }, formats: None };
+        let inner = Self::inner(if is_nested { 0 } else { MAX_NESTED_MEMBERS });
+        let arrays = self.formats.filter(|_| self.has_arrays);
         let mut members = Members::default();
         while let Some(Name(name)) = map.next_key()? {
-            let value = match self.formats.and_then(|formats| formats.array_format(&name)) {
+            let value = match arrays.and_then(|formats| formats.array_format(&name)) {
                 Some(format) => map.next_value_seed(format)?,
                 None => map.next_value_seed(inner)?,
             };
