@@ -13,22 +13,23 @@ mod commonest;
 mod deferred_store;
 mod flights;
 mod question;
+mod readers;
 mod strategy;
+mod thread_use;
 mod threads;
 pub mod unattended;
 mod work;
 
 use std::{
     borrow::Cow,
-    future, io,
+    io,
     num::NonZeroUsize,
-    panic::{self, AssertUnwindSafe},
     sync::{Arc, Once},
     time::Duration,
 };
 
 use bytes::Bytes;
-use model_package::{EntryContent, Explained, Inputs, ModelError, Output, Signature};
+use model_package::{EntryContent, Explained, Inputs, ModelError, Output};
 use prediction_cache::{BreakerState, KeySpace, Layout, MemoryUsage, PredictionCache, Tenant, Tier};
 
 pub use self::{
@@ -37,7 +38,8 @@ pub use self::{
     commonest::CommonestInputs,
     question::Question,
     strategy::Strategy,
-    threads::{ModelThreads, ThreadUse},
+    thread_use::ThreadUse,
+    threads::ModelThreads,
 };
 use self::{
     flights::Flights,
@@ -112,28 +114,10 @@ impl PredictionService {
     ///
     /// If the runtime for the threads cannot be built.
     pub fn with_threads(self, threads: NonZeroUsize, queue: usize, memory: Option<u64>) -> io::Result<Self> {
-        let readers = readers(threads, memory, self.model.signature().decoding_memory());
+        let readers = readers::number(threads, memory, self.model.signature().decoding_memory());
         let readers = ModelThreads::new(readers, queue, Duration::ZERO)?;
         let threads = ModelThreads::new(threads, queue, self.model.run_time())?;
         Ok(Self { threads: Some(Arc::new(threads)), readers: Some(Arc::new(readers)), ..self })
-    }
-
-    /// Reads a body of so many bytes: on a thread of its own if that takes long. `None` if too many requests wait for one, or if the
-    /// client disconnected before one was free.
-    pub async fn read_body<T: Send + 'static>(
-        &self,
-        bytes: usize,
-        read: impl FnOnce(&Signature) -> T + Send + 'static,
-    ) -> Option<T> {
-        let Some(readers) = self.readers.as_ref().filter(|_| self.model.signature().is_slow_to_read(bytes)) else {
-            return Some(read(self.model.signature()));
-        };
-        let _place = readers.admit()?;
-        let model = Arc::clone(&self.model);
-        // A panic belongs to the request.
-        let read = move || panic::catch_unwind(AssertUnwindSafe(|| read(model.signature())));
-        let read = readers.run(read, future::ready(())).await?;
-        Some(read.unwrap_or_else(|panic| panic::resume_unwind(panic)))
     }
 
     /// The same service for another thread. Both share the model, its threads, the memory cache, the work in progress and the measured
@@ -295,27 +279,5 @@ impl PredictionService {
     /// Closes the connections to the store.
     pub fn close(&self) {
         self.cache.close();
-    }
-}
-
-/// The number of threads that read bodies. Together, they take at most half of the memory, unless one takes more.
-fn readers(threads: NonZeroUsize, memory: Option<u64>, each: u64) -> NonZeroUsize {
-    let most = memory.and_then(|memory| (memory / 2).checked_div(each));
-    let most = most.map_or(threads.get(), |most| usize::try_from(most).unwrap_or(usize::MAX));
-    NonZeroUsize::new(most).unwrap_or(NonZeroUsize::MIN).min(threads)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn images_are_decoded_by_as_many_threads_as_half_of_the_memory_suffices_for() {
-        let number = |memory, each| readers(NonZeroUsize::new(8).expect("not 0"), memory, each).get();
-        assert_eq!(number(None, 1 << 28), 8);
-        assert_eq!(number(Some(1 << 28), 0), 8, "no images");
-        assert_eq!(number(Some(1 << 28), 1 << 25), 4);
-        assert_eq!(number(Some(1 << 28), 1 << 28), 1);
-        assert_eq!(number(Some(u64::MAX), 1), 8);
     }
 }

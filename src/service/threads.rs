@@ -3,7 +3,6 @@
 
 use std::{
     io,
-    iter::Sum,
     num::NonZeroUsize,
     sync::{
         Arc,
@@ -18,7 +17,7 @@ use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
 };
 
-use super::unattended;
+use super::{thread_use::ThreadUse, unattended};
 
 /// A run that is expected to take this long gets a thread of its own. Handing it over wakes that thread, and then the worker again.
 const LONG: Duration = Duration::from_millis(1);
@@ -38,27 +37,6 @@ struct Counts {
     running: AtomicUsize,
     waiting: AtomicUsize,
     refused: AtomicU64,
-}
-
-/// The present use of the threads.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct ThreadUse {
-    /// Runs in progress, and bodies that are read.
-    pub running: usize,
-    /// Runs and bodies that wait for a thread.
-    pub waiting: usize,
-    /// The requests that were refused so far because too many were waiting.
-    pub refused: u64,
-}
-
-impl Sum for ThreadUse {
-    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
-        all.fold(Self::default(), |sum, next| Self {
-            running: sum.running + next.running,
-            waiting: sum.waiting + next.waiting,
-            refused: sum.refused + next.refused,
-        })
-    }
 }
 
 /// The right to use the threads, for one request.
