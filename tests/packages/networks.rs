@@ -107,6 +107,29 @@ fn a_convolution_slides_over_its_signal() {
 }
 
 #[test]
+fn logarithms_of_exponentials_are_right_where_float32_ends() {
+    let of_first = |graph: Onnx| {
+        let first = graph.integers("first", &[1], &[0]).node("Gather", &["logs", "first"], "y", &[("axis", 1)]);
+        packages::load(&package(4, first))
+    };
+    let log_softmax = of_first(Onnx::new(4).node("LogSoftmax", &["x"], "logs", &[("axis", 1)]));
+    let log_sigmoid = of_first(Onnx::new(4).node("Sigmoid", &["x"], "p", &[]).node("Log", &["p"], "logs", &[]));
+    for row in [[-90.0, 0.0, -88.0, -100.0], [-200.0, 0.0, 1.0, 2.0], [-104.0, 0.0, 0.0, 0.0]] {
+        let exponentials = row.map(|x: f32| f64::from(x).exp());
+        let first = f64::from(row[0]);
+        let of_softmax = first - exponentials.iter().sum::<f64>().ln();
+        let of_sigmoid = first - exponentials[0].ln_1p();
+        for (model, expected) in [(&log_softmax, of_softmax), (&log_sigmoid, of_sigmoid)] {
+            let input = model.signature().read(body(&row).to_string().as_bytes()).expect("valid");
+            let answer = model.predict(0, &input).expect("it runs");
+            let answer: Value = serde_json::from_slice(&answer.body).expect("JSON");
+            let found = answer["value"].as_f64().expect("a number");
+            assert!((found - expected).abs() < 1e-6 * expected.abs(), "{found} instead of {expected}");
+        }
+    }
+}
+
+#[test]
 fn attention_weighs_tokens_by_each_other() {
     let mut random = numbers(3);
     let out: Vec<f32> = (0..16).map(|_| random()).collect();
