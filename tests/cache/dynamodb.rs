@@ -101,7 +101,7 @@ async fn an_array_is_looked_up_and_stored_in_as_few_requests_as_dynamodb_allows(
     let first = http.post("/decisions", &array).await;
     assert_eq!((first.status, first.cache_status()), (200, MISS));
     dynamodb.holds(130).await;
-    let second = http.post("/decisions", &array).await;
+    let second = http.post_alone("/decisions", &array).await;
     assert_eq!((second.cache_status(), &second.text), (HIT, &first.text));
     let sizes = |operation: &str| {
         let received = dynamodb.received().into_iter().filter(|request| request.operation == operation);
@@ -122,7 +122,7 @@ async fn keys_that_dynamodb_leaves_out_are_asked_for_again_until_the_deadline() 
     let first = http.post("/decisions", &array).await;
     assert_eq!(first.cache_status(), MISS);
     dynamodb.holds(6).await;
-    let second = http.post("/decisions", &array).await;
+    let second = http.post_alone("/decisions", &array).await;
     assert_eq!((second.cache_status(), &second.text), (HIT, &first.text));
     dynamodb.behave(Behaviour::Nothing);
     let third = http.post("/decisions", &array).await;

@@ -23,7 +23,7 @@ async fn service(name: &Proxy, variables: &[(&str, &str)]) -> (Service, Http) {
 }
 
 async fn asked(http: &Http, age: u8) -> String {
-    let answer = http.post("/decisions", &aged(age)).await;
+    let answer = http.post_alone("/decisions", &aged(age)).await;
     assert_eq!(answer.status, 200);
     answer.cache_status().to_owned()
 }
@@ -81,7 +81,7 @@ async fn lookups_that_a_replica_refuses_are_repeated_on_the_new_primary() {
         let (old, new) = (Redis::start().await, Redis::start().await);
         let name = Proxy::to_redis(&old).await;
         let (_service, http) = service(&name, &[("CACHE_LAYOUT", layout)]).await;
-        let asked = async || http.post("/decisions", &input).await.cache_status().to_owned();
+        let asked = async || http.post_alone("/decisions", &input).await.cache_status().to_owned();
         assert_eq!(asked().await, MISS);
         old.holds(if input.is_array() { 2 } else { 1 }).await;
         old.command::<()>(&["CONFIG", "SET", "replica-serve-stale-data", "no"]).await;

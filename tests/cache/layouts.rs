@@ -10,7 +10,7 @@ use test_support::{
     applications::{aged, example},
     eventually, models,
     redis::Redis,
-    service::{Answer, Http, Service},
+    service::{Http, Service},
 };
 
 use crate::cluster::Cluster;
@@ -136,17 +136,6 @@ pub(crate) async fn asked(http: &Http, ages: Range<u8>) -> Vec<String> {
     statuses
 }
 
-/// The answer of a request that has not joined the run of the one before. That one's run is under way until its write has been answered,
-/// which can be after the entry is there.
-async fn asked_alone(http: &Http, endpoint: &str) -> Answer {
-    loop {
-        let answer = http.post(endpoint, &example()).await;
-        if !answer.cache_status().ends_with("collapsed") {
-            return answer;
-        }
-    }
-}
-
 #[tokio::test]
 async fn a_process_finds_the_entries_of_another_process() {
     everywhere(async |server: Server, layout| {
@@ -216,7 +205,7 @@ async fn an_output_that_one_endpoint_has_stored_serves_the_others() {
         server.hold(1).await;
         let model = models::shipped();
         for endpoint in ENDPOINTS {
-            let answer = asked_alone(&http, endpoint).await;
+            let answer = http.post_alone(endpoint, &example()).await;
             let truth = models::answer(&model, endpoint, example().to_string().as_bytes()).expect("valid");
             assert_eq!((answer.cache_status(), &answer.text), (HIT, &truth));
         }
@@ -242,7 +231,7 @@ async fn an_invalid_entry_is_a_named_miss_and_is_overwritten() {
         for command in commands {
             server.command::<()>(&["DEL", &key]).await;
             server.command::<()>(&command).await;
-            let answer = asked_alone(&http, "/probabilities").await;
+            let answer = http.post_alone("/probabilities", &example()).await;
             assert_eq!((answer.cache_status(), &answer.text), (CORRUPT, &truth), "{layout:?} {command:?}");
             let is_mended =
                 || async { http.post_with("/probabilities", &example(), "only-if-cached").await.status == 200 };

@@ -216,7 +216,7 @@ async fn a_connection_that_was_closed_is_replaced_and_the_lookup_still_hits() {
     redis.holds(1).await;
     for _ in 0..3 {
         redis.command::<()>(&["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"]).await;
-        assert_eq!(http.post("/decisions", &example()).await.cache_status(), HIT);
+        assert_eq!(http.post_alone("/decisions", &example()).await.cache_status(), HIT);
     }
 }
 

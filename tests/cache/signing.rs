@@ -25,7 +25,7 @@ fn truth() -> String {
 
 /// Posts the example, compares the answer with the model's, and returns its `cache-status`.
 async fn asked(http: &Http) -> String {
-    let answer = http.post("/decisions", &example()).await;
+    let answer = http.post_alone("/decisions", &example()).await;
     assert_eq!((answer.status, answer.text.as_str()), (200, &*truth()));
     answer.cache_status().to_owned()
 }

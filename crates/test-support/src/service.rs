@@ -230,6 +230,17 @@ impl Http {
         self.send(self.client.post(self.url(path)).json(application)).await
     }
 
+    /// The answer of a request that has not joined the run of the one before: that one's run is under way until its write has been
+    /// answered, which can be after the entry is there.
+    pub async fn post_alone(&self, path: &str, application: &Value) -> Answer {
+        loop {
+            let answer = self.post(path, application).await;
+            if !answer.cache_status().ends_with("collapsed") {
+                return answer;
+            }
+        }
+    }
+
     pub async fn post_with(&self, path: &str, application: &Value, cache_control: &str) -> Answer {
         self.send(self.client.post(self.url(path)).json(application).header("cache-control", cache_control)).await
     }
